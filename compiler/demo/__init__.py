@@ -1,0 +1,1 @@
+"""Local stores for tests, the tutorial and the demo."""

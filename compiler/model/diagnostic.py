@@ -1,0 +1,45 @@
+"""A message to the user about their input: which rule, how grave, where, and the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.model.source import Span
+
+
+class Severity(Enum):
+    """An error stops the writing of values; a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that explains a diagnostic, such as an earlier definition."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding.
+
+    `message` and `help` are lower case, without a full stop, and quote only keys, closed-set words and names, never a
+    value that could be a secret. `conceals` are spans whose text no output may show, whichever diagnostic's source
+    line they stand on: values under unknown keys, what looks like a credential, lines that could not be parsed.
+    `scope` is the path in the merged environment or catalogue that a waiver must cover (`secrets`, `github`).
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    span: Span
+    help: str | None = None
+    related: tuple[Related, ...] = ()
+    conceals: tuple[Span, ...] = ()
+    scope: tuple[str, ...] = ()

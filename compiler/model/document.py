@@ -1,0 +1,119 @@
+"""The tree of a YAML input: every node knows where it was written and which earlier values it replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from compiler.model.source import Source, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Scalar: TypeAlias = str | int | float | bool | None
+PlainData: TypeAlias = "Scalar | list[PlainData] | dict[str, PlainData]"
+
+_NOTHING: Mapping[str, Node] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One value of the input: a scalar, a mapping or a sequence.
+
+    `start` and `end` are the value's offsets in `source`, `key_start` and `key_end` those of the key it stands under
+    (-1 for a sequence's item and the root). `plain` tells an unquoted scalar. After merging, `overrode` lists the
+    values that earlier layers gave, latest first, and `removed` the written nulls that took a key out of a mapping.
+    """
+
+    value: Scalar | dict[str, Node] | tuple[Node, ...]
+    source: Source
+    start: int
+    end: int
+    key_start: int = -1
+    key_end: int = -1
+    plain: bool = False
+    overrode: tuple[Node, ...] = ()
+    removed: Mapping[str, Node] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.source, self.start, self.end)
+
+    @property
+    def key_span(self) -> Span:
+        """Where the key is written; the value's own span where there is no key."""
+        return Span(self.source, self.key_start, self.key_end) if self.key_start >= 0 else self.span
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is written after the key: `slack:` rather than `slack: null`."""
+        return self.value is None and self.start == self.end
+
+    @property
+    def children(self) -> Mapping[str, Node]:
+        """The members of a mapping; nothing for every other node."""
+        return self.value if isinstance(self.value, dict) else _NOTHING
+
+    @property
+    def items(self) -> tuple[Node, ...]:
+        """The items of a sequence; nothing for every other node."""
+        return self.value if isinstance(self.value, tuple) else ()
+
+    def get(self, *path: str) -> Node | None:
+        """The node under `path`, or nothing where a part of it is missing."""
+        node: Node | None = self
+        for key in path:
+            node = node.children.get(key) if node is not None else None
+        return node
+
+    def nearest(self, *path: str) -> Node:
+        """The deepest node that exists on `path`: where a diagnostic about a missing part points."""
+        node = self
+        for key in path:
+            child = node.children.get(key)
+            if child is None:
+                break
+            node = child
+        return node
+
+    def text(self, *path: str) -> str | None:
+        """The string under `path`; nothing where there is none or it is no string."""
+        node = self.get(*path)
+        return node.value if node is not None and isinstance(node.value, str) else None
+
+    def plain_data(self) -> PlainData:
+        """The bare value, as schema validation wants it."""
+        value = self.value
+        if isinstance(value, dict):
+            return {key: child.plain_data() for key, child in value.items()}
+        if isinstance(value, tuple):
+            return [child.plain_data() for child in value]
+        return value
+
+    def walk(self) -> Iterator[Node]:
+        """This node and all below it, parents first."""
+        yield self
+        value = self.value
+        if isinstance(value, dict):
+            for child in value.values():
+                yield from child.walk()
+        elif isinstance(value, tuple):
+            for child in value:
+                yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """One input file, loaded.
+
+    `suspects` are the scalars worth a rule's look: unquoted ones that YAML 1.1 reads as another type than YAML 1.2
+    does, and long ones that might be credentials. `nulls` tells whether any null is in it; without one a merge may
+    share the tree. `damaged` tells that parts with errors were taken out, so that what is missing proves nothing.
+    """
+
+    source: Source
+    root: Node
+    ambiguous: tuple[Node, ...] = ()
+    suspects: tuple[Node, ...] = ()
+    nulls: bool = False
+    damaged: bool = False

@@ -1,0 +1,1 @@
+"""What is done to live stores and to environments."""
