@@ -1,0 +1,246 @@
+"""What a store can refuse: one exception class per cause, each naming the place, the refused action and what to do; never a value."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Action(StrEnum):
+    """What was being done when the store refused; the values read well after "cannot"."""
+
+    CONNECT = "connect"
+    LOG_IN = "log in"
+    READ = "read"
+    DESCRIBE = "describe"
+    LIST = "list"
+    WRITE = "write"
+    DELETE = "delete"
+    RECOVER = "recover"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it happened: the store's absolute address and, when one secret is concerned, its remote name."""
+
+    store: str
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return f'"{_shown(self.name)}" in {self.store}' if self.name is not None else self.store
+
+
+class StoreError(Exception):
+    """Ends an action on a store. `code` tells the kinds apart in reports and journals.
+
+    `retryable` says that the same request may succeed later; `maybe_done` that a write may have been stored although
+    no success was reported, so that it must be settled by reading before it is sent again.
+    """
+
+    code: ClassVar[str]
+    retryable: ClassVar[bool] = False
+    maybe_done: ClassVar[bool] = False
+
+    def __init__(self, place: Place, action: Action, reason: str, remedy: str) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.place = place
+        self.action = action
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"cannot {self.action} {self._target()}: {self.reason}; {self.remedy}"
+
+    def _target(self) -> str:
+        if self.action is Action.CONNECT or (self.action is Action.LOG_IN):
+            return f"to {self.place}"
+        return str(self.place)
+
+
+class NotFoundError(StoreError):
+    """The store answers, the caller may look, and no such secret is there."""
+
+    code = "not-found"
+
+
+class SoftDeletedError(StoreError):
+    """The secret was deleted and can be recovered. `version` is the deleted one, for a compare-and-set (Vault) or a report."""
+
+    code = "soft-deleted"
+
+    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str | None = None) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.version = version
+
+
+class DisabledError(StoreError):
+    """Key Vault: the secret is there, its `enabled` attribute is false."""
+
+    code = "disabled"
+
+
+class VersionGoneError(StoreError):
+    """The asked version is evicted, destroyed or deleted; the secret itself may be well."""
+
+    code = "version-gone"
+
+    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.version = version
+
+
+class ManagedError(StoreError):
+    """Key Vault: the secret backs a certificate and must not be written by hand."""
+
+    code = "managed"
+
+
+class ForbiddenCause(StrEnum):
+    """Why a known caller was refused."""
+
+    ROLE = "role"  # Key Vault with Azure RBAC: a role assignment is missing
+    ACCESS_POLICY = "access-policy"  # Key Vault with access policies: a permission is missing
+    FIREWALL = "firewall"  # Key Vault: the network is not allowed
+    POLICY = "policy"  # Vault: no policy of the token gives the capability on the path
+    MOUNT_UNKNOWN = (
+        "mount-unknown"  # Vault: the mount is missing or invisible to the token, which the server does not tell apart
+    )
+    OTHER = "other"
+
+
+class ForbiddenError(StoreError):
+    """The caller is known and may not do this. `permission` is what is missing, in the store's own words (`secrets/get`, `read on secret/data/x`)."""
+
+    code = "forbidden"
+
+    def __init__(  # noqa: PLR0913 - the four of every error, and the two that make this one useful
+        self, place: Place, action: Action, reason: str, remedy: str, *, cause: ForbiddenCause, permission: str
+    ) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.cause = cause
+        self.permission = permission
+
+
+class UnauthenticatedError(StoreError):
+    """No identity: nothing to log in with, or the log-in was refused."""
+
+    code = "unauthenticated"
+
+
+class ExpiredTokenError(UnauthenticatedError):
+    """There was an identity; its token ran out, was revoked or has no uses left, and one new log-in did not help or is not possible."""
+
+    code = "expired-token"
+
+
+class WrongMountError(StoreError):
+    """Vault: nothing is mounted at the path, or what is mounted is not a KV engine."""
+
+    code = "wrong-mount"
+
+
+class UnsupportedEngineError(StoreError):
+    """Vault: the mount is KV version 1, where a version 2 write would be misfiled."""
+
+    code = "unsupported-engine"
+
+
+class UnavailableError(StoreError):
+    """The store did not answer, or answered with a server's failure, until patience ended."""
+
+    code = "unavailable"
+    retryable = True
+    maybe_done = True
+
+
+class SealedError(UnavailableError):
+    """Vault is sealed or not initialised; it stores nothing in this state."""
+
+    code = "sealed"
+    maybe_done = False
+
+
+class ThrottledError(StoreError):
+    """Too many requests. `retry_after` is the store's wish in seconds, None when it named none that makes sense."""
+
+    code = "throttled"
+    retryable = True
+
+    def __init__(
+        self, place: Place, action: Action, reason: str, remedy: str, retry_after: float | None = None
+    ) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.retry_after = retry_after
+
+
+class ConflictError(StoreError):
+    """Another writer was there: the current version is not the one that was read. `found` is the current one when known."""
+
+    code = "conflict"
+
+    def __init__(  # noqa: PLR0913 - the four of every error, and the two versions
+        self, place: Place, action: Action, reason: str, remedy: str, *, expected: str | None, found: str | None
+    ) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.expected = expected
+        self.found = found
+
+
+class OutcomeUnknownError(StoreError):
+    """A write's reply was lost and reading back did not settle whether it was stored; a later run's comparison will."""
+
+    code = "outcome-unknown"
+    maybe_done = True
+
+
+class InvalidNameError(StoreError):
+    """The name, or a property's name, cannot be used in this store; nothing was sent."""
+
+    code = "invalid-name"
+
+
+class TooLargeError(StoreError):
+    """The document, a tag or the content type is larger than the store takes."""
+
+    code = "too-large"
+
+
+class InvalidValueError(StoreError):
+    """A value that no store may be given: empty, or text that the store would change (a lone surrogate, NUL)."""
+
+    code = "invalid-value"
+
+
+class TlsFailureError(StoreError):
+    """No trusted connection: unknown authority, expired certificate, another host's certificate, or plain HTTP where TLS is needed."""
+
+    code = "tls-failure"
+
+
+class UnexpectedReplyError(StoreError):
+    """Something answered that is not the store, such as a proxy's page with status 200, or a store that stored other bytes."""
+
+    code = "unexpected-reply"
+    maybe_done = True
+
+
+class RedirectRefusedError(StoreError):
+    """The store's address answered with a redirect, which is never followed: it would take the token to another host."""
+
+    code = "redirect-refused"
+
+
+class MissingDependencyError(StoreError):
+    """The provider's client is not installed."""
+
+    code = "missing-dependency"
+
+
+class MalformedDocumentError(StoreError):
+    """The remote value is not a JSON object where properties are asked for or would be merged in."""
+
+    code = "malformed-document"
+
+
+def _shown(name: str) -> str:
+    # A name may be what is wrong; a raw newline in it must not forge a second line of output.
+    return name.encode("unicode_escape").decode("ascii").replace('"', '\\"')

@@ -1,0 +1,168 @@
+"""What every store adapter offers: SecretReader to look, SecretWriter to change, and the frozen shapes that go in and out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a store keeps beside a value. `tags` are Key Vault's tags or Vault's custom_metadata; times are aware and in UTC.
+
+    An expired or not yet valid secret is served all the same: whoever reads it judges `expires` and `not_before`.
+    """
+
+    enabled: bool = True
+    expires: datetime | None = None
+    not_before: datetime | None = None
+    content_type: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+    updated: datetime | None = None
+    managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSecret:
+    """One version of one remote secret, as read in one request.
+
+    `properties` holds the top level of the JSON object: a property that is no string is a Secret of another `kind` whose
+    text is the raw JSON token. `whole` is the entire stored text where the store has one (Key Vault always, Vault never);
+    `is_object` is False when that text is no JSON object, and `properties` is then empty.
+    """
+
+    name: str
+    version: str
+    properties: Mapping[str, Secret]
+    attributes: Attributes
+    whole: Secret | None = None
+    is_object: bool = True
+
+
+class State(StrEnum):
+    """How a remote secret is, without its value."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+    DISABLED = "disabled"
+    SOFT_DELETED = "soft-deleted"
+    DESTROYED = "destroyed"  # Vault: the name has history, its newest version is destroyed for good
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """What is known of a name without its value. `version` is the newest one, also of a deleted secret where the store tells it."""
+
+    name: str
+    state: State
+    version: str | None = None
+    attributes: Attributes = field(default_factory=Attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that was stored as `version`. `slipped` are versions of other writers between what was read and this one:
+
+    never any on Vault, whose compare-and-set refuses the write; on Key Vault they are found afterwards, and are overwritten.
+    """
+
+    version: str
+    slipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a write would be refused, found before anything is sent. `code` is that of the error that the write would raise."""
+
+    code: str
+    name: str
+    reason: str
+    remedy: str
+    property: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the store says the caller is: `subject` for audit lines, `method` how it logged in, `expires` when that ends."""
+
+    subject: str
+    method: str
+    expires: datetime | None = None
+
+
+class SecretReader(Protocol):
+    """Looks into one store. Every method raises a StoreError that names the place; adapters may be used from many threads."""
+
+    @property
+    def address(self) -> StoreAddress: ...
+
+    def read(self, name: str) -> RemoteSecret:
+        """Return the newest version, in one request."""
+
+    def read_version(self, name: str, version: str) -> RemoteSecret:
+        """Return one earlier version; VersionGoneError or DisabledError when it can no longer be read."""
+
+    def describe(self, name: str) -> SecretState:
+        """Return the state of a name without asking for its value; an absent or deleted one is a state, not an error."""
+
+    def names(self) -> Iterator[SecretState]:
+        """Go through every name below the address' prefix; `version` may be None, and Vault tells no more than the name."""
+
+    def whoami(self) -> Identity: ...
+
+    def close(self) -> None:
+        """Free connections; a second call does nothing."""
+
+
+class SecretWriter(SecretReader, Protocol):
+    """Changes one store. Nothing here destroys: there is no purge, and a delete can be recovered.
+
+    `base` is what the caller read and decided upon; None means that the name must be absent. Where the newest version is
+    another one, ConflictError is raised before anything is sent (and on Vault by the store itself, atomically).
+    A reply that is lost is settled by reading back, so that one call makes at most one version.
+    """
+
+    def check(
+        self,
+        name: str,
+        changes: Mapping[str, Secret],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> tuple[Problem, ...]:
+        """Return why `write` with the same arguments would be refused, without any request."""
+
+    def write(
+        self,
+        name: str,
+        changes: Mapping[str, Secret],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> Written:
+        """Set the properties in `changes` and keep every other one of `base` and its bytes.
+
+        The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a MalformedDocumentError.
+        """
+
+    def check_whole(
+        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> tuple[Problem, ...]:
+        """Return why `write_whole` with the same arguments would be refused, without any request."""
+
+    def write_whole(
+        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> Written:
+        """Set the entire value of a secret that holds one key; a store of documents (Vault) refuses it."""
+
+    def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
+        """Make `earlier`, a version of the same secret, the newest again as a new version: same bytes, same attributes."""
+
+    def soft_delete(self, name: str, version: str) -> None:
+        """Delete so that `recover` can bring it back, only while `version` is the newest one (ConflictError otherwise)."""
+
+    def recover(self, name: str) -> SecretState:
+        """Bring a soft-deleted secret back and wait until it can be read and written."""
