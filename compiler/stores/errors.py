@@ -1,4 +1,4 @@
-"""What a store can refuse: one exception class per cause, each naming the place, the refused action and what to do; never a value."""
+"""What a store can refuse: an exception class per cause, naming place, action and what to do; never a value."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,7 +63,7 @@ class NotFoundError(StoreError):
 
 
 class SoftDeletedError(StoreError):
-    """The secret was deleted and can be recovered. `version` is the deleted one, for a compare-and-set (Vault) or a report."""
+    """The secret was deleted and can be recovered. `version` is the deleted one, when known."""
 
     code = "soft-deleted"
 
@@ -101,18 +101,19 @@ class ForbiddenCause(StrEnum):
     ACCESS_POLICY = "access-policy"  # Key Vault with access policies: a permission is missing
     FIREWALL = "firewall"  # Key Vault: the network is not allowed
     POLICY = "policy"  # Vault: no policy of the token gives the capability on the path
-    MOUNT_UNKNOWN = (
-        "mount-unknown"  # Vault: the mount is missing or invisible to the token, which the server does not tell apart
-    )
+    MOUNT_UNKNOWN = "mount-unknown"  # Vault: the mount is missing or hidden from the token; the server does not tell
     OTHER = "other"
 
 
 class ForbiddenError(StoreError):
-    """The caller is known and may not do this. `permission` is what is missing, in the store's own words (`secrets/get`, `read on secret/data/x`)."""
+    """The caller is known and may not do this.
+
+    `permission` is what is missing, in the store's own words: `secrets/get`, `read on secret/data/x`.
+    """
 
     code = "forbidden"
 
-    def __init__(  # noqa: PLR0913 - the four of every error, and the two that make this one useful
+    def __init__(
         self, place: Place, action: Action, reason: str, remedy: str, *, cause: ForbiddenCause, permission: str
     ) -> None:
         super().__init__(place, action, reason, remedy)
@@ -127,7 +128,7 @@ class UnauthenticatedError(StoreError):
 
 
 class ExpiredTokenError(UnauthenticatedError):
-    """There was an identity; its token ran out, was revoked or has no uses left, and one new log-in did not help or is not possible."""
+    """There was an identity: its token ran out, was revoked or has no uses left, and a new log-in did not help."""
 
     code = "expired-token"
 
@@ -173,11 +174,11 @@ class ThrottledError(StoreError):
 
 
 class ConflictError(StoreError):
-    """Another writer was there: the current version is not the one that was read. `found` is the current one when known."""
+    """Another writer was there: the newest version, `found` when known, is not the one that was read, `expected`."""
 
     code = "conflict"
 
-    def __init__(  # noqa: PLR0913 - the four of every error, and the two versions
+    def __init__(
         self, place: Place, action: Action, reason: str, remedy: str, *, expected: str | None, found: str | None
     ) -> None:
         super().__init__(place, action, reason, remedy)
@@ -211,20 +212,20 @@ class InvalidValueError(StoreError):
 
 
 class TlsFailureError(StoreError):
-    """No trusted connection: unknown authority, expired certificate, another host's certificate, or plain HTTP where TLS is needed."""
+    """No trusted connection: unknown authority, expired, another host's certificate, or HTTP where TLS is needed."""
 
     code = "tls-failure"
 
 
 class UnexpectedReplyError(StoreError):
-    """Something answered that is not the store, such as a proxy's page with status 200, or a store that stored other bytes."""
+    """Something answered that is not the store, such as a proxy's page, or it stored other bytes than were sent."""
 
     code = "unexpected-reply"
     maybe_done = True
 
 
 class RedirectRefusedError(StoreError):
-    """The store's address answered with a redirect, which is never followed: it would take the token to another host."""
+    """The address answered with a redirect, which is never followed: it would take the token to another host."""
 
     code = "redirect-refused"
 

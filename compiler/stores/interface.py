@@ -1,4 +1,4 @@
-"""What every store adapter offers: SecretReader to look, SecretWriter to change, and the frozen shapes that go in and out."""
+"""What every store adapter offers: SecretReader to look, SecretWriter to change, and the shapes that go in and out."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from compiler.stores.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a store keeps beside a value. `tags` are Key Vault's tags or Vault's custom_metadata; times are aware and in UTC.
+    """What a store keeps beside a value; times are aware. `tags` are Key Vault's tags or Vault's custom_metadata.
 
     An expired or not yet valid secret is served all the same: whoever reads it judges `expires` and `not_before`.
     """
@@ -31,9 +31,9 @@ class Attributes:
 class RemoteSecret:
     """One version of one remote secret, as read in one request.
 
-    `properties` holds the top level of the JSON object: a property that is no string is a Secret of another `kind` whose
-    text is the raw JSON token. `whole` is the entire stored text where the store has one (Key Vault always, Vault never);
-    `is_object` is False when that text is no JSON object, and `properties` is then empty.
+    `properties` holds the top level of the JSON object: a property that is no string is a Secret of another `kind`
+    whose text is the raw JSON token. `whole` is the entire stored text where the store has one (Key Vault always,
+    Vault never); `is_object` is False when that text is no JSON object, and `properties` is then empty.
     """
 
     name: str
@@ -56,7 +56,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """What is known of a name without its value. `version` is the newest one, also of a deleted secret where the store tells it."""
+    """What is known of a name without its value. `version` is the newest one, of a deleted secret too where told."""
 
     name: str
     state: State
@@ -66,9 +66,10 @@ class SecretState:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write that was stored as `version`. `slipped` are versions of other writers between what was read and this one:
+    """A write that was stored as `version`.
 
-    never any on Vault, whose compare-and-set refuses the write; on Key Vault they are found afterwards, and are overwritten.
+    `slipped` are versions of other writers between what was read and this one: never any on Vault, whose
+    compare-and-set refuses the write; on Key Vault they are found afterwards, already covered by this version.
     """
 
     version: str
@@ -77,7 +78,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a write would be refused, found before anything is sent. `code` is that of the error that the write would raise."""
+    """Why a write would be refused, found before anything is sent. `code` is that of the error it would raise."""
 
     code: str
     name: str
@@ -88,7 +89,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the store says the caller is: `subject` for audit lines, `method` how it logged in, `expires` when that ends."""
+    """Who the store says the caller is: `subject` for audit lines, `method` of the log-in, `expires` when it ends."""
 
     subject: str
     method: str
@@ -96,7 +97,7 @@ class Identity:
 
 
 class SecretReader(Protocol):
-    """Looks into one store. Every method raises a StoreError that names the place; adapters may be used from many threads."""
+    """Looks into one store, from any number of threads. Every method raises a StoreError that names the place."""
 
     @property
     def address(self) -> StoreAddress: ...
@@ -108,10 +109,10 @@ class SecretReader(Protocol):
         """Return one earlier version; VersionGoneError or DisabledError when it can no longer be read."""
 
     def describe(self, name: str) -> SecretState:
-        """Return the state of a name without asking for its value; an absent or deleted one is a state, not an error."""
+        """Return the state of a name without asking for its value; absent and deleted are states, not errors."""
 
     def names(self) -> Iterator[SecretState]:
-        """Go through every name below the address' prefix; `version` may be None, and Vault tells no more than the name."""
+        """Go through the names below the address' prefix; the version is not told, and Vault tells only the name."""
 
     def whoami(self) -> Identity: ...
 
@@ -122,8 +123,8 @@ class SecretReader(Protocol):
 class SecretWriter(SecretReader, Protocol):
     """Changes one store. Nothing here destroys: there is no purge, and a delete can be recovered.
 
-    `base` is what the caller read and decided upon; None means that the name must be absent. Where the newest version is
-    another one, ConflictError is raised before anything is sent (and on Vault by the store itself, atomically).
+    `base` is what the caller read and decided upon; None means that the name must be absent. Where the newest version
+    is another one, ConflictError is raised: on Vault by the store itself, on Key Vault by a last read before the write.
     A reply that is lost is settled by reading back, so that one call makes at most one version.
     """
 
@@ -145,7 +146,8 @@ class SecretWriter(SecretReader, Protocol):
     ) -> Written:
         """Set the properties in `changes` and keep every other one of `base` and its bytes.
 
-        The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a MalformedDocumentError.
+        The new version carries `attributes`, or those of `base` when None. A base that is no JSON object is a
+        MalformedDocumentError.
         """
 
     def check_whole(
@@ -159,10 +161,10 @@ class SecretWriter(SecretReader, Protocol):
         """Set the entire value of a secret that holds one key; a store of documents (Vault) refuses it."""
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
-        """Make `earlier`, a version of the same secret, the newest again as a new version: same bytes, same attributes."""
+        """Write `earlier`, a version of the same secret, once more as its newest version: same bytes and attributes."""
 
     def soft_delete(self, name: str, version: str) -> None:
-        """Delete so that `recover` can bring it back, only while `version` is the newest one (ConflictError otherwise)."""
+        """Delete so that `recover` can bring it back; ConflictError when `version` is no longer the newest."""
 
     def recover(self, name: str) -> SecretState:
         """Bring a soft-deleted secret back and wait until it can be read and written."""

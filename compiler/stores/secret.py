@@ -1,4 +1,4 @@
-"""Secret: a value that cannot be printed, copied, pickled or compared in the clear; and the keyed comparison that replaces `==`."""
+"""Secret: a value that cannot be printed, copied, pickled or compared in the clear, and what compares it instead."""
 
 import hashlib
 import hmac
@@ -25,7 +25,8 @@ class Secret:
     """One secret value: the text of a JSON string, or the raw JSON token of a property of another kind.
 
     It shows itself as `…` where Python asks for a repr and refuses everything else that would copy its content
-    somewhere: `str`, formatting, pickling, copying, hashing and comparing. `reveal` is called by store adapters and encrypters only.
+    somewhere: `str`, formatting, pickling, copying, hashing and comparing. `reveal` is for store adapters and
+    encrypters only.
     """
 
     __slots__ = ("__text", "kind")
@@ -40,7 +41,7 @@ class Secret:
         self.kind = kind
 
     def reveal(self) -> str:
-        """Return the text, for the wire or an encrypted file and nothing else; tests/unit/stores/test_secret.py lists who may."""
+        """Return the text, for the wire or an encrypted file and nothing else; the tests hold the list of who may."""
         return self.__text
 
     @property
@@ -86,7 +87,7 @@ class Secret:
 
 
 class Mark:
-    """What a Comparer knows of one Secret: equal marks of one Comparer mean equal secrets. Useless outside its run, and never shown."""
+    """What a Comparer keeps of a Secret: equal marks of one Comparer mean equal secrets; elsewhere, nothing."""
 
     __slots__ = ("__digest",)
 

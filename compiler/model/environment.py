@@ -1,0 +1,99 @@
+"""One environment after its layers are merged and its secrets resolved: what rules judge and commands act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+    from compiler.model.document import Document, Node
+    from compiler.model.duration import Duration
+    from compiler.model.place import Place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """A store as an environment names it.
+
+    `address` is Vault's server or Key Vault's URL as written, nothing where none is. `mount` is empty for Key Vault.
+    `node` is the merged mapping it came from.
+    """
+
+    id: str
+    provider: str
+    name: str
+    kind: str
+    prefix: str
+    address: str | None
+    mount: str
+    vault_namespace: str | None
+    rendered: bool
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """A key that a secret has in this environment; its place is nothing where its provider has none for it."""
+
+    key: CatalogueKey
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Secret:
+    """A secret that an environment has.
+
+    `remote` is its own remote name in the chosen provider with the store's prefix, and `store` nothing where the id
+    that it or the environment names is unknown. `namespace` and `refresh` are nothing where they are missing or
+    invalid (a rule says so). `refresh_node` and `store_node` are the nodes that decided. `variants` are those in use
+    and known. `node` is its merged mapping in the environment.
+    """
+
+    id: str
+    entry: Entry
+    store: Store | None
+    store_node: Node | None
+    namespace: str | None
+    refresh: Duration | None
+    refresh_node: Node | None
+    fetch: str
+    remote: str | None
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    variants: tuple[str, ...]
+    keys: tuple[SecretKey, ...]
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Environment:
+    """An environment, resolved as far as its input allows.
+
+    `layers` are the documents that made it, lowest first, itself last. `disabled` are the ids with `enabled: false`.
+    `operator` is the text of `externalSecretsOperator`. `damaged` tells that parts of a layer were invalid and left
+    out, so that nothing may be concluded from what is missing.
+    """
+
+    name: str
+    root: Node
+    layers: tuple[Document, ...]
+    catalogue: Catalogue
+    stores: Mapping[str, Store]
+    default_store: Store | None
+    secrets: Mapping[str, Secret]
+    disabled: tuple[str, ...]
+    operator: str | None
+    damaged: bool
+
+    @property
+    def document(self) -> Document:
+        """The environment's own file."""
+        return self.layers[-1]
+
+    def stores_in_use(self) -> tuple[Store, ...]:
+        """The stores that some secret reads, each once, in the order of the input."""
+        used = {secret.store.id for secret in self.secrets.values() if secret.store is not None}
+        return tuple(store for store in self.stores.values() if store.id in used)

@@ -1,0 +1,33 @@
+"""Where one key's value lies in a store: a remote secret, and a property of it or the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.model.catalogue import CatalogueKey
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A remote secret by its full name (the store's prefix included) and the property in it; no property means that
+    the remote secret's whole value is meant.
+    """
+
+    remote_key: str
+    property: str | None
+
+
+def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) -> Place | None:
+    """The place of `key` in a store of `provider`, or nothing where neither the key nor the secret names one.
+
+    `remote` is the secret's own remote name for that provider, from the catalogue or the environment's override.
+    """
+    own = key.remote.get(provider)
+    if own is None:
+        return Place(prefix + remote, key.name) if remote is not None else None
+    name = own.name if own.name is not None else remote
+    if name is None:
+        return None
+    return Place(prefix + name, None if own.whole else own.property or key.name)

@@ -1,0 +1,29 @@
+"""All that one run looks at: the catalogue and the environments it names, and whether those are all there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.environment import Environment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Project:
+    """`names` are all environments that have a file; `environments` those of this run, in the order of names.
+    `values_files` are the `values-<env>.yaml` in the chart's folder, by environment name, as paths shown to people.
+    """
+
+    catalogue: Catalogue
+    environments: tuple[Environment, ...]
+    names: tuple[str, ...]
+    values_files: Mapping[str, str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this run compiles every environment there is."""
+        return len(self.environments) == len(self.names)

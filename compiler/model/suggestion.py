@@ -1,0 +1,36 @@
+"""Did-you-mean: a word that was written and the words that are allowed in, the closest of them or a short list out."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A list longer than this helps nobody; the reader is sent to the reference instead.
+_SHORT_LIST = 12
+
+
+def closest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word most like `word`, or nothing where none is like it."""
+    choices = list(allowed)
+    by_folded = {choice.casefold(): choice for choice in reversed(choices)}
+    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def suggest(word: str, allowed: Iterable[str], kind: str) -> str | None:
+    """The help line for an unknown word: `did you mean "github"?`, or the allowed ones where the list is short.
+
+    `kind` names what is listed, in the plural ("variants", "stores"). Only allowed words are quoted, never `word`.
+    """
+    choices = list(allowed)
+    match = closest(word, choices)
+    if match is not None:
+        return f'did you mean "{match}"?'
+    if not choices:
+        return f"there are no {kind}"
+    if len(choices) > _SHORT_LIST:
+        return None
+    return f"the {kind} are " + ", ".join(f'"{choice}"' for choice in choices)

@@ -1,0 +1,79 @@
+"""What a rule is: an id, a severity, what it looks at, and a function from the model to findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Diagnostic, Related, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.source import Span
+
+
+class Scope(Enum):
+    """What a rule's function is given, and how often: each layer or catalogue file once (a Document), the Catalogue
+    once, each Environment, or the whole Project once. INPUT rules have no function: loading, validation and the
+    pipeline itself report them.
+    """
+
+    INPUT = "input"
+    DOCUMENT = "document"
+    CATALOGUE = "catalogue"
+    ENVIRONMENT = "environment"
+    PROJECT = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found; it becomes a diagnostic with the rule's id and severity.
+
+    `at` is where: a node's value, or any span. `scope` is the path that a waiver must cover, such as
+    ("secrets", "github") or ("stores", "vault"); empty for the environment as a whole. For the meaning of the other
+    fields see Diagnostic.
+    """
+
+    message: str
+    at: Node | Span
+    help: str | None = None
+    related: tuple[Related, ...] = ()
+    conceals: tuple[Span, ...] = ()
+    scope: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether
+    `waive:` may name it: what would break a cluster may not be waived. `check` yields findings and reads nothing but
+    what it is given.
+    """
+
+    id: str
+    severity: Severity
+    scope: Scope
+    page: str
+    check: Callable[..., Iterator[Finding]] | None = None
+    waivable: bool = False
+
+    @property
+    def summary(self) -> str:
+        return self.page.strip().split("\n", 1)[0]
+
+    def diagnostic(self, finding: Finding) -> Diagnostic:
+        span = finding.at.span if hasattr(finding.at, "span") else finding.at
+        return Diagnostic(
+            rule=self.id,
+            severity=self.severity,
+            message=finding.message,
+            span=span,
+            help=finding.help,
+            related=finding.related,
+            conceals=finding.conceals,
+            scope=finding.scope,
+        )
