@@ -48,7 +48,7 @@ class Fault:
 
 
 class FaultScript:
-    """The faults that are due, in order of adding: the first that matches a request hits it. Needs the caller's lock."""
+    """The faults that are due: the first added that matches a request hits it. Needs the caller's lock."""
 
     def __init__(self, seed: int = 0) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable failures, not cryptography

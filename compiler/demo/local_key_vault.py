@@ -1,0 +1,178 @@
+"""A strict Key Vault on this machine: options in, a running TLS server with its URL, CA file and credential out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from compiler.demo.certificates import CertificateAuthority
+from compiler.demo.key_vault_rules import SecretBody
+from compiler.demo.key_vault_server import KeyVaultServer, LoggedRequest
+from compiler.demo.key_vault_state import Delays, KeyVaultState
+from compiler.demo.key_vault_throttle import Limits
+from compiler.demo.key_vault_tokens import LocalAccessToken, LocalCredential, TokenIssuer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from compiler.demo.key_vault_faults import Fault
+    from compiler.demo.key_vault_records import SecretVersion
+
+SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
+_TENANT = "22222222-2222-4222-8222-222222222222"
+
+
+@dataclass(frozen=True)
+class VaultOptions:
+    """How the vault is: everything but its secrets. `resource` None is the public cloud's, with this server's port."""
+
+    clock: Callable[[], float] = time.time
+    limits: Limits = field(default_factory=Limits)
+    delays: Delays = field(default_factory=Delays)
+    purge_protection: bool = False
+    throttle_retry_after: str | None = None
+    server_names: tuple[str, ...] = SERVER_NAMES
+    expired_certificate: bool = False
+    resource: str | None = None
+    port: int = 0
+
+
+class LocalKeyVault:
+    """A vault for the length of a `with` block; everything it holds is in memory and gone afterwards."""
+
+    def __init__(self, options: VaultOptions | None = None) -> None:
+        self._options = options or VaultOptions()
+        self._folder = tempfile.TemporaryDirectory(prefix="local-key-vault-")
+        folder = Path(self._folder.name)
+        authority = CertificateAuthority.create(folder)
+        certificate = authority.issue(self._options.server_names, expired=self._options.expired_certificate)
+        self.ca_file = authority.ca_file
+        clock = self._options.clock
+        # A resource with a port would not be Azure's; the SDK compares it only when it verifies challenges.
+        self.resource = self._options.resource or "https://vault.azure.net"
+        self.issuer = TokenIssuer(self.resource, clock)
+        self.server = KeyVaultServer(
+            KeyVaultState(clock, self._options.delays, purge_protection=self._options.purge_protection),
+            self.issuer,
+            certificate,
+            challenge=f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"',
+            clock=clock,
+            limits=self._options.limits,
+            throttle_retry_after=self._options.throttle_retry_after,
+            port=self._options.port,
+        )
+        self.url = f"https://localhost:{self.server.port}"
+
+    def __enter__(self) -> Self:
+        self.server.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.server.close()
+        self._folder.cleanup()
+
+    def issue_token(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> LocalAccessToken:
+        return self.issuer.issue(lifetime=lifetime, caller=caller)
+
+    def credential(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> LocalCredential:
+        return LocalCredential(self.issuer, lifetime=lifetime, caller=caller)
+
+    def add_fault(self, fault: Fault) -> None:
+        with self.server.lock:
+            self.server.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        with self.server.lock:
+            self.server.faults.clear()
+
+    def deny(self, permission: str, inner: str) -> None:
+        """Refuse a permission (`get`, `list`, `set`, `delete`, `recover`, `purge`) with 403 and this innererror."""
+        with self.server.lock:
+            self.server.denied[permission] = inner
+
+    def throttle_between(self, start: float, end: float) -> None:
+        with self.server.lock:
+            self.server.throttle.close_between(start, end)
+
+    def seed(
+        self,
+        name: str,
+        value: str,
+        *,
+        content_type: str | None = None,
+        tags: dict[str, str] | None = None,
+        enabled: bool = True,
+        expires: int | None = None,
+        not_before: int | None = None,
+    ) -> str:
+        """Store a version without a request, and return its id."""
+        body = SecretBody(value, content_type, tags, enabled, expires, not_before)
+        with self.server.lock:
+            stored = self.server.state.set(self.url, name, body)
+        return str(stored["id"]).rpartition("/")[2]
+
+    def seed_certificate(self, name: str, value: str = "certificate and key") -> None:
+        with self.server.lock:
+            self.server.state.add_certificate(name, value)
+
+    def seed_deleted(self, name: str, value: str) -> str:
+        """Store a version and delete the secret softly, without a request."""
+        version = self.seed(name, value)
+        with self.server.lock:
+            self.server.state.delete(self.url, name)
+        return version
+
+    def versions(self, name: str) -> list[SecretVersion]:
+        """The versions of a secret in any phase, oldest first; empty when there is none."""
+        with self.server.lock:
+            stored = self.server.state.stored(name)
+            return [] if stored is None else list(stored.versions)
+
+    def value(self, name: str) -> str:
+        return self.versions(name)[-1].value
+
+    def requests(self) -> list[LoggedRequest]:
+        with self.server.lock:
+            return list(self.server.log)
+
+    def forget_requests(self) -> None:
+        with self.server.lock:
+            self.server.log.clear()
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until interrupted; prints the URL, the CA's file and a token, one a line, for a shell to read."""
+    parser = argparse.ArgumentParser(prog="python -m compiler.demo.local_key_vault", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--no-limits", action="store_true", help="admit any number of requests")
+    parser.add_argument("--token-file", type=Path, help="also write the token into this file, readable by you only")
+    parsed = parser.parse_args(arguments)
+    limits = Limits(None, None) if parsed.no_limits else Limits()
+    with LocalKeyVault(VaultOptions(port=parsed.port, limits=limits)) as vault:
+        token = vault.issue_token(lifetime=86_400).token
+        if parsed.token_file is not None:
+            parsed.token_file.touch(mode=0o600, exist_ok=False)
+            parsed.token_file.write_text(token, encoding="ascii")
+        sys.stdout.write(f"url {vault.url}\nca {vault.ca_file}\n")
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
