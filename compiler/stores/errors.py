@@ -160,6 +160,13 @@ class SealedError(UnavailableError):
     maybe_done = False
 
 
+class BusyError(UnavailableError):
+    """Key Vault: the name is being deleted or recovered, which takes seconds; it stores nothing in this state."""
+
+    code = "busy"
+    maybe_done = False
+
+
 class ThrottledError(StoreError):
     """Too many requests. `retry_after` is the store's wish in seconds, None when it named none that makes sense."""
 
