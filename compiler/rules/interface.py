@@ -11,14 +11,16 @@ from compiler.model.diagnostic import Diagnostic, Related, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from compiler.model.catalogue import Catalogue
     from compiler.model.document import Node
     from compiler.model.source import Span
 
 
 class Scope(Enum):
-    """What a rule's function is given, and how often: each layer or catalogue file once (a Document), the Catalogue
-    once, each Environment, or the whole Project once. INPUT rules have no function: loading, validation and the
-    pipeline itself report them.
+    """What a rule's function is given, and how often.
+
+    DOCUMENT: each layer or catalogue file once; CATALOGUE: the Catalogue once; ENVIRONMENT: each Environment; PROJECT:
+    the whole Project once. INPUT rules have no function: loading, validation and the pipeline itself report them.
     """
 
     INPUT = "input"
@@ -51,7 +53,8 @@ class Rule:
 
     `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether
     `waive:` may name it: what would break a cluster may not be waived. `check` yields findings and reads nothing but
-    what it is given.
+    what it is given. `catalogue_check` is given the Catalogue once, for a rule of environments whose subject may also
+    be written there: what the catalogue says wrongly is found once, even where no environment uses it.
     """
 
     id: str
@@ -59,6 +62,7 @@ class Rule:
     scope: Scope
     page: str
     check: Callable[..., Iterator[Finding]] | None = None
+    catalogue_check: Callable[[Catalogue], Iterator[Finding]] | None = None
     waivable: bool = False
 
     @property

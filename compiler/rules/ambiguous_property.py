@@ -1,0 +1,56 @@
+"""The name of a property means another thing to each store.
+
+External Secrets Operator looks a property up as a path in the remote secret's JSON. A dot asks for a nested value
+(first on Key Vault, last on Vault), `*` and `?` are wildcards that may return another key's value, `@this` returns
+the whole document, `|` and a backslash fail on Key Vault only. Names of at most 253 letters, digits, `_` and `-` mean
+the same everywhere. A key's own name is its property unless the catalogue says otherwise.
+
+    keys:
+      tls.crt: {description: Certificate}
+
+Keep the value under a plain name and say so, or keep it alone in a remote secret of its own:
+
+    keys:
+      tls.crt:
+        description: Certificate
+        remote: {vault: {property: TLS_CRT}, azurekv: {name: platform-tls-crt, whole: true}}
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+
+_FORM = re.compile(r"[A-Za-z0-9_-]{1,253}", re.ASCII)
+_HELP = "use at most 253 letters, digits, _ and -; `property` gives a key another name in the store"
+
+
+def check(catalogue: Catalogue) -> Iterator[Finding]:
+    for entry in catalogue.entries.values():
+        for key in entry.keys.values():
+            if key.remote or not _FORM.fullmatch(key.name):
+                yield from _judge(entry, key)
+
+
+def _judge(entry: Entry, key: CatalogueKey) -> Iterator[Finding]:
+    scope = ("secrets", entry.id)
+    for provider, own in key.remote.items():
+        if own.property is not None and not own.whole and not _FORM.fullmatch(own.property):
+            node = key.node.nearest("remote", provider, "property")
+            yield Finding(f"the property {quoted(own.property)} has a special meaning", node, help=_HELP, scope=scope)
+    named_otherwise = {name for name, own in key.remote.items() if own.whole or own.property is not None}
+    if not _FORM.fullmatch(key.name) and not set(entry.remote) | set(key.remote) <= named_otherwise:
+        message = f"the key {quoted(key.name)} is its own property, and has a special meaning as one"
+        yield Finding(message, key.node.key_span, help=_HELP, scope=scope)
+
+
+RULE = Rule("ambiguous-property", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

@@ -1,0 +1,59 @@
+"""An unquoted text is another type to other readers of YAML, or no text where one is meant.
+
+YAML 1.1, which Helm, kubectl and most older tools read, takes `no`, `on` and `y` for booleans, `012` for ten, `12:30`
+for a number of minutes and `2024-01-01` for a date; YAML 1.2 takes them for texts. What a file means must not depend
+on who reads it. The same rule reports a number or boolean where a text belongs: unquoted `2.10` is the number 2.1.
+
+    externalSecretsOperator: 2.10
+    stores:
+      vault:
+        vaultNamespace: on
+
+Write texts that look like something else in double quotes:
+
+    externalSecretsOperator: "2.10"
+    stores:
+      vault:
+        vaultNamespace: "on"
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.where import path_to, waiver_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Document
+
+# A closed set, so a message may show the word.
+_WORDS = dict.fromkeys(("y", "n", "yes", "no", "true", "false", "on", "off"), "a boolean")
+_NULLS = dict.fromkeys(("~", "null"), "null")
+_FORMS = (
+    (re.compile(r"\d{4}-\d\d?-\d\d?.*"), "a date"),
+    (re.compile(r"[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?"), "a number in base 60"),
+)
+
+
+def check(document: Document) -> Iterator[Finding]:
+    for node in document.ambiguous:
+        text = node.value
+        if not isinstance(text, str):
+            continue
+        kind = (_WORDS | _NULLS).get(text.casefold())
+        if kind is not None:
+            message = f'unquoted "{text}" is {kind} to readers of YAML 1.1'
+            way_out = f'write "{text}" in double quotes'
+        else:
+            kind = next((name for form, name in _FORMS if form.fullmatch(text)), "a number")
+            message = f"this unquoted text is {kind} to readers of YAML 1.1"
+            way_out = "write it in double quotes"
+        yield Finding(message, node, help=way_out, scope=waiver_scope(path_to(document.root, node)))
+
+
+RULE = Rule("ambiguous-scalar", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

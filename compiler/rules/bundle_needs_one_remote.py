@@ -1,0 +1,61 @@
+"""A secret is fetched as a bundle, but one of its keys lies elsewhere.
+
+`fetch: bundle` reads one remote secret once and takes all keys from it, each under its own name. A key with a remote
+secret of its own, with another property name, or that is a whole remote secret is not in it, and the whole
+ExternalSecret would fail with `map has no entry for key`.
+
+    # environments/prod.yaml
+    secrets:
+      github: {fetch: bundle, use: [app]}
+    # and in the catalogue
+    keys:
+      GITHUB_APP_PRIVATE_KEY: {remote: {azurekv: {name: github-app-key, whole: true}}}
+
+Read this secret key by key:
+
+    secrets:
+      github: {fetch: perKey, use: [app]}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for secret in environment.secrets.values():
+        if secret.fetch != "bundle" or secret.store is None:
+            continue
+        provider, remote = secret.store.provider, secret.remote
+        # Only a key that says something of its own place can lie elsewhere.
+        elsewhere = [
+            key.key
+            for key in secret.keys
+            if provider in key.key.remote
+            and key.place is not None
+            and (key.place.remote_key != remote or key.place.property != key.key.name)
+        ]
+        if elsewhere:
+            own = secret.node.get("fetch")
+            node = own if own is not None else environment.root.nearest("fetch")
+            place = elsewhere[0].node.nearest("remote", provider)
+            yield Finding(
+                f'"{secret.id}" cannot be fetched as a bundle: {listed(key.name for key in elsewhere)} '
+                "not in its remote secret under the own name",
+                node,
+                help=f'set `fetch: perKey` for "{secret.id}"',
+                related=(Related("the other place", place.span),),
+                scope=("secrets", secret.id),
+            )
+
+
+RULE = Rule("bundle-needs-one-remote", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

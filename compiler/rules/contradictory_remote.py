@@ -1,0 +1,67 @@
+"""A key's own place contradicts itself.
+
+`whole: true` says that a Key Vault secret holds one value and nothing else. It cannot name a property as well, it
+does not exist on Vault, whose secrets always have named properties, and it cannot point at the remote secret in which
+the entry's other keys are properties: the key would get the whole JSON document, with every other key's value in it.
+
+    keys:
+      GITHUB_APP_ID: {description: App id}
+      GITHUB_APP_PRIVATE_KEY:
+        description: PEM text
+        remote: {azurekv: {whole: true}}
+
+Give the value a remote secret of its own, or drop `whole` to have it as a property of the entry's:
+
+    keys:
+      GITHUB_APP_ID: {description: App id}
+      GITHUB_APP_PRIVATE_KEY:
+        description: PEM text
+        remote: {azurekv: {name: github-app-key, whole: true}}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+
+
+def check(catalogue: Catalogue) -> Iterator[Finding]:
+    for entry in catalogue.entries.values():
+        for key in entry.keys.values():
+            for provider, own in key.remote.items() if key.remote else ():
+                if own.whole and (problem := _problem(entry, key, provider)):
+                    message, way_out = problem
+                    node = key.node.nearest("remote", provider, "whole")
+                    yield Finding(message, node, help=way_out, scope=("secrets", entry.id))
+
+
+def _problem(entry: Entry, key: CatalogueKey, provider: str) -> tuple[str, str] | None:
+    own = key.remote[provider]
+    if provider == VAULT:
+        return f"{quoted(key.name)} cannot be a whole Vault secret", "take `whole` out: Vault secrets have properties"
+    if own.property is not None:
+        return f"{quoted(key.name)} is a property and the whole secret at once", "take `whole` or `property` out"
+    place = own.name or entry.remote.get(provider)
+    if place is not None and any(_is_property_of(place, entry, other, provider) for other in entry.keys.values()):
+        message = f"{quoted(key.name)} is the whole of a remote secret that has other keys as properties"
+        return message, "add `name` with a remote secret of its own, or take `whole` out"
+    return None
+
+
+def _is_property_of(place: str, entry: Entry, key: CatalogueKey, provider: str) -> bool:
+    own = key.remote.get(provider)
+    if own is None:
+        return entry.remote.get(provider) == place
+    return not own.whole and (own.name or entry.remote.get(provider)) == place
+
+
+RULE = Rule("contradictory-remote", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

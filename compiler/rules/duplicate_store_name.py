@@ -1,0 +1,64 @@
+"""Two stores of an environment are one object in the cluster, but not one store.
+
+`kind` and `name` say which object an ExternalSecret refers to. Two ids with the same object and another provider,
+address, mount or namespace cannot both be true: the secrets of one are read from the other. Two that are both
+rendered would make the same object twice.
+
+    stores:
+      vault: {provider: vault, name: platform-store, server: https://vault.example.com}
+      azure: {provider: azurekv, name: platform-store, vaultUrl: https://ai-platform-prod.vault.azure.net}
+
+Give each object its own name:
+
+    stores:
+      vault: {provider: vault, name: vault-secret-store, server: https://vault.example.com}
+      azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: https://ai-platform-prod.vault.azure.net}
+
+Two ids may share an object where only their `prefix` differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment, Store
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    seen: dict[tuple[str, str], Store] = {}
+    for store in environment.stores.values():
+        first = seen.setdefault((store.kind, store.name), store)
+        if first is store:
+            continue
+        if _differ(first, store):
+            problem = "are one object in the cluster, but differ"
+        elif first.rendered and store.rendered:
+            problem = "would both be rendered as one object"
+        else:
+            continue
+        yield Finding(
+            f'the stores "{store.id}" and "{first.id}" {problem}: {store.kind} {quoted(store.name)}',
+            store.node.nearest("name"),
+            help="give each its own `name`",
+            related=(Related(f'the name of "{first.id}"', first.node.nearest("name").span),),
+            scope=("stores", store.id),
+        )
+
+
+def _differ(first: Store, second: Store) -> bool:
+    if first.provider != second.provider or first.mount != second.mount:
+        return True
+    if first.vault_namespace != second.vault_namespace:
+        return True
+    addresses = [store.address.rstrip("/").lower() for store in (first, second) if store.address]
+    return len(set(addresses)) > 1
+
+
+RULE = Rule("duplicate-store-name", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

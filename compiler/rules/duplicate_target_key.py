@@ -1,0 +1,77 @@
+"""Two keys of a secret differ only in case, or read the same value.
+
+Neither is refused: names of environment variables are case-sensitive, and one value may be wanted under two names.
+But nearly always the one is a slip of the shift key and the other a line that was copied and not finished, so both
+are warnings, and can be waived where they are meant. Keys of different variants are not compared: they replace one
+another.
+
+    keys:
+      SLACK_BOT_TOKEN: {description: Bot token}
+      SLACK_APP_TOKEN: {description: App token, remote: {vault: {property: SLACK_BOT_TOKEN}}}
+
+Give each key its own name and its own place:
+
+    keys:
+      SLACK_BOT_TOKEN: {description: Bot token}
+      SLACK_APP_TOKEN: {description: App token}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import PROVIDERS
+from compiler.model.diagnostic import Related, Severity
+from compiler.model.place import place_of
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+    from compiler.model.place import Place
+
+
+def check(catalogue: Catalogue) -> Iterator[Finding]:
+    for entry in catalogue.entries.values():
+        yield from _same_but_for_case(entry)
+        if any(key.remote for key in entry.keys.values()):
+            yield from _same_place(entry)
+
+
+def _same_but_for_case(entry: Entry) -> Iterator[Finding]:
+    seen: dict[str, CatalogueKey] = {}
+    for key in entry.keys.values():
+        first = seen.setdefault(key.name.casefold(), key)
+        if first is not key and _may_meet(first, key):
+            yield Finding(
+                f"{quoted(key.name)} and {quoted(first.name)} differ only in case",
+                key.node.key_span,
+                help="take one of them out, or give it another name",
+                related=(Related("the other key", first.node.key_span),),
+                scope=("secrets", entry.id),
+            )
+
+
+def _same_place(entry: Entry) -> Iterator[Finding]:
+    for provider in PROVIDERS:
+        seen: dict[Place, CatalogueKey] = {}
+        for key in entry.keys.values():
+            place = place_of(key, provider, entry.remote.get(provider), "")
+            first = seen.setdefault(place, key) if place is not None else key
+            if first is not key and _may_meet(first, key):
+                yield Finding(
+                    f"{quoted(key.name)} and {quoted(first.name)} read the same value of `{provider}`",
+                    key.node.get("remote", provider) or key.node.key_span,
+                    help="give each its own `name` or `property`",
+                    related=(Related("the other key", first.node.key_span),),
+                    scope=("secrets", entry.id),
+                )
+
+
+def _may_meet(one: CatalogueKey, other: CatalogueKey) -> bool:
+    return not one.variants or not other.variants or not set(one.variants).isdisjoint(other.variants)
+
+
+RULE = Rule("duplicate-target-key", Severity.WARNING, Scope.CATALOGUE, page=__doc__, check=check, waivable=True)

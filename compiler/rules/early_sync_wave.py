@@ -1,0 +1,47 @@
+"""A secret is synchronised before the store it is read from.
+
+Argo CD goes through sync waves from the lowest, and waits for each to be healthy. Rendered stores are in wave -60. An
+ExternalSecret in that wave or an earlier one is not healthy without its store, and the store's wave is never reached:
+the synchronisation waits for ever.
+
+    stores:
+      vault: {render: true}
+    # and in the catalogue
+    global: {syncWave: -60}
+
+Use a wave above -60, as the catalogue's entries have:
+
+    global: {syncWave: -50}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+_STORE_WAVE = -60
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for store in environment.stores.values():
+        if not store.rendered:
+            continue
+        for secret in environment.secrets.values():
+            if secret.store is store and secret.entry.sync_wave <= _STORE_WAVE:
+                yield Finding(
+                    f'"{secret.id}" is in wave {secret.entry.sync_wave}, its store in {_STORE_WAVE}',
+                    secret.entry.node.nearest("syncWave"),
+                    help=f"use a `syncWave` above {_STORE_WAVE}",
+                    related=(Related("rendered by this", store.node.nearest("render").span),),
+                    scope=("secrets", secret.id),
+                )
+
+
+RULE = Rule("early-sync-wave", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

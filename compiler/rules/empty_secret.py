@@ -1,0 +1,49 @@
+"""A secret has no key in this environment.
+
+External Secrets Operator refuses an ExternalSecret that asks for nothing, and Argo CD's synchronisation fails with
+it. It happens when every key of an entry belongs to a variant and `use:` takes none of them.
+
+    secrets:
+      github: {use: []}        # each of its keys is in the variant `pat` or `app`
+
+Choose a variant, or switch the secret off:
+
+    secrets:
+      github: {enabled: false}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for secret in environment.secrets.values():
+        if secret.keys or environment.damaged or environment.catalogue.document.damaged:
+            continue
+        use = secret.node.get("use")
+        # With a misspelt variant the way out is to mend that.
+        if use is not None and any(item.value not in secret.entry.variants for item in use.items):
+            continue
+        if secret.entry.variants:
+            way_out = f"choose a variant with `use`: {listed(secret.entry.variants)}; or write `enabled: false`"
+        else:
+            way_out = "add a key to it in the catalogue, or write `enabled: false`"
+        yield Finding(
+            f'"{secret.id}" has no key in environment "{environment.name}"',
+            use if use is not None else secret.node.key_span,
+            help=way_out,
+            scope=("secrets", secret.id),
+        )
+
+
+RULE = Rule("empty-secret", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -1,0 +1,65 @@
+"""A key has nothing after it.
+
+`slack:` with nothing behind it is null to YAML, and null in a layer takes a secret out of the environment: its
+ExternalSecret is no longer rendered, Kubernetes deletes the Secret with it, and pods that mount it do not start.
+Whoever wrote it may as well have meant "with the defaults". As the two are opposites, neither is guessed.
+
+    secrets:
+      slack:
+
+Write which of the two is meant:
+
+    secrets:
+      slack: {}        # the secret, as the catalogue describes it
+      jira: null       # not in this environment
+
+A list item with nothing behind its hyphen is reported too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.where import waiver_scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Document, Node
+
+# The keys whose value is a mapping, in whichever mapping they stand.
+_MAPPINGS = frozenset(
+    {"secrets", "stores", "remote", "labels", "annotations", "waive", "auth", "conditions", "caProvider", "keys"}
+    | {"serviceAccount", "token", "kubernetes", "appRole", "secretId", "jwt"}
+    | {"workloadIdentity", "managedIdentity", "servicePrincipal"}
+)
+
+
+def check(document: Document) -> Iterator[Finding]:
+    if document.nulls:
+        yield from _below(document.root, ())
+
+
+def _below(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
+    for key, child in node.children.items():
+        if child.is_empty:
+            yield _finding(key, child, path)
+        else:
+            yield from _below(child, (*path, key))
+    for item in node.items:
+        if item.is_empty:
+            yield Finding("a list item has no value", item, help="write a value, or take the line out")
+
+
+def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
+    if path in {("secrets",), ("stores",)} or key in _MAPPINGS:
+        way_out = "write `{}` to have it with its defaults, or `null` to remove what an earlier layer set"
+    else:
+        way_out = "write a value, `null` to remove what an earlier layer set, or take the line out"
+    return Finding(f"{quoted(key)} has no value", node.key_span, help=way_out, scope=waiver_scope((*path, key)))
+
+
+RULE = Rule("empty-value", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

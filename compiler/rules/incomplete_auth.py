@@ -1,0 +1,128 @@
+"""A rendered store cannot log in as it is described.
+
+A store that the chart renders needs exactly one way to log in, of its own provider, with all that it takes. A
+ClusterSecretStore belongs to no namespace, so each ServiceAccount, Secret and certificate it refers to needs one; a
+SecretStore may refer to its own namespace only. External Secrets Operator accepts the object all the same, and each
+of its secrets fails.
+
+    stores:
+      vault:
+        render: true
+        auth: {kubernetes: {role: external-secrets, serviceAccount: {name: external-secrets}}}
+
+Complete it:
+
+    stores:
+      vault:
+        render: true
+        auth:
+          kubernetes:
+            role: external-secrets
+            serviceAccount: {name: external-secrets, namespace: external-secrets, audiences: [vault]}
+
+Vault logs in by `token` (name, key), `kubernetes` (role, serviceAccount), `appRole` (roleId, secretId) or `jwt`
+(role, serviceAccount); Key Vault by `workloadIdentity` (serviceAccount), `managedIdentity` or `servicePrincipal`
+(clientId, clientSecret, and `tenantId` of the store).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment, Store
+    from compiler.model.source import Span
+
+_ACCOUNT = ("name",)
+_SECRET_KEY = ("name", "key")
+# For each way to log in: the parts it needs, each with the fields that part needs; "" is the way itself.
+_WAYS: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
+    VAULT: {
+        "token": {"": _SECRET_KEY},
+        "kubernetes": {"": ("role",), "serviceAccount": _ACCOUNT},
+        "appRole": {"": ("roleId",), "secretId": _SECRET_KEY},
+        "jwt": {"": ("role",), "serviceAccount": _ACCOUNT},
+    },
+    AZURE_KEY_VAULT: {
+        "workloadIdentity": {"serviceAccount": _ACCOUNT},
+        "managedIdentity": {},
+        "servicePrincipal": {"clientId": _SECRET_KEY, "clientSecret": _SECRET_KEY},
+    },
+}
+_REFERENCES = (_ACCOUNT, _SECRET_KEY)
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for store in environment.stores.values():
+        if store.rendered and not environment.damaged:
+            yield from _judge(store, environment.root.text("namespace"))
+
+
+def _judge(store: Store, namespace: str | None) -> Iterator[Finding]:
+    ways = _WAYS.get(store.provider, {})
+    auth = store.node.get("auth")
+    chosen = auth.children if auth is not None else {}
+    if auth is None or not chosen:
+        at = auth.key_span if auth is not None else store.node.key_span
+        yield _finding(store, at, "has no way to log in", f"add one of {listed(ways)} under `auth`")
+    elif len(chosen) > 1:
+        message = f"has {len(chosen)} ways to log in: {listed(chosen)}"
+        yield _finding(store, auth.key_span, message, "keep one; `null` removes what a layer below set")
+    else:
+        way, node = next(iter(chosen.items()))
+        if way in ways:
+            yield from _way(store, way, node, namespace)
+        else:
+            message = f'cannot log in by "{way}", which belongs to another provider'
+            yield _finding(store, node.key_span, message, f"use one of {listed(ways)}")
+    ca = store.node.get("caProvider")
+    if ca is not None and store.provider == VAULT:
+        yield from _fields(store, "caProvider", ca, ("type", "name", "key"))
+        yield from _namespace(store, "caProvider", ca, namespace)
+
+
+def _way(store: Store, way: str, node: Node, namespace: str | None) -> Iterator[Finding]:
+    for part, fields in _WAYS[store.provider][way].items():
+        title = f"{way}.{part}" if part else way
+        holder = node.get(part) if part else node
+        if holder is None:
+            yield _finding(store, node.key_span, f'misses "{title}" to log in', f"add {listed(fields)} to `{title}`")
+            continue
+        yield from _fields(store, title, holder, fields)
+        if fields in _REFERENCES:
+            yield from _namespace(store, title, holder, namespace)
+    if way == "servicePrincipal" and "tenantId" not in store.node.children:
+        message = 'misses "tenantId", which a service principal needs'
+        yield _finding(store, store.node.key_span, message, "add `tenantId` to the store")
+
+
+def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Iterator[Finding]:
+    missing = [name for name in fields if name not in node.children]
+    if missing:
+        yield _finding(store, node.key_span, f"misses {listed(missing)} of `{title}`", f"add it to `{title}`")
+
+
+def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Iterator[Finding]:
+    written = node.get("namespace")
+    if store.kind == "ClusterSecretStore":
+        if written is None:
+            message = f'misses "namespace" of `{title}`, which a ClusterSecretStore needs'
+            yield _finding(store, node.key_span, message, f"add it to `{title}`")
+    elif written is not None and written.value != namespace:
+        message = f"may not name another namespace in `{title}`, as it is a SecretStore"
+        yield _finding(store, written, message, "take it out, or make the store a ClusterSecretStore")
+
+
+def _finding(store: Store, at: Node | Span, message: str, way_out: str) -> Finding:
+    return Finding(f'the store "{store.id}" {message}', at, help=way_out, scope=("stores", store.id))
+
+
+RULE = Rule("incomplete-auth", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

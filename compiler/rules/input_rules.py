@@ -1,0 +1,176 @@
+"""The rules that loading, validating, merging and writing report themselves: ids, severities and pages, no checks."""
+
+from __future__ import annotations
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Rule, Scope
+
+_ERRORS: dict[str, str] = {
+    "unreadable-file": """An input file is missing, is no regular file, may not be read, or changed while it was read.
+
+Nothing is guessed from a file that could not be read whole, and nothing is written.
+
+    environments/prod.yaml -> /etc/prod.yaml      # a link that leads out of the project
+
+Write a regular file inside the project, readable by whoever compiles.""",
+    "too-large": """An input file is larger, deeper or has more values than any real one.
+
+It protects the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
+32 levels.
+
+    a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
+
+Split what is large into layers, and look at how the file came to be.""",
+    "invalid-encoding": """An input file is not plain UTF-8.
+
+Editors show such bytes as something else than they are, and Helm reads them as it likes.
+
+    description: caf\\xe9                          # Latin-1
+
+Save the file as UTF-8 without a byte order mark.""",
+    "control-character": """A character that no person typed on purpose: a control character, a lone surrogate or an exotic line break.
+
+What a reviewer sees would differ from what is compiled.
+
+    namespace: "a\\u0000b"
+
+Take the character out.""",
+    "tab-indentation": """A line is indented with a tab, which YAML forbids.
+
+Parsers disagree about how wide it is.
+
+    secrets:
+    \\tgithub: {}
+
+Indent with spaces.""",
+    "invalid-yaml": """The file is no YAML.
+
+    secrets: {github: {store: azure}
+
+The place is where the parser gave up; the cause is often one line above. Close brackets and quotes, and put a space
+after each colon.""",
+    "duplicate-key": """A key is written twice in one map.
+
+YAML tools keep one of the two, and not all keep the same one. In Helm and PyYAML this is silent.
+
+    secrets:
+      github: {}
+      github: {store: azure}
+
+Merge the two into one.""",
+    "forbidden-yaml": """An anchor, alias, tag, merge key, directive or second document.
+
+They make values appear where nobody wrote them, and no place can be named for them. A layer does that job.
+
+    github: &default {store: azure}
+    jira: *default
+
+Write the value out, or put what is shared into a layer and name it under `extends:`.""",
+    "non-string-key": """A key that is no plain text: a number, `true`, `no`, `null`, a list or a map.
+
+YAML 1.1, which Helm reads, gives such keys another type, and then nothing finds them.
+
+    labels: {on: "yes"}
+
+Quote the key.""",
+    "unknown-key": """A key that the schema does not know; most often a typo.
+
+A key that nothing reads would be ignored in silence, and the setting that was meant would keep its default.
+
+    stroe: azure
+
+Write the key as the reference has it; the help names the nearest one. What stands under an unknown key is not shown,
+for it may be a secret.""",
+    "wrong-type": """A value of another type than is meant: text where a map belongs, a map where a list belongs.
+
+    secrets: [github, jira]
+
+Write the type that the message asks for; the reference of the environment and the catalogue shows each.""",
+    "invalid-value": """A value outside what its place allows: not one of the listed words, too long, out of range, of a wrong form.
+
+    fetch: per-key
+
+Write one of the values that the message lists, or the form it describes.""",
+    "unknown-layer": """`extends:` names no layer: neither base, nor a file of `environments/layers/`, nor an environment.
+
+    extends: [bsae]
+
+Write the name of an existing layer, without its folder and ending.""",
+    "ambiguous-layer": """`extends:` names a layer that exists twice: in `environments/layers/` and as an environment.
+
+    environments/layers/europe.yaml
+    environments/europe.yaml
+
+Rename one of the two.""",
+    "layer-cycle": """Layers extend one another in a circle, so none of them is the lowest.
+
+    # environments/layers/a.yaml
+    extends: [b]
+    # environments/layers/b.yaml
+    extends: [a]
+
+Take one of the names out.""",
+    "layer-conflict": """One layer has a map where another has a single value or a list, so they cannot be merged.
+
+    # base.yaml
+    secrets: {github: {use: [pat]}}
+    # layers/a.yaml
+    secrets: {github: {use: {pat: true}}}
+
+Write the same type in both; to drop the lower layer's map first, write `null`.""",
+    "invalid-environment-name": """A file in `environments/` whose name is no environment's name.
+
+The name becomes part of the values file's name, of commands and of links.
+
+    environments/Prod EU.yaml
+
+Use lower-case letters, digits and inner hyphens, at most 63, and the ending `.yaml`.""",
+    "conflicting-vault-url": """AZURE_KEYVAULT_NAME names another vault than the one the environment has written.
+
+One of the two is wrong, and guessing could move secrets into the wrong vault.
+
+    stores: {azure: {vaultUrl: https://ai-platform-prod.vault.azure.net}}    # and AZURE_KEYVAULT_NAME=ai-platform-dev
+
+Unset the variable, or correct `vaultUrl`.""",
+    "unwritable-output": """A values file cannot be written: a link, a folder, a read-only file, a full disk.
+
+Nothing was written; every old file is as it was.
+
+    chart/values-prod.yaml -> /somewhere/else.yaml
+
+Make it a regular, writable file, or choose another folder with `--out`.""",
+    "foreign-output": """The file that would be replaced was not written by this compiler.
+
+Replacing it could lose somebody's work.
+
+    # chart/values-prod.yaml, written by hand
+    replicas: 3
+
+Move the file away; the compiler then writes its own.""",
+    "stale-values": """A values file is not what its environment compiles to now.
+
+Argo CD would render something else than what was reviewed. `--check` reports it and writes nothing.
+
+    $ platform-secrets compile --check
+
+Run `make values` and commit the result.""",
+    "unproven-output": """What was read back from a new values file is not what was meant.
+
+The compiler proves each file before it replaces the old one; this is a defect of the compiler, and nothing was written.
+
+    $ platform-secrets compile prod
+
+Please report it, with the environment's files if they may be shared.""",
+    "unproven-chart": """The rendered manifests are not what the catalogue and the environment ask for.
+
+`compile --parity` renders the chart with every installed Helm, for each store that a secret could live in, and
+compares the parsed manifests with a table made by separate code.
+
+    $ platform-secrets compile prod --parity
+
+If the chart was edited, undo the edit; else please report it.""",
+}
+
+INPUT_RULES: tuple[Rule, ...] = tuple(
+    Rule(identifier, Severity.ERROR, Scope.INPUT, page) for identifier, page in _ERRORS.items()
+)

@@ -1,0 +1,51 @@
+"""A Vault is reached by `http:` across a network that is not the cluster's own.
+
+The store's token and every secret cross the network readable by all on the way. Exempt are loopback addresses and the
+full names of the cluster's own Services (`*.svc`, with or without the cluster's domain).
+
+    stores:
+      vault: {server: http://vault.example.com:8200}
+
+Use https, with `caProvider` for a private certificate authority, or the Service's full name:
+
+    stores:
+      vault: {server: https://vault.example.com:8200}
+
+Waive it with the reason where the way is protected otherwise, by a VPN or in a lab.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.address import is_loopback, is_service, parse_address
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for store in environment.stores.values():
+        text = store.address
+        # A Key Vault with http is `invalid-address`.
+        if not text or text.startswith("https:") or store.provider != VAULT:
+            continue
+        address = parse_address(text)
+        if address is None or address.scheme != "http" or is_service(address.host) or is_loopback(address.host):
+            continue
+        inner = "." not in address.host or address.host.count(".") == 1
+        way_out = "use https, or the full name of a Service in the cluster" if inner else "use https"
+        yield Finding(
+            f'the store "{store.id}" is reached by http',
+            store.node.nearest("server"),
+            help=f"{way_out}; where the way is protected otherwise, waive it with the reason",
+            scope=("stores", store.id),
+        )
+
+
+RULE = Rule("insecure-address", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -1,0 +1,69 @@
+"""A refresh interval is no positive duration.
+
+Durations are written as in Go: numbers with the units `h`, `m` and `s`. There is no unit for days. `0` means that
+External Secrets Operator never reads again, so a rotated value never arrives and even a changed reference is never
+applied.
+
+    refreshInterval: 1d
+
+Write hours, minutes or seconds:
+
+    refreshInterval: 24h
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.model.duration import parse_duration
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+_ZERO = re.compile(r"[-+]?(?:0+(?:\.0*)?(?:ns|us|µs|μs|ms|s|m|h)?)+")
+_DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
+_NUMBER = re.compile(r"\d+", re.ASCII)
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    # What a secret has as its duration was parsed already, and need not be again.
+    valid = {secret.refresh_node for secret in environment.secrets.values() if secret.refresh is not None}
+    root = environment.root.children
+    node = root.get("refreshInterval")
+    if node is not None and node not in valid:
+        yield from _judge(node, ())
+    secrets = root.get("secrets")
+    for secret_id, secret in secrets.children.items() if secrets is not None else ():
+        node = secret.children.get("refreshInterval")
+        if node is not None and node not in valid:
+            yield from _judge(node, ("secrets", secret_id))
+
+
+def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+    text = node.value
+    if not isinstance(text, str) or parse_duration(text) is not None:
+        return
+    message, way_out = "this is no duration", "write it as `1h`, `30m` or `1h30m`"
+    if _ZERO.fullmatch(text):
+        message, way_out = (
+            "a refresh interval of 0 means that nothing is ever read again",
+            "write it as `1h` or the like",
+        )
+    elif text.startswith("-"):
+        message = "a refresh interval cannot be negative"
+    elif days := _DAYS.fullmatch(text):
+        message, way_out = "a duration has no days", f"write {int(days[1]) * 24}h"
+    elif _NUMBER.fullmatch(text):
+        message, way_out = "a duration needs a unit", f"write {text}s, {text}m or {text}h"
+    elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):
+        message, way_out = "a refresh interval has whole seconds", "write it as `60s` or more"
+    yield Finding(message, node, help=way_out, scope=scope)
+
+
+RULE = Rule("invalid-duration", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -1,0 +1,58 @@
+"""A key of a mounted Secret that is no name of an environment variable.
+
+Pods take these Secrets by `envFrom`. A key that is no C identifier is skipped there, with an event on the pod and
+nothing in its log: the variable is simply not set.
+
+    argocd:
+      mountedBy: [mcp-argocd]
+      keys:
+        argocd.token: {description: API token}
+
+Use letters, digits and `_`, with no digit in front:
+
+    argocd:
+      mountedBy: [mcp-argocd]
+      keys:
+        ARGOCD_TOKEN: {description: API token}
+
+Waive it where the component reads the Secret as files.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+
+_FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def check(catalogue: Catalogue) -> Iterator[Finding]:
+    for entry in catalogue.entries.values():
+        if entry.mounted_by:
+            for key in entry.keys.values():
+                if not _FORM.fullmatch(key.name):
+                    yield Finding(
+                        f"{quoted(key.name)} is no name of an environment variable, so pods start without it",
+                        key.node.key_span,
+                        help="use letters, digits and _, with no digit in front",
+                        scope=("secrets", entry.id),
+                    )
+
+
+RULE = Rule(
+    "invalid-environment-variable-name",
+    Severity.WARNING,
+    Scope.CATALOGUE,
+    page=__doc__,
+    check=check,
+    waivable=True,
+)

@@ -1,0 +1,68 @@
+"""A name that Key Vault does not accept for a secret.
+
+Key Vault allows 1 to 127 letters, digits and hyphens. A dot, an underscore or one character too many is refused when
+the secret is written, and never found when it is read. A store's `prefix` counts too.
+
+    github:
+      remote: {azurekv: ai_platform.github}
+
+Use hyphens between the parts:
+
+    github:
+      remote: {azurekv: ai-platform-github}
+
+A `/` in a name is reported as `key-vault-object-type`, as it does something worse than fail.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.environment import Environment
+
+# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers
+_FORM = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
+_LONGEST = 127
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    return map(_finding, wrong_in_catalogue(catalogue, AZURE_KEY_VAULT, _problem))
+
+
+def _problem(name: str) -> str | None:
+    if _FORM.fullmatch(name) or "/" in name:
+        return None
+    if len(name) > _LONGEST and _FORM.fullmatch(name[:_LONGEST]):
+        return f"has {len(name)} characters, and Key Vault takes {_LONGEST}"
+    return "has characters other than the letters, digits and hyphens that Key Vault takes"
+
+
+def _finding(wrong: WrongName) -> Finding:
+    what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
+    way_out = "shorten it" if "takes 127" in wrong.problem else "write hyphens in their place"
+    return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
+
+
+RULE = Rule(
+    "invalid-key-vault-name",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

@@ -1,0 +1,134 @@
+"""A name, label or annotation that the cluster's API refuses.
+
+One such name fails the whole synchronisation, late and away from its cause. Judged are namespaces (DNS labels of at
+most 63 characters), names of targets and stores (DNS names; 253 characters, but 63 where they also become the value
+of the label `app.kubernetes.io/name`, as those of targets and rendered stores do), keys of Secrets, the objects that
+a rendered store refers to, and labels and annotations with their keys, values and total size (256 KiB).
+
+    namespace: AI_Platform
+    labels: {team: "platform & tools"}
+
+Use the forms that Kubernetes takes:
+
+    namespace: ai-platform
+    labels: {team: platform-tools}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.kubernetes_form import (
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    label_key_problem,
+    label_value_problem,
+    namespace_problem,
+    object_name_problem,
+    secret_key_problem,
+)
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment, Secret, Store
+
+# TotalAnnotationSizeLimitB of k8s.io/apimachinery.
+_ANNOTATION_BYTES = 256 * 1024
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    root = environment.root.children
+    yield from _namespace(root.get("namespace"), ())
+    yield from _metadata(root.get("labels"), root.get("annotations"), ())
+    for store in environment.stores.values():
+        yield from _store(store)
+    secrets = root.get("secrets")
+    for secret_id, node in secrets.children.items() if secrets is not None else ():
+        own = node.children
+        if own:
+            scope = ("secrets", secret_id)
+            yield from _namespace(own.get("namespace"), scope)
+            yield from _metadata(own.get("labels"), own.get("annotations"), scope)
+    for secret in environment.secrets.values():
+        if secret.annotations:
+            yield from _annotation_size(secret, environment)
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    for entry in catalogue.entries.values():
+        scope = ("secrets", entry.id)
+        # Its name is also the value of a label.
+        if entry.target and (problem := object_name_problem(entry.target, LONGEST_LABEL)):
+            yield _finding("the target", entry.target, problem, entry.node.nearest("target"), scope)
+        for key in entry.keys.values():
+            if problem := secret_key_problem(key.name):
+                message = f"the key {quoted(key.name)} {problem}"
+                yield Finding(message, key.node.key_span, help=_way_out(problem), scope=scope)
+
+
+def _namespace(node: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
+    if node is not None and isinstance(node.value, str) and (problem := namespace_problem(node.value)):
+        yield _finding("the namespace", node.value, problem, node, scope)
+
+
+def _store(store: Store) -> Iterator[Finding]:
+    scope = ("stores", store.id)
+    if problem := object_name_problem(store.name, LONGEST_LABEL if store.rendered else LONGEST_NAME):
+        yield _finding("the store's name", store.name, problem, store.node.nearest("name"), scope)
+    if not store.rendered:
+        return
+    for node in store.node.nearest("conditions", "namespaces").items:
+        yield from _namespace(node, scope)
+    for part in ("auth", "caProvider"):
+        for node in store.node.nearest(part).walk() if part in store.node.children else ():
+            children = node.children
+            yield from _namespace(children.get("namespace"), scope)
+            name, key = children.get("name"), children.get("key")
+            if name is not None and isinstance(name.value, str) and (problem := object_name_problem(name.value)):
+                yield _finding("the name", name.value, problem, name, scope)
+            if key is not None and isinstance(key.value, str) and (problem := secret_key_problem(key.value)):
+                yield _finding("the key", key.value, problem, key, scope)
+
+
+def _metadata(labels: Node | None, annotations: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
+    for kind, node in (("label", labels), ("annotation", annotations)):
+        for key, value in node.children.items() if node is not None else ():
+            if problem := label_key_problem(key):
+                message = f"the {kind} {quoted(key)} {problem}"
+                yield Finding(message, value.key_span, help=_way_out(problem), scope=scope)
+            if kind == "label" and isinstance(value.value, str) and (problem := label_value_problem(value.value)):
+                message = f"the value of the label {quoted(key)} {problem}"
+                yield Finding(message, value, help=_way_out(problem), scope=scope)
+
+
+def _annotation_size(secret: Secret, environment: Environment) -> Iterator[Finding]:
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in secret.annotations.items())
+    if size > _ANNOTATION_BYTES:
+        own = secret.node.get("annotations")
+        node = own if own is not None else environment.root.nearest("annotations")
+        message = f'the annotations of "{secret.id}" have {size} bytes, and Kubernetes takes {_ANNOTATION_BYTES}'
+        yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))
+
+
+def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, ...]) -> Finding:
+    return Finding(f"{what} {quoted(name)} {problem}", node, help=_way_out(problem), scope=scope)
+
+
+def _way_out(problem: str) -> str:
+    return "shorten it" if "Kubernetes takes" in problem else "write it in the form that Kubernetes takes"
+
+
+RULE = Rule(
+    "invalid-kubernetes-name",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

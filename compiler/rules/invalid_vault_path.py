@@ -1,0 +1,87 @@
+"""A path that Vault, or its clients, take for another one.
+
+A path is put into a URL as it is. `..` leaves the mount, so `../sys/policy` really calls Vault's own administration;
+an empty part or a `/` at either end names another secret to some clients and none to others; `%`, `?` and `#` end the
+path or change it; `*` and `+` are wildcards in the policies that have to allow it; space at an end and control
+characters cannot be seen in a review.
+
+    github:
+      remote: {vault: /ai-platform-engineering//github-secret/}
+
+Write the parts with one `/` between them:
+
+    github:
+      remote: {vault: ai-platform-engineering/github-secret}
+
+A store's `mount` and `prefix` are judged in the same way; a prefix may end in `/`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.environment import Environment
+
+# What nearly every path looks like; it needs no closer look.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
+_SPECIAL = re.compile(r"[%?#*+\\]")
+_DEFAULT_MOUNT = "secret"
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for store in environment.stores.values():
+        if store.provider == VAULT and store.mount != _DEFAULT_MOUNT and (problem := _problem(store.mount)):
+            message = f"the mount {quoted(store.mount)} {problem}"
+            yield Finding(message, store.node.nearest("mount"), help=_way_out(problem), scope=("stores", store.id))
+    yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
+
+
+def _problem(path: str) -> str | None:
+    """What is wrong with `path`, as the end of a sentence."""
+    if _PLAIN.fullmatch(path):
+        return None
+    parts = path.split("/")
+    special = _SPECIAL.search(path)
+    found = (
+        (".." in parts or "." in parts, 'has a part "." or "..", which leads elsewhere'),
+        (not parts[0] or not parts[-1], 'has a "/" at an end'),
+        ("" in parts, 'has two "/" in a row'),
+        (special is not None, f'has "{special and special.group()}", which means something else in a URL or a policy'),
+        (not path.isprintable(), "has a character that cannot be seen"),
+        (any(part != part.strip() for part in parts), "has a space at an end"),
+    )
+    return next((problem for is_so, problem in found if is_so), None)
+
+
+def _way_out(problem: str) -> str:
+    return 'write the parts with one "/" between them' if '"/"' in problem or "elsewhere" in problem else "take it out"
+
+
+def _finding(wrong: WrongName) -> Finding:
+    what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
+    return Finding(f"{what} {wrong.problem}", wrong.node, help=_way_out(wrong.problem), scope=wrong.scope)
+
+
+RULE = Rule(
+    "invalid-vault-path",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

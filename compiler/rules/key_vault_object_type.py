@@ -1,0 +1,68 @@
+"""A Key Vault name with a `/`, which External Secrets Operator reads as the type of an object.
+
+Key Vault names have no folders. External Secrets Operator splits the name at each `/`: the first part must be
+`secret`, `key` or `cert`, the second is the name, and the rest is dropped without a word. `dev/github` fails with a
+message about `github`, `secret/team/github` reads the secret `team`, and `cert/github` gives a certificate.
+
+    github:
+      remote: {azurekv: dev/github}
+
+Use hyphens between the parts, and a store's `prefix` for what is in front of every name:
+
+    github:
+      remote: {azurekv: dev-github}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.environment import Environment
+
+_TYPES = ("secret", "key", "cert")
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    return map(_finding, wrong_in_environment(environment, AZURE_KEY_VAULT, _problem))
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    return map(_finding, wrong_in_catalogue(catalogue, AZURE_KEY_VAULT, _problem))
+
+
+def _problem(name: str) -> str | None:
+    first, slash, rest = name.partition("/")
+    if not slash:
+        return None
+    if first not in _TYPES:
+        return 'has a "/", and what stands before it is read as the type of an object'
+    if "/" in rest:
+        return 'has a second "/", and what stands behind it is dropped without a word'
+    return f'begins with "{first}/", which is read as the type of an object and not as a part of the name'
+
+
+def _finding(wrong: WrongName) -> Finding:
+    what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
+    typed = wrong.text is not None and wrong.text.split("/", 1)[0] in _TYPES
+    way_out = "write the name of the secret alone" if typed else 'write hyphens in place of "/"'
+    return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
+
+
+RULE = Rule(
+    "key-vault-object-type",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

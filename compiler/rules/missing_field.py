@@ -1,0 +1,115 @@
+"""Something that a complete environment or catalogue entry needs is written nowhere.
+
+A single layer may leave out anything; what counts is the environment after its layers are merged. It needs
+`namespace`, `store`, `refreshInterval`, `externalSecretsOperator` and `secrets`, and for each store `provider` and
+`name`. A catalogue entry needs `target`, `syncWave`, `keys`, and `remote` unless each of its keys has its own.
+
+    # environments/prod.yaml, with `extends: []`
+    namespace: ai-platform-engineering
+    stores:
+      vault: {provider: vault}
+
+Write what is missing, in the layer that should say it for all:
+
+    namespace: ai-platform-engineering
+    store: vault
+    refreshInterval: 1h
+    externalSecretsOperator: "2.9"
+    stores:
+      vault: {provider: vault, name: vault-secret-store, server: https://vault.example.com}
+    secrets:
+      github: {}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.where import top_of
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+_ENVIRONMENT = {
+    "namespace": "namespace: ai-platform-engineering",
+    "store": "store: vault",
+    "refreshInterval": "refreshInterval: 1h",
+    "externalSecretsOperator": 'externalSecretsOperator: "2.9"',
+    "secrets": "secrets: {github: {}}",
+}
+_STORE = {"provider": "provider: vault", "name": "name: vault-secret-store"}
+_ENTRY = {
+    "target": "target: agent-example-secrets",
+    "remote": "remote: {vault: platform/example-secret, azurekv: platform-example}",
+    "syncWave": "syncWave: -49",
+    "keys": "keys: {EXAMPLE_TOKEN: {description: API token}}",
+}
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    if environment.damaged:
+        return
+    root = environment.root
+    for name, example in _ENVIRONMENT.items():
+        if name not in root.children and not (name == "store" and environment.default_store is not None):
+            yield from _missing(f'environment "{environment.name}" has no "{name}"', environment, name, example)
+    stores = root.children.get("stores")
+    for store_id, node in stores.children.items() if stores is not None else ():
+        for name, example in _STORE.items():
+            if name not in node.children and not _is_empty(node, name):
+                message = f'the store {quoted(store_id)} has no "{name}"'
+                way_out = f"add `{example}` or the like to it"
+                yield Finding(
+                    message, node.key_span, help=way_out, related=_removal(node, name), scope=("stores", store_id)
+                )
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    entries = catalogue.document.root.get("secrets")
+    if catalogue.document.damaged or entries is None:
+        return
+    for entry_id, node in entries.children.items():
+        for name, example in _ENTRY.items():
+            if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
+                message = f'the entry {quoted(entry_id)} has no "{name}"'
+                way_out = f"add `{example}` or the like to it"
+                yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
+
+
+def _missing(message: str, environment: Environment, name: str, example: str) -> Iterator[Finding]:
+    if not _is_empty(environment.root, name):
+        way_out = f"add `{example}` or the like to it or to a layer it extends"
+        yield Finding(message, top_of(environment.document), help=way_out, related=_removal(environment.root, name))
+
+
+def _is_empty(node: Node, name: str) -> bool:
+    """Whether the key is there with nothing behind it, which is `empty-value` already."""
+    removed = node.removed.get(name)
+    return removed is not None and removed.is_empty
+
+
+def _removal(node: Node, name: str) -> tuple[Related, ...]:
+    removed = node.removed.get(name)
+    return (Related("removed here", removed.span),) if removed is not None else ()
+
+
+def _each_key_has_its_own(entry: Node) -> bool:
+    keys = entry.get("keys")
+    return keys is not None and bool(keys.children) and all("remote" in key.children for key in keys.children.values())
+
+
+RULE = Rule(
+    "missing-field",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

@@ -1,0 +1,56 @@
+"""A secret is read from a store whose provider has no place for it.
+
+The catalogue names the remote secret once for each provider. Where the name for the chosen one is missing, there is
+nothing that the ExternalSecret could ask for.
+
+    # environments/catalogue.yaml
+    github:
+      remote: {vault: ai-platform-engineering/github-secret}
+    # environments/prod.yaml
+    secrets:
+      github: {store: azure}
+
+Add the name to the entry, or to the environment's secret where it differs from the others':
+
+    github:
+      remote:
+        vault: ai-platform-engineering/github-secret
+        azurekv: ai-platform-engineering-github
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for secret in environment.secrets.values():
+        # With a name for the secret each of its keys has a place.
+        if secret.remote is not None or secret.store is None or environment.catalogue.document.damaged:
+            continue
+        missing = [key.key.name for key in secret.keys if key.place is None]
+        if not missing:
+            continue
+        provider = secret.store.provider
+        title = "Key Vault" if provider == AZURE_KEY_VAULT else "Vault"
+        what = f'"{secret.id}"' if len(missing) == len(secret.keys) else f'{listed(missing)} of "{secret.id}"'
+        yield Finding(
+            f'{what} has no place in {title}, where the store "{secret.store.id}" is',
+            secret.store_node if secret.store_node is not None else secret.node.key_span,
+            help=f'add `{provider}` under `remote` of "{secret.id}" in the catalogue',
+            related=(Related("the entry", secret.entry.node.nearest("remote").key_span),),
+            scope=("secrets", secret.id),
+        )
+
+
+RULE = Rule("missing-remote", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -1,0 +1,50 @@
+"""The version of External Secrets Operator is not one that this compiler can write for.
+
+The version decides which defaulted fields are written out, so that Argo CD finds nothing to correct. It is the minor
+version in quotes; unquoted, `2.10` is the number 2.1. Older than 0.16 does not serve the API
+`external-secrets.io/v1`.
+
+    externalSecretsOperator: "v2.9.1"
+
+Write the minor version alone:
+
+    externalSecretsOperator: "2.9"
+
+Known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.9; a newer one is the warning `newer-operator-version`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.operator_release import NEWEST, OLDEST, is_released, parse_minor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+_LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
+_KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.9"
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    text = environment.operator
+    if text is None:
+        return
+    minor = parse_minor(text)
+    node = environment.root.nearest("externalSecretsOperator")
+    if minor is None:
+        longer = _LONGER.fullmatch(text)
+        way_out = f'write "{longer[1]}.{longer[2]}"' if longer else 'write it as "2.9"'
+        yield Finding("this is no minor version", node, help=way_out)
+    elif minor < OLDEST:
+        yield Finding("this version does not serve external-secrets.io/v1", node, help=f"use 0.16 or newer; {_KNOWN}")
+    elif minor <= NEWEST and not is_released(minor):
+        yield Finding("there is no such version", node, help=_KNOWN)
+
+
+RULE = Rule("operator-version", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

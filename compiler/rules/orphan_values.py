@@ -1,0 +1,42 @@
+"""A values file belongs to no environment.
+
+Its environment was removed or renamed, and the file stayed. Argo CD goes on deploying it as long as an Application
+names it, and no change of the input reaches it any more.
+
+    chart/values-qa.yaml         # and no environments/qa.yaml
+
+Remove it, once nothing deploys it:
+
+    platform-secrets compile --prune
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.model.source import Source, Span
+from compiler.model.suggestion import closest
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.project import Project
+
+
+def check(project: Project) -> Iterator[Finding]:
+    names = set(project.names)
+    for name, path in project.values_files.items():
+        if name not in names:
+            match = closest(name, project.names)
+            renamed = f'; "{match}" may be its new name' if match else ""
+            yield Finding(
+                f"no environment is named {quoted(name)}",
+                Span(Source(path)),
+                help=f"`platform-secrets compile --prune` removes this file{renamed}",
+            )
+
+
+RULE = Rule("orphan-values", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check)

@@ -1,0 +1,68 @@
+"""A Vault path has the part `data`, which belongs to the API and not to the name.
+
+KV version 2 serves a secret at `<mount>/data/<path>`, and `vault kv get` shows the path so. External Secrets Operator
+puts `data/` in by itself. Written into the name it is either doubled, or cut out of the middle of a path that really
+has it, and the read answers with a 403 or 404 that names neither.
+
+    github:
+      remote: {vault: data/ai-platform-engineering/github-secret}
+
+Leave it out:
+
+    github:
+      remote: {vault: ai-platform-engineering/github-secret}
+
+A secret whose path really has a part named `data` must be moved to another path first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.environment import Environment
+
+_RESERVED = "data"
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for store in environment.stores.values():
+        if store.provider == VAULT and _RESERVED in store.mount and _problem(store.mount):
+            message = f'the mount {quoted(store.mount)} has the part "{_RESERVED}", which the API puts in by itself'
+            way_out = f'take "{_RESERVED}" out'
+            yield Finding(message, store.node.nearest("mount"), help=way_out, scope=("stores", store.id))
+    yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    return map(_finding, wrong_in_catalogue(catalogue, VAULT, _problem))
+
+
+def _problem(path: str) -> str | None:
+    if _RESERVED in path and _RESERVED in path.split("/"):
+        return f'has the part "{_RESERVED}", which the API puts in by itself'
+    return None
+
+
+def _finding(wrong: WrongName) -> Finding:
+    what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
+    return Finding(f"{what} {wrong.problem}", wrong.node, help=f'take "{_RESERVED}" out', scope=wrong.scope)
+
+
+RULE = Rule(
+    "reserved-path-part",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

@@ -1,0 +1,62 @@
+"""A value or a key of the input looks like a credential.
+
+Input files are committed, reviewed, printed in pull requests and copied into values files. A credential in one of
+them is known to everyone who can read the repository, and stays in its history when the line is removed. Only names
+belong here: which store, which remote secret, which key.
+
+    stores:
+      vault:
+        auth: {token: {name: ghp_0123456789abcdefghij0123456789abcdef}}
+
+Put the value into the store (or into a Kubernetes Secret, for a store's own login) and name it here:
+
+    stores:
+      vault:
+        auth: {token: {name: vault-token, key: token, namespace: external-secrets}}
+
+If the file was ever committed or pushed, replace the credential where it was issued. No output of this program shows
+the text that was found. Where it is no credential after all, such as a long identifier, waive this rule with the
+reason.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.credential import looks_like_credential
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.where import path_to, waiver_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Document, Node
+
+_HELP = "put it into a store and write its name here; if it was ever committed, replace it where it was issued"
+_SHORTEST_KEY = 16
+# Words between separators, as nearly every key is, need no closer look.
+_WORDS = re.compile(r"[A-Za-z]{1,15}(?:[-_./][A-Za-z0-9]{1,12})*", re.ASCII)
+
+
+def check(document: Document) -> Iterator[Finding]:
+    for node in document.suspects:
+        if isinstance(node.value, str) and looks_like_credential(node.value):
+            scope = waiver_scope(path_to(document.root, node))
+            yield Finding("this value looks like a credential", node, help=_HELP, conceals=(node.span,), scope=scope)
+    yield from _keys(document.root, ())
+
+
+def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
+    for key, child in node.children.items():
+        if len(key) >= _SHORTEST_KEY and not _WORDS.fullmatch(key) and looks_like_credential(key):
+            span = child.key_span
+            yield Finding(
+                "this key looks like a credential", span, help=_HELP, conceals=(span,), scope=waiver_scope(path)
+            )
+        if child.children:
+            yield from _keys(child, (*path, key))
+
+
+RULE = Rule("secret-in-config", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check, waivable=True)

@@ -1,0 +1,82 @@
+"""Two Secrets that one pod mounts define the same variable.
+
+A CAIPE agent mounts the shared LLM Secret first and its own second, so on a shared name the agent's value silently
+wins. With Bedrock as the LLM and the AWS agent, `AWS_ACCESS_KEY_ID` is in both: the agent's pod calls Bedrock with
+the credentials of the AWS agent.
+
+    secrets:
+      global: {use: [aws-bedrock]}
+      aws: {}
+
+Use another variant of one of them, leave one out, or, where both hold the same credentials on purpose, waive it:
+
+    secrets:
+      global: {use: [aws-bedrock]}
+      aws:
+        waive: {shadowed-variable: one IAM user serves Bedrock and the agent}
+
+Keys that read the same place are not reported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment, Secret, SecretKey
+
+_LLM = "llm"
+# The components of CAIPE's chart that are no agents: they take their own Secret only.
+_WITHOUT_LLM = frozenset({"caipe-ui", "mongodb", "slack-bot", "webex-bot"})
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    mounted: dict[str, list[Secret]] = {}
+    for secret in environment.secrets.values():
+        for component in secret.entry.mounted_by:
+            mounted.setdefault(component, []).append(secret)
+    shared = mounted.pop(_LLM, [])
+    shared_names = {key.key.name for secret in shared for key in secret.keys}
+    for component, own in mounted.items():
+        first = [] if component in _WITHOUT_LLM else shared
+        if len(own) > 1 or (first and any(key.key.name in shared_names for key in own[0].keys)):
+            yield from _of_pod(component, first, own)
+
+
+def _of_pod(component: str, shared: list[Secret], own: list[Secret]) -> Iterator[Finding]:
+    """The findings for pods that mount `shared` and then `own`; a later one hides the earlier ones' keys."""
+    seen: dict[str, tuple[Secret, SecretKey]] = {}
+    for position, secret in enumerate((*shared, *own)):
+        hidden: dict[Secret, list[SecretKey]] = {}
+        for key in secret.keys:
+            first, first_key = seen.get(key.key.name, (secret, key))
+            if first is not secret and not _same_value(first, first_key, secret, key):
+                hidden.setdefault(first, []).append(first_key)
+            seen[key.key.name] = (secret, key)
+        # Two shared Secrets hide one another in every pod, not in this component's alone.
+        for first, keys in hidden.items() if position >= len(shared) else ():
+            yield _finding(component, first, secret, keys)
+
+
+def _same_value(first: Secret, first_key: SecretKey, second: Secret, second_key: SecretKey) -> bool:
+    return first.store is second.store and first_key.place == second_key.place is not None
+
+
+def _finding(component: str, first: Secret, second: Secret, keys: list[SecretKey]) -> Finding:
+    names = listed(key.key.name for key in keys)
+    return Finding(
+        f'in the pods of "{component}", "{second.id}" hides {names} of "{first.id}"',
+        second.node.key_span,
+        help="choose other variants, leave one of the two out, or waive it where both hold the same values",
+        related=(Related(f'"{first.id}" has it here', keys[0].key.node.key_span),),
+        scope=("secrets", second.id),
+    )
+
+
+RULE = Rule("shadowed-variable", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -1,0 +1,121 @@
+"""Two environments read one remote secret of one store.
+
+What is written for the one arrives in the other: a rotation in staging changes production. Compared are absolute
+addresses, with the mount and namespace of a Vault. An address that each cluster has its own of (`*.svc`, loopback, a
+name without a dot) is never taken for another environment's.
+
+    # environments/staging.yaml and environments/prod.yaml alike
+    stores:
+      azure: {vaultUrl: https://ai-platform.vault.azure.net}
+
+Give each environment its own store, or its own part of one:
+
+    stores:
+      azure: {vaultUrl: https://ai-platform.vault.azure.net, prefix: prod-}
+
+Where they share a secret on purpose, waive it in the later environment, for that secret alone:
+
+    secrets:
+      pagerduty:
+        waive: {shared-place: one PagerDuty account serves all environments}
+
+It is reported at the environment that comes later in the alphabet, against the first that reads the same secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.address import is_cluster_internal, parse_address
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.where import top_of
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.project import Project
+    from compiler.model.source import Span
+
+    # Provider, address, mount and Vault namespace, as written.
+    _Written = tuple[str, str | None, str, str | None]
+
+
+def check(project: Project) -> Iterator[Finding]:
+    for readers in _by_address(project).values():
+        if len(readers) > 1 and readers[0][0] is not readers[-1][0]:
+            yield from _shared(readers)
+
+
+def _by_address(project: Project) -> dict[str, list[tuple[Environment, Store]]]:
+    """The environments with their stores that secrets are read from, by the store's absolute address."""
+    absolute: dict[_Written, str | None] = {}
+    readers: dict[str, list[tuple[Environment, Store]]] = {}
+    for environment in project.environments:
+        for store in environment.stores_in_use():
+            written = (store.provider, store.address, store.mount, store.vault_namespace)
+            if written not in absolute:
+                absolute[written] = _absolute(store)
+            address = absolute[written]
+            if address is not None:
+                readers.setdefault(address, []).append((environment, store))
+    return readers
+
+
+def _absolute(store: Store) -> str | None:
+    address = parse_address(store.address) if store.address else None
+    if address is None or address.extra or is_cluster_internal(address.host):
+        return None
+    port = address.port or (443 if address.scheme == "https" else 80)
+    parts = [store.provider, f"{address.host}:{port}", address.path.strip("/")]
+    if store.provider != AZURE_KEY_VAULT:
+        parts += [(store.vault_namespace or "").strip("/"), store.mount.strip("/")]
+    return "|".join(parts)
+
+
+def _shared(readers: list[tuple[Environment, Store]]) -> Iterator[Finding]:
+    seen: dict[str, tuple[Environment, Secret]] = {}
+    for environment, store in readers:
+        said: set[str] = set()
+        for secret in environment.secrets.values():
+            if secret.store is not store:
+                continue
+            for name in _remote_keys(secret):
+                place = name.lower() if store.provider == AZURE_KEY_VAULT else name
+                first, first_secret = seen.setdefault(place, (environment, secret))
+                if first is not environment and place not in said:
+                    said.add(place)
+                    yield _finding(name, environment, secret, first, first_secret)
+
+
+def _remote_keys(secret: Secret) -> dict[str, None]:
+    """Each remote secret that is read, once, in an order that does not depend on hashing."""
+    return dict.fromkeys(key.place.remote_key for key in secret.keys if key.place is not None)
+
+
+def _finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:
+    return Finding(
+        f'environments "{later.name}" and "{first.name}" both read {quoted(name)} of one store',
+        _place(later, secret),
+        help="give each its own store or a `prefix`, or waive it for this secret where it is meant",
+        related=(Related(f'read by "{first.name}" because of this', _place(first, first_secret)),),
+        scope=("secrets", secret.id),
+    )
+
+
+def _place(environment: Environment, secret: Secret) -> Span:
+    """What in the environment's own file makes it read there: a waiver belongs beside it."""
+    source = environment.document.source
+    candidates = [secret.store_node]
+    if secret.store is not None:
+        candidates += [secret.store.node.get(field) for field in ("vaultUrl", "server", "mount", "prefix")]
+    for node in candidates:
+        if node is not None and node.source is source:
+            return node.span
+    return top_of(environment.document)
+
+
+RULE = Rule("shared-place", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check, waivable=True)

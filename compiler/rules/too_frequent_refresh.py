@@ -1,0 +1,86 @@
+"""The stores are read more often than is of use, or than they allow.
+
+Pods take these Secrets as environment variables, once, when they start: a refresh each few seconds brings them
+nothing, while every read is counted, billed and written to the store's audit log. Below one minute is therefore
+reported. So is an environment whose secrets together ask more of one Key Vault than the 4,000 operations in 10
+seconds that it allows; from there on it answers 429 to everyone. With `fetch: perKey` each key is a read, with
+`bundle` each secret is one.
+
+    refreshInterval: 5s
+
+Read less often; the annotation `force-sync` refreshes at once after a rotation:
+
+    refreshInterval: 1h
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment, Secret, Store
+
+_SHORTEST_SECONDS = 60
+# https://learn.microsoft.com/azure/key-vault/general/service-limits: all transactions but creates, per vault
+_BUDGET, _WINDOW_SECONDS = 4000, 10
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    reads = 0
+    fastest = float("inf")
+    for secret in environment.secrets.values():
+        if secret.refresh is not None:
+            reads += len(secret.keys)
+            fastest = min(fastest, secret.refresh.seconds)
+    if fastest >= _SHORTEST_SECONDS and reads * _WINDOW_SECONDS <= _BUDGET * fastest:
+        return
+    yield from _too_short(environment)
+    yield from _over_budget(environment)
+
+
+def _too_short(environment: Environment) -> Iterator[Finding]:
+    said: set[Node] = set()
+    for secret in environment.secrets.values():
+        node = secret.refresh_node
+        if secret.refresh is None or secret.refresh.seconds >= _SHORTEST_SECONDS or node is None or node in said:
+            continue
+        said.add(node)
+        shared = node is environment.root.get("refreshInterval")
+        yield Finding(
+            f"{secret.refresh.text} is shorter than pods can make use of",
+            node,
+            help="use 1m or more",
+            scope=() if shared else ("secrets", secret.id),
+        )
+
+
+def _over_budget(environment: Environment) -> Iterator[Finding]:
+    loads: dict[str, tuple[Store, float]] = {}
+    for secret in environment.secrets.values():
+        store = secret.store
+        if store is not None and store.provider == AZURE_KEY_VAULT and secret.refresh is not None:
+            vault = (store.address or store.id).rstrip("/").lower()
+            first, load = loads.get(vault, (store, 0.0))
+            loads[vault] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh.seconds)
+    for store, load in loads.values():
+        if load > _BUDGET:
+            yield Finding(
+                f'the Key Vault of the store "{store.id}" is read {load:.0f} times in 10 s, and allows {_BUDGET}',
+                environment.root.nearest("refreshInterval"),
+                help="use a longer `refreshInterval`, or `fetch: bundle`",
+                scope=("stores", store.id),
+            )
+
+
+def _reads(secret: Secret) -> int:
+    return 1 if secret.fetch == "bundle" else len(secret.keys)
+
+
+RULE = Rule("too-frequent-refresh", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

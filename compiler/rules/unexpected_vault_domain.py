@@ -1,0 +1,64 @@
+"""A Key Vault's host is not in the domain of its Azure cloud.
+
+Each cloud has one domain for Key Vaults, and External Secrets Operator asks for its token at the cloud that
+`environmentType` names (`PublicCloud` when absent). A misspelt domain is somebody else's host, and a vault of another
+cloud refuses the token.
+
+    stores:
+      azure: {provider: azurekv, vaultUrl: https://ai-platform-prod.vault.azure.com}
+
+Write the domain of the cloud, and its name where it is not the public one:
+
+    stores:
+      azure: {provider: azurekv, vaultUrl: https://ai-platform-prod.vault.azure.net}
+      china: {provider: azurekv, environmentType: ChinaCloud, vaultUrl: https://ai-platform.vault.azure.cn}
+
+It is a warning, and can be waived, for emulators and private names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.address import parse_address
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
+_DOMAINS = {
+    "PublicCloud": ".vault.azure.net",
+    "ChinaCloud": ".vault.azure.cn",
+    "USGovernmentCloud": ".vault.usgovcloudapi.net",
+    "GermanCloud": ".vault.microsoftazure.de",
+}
+_DEFAULT = "PublicCloud"
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for store in environment.stores.values():
+        if store.provider != AZURE_KEY_VAULT or not store.address:
+            continue
+        cloud = store.node.text("environmentType") or _DEFAULT
+        domain = _DOMAINS.get(cloud)
+        if domain is None or store.address.rstrip("/").endswith(domain):
+            continue
+        address = parse_address(store.address)
+        # What is no address at all is `invalid-address`.
+        if address is None or address.extra or address.host.endswith(domain):
+            continue
+        other = next((name for name, known in _DOMAINS.items() if address.host.endswith(known)), None)
+        yield Finding(
+            f'the host of the store "{store.id}" does not end in "{domain}", the domain of {cloud}',
+            store.node.nearest("vaultUrl"),
+            help=f"set `environmentType: {other}`" if other else f"write https://<name>{domain}",
+            scope=("stores", store.id),
+        )
+
+
+RULE = Rule("unexpected-vault-domain", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

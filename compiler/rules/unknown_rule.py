@@ -1,0 +1,60 @@
+"""A waiver names no rule, or one that may not be waived.
+
+A waiver with a typo waives nothing while everyone believes it does. And what would break a cluster cannot be waived
+at all: an error that stops the compile is cheaper than a Secret that never appears.
+
+    waive:
+      insecure-adress: the lab's Vault has no certificate yet
+
+Write the rule's id as `platform-secrets rules` lists it, or, for a rule that may not be waived, mend what it found:
+
+    waive:
+      insecure-address: the lab's Vault has no certificate yet
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.model.suggestion import closest
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Document, Node
+
+
+def check(document: Document) -> Iterator[Finding]:
+    root = document.root.children
+    yield from _judge(root.get("waive"), ())
+    for group in ("secrets", "stores"):
+        members = root.get(group)
+        if members is not None:
+            for member_id, member in members.children.items():
+                waive = member.children.get("waive")
+                if waive is not None:
+                    yield from _judge(waive, (group, member_id))
+
+
+def _judge(waive: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
+    if waive is None or not waive.children:
+        return
+    # Here, because the list of rules holds this rule.
+    from compiler.rules import RULES  # noqa: PLC0415
+
+    waivable = {rule.id: rule.waivable for rule in RULES}
+    for rule_id, reason in waive.children.items():
+        if rule_id not in waivable:
+            match = closest(rule_id, (known for known, may in waivable.items() if may))
+            way_out = f'did you mean "{match}"?' if match else "`platform-secrets rules` lists them"
+            yield Finding(f"no rule is named {quoted(rule_id)}", reason.key_span, help=way_out, scope=scope)
+        elif not waivable[rule_id]:
+            message = f'the rule "{rule_id}" may not be waived'
+            way_out = f"mend what it finds; `platform-secrets rules {rule_id}` says how"
+            yield Finding(message, reason.key_span, help=way_out, scope=scope)
+
+
+RULE = Rule("unknown-rule", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

@@ -1,0 +1,48 @@
+"""An environment lists a secret that the catalogue does not have.
+
+The catalogue says what a secret is: its remote names, its keys and the Kubernetes Secret made of it. Without an entry
+there is nothing to render, and pods that wait for the Secret do not start.
+
+    secrets:
+      gihub: {}
+
+Write the id as the catalogue has it, or add an entry there (`platform-secrets new secret NAME`):
+
+    secrets:
+      github: {}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.model.suggestion import closest, suggest
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    listed = environment.root.children.get("secrets")
+    entries = environment.catalogue.entries
+    # An entry that was left out as invalid is not unknown.
+    if listed is None or environment.catalogue.document.damaged:
+        return
+    for secret_id, node in listed.children.items():
+        if secret_id not in entries:
+            match = closest(secret_id, entries)
+            yield Finding(
+                f"no secret named {quoted(secret_id)} in the catalogue",
+                node.key_span,
+                help=suggest(secret_id, entries, "secrets") or "`platform-secrets new secret NAME` adds an entry",
+                related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
+                scope=("secrets", secret_id),
+            )
+
+
+RULE = Rule("unknown-secret", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

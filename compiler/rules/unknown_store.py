@@ -1,0 +1,68 @@
+"""A `store:` names no store of the environment.
+
+`store:` takes the id under `stores:`, not the name of the ClusterSecretStore in the cluster, so that an environment
+can call its stores `vault` and `azure` whatever the objects are called there.
+
+    stores:
+      azure: {provider: azurekv, name: azure-keyvault-store}
+    secrets:
+      github: {store: azure-keyvault-store}
+
+Write the id:
+
+    secrets:
+      github: {store: azure}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.model.suggestion import suggest
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    if environment.damaged:
+        return
+    root = environment.root.children
+    node = root.get("store")
+    if node is not None:
+        yield from _judge(environment, node, ())
+    secrets = root.get("secrets")
+    if secrets is not None:
+        for secret_id, secret in secrets.children.items():
+            node = secret.children.get("store")
+            if node is not None:
+                yield from _judge(environment, node, ("secrets", secret_id))
+
+
+def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+    word, stores = node.value, environment.root.get("stores")
+    known = stores.children if stores is not None else {}
+    if not isinstance(word, str) or word in known:
+        return
+    by_name = [store_id for store_id, store in known.items() if store.text("name") == word]
+    if by_name:
+        message = f"{quoted(word)} is the name of a store in the cluster, not the id of one here"
+        yield Finding(message, node, help=f'write its id, "{by_name[0]}"', scope=scope)
+        return
+    removed = stores.removed.get(word) if stores is not None else None
+    yield Finding(
+        f"no store has the id {quoted(word)}",
+        node,
+        help=suggest(word, known, "stores") or "add it under `stores:`",
+        related=(Related("removed here", removed.span),) if removed is not None else (),
+        scope=scope,
+    )
+
+
+RULE = Rule("unknown-store", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -1,0 +1,70 @@
+"""A `use:` names a variant that the secret does not have.
+
+The variants of a secret are those that its keys name in the catalogue. One that no key names would silently bring no
+key, and pods would start without it.
+
+    secrets:
+      global: {use: [azure-opanai]}
+
+Write one of the secret's variants; `use:` in the catalogue is checked in the same way:
+
+    secrets:
+      global: {use: [azure-openai]}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.model.suggestion import suggest
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue, Entry
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    secrets = environment.root.children.get("secrets")
+    # A key that was left out as invalid may have named the variant.
+    if secrets is None or environment.catalogue.document.damaged:
+        return
+    for secret_id, node in secrets.children.items():
+        use = node.children.get("use")
+        if use is not None and use.value:
+            entry = environment.catalogue.entries.get(secret_id)
+            if entry is not None:
+                yield from _judge(use, entry)
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    if not catalogue.document.damaged:
+        for entry in catalogue.entries.values():
+            if entry.default_variants:
+                yield from _judge(entry.node.nearest("use"), entry)
+
+
+def _judge(use: Node, entry: Entry) -> Iterator[Finding]:
+    for item in use.items:
+        if isinstance(item.value, str) and item.value not in entry.variants:
+            known = entry.variants
+            way_out = (
+                suggest(item.value, known, "variants") if known else "take `use:` out: all its keys always belong to it"
+            )
+            message = f"{quoted(entry.id)} has no variant {quoted(item.value)}"
+            yield Finding(message, item, help=way_out, scope=("secrets", entry.id))
+
+
+RULE = Rule(
+    "unknown-variant",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)

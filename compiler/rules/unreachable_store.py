@@ -1,0 +1,56 @@
+"""A secret is read from a store that has no address.
+
+Without `server` or `vaultUrl` nothing can be verified, migrated or rendered, and nobody can say which vault the
+secret comes from: two environments could share one without anyone noticing.
+
+    stores:
+      azure: {provider: azurekv, name: azure-keyvault-store}
+    secrets:
+      github: {store: azure}
+
+Write the address in the layer that knows it, usually the environment's own file:
+
+    stores:
+      azure: {vaultUrl: https://ai-platform-prod.vault.azure.net}
+
+`AZURE_KEYVAULT_NAME=ai-platform-prod` fills it in for one run. A store that no secret reads may go without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    if environment.damaged or all(store.address for store in environment.stores.values()):
+        return
+    for store in environment.stores_in_use():
+        if store.address:
+            continue
+        reader = next(secret for secret in environment.secrets.values() if secret.store is store)
+        related: tuple[Related, ...] = ()
+        if reader.store_node is not None:
+            related = (Related(f'"{reader.id}" is read from it by this', reader.store_node.span),)
+        if store.provider == AZURE_KEY_VAULT:
+            field, way_out = "vaultUrl", "add `vaultUrl: https://<name>.vault.azure.net`, or set AZURE_KEYVAULT_NAME"
+        else:
+            field, way_out = "server", "add `server: https://<host>`"
+        yield Finding(
+            f'the store "{store.id}" has no "{field}", but environment "{environment.name}" reads from it',
+            store.node.key_span,
+            help=way_out,
+            related=related,
+            scope=("stores", store.id),
+        )
+
+
+RULE = Rule("unreachable-store", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -1,0 +1,116 @@
+"""An environment's file says something that changes nothing.
+
+It repeats what a layer below says, removes what is not there, repeats the catalogue's `use` or `remote`, or sets
+something on a secret that it switches off. A reader takes it for a difference, and a later change of the shared layer
+does not reach the environment, as the copy wins.
+
+    # environments/base.yaml says `refreshInterval: 1h` and lists github
+    refreshInterval: 1h
+    secrets:
+      github: {use: [pat]}       # the catalogue's default
+      slack: {enabled: false, fetch: bundle}
+      jenkins: null              # no layer lists it
+
+Leave it out:
+
+    secrets:
+      slack: {enabled: false}
+
+Only the environment's own file is judged: what is needless in a shared layer for one environment may matter to
+another. A secret's `store:` is never reported, even where it equals the environment's: it holds the secret there
+while the rest move.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.where import waiver_scope
+from compiler.rules.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+_SECRET_SETTING = 3
+_MEANT_WHEN_DISABLED = frozenset({"enabled", "waive", "store"})
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    if len(environment.layers) > 1:
+        yield from _compare(environment.document.root, environment.root, ())
+    own = environment.document.root.children.get("secrets")
+    merged = environment.root.children.get("secrets")
+    if own is None or merged is None:
+        return
+    for secret_id, node in own.children.items():
+        if node.children:
+            yield from _disabled(node, merged.children.get(secret_id), secret_id)
+            yield from _as_the_catalogue(node, environment, secret_id)
+
+
+def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Iterator[Finding]:
+    """Walks the environment's own file, which is small, beside the merged tree, which remembers what lay below."""
+    for key, node in own.children.items():
+        here = (*path, key)
+        if key == "extends" and not path:
+            continue
+        winner = merged.children.get(key)
+        if winner is None:
+            removal = merged.removed.get(key)
+            if node.value is None and not node.is_empty and removal is not None and not removal.overrode:
+                message = f"{quoted(key)} is removed here, but no layer below has it"
+                yield Finding(message, node.key_span, help="take the line out", scope=waiver_scope(here))
+        elif node.children:
+            yield from _compare(node, winner, here)
+        elif not (len(here) == _SECRET_SETTING and here[0] == "secrets" and key == "store"):
+            yield from _repeated(node, winner, key, here)
+
+
+def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Iterator[Finding]:
+    below = winner.overrode[0] if winner.overrode else None
+    if below is None:
+        return
+    empty_mapping = isinstance(node.value, dict) and isinstance(below.value, dict)
+    if empty_mapping or node.plain_data() == below.plain_data():
+        message = f"{quoted(key)} repeats what a layer below says"
+        related = (Related("said here", below.span),)
+        yield Finding(message, node.key_span, help="take the line out", related=related, scope=waiver_scope(path))
+
+
+def _disabled(own: Node, merged: Node | None, secret_id: str) -> Iterator[Finding]:
+    enabled = merged.children.get("enabled") if merged is not None else None
+    if enabled is None or enabled.value is not False:
+        return
+    for key, node in own.children.items():
+        if key not in _MEANT_WHEN_DISABLED and node.value is not None:
+            message = f"{quoted(key)} has no effect, as {quoted(secret_id)} is switched off"
+            related = (Related("switched off here", enabled.span),)
+            way_out = "take the line out, or switch the secret on"
+            yield Finding(message, node.key_span, help=way_out, related=related, scope=("secrets", secret_id))
+
+
+def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Iterator[Finding]:
+    secret = environment.secrets.get(secret_id)
+    if secret is None:
+        return
+    scope, entry = ("secrets", secret_id), secret.entry
+    use = own.children.get("use")
+    if use is not None and entry.default_variants is not None and not secret.node.nearest("use").overrode:
+        chosen = [item.value for item in use.items]
+        if isinstance(use.value, tuple) and sorted(map(str, chosen)) == sorted(entry.default_variants):
+            message = f"`use` repeats the default of {quoted(secret_id)}"
+            related = (Related("the default", entry.node.nearest("use").span),)
+            yield Finding(message, use.key_span, help="take the line out", related=related, scope=scope)
+    for provider, node in own.nearest("remote").children.items() if "remote" in own.children else ():
+        if node.value == entry.remote.get(provider) and not secret.node.nearest("remote", provider).overrode:
+            message = f"{quoted(provider)} repeats the catalogue's name of {quoted(secret_id)}"
+            related = (Related("the catalogue's name", entry.node.nearest("remote", provider).span),)
+            yield Finding(message, node.key_span, help="take the line out", related=related, scope=scope)
+
+
+RULE = Rule("unused-override", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -1,0 +1,67 @@
+"""A setting of a store that its provider does not have, or that only a rendered store uses.
+
+`server`, `mount`, `vaultNamespace` and `caProvider` belong to Vault, `vaultUrl`, `tenantId` and `environmentType` to
+Key Vault. `auth`, `conditions` and `caProvider` are printed into the store object, which the chart renders only with
+`render: true`; `conditions` exist on a ClusterSecretStore only. Elsewhere they look as if they protected or changed
+something, and do not.
+
+    stores:
+      azure: {provider: azurekv, server: https://ai-platform-prod.vault.azure.net}
+
+Use the provider's own setting, or add `render: true` where the store object is yours to render:
+
+    stores:
+      azure: {provider: azurekv, vaultUrl: https://ai-platform-prod.vault.azure.net}
+
+What only a rendered store uses is reported in the environment's own file alone: a shared layer may hold it for those
+environments that do render.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.environment import Environment, Store
+
+_FOREIGN = {
+    VAULT: ("vaultUrl", "tenantId", "environmentType"),
+    AZURE_KEY_VAULT: ("server", "mount", "vaultNamespace", "caProvider"),
+}
+_COUNTERPART = {"vaultUrl": "server", "server": "vaultUrl"}
+_RENDERED_ONLY = ("auth", "conditions", "caProvider")
+_TITLES = {VAULT: "a Vault", AZURE_KEY_VAULT: "a Key Vault"}
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    own_source = environment.document.source
+    for store in environment.stores.values():
+        settings = store.node.children
+        foreign = _FOREIGN.get(store.provider, ())
+        for name in foreign:
+            if name in settings:
+                counterpart = _COUNTERPART.get(name)
+                way_out = f'write "{counterpart}" in its place' if counterpart else "take it out"
+                yield _finding(store, name, f'"{name}" does not belong to {_TITLES[store.provider]}', way_out)
+        for name in _RENDERED_ONLY:
+            node = settings.get(name)
+            if node is None or name in foreign or node.source is not own_source:
+                continue
+            if not store.rendered:
+                message = f'"{name}" has no effect, as the store "{store.id}" is not rendered'
+                yield _finding(store, name, message, "add `render: true`, or take it out")
+            elif name == "conditions" and store.kind != "ClusterSecretStore":
+                yield _finding(store, name, f'"{name}" has no effect on a {store.kind}', "take it out")
+
+
+def _finding(store: Store, name: str, message: str, way_out: str) -> Finding:
+    return Finding(message, store.node.nearest(name).key_span, help=way_out, scope=("stores", store.id))
+
+
+RULE = Rule("unused-setting", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)
