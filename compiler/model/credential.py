@@ -1,74 +1,67 @@
-"""Whether a text looks like a credential, and a text with everything that does taken out."""
+"""Whether a text looks like a credential, where in it, and the text with everything that does taken out.
+
+It errs on the side of hiding, but for names of the field: what people call vaults, secrets, files and variables has no
+token's form and is not random. A password made of words has neither: nothing can tell it from a name, which is why
+values under unknown keys are hidden whatever they look like.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
+from itertools import chain
+
+from compiler.model.randomness import random_words
+from compiler.model.token_form import known_forms
 
 CONCEALED = "…"
 
-# Prefixes and forms that the issuers document: GitHub, GitLab, Slack, OpenAI and Anthropic, AWS, Google, Vault, npm,
-# PyPI, SendGrid, Stripe, JWT, PEM, Azure storage keys, and user information in a URL.
-_FORMS = re.compile(
-    r"""
-      gh[pousr]_[A-Za-z0-9]{16,} | github_pat_[A-Za-z0-9_]{16,} | gl(?:pat|dt|rt|ptt|soat|cbt|ft|imt|agent)-[A-Za-z0-9_.-]{16,}
-    | xox[a-z]-[A-Za-z0-9-]{10,} | xapp-[A-Za-z0-9-]{10,} | xwfp-[A-Za-z0-9-]{10,}
-    | sk-[A-Za-z0-9_-]{16,} | [sr]k_(?:live|test)_[A-Za-z0-9]{10,}
-    | (?:AKIA|ASIA|AGPA|AIDA|AROA|ABIA|ACCA)[A-Z0-9]{12,} | AIza[A-Za-z0-9_-]{20,} | ya29\.[A-Za-z0-9_-]{16,}
-    | hv[sbr]\.[A-Za-z0-9_-]{16,} | [sbr]\.[A-Za-z0-9]{24,}
-    | npm_[A-Za-z0-9]{20,} | pypi-[A-Za-z0-9_-]{20,} | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}
-    | ATATT[A-Za-z0-9_=-]{16,} | AGE-SECRET-KEY-1[A-Z0-9]{20,}
-    | eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?
-    | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----[\s\S]*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
-    | (?<=://)[^/\s:@'"]*:[^/\s@'"]+(?=@)
-    """,
-    re.VERBOSE,
+# `pwd=` and six characters: no form is shorter.
+_SHORTEST = 10
+# Words and small numbers alone are no credential: each form has a capital, a sign or a long number of its own. This
+# answers for most names, URLs and sentences.
+_WORDS_ONLY = re.compile(
+    r"(?:[a-z]{1,20}[0-9]{0,2}|[0-9]{1,4})(?:[-./:]++(?:[a-z]{1,20}[0-9]{0,2}|[0-9]{1,4}))*+"
+    r"|[A-Z]{1,20}(?:_[A-Z]{1,20})*+"
+    r"|[A-Z]?[a-z]{1,20}(?:[-/, ]++[A-Za-z]{1,20})*+"
 )
-_WORDS = re.compile(r"[A-Za-z0-9+/=_.~-]{20,}")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_DIGEST_OR_KEY = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
-# Random Base64 text of 20 characters has about 4 bits a character; names of the field stay below this.
-_RANDOM_BITS = 3.6
-_SHORTEST = 12
+# A credential wrapped over lines goes on in every following line that is nothing but one such word.
+_NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
 
 
 def looks_like_credential(text: str) -> bool:
     """Whether some part of `text` has the form of a known credential or the look of random characters."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or _WORDS_ONLY.fullmatch(text):
         return False
-    return bool(_FORMS.search(text)) or any(_is_random(match.group()) for match in _WORDS.finditer(text))
+    return any(True for _ in chain(known_forms(text), random_words(text)))
+
+
+def credential_parts(text: str) -> list[tuple[int, int]]:
+    """Where the parts of `text` that look like credentials begin and end.
+
+    In order and without overlap; one that is wrapped over several lines is given with all of them.
+    """
+    parts: list[tuple[int, int]] = []
+    if len(text) < _SHORTEST or _WORDS_ONLY.fullmatch(text):
+        return parts
+    for start, form_end in sorted(chain(known_forms(text), random_words(text))):
+        if parts and form_end <= parts[-1][1]:
+            continue
+        begin = parts.pop()[0] if parts and start <= parts[-1][1] else start
+        parts.append((begin, _end_of_lines(text, form_end)))
+    return parts
 
 
 def conceal(text: str) -> str:
     """`text` with every part that looks like a credential shown as `…`."""
-    if len(text) < _SHORTEST:
-        return text
-    text = _FORMS.sub(CONCEALED, text)
-    return _WORDS.sub(lambda match: CONCEALED if _is_random(match.group()) else match.group(), text)
+    shown: list[str] = []
+    position = 0
+    for start, end in credential_parts(text):
+        shown += (text[position:start], CONCEALED)
+        position = end
+    return "".join((*shown, text[position:]))
 
 
-def _is_random(word: str) -> bool:
-    if _UUID.fullmatch(word):
-        return False
-    if _DIGEST_OR_KEY.fullmatch(word):
-        return True
-    # Names of the field are words between separators; random text mixes cases and digits within one run.
-    return any(len(run) >= 16 and _is_mixed(run) for run in re.split(r"[-_./=~]", word)) or (  # noqa: PLR2004
-        _is_mixed(word) and _bits(word) > 4.2 and not re.search(r"[A-Za-z]{7,}", word)  # noqa: PLR2004
-    )
-
-
-def _is_mixed(word: str) -> bool:
-    kinds = (any(c.islower() for c in word), any(c.isupper() for c in word), any(c.isdigit() for c in word))
-    return (
-        kinds[2]
-        and (kinds[0] or kinds[1])
-        and sum(c.isdigit() for c in word) >= 2
-        and _bits(word) > _RANDOM_BITS - 0.4 * (sum(kinds) == 2)
-    )  # noqa: E501, PLR2004
-
-
-def _bits(word: str) -> float:
-    counts = Counter(word)
-    return -sum(n / len(word) * math.log2(n / len(word)) for n in counts.values())
+def _end_of_lines(text: str, end: int) -> int:
+    while following := _NEXT_LINE.match(text, end):
+        end = following.end()
+    return end
