@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # A closed set, so a message may show the word.
 _WORDS = dict.fromkeys(("y", "n", "yes", "no", "true", "false", "on", "off"), "a boolean")
-_NULLS = dict.fromkeys(("~", "null"), "null")
+_SIGNS = {"=": "a default", "<<": "a merge key"}
 _FORMS = (
     (re.compile(r"\d{4}-\d\d?-\d\d?.*"), "a date"),
     (re.compile(r"[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?"), "a number in base 60"),
@@ -43,9 +43,11 @@ _FORMS = (
 def check(document: Document) -> Iterator[Finding]:
     for node in document.ambiguous:
         text = node.value
-        if not isinstance(text, str):
+        path = path_to(document.root, node)
+        # What the schema refused was taken out, and reported for what it is.
+        if not isinstance(text, str) or path is None:
             continue
-        kind = (_WORDS | _NULLS).get(text.casefold())
+        kind = (_WORDS | _SIGNS).get(text.casefold())
         if kind is not None:
             message = f'unquoted "{text}" is {kind} to readers of YAML 1.1'
             way_out = f'write "{text}" in double quotes'
@@ -53,7 +55,7 @@ def check(document: Document) -> Iterator[Finding]:
             kind = next((name for form, name in _FORMS if form.fullmatch(text)), "a number")
             message = f"this unquoted text is {kind} to readers of YAML 1.1"
             way_out = "write it in double quotes"
-        yield Finding(message, node, help=way_out, scope=waiver_scope(path_to(document.root, node)))
+        yield Finding(message, node, help=way_out, scope=waiver_scope(path))
 
 
 RULE = Rule("ambiguous-scalar", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

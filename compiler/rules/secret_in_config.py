@@ -21,7 +21,6 @@ reason.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from compiler.model.credential import looks_like_credential
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
 _HELP = "put it into a store and write its name here; if it was ever committed, replace it where it was issued"
-_SHORTEST_KEY = 16
-# Words between separators, as nearly every key is, need no closer look.
-_WORDS = re.compile(r"[A-Za-z]{1,15}(?:[-_./][A-Za-z0-9]{1,12})*", re.ASCII)
 
 
 def check(document: Document) -> Iterator[Finding]:
@@ -50,7 +46,7 @@ def check(document: Document) -> Iterator[Finding]:
 
 def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
     for key, child in node.children.items():
-        if len(key) >= _SHORTEST_KEY and not _WORDS.fullmatch(key) and looks_like_credential(key):
+        if looks_like_credential(key):
             span = child.key_span
             yield Finding(
                 "this key looks like a credential", span, help=_HELP, conceals=(span,), scope=waiver_scope(path)

@@ -15,8 +15,8 @@ def top_of(document: Document) -> Span:
     return Span(document.source, document.root.start, document.root.start)
 
 
-def path_to(root: Node, sought: Node) -> tuple[str, ...]:
-    """The keys from `root` down to `sought`, by identity; nothing where it is not below.
+def path_to(root: Node, sought: Node) -> tuple[str, ...] | None:
+    """The keys from `root` down to `sought`, by identity; nothing where it is not in the tree.
 
     Slow, so for findings only, which are rare.
     """
@@ -27,9 +27,9 @@ def path_to(root: Node, sought: Node) -> tuple[str, ...]:
             return path
         stack.extend((item, path) for item in node.items)
         stack.extend((child, (*path, key)) for key, child in node.children.items())
-    return ()
+    return None
 
 
-def waiver_scope(path: tuple[str, ...]) -> tuple[str, ...]:
+def waiver_scope(path: tuple[str, ...] | None) -> tuple[str, ...]:
     """The part of a path that a waiver can stand on: a secret, an entry, a store, or the file as a whole."""
-    return path[:2] if len(path) > 1 and path[0] in {"secrets", "stores"} else ()
+    return path[:2] if path is not None and len(path) > 1 and path[0] in {"secrets", "stores"} else ()
