@@ -1,0 +1,22 @@
+"""StoreOptions: how an adapter works with its store, the same for every provider; the defaults fit a command."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from compiler.stores.clock import Clock, SystemClock
+from compiler.stores.limiter import Quota, RequestClass
+from compiler.stores.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """`workers` threads share the adapter; `quotas` None means the provider's own limits; timeouts are in seconds."""
+
+    workers: int = 16
+    quotas: Mapping[RequestClass, Quota] | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=SystemClock)
+    chance: Callable[[], float] = random.random
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0

@@ -1,0 +1,197 @@
+"""One Vault server behind hvac: logs in once, checks the mount, renews, sends again, and says why a 403 is one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import requests
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    Place,
+    StoreError,
+    UnauthenticatedError,
+    WrongMountError,
+)
+from compiler.stores.interface import Identity
+from compiler.stores.limiter import UNLIMITED, Limiter, RequestClass
+from compiler.stores.options import StoreOptions
+from compiler.stores.retry import Retrier
+from compiler.stores.vault_login import Token, VaultLogin
+from compiler.stores.vault_questions import Request, VaultQuestions
+from compiler.stores.vault_replies import Refusal, error_of_reply, error_of_transport
+
+T = TypeVar("T")
+# A server that has never answered is more likely a wrong address than a passing trouble.
+_FIRST_CONTACT_PATIENCE: Final = 10.0
+_RENEW_BELOW: Final = 1 / 3
+
+
+class VaultConnection:
+    """Runs calls on an hvac client whose adapter raises Refusal. The first call logs in and looks at the mount."""
+
+    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401
+        self._address = address
+        self._login = login
+        self._clock = options.clock
+        self._client = client
+        quotas = UNLIMITED if options.quotas is None else options.quotas
+        limiter = Limiter(quotas, options.clock)
+        self._retrier = Retrier(limiter, options.clock, options.retry, options.chance)
+        patience = min(options.retry.patience, _FIRST_CONTACT_PATIENCE)
+        self._first_retrier = replace(self._retrier, policy=replace(options.retry, patience=patience))
+        self._questions = VaultQuestions(address, self._attempt)
+        self._lock = threading.Lock()
+        self._ready = False
+        self._failure: StoreError | None = None
+        self._generation = 0
+        self._token: Token | None = None
+        self._token_ends: float | None = None
+        self.identity = Identity("unknown", login.method)
+
+    def read(self, request: Request, call: Callable[[Any], T]) -> T:
+        """Return what `call(client)` returns, sent again as the policy says."""
+        return self._with_token(lambda: self._retrier.read(lambda: self._attempt(request, call)))
+
+    def write(self, request: Request, call: Callable[[Any], T], settle: Callable[[], T | None]) -> T:
+        """The same for a write, whose unknown outcomes `settle` settles."""
+        return self._with_token(
+            lambda: self._retrier.write(lambda: self._attempt(request, call), settle, RequestClass.CREATE)
+        )
+
+    def prepare(self) -> None:
+        """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
+        with self._lock:
+            if not self._ready and self._failure is None:
+                try:
+                    self._first_retrier.read(self._open)
+                    self._ready = True
+                except StoreError as error:
+                    self._failure = error
+        if self._failure is not None:
+            raise self._failure
+        self._renew_in_time()
+
+    def _with_token(self, run: Callable[[], T]) -> T:
+        self.prepare()
+        generation = self._generation
+        try:
+            return run()
+        except ExpiredTokenError as error:
+            expired = error
+        self._log_in_again(generation, expired)
+        return run()
+
+    def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
+        place = Place(self._address.absolute, request.name)
+        try:
+            return call(self._client)
+        except Refusal as refusal:
+            reply = refusal.reply
+        except requests.exceptions.RequestException as problem:
+            is_tls = isinstance(problem, requests.exceptions.SSLError)
+            failure = error_of_transport(problem, place, request.action, is_tls=is_tls)
+            reply = None
+        # Raised out here, the error carries no context: requests' exceptions hold the request with its token and body.
+        if reply is None:
+            raise failure
+        if reply.status == HTTPStatus.FORBIDDEN:
+            raise self._denied(request, place)
+        raise error_of_reply(reply, place, request.action)
+
+    def _denied(self, request: Request, place: Place) -> StoreError:
+        if request.action is not Action.LOG_IN:
+            return self._questions.explain_denied(request, place)
+        wanted = f"{request.capability} on {request.path}"
+        return ForbiddenError(
+            place,
+            request.action,
+            f'"{wanted}" is refused',
+            "ask Vault's administrator",
+            cause=ForbiddenCause.POLICY,
+            permission=wanted,
+        )
+
+    def _open(self) -> None:
+        if self._token is None:
+            self._take(self._log_in())
+        self._look_up_self()
+        self._questions.check_mount()
+
+    def _log_in(self) -> Token:
+        place = Place(self._address.absolute)
+        request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
+        self._client.token = ""
+        try:
+            return self._attempt(request, self._login.log_in)
+        except StoreError as error:
+            refused = error
+        if isinstance(refused, UnauthenticatedError) or refused.retryable or refused.code not in _LOG_IN_REFUSALS:
+            raise refused
+        raise UnauthenticatedError(
+            place,
+            Action.LOG_IN,
+            f"the server refused the {self._login.method} log-in",
+            "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT",
+        )
+
+    def _take(self, token: Token) -> None:
+        self._token = token
+        self._client.token = token.text.reveal()
+        self._token_ends = self._clock.now() + token.lease if token.lease else None
+        self._generation += 1
+
+    def _log_in_again(self, generation: int, expired: ExpiredTokenError) -> None:
+        with self._lock:
+            if self._generation != generation:
+                return
+            before = self._token
+            token = self._retrier.read(self._log_in)
+            if before is not None and token.text.reveal() == before.text.reveal():
+                self._client.token = token.text.reveal()
+                raise expired
+            self._take(token)
+            self._look_up_self()
+
+    def _look_up_self(self) -> None:
+        facts = self._questions.token_facts(Action.LOG_IN)
+        if facts is None or self._token is None:
+            return
+        expires = facts.get("expire_time")
+        self.identity = Identity(
+            str(facts.get("display_name") or "unknown"),
+            self._login.method,
+            datetime.fromisoformat(expires).astimezone(UTC) if expires else None,
+        )
+        lease = float(facts.get("ttl") or 0)
+        self._token = Token(self._token.text, lease, bool(facts.get("renewable")))
+        self._token_ends = self._clock.now() + lease if lease else None
+
+    def _renew_in_time(self) -> None:
+        token, ends = self._token, self._token_ends
+        if token is None or ends is None or not token.renewable:
+            return
+        if ends - self._clock.now() > token.lease * _RENEW_BELOW or not self._lock.acquire(blocking=False):
+            return
+        try:
+            request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
+            auth = self._attempt(request, lambda client: client.auth.token.renew_self())["auth"]
+            lease = float(auth["lease_duration"])
+            self._token = Token(token.text, max(lease, 1.0), bool(auth["renewable"]))
+            self._token_ends = self._clock.now() + lease
+        except StoreError:
+            # Not worth failing for: the token still works, and when it ends there is one new log-in.
+            self._token = replace(token, renewable=False)
+        finally:
+            self._lock.release()
+
+
+# What a server answers to wrong credentials differs by method: 400, 403, and 404 for a method that is not mounted.
+_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", "not-found", WrongMountError.code})

@@ -1,0 +1,130 @@
+"""Questions to Vault about itself: is the token alive, what is mounted, why was this refused; no secret is touched."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    Place,
+    StoreError,
+    UnsupportedEngineError,
+    WrongMountError,
+)
+from compiler.stores.vault_replies import Refusal, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked, for the messages: the action, the remote name, and the API path with the capability it needs."""
+
+    action: Action
+    name: str | None
+    path: str
+    capability: str
+
+
+class VaultQuestions:
+    """Asks through `attempt`, which sends once and raises StoreError."""
+
+    def __init__(self, address: StoreAddress, attempt: Callable[[Request, Callable[[Any], Any]], Any]) -> None:
+        self._address = address
+        self._attempt = attempt
+
+    def token_facts(self, action: Action) -> Mapping[str, Any] | None:
+        """Return what the token says of itself, None when it may not ask; ExpiredTokenError when it is dead."""
+        denied: list[Reply] = []
+
+        def ask(client: Any) -> Any:  # noqa: ANN401 - hvac has no types
+            try:
+                return client.auth.token.lookup_self()["data"]
+            except Refusal as refusal:
+                if refusal.reply.status != HTTPStatus.FORBIDDEN:
+                    raise
+                denied.append(refusal.reply)
+                return None
+
+        facts: Mapping[str, Any] | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
+        # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
+        if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
+            raise ExpiredTokenError(
+                Place(self._address.absolute),
+                action,
+                "the token is unknown, expired, revoked or used up",
+                "log in again, or set a new VAULT_TOKEN",
+            )
+        return facts
+
+    def check_mount(self) -> None:
+        """Raise unless KV version 2 is mounted at exactly the address' mount."""
+        mount = self._address.mount
+        request = Request(Action.CONNECT, None, f"sys/internal/ui/mounts/{mount}", "read")
+        data = self._attempt(request, lambda client: client.adapter.get(f"/v1/{request.path}"))["data"]
+        found = data.get("path", "").strip("/")
+        place = Place(self._address.absolute)
+        if found != mount:
+            raise WrongMountError(place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount")
+        if data.get("type") not in {"kv", "generic"}:
+            reason = "what is mounted there is no KV engine"
+            raise WrongMountError(place, Action.CONNECT, reason, "correct the store's mount")
+        if (data.get("options") or {}).get("version") != "2":
+            raise UnsupportedEngineError(
+                place,
+                Action.CONNECT,
+                "the mount is KV version 1, where a write would be misfiled",
+                f"upgrade it (bao kv enable-versioning {mount}), or name a KV version 2 mount",
+            )
+
+    def explain_denied(self, request: Request, place: Place) -> StoreError:
+        """Return why a 403 was answered, as far as the token may find out; raise when it is the token that ended."""
+        facts = self.token_facts(request.action)
+        if request.path.startswith("sys/internal/ui/mounts/"):
+            return self._mount_denied(place, facts or {})
+        wanted = f"{request.capability} on {request.path}"
+        if request.capability in self._capabilities(request):
+            return ForbiddenError(
+                place,
+                request.action,
+                f'the token has "{wanted}", and something else refuses (parameters, an address, a control group)',
+                "ask Vault's administrator",
+                cause=ForbiddenCause.OTHER,
+                permission=wanted,
+            )
+        return ForbiddenError(
+            place,
+            request.action,
+            f'no policy of the token gives "{request.capability}" on "{request.path}"',
+            f'add to a policy: path "{request.path}" {{ capabilities = ["{request.capability}"] }}',
+            cause=ForbiddenCause.POLICY,
+            permission=wanted,
+        )
+
+    def _mount_denied(self, place: Place, facts: Mapping[str, Any]) -> StoreError:
+        mount = self._address.mount
+        if "root" in (facts.get("policies") or ()):
+            # Root is refused nothing that exists.
+            return WrongMountError(place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount")
+        return ForbiddenError(
+            place,
+            Action.CONNECT,
+            f'there is no mount "{mount}", or no policy of the token reaches below it (the server does not say which)',
+            "correct the store's mount, or give the token a policy on it",
+            cause=ForbiddenCause.MOUNT_UNKNOWN,
+            permission=f"any capability below {mount}/",
+        )
+
+    def _capabilities(self, request: Request) -> frozenset[str]:
+        def ask(client: Any) -> Any:  # noqa: ANN401 - hvac has no types
+            try:
+                return client.sys.get_capabilities([request.path])["data"].get(request.path, ())
+            except Refusal as refusal:
+                if refusal.reply.status != HTTPStatus.FORBIDDEN:
+                    raise
+                return ()
+
+        return frozenset(self._attempt(Request(request.action, request.name, "sys/capabilities-self", "update"), ask))
