@@ -1,0 +1,119 @@
+"""Rendered samples, and External Secrets Operator's own definitions where they are at hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Helm
+
+ROOT = Path(__file__).resolve().parents[2]
+VALUES = Path(__file__).parent / "values"
+DEFINITIONS = ROOT.parent / "shared" / "crds"
+
+Manifest = dict[str, Any]
+
+# What the API server itself knows of every object's metadata; a definition says only that it is an object.
+METADATA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "namespace": {"type": "string"},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One CustomResourceDefinition's v1 schema, applied as an API server applies it."""
+
+    schema: dict[str, Any]
+
+    def refusals(self, manifest: Manifest) -> list[str]:
+        """What strict field validation says: values that do not fit, and fields that it does not know."""
+        # Structural schemas use the vocabulary that draft 4 has; `format`s are checked by neither.
+        invalid = [error.message for error in jsonschema.Draft4Validator(self.schema).iter_errors(manifest)]
+        return invalid + [f"unknown field {path}" for path in _unknown(self.schema, manifest, "")]
+
+    def stored(self, manifest: Manifest) -> Manifest:
+        """The object after the API server filled in its defaults."""
+        result = copy.deepcopy(manifest)
+        _fill(self.schema, result)
+        return result
+
+
+def _unknown(schema: dict[str, Any], value: object, path: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unknown(schema.get("items", {}), item, f"{path}[{index}]")
+    elif isinstance(value, dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, child in value.items():
+            if name in known:
+                yield from _unknown(known[name], child, f"{path}.{name}")
+            elif isinstance(others, dict):
+                yield from _unknown(others, child, f"{path}.{name}")
+            elif not others:
+                yield f"{path}.{name}"
+
+
+def _fill(schema: dict[str, Any], value: object) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _fill(schema.get("items", {}), item)
+    elif isinstance(value, dict):
+        for name, child in schema.get("properties", {}).items():
+            if name not in value and "default" in child:
+                value[name] = copy.deepcopy(child["default"])
+            if name in value:
+                _fill(child, value[name])
+        others = schema.get("additionalProperties")
+        if isinstance(others, dict):
+            for name in value.keys() - schema.get("properties", {}).keys():
+                _fill(others, value[name])
+
+
+@cache
+def _definition(name: str) -> Definition:
+    path = DEFINITIONS / f"{name}.yaml"
+    if not path.is_file():
+        pytest.skip("External Secrets Operator's definitions are not beside this repository (../shared/crds)")
+    versions = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)["spec"]["versions"]
+    (schema,) = [version["schema"]["openAPIV3Schema"] for version in versions if version["name"] == "v1"]
+    schema["properties"]["metadata"] = METADATA
+    return Definition(schema)
+
+
+@pytest.fixture(scope="session")
+def definition() -> Callable[[str], Definition]:
+    """The definition of a kind at a minor, such as `externalsecret-2.9`; skips where there is none."""
+    return _definition
+
+
+@pytest.fixture(scope="session")
+def rendered(helms: tuple[Helm, ...]) -> Callable[..., list[Manifest]]:
+    """The parsed manifests of a sample, through the newest Helm; each rendered once a session."""
+
+    @cache
+    def render(sample: str, *options: str) -> str:
+        return helms[-1].template(VALUES / f"{sample}.yaml", options=options)
+
+    return lambda sample, *options: list(yaml.safe_load_all(render(sample, *options)))
+
+
+@pytest.fixture(scope="session")
+def manifests_schema() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(json.loads((ROOT / "schemas/manifests.schema.json").read_text("utf-8")))

@@ -1,0 +1,116 @@
+"""templates/external-secret.yaml, field for field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Manifest = dict[str, Any]
+DEFAULTS = {"conversionStrategy": "Default", "decodingStrategy": "None", "metadataPolicy": "None"}
+
+
+@pytest.fixture
+def secret(rendered: Callable[..., list[Manifest]]) -> Callable[[str], Manifest]:
+    def find(name: str) -> Manifest:
+        found = [each for each in rendered("mixed") if each["kind"] == "ExternalSecret"]
+        return next(each for each in found if each["metadata"]["name"] == name)
+
+    return find
+
+
+def test_per_key_names_each_key_its_place_and_every_defaulted_field(secret: Callable[[str], Manifest]) -> None:
+    remote = "ai-platform-engineering-github"
+    assert secret("agent-github-secrets") == {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": "agent-github-secrets",
+            "namespace": "ai-platform-engineering",
+            "labels": {
+                "app.kubernetes.io/name": "agent-github-secrets",
+                "app.kubernetes.io/component": "secrets",
+                "app.kubernetes.io/part-of": "ai-platform-engineering",
+                "app.kubernetes.io/managed-by": "Helm",
+                "example.com/tier": "1",
+                "team": "platform",
+            },
+            "annotations": {
+                "argocd.argoproj.io/sync-wave": "-49",
+                "example.com/owner": "platform: team #1",
+                "example.com/reviewed": "true",
+            },
+        },
+        "spec": {
+            "refreshInterval": "15m0s",
+            "secretStoreRef": {"kind": "SecretStore", "name": "azure-keyvault-store"},
+            "target": {"name": "agent-github-secrets", "creationPolicy": "Owner", "deletionPolicy": "Retain"},
+            "data": [
+                {"secretKey": key, "remoteRef": place | DEFAULTS}
+                for key, place in {
+                    "GITHUB_APP_ID": {"key": remote, "property": "GITHUB_APP_ID"},
+                    "GITHUB_APP_INSTALLATION_ID": {"key": remote, "property": "GITHUB_APP_INSTALLATION_ID"},
+                    "GITHUB_APP_PRIVATE_KEY": {"key": "github-app-key"},
+                    "GITHUB_WEBHOOK_SECRET": {"key": "ai-platform-engineering-webhooks", "property": "github"},
+                }.items()
+            ],
+        },
+    }
+
+
+def test_bundle_reads_once_and_lets_only_the_named_keys_through(secret: Callable[[str], Manifest]) -> None:
+    manifest = secret("ai-platform-global-secrets")
+    keys = ["LLM_PROVIDER", "OPENAI_API_KEY", "OPENAI_ENDPOINT", "OPENAI_MODEL_NAME"]
+    assert manifest["spec"] == {
+        "refreshInterval": "1h0m0s",
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault-secret-store"},
+        "target": {
+            "name": "ai-platform-global-secrets",
+            "creationPolicy": "Owner",
+            "deletionPolicy": "Retain",
+            "template": {
+                "engineVersion": "v2",
+                "mergePolicy": "Replace",
+                "metadata": {"labels": manifest["metadata"]["labels"]},
+                "data": {key: f"{{{{ .{key} }}}}" for key in keys},
+            },
+        },
+        "dataFrom": [{"extract": {"key": "ai-platform-engineering/global"} | DEFAULTS}],
+    }
+
+
+def test_labels_and_annotations_are_the_contract_s_where_the_environment_adds_none(
+    secret: Callable[[str], Manifest],
+) -> None:
+    assert secret("agent-jira-secrets")["metadata"] == {
+        "name": "agent-jira-secrets",
+        "namespace": "ai-platform-engineering",
+        "labels": {
+            "app.kubernetes.io/name": "agent-jira-secrets",
+            "app.kubernetes.io/component": "secrets",
+            "app.kubernetes.io/part-of": "ai-platform-engineering",
+            "app.kubernetes.io/managed-by": "Helm",
+        },
+        "annotations": {"argocd.argoproj.io/sync-wave": "-49"},
+    }
+
+
+def test_keys_may_all_lie_elsewhere(secret: Callable[[str], Manifest]) -> None:
+    place = {"key": "ai-platform-engineering/jira-secret", "property": "TOKEN"}
+    assert secret("agent-jira-secrets")["spec"]["data"] == [
+        {"secretKey": "ATLASSIAN_TOKEN", "remoteRef": place | DEFAULTS}
+    ]
+
+
+def test_defaulted_fields_are_those_of_the_values_and_no_others(rendered: Callable[..., list[Manifest]]) -> None:
+    manifests = rendered("mixed", "--set", "remoteRefDefaults.nullBytePolicy=Ignore")
+    specs = [each["spec"] for each in manifests if each["kind"] == "ExternalSecret"]
+    references = [entry["remoteRef"] for spec in specs for entry in spec.get("data", [])]
+    references += [entry["extract"] for spec in specs for entry in spec.get("dataFrom", [])]
+    expected = DEFAULTS | {"nullBytePolicy": "Ignore"}
+    assert len(references) == 8
+    for reference in references:
+        assert {name: value for name, value in reference.items() if name not in ("key", "property")} == expected

@@ -1,0 +1,65 @@
+"""The Helms that are installed, for every test that renders the chart."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHART = ROOT / "chart"
+
+
+@dataclass(frozen=True)
+class Helm:
+    """One Helm, run by its full path and without a person's repositories, plugins and cluster."""
+
+    path: str
+    major: int
+    home: Path
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": os.defpath, "HOME": str(self.home), "KUBECONFIG": os.devnull}
+        return subprocess.run(
+            [self.path, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment, timeout=60
+        )
+
+    def template(self, *values: Path, chart: Path = CHART, options: tuple[str, ...] = ()) -> str:
+        """What `helm template` prints; a refusal fails the test with Helm's own words."""
+        files = [argument for path in values for argument in ("--values", str(path))]
+        done = self.run("template", "platform-secrets", chart, *files, *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def installed_helm(major: int) -> str | None:
+    """The path of the Helm of this major: named by HELM3 or HELM4, in .tools, or on PATH."""
+    candidates = (os.environ.get(f"HELM{major}"), str(ROOT / f".tools/helm{major}/helm"), shutil.which("helm"))
+    for path in filter(None, candidates):
+        if Path(path).is_file():
+            version = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=False).stdout
+            if re.match(rf"v{major}\.", version):
+                return path
+    return None
+
+
+@pytest.fixture(scope="session")
+def helms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Helm, ...]:
+    """Helm 3 and Helm 4, in this order. Both, always: what only one of them accepts is a defect."""
+    found = {major: installed_helm(major) for major in (3, 4)}
+    missing = " and ".join(f"Helm {major}" for major, path in found.items() if path is None)
+    if missing:
+        pytest.skip(f"{missing} not found: run scripts/install_helm.sh")
+    home = tmp_path_factory.mktemp("helm-home")
+    return tuple(Helm(path, major, home) for major, path in found.items() if path)
+
+
+@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest, helms: tuple[Helm, ...]) -> Helm:
+    """Each Helm in turn."""
+    return next(each for each in helms if each.major == request.param)
