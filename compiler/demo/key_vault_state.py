@@ -86,7 +86,11 @@ class KeyVaultState:
         return [bundle(base, secret, by_id[key], with_value=False) for key in page], marker
 
     def get_deleted(self, base: str, name: str) -> dict[str, Any]:
-        return deleted_bundle(base, self._deleted(name), versioned=True)
+        secret = self._current(name)
+        if secret is None or secret.phase != "deleted":
+            # Also while it is being deleted or recovered: clients poll until this changes.
+            raise _no_deleted(name)
+        return deleted_bundle(base, secret, versioned=True)
 
     def list_deleted(self, base: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
         names = [key for key in sorted(self._secrets) if self._phase_of(key) == "deleted"]
@@ -149,7 +153,7 @@ class KeyVaultState:
         if secret is not None and secret.phase in ("deleting", "recovering", "purging"):
             raise _busy(secret)
         if secret is None or secret.phase != "deleted":
-            raise RefusedError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
+            raise _no_deleted(name)
         return secret
 
     def _require_settable(self, secret: StoredSecret) -> None:
@@ -183,6 +187,10 @@ def _busy(secret: StoredSecret) -> RefusedError:
     inner = "ObjectIsBeingDeleted" if secret.phase in ("deleting", "purging") else "ObjectIsBeingRecovered"
     word = "deleted" if inner == "ObjectIsBeingDeleted" else "recovered and cannot be re-created; retry later"
     return RefusedError(409, "Conflict", f"Secret {secret.name} is currently being {word}.", inner)
+
+
+def _no_deleted(name: str) -> RefusedError:
+    return RefusedError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
 
 
 def _managed(name: str) -> RefusedError:

@@ -1,0 +1,127 @@
+"""Who calls Key Vault: a credential in; one token for all threads, and the caller's name out of its claims."""
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from compiler.stores.interface import Identity
+
+# The SDK asks anew when less than this is left; a shorter margin here would make it ask for every request.
+_MARGIN: Final = 300.0
+_ENTRA_CODE: Final = re.compile(r"AADSTS[0-9]{3,9}")
+_SUBJECT_CLAIMS: Final = ("upn", "preferred_username", "unique_name", "appid", "azp")
+
+
+class AccessToken(NamedTuple):
+    """A bearer token and the second since 1970 when it ends."""
+
+    token: str
+    expires_on: int
+
+
+class TokenLike(Protocol):
+    """What any credential returns."""
+
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def expires_on(self) -> int: ...
+
+
+class Credential(Protocol):
+    """What the Key Vault client needs of a credential; every class of azure-identity has it."""
+
+    def get_token(self, *scopes: str, **options: Any) -> TokenLike: ...  # noqa: ANN401 - azure's own signature
+
+
+class NoTokenError(Exception):
+    """The credential gave no token. `codes` are Entra's error codes; its own text may hold more than that."""
+
+    def __init__(self, codes: tuple[str, ...]) -> None:
+        super().__init__(*codes)
+        self.codes = codes
+
+
+@dataclass(frozen=True)
+class FixedToken:
+    """A credential of one token that somebody else got, such as a pipeline step or an emulator's user."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return "FixedToken(…)"
+
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+        # Without a readable end it counts as good for an hour: the vault itself says when it is not.
+        ends = claims_of(self.token).get("exp")
+        return AccessToken(self.token, ends if isinstance(ends, int) else int(time.time()) + 3_600)
+
+
+class SharedCredential:
+    """Asks the inner credential once for all threads until its token nears its end."""
+
+    def __init__(self, inner: Credential, method: str, clock: Callable[[], float] = time.time) -> None:
+        self._inner = inner
+        self._method = method
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: tuple[tuple[str, ...], TokenLike] | None = None
+
+    def get_token(self, *scopes: str, **options: Any) -> TokenLike:  # noqa: ANN401 - azure's own signature
+        """The signature that the SDK calls. Raises NoTokenError."""
+        with self._lock:
+            # A claims challenge says that the token at hand is not good enough any more.
+            if self._held is not None and not options.get("claims") and self._held[0] == scopes:
+                token = self._held[1]
+                if token.expires_on - self._clock() > _MARGIN:
+                    return token
+            codes: tuple[str, ...] = ()
+            try:
+                token = self._inner.get_token(*scopes, **options)
+            except Exception as error:  # noqa: BLE001 - every credential has exceptions of its own
+                codes = tuple(dict.fromkeys(_ENTRA_CODE.findall(str(error))))
+            else:
+                self._held = (scopes, token)
+                return token
+        # Outside the handler: the credential's error may hold a client secret and must not stay as our context.
+        raise NoTokenError(codes)
+
+    def forget(self) -> None:
+        """Drop the token, after the vault refused it."""
+        with self._lock:
+            self._held = None
+
+    def identity(self) -> Identity | None:
+        """Return the caller as the token at hand names it; None before the first token."""
+        with self._lock:
+            if self._held is None:
+                return None
+            token = self._held[1]
+        claims = claims_of(token.token)
+        names = [str(claims[name]) for name in _SUBJECT_CLAIMS if isinstance(claims.get(name), str)]
+        object_id = claims.get("oid")
+        parts = names[:1] + ([f"oid {object_id}"] if isinstance(object_id, str) else [])
+        subject = " ".join([parts[0], *(f"({part})" for part in parts[1:])]) if parts else "unknown"
+        return Identity(_one_line(subject), self._method, datetime.fromtimestamp(token.expires_on, UTC))
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a token, unverified, for show only; empty when it is no JWT."""
+    part = token.split(".")[1] if token.count(".") == 2 else ""  # noqa: PLR2004 - header, claims, signature
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _one_line(subject: str) -> str:
+    # It goes into audit lines: nothing in it may start a second one.
+    return subject.encode("unicode_escape").decode("ascii")

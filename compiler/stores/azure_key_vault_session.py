@@ -1,0 +1,51 @@
+"""The HTTP session of one vault: its URL and CA in; a requests session that speaks to that host alone out."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
+# requests reads the other two itself when it trusts the environment, for each request; here they are read once.
+_CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class ForeignHostError(Exception):
+    """A request was about to leave for a host that is not the vault's, such as a page link in a forged list."""
+
+
+class VaultSession(requests.Session):
+    """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere."""
+
+    def __init__(self, vault_url: str, workers: int) -> None:
+        super().__init__()
+        self._origin = _origin(vault_url)
+        # Off: it would look for a netrc entry, which replaces the token, and for proxies again with every request.
+        self.trust_env = False
+        self.proxies.update(get_environ_proxies(vault_url))
+        self.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=workers, max_retries=0))
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        if _origin(str(url)) != self._origin:
+            raise ForeignHostError
+        kwargs["allow_redirects"] = False
+        return super().request(method, url, *args, **kwargs)
+
+
+def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the PEM file or folder of the authorities to trust: the address' own, else a variable's, else None."""
+    if ca is not None:
+        return ca
+    named = next((value for name in _CA_VARIABLES if (value := environment.get(name))), None)
+    return None if named is None else Path(named)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    # Key Vault writes its own port into page links, clients do not.
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or 443
