@@ -53,7 +53,8 @@ _RARE_AFTER = {
     "y": "abdfghjkoqruvwxyz",
     "z": "bcdfghjklmnopqrstuvwxyz",
 }
-# Pairs that names seldom have: a lower-case letter before a capital, a letter beside a digit, rare letters together.
+# Pairs that names seldom have: a lower-case letter before a capital, a letter beside a digit, rare letters together;
+# but not a letter twice, which is how placeholders are made (`xxxx`).
 _SURPRISES = frozenset(
     [(lower, upper) for lower in ascii_lowercase for upper in ascii_uppercase]
     + [pair for letter in ascii_letters for digit in digits for pair in ((letter, digit), (digit, letter))]
@@ -61,6 +62,7 @@ _SURPRISES = frozenset(
         pair
         for first, seconds in _RARE_AFTER.items()
         for second in seconds
+        if second != first
         for pair in ((first, second), (first.upper(), second), (first.upper(), second.upper()))
     ]
 )

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compiler.render.github import render
+
+if TYPE_CHECKING:
+    from compiler.render.interface import Shown
+
+
+def test_commands(two: tuple[Shown, ...]) -> None:
+    assert render(two, ()) == (
+        "::error file=environments/prod.yaml,line=3,endLine=3,col=3,endColumn=8,title=unknown-secret"
+        '::no secret named "gihub" in the catalogue'
+        '%0Anote: "github" is defined at environments/catalogue.yaml:2:3'
+        '%0Ahelp: did you mean "github"?\n'
+        "::warning file=environments/prod.yaml,line=7,endLine=7,col=13,endColumn=37,title=insecure-address"
+        "::the address is not https\n"
+    )
+    assert render((), ()) == ""
+
+
+def test_columns_are_left_out_where_github_would_refuse_them(two: tuple[Shown, ...]) -> None:
+    command = render([replace(two[1], end_line=9)], ())
+    assert command.startswith("::warning file=environments/prod.yaml,line=7,endLine=9,title=insecure-address::")
+
+
+def test_nothing_in_a_diagnostic_can_end_the_command(two: tuple[Shown, ...]) -> None:
+    hostile = replace(two[1], path="a,b:c%\n.yaml", message="100%\r\n::error::x", rule="r,:")
+    assert render([hostile], ()) == (
+        "::warning file=a%2Cb%3Ac%25%0A.yaml,line=7,endLine=7,col=13,endColumn=37,title=r%2C%3A"
+        "::100%25%0D%0A::error::x\n"
+    )

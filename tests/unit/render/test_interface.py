@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import compiler.render
+from compiler.model.diagnostic import Diagnostic, Related, Severity
+from compiler.model.source import Source, Span
+from compiler.render.excerpt import show
+from compiler.render.interface import FORMATS, format_named
+
+if TYPE_CHECKING:
+    from compiler.render.interface import Shown
+    from compiler.rules.interface import Rule
+
+TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
+PASSWORD = "correct-horse-battery"  # nothing tells it from a name: its spans must
+AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY"
+PEM_LINE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+SENTINELS = (TOKEN, PASSWORD, AWS, PEM_LINE, "shortline")
+
+HOSTILE = f"""\
+# {TOKEN}
+pasword: {PASSWORD}  # {AWS}
+{TOKEN}: 1
+stores: {{vault: {{pasword: {PASSWORD}, token: "{TOKEN}", sever: {AWS}}}}}
+list: [{TOKEN}, plain]
+block: |
+  some words
+  {TOKEN}
+pem: |
+  -----BEGIN RSA PRIVATE KEY-----
+  {PEM_LINE}
+  shortline
+  -----END RSA PRIVATE KEY-----
+quoted: "postgres://app:{PASSWORD}@db/x?password={PASSWORD}"
+"""
+
+
+@pytest.fixture
+def leaking() -> tuple[Shown, ...]:
+    """A finding on every line and every word of it, by a rule that repeats the text it looks at."""
+    source = Source(f"environments/{TOKEN}.yaml", HOSTILE)
+    conceals = []
+    start = source.text.find(PASSWORD)
+    while start >= 0:
+        conceals.append(Span(source, start, start + len(PASSWORD)))
+        start = source.text.find(PASSWORD, start + 1)
+    careless = f"invalid value {PASSWORD!r} {TOKEN} {AWS} {PEM_LINE}"
+    found = [
+        Diagnostic(
+            "unknown-key",
+            severity,
+            careless,
+            Span(source, offset, min(len(HOSTILE), offset + 30)),
+            help=careless,
+            related=(Related(careless, Span(source, offset, offset)),),
+            conceals=tuple(conceals),
+        )
+        for severity in Severity
+        for offset in range(0, len(HOSTILE), 3)
+    ]
+    return show(found)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_shows_a_secret(name: str, leaking: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
+    output = format_named(name).render(leaking, rules, colour=True)
+    assert "unknown-key" in output
+    for sentinel in SENTINELS:
+        assert sentinel not in output
+        assert base64.b64encode(sentinel.encode()).decode().rstrip("=") not in output
+        assert sentinel[:12] not in output or sentinel == "shortline"
+        assert sentinel[-8:] not in output
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_ends_its_output(name: str, two: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
+    assert format_named(name).render(two, rules).endswith("\n")
+
+
+def test_the_formats_are_the_files() -> None:
+    folder = Path(compiler.render.__path__[0])
+    assert {path.stem for path in folder.glob("*.py")} >= set(FORMATS)
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="not in tuple"):
+        format_named("os")

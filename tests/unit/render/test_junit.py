@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from compiler.render.junit import render
+
+if TYPE_CHECKING:
+    from compiler.render.interface import Shown
+
+
+def suite(text: str) -> ET.Element:
+    assert text.isascii()
+    root = ET.fromstring(text)  # noqa: S314 - our own output
+    assert (root.tag, len(root)) == ("testsuites", 1)
+    assert {key: root.attrib[key] for key in ("tests", "failures", "errors")}.items() <= root[0].attrib.items()
+    return root[0]
+
+
+def test_a_file_with_errors_fails_and_its_warnings_are_output(two: tuple[Shown, ...]) -> None:
+    other = replace(two[1], path="environments/dev.yaml")
+    result = suite(render([*two, other, replace(two[0], rule="unused-override")], ()))
+    assert (result.get("tests"), result.get("failures"), result.get("errors")) == ("2", "1", "0")
+    prod, dev = result.findall("testcase")
+    assert (prod.get("name"), dev.get("name")) == ("environments/prod.yaml", "environments/dev.yaml")
+    assert [child.tag for child in prod] == ["failure", "system-out"]
+    assert prod[0].attrib == {"type": "unknown-secret, unused-override", "message": "2 errors"}
+    assert 'error[unknown-secret]: no secret named "gihub"' in (prod[0].text or "")
+    assert "insecure-address" not in (prod[0].text or "")
+    assert "warning[insecure-address]" in (prod[1].text or "")
+    assert [child.tag for child in dev] == ["system-out"]
+
+
+def test_no_diagnostic_is_a_passed_case() -> None:
+    result = suite(render((), ()))
+    assert (result.get("tests"), result.get("failures")) == ("1", "0")
+    assert [len(case) for case in result.findall("testcase")] == [0]
+
+
+def test_what_xml_cannot_hold_is_left_out_and_the_rest_escaped(two: tuple[Shown, ...]) -> None:
+    hostile = replace(two[0], path='a"<b>&\x00\x1b\ufffe.yaml', message="]]></failure>\ud800 größe 🔑")
+    case = suite(render([hostile], ())).findall("testcase")[0]
+    assert case.get("name") == 'a"<b>&.yaml'
+    assert "]]></failure> größe 🔑" in (case[0].text or "")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.render.text import render, summary
+
+if TYPE_CHECKING:
+    from compiler.render.interface import Shown
+
+EXPECTED = """\
+environments/prod.yaml:3:3: error[unknown-secret]: no secret named "gihub" in the catalogue
+3 |   gihub: {}
+  |   ^^^^^
+  note: "github" is defined at environments/catalogue.yaml:2:3
+  help: did you mean "github"?
+
+environments/prod.yaml:7:13: warning[insecure-address]: the address is not https
+7 |     server: http://vault.example.com
+  |             ^^^^^^^^^^^^^^^^^^^^^^^^
+
+1 error, 1 warning
+"""
+
+
+def test_text(two: tuple[Shown, ...]) -> None:
+    assert render(two, ()) == EXPECTED
+
+
+def test_nothing_for_none() -> None:
+    assert render((), ()) == ""
+
+
+def test_a_file_that_could_not_be_read_has_no_excerpt(two: tuple[Shown, ...]) -> None:
+    unread = replace(two[1], source_line=None, help="make it readable")
+    assert render([unread], ()) == (
+        "environments/prod.yaml:7:13: warning[insecure-address]: the address is not https\n"
+        "help: make it readable\n\n1 warning\n"
+    )
+
+
+def test_colour_only_adds_escapes(two: tuple[Shown, ...]) -> None:
+    coloured = render(two, (), colour=True)
+    assert "\x1b[1;31merror[unknown-secret]:\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == EXPECTED
+    assert all(line.count("\x1b[0m") * 2 == line.count("\x1b") for line in coloured.splitlines())
+
+
+def test_summary_counts_in_words(two: tuple[Shown, ...]) -> None:
+    error = replace(two[0], severity=Severity.ERROR)
+    assert summary([error, error]) == "2 errors"
+    assert summary([two[1], two[1], error]) == "1 error, 2 warnings"
