@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 
-MINORS = [*(f"0.{minor}" for minor in range(16, 21)), "1.0", "1.1", "1.2", "1.3", *(f"2.{minor}" for minor in range(10))]
+MINORS = [
+    *(f"0.{minor}" for minor in range(16, 21)),
+    "1.0",
+    "1.1",
+    "1.2",
+    "1.3",
+    *(f"2.{minor}" for minor in range(10)),
+]
 WITH_NULL_BYTE_POLICY = ("2.3", "2.4", "2.5", "2.6")
 
 
@@ -57,7 +64,7 @@ def test_the_fourth_defaulted_field_is_needed_in_its_versions_only(
     three = rendered("mixed")[1]
     four = rendered("mixed", *options("2.3"))[1]
     assert (operator.stored(three) == three) is (minor not in WITH_NULL_BYTE_POLICY)
-    assert ([] == operator.refusals(four)) is (minor != "2.2")
+    assert (operator.refusals(four) == []) is (minor != "2.2")
 
 
 def test_the_azure_sdk_field_is_needed(

@@ -23,8 +23,7 @@ def test_each_store_is_printed_whole_and_once(sample: str, rendered: Callable[..
         for store in values["clusterSecretStores"].values()
     ]
     expected += [
-        _store("SecretStore", {"namespace": store["namespace"]}, {}, store)
-        for store in values["secretStores"].values()
+        _store("SecretStore", {"namespace": store["namespace"]}, {}, store) for store in values["secretStores"].values()
     ]
     printed = [each for each in rendered(sample) if each["kind"] != "ExternalSecret"]
     assert sorted(printed, key=_identity) == sorted(expected, key=_identity)
