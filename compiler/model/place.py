@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A remote secret by its full name (the store's prefix included) and the property in it; no property means that
-    the remote secret's whole value is meant.
+    """A remote secret by its full name (the store's prefix included) and the property in it.
+
+    No property means that the remote secret's whole value is meant.
     """
 
     remote_key: str

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
-    """`names` are all environments that have a file; `environments` those of this run, in the order of names.
+    """The environments of a run, in the order of names; `names` are all that have a file.
+
     `values_files` are the `values-<env>.yaml` in the chart's folder, by environment name, as paths shown to people.
     """
 

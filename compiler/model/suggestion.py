@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 
 # A list longer than this helps nobody; the reader is sent to the reference instead.
 _SHORT_LIST = 12
+# No name of anything is longer; comparing costs time in proportion to the length.
+_LONGEST_WORD = 253
 
 
 def closest(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word most like `word`, or nothing where none is like it."""
+    if len(word) > _LONGEST_WORD:
+        return None
     choices = list(allowed)
     by_folded = {choice.casefold(): choice for choice in reversed(choices)}
     found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)

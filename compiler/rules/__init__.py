@@ -52,6 +52,7 @@ from compiler.rules import (
     unused_waiver,
     variants_not_chosen,
 )
+from compiler.rules.input_rules import INPUT_RULES
 
 if TYPE_CHECKING:
     from compiler.rules.interface import Rule
@@ -106,3 +107,6 @@ RULES: tuple[Rule, ...] = (
     shared_place.RULE,
     orphan_values.RULE,
 )
+
+# Every id that a diagnostic of a compile can have.
+ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES)

@@ -28,7 +28,7 @@ Editors show such bytes as something else than they are, and Helm reads them as 
     description: caf\\xe9                          # Latin-1
 
 Save the file as UTF-8 without a byte order mark.""",
-    "control-character": """A character that no person typed on purpose: a control character, a lone surrogate or an exotic line break.
+    "control-character": """A character that no person types on purpose: a control character or an exotic line break.
 
 What a reviewer sees would differ from what is compiled.
 
@@ -58,7 +58,7 @@ YAML tools keep one of the two, and not all keep the same one. In Helm and PyYAM
       github: {store: azure}
 
 Merge the two into one.""",
-    "forbidden-yaml": """An anchor, alias, tag, merge key, directive or second document.
+    "forbidden-yaml": """An anchor, alias, tag, merge key, directive or second document stands in the file.
 
 They make values appear where nobody wrote them, and no place can be named for them. A layer does that job.
 
@@ -86,12 +86,14 @@ for it may be a secret.""",
     secrets: [github, jira]
 
 Write the type that the message asks for; the reference of the environment and the catalogue shows each.""",
-    "invalid-value": """A value outside what its place allows: not one of the listed words, too long, out of range, of a wrong form.
+    "invalid-value": """A value outside what its place allows.
+
+It is not one of the listed words, or too long, out of range, or of a wrong form.
 
     fetch: per-key
 
 Write one of the values that the message lists, or the form it describes.""",
-    "unknown-layer": """`extends:` names no layer: neither base, nor a file of `environments/layers/`, nor an environment.
+    "unknown-layer": """`extends:` names neither base, nor a file of `environments/layers/`, nor an environment.
 
     extends: [bsae]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.operator_release import NEWEST, parse_minor
+from compiler.model.operator_release import NEWEST, parse_minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

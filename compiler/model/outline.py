@@ -1,0 +1,158 @@
+"""Values or manifests in, the Secrets they make, their keys and the place of each out; and two outlines compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from compiler.model.values import ValuesData
+
+_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretOutline:
+    """One ExternalSecret by meaning.
+
+    `fields` are its settings, `keys` the place of each key: the remote secret and its property, nothing for the whole.
+    """
+
+    namespace: str
+    name: str
+    fields: Mapping[str, str]
+    keys: Mapping[str, tuple[str, str | None]]
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretChange:
+    """What became of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after."""
+
+    title: str
+    kind: str
+    keys_added: tuple[str, ...] = ()
+    keys_removed: tuple[str, ...] = ()
+    keys_moved: tuple[tuple[str, str, str], ...] = ()
+    fields: tuple[tuple[str, str, str], ...] = ()
+
+
+Outlines = dict[tuple[str, str], SecretOutline]
+
+
+def outlines_of_values(data: ValuesData | None) -> Outlines:
+    """The Secrets of a values file's data, by namespace and name; what has another form is left out."""
+    found: Outlines = {}
+    secrets = data.get("externalSecrets") if isinstance(data, dict) else None
+    for secret in secrets.values() if isinstance(secrets, dict) else ():
+        if not isinstance(secret, dict):
+            continue
+        keys: dict[str, tuple[str, str | None]] = {}
+        listed = secret.get("keys")
+        for key in listed if isinstance(listed, list) else ():
+            keys[str(key)] = (str(secret.get("remoteKey", "")), str(key))
+        elsewhere = secret.get("data")
+        for key, place in (elsewhere if isinstance(elsewhere, dict) else {}).items():
+            if isinstance(place, dict):
+                keys[key] = (str(place.get("key", "")), _optional(place.get("property")))
+        store = secret.get("storeRef")
+        fields = {name: str(secret.get(name, "")) for name in ("refreshInterval", "syncWave", "fetch")}
+        fields["store"] = _store(store if isinstance(store, dict) else {})
+        fields |= _flat("label", secret.get("labels")) | _flat("annotation", secret.get("annotations"))
+        _add(found, SecretOutline(str(secret.get("namespace", "")), str(secret.get("name", "")), fields, keys))
+    return found
+
+
+def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
+    """The same of rendered ExternalSecrets; other kinds are passed over, and labels that the chart adds left out."""
+    found: Outlines = {}
+    for manifest in manifests:
+        if not isinstance(manifest, dict) or manifest.get("kind") != "ExternalSecret":
+            continue
+        metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
+        annotations = dict(metadata.get("annotations") or {})
+        labels = {
+            key: value
+            for key, value in (metadata.get("labels") or {}).items()
+            if not str(key).startswith("app.kubernetes.io/")
+        }
+        fields = {
+            "refreshInterval": str(spec.get("refreshInterval", "")),
+            "syncWave": str(annotations.pop(_SYNC_WAVE, "")),
+            "fetch": "bundle" if spec.get("dataFrom") else "perKey",
+            "store": _store(spec.get("secretStoreRef") or {}),
+        }
+        fields |= _flat("label", labels) | _flat("annotation", annotations)
+        keys: dict[str, tuple[str, str | None]] = {}
+        for item in spec.get("data") or ():
+            reference = item.get("remoteRef") or {}
+            keys[str(item.get("secretKey"))] = (str(reference.get("key", "")), _optional(reference.get("property")))
+        for item in spec.get("dataFrom") or ():
+            remote = str((item.get("extract") or {}).get("key", ""))
+            template = ((spec.get("target") or {}).get("template") or {}).get("data") or {}
+            keys |= {str(key): (remote, str(key)) for key in template}
+        name = str((spec.get("target") or {}).get("name") or metadata.get("name", ""))
+        _add(found, SecretOutline(str(metadata.get("namespace", "")), name, fields, keys))
+    return found
+
+
+def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
+    """What `after` adds, changes and removes, by Secret, in the order of names; nothing where both mean the same."""
+    changes: list[SecretChange] = []
+    for place in sorted(before.keys() | after.keys()):
+        old, new = before.get(place), after.get(place)
+        if old is None and new is not None:
+            changes.append(SecretChange(new.title, "added", keys_added=tuple(new.keys)))
+        elif new is None and old is not None:
+            changes.append(SecretChange(old.title, "removed", keys_removed=tuple(old.keys)))
+        elif old is not None and new is not None and (old.fields != new.fields or old.keys != new.keys):
+            changes.append(_changed(old, new))
+    return tuple(changes)
+
+
+def _changed(old: SecretOutline, new: SecretOutline) -> SecretChange:
+    both = [key for key in old.keys if key in new.keys]
+    names = dict.fromkeys((*old.fields, *new.fields))
+    return SecretChange(
+        title=new.title,
+        kind="changed",
+        keys_added=tuple(key for key in new.keys if key not in old.keys),
+        keys_removed=tuple(key for key in old.keys if key not in new.keys),
+        keys_moved=tuple(
+            (key, place_text(old.keys[key]), place_text(new.keys[key]))
+            for key in both
+            if old.keys[key] != new.keys[key]
+        ),
+        fields=tuple(
+            (name, old.fields.get(name, ""), new.fields.get(name, ""))
+            for name in names
+            if old.fields.get(name, "") != new.fields.get(name, "")
+        ),
+    )
+
+
+def place_text(place: tuple[str, str | None]) -> str:
+    """A key's place as people read it: `remote[property]`, or `remote` for the whole."""
+    remote, name = place
+    return f"{remote}[{name}]" if name is not None else remote
+
+
+def _store(reference: Mapping[str, Any]) -> str:
+    return f"{reference.get('kind', '')}/{reference.get('name', '')}"
+
+
+def _flat(kind: str, members: object) -> dict[str, str]:
+    return {f"{kind} {key}": str(value) for key, value in members.items()} if isinstance(members, dict) else {}
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _add(found: Outlines, outline: SecretOutline) -> None:
+    found[outline.namespace, outline.name] = outline

@@ -1,0 +1,63 @@
+"""The catalogue's document in, its entries out; what is missing becomes empty, and a rule says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import Catalogue, CatalogueKey, Entry, KeyRemote
+
+if TYPE_CHECKING:
+    from compiler.model.document import Document, Node
+
+
+def catalogue_of(document: Document) -> Catalogue:
+    """The entries of a validated catalogue, in the order of the file."""
+    secrets = document.root.get("secrets")
+    entries = {name: _entry(name, node) for name, node in (secrets.children if secrets else {}).items()}
+    return Catalogue(entries, document)
+
+
+def _entry(name: str, node: Node) -> Entry:
+    keys = {key: _key(key, child) for key, child in node.nearest("keys").children.items() if node.get("keys")}
+    wave = node.get("syncWave")
+    use = node.get("use")
+    return Entry(
+        id=name,
+        description=node.text("description") or "",
+        target=node.text("target") or "",
+        remote={provider: str(child.value) for provider, child in _members(node, "remote").items()},
+        sync_wave=wave.value if wave is not None and isinstance(wave.value, int) else 0,
+        default_variants=_texts(use) if use is not None else None,
+        mounted_by=_texts(node.get("mountedBy")),
+        keys=keys,
+        variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
+        node=node,
+    )
+
+
+def _key(name: str, node: Node) -> CatalogueKey:
+    rotate = node.text("rotate")
+    return CatalogueKey(
+        name=name,
+        description=node.text("description") or "",
+        variants=_texts(node.get("variants")),
+        rotate_days=int(rotate.removesuffix("d")) if rotate else None,
+        remote={provider: _key_remote(child) for provider, child in _members(node, "remote").items()},
+        node=node,
+    )
+
+
+def _key_remote(node: Node) -> KeyRemote:
+    if isinstance(node.value, str):
+        return KeyRemote(name=node.value)
+    whole = node.get("whole")
+    return KeyRemote(node.text("name"), node.text("property"), whole is not None and whole.value is True)
+
+
+def _members(node: Node, name: str) -> dict[str, Node]:
+    child = node.get(name)
+    return dict(child.children) if child is not None else {}
+
+
+def _texts(node: Node | None) -> tuple[str, ...]:
+    return tuple(item.value for item in node.items if isinstance(item.value, str)) if node is not None else ()

@@ -1,0 +1,107 @@
+"""The model in, the diagnostics of every rule out, less what is waived and plus the waivers that waive nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules import RULES, unused_waiver
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Document, Node
+    from compiler.model.environment import Environment
+    from compiler.model.project import Project
+
+_BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope and rule.check is not None) for scope in Scope}
+_KNOWN = frozenset(rule.id for rule in RULES)
+
+
+class Checker:
+    """Judges the parts of one run and remembers which waivers were needed."""
+
+    def __init__(self) -> None:
+        self._used: set[int] = set()
+
+    def document(self, document: Document) -> tuple[Diagnostic, ...]:
+        """What the rules find in one file by itself."""
+        return tuple(self._judge(_BY_SCOPE[Scope.DOCUMENT], document, (document.root,)))
+
+    def catalogue(self, catalogue: Catalogue) -> tuple[Diagnostic, ...]:
+        """What the rules find in the catalogue, whatever environments make of it."""
+        root = (catalogue.document.root,)
+        found = list(self._judge(_BY_SCOPE[Scope.CATALOGUE], catalogue, root))
+        for rule in RULES:
+            if rule.catalogue_check is not None:
+                found.extend(self._kept(rule, rule.catalogue_check(catalogue), root))
+        return tuple(found)
+
+    def environment(self, environment: Environment) -> tuple[Diagnostic, ...]:
+        """What the rules find in one environment."""
+        roots = (environment.root, environment.catalogue.document.root)
+        return tuple(self._judge(_BY_SCOPE[Scope.ENVIRONMENT], environment, roots))
+
+    def project(self, project: Project) -> tuple[Diagnostic, ...]:
+        """What the rules see only across environments, and the waivers that nothing of this run needed."""
+        found: list[Diagnostic] = []
+        for rule in _BY_SCOPE[Scope.PROJECT]:
+            for finding in rule.check(project) if rule.check else ():
+                diagnostic = rule.diagnostic(finding)
+                roots = tuple(env.root for env in project.environments if env.document.source is diagnostic.span.source)
+                if not self._is_waived(rule, finding, roots):
+                    found.append(diagnostic)
+        return (*found, *self._unused_waivers(project))
+
+    def _judge(self, rules: Iterable[Rule], subject: object, roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+        for rule in rules:
+            if rule.check is not None:
+                yield from self._kept(rule, rule.check(subject), roots)
+
+    def _kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+        for finding in findings:
+            if not self._is_waived(rule, finding, roots):
+                yield rule.diagnostic(finding)
+
+    def _is_waived(self, rule: Rule, finding: Finding, roots: tuple[Node, ...]) -> bool:
+        waived = False
+        if rule.waivable:
+            for root in roots:
+                for length in range(len(finding.scope) + 1):
+                    reason = root.get(*finding.scope[:length], "waive", rule.id)
+                    if reason is not None:
+                        self._used.add(id(reason))
+                        waived = True
+        return waived
+
+    def _unused_waivers(self, project: Project) -> Iterator[Diagnostic]:
+        seen: set[int] = set()
+        for environment in project.environments:
+            for rule_id, reason in _waivers(environment.root):
+                judged = project.is_whole or reason.source is environment.document.source
+                if judged and id(reason) not in seen and id(reason) not in self._used and rule_id in _KNOWN:
+                    seen.add(id(reason))
+                    yield _unused(rule_id, reason)
+        if project.is_whole:
+            for rule_id, reason in _waivers(project.catalogue.document.root):
+                if id(reason) not in self._used and rule_id in _KNOWN:
+                    yield _unused(rule_id, reason)
+
+
+def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
+    places = [root]
+    for group in ("secrets", "stores"):
+        node = root.children.get(group)
+        if node is not None:
+            places.extend(node.children.values())
+    for place in places:
+        waive = place.children.get("waive")
+        if waive is not None:
+            yield from waive.children.items()
+
+
+def _unused(rule_id: str, reason: Node) -> Diagnostic:
+    finding = Finding(f'this waives nothing: "{rule_id}" finds nothing here', reason.key_span, help="take it out")
+    return unused_waiver.RULE.diagnostic(finding)

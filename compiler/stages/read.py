@@ -1,0 +1,78 @@
+"""A file of the project in, its text out: regular files inside the project only, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.source import Source, Span
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 4 * 1024 * 1024
+_MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
+    """The text of the file at `path` below the folder `root`, or nothing and the reason.
+
+    Links are followed only where they stay inside `root`. A FIFO, device or folder is refused without being read, and
+    so is a file that changes meanwhile.
+    """
+    full = root / path
+    try:
+        if not full.resolve().is_relative_to(root.resolve()):
+            return None, (_refused(path, "unreadable-file", "the file is a link that leads out of the project"),)
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
+        descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, RuntimeError, ValueError) as error:
+        return None, (_refused(path, "unreadable-file", f"the file cannot be read: {_reason(error)}"),)
+    try:
+        return _read(path, descriptor)
+    except OSError as error:
+        return None, (_refused(path, "unreadable-file", f"the file cannot be read: {_reason(error)}"),)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnostic, ...]]:
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        kind = "a folder" if stat.S_ISDIR(before.st_mode) else "no regular file"
+        return None, (_refused(path, "unreadable-file", f"this is {kind}"),)
+    if before.st_size > MAX_BYTES:
+        return None, (_refused(path, "too-large", f"the file has more than {MAX_BYTES} bytes"),)
+    content = b""
+    while len(content) <= MAX_BYTES and (block := os.read(descriptor, MAX_BYTES + 1 - len(content))):
+        content += block
+    after = os.fstat(descriptor)
+    if len(content) != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        return None, (_refused(path, "unreadable-file", "the file changed while it was read; run again"),)
+    return _decode(path, content)
+
+
+def _decode(path: str, content: bytes) -> tuple[str | None, tuple[Diagnostic, ...]]:
+    for mark, encoding in _MARKS.items():
+        if content.startswith(mark):
+            return None, (_refused(path, "invalid-encoding", f"the file begins with a byte order mark ({encoding})"),)
+    try:
+        return content.decode(), ()
+    except UnicodeDecodeError as error:
+        good = content[: error.start].decode()
+        message = f"the byte 0x{content[error.start]:02x} is no UTF-8"
+    span = Span(Source(path, good), len(good), len(good))
+    line = Span(span.source, *span.source.line_bounds(span.line))
+    return None, (Diagnostic("invalid-encoding", Severity.ERROR, message, span, conceals=(line,)),)
+
+
+def _refused(path: str, rule: str, message: str) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return "its path is not usable"

@@ -1,0 +1,159 @@
+"""A merged tree and the catalogue in, the environment out: which store serves each secret, and where each key lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, Catalogue, Entry
+from compiler.model.duration import Duration, parse_duration
+from compiler.model.environment import Environment, Secret, SecretKey, Store
+from compiler.model.place import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from compiler.model.document import Document, Node
+
+_DEFAULT_MOUNT = "secret"
+_DEFAULT_KIND = "ClusterSecretStore"
+_DEFAULT_FETCH = "perKey"
+
+
+class Resolver:
+    """Resolves the environments of one run. What many of them say alike is resolved once: durations and places."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._durations: dict[str, Duration | None] = {}
+        self._keys: dict[tuple[str, tuple[str, ...], str, str | None, str], tuple[SecretKey, ...]] = {}
+
+    def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
+        """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are nothing."""
+        stores = {store_id: store_of(store_id, node) for store_id, node in _maps(root.get("stores"))}
+        shared = _Shared(root)
+        secrets: dict[str, Secret] = {}
+        disabled: list[str] = []
+        for secret_id, node in _maps(root.get("secrets")):
+            enabled = node.children.get("enabled")
+            if enabled is not None and enabled.value is False:
+                disabled.append(secret_id)
+            elif secret_id in self._catalogue.entries:
+                secrets[secret_id] = self._secret(self._catalogue.entries[secret_id], node, shared, stores)
+        return Environment(
+            name=name,
+            root=root,
+            layers=tuple(layers),
+            catalogue=self._catalogue,
+            stores=stores,
+            default_store=stores.get(root.text("store") or ""),
+            secrets=secrets,
+            disabled=tuple(disabled),
+            operator=root.text("externalSecretsOperator"),
+            damaged=any(layer.damaged for layer in layers) or self._catalogue.document.damaged,
+        )
+
+    def _secret(self, entry: Entry, node: Node, shared: _Shared, stores: Mapping[str, Store]) -> Secret:
+        own = node.children
+        store_node = own.get("store") or shared.store
+        store = stores.get(_text(store_node) or "")
+        refresh_node = own.get("refreshInterval") or shared.refresh
+        variants = self._variants(entry, own.get("use"))
+        remote, prefix = self._remote(entry, node, store)
+        return Secret(
+            id=entry.id,
+            entry=entry,
+            store=store,
+            store_node=store_node,
+            namespace=_text(own.get("namespace") or shared.namespace),
+            refresh=self._duration(_text(refresh_node)),
+            refresh_node=refresh_node,
+            fetch=_text(own.get("fetch") or shared.fetch) or _DEFAULT_FETCH,
+            remote=prefix + remote if remote is not None else None,
+            labels={**shared.labels, **_text_map(own.get("labels"))},
+            annotations={**shared.annotations, **_text_map(own.get("annotations"))},
+            variants=variants,
+            keys=self._secret_keys(entry, variants, store, remote) if store is not None else (),
+            node=node,
+        )
+
+    @staticmethod
+    def _variants(entry: Entry, use: Node | None) -> tuple[str, ...]:
+        if use is not None:
+            return tuple(
+                item.value for item in use.items if isinstance(item.value, str) and item.value in entry.variants
+            )
+        return entry.variants if entry.default_variants is None else entry.default_variants
+
+    @staticmethod
+    def _remote(entry: Entry, node: Node, store: Store | None) -> tuple[str | None, str]:
+        if store is None:
+            return None, ""
+        override = node.text("remote", store.provider) if "remote" in node.children else None
+        return override if override is not None else entry.remote.get(store.provider), store.prefix
+
+    def _secret_keys(
+        self, entry: Entry, variants: tuple[str, ...], store: Store, remote: str | None
+    ) -> tuple[SecretKey, ...]:
+        cached = (entry.id, variants, store.provider, remote, store.prefix)
+        keys = self._keys.get(cached)
+        if keys is None:
+            keys = self._keys[cached] = tuple(
+                SecretKey(key, place_of(key, store.provider, remote, store.prefix)) for key in entry.keys_of(variants)
+            )
+        return keys
+
+    def _duration(self, text: str | None) -> Duration | None:
+        if text is None:
+            return None
+        if text not in self._durations:
+            self._durations[text] = parse_duration(text)
+        return self._durations[text]
+
+
+class _Shared:
+    """What an environment says for all its secrets."""
+
+    __slots__ = ("annotations", "fetch", "labels", "namespace", "refresh", "store")
+
+    def __init__(self, root: Node) -> None:
+        top = root.children
+        self.store = top.get("store")
+        self.namespace = top.get("namespace")
+        self.refresh = top.get("refreshInterval")
+        self.fetch = top.get("fetch")
+        self.labels = _text_map(top.get("labels"))
+        self.annotations = _text_map(top.get("annotations"))
+
+
+def store_of(store_id: str, node: Node) -> Store:
+    """The store that the merged mapping `node` describes; what it leaves out has its default or is nothing."""
+    provider = node.text("provider") or ""
+    is_key_vault = provider == AZURE_KEY_VAULT
+    render = node.get("render")
+    return Store(
+        id=store_id,
+        provider=provider if provider in PROVIDERS else "",
+        name=node.text("name") or "",
+        kind=node.text("kind") or _DEFAULT_KIND,
+        prefix=node.text("prefix") or "",
+        address=node.text("vaultUrl" if is_key_vault else "server"),
+        mount="" if is_key_vault else node.text("mount") or _DEFAULT_MOUNT,
+        vault_namespace=None if is_key_vault else node.text("vaultNamespace"),
+        rendered=render is not None and render.value is True,
+        node=node,
+    )
+
+
+def _maps(node: Node | None) -> list[tuple[str, Node]]:
+    children = node.children if node is not None else {}
+    return [(key, child) for key, child in children.items() if isinstance(child.value, dict)]
+
+
+def _text(node: Node | None) -> str | None:
+    return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def _text_map(node: Node | None) -> dict[str, str]:
+    if node is None:
+        return {}
+    return {key: child.value for key, child in node.children.items() if isinstance(child.value, str)}

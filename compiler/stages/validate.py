@@ -1,0 +1,190 @@
+"""A document and its schema in; the document without what breaks the schema, and a diagnostic for each break, out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft7Validator
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.suggestion import closest, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jsonschema import ValidationError
+
+    from compiler.model.document import Document, Node
+
+_PACKAGED = Path(__file__).parent.parent / "schemas"
+_CHECKED_OUT = Path(__file__).parent.parent.parent / "schemas"
+_NAMES = {dict: "a map", tuple: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+_TYPES = {
+    "object": "a map",
+    "array": "a list",
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+}
+
+_Path = tuple[str | int, ...]
+
+
+def read_schema(name: str) -> dict[str, Any]:
+    """The schema `environment`, `catalogue` or `values`, from the installed package or the checkout."""
+    folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
+    schema: dict[str, Any] = json.loads((folder / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def _validator(name: str) -> Draft7Validator:
+    # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
+    return Draft7Validator(read_schema(name))
+
+
+def validate(document: Document, schema: str) -> tuple[Document, tuple[Diagnostic, ...]]:
+    """The document with every offending part taken out and `damaged` set, and all errors of the schema `schema`.
+
+    Taking parts out lets later stages trust every type they see and still report the other errors of the same run.
+    """
+    errors = list(_validator(schema).iter_errors(document.root.plain_data()))
+    if not errors:
+        return document, ()
+    diagnostics: list[Diagnostic] = []
+    broken: set[_Path] = set()
+    for error in errors:
+        for path, diagnostic in _explain(document.root, error):
+            broken.add(path)
+            diagnostics.append(diagnostic)
+    root = _without(document.root, (), broken)
+    if not isinstance(root.value, dict):
+        root = replace(root, value={})
+    return replace(document, root=root, damaged=True), tuple(diagnostics)
+
+
+def _explain(root: Node, error: ValidationError) -> Iterator[tuple[_Path, Diagnostic]]:
+    path: _Path = tuple(error.absolute_path)
+    node = _at(root, path)
+    expected: Any = error.validator_value
+    if error.validator == "additionalProperties":
+        known = _subschema(error).get("properties", {})
+        for key in (key for key in node.children if key not in known):
+            yield (*path, key), _unknown_key(node.children[key], key, known)
+    elif "propertyNames" in error.absolute_schema_path:
+        key = str(error.instance)
+        form = _form(error) or "this name has not the form of an id"
+        yield (*path, key), _broken("invalid-value", form, node.children[key], at_key=True)
+    elif error.validator == "type":
+        yield path, _wrong_type(node, expected)
+    elif error.validator == "enum":
+        yield path, _not_listed(node, [str(word) for word in expected if word is not None])
+    else:
+        yield path, _broken("invalid-value", _bound(error), node)
+
+
+def _at(root: Node, path: _Path) -> Node:
+    node = root
+    for part in path:
+        node = node.children[part] if isinstance(part, str) else node.items[part]
+    return node
+
+
+def _unknown_key(node: Node, key: str, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic(
+        "unknown-key",
+        Severity.ERROR,
+        f'unknown key "{key}"',
+        node.key_span,
+        help=suggest(key, known, "keys here"),
+        conceals=(node.span,),
+    )
+
+
+def _wrong_type(node: Node, expected: str | list[str]) -> Diagnostic:
+    wanted = [expected] if isinstance(expected, str) else [name for name in expected if name != "null"]
+    if "string" in wanted and isinstance(node.value, int | float) and node.plain:
+        return Diagnostic(
+            "ambiguous-scalar",
+            Severity.ERROR,
+            "text is meant here, and this is no text to YAML",
+            node.span,
+            help="put it in double quotes",
+        )
+    found = "nothing" if node.value is None else _NAMES[type(node.value)]
+    message = f"expected {' or '.join(_TYPES[name] for name in wanted)}, found {found}"
+    # Text where a map belongs may be a secret that somebody put in the wrong place.
+    conceals = (node.span,) if isinstance(node.value, str) else ()
+    help_text = "write `{}` for one without settings" if node.is_empty and "object" in wanted else None
+    return Diagnostic("wrong-type", Severity.ERROR, message, node.span, help=help_text, conceals=conceals)
+
+
+def _not_listed(node: Node, allowed: list[str]) -> Diagnostic:
+    word = str(node.value)
+    conceals = () if closest(word, allowed) else (node.span,)
+    return Diagnostic(
+        "invalid-value",
+        Severity.ERROR,
+        "expected " + " or ".join(f'"{choice}"' for choice in allowed),
+        node.span,
+        help=suggest(word, allowed, "values here"),
+        conceals=conceals,
+    )
+
+
+def _bound(error: ValidationError) -> str:
+    limit = error.validator_value
+    match error.validator:
+        case "minLength":
+            return "this may not be empty"
+        case "maxLength":
+            return f"this is longer than {limit} characters"
+        case "minItems":
+            return f"expected at least {limit} item"
+        case "uniqueItems":
+            return "the list names something twice"
+        case "minimum":
+            return f"this is less than {limit}"
+        case "maximum":
+            return f"this is more than {limit}"
+        case _:
+            return _form(error) or "this has not the form it should"
+
+
+def _subschema(error: ValidationError) -> dict[str, Any]:
+    return dict(error.schema) if isinstance(error.schema, Mapping) else {}
+
+
+def _form(error: ValidationError) -> str | None:
+    description = _subschema(error).get("description")
+    if isinstance(description, str):
+        return "expected " + description[0].lower() + description[1:].rstrip(".")
+    return f"this does not match {error.validator_value}" if error.validator == "pattern" else None
+
+
+def _broken(rule: str, message: str, node: Node, *, at_key: bool = False) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, message, node.key_span if at_key else node.span)
+
+
+def _without(node: Node, path: _Path, broken: set[_Path]) -> Node:
+    if isinstance(node.value, dict):
+        kept = {
+            key: _without(child, (*path, key), broken)
+            for key, child in node.value.items()
+            if (*path, key) not in broken
+        }
+        return replace(node, value=kept)
+    if isinstance(node.value, tuple):
+        items = tuple(
+            _without(child, (*path, index), broken)
+            for index, child in enumerate(node.value)
+            if (*path, index) not in broken
+        )
+        return replace(node, value=items)
+    return node
