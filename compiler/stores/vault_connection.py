@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-import requests
+import urllib3.exceptions
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import (
@@ -95,11 +95,11 @@ class VaultConnection:
             return call(self._client)
         except Refusal as refusal:
             reply = refusal.reply
-        except requests.exceptions.RequestException as problem:
-            is_tls = isinstance(problem, requests.exceptions.SSLError)
+        except urllib3.exceptions.HTTPError as problem:
+            is_tls = isinstance(problem, urllib3.exceptions.SSLError)
             failure = error_of_transport(problem, place, request.action, is_tls=is_tls)
             reply = None
-        # Raised out here, the error carries no context: requests' exceptions hold the request with its token and body.
+        # Raised out here, the error carries no context: urllib3's exceptions hold the connection.
         if reply is None:
             raise failure
         if reply.status == HTTPStatus.FORBIDDEN:
