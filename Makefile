@@ -1,0 +1,78 @@
+# Every task of the project; CI calls the same targets as a person. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m compiler
+# Locked packages only, hashes checked, wheels only: nothing is built or resolved on a user's machine.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.PHONY: help values check test lint types layers golden docs schemas chart bench proofs test-live sarif lock clean
+
+help: ## List the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+values: .venv/.runtime ## Compile every environment, or one: make values ENV=prod
+	@$(RUN) compile $(ENV)
+
+check: .venv/.dev ## Fail where a generated file is stale: values, schemas, chart, docs
+	@$(RUN) compile --check
+	@$(BIN)/python scripts/build_chart.py --check
+	@$(BIN)/python scripts/build_docs.py --check
+
+test: .venv/.dev .tools/.helm ## Run all tests, with branch coverage
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q
+
+lint: .venv/.dev ## Check style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/.dev ## Check types
+	@$(BIN)/mypy
+
+layers: .venv/.dev ## Check the direction of imports
+	@$(BIN)/lint-imports
+
+golden: .venv/.dev .tools/.helm ## Rewrite the expected outputs of the golden cases; review the diff
+	@$(BIN)/python -m pytest tests/golden -q --update-golden
+
+docs: .venv/.dev ## Rewrite the generated pages and the outputs shown in docs
+	@$(BIN)/python scripts/build_docs.py
+
+schemas: .venv/.dev ## Rewrite the chart's schema from schemas/
+	@$(BIN)/python scripts/build_chart.py
+
+chart: schemas .tools/.helm ## Rewrite the chart's generated files and lint it with each Helm
+	@$(BIN)/python -m pytest tests/chart -q -n 2
+
+bench: .venv/.dev ## Measure the compile against its budgets
+	@$(BIN)/python scripts/bench.py
+
+sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
+	@$(BIN)/python scripts/check_sarif.py
+
+lock: .venv/.dev ## Resolve the dependencies anew into requirements/
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		pyproject.toml -o requirements/runtime.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \
+		pyproject.toml requirements/build.in -o requirements/dev.txt
+
+clean: ## Remove what the other tasks made, but for the values files
+	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.* dist build
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements/runtime.txt | .venv/bin/python
+	@test -e .venv/.dev || $(INSTALL) -r requirements/runtime.txt
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+	@$(INSTALL) -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.tools/.helm: scripts/install_helm.sh
+	@bash scripts/install_helm.sh
+	@mkdir -p .tools && touch $@
