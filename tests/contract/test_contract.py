@@ -1,0 +1,270 @@
+"""What every adapter owes to the commands, on real and local stores alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compiler.stores.errors import (
+    ConflictError,
+    InvalidNameError,
+    InvalidValueError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreError,
+    VersionGoneError,
+)
+from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, State
+from compiler.stores.secret import Comparer, Secret
+from compiler.stores.traits import UNWRITABLE, traits
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import StoreCase
+
+SENTINEL = "s3ntinel-4711"
+
+
+def props(**values: str) -> dict[str, Secret]:
+    return {name: Secret(value) for name, value in values.items()}
+
+
+def shown(secret: RemoteSecret) -> dict[str, str]:
+    return {name: value.reveal() for name, value in secret.properties.items()}
+
+
+def test_a_written_secret_reads_back_at_the_version_that_the_write_returned(
+    store: SecretWriter, case: StoreCase
+) -> None:
+    name = case.name()
+    written = store.write(name, props(A="1", B="zwei\n"), None)
+    found = store.read(name)
+    assert (found.name, found.version, shown(found)) == (name, written.version, {"A": "1", "B": "zwei\n"})
+    assert written.slipped == ()
+    assert found.attributes.enabled
+    assert found.attributes.created is not None
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=300)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.dictionaries(st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True), TEXT, min_size=1, max_size=5))
+def test_any_text_comes_back_byte_for_byte_or_is_refused_before_the_write(
+    store: SecretWriter, case: StoreCase, values: dict[str, str]
+) -> None:
+    name, changes = case.name(), props(**values)
+    unfit = [key for key, value in changes.items() if traits(value) & UNWRITABLE]
+    assert sorted(filter(None, (problem.property for problem in store.check(name, changes, None)))) == sorted(unfit)
+    if not unfit:
+        store.write(name, changes, None)
+        assert shown(store.read(name)) == values
+
+
+def test_a_write_keeps_the_properties_that_it_does_not_name(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    store.write(name, props(KEPT="as it was", CHANGED="old"), None)
+    store.write(name, props(CHANGED="new", ADDED="yes"), store.read(name))
+    assert shown(store.read(name)) == {"KEPT": "as it was", "CHANGED": "new", "ADDED": "yes"}
+
+
+def test_an_absent_secret_is_not_found_and_described_as_absent(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    with pytest.raises(NotFoundError) as caught:
+        store.read(name)
+    assert name in str(caught.value)
+    assert store.address.absolute in str(caught.value)
+    assert store.describe(name).state is State.ABSENT
+
+
+def test_a_present_secret_is_described_with_its_version(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    version = store.write(name, props(A="1"), None).version
+    state = store.describe(name)
+    assert (state.state, state.version) == (State.PRESENT, version)
+
+
+def test_proof_12_a_writer_between_plan_and_apply_is_a_conflict_and_is_not_overwritten(
+    store: SecretWriter, case: StoreCase
+) -> None:
+    name = case.name()
+    store.write(name, props(A="1"), None)
+    planned = store.read(name)
+    slipped = store.write(name, props(A="theirs"), planned).version
+    with pytest.raises(ConflictError) as caught:
+        store.write(name, props(A="ours"), planned)
+    assert (caught.value.expected, caught.value.found) == (planned.version, slipped)
+    assert shown(store.read(name)) == {"A": "theirs"}
+
+
+def test_proof_12_a_secret_that_appeared_since_the_plan_is_a_conflict(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    version = store.write(name, props(A="theirs"), None).version
+    with pytest.raises(ConflictError) as caught:
+        store.write(name, props(A="ours"), None)
+    assert caught.value.found == version
+    assert shown(store.read(name)) == {"A": "theirs"}
+
+
+def test_proof_14_a_soft_deleted_secret_is_refused_until_it_is_recovered(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    version = store.write(name, props(A="1"), None).version
+    store.soft_delete(name, version)
+    assert store.describe(name).state is State.SOFT_DELETED
+    with pytest.raises(SoftDeletedError):
+        store.read(name)
+    with pytest.raises(SoftDeletedError) as caught:
+        store.write(name, props(A="2"), None)
+    assert "recover" in caught.value.remedy
+
+    assert store.recover(name).state is State.PRESENT
+    found = store.read(name)
+    assert (found.version, shown(found)) == (version, {"A": "1"})
+    store.write(name, props(A="2"), found)
+    assert shown(store.read(name)) == {"A": "2"}
+
+
+def test_a_deletion_of_a_version_that_is_no_longer_the_newest_is_refused(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    mine = store.write(name, props(A="1"), None).version
+    store.write(name, props(A="theirs"), store.read(name))
+    with pytest.raises(ConflictError):
+        store.soft_delete(name, mine)
+    assert shown(store.read(name)) == {"A": "theirs"}
+
+
+def test_deleting_twice_and_recovering_twice_change_nothing(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    version = store.write(name, props(A="1"), None).version
+    store.soft_delete(name, version)
+    store.recover(name)
+    assert store.recover(name).version == version
+    assert store.read(name).version == version
+
+
+def test_recovering_what_never_was_is_not_found(store: SecretWriter, case: StoreCase) -> None:
+    with pytest.raises(NotFoundError):
+        store.recover(case.name())
+
+
+def test_an_earlier_version_is_read_and_restored_as_a_new_one(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    first = store.write(name, props(A="before", GONE="x"), None).version
+    store.write(name, props(A="after", NEW="y"), store.read(name))
+    earlier = store.read_version(name, first)
+    assert shown(earlier) == {"A": "before", "GONE": "x"}
+    version = store.restore(earlier, store.read(name)).version
+    found = store.read(name)
+    assert shown(found) == {"A": "before", "GONE": "x"}
+    assert found.version == version != first
+
+
+def test_a_version_that_never_was_is_gone(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    version = store.write(name, props(A="1"), None).version
+    with pytest.raises(VersionGoneError):
+        store.read_version(name, "99" if version.isdigit() else "0" * len(version))
+
+
+def test_tags_stay_with_a_write_that_says_nothing_of_them(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    store.write(name, props(A="1"), None, Attributes(tags={"owner": "platform", "managed-by": "us"}))
+    store.write(name, props(A="2"), store.read(name))
+    assert store.read(name).attributes.tags == {"owner": "platform", "managed-by": "us"}
+    base = store.read(name)
+    store.write(name, props(A="3"), base, dataclasses.replace(base.attributes, tags={"owner": "others"}))
+    assert store.read(name).attributes.tags == {"owner": "others"}
+
+
+@pytest.mark.parametrize("value", ["", " \n", "a\0b", "a\ud800b"], ids=["empty", "blank", "nul", "surrogate"])
+def test_values_that_no_store_keeps_are_refused_before_anything_is_sent(
+    store: SecretWriter, case: StoreCase, value: str
+) -> None:
+    name = case.name()
+    problems = store.check(name, {"A": Secret(value), "B": Secret("good")}, None)
+    assert [(problem.code, problem.property) for problem in problems] == [(InvalidValueError.code, "A")]
+    with pytest.raises(InvalidValueError):
+        store.write(name, {"A": Secret(value), "B": Secret("good")}, None)
+    assert store.describe(name).state is State.ABSENT
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../sys/x", "a//b", "a/../b", "a%2e%2eb", "a\0b", "a\nb", "/a", "a/", "ä?b", "."]
+)
+def test_proof_10_names_that_leave_their_place_are_refused(store: SecretWriter, name: str) -> None:
+    assert InvalidNameError.code in {problem.code for problem in store.check(name, props(A="1"), None)}
+    with pytest.raises(InvalidNameError):
+        store.write(name, props(A="1"), None)
+    for look in (store.read, store.describe, store.recover):
+        with pytest.raises(InvalidNameError):
+            look(name)
+
+
+def test_every_name_is_listed(store: SecretWriter, case: StoreCase) -> None:
+    names = {case.name() for _ in range(3)}
+    for name in names:
+        store.write(name, props(A="1"), None)
+    assert names <= {state.name for state in store.names()}
+
+
+def test_the_store_says_who_the_caller_is(store: SecretWriter) -> None:
+    assert store.whoami().subject not in {"", "unknown"}
+
+
+def test_many_workers_share_one_adapter(store: SecretWriter, case: StoreCase) -> None:
+    names = [case.name() for _ in range(40)]
+    comparer = Comparer()
+
+    def move(name: str) -> bool:
+        store.write(name, props(A=name, B=SENTINEL), None)
+        found = store.read(name)
+        return comparer.same(found.properties["A"], Secret(name)) and found.properties.keys() == {"A", "B"}
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(move, names))
+
+
+def test_one_of_two_writers_at_the_same_moment_wins_or_both_are_told(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    store.write(name, props(A="0"), None)
+    base = store.read(name)
+
+    def race(value: str) -> bool:
+        try:
+            return not store.write(name, props(A=value), base).slipped
+        except ConflictError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        clean = list(pool.map(race, [str(number) for number in range(8)]))
+    assert sum(clean) <= 1
+
+
+def test_proof_2_no_error_carries_a_value(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    store.write(name, props(A=SENTINEL), None)
+    base = store.read(name)
+    store.write(name, props(A=SENTINEL + "2"), base)
+    failures = (
+        lambda: store.write(name, props(A=SENTINEL), base),
+        lambda: store.write(name, {"A": Secret(SENTINEL + "\0")}, base),
+        lambda: store.write("../" + name, props(A=SENTINEL), base),
+        lambda: store.read_version(name, "77" if base.version.isdigit() else "f" * 32),
+    )
+    for fail in failures:
+        with pytest.raises(StoreError) as caught:
+            fail()
+        told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+        assert SENTINEL not in told.replace(f"SENTINEL = '{SENTINEL}'", "")
+        assert SENTINEL not in repr(caught.value.__context__)
+
+
+def test_closing_twice_is_fine(case: StoreCase) -> None:
+    opened = case.open()
+    opened.close()
+    opened.close()
