@@ -31,7 +31,7 @@ _TENANT = "22222222-2222-4222-8222-222222222222"
 
 @dataclass(frozen=True)
 class VaultOptions:
-    """How the vault is: everything but its secrets. `resource` None is the public cloud's, with this server's port."""
+    """How the vault is: everything but its secrets. `resource` None is the public cloud's."""
 
     clock: Callable[[], float] = time.time
     limits: Limits = field(default_factory=Limits)
@@ -55,7 +55,6 @@ class LocalKeyVault:
         certificate = authority.issue(self._options.server_names, expired=self._options.expired_certificate)
         self.ca_file = authority.ca_file
         clock = self._options.clock
-        # A resource with a port would not be Azure's; the SDK compares it only when it verifies challenges.
         self.resource = self._options.resource or "https://vault.azure.net"
         self.issuer = TokenIssuer(self.resource, clock)
         self.server = KeyVaultServer(
@@ -88,6 +87,14 @@ class LocalKeyVault:
 
     def credential(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> LocalCredential:
         return LocalCredential(self.issuer, lifetime=lifetime, caller=caller)
+
+    def environ(self, *, lifetime: float = 3_600.0, caller: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables with which any command of this program reaches this vault, with a token of its own."""
+        return {
+            "AZURE_KEYVAULT_EMULATOR": "1",
+            "AZURE_KEYVAULT_CACERT": str(self.ca_file),
+            "AZURE_KEYVAULT_TOKEN": self.issue_token(lifetime=lifetime, caller=caller).token,
+        }
 
     def add_fault(self, fault: Fault) -> None:
         with self.server.lock:
@@ -153,19 +160,17 @@ class LocalKeyVault:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until interrupted; prints the URL, the CA's file and a token, one a line, for a shell to read."""
+    """Serve until interrupted; prints what to export, and the URL as the last line."""
     parser = argparse.ArgumentParser(prog="python -m compiler.demo.local_key_vault", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-limits", action="store_true", help="admit any number of requests")
-    parser.add_argument("--token-file", type=Path, help="also write the token into this file, readable by you only")
     parsed = parser.parse_args(arguments)
     limits = Limits(None, None) if parsed.no_limits else Limits()
     with LocalKeyVault(VaultOptions(port=parsed.port, limits=limits)) as vault:
-        token = vault.issue_token(lifetime=86_400).token
-        if parsed.token_file is not None:
-            parsed.token_file.touch(mode=0o600, exist_ok=False)
-            parsed.token_file.write_text(token, encoding="ascii")
-        sys.stdout.write(f"url {vault.url}\nca {vault.ca_file}\n")
+        for name, value in vault.environ(lifetime=86_400.0).items():
+            # For `eval`: these values are made here and need no quotes.
+            sys.stdout.write(f"export {name}={value}\n")
+        sys.stdout.write(f"# {vault.url}\n")
         sys.stdout.flush()
         try:
             threading.Event().wait()

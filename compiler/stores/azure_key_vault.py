@@ -1,5 +1,6 @@
 """AzureKeyVaultStore: an address and environment variables in, a SecretWriter out; the only module importing azure."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -80,6 +81,7 @@ class SdkClient:
     def __init__(
         self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions, credential: Credential | None
     ) -> None:
+        _silence_sdk()
         self._store = address.absolute
         url = address.url.rstrip("/")
         verify = verified(Place(self._store), url, authorities(address.ca, environ))
@@ -203,6 +205,14 @@ class SdkClient:
             return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, remedy)
         reason = f"it answered with something that is not Key Vault's JSON ({type(error).__name__})"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+
+
+def _silence_sdk() -> None:
+    # Its records hold responses, and without a handler Python prints its warnings with a traceback.
+    logger = logging.getLogger("azure")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:

@@ -50,7 +50,7 @@ class Answer:
     worked_before: bool = False
 
 
-def error_of(answer: Answer, place: Place, action: Action) -> StoreError:  # noqa: PLR0911 - one per kind of answer
+def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
     """Return the error for an answer that is no success."""
     status = answer.status
     if 300 <= status < 400:  # noqa: PLR2004 - the redirects
