@@ -18,15 +18,17 @@ _WORD = re.compile(r"[A-Za-z0-9+/=_.~-]{16,}")
 # One word or number, or a word and a number, between separators is how names are built, and no generated value. This
 # spares most names the look at each pair of characters.
 _BUILT = re.compile(r"[-+/=_.~]*+(?:(?:[A-Z]?[a-z]{0,20}|[A-Z]{1,20})[0-9]{0,10}(?:[-+/=_.~]++|\Z))*+")
-_HEX_KEY = re.compile(r"(?<![A-Za-z0-9])(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![A-Za-z0-9])")
+_HEX_KEY = re.compile(
+    r"(?<![A-Za-z0-9])(?=[0-9]*[A-Fa-f])(?=[A-Fa-f]*[0-9])(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![A-Za-z0-9])"
+)
 # Tenants, clients and AppRole ids are UUIDs, and no secrets.
 _UUID = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![A-Za-z0-9])")
 _NO_UUID = "-" * 36
 
 # The letters that follow each letter in at most 3 % of all pairs within 18,000 words of English and of program source,
-# counted by distinct words; of random pairs they are half.
+# counted by distinct words, but for those of `azure`; of random pairs they are half.
 _RARE_AFTER = {
-    "a": "ehjoqz",
+    "a": "ehjoq",
     "b": "fghkmnpqvwxz",
     "c": "bgjqvwxz",
     "d": "ghjkpqvwxz",
@@ -51,7 +53,7 @@ _RARE_AFTER = {
     "w": "bcdfgjklmpqtuvwxyz",
     "x": "abdfghjklmnoqrsuvwxyz",
     "y": "abdfghjkoqruvwxyz",
-    "z": "bcdfghjklmnopqrstuvwxyz",
+    "z": "bcdfghjklmnopqrstvwxyz",
 }
 # Pairs that names seldom have: a lower-case letter before a capital, a letter beside a digit, rare letters together;
 # but not a letter twice, which is how placeholders are made (`xxxx`).
@@ -70,13 +72,15 @@ _LOWER, _UPPER, _DIGIT = re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[
 
 # How many surprises within how many neighbouring pairs make a word random. Measured: 16 random bytes in Base64 have
 # 14 in the median and fewer than 6 once in 2,000 times; of 52,000 names of packages, models and modules, 4 have 6 with
-# digits and mixed case, none has 8 without digits, and none of one case has 14 but hashes.
+# digits and mixed case, none has 8 without digits, and none of one case has 12 but hashes.
 _WINDOW = 20
 _WITH_DIGITS = 6
 _LETTERS_ONLY = 8
 _PADDED = 3  # Base64 says what it is by `=` at its end
 _ONE_CASE_WINDOW = 32
-_ONE_CASE = 14  # more than the 13 characters that Azure's uniqueString() puts into names of vaults can have
+_ONE_CASE = 12
+# Longer than the 13 characters that Azure's uniqueString() puts into names, and the hashes in names of pods.
+_LONG_RUN = re.compile(r"[A-Za-z0-9]{20,}")
 
 
 def random_words(text: str) -> Iterator[tuple[int, int]]:
@@ -91,13 +95,18 @@ def _is_random(word: str) -> bool:
     if _HEX_KEY.search(word):
         return True
     word = _UUID.sub(_NO_UUID, word)
-    surprises = [at for at, pair in enumerate(pairwise(word)) if pair in _SURPRISES]
     if not (_LOWER.search(word) and _UPPER.search(word)):
-        return _are_within(surprises, _ONE_CASE, _ONE_CASE_WINDOW)
+        # Without its dots and hyphens, as a generated name between words is none (`kv-5f3ndq2jxkzqe.vault.azure.net`).
+        return any(_are_within(_surprises(run), _ONE_CASE, _ONE_CASE_WINDOW) for run in _LONG_RUN.findall(word))
+    surprises = _surprises(word)
     if word.endswith("="):
         return _are_within(surprises, _PADDED, _WINDOW)
     needed = _WITH_DIGITS if _DIGIT.search(word) else _LETTERS_ONLY
     return _are_within(surprises, needed, _WINDOW)
+
+
+def _surprises(word: str) -> list[int]:
+    return [at for at, pair in enumerate(pairwise(word)) if pair in _SURPRISES]
 
 
 def _are_within(places: list[int], count: int, window: int) -> bool:

@@ -13,17 +13,22 @@ if TYPE_CHECKING:
 
 # Before the ExternalSecrets that need it; the first of those has wave -50.
 STORE_SYNC_WAVE = "-60"
+# The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
+_USE_AZURE_SDK_SINCE = (0, 20)
 
 
-def store_object(store: Store, namespace: str) -> ValuesData:
-    """Name, wave, conditions and provider; a SecretStore lies in `namespace`, the environment's."""
+def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> ValuesData:
+    """Name, wave, conditions and provider; a SecretStore lies in `namespace`, the environment's.
+
+    `operator` is the minor of External Secrets Operator, whose CRD decides which defaulted fields are written.
+    """
     data: dict[str, ValuesData] = {"name": store.name, "syncWave": STORE_SYNC_WAVE}
     if store.kind == "SecretStore":
         data["namespace"] = namespace
     else:
         namespaces = _texts(store.node.get("conditions", "namespaces"))
         data["conditions"] = [{"namespaces": namespaces}]
-    data["provider"] = {store.provider: _vault(store) if store.provider == VAULT else _key_vault(store)}
+    data["provider"] = {store.provider: _vault(store) if store.provider == VAULT else _key_vault(store, operator)}
     return data
 
 
@@ -72,11 +77,13 @@ def _jwt(node: Node) -> ValuesData:
 _VAULT_AUTH = {"token": _token, "kubernetes": _kubernetes, "appRole": _app_role, "jwt": _jwt}
 
 
-def _key_vault(store: Store) -> ValuesData:
+def _key_vault(store: Store, operator: tuple[int, int]) -> ValuesData:
     data: dict[str, ValuesData] = {
         "vaultUrl": store.address or "",
         "environmentType": store.node.text("environmentType") or "PublicCloud",
     }
+    if operator >= _USE_AZURE_SDK_SINCE:
+        data["useAzureSDK"] = False
     tenant = store.node.text("tenantId")
     if tenant:
         data["tenantId"] = tenant

@@ -10,7 +10,7 @@ from compiler.model.store_object import store_object
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, Store
 
-ValuesData: TypeAlias = "dict[str, ValuesData] | list[ValuesData] | str"
+ValuesData: TypeAlias = "dict[str, ValuesData] | list[ValuesData] | str | bool"
 
 EXTERNAL_SECRETS = "externalSecrets"
 
@@ -22,13 +22,14 @@ _NULL_BYTE_POLICY = ((2, 3), (2, 6))
 
 def values_of(environment: Environment) -> dict[str, ValuesData]:
     """The values of an environment that passed every rule: map by secret id, defaulted fields, rendered stores."""
+    minor = parse_minor(environment.operator or "") or NEWEST
     data: dict[str, ValuesData] = {
         EXTERNAL_SECRETS: {name: _external_secret(secret) for name, secret in environment.secrets.items()},
-        "remoteRefDefaults": _remote_ref_defaults(environment.operator),
+        "remoteRefDefaults": _remote_ref_defaults(minor),
     }
     for kind, key in (("ClusterSecretStore", "clusterSecretStores"), ("SecretStore", "secretStores")):
         rendered: dict[str, ValuesData] = {
-            store.id: store_object(store, environment.root.text("namespace") or "")
+            store.id: store_object(store, environment.root.text("namespace") or "", minor)
             for store in environment.stores.values()
             if store.rendered and store.kind == kind
         }
@@ -37,8 +38,7 @@ def values_of(environment: Environment) -> dict[str, ValuesData]:
     return data
 
 
-def _remote_ref_defaults(operator: str | None) -> dict[str, ValuesData]:
-    minor = parse_minor(operator or "") or NEWEST
+def _remote_ref_defaults(minor: tuple[int, int]) -> dict[str, ValuesData]:
     first, last = _NULL_BYTE_POLICY
     extra = {"nullBytePolicy": "Ignore"} if first <= minor <= last else {}
     return {**_DEFAULTS, **extra}

@@ -48,8 +48,8 @@ def read_values(text: str) -> ValuesData | None:
 
 def _print(lines: list[str], key: str, value: ValuesData, depth: int) -> None:
     indent = "  " * depth
-    if isinstance(value, str):
-        lines.append(f"{indent}{_key(key)}: {quote(value)}")
+    if isinstance(value, str | bool):
+        lines.append(f"{indent}{_key(key)}: {_flow(value)}")
         return
     if not value or depth >= _BLOCK_DEPTH - 1:
         flow = f"{indent}{_key(key)}: {_flow(value)}"
@@ -67,6 +67,8 @@ def _print(lines: list[str], key: str, value: ValuesData, depth: int) -> None:
 def _flow(value: ValuesData) -> str:
     if isinstance(value, str):
         return quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(key)}: {_flow(member)}" for key, member in value.items()) + "}"
     return "[" + ", ".join([_flow(item) for item in value]) + "]"
