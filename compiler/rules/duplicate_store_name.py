@@ -35,7 +35,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     seen: dict[tuple[str, str], Store] = {}
     for store in environment.stores.values():
         first = seen.setdefault((store.kind, store.name), store)
-        if first is store:
+        if first is store or not store.name:
             continue
         if _differ(first, store):
             problem = "are one object in the cluster, but differ"

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
-        if secret.keys or environment.damaged or environment.catalogue.document.damaged:
+        # Without a store nothing was looked up, and that store is another rule's.
+        if secret.keys or secret.store is None or environment.damaged:
             continue
         use = secret.node.get("use")
         # With a misspelt variant the way out is to mend that.

@@ -12,8 +12,6 @@ Write which of the two is meant:
     secrets:
       slack: {}        # the secret, as the catalogue describes it
       jira: null       # not in this environment
-
-A list item with nothing behind its hyphen is reported too.
 """
 
 from __future__ import annotations
@@ -49,9 +47,6 @@ def _below(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
             yield _finding(key, child, path)
         else:
             yield from _below(child, (*path, key))
-    for item in node.items:
-        if item.is_empty:
-            yield Finding("a list item has no value", item, help="write a value, or take the line out")
 
 
 def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:

@@ -79,7 +79,7 @@ def _namespace(node: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
 
 def _store(store: Store) -> Iterator[Finding]:
     scope = ("stores", store.id)
-    if problem := object_name_problem(store.name, LONGEST_LABEL if store.rendered else LONGEST_NAME):
+    if store.name and (problem := object_name_problem(store.name, LONGEST_LABEL if store.rendered else LONGEST_NAME)):
         yield _finding("the store's name", store.name, problem, store.node.nearest("name"), scope)
     if not store.rendered:
         return

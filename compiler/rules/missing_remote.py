@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
         # With a name for the secret each of its keys has a place.
-        if secret.remote is not None or secret.store is None or environment.catalogue.document.damaged:
+        if secret.remote is not None or secret.store is None or environment.damaged:
             continue
         missing = [key.key.name for key in secret.keys if key.place is None]
         if not missing:

@@ -73,7 +73,8 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Iterator[Finding
 
 def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Iterator[Finding]:
     below = winner.overrode[0] if winner.overrode else None
-    if below is None:
+    # Where something from outside the files won, what it overrode is the node itself.
+    if below is None or winner.source is not node.source:
         return
     empty_mapping = isinstance(node.value, dict) and isinstance(below.value, dict)
     if empty_mapping or node.plain_data() == below.plain_data():

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.bundle_needs_one_remote import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_finds_a_key_that_lies_elsewhere(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {fetch: bundle, store: azure, use: [app]}}")
+    assert found.messages == [
+        '"github" cannot be fetched as a bundle: "GITHUB_APP_KEY" not in its remote secret under the own name'
+    ]
+    assert found.helps == ['set `fetch: perKey` for "github"']
+    assert found.marked == ["bundle"]
+    assert found.scopes == [("secrets", "github")]
+
+
+def test_finds_another_property_under_the_environments_fetch(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace("{variants: [pat]}", "{variants: [pat], remote: {vault: {property: TOKEN}}}")
+    found = judge(RULE, "fetch: bundle", catalogue=catalogue)
+    assert found.marked == ["bundle"]
+    assert found.paths == ["environments/prod.yaml"]
+
+
+def test_leaves_what_lies_together_alone(judge: Judge) -> None:
+    assert not judge(RULE, "fetch: bundle\nsecrets: {github: {use: [app]}}")
+    assert not judge(RULE, "secrets: {github: {store: azure, use: [app]}}")
+    assert not judge(RULE, "fetch: bundle\nstore: azure")
+    assert not judge(RULE, "fetch: bundle\nstore: gcp")

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.early_sync_wave import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize("wave", [-60, -61])
+def test_finds_a_secret_before_its_rendered_store(judge: Judge, wave: int) -> None:
+    catalogue = CATALOGUE.replace("syncWave: -49", f"syncWave: {wave}")
+    found = judge(RULE, "stores: {vault: {render: true}}", catalogue=catalogue)
+    assert found.messages == [f'"github" is in wave {wave}, its store in -60']
+    assert found.marked == [str(wave)]
+    assert found.related == ["true"]
+    assert not judge(RULE, catalogue=catalogue)
+
+
+def test_leaves_later_waves_alone(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace("syncWave: -49", "syncWave: -59")
+    assert not judge(RULE, "stores: {vault: {render: true}}", catalogue=catalogue)

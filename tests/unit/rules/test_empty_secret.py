@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.empty_secret import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_finds_a_choice_of_no_variant(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {use: []}}")
+    assert found.messages == ['"github" has no key in environment "prod"']
+    assert found.helps == ['choose a variant with `use`: "pat", "app"; or write `enabled: false`']
+    assert found.marked == ["[]"]
+
+
+def test_finds_an_entry_without_keys(judge: Judge) -> None:
+    catalogue = "secrets: {github: {target: a, remote: {vault: b}, syncWave: 1, keys: {}}}"
+    found = judge(RULE, catalogue=catalogue)
+    assert found.helps == ["add a key to it in the catalogue, or write `enabled: false`"]
+    assert found.marked == ["github"]
+
+
+def test_leaves_a_misspelt_variant_to_its_own_rule(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {use: [pta]}}")
+
+
+def test_concludes_nothing_from_damaged_input(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {use: []}}\nstroe: x")
+
+
+def test_leaves_secrets_with_keys_alone(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {use: [app]}, global: {use: []}}")

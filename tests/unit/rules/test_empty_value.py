@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.empty_value import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_finds_a_secret_with_nothing_behind_it(judge: Judge) -> None:
+    found = judge(RULE, "secrets:\n  slack:\n  github: {}\n")
+    assert found.messages == ['"slack" has no value']
+    assert found.marked == ["slack"]
+    assert "`{}`" in (found.helps[0] or "")
+    assert found.scopes == [("secrets", "slack")]
+
+
+def test_finds_a_scalar_with_nothing_behind_it(judge: Judge) -> None:
+    found = judge(RULE, "secrets:\n  github:\n    store:\n")
+    assert found.marked == ["store"]
+    assert "`{}`" not in (found.helps[0] or "")
+    assert "`null`" in (found.helps[0] or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "secrets: {slack: null}", "secrets: {slack: ~}", "secrets: {slack: {}}", "store: ''"]
+)
+def test_leaves_what_is_written_alone(judge: Judge, text: str) -> None:
+    assert not judge(RULE, text)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.insecure_address import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "http://vault.example.com:8200",
+        "HTTP://vault.example.com",
+        "http://10.0.0.1:8200",
+        "http://vault.svc.example.com",
+    ],
+)
+def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
+    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    assert found.messages == ['the store "vault" is reached by http']
+    assert found.marked == [f'"{server}"']
+    assert found.scopes == [("stores", "vault")]
+
+
+@pytest.mark.parametrize("server", ["http://vault:8200", "http://vault.vault:8200"])
+def test_asks_for_the_full_name_of_a_service(judge: Judge, server: str) -> None:
+    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    assert "the full name of a Service" in (found.helps[0] or "")
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "https://vault.example.com",
+        "http://vault.vault.svc:8200",
+        "http://vault.vault.svc.cluster.local:8200",
+        "http://vault.vault.svc.corp.example.com",
+        "http://127.0.0.1:8200",
+        "http://127.8.8.8:8200",
+        "http://localhost:8200",
+        "http://[::1]:8200",
+        "not an address",
+    ],
+)
+def test_leaves_https_and_the_clusters_own_names_alone(judge: Judge, server: str) -> None:
+    assert not judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+
+
+def test_leaves_key_vaults_to_another_rule(judge: Judge) -> None:
+    assert not judge(RULE, "stores: {azure: {vaultUrl: http://a.example.com}}")
+
+
+def test_can_be_waived() -> None:
+    assert RULE.waivable

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.invalid_address import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize(
+    ("server", "problem"),
+    [
+        ("vault.example.com:8200", "is no http or https URL with a host"),
+        ("ftp://vault.example.com", "is no http or https URL with a host"),
+        ("https://", "is no http or https URL with a host"),
+        ("https://vault.example.com:0", "is no http or https URL with a host"),
+        ("https://vault.example.com:99999", "is no http or https URL with a host"),
+        ("https://va ult.example.com", "is no http or https URL with a host"),
+        ("https://vault..example.com", "is no http or https URL with a host"),
+        ("https://[::1", "is no http or https URL with a host"),
+        ("https://root:hunter2@vault.example.com", "has a user name or password in it"),
+        ("https://vault.example.com?a=b", "has a query in it"),
+        ("https://vault.example.com#a", "has a fragment in it"),
+        ("https://vault.example.com/v1", "ends in a path of the API"),
+        ("https://vault.example.com/ui/vault/secrets", "ends in a path of the API"),
+    ],
+)
+def test_finds_an_address_of_vault(judge: Judge, server: str, problem: str) -> None:
+    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    assert found.messages == [f'the address of the store "vault" {problem}']
+    assert found.marked == [f'"{server}"']
+    assert all(found.helps)
+
+
+@pytest.mark.parametrize(
+    "server", ["https://root:hunter2@vault.example.com", "https://v.example.com?token=hunter2", "x@hunter2"]
+)
+def test_hides_an_address_that_may_hold_a_password(judge: Judge, server: str) -> None:
+    found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+    assert found[0].conceals == (found[0].span,)
+    assert "hunter2" not in repr((found[0].message, found[0].help))
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("platform.vault.azure.net", "is no http or https URL with a host"),
+        ("http://platform.vault.azure.net", "is http, and a Key Vault answers by https only"),
+        ("https://platform.vault.azure.net/secrets", "has a path, and a Key Vault has none"),
+        ("https://ab.vault.azure.net", "has a name that no Key Vault can have"),
+        ("https://1platform.vault.azure.net", "has a name that no Key Vault can have"),
+        ("https://plat--form.vault.azure.net", "has a name that no Key Vault can have"),
+        ("https://a23456789-123456789-12345.vault.azure.cn", "has a name that no Key Vault can have"),
+    ],
+)
+def test_finds_the_url_of_a_key_vault(judge: Judge, url: str, problem: str) -> None:
+    found = judge(RULE, f'stores: {{azure: {{vaultUrl: "{url}"}}}}')
+    assert found.messages == [f'the address of the store "azure" {problem}']
+
+
+@pytest.mark.parametrize(
+    "server", ["http://vault:8200", "https://10.0.0.1/", "https://[::1]:8200", "https://example.com/vault"]
+)
+def test_leaves_an_address_of_vault_alone(judge: Judge, server: str) -> None:
+    assert not judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a-b-c.vault.azure.net/", "https://platform.vault.usgovcloudapi.net", "https://localhost:8443"]
+)
+def test_leaves_the_url_of_a_key_vault_alone(judge: Judge, url: str) -> None:
+    assert not judge(RULE, f'stores: {{azure: {{vaultUrl: "{url}"}}}}')
+
+
+def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
+    assert not judge(RULE, "stores: {vault: {server: null}}")

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.invalid_duration import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize(
+    ("interval", "message", "way_out"),
+    [
+        ("1d", "a duration has no days", "write 24h"),
+        ("60", "a duration needs a unit", "write 60s, 60m or 60h"),
+        ("0", "a refresh interval of 0 means that nothing is ever read again", "write it as `1h` or the like"),
+        ("0s", "a refresh interval of 0 means that nothing is ever read again", "write it as `1h` or the like"),
+        ("0h0m", "a refresh interval of 0 means that nothing is ever read again", "write it as `1h` or the like"),
+        ("-1h", "a refresh interval cannot be negative", "write it as `1h`, `30m` or `1h30m`"),
+        ("hourly", "this is no duration", "write it as `1h`, `30m` or `1h30m`"),
+        ("1h 30m", "this is no duration", "write it as `1h`, `30m` or `1h30m`"),
+        ("500ms", "a refresh interval has whole seconds", "write it as `60s` or more"),
+        ("1.5s", "a refresh interval has whole seconds", "write it as `60s` or more"),
+    ],
+)
+def test_finds_what_is_no_positive_duration(judge: Judge, interval: str, message: str, way_out: str) -> None:
+    found = judge(RULE, f'refreshInterval: "{interval}"')
+    assert found.messages == [message]
+    assert found.helps == [way_out]
+    assert found.marked == [f'"{interval}"']
+
+
+def test_finds_the_interval_of_one_secret_even_when_switched_off(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {refreshInterval: 1d}, aws: {refreshInterval: 2d, enabled: false}}")
+    assert found.scopes == [("secrets", "github"), ("secrets", "aws")]
+
+
+def test_finds_the_environments_interval_where_no_secret_uses_it(judge: Judge) -> None:
+    assert len(judge(RULE, "refreshInterval: 1d\nsecrets: {github: {refreshInterval: 1h}}")) == 1
+
+
+@pytest.mark.parametrize("interval", ["1h", "90s", "1h30m", "1.5h", "60000ms"])
+def test_leaves_durations_alone(judge: Judge, interval: str) -> None:
+    assert not judge(RULE, f"refreshInterval: {interval}\nsecrets: {{github: {{refreshInterval: 2h}}}}")
+    assert not judge(RULE, f"secrets: {{github: {{refreshInterval: {interval}}}}}")

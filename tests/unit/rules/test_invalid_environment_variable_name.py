@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.invalid_environment_variable_name import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize("name", ["aws.region", "aws-region", "1AWS"])
+def test_finds_a_key_that_pods_skip(judge: Judge, name: str) -> None:
+    found = judge(RULE, CATALOGUE.replace("AWS_REGION", f'"{name}"'))
+    assert found.messages == [f'"{name}" is no name of an environment variable, so pods start without it']
+    assert found.marked == [f'"{name}"']
+
+
+def test_leaves_a_secret_that_no_component_mounts_alone(judge: Judge) -> None:
+    text = CATALOGUE.replace("AWS_REGION", "aws.region").replace("mountedBy: [mcp-aws]", "mountedBy: []")
+    assert not judge(RULE, text)
+
+
+def test_leaves_identifiers_alone(judge: Judge) -> None:
+    assert not judge(RULE, CATALOGUE.replace("AWS_REGION", "_aws_1"))

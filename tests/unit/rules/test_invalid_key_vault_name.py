@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.invalid_key_vault_name import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize("name", ["a_b", "a.b", "a b", "\u00e4"])
+def test_finds_other_characters(judge: Judge, name: str) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", f'"{name}"'))
+    assert [message.partition('" ')[2] for message in found.messages] == [
+        "has characters other than the letters, digits and hyphens that Key Vault takes"
+    ]
+    assert found.helps == ["write hyphens in their place"]
+    assert found.scopes == [("secrets", "aws")]
+
+
+def test_finds_a_name_that_is_too_long_with_its_prefix(judge: Judge) -> None:
+    own = f"secrets: {{github: {{store: azure, remote: {{azurekv: {'a' * 120}}}}}}}"
+    assert not judge(RULE, own)
+    found = judge(RULE, f"stores: {{azure: {{prefix: production-}}}}\n{own}")
+    assert [message.partition('" ')[2] for message in found.messages] == ["has 131 characters, and Key Vault takes 127"]
+    assert found.helps == ["shorten it"]
+
+
+def test_finds_the_name_of_a_key(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("github-app-key", "github_app_key"))
+    assert found.marked == ["github_app_key"]
+
+
+def test_finds_a_key_that_a_prefix_makes_too_long(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace("github-app-key", "k" * 125)
+    found = judge(
+        RULE, "store: azure\nstores: {azure: {prefix: prod-}}\nsecrets: {github: {use: [app]}}", catalogue=catalogue
+    )
+    assert found.marked == ["k" * 125]
+
+
+def test_finds_a_prefix_once(judge: Judge) -> None:
+    found = judge(RULE, "store: azure\nstores: {azure: {prefix: prod_}}\nsecrets: {aws: {}}")
+    assert len(found) == 1
+    assert found.marked == ["prod_"]
+
+
+def test_leaves_good_names_and_slashes_alone(judge: Judge) -> None:
+    assert not judge(RULE, "store: azure\nstores: {azure: {prefix: prod-}}")
+    assert not judge(RULE, catalogue=CATALOGUE.replace("platform-aws", "platform/aws"))

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.invalid_kubernetes_name import RULE
+from tests.unit.rules.conftest import BASE, CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize("namespace", ["AI", "a_b", "a.b", "-a", "a-", "a" * 64])
+def test_finds_a_namespace(judge: Judge, namespace: str) -> None:
+    assert judge(RULE, f"namespace: {namespace}").marked == [namespace]
+    found = judge(RULE, f"secrets: {{github: {{namespace: {namespace}}}}}")
+    assert found.marked == [namespace]
+    assert found.scopes == [("secrets", "github")]
+
+
+@pytest.mark.parametrize("target", ["Agent", "a_b", "a..b", ".a", "a" * 64])
+def test_finds_a_target_whose_name_is_a_label_too(judge: Judge, target: str) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("agent-aws-secrets", target))
+    assert found.marked == [target]
+
+
+@pytest.mark.parametrize("key", ["a b", "a/b", "..a", ".", "k" * 254])
+def test_finds_a_key_of_a_secret(judge: Judge, key: str) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("AWS_REGION: {}", f'"{key}": {{}}'))
+    assert found.marked == [f'"{key}"']
+
+
+def test_finds_a_store(judge: Judge) -> None:
+    found = judge(RULE, "stores: {vault: {name: Vault_Store}}")
+    assert found.messages[0].startswith('the store\'s name "Vault_Store" may have')
+    assert found.scopes == [("stores", "vault")]
+
+
+def test_a_rendered_stores_name_is_a_label_too(judge: Judge) -> None:
+    name = "-".join(["vault"] * 11)
+    assert not judge(RULE, f"stores: {{vault: {{name: {name}}}}}")
+    found = judge(RULE, f"stores: {{vault: {{name: {name}, render: true}}}}")
+    assert found.messages == [f'the store\'s name "{name}" has 65 characters, and Kubernetes takes 63']
+
+
+def test_finds_what_a_rendered_store_refers_to(judge: Judge) -> None:
+    store = """
+stores:
+  vault:
+    render: %s
+    conditions: {namespaces: [Bad]}
+    auth: {token: {name: Bad_Name, key: "bad key", namespace: Bad_Ns}}
+    caProvider: {type: Secret, name: ca, key: "ca key"}
+"""
+    assert not judge(RULE, store % "false")
+    assert judge(RULE, store % "true").marked == ["Bad", "Bad_Ns", "Bad_Name", '"bad key"', '"ca key"']
+
+
+@pytest.mark.parametrize(
+    ("labels", "marked"),
+    [
+        ("{Bad.Domain/x: y}", "Bad.Domain/x"),
+        ("{-a: y}", "-a"),
+        ("{a/b/c: y}", "a/b/c"),
+        ("{a: b c}", "b c"),
+        ("{a: -b}", "-b"),
+        ("{%s: b}" % ("a" * 64), "a" * 64),
+    ],
+)
+def test_finds_a_label(judge: Judge, labels: str, marked: str) -> None:
+    assert judge(RULE, f"labels: {labels}").marked == [marked]
+    assert judge(RULE, f"secrets: {{github: {{labels: {labels}}}}}").marked == [marked]
+
+
+def test_finds_an_annotations_key_but_not_its_value(judge: Judge) -> None:
+    assert judge(RULE, 'annotations: {"a b": c}').marked == ['"a b"']
+    assert not judge(RULE, 'annotations: {a: "any text, of any form"}')
+
+
+def test_finds_annotations_that_are_too_large_together(judge: Judge) -> None:
+    base = "".join(f"  a{index}: {'x ' * 32000}\n" for index in range(4))
+    found = judge(
+        RULE, "secrets: {github: {annotations: {b: " + "y " * 3200 + "}}}", base=f"{BASE}annotations:\n{base}"
+    )
+    assert len(found) == 1
+    assert "bytes, and Kubernetes takes 262144" in found.messages[0]
+    assert found.marked == ["annotations"]
+
+
+def test_leaves_good_names_alone(judge: Judge) -> None:
+    assert not judge(RULE, 'labels: {example.com/team: "", b: A.b_c-1}\nsecrets: {github: {namespace: other-1}}')

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.key_vault_object_type import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "way_out"),
+    [
+        (
+            "dev/gh",
+            'has a "/", and what stands before it is read as the type of an object',
+            'write hyphens in place of "/"',
+        ),
+        (
+            "secret/gh",
+            'begins with "secret/", which is read as the type of an object and not as a part of the name',
+            "write the name of the secret alone",
+        ),
+        (
+            "cert/gh",
+            'begins with "cert/", which is read as the type of an object and not as a part of the name',
+            "write the name of the secret alone",
+        ),
+        (
+            "secret/team/gh",
+            'has a second "/", and what stands behind it is dropped without a word',
+            "write the name of the secret alone",
+        ),
+    ],
+)
+def test_finds_a_slash(judge: Judge, name: str, problem: str, way_out: str) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", name))
+    assert found.messages == [f'the name "{name}" {problem}']
+    assert found.helps == [way_out]
+    assert found.marked == [name]
+
+
+def test_finds_a_slash_in_an_own_name_and_in_a_prefix(judge: Judge) -> None:
+    assert judge(RULE, "secrets: {github: {remote: {azurekv: a/b}}}").marked == ["a/b"]
+    assert judge(RULE, "stores: {azure: {prefix: prod/}}").marked == ["prod/"]
+
+
+def test_leaves_names_without_a_slash_alone(judge: Judge) -> None:
+    assert not judge(RULE, "store: azure\nstores: {azure: {prefix: secret-}}")

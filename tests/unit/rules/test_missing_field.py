@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.missing_field import RULE
+from tests.unit.rules.conftest import BASE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize("field", ["namespace", "store", "refreshInterval", "externalSecretsOperator", "secrets"])
+def test_finds_what_no_layer_says(judge: Judge, field: str) -> None:
+    found = judge(RULE, "labels: {a: b}", base="".join(_sections(BASE, without=field)))
+    assert found.messages == [f'environment "prod" has no "{field}"']
+    assert found.paths == ["environments/prod.yaml"]
+    assert found.scopes == [()]
+
+
+def _sections(text: str, without: str) -> list[str]:
+    lines, keep = [], True
+    for line in text.splitlines(keepends=True):
+        if not line.startswith(" "):
+            keep = not line.startswith(f"{without}:")
+        lines += [line] if keep else []
+    return lines
+
+
+def test_names_the_null_that_removed_it(judge: Judge) -> None:
+    found = judge(RULE, "namespace: null")
+    assert found.messages == ['environment "prod" has no "namespace"']
+    assert found.related == ["null"]
+
+
+def test_leaves_an_empty_value_to_its_own_rule(judge: Judge) -> None:
+    assert not judge(RULE, "namespace:\n")
+    assert not judge(RULE, "stores:\n  vault:\n    name:\n")
+
+
+def test_finds_what_a_store_lacks(judge: Judge) -> None:
+    found = judge(RULE, "stores: {other: {server: https://v.example.com}}")
+    assert found.messages == ['the store "other" has no "provider"', 'the store "other" has no "name"']
+    assert found.marked == ["other", "other"]
+    assert found.scopes[0] == ("stores", "other")
+
+
+def test_concludes_nothing_from_a_damaged_environment(judge: Judge) -> None:
+    assert not judge(RULE, "namespace: null\nstroe: x")
+
+
+def test_finds_what_an_entry_lacks(judge: Judge) -> None:
+    found = judge(RULE, catalogue="secrets: {github: {description: x}}")
+    names = ["target", "remote", "syncWave", "keys"]
+    assert found.messages == [f'the entry "github" has no "{name}"' for name in names]
+    assert found.marked == ["github"] * 4
+
+
+def test_needs_no_remote_where_each_key_has_its_own(judge: Judge) -> None:
+    keys = "keys: {A: {remote: {vault: a}}, B: {remote: {vault: b}}}"
+    assert not judge(RULE, catalogue=f"secrets: {{github: {{target: a, syncWave: 1, {keys}}}}}")
+
+
+def test_a_complete_environment_has_all(judge: Judge) -> None:
+    assert not judge(RULE)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.missing_remote import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+ONLY_VAULT = CATALOGUE.replace(", azurekv: platform-github}", "}")
+
+
+def test_names_the_provider_and_the_entry(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {store: azure}}", catalogue=ONLY_VAULT)
+    assert found.messages == ['"github" has no place in Key Vault, where the store "azure" is']
+    assert found.helps == ['add `azurekv` under `remote` of "github" in the catalogue']
+    assert found.marked == ["azure"]
+    assert found.related == ["remote"]
+
+
+def test_names_the_keys_where_others_have_their_own_place(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {store: azure, use: [app]}}", catalogue=ONLY_VAULT)
+    assert found.messages == ['"GITHUB_APP_ID" of "github" has no place in Key Vault, where the store "azure" is']
+
+
+def test_finds_a_vault_without_a_path(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("vault: platform/github, ", ""))
+    assert found.messages == ['"github" has no place in Vault, where the store "vault" is']
+
+
+def test_an_own_name_in_the_environment_is_enough(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {store: azure, remote: {azurekv: gh}}}", catalogue=ONLY_VAULT)
+
+
+def test_leaves_known_places_and_unknown_stores_alone(judge: Judge) -> None:
+    assert not judge(RULE, "store: azure")
+    assert not judge(RULE, "store: gcp", catalogue=ONLY_VAULT)
+    assert not judge(RULE, "store: azure", catalogue=ONLY_VAULT + "colour: red\n")

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.repeated_mount import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_finds_a_path_that_begins_with_the_mount(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("platform/github", "secret/platform/github"))
+    assert found.messages == ['the path "secret/platform/github" begins with "secret/", the mount of the store "vault"']
+    assert found.marked == ["secret/platform/github"]
+    assert found.paths == ["environments/catalogue.yaml"]
+
+
+def test_finds_an_own_path_and_an_own_mount(judge: Judge) -> None:
+    found = judge(RULE, "stores: {vault: {mount: kv/team}}\nsecrets: {github: {remote: {vault: kv/team/gh}}}")
+    assert found.marked == ["kv/team/gh"]
+    assert found.scopes == [("secrets", "github")]
+
+
+def test_finds_a_key_with_a_place_of_its_own(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace("GITHUB_TOKEN: {variants: [pat]}", "GITHUB_TOKEN: {remote: {vault: secret/gh}}")
+    assert judge(RULE, catalogue=catalogue).marked == ["secret/gh"]
+
+
+def test_finds_a_prefix_once(judge: Judge) -> None:
+    found = judge(RULE, "stores: {vault: {prefix: secret/prod/}}\nsecrets: {aws: {}}")
+    assert found.messages == ['the prefix begins with "secret/", the mount of the store "vault"']
+    assert found.scopes == [("stores", "vault")]
+
+
+def test_leaves_other_paths_and_key_vaults_alone(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {remote: {vault: secrets/gh}}}")
+    assert not judge(RULE, "store: azure", catalogue=CATALOGUE.replace("platform/github", "secret/github"))
+    assert not judge(RULE, "stores: {vault: {mount: platforms}}")

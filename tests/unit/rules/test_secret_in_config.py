@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.secret_in_config import RULE
+from tests.unit.rules.conftest import BASE, CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+TOKEN = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
+
+
+def test_finds_a_credential_as_a_value_and_hides_it(judge: Judge) -> None:
+    found = judge(RULE, f"stores: {{vault: {{auth: {{token: {{name: {TOKEN}}}}}}}}}")
+    assert found.messages == ["this value looks like a credential"]
+    assert found.marked == [TOKEN]
+    assert found[0].conceals == (found[0].span,)
+    assert found.scopes == [("stores", "vault")]
+
+
+def test_finds_a_credential_as_a_key_and_hides_it(judge: Judge) -> None:
+    found = judge(RULE, f"secrets: {{github: {{labels: {{{TOKEN}: x}}}}}}")
+    assert found.messages == ["this key looks like a credential"]
+    assert found.marked == [TOKEN]
+    assert found[0].conceals == (found[0].span,)
+    assert found.scopes == [("secrets", "github")]
+
+
+def test_says_nothing_of_the_credential(judge: Judge) -> None:
+    found = judge(RULE, f"namespace: {TOKEN}\nlabels: {{{TOKEN}: x}}")
+    assert len(found) == 2
+    assert TOKEN not in repr([(d.message, d.help, d.related) for d in found])
+
+
+def test_leaves_names_alone(judge: Judge) -> None:
+    assert not judge(RULE, BASE)
+    assert not judge(RULE, CATALOGUE)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.shared_place import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import JudgeProject
+
+
+def test_finds_two_environments_on_one_place(judge_project: JudgeProject) -> None:
+    found = judge_project(RULE, {"prod": "secrets: {aws: {}}", "staging": "labels: {a: b}"})
+    assert found.messages == ['environments "staging" and "prod" both read "platform/github" of one store']
+    assert found.paths == ["environments/staging.yaml"]
+    assert found.scopes == [("secrets", "github")]
+    assert found[0].related[0].span.path == "environments/prod.yaml"
+
+
+def test_points_at_what_the_environment_itself_says(judge_project: JudgeProject) -> None:
+    url = "https://shared.vault.azure.net"
+    text = f"store: azure\nstores: {{azure: {{vaultUrl: {url}}}}}"
+    assert judge_project(RULE, {"a": text, "b": text}).marked == ["azure"]
+    text = f"stores: {{vault: {{server: {url}}}}}"
+    assert judge_project(RULE, {"a": text, "b": text}).marked == [url]
+
+
+def test_reports_each_later_environment_against_the_first(judge_project: JudgeProject) -> None:
+    names = ["a", "b", "c", "d"]
+    found = judge_project(RULE, dict.fromkeys(names, "labels: {a: b}"))
+    assert found.paths == [f"environments/{name}.yaml" for name in names[1:]]
+    assert all('and "a" both' in message for message in found.messages)
+
+
+def test_reports_a_key_with_a_place_of_its_own(judge_project: JudgeProject) -> None:
+    text = "store: azure\nsecrets: {github: {use: [app], remote: {azurekv: %s}}}"
+    found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
+    assert found.messages == ['environments "b" and "a" both read "github-app-key" of one store']
+
+
+def test_compares_addresses_and_names_as_the_store_does(judge_project: JudgeProject) -> None:
+    one = "store: azure\nstores: {azure: {vaultUrl: https://one.vault.azure.net}}"
+    two = "store: azure\nstores: {azure: {vaultUrl: https://ONE.vault.azure.net:443/, prefix: PLATFORM-}}"
+    two += "\nsecrets: {github: {remote: {azurekv: GitHub}}}"
+    assert len(judge_project(RULE, {"a": one, "b": two})) == 1
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "stores: {vault: {server: https://other.example.com}}",
+        "stores: {vault: {server: http://vault.example.com}}",
+        "stores: {vault: {mount: kv}}",
+        "stores: {vault: {vaultNamespace: team}}",
+        "stores: {vault: {prefix: b/}}",
+        "secrets: {github: null, aws: {}}",
+        "secrets: {github: {remote: {vault: Platform/github}}}",
+    ],
+)
+def test_leaves_different_places_alone(judge_project: JudgeProject, second: str) -> None:
+    assert not judge_project(RULE, {"a": "labels: {a: b}", "b": second})
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "http://vault.vault.svc.cluster.local:8200",
+        "http://vault.vault.svc",
+        "http://localhost:8200",
+        "http://vault:8200",
+    ],
+)
+def test_each_cluster_has_its_own_internal_addresses(judge_project: JudgeProject, server: str) -> None:
+    text = f"stores: {{vault: {{server: {server}}}}}"
+    assert not judge_project(RULE, {"a": text, "b": text})
+
+
+def test_one_environment_may_read_one_place_twice(judge_project: JudgeProject) -> None:
+    text = "secrets: {aws: {remote: {vault: platform/github}}}"
+    assert not judge_project(RULE, {"a": text})
+    two = "stores: {two: {provider: vault, name: two, server: https://vault.example.com}}\nsecrets: {aws: {store: two}}"
+    assert not judge_project(RULE, {"a": two})
+
+
+def test_leaves_a_store_without_a_usable_address_alone(judge_project: JudgeProject) -> None:
+    for server in ("null", "nonsense", "https://u:p@vault.example.com"):
+        text = f"stores: {{vault: {{server: {server}}}}}"
+        assert not judge_project(RULE, {"a": text, "b": text})

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.too_frequent_refresh import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_finds_an_interval_below_a_minute_once(judge: Judge) -> None:
+    found = judge(RULE, "refreshInterval: 5s\nsecrets: {aws: {}}")
+    assert found.messages == ["5s is shorter than pods can make use of"]
+    assert found.marked == ["5s"]
+    assert found.scopes == [()]
+
+
+def test_finds_the_interval_of_one_secret(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {refreshInterval: 59s}}")
+    assert found.scopes == [("secrets", "github")]
+
+
+def _large(keys: int) -> str:
+    names = "".join(f"      K{index}: {{}}\n" for index in range(keys))
+    entry = "  large:\n    target: large\n    remote: {vault: large, azurekv: large}\n    syncWave: 1\n    keys:\n"
+    return CATALOGUE + entry + names
+
+
+def test_finds_more_reads_than_a_key_vault_allows(judge: Judge) -> None:
+    text = "refreshInterval: 1m\nstore: azure\nsecrets: {github: null, large: {}}"
+    assert not judge(RULE, text, catalogue=_large(24_000))
+    found = judge(RULE, text, catalogue=_large(24_001))
+    assert found.messages == ['the Key Vault of the store "azure" is read 4000 times in 10 s, and allows 4000']
+    assert found.scopes == [("stores", "azure")]
+
+
+def test_counts_one_read_for_a_bundle_and_none_for_vault(judge: Judge) -> None:
+    text = "refreshInterval: 1m\nsecrets: {large: {}}\n"
+    assert not judge(RULE, text + "store: azure\nfetch: bundle", catalogue=_large(30_000))
+    assert not judge(RULE, text, catalogue=_large(30_000))
+
+
+def test_adds_up_two_stores_on_one_vault(judge: Judge) -> None:
+    two = "stores: {two: {provider: azurekv, name: two, vaultUrl: https://PLATFORM.vault.azure.net/}}\n"
+    text = two + "refreshInterval: 1m\nstore: azure\nsecrets: {large: {}, aws: {store: two}, github: null}"
+    assert len(judge(RULE, text, catalogue=_large(24_000))) == 1
+
+
+def test_leaves_a_minute_and_more_alone(judge: Judge) -> None:
+    assert not judge(RULE, "refreshInterval: 1m")
+    assert not judge(RULE, "refreshInterval: 1d")

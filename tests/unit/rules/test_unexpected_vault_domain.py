@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.unexpected_vault_domain import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_finds_a_misspelt_domain(judge: Judge) -> None:
+    found = judge(RULE, "stores: {azure: {vaultUrl: https://platform.vault.azure.com}}")
+    assert found.messages == [
+        'the host of the store "azure" does not end in ".vault.azure.net", the domain of PublicCloud'
+    ]
+    assert found.helps == ["write https://<name>.vault.azure.net"]
+    assert found.marked == ["https://platform.vault.azure.com"]
+
+
+def test_finds_the_domain_of_another_cloud(judge: Judge) -> None:
+    found = judge(RULE, "stores: {azure: {vaultUrl: https://platform.vault.azure.cn}}")
+    assert found.helps == ["set `environmentType: ChinaCloud`"]
+    found = judge(RULE, "stores: {azure: {environmentType: USGovernmentCloud}}")
+    assert found.helps == ["set `environmentType: PublicCloud`"]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "{vaultUrl: https://platform.vault.azure.net/}",
+        "{vaultUrl: https://PLATFORM.vault.azure.net:443}",
+        "{vaultUrl: https://platform.vault.azure.cn, environmentType: ChinaCloud}",
+        "{vaultUrl: not an address}",
+        "{vaultUrl: null}",
+    ],
+)
+def test_leaves_the_clouds_own_domain_alone(judge: Judge, store: str) -> None:
+    assert not judge(RULE, f"stores: {{azure: {store}}}")

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.rules.unknown_secret import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_names_the_nearest_entry_and_its_place(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {gihub: {}}")
+    assert found.messages == ['no secret named "gihub" in the catalogue']
+    assert found.helps == ['did you mean "github"?']
+    assert found.marked == ["gihub"]
+    assert found.related == ["github"]
+    assert found[0].related[0].span.path == "environments/catalogue.yaml"
+    assert found.scopes == [("secrets", "gihub")]
+
+
+def test_finds_one_that_is_switched_off(judge: Judge) -> None:
+    assert len(judge(RULE, "secrets: {gihub: {enabled: false}}")) == 1
+
+
+def test_always_says_a_way_out(judge: Judge) -> None:
+    assert judge(RULE, "secrets: {zzz: {}}").helps == ['the secrets are "global", "github", "aws"']
+
+
+def test_concludes_nothing_from_a_damaged_catalogue(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {gihub: {}}", catalogue=CATALOGUE + "  gihub: 5\n")
+
+
+def test_leaves_known_and_removed_secrets_alone(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {aws: {}, global: null}")
+    assert not judge(RULE, "secrets: null")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.unknown_variant import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+def test_names_the_nearest_variant(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {global: {use: [opanai]}}")
+    assert found.messages == ['"global" has no variant "opanai"']
+    assert found.helps == ['did you mean "openai"?']
+    assert found.marked == ["opanai"]
+    assert found.scopes == [("secrets", "global")]
+
+
+def test_says_what_to_do_where_there_are_no_variants(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {aws: {use: [pat]}}")
+    assert found.helps == ["take `use:` out: all its keys always belong to it"]
+
+
+def test_judges_the_default_in_the_catalogue(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("use: [pat]", "use: [path]"))
+    assert found.messages == ['"github" has no variant "path"']
+    assert found.paths == ["environments/catalogue.yaml"]
+
+
+@pytest.mark.parametrize("use", ["[]", "[openai]", "[openai, aws-bedrock]", "null"])
+def test_leaves_known_variants_alone(judge: Judge, use: str) -> None:
+    assert not judge(RULE, f"secrets: {{global: {{use: {use}}}}}")
+
+
+def test_leaves_unknown_secrets_and_damaged_catalogues_alone(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {gihub: {use: [x]}}")
+    assert not judge(RULE, "secrets: {github: {use: [x]}}", catalogue=CATALOGUE + "colour: red\n")

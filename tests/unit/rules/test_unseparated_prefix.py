@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.unseparated_prefix import RULE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize(("store", "separator"), [("vault", "/"), ("azure", "-")])
+def test_finds_a_prefix_that_runs_into_the_names(judge: Judge, store: str, separator: str) -> None:
+    found = judge(RULE, f"stores: {{{store}: {{prefix: prod}}}}")
+    assert found.messages == ['the prefix "prod" runs into the names behind it']
+    assert found.helps == [f'end it with "{separator}"']
+    assert found.marked == ["prod"]
+
+
+@pytest.mark.parametrize("prefix", ["prod/", "prod-", "prod_"])
+def test_leaves_a_separated_prefix_alone(judge: Judge, prefix: str) -> None:
+    assert not judge(RULE, f"stores: {{vault: {{prefix: {prefix}}}}}")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.unused_override import RULE
+from tests.unit.rules.conftest import BASE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("refreshInterval: 1h", "refreshInterval"),
+        ("store: vault", "store"),
+        ("stores: {vault: {name: vault-secret-store}}", "name"),
+        ("secrets: {github: {}}", "github"),
+    ],
+)
+def test_finds_what_a_lower_layer_says_already(judge: Judge, text: str, marked: str) -> None:
+    found = judge(RULE, text)
+    assert found.messages == [f'"{marked}" repeats what a layer below says']
+    assert found.marked == [marked]
+    assert found[0].related[0].span.path == "environments/base.yaml"
+
+
+def test_finds_a_list_that_is_repeated(judge: Judge) -> None:
+    base = BASE.replace("github: {}", "github: {use: [app]}")
+    assert judge(RULE, "secrets: {github: {use: [app]}}", base=base).marked == ["use"]
+
+
+def test_finds_a_removal_of_what_is_not_there(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {aws: null}")
+    assert found.messages == ['"aws" is removed here, but no layer below has it']
+    assert found.scopes == [("secrets", "aws")]
+
+
+def test_finds_settings_of_a_secret_that_is_switched_off(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {enabled: false, fetch: bundle, store: azure, waive: {shared-place: x}}}")
+    assert found.messages == ['"fetch" has no effect, as "github" is switched off']
+    assert found.related == ["false"]
+
+
+def test_finds_the_catalogues_default_and_name(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {use: [pat], remote: {vault: platform/github}}}")
+    assert found.messages == [
+        '`use` repeats the default of "github"',
+        '"vault" repeats the catalogue\'s name of "github"',
+    ]
+
+
+def test_a_default_that_overrides_another_choice_is_used(judge: Judge) -> None:
+    base = BASE.replace("github: {}", "github: {use: [app], remote: {vault: x}}")
+    assert not judge(RULE, "secrets: {github: {use: [pat], remote: {vault: platform/github}}}", base=base)
+
+
+def test_never_reports_the_store_of_a_secret(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {store: vault}}")
+    base = BASE.replace("github: {}", "github: {store: azure}")
+    assert not judge(RULE, "secrets: {github: {store: azure}}", base=base)
+
+
+def test_judges_the_environments_own_file_alone(judge: Judge) -> None:
+    base = BASE.replace("github: {}", "github: {use: [pat]}")
+    assert not judge(RULE, "labels: {a: b}", base=base)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extends: [base]",
+        "refreshInterval: 2h",
+        "namespace: null",
+        "secrets: {github: null, aws: {}}",
+        "secrets: {github: {use: [app]}}",
+        "secrets: {github: {enabled: false}}",
+        "secrets: {aws: {use: []}}",
+        "secrets: null",
+    ],
+)
+def test_leaves_differences_alone(judge: Judge, text: str) -> None:
+    assert not judge(RULE, text)
+
+
+def test_leaves_an_environment_without_layers_alone(judge: Judge) -> None:
+    assert not judge(RULE, BASE, base=None)
