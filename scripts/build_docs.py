@@ -1,0 +1,155 @@
+"""Rewrites the generated pages of docs/ and every transcript shown in Markdown; `--check` exits 1 where one is stale.
+
+A transcript is a comment `<!-- run … -->` with shell lines, followed by a `console` block: lines that begin with `$ `
+are shown with what they print, the others prepare in silence. Each page's transcripts run in one fresh copy of the
+project, in order, so that a page is a session that a reader can repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from compiler.cli import exit_codes  # noqa: E402 - found only with the path above
+from compiler.cli.main import COMMANDS  # noqa: E402
+from compiler.generate.key_vault_guide import key_vault_guide  # noqa: E402
+from compiler.generate.rules_page import rules_page  # noqa: E402
+from compiler.generate.schema_page import GENERATED, schema_page  # noqa: E402
+from compiler.library import Library  # noqa: E402
+from compiler.rules import ALL_RULES  # noqa: E402
+from compiler.stages.catalogue import catalogue_of  # noqa: E402
+from compiler.stages.validate import read_schema  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TRANSCRIPT = re.compile(r"(<!-- run\n(?P<script>.*?)-->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
+COPIED = ("environments", "chart", "schemas", "Makefile", ".vscode")
+ENVIRONMENT = """What `environments/<env>.yaml`, `environments/base.yaml` and the files of `environments/layers/` may say.
+Nothing is required in a single file: what a complete environment needs is checked after its layers are merged."""
+CATALOGUE = "What `environments/catalogue.yaml` says of every secret that exists. Environments choose from it."
+VALUES = """What the compiler writes into `chart/values-<env>.yaml` and the chart reads: fully resolved, closed, every
+text double-quoted. Nobody writes it by hand; this page is for those who read it in a review."""
+
+
+def pages() -> dict[str, str]:
+    """Each generated page's path below the project with its text."""
+    document = Library(ROOT).catalogue()
+    if document is None:
+        raise SystemExit("environments/catalogue.yaml cannot be read; run `make values`")
+    return {
+        "docs/ai-platform-azure-keyvault-secrets.md": key_vault_guide(catalogue_of(document)),
+        "docs/reference/environment.md": schema_page(read_schema("environment"), "Environment", ENVIRONMENT),
+        "docs/reference/catalogue.md": schema_page(read_schema("catalogue"), "Catalogue", CATALOGUE),
+        "docs/reference/values.md": schema_page(read_schema("values"), "Values file", VALUES),
+        "docs/reference/rules.md": rules_page(ALL_RULES),
+        "docs/reference/commands.md": commands_page(),
+        "docs/reference/exit-codes.md": exit_codes_page(),
+    }
+
+
+def commands_page() -> str:
+    """The help of the program and of each command, as it prints it at 100 columns."""
+    lines = ["# Commands", "", GENERATED, "", "Also as `python -m compiler`. `make help` lists the `make` targets.", ""]
+    for name in ("", *(command.name for command in COMMANDS)):
+        title = f"platform-secrets {name}".strip()
+        lines += [f"## {title}", "", "```text", run_shell(f"{title} --help", ROOT).rstrip(), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def exit_codes_page() -> str:
+    lines = ["# Exit codes", "", GENERATED, "", "The same for every command.", "", "| code | meaning |", "|---|---|"]
+    lines += [f"| {code} | {meaning} |" for code, meaning in exit_codes.MEANINGS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def run_shell(script: str, folder: Path) -> str:
+    """What `script` prints on both streams, run in `folder` with this project's commands on PATH."""
+    environment = {
+        **{key: os.environ[key] for key in ("HOME",) if key in os.environ},
+        "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+        "COLUMNS": "100",
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=120,
+    )
+    return done.stdout.decode()
+
+
+def with_transcripts(page: str) -> str:
+    """The page with each transcript run anew."""
+    if not TRANSCRIPT.search(page):
+        return page
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in COPIED:
+            source = ROOT / part
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+        (folder / ".venv").mkdir()
+        return TRANSCRIPT.sub(lambda match: match[1] + transcript(match["script"], folder), page)
+
+
+def transcript(script: str, folder: Path) -> str:
+    shown = []
+    for line in script.strip().split("\n"):
+        printed = run_shell(line.removeprefix("$ "), folder)
+        if line.startswith("$ "):
+            shown.append(f"{line}\n{printed}")
+        elif printed:
+            raise SystemExit(f"this line of a transcript was to be silent: {line}\n{printed}")
+    return "".join(shown)
+
+
+def results() -> dict[Path, str]:
+    """Every file this script writes with the text it must hold."""
+    found = {ROOT / path: text for path, text in pages().items()}
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        if path not in found:
+            found[path] = with_transcripts(path.read_text("utf-8"))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Rewrite the generated pages and transcripts of the docs.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
+    check = parser.parse_args(arguments).check
+    stale = 0
+    for path, text in results().items():
+        before = path.read_text("utf-8") if path.exists() else ""
+        if before == text:
+            continue
+        stale += 1
+        name = str(path.relative_to(ROOT))
+        if check:
+            sys.stdout.writelines(
+                difflib.unified_diff(before.splitlines(True), text.splitlines(True), name, f"{name} (make docs)")
+            )
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            print(f"{name}: written")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
