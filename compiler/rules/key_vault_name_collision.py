@@ -51,18 +51,30 @@ def check(environment: Environment) -> Iterator[Finding]:
 
 def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
     names: dict[str, tuple[str, Node]] = {}
-    places: dict[Place, tuple[Entry, CatalogueKey, Place]] = {}
+    shared: set[str] = set()
     for entry in catalogue.entries.values():
         for name, node in _catalogue_names(entry):
             first, first_node = names.setdefault(_folded(name), (name, node))
             if first != name:
                 yield _same_name(first, first_node, name, node, entry.id)
-        for key in entry.keys.values():
-            azure = place_of(key, AZURE_KEY_VAULT, entry.remote.get(AZURE_KEY_VAULT), "")
-            vault = place_of(key, VAULT, entry.remote.get(VAULT), "")
-            if azure is None or vault is None:
-                continue
-            other, other_key, other_vault = places.setdefault(azure, (entry, key, vault))
+            elif first_node is not node:
+                shared.add(name)
+    places: dict[tuple[str, str | None], tuple[Entry, CatalogueKey, Place]] = {}
+    for entry in catalogue.entries.values():
+        # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
+        if entry.remote.get(AZURE_KEY_VAULT) in shared or any(key.remote for key in entry.keys.values()):
+            yield from _same_places(entry, places)
+
+
+def _same_places(
+    entry: Entry, places: dict[tuple[str, str | None], tuple[Entry, CatalogueKey, Place]]
+) -> Iterator[Finding]:
+    for key in entry.keys.values():
+        azure = place_of(key, AZURE_KEY_VAULT, entry.remote.get(AZURE_KEY_VAULT), "")
+        vault = place_of(key, VAULT, entry.remote.get(VAULT), "")
+        if azure is not None and vault is not None:
+            place = (azure.remote_key, azure.property)
+            other, other_key, other_vault = places.setdefault(place, (entry, key, vault))
             if other_vault != vault:
                 yield _same_place(azure, (other, other_key), (entry, key))
 

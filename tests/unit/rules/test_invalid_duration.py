@@ -45,3 +45,7 @@ def test_finds_the_environments_interval_where_no_secret_uses_it(judge: Judge) -
 def test_leaves_durations_alone(judge: Judge, interval: str) -> None:
     assert not judge(RULE, f"refreshInterval: {interval}\nsecrets: {{github: {{refreshInterval: 2h}}}}")
     assert not judge(RULE, f"secrets: {{github: {{refreshInterval: {interval}}}}}")
+
+
+def test_needs_neither_an_interval_nor_secrets(judge: Judge) -> None:
+    assert not judge(RULE, "refreshInterval: null\nsecrets: null")

@@ -54,3 +54,18 @@ def test_finds_an_own_name_in_an_environment(judge: Judge) -> None:
 def test_leaves_different_names_alone(judge: Judge) -> None:
     assert not judge(RULE, "store: azure\nsecrets: {aws: {remote: {azurekv: other}}, github: {use: [app]}}")
     assert not judge(RULE, "secrets: {aws: {remote: {azurekv: PLATFORM-GITHUB}}}")
+
+
+def test_needs_no_name_of_the_secret_where_keys_have_their_own(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace(", azurekv: platform-github}", "}")
+    found = judge(
+        RULE, "store: azure\nsecrets: {github: {use: [app]}, aws: {remote: {azurekv: x}}}", catalogue=catalogue
+    )
+    assert not found
+
+
+def test_each_place_of_one_value_may_differ_by_property(judge: Judge) -> None:
+    remote = "{vault: other, azurekv: {name: platform-aws, property: %s}}"
+    text = CATALOGUE.replace("AWS_REGION: {}", f"AWS_REGION: {{remote: {remote}}}")
+    assert not judge(RULE, catalogue=text % "AWS_REGION")
+    assert len(judge(RULE, catalogue=text % "AWS_ACCESS_KEY_ID")) == 1

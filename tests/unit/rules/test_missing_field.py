@@ -64,3 +64,7 @@ def test_needs_no_remote_where_each_key_has_its_own(judge: Judge) -> None:
 
 def test_a_complete_environment_has_all(judge: Judge) -> None:
     assert not judge(RULE)
+
+
+def test_concludes_nothing_from_a_damaged_catalogue(judge: Judge) -> None:
+    assert not judge(RULE, catalogue="secrets: {github: {tarjet: x}}")

@@ -37,3 +37,8 @@ def test_leaves_known_places_and_unknown_stores_alone(judge: Judge) -> None:
     assert not judge(RULE, "store: azure")
     assert not judge(RULE, "store: gcp", catalogue=ONLY_VAULT)
     assert not judge(RULE, "store: azure", catalogue=ONLY_VAULT + "colour: red\n")
+
+
+def test_needs_no_name_of_the_secret_where_each_key_has_its_own(judge: Judge) -> None:
+    catalogue = ONLY_VAULT.replace("{variants: [pat]}", "{variants: [pat], remote: {azurekv: github-token}}")
+    assert not judge(RULE, "store: azure", catalogue=catalogue)

@@ -87,3 +87,11 @@ def test_leaves_a_store_without_a_usable_address_alone(judge_project: JudgeProje
     for server in ("null", "nonsense", "https://u:p@vault.example.com"):
         text = f"stores: {{vault: {{server: {server}}}}}"
         assert not judge_project(RULE, {"a": text, "b": text})
+
+
+def test_tells_the_secrets_of_two_stores_apart(judge_project: JudgeProject) -> None:
+    text = "stores: {vault: {server: https://%s.example.com}}\nsecrets: {github: {store: azure}, aws: {}}"
+    found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
+    assert found.messages == ['environments "b" and "a" both read "platform-github" of one store']
+    found = judge_project(RULE, {"a": text % "one", "b": text % "one"})
+    assert found.scopes == [("secrets", "aws"), ("secrets", "github")]

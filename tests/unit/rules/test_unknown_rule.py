@@ -37,3 +37,7 @@ def test_judges_the_catalogue_too(judge: Judge) -> None:
 def test_leaves_a_waiver_of_a_waivable_rule_alone(judge: Judge) -> None:
     assert not judge(RULE, "waive: {insecure-address: lab}")
     assert not judge(RULE, "secrets: {github: {waive: {}}}")
+
+
+def test_leaves_members_without_a_waiver_alone(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {github: {store: azure}}\nstores: {vault: {}}")

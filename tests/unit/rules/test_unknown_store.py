@@ -44,3 +44,7 @@ def test_never_shows_what_looks_like_a_credential(judge: Judge) -> None:
 def test_leaves_known_stores_and_damaged_environments_alone(judge: Judge) -> None:
     assert not judge(RULE, "store: azure\nsecrets: {github: {store: vault}}")
     assert not judge(RULE, "store: x\nstroe: x")
+
+
+def test_needs_neither_a_store_nor_secrets(judge: Judge) -> None:
+    assert not judge(RULE, "store: null\nsecrets: null")
