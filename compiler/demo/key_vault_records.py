@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Phase = Literal["active", "deleting", "deleted", "recovering", "purging"]
+RECOVERY_LEVEL = "Recoverable+Purgeable"
 _RETENTION_DAYS = 90
 _RETENTION_SECONDS = _RETENTION_DAYS * 86_400
 
@@ -43,7 +44,7 @@ def _attributes(version: SecretVersion) -> dict[str, Any]:
         "enabled": version.enabled,
         "created": version.created,
         "updated": version.updated,
-        "recoveryLevel": "Recoverable+Purgeable",
+        "recoveryLevel": RECOVERY_LEVEL,
         "recoverableDays": _RETENTION_DAYS,
     }
     if version.not_before is not None:

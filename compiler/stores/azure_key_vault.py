@@ -85,8 +85,8 @@ class SdkClient:
         self._store = address.absolute
         url = address.url.rstrip("/")
         verify = verified(Place(self._store), url, authorities(address.ca, environ))
-        self._session = VaultSession(url, options.workers)
         self._credential = _shared(credential, environ, url, Place(self._store))
+        self._session = VaultSession(url, options.workers, self._credential.forget)
         self._client = SecretClient(
             url,
             # Its annotation names azure's own token class; any named tuple of the same two fields does.
@@ -193,9 +193,7 @@ class SdkClient:
             return connection_error(error, place, action)
         if isinstance(error, HttpResponseError) and not isinstance(error, DecodeError) and error.response is not None:
             answer = _answer(error, worked_before=self._warm)
-            if answer.status == _UNAUTHORISED:
-                self._credential.forget()
-            elif answer.is_key_vaults:
+            if answer.status != _UNAUTHORISED and answer.is_key_vaults:
                 self._warm = True
             if answer.status != _OK:
                 return error_of(answer, place, action)

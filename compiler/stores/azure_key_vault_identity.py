@@ -93,10 +93,11 @@ class SharedCredential:
         # Outside the handler: the credential's error may hold a client secret and must not stay as our context.
         raise NoTokenError(codes)
 
-    def forget(self) -> None:
-        """Drop the token, after the vault refused it."""
+    def forget(self, refused: str) -> None:
+        """Drop the token that the vault refused, so that the next request logs in anew; a newer one stays."""
         with self._lock:
-            self._held = None
+            if self._held is not None and self._held[1].token == refused:
+                self._held = None
 
     def identity(self) -> Identity | None:
         """Return the caller as the token at hand names it; None before the first token."""

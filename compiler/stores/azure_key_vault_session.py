@@ -1,7 +1,7 @@
 """The HTTP session of one vault: its URL and CA in; a requests session that speaks to that host alone out."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from requests.utils import get_environ_proxies
 CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
 # requests reads the other two itself when it trusts the environment, for each request; here they are read once.
 _CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_UNAUTHORISED: Final = 401
 
 
 class ForeignHostError(Exception):
@@ -20,10 +21,14 @@ class ForeignHostError(Exception):
 
 
 class VaultSession(requests.Session):
-    """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere."""
+    """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere.
 
-    def __init__(self, vault_url: str, workers: int) -> None:
+    `on_refused` is called with a token that the vault did not accept, before the SDK asks for another.
+    """
+
+    def __init__(self, vault_url: str, workers: int, on_refused: Callable[[str], None]) -> None:
         super().__init__()
+        self._on_refused = on_refused
         self._origin = _origin(vault_url)
         # Off: it would look for a netrc entry, which replaces the token, and for proxies again with every request.
         self.trust_env = False
@@ -34,7 +39,11 @@ class VaultSession(requests.Session):
         if _origin(str(url)) != self._origin:
             raise ForeignHostError
         kwargs["allow_redirects"] = False
-        return super().request(method, url, *args, **kwargs)
+        response = super().request(method, url, *args, **kwargs)
+        sent = (kwargs.get("headers") or {}).get("Authorization")
+        if response.status_code == _UNAUTHORISED and sent is not None:
+            self._on_refused(str(sent).partition(" ")[2])
+        return response
 
 
 def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:

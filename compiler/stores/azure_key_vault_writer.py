@@ -106,23 +106,19 @@ class KeyVaultWriter(KeyVaultLifecycle):
         is_new = self._newness(name, base)
         self._require_newest(name, expected, Action.WRITE)
         made = self._retrier.write(
-            lambda: self._set(name, value, attributes),
+            lambda: self._client.set(name, value, attributes),
             lambda: self._settled(name, value, attributes, expected, is_new),
             RequestClass.CREATE,
         )
+        if made.value is not None and made.value.reveal() != value.reveal():
+            reason = f'it answered that it stored version "{made.version}", with another value than the one it was sent'
+            remedy = "look at that version by hand; do not trust this address"
+            raise UnexpectedReplyError(self._place(name), Action.WRITE, reason, remedy)
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
         slipped = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
         slipped.sort(key=lambda version: version.attributes.created or self._now())
         ids = (version.version or "" for version in slipped if version.version != made.version)
         return Written(made.version or "", tuple(ids))
-
-    def _set(self, name: str, value: Secret, attributes: Attributes) -> Bundle:
-        made = self._client.set(name, value, attributes)
-        if made.value is None or made.value.reveal() != value.reveal():
-            reason = f'it answered that it stored version "{made.version}", with another value than the one it was sent'
-            remedy = "look at that version by hand; do not trust this address"
-            raise UnexpectedReplyError(self._place(name), Action.WRITE, reason, remedy)
-        return made
 
     def _settled(
         self,
