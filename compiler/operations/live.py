@@ -1,0 +1,69 @@
+"""An environment's stores in, open adapters out: each store once, at the address that this machine reaches it by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.open import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from compiler.model.environment import Store
+    from compiler.stores.interface import SecretWriter
+
+VAULT_ADDRESS_VARIABLE = "VAULT_ADDR"
+
+
+class NoAddressError(Exception):
+    """A store of the environment that has no address, neither written nor from outside."""
+
+    def __init__(self, store: Store) -> None:
+        setting = "server" if store.provider == VAULT else "vaultUrl"
+        variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else "AZURE_KEYVAULT_NAME"
+        super().__init__(f'the store "{store.id}" has no address; write its {setting}, or set {variable}')
+
+
+def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
+    """Where `store` is reached from here. VAULT_ADDR replaces the cluster's own address of a Vault (a port-forward).
+
+    Raises NoAddressError.
+    """
+    is_vault = store.provider == VAULT
+    url = (environ.get(VAULT_ADDRESS_VARIABLE) if is_vault else None) or store.address
+    if not url:
+        raise NoAddressError(store)
+    namespace = store.vault_namespace or (environ.get("VAULT_NAMESPACE") if is_vault else None)
+    return StoreAddress(Provider(store.provider), url, store.mount, namespace or None, store.prefix)
+
+
+class LiveStores:
+    """Opens the stores of one run when they are first asked for, and closes them together."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        opener: Callable[[StoreAddress, Mapping[str, str]], SecretWriter] = open_store,
+    ) -> None:
+        self._environ = environ
+        self._opener = opener
+        self._open: dict[StoreAddress, SecretWriter] = {}
+
+    def __enter__(self) -> LiveStores:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def open(self, store: Store) -> SecretWriter:
+        """The adapter of `store`; two names of one address share it. Raises NoAddressError and StoreError."""
+        address = address_of(store, self._environ)
+        if address not in self._open:
+            self._open[address] = self._opener(address, self._environ)
+        return self._open[address]
