@@ -84,7 +84,8 @@ class Library:
             if below is None:
                 usable = False
             elif below in (*above, path):
-                self._report("layer-cycle", f'"{name}" already extends this file, directly or not', node)
+                message = f'"{name}" already extends this file, directly or not'
+                self._report("layer-cycle", message, node, "take one of the names out")
                 usable = False
             elif below not in ordered:
                 usable = self._gather(below, ordered, (*above, path)) and usable
@@ -102,7 +103,9 @@ class Library:
         if name == BASE:
             return f"{FOLDER}/{BASE}.yaml"
         if name in self._layer_names and name in self.names:
-            self._report("ambiguous-layer", f'"{name}" is both a layer and an environment', node)
+            self._report(
+                "ambiguous-layer", f'"{name}" is both a layer and an environment', node, "rename one of the two"
+            )
             return None
         if name in self._layer_names:
             return f"{LAYERS_FOLDER}/{name}.yaml"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from compiler.model.values import ValuesData
 
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+# The labels that the chart writes itself, whatever an environment says.
+_CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,7 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
             continue
         metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
         annotations = dict(metadata.get("annotations") or {})
-        labels = {
-            key: value
-            for key, value in (metadata.get("labels") or {}).items()
-            if not str(key).startswith("app.kubernetes.io/")
-        }
+        labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
         fields = {
             "refreshInterval": str(spec.get("refreshInterval", "")),
             "syncWave": str(annotations.pop(_SYNC_WAVE, "")),

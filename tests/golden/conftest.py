@@ -1,0 +1,77 @@
+"""The option that rewrites expectations, and the cases: one folder each, with its input and what is expected of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
+from compiler.render.excerpt import show
+from compiler.render.text import render
+from compiler.rules import ALL_RULES
+from compiler.stages.outside import Outside
+
+if TYPE_CHECKING:
+    from compiler.model.diagnostic import Diagnostic
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What one case's input came to: every diagnostic, as people see them and by rule, and the values files."""
+
+    result: Result
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[ValuesFile, ...]
+
+    @property
+    def text(self) -> str:
+        return render(show(self.diagnostics), ALL_RULES)
+
+
+def cases(kind: str) -> list[Path]:
+    """The folders of `ok` or `err`, in the order of names."""
+    return sorted(path for path in (HERE / kind).iterdir() if path.is_dir())
+
+
+def compile_case(case: Path) -> Compiled:
+    """Compiles the case's folder as a project; `run.json` holds what a run was told beside its files."""
+    told = case / "run.json"
+    outside = Outside(**json.loads(told.read_text("utf-8"))) if told.exists() else None
+    result = compile_project(case, outside=outside)
+    if result.failed or result.project is None:
+        return Compiled(result, result.diagnostics, ())
+    files, found = plan_values(result.project, case / "chart", "chart")
+    return Compiled(result, (*result.diagnostics, *found), files)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Compares texts with files of a case; with `--update-golden` it writes them instead."""
+
+    update: bool
+
+    def holds(self, path: Path, text: str) -> None:
+        """Fails where `path` does not hold `text`; an empty text has no file."""
+        if self.update:
+            if text:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, "utf-8")
+            else:
+                path.unlink(missing_ok=True)
+            return
+        assert text == (path.read_text("utf-8") if path.exists() else "")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite what golden cases expect")
+
+
+@pytest.fixture
+def expectation(request: pytest.FixtureRequest) -> Expectation:
+    return Expectation(cast("bool", request.config.getoption("--update-golden", default=False)))
