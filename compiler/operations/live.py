@@ -11,6 +11,7 @@ from compiler.stores.open import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
+    from typing import Self
 
     from compiler.model.environment import Store
     from compiler.stores.interface import SecretWriter
@@ -52,7 +53,7 @@ class LiveStores:
         self._opener = opener
         self._open: dict[StoreAddress, SecretWriter] = {}
 
-    def __enter__(self) -> LiveStores:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
