@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.model.operator_release import NEWEST, parse_minor
+from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
 from compiler.model.operator_release import NEWEST, OLDEST, is_released, parse_minor
+from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,11 @@ STORE_OPTION = "--store"
 STORE_VARIABLE = "AI_PLATFORM_SECRET_STORE"
 VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
 _PUBLIC_CLOUD = "vault.azure.net"
-_DOMAINS = {"USGovernmentCloud": "vault.usgovcloudapi.net", "ChinaCloud": "vault.azure.cn"}
+_DOMAINS = {
+    "USGovernmentCloud": "vault.usgovcloudapi.net",
+    "ChinaCloud": "vault.azure.cn",
+    "GermanCloud": "vault.microsoftazure.de",
+}
 
 
 @dataclass(frozen=True, slots=True)
