@@ -114,6 +114,10 @@ class LocalOpenBao:
         self.call("PUT", "sys/unseal", {"key": self.unseal_key})
         self._await_status(200)
 
+    def await_sealed(self) -> None:
+        """Wait until a server that was started again answers, which is sealed."""
+        self._await_status(503)
+
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Make an administrator's call (`sys/mounts/x`, `sys/policies/acl/x`) as root; return its JSON object."""
         data = None if body is None else json.dumps(body).encode()

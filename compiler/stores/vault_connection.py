@@ -26,7 +26,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.retry import Retrier
 from compiler.stores.vault_login import Token, VaultLogin
 from compiler.stores.vault_questions import Request, VaultQuestions
-from compiler.stores.vault_replies import Refusal, error_of_reply, error_of_transport
+from compiler.stores.vault_replies import Refusal, error_of_reply, error_of_transport, malformed
 
 T = TypeVar("T")
 # A server that has never answered is more likely a wrong address than a passing trouble.
@@ -35,7 +35,11 @@ _RENEW_BELOW: Final = 1 / 3
 
 
 class VaultConnection:
-    """Runs calls on an hvac client whose adapter raises Refusal. The first call logs in and looks at the mount."""
+    """Runs calls on an hvac client whose adapter raises Refusal. The first call logs in and looks at the mount.
+
+    A call also takes its reply apart: a KeyError, TypeError, ValueError or AttributeError in it is a reply of another
+    shape.
+    """
 
     def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401
         self._address = address
@@ -97,7 +101,10 @@ class VaultConnection:
             reply = refusal.reply
         except urllib3.exceptions.HTTPError as problem:
             is_tls = isinstance(problem, urllib3.exceptions.SSLError)
-            failure = error_of_transport(problem, place, request.action, is_tls=is_tls)
+            failure: StoreError = error_of_transport(problem, place, request.action, is_tls=is_tls)
+            reply = None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            failure = malformed(place, request.action)
             reply = None
         # Raised out here, the error carries no context: urllib3's exceptions hold the connection.
         if reply is None:

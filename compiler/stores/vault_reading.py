@@ -20,7 +20,6 @@ from compiler.stores.vault_document import remote_secret, secret_state
 from compiler.stores.vault_login import VaultLogin
 from compiler.stores.vault_names import name_problem
 from compiler.stores.vault_questions import Request
-from compiler.stores.vault_replies import malformed
 
 T = TypeVar("T")
 
@@ -101,12 +100,13 @@ class VaultReading:
     def _list(self, folder: str) -> list[str]:
         request = self._request(Action.LIST, folder.rstrip("/") or None, "metadata", "list")
         try:
-            body = self._connection.read(
-                request, lambda _: self._kv.list_secrets(folder.rstrip("/"), mount_point=self._address.mount)
+            return self._parsed(
+                request,
+                lambda _, body: [str(key) for key in body["data"]["keys"]],
+                lambda _: self._kv.list_secrets(folder.rstrip("/"), mount_point=self._address.mount),
             )
         except NotFoundError:
             return []
-        return [str(key) for key in body["data"]["keys"]]
 
     def _read(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
         return self._kv.read_secret_version(
@@ -114,12 +114,7 @@ class VaultReading:
         )
 
     def _parsed(self, request: Request, parse: Callable[[str, Any], T], call: Callable[[Any], Any]) -> T:
-        body = self._connection.read(request, call)
-        try:
-            return parse(request.name or "", body)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            failure = malformed(self._place(request.name), request.action)
-        raise failure
+        return self._connection.read(request, lambda client: parse(request.name or "", call(client)))
 
     def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
         if name is not None and (problem := name_problem(name)):

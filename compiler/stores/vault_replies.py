@@ -9,7 +9,6 @@ from typing import Final
 from compiler.stores.errors import (
     Action,
     ConflictError,
-    MalformedDocumentError,
     NotFoundError,
     Place,
     RedirectRefusedError,
@@ -159,7 +158,8 @@ def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
 
 
 def malformed(place: Place, action: Action) -> StoreError:
-    return MalformedDocumentError(
+    """Return the error of a JSON object that lacks what the API promises."""
+    return UnexpectedReplyError(
         place,
         action,
         "a success without the fields that KV version 2 has",

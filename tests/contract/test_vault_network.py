@@ -1,0 +1,303 @@
+"""What the network, proxies and a failing server do to the Vault adapter; retries run on virtual time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.stores.clock import VirtualClock
+from compiler.stores.errors import (
+    OutcomeUnknownError,
+    RedirectRefusedError,
+    SealedError,
+    ThrottledError,
+    TooLargeError,
+    UnavailableError,
+    UnexpectedReplyError,
+)
+from compiler.stores.options import StoreOptions
+from compiler.stores.secret import Comparer, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compiler.demo.local_openbao import LocalOpenBao
+    from compiler.stores.interface import SecretWriter
+
+    OpenVault = Callable[..., SecretWriter]
+
+JSON = {"Content-Type": "application/json"}
+
+
+def refused(status: int, text: str, **headers: str) -> Fault:
+    return Fault(status, {**JSON, **headers}, json.dumps({"errors": [text]}).encode())
+
+
+def on_data(fault: Fault | None, method: str = "GET", times: int = 1_000_000) -> Callable[[Seen], Fault | None]:
+    left = [times]
+
+    def rule(seen: Seen) -> Fault | None:
+        if seen.method != method or "/data/" not in seen.path or left[0] <= 0:
+            return None
+        left[0] -= 1
+        return fault
+
+    return rule
+
+
+@pytest.fixture
+def name() -> str:
+    return f"network/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def store(openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, clock: VirtualClock) -> SecretWriter:
+    opened = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(clock=clock, connect_timeout=2))
+    opened.whoami()
+    return opened
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("moment", ["log-in", "read", "write"])
+def test_proof_11_a_redirect_to_another_host_sends_no_token(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, name: str, status: int, moment: str
+) -> None:
+    with FaultyGateway() as other:
+        fault = Fault(status, {"Location": f"{other.url}/v1/secret/data/x"})
+        store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token})
+        if moment == "log-in":
+            gateway.rule = lambda _seen: fault
+        else:
+            store.whoami()
+            gateway.rule = on_data(fault, "GET" if moment == "read" else "POST")
+        with pytest.raises(RedirectRefusedError):
+            store.write(name, {"A": Secret("1")}, None) if moment == "write" else store.read(name)
+        assert other.seen == []
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b"[]", b'"text"', b"{"])
+def test_proof_24_a_success_that_is_no_json_object_is_told_as_such(
+    store: SecretWriter, gateway: FaultyGateway, name: str, body: bytes
+) -> None:
+    gateway.rule = on_data(Fault(200, {"Content-Type": "text/html"}, body))
+    started = time.monotonic()
+    with pytest.raises(UnexpectedReplyError, match="no Vault"):
+        store.read(name)
+    assert time.monotonic() - started < 2
+    assert gateway.count("GET", "/data/") == 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"data": null}', b'{"data": {"data": [], "metadata": {}}}'])
+def test_a_success_of_another_shape_is_told_as_such(
+    store: SecretWriter, gateway: FaultyGateway, name: str, body: bytes
+) -> None:
+    gateway.rule = on_data(Fault(200, JSON, body))
+    with pytest.raises(UnexpectedReplyError, match="without the fields"):
+        store.read(name)
+
+
+def test_proof_5_a_success_of_another_shape_is_settled_by_reading_back(
+    store: SecretWriter, gateway: FaultyGateway, name: str
+) -> None:
+    gateway.rule = on_data(Fault(rewrite=lambda _body: b"{}"), "POST")
+    assert store.write(name, {"A": Secret("1")}, None).version == "1"
+    assert gateway.count("POST", "/data/") == 1
+
+
+@pytest.mark.parametrize("drops", [1, 3])
+def test_proof_5_a_reply_dropped_after_the_write_was_stored_makes_one_version(
+    store: SecretWriter, gateway: FaultyGateway, name: str, drops: int
+) -> None:
+    gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
+    assert store.write(name, {"A": Secret("1")}, None).version == "1"
+    assert store.read(name).version == "1"
+    assert gateway.count("POST", "/data/") == 1
+    gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
+    assert store.write(name, {"A": Secret("2")}, store.read(name)).version == "2"
+    assert store.read(name).version == "2"
+
+
+def test_proof_5_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
+    store: SecretWriter, gateway: FaultyGateway, name: str
+) -> None:
+    gateway.rule = on_data(Fault(drop_before=True), "POST", 2)
+    assert store.write(name, {"A": Secret("1")}, None).version == "1"
+    assert gateway.count("POST", "/data/") == 3
+
+
+def test_proof_5_another_writers_version_is_not_taken_for_ours(
+    openbao: LocalOpenBao, store: SecretWriter, gateway: FaultyGateway, name: str
+) -> None:
+    def rule(seen: Seen) -> Fault | None:
+        if seen.method == "POST" and "/data/" in seen.path:
+            openbao.call("POST", f"secret/data/{name}", {"data": {"A": "theirs"}})
+            return Fault(drop_before=True)
+        return None
+
+    gateway.rule = rule
+    with pytest.raises(Exception, match="another writer") as caught:
+        store.write(name, {"A": Secret("ours")}, None)
+    assert caught.value.code == "conflict"  # type: ignore[attr-defined]
+
+
+def test_proof_5_a_version_that_others_covered_meanwhile_is_still_found(
+    openbao: LocalOpenBao, store: SecretWriter, gateway: FaultyGateway, name: str
+) -> None:
+    def rule(seen: Seen) -> Fault | None:
+        if seen.method == "POST" and "/data/" in seen.path:
+            return Fault(drop_after=True)
+        if seen.method == "GET" and seen.path.endswith(name) and gateway.count("GET", name) == 1:
+            openbao.call("POST", f"secret/data/{name}", {"data": {"A": "theirs"}})
+        return None
+
+    gateway.rule = rule
+    assert store.write(name, {"A": Secret("ours")}, None).version == "1"
+    assert store.read(name).version == "2"
+
+
+def test_a_write_whose_outcome_cannot_be_read_back_is_unknown(
+    store: SecretWriter, gateway: FaultyGateway, name: str
+) -> None:
+    gateway.rule = lambda seen: Fault(drop_after=True) if "/data/" in seen.path else None
+    with pytest.raises(OutcomeUnknownError):
+        store.write(name, {"A": Secret("1")}, None)
+    assert gateway.count("POST", "/data/") == 1
+
+
+@pytest.mark.parametrize("asked", [None, "0", "1", "-5", "garbage", "Wed, 21 Oct 2026 07:28:00 GMT", "86400", "1e9"])
+def test_proof_6_throttling_of_30_seconds_is_sat_out_whatever_retry_after_says(
+    openbao: LocalOpenBao,
+    store: SecretWriter,
+    gateway: FaultyGateway,
+    clock: VirtualClock,
+    name: str,
+    asked: str | None,
+) -> None:
+    openbao.call("POST", f"secret/data/{name}", {"data": {"A": "1"}})
+    started = clock.now()
+    fault = refused(429, "slow down", **({} if asked is None else {"Retry-After": asked}))
+    gateway.rule = lambda seen: fault if "/data/" in seen.path and clock.now() < started + 30 else None
+    assert store.read(name).version == "1"
+    assert 30 <= clock.now() - started <= 120
+
+
+def test_throttling_without_end_ends_with_its_error_after_the_patience(
+    store: SecretWriter, gateway: FaultyGateway, clock: VirtualClock, name: str
+) -> None:
+    started = clock.now()
+    gateway.rule = on_data(refused(429, "slow down"), "POST")
+    with pytest.raises(ThrottledError):
+        store.write(name, {"A": Secret("1")}, None)
+    assert 60 <= clock.now() - started <= 121
+
+
+@pytest.mark.parametrize("status", [412, 472, 473, 500, 502, 503, 504])
+def test_a_server_that_recovers_is_waited_for(
+    store: SecretWriter, gateway: FaultyGateway, name: str, status: int
+) -> None:
+    store.write(name, {"A": Secret("1")}, None)
+    gateway.rule = on_data(refused(status, "trouble"), times=4)
+    assert store.read(name).version == "1"
+    gateway.rule = on_data(refused(status, "trouble"), "POST", times=4)
+    assert store.write(name, {"A": Secret("2")}, store.read(name)).version == "2"
+
+
+def test_a_server_that_does_not_recover_is_unavailable_after_the_patience(
+    store: SecretWriter, gateway: FaultyGateway, clock: VirtualClock, name: str
+) -> None:
+    started = clock.now()
+    gateway.rule = on_data(refused(503, "Vault is sealed"))
+    with pytest.raises(SealedError, match="unseal"):
+        store.read(name)
+    assert clock.now() - started >= 60
+    gateway.rule = on_data(Fault(drop_before=True))
+    with pytest.raises(UnavailableError, match="no answer"):
+        store.read(name)
+
+
+def test_an_oversize_500_is_not_sent_again(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
+    gateway.rule = on_data(refused(500, "put failed due to value being too large; got 9 bytes, max: 8 bytes"), "POST")
+    with pytest.raises(TooLargeError):
+        store.write(name, {"A": Secret("1")}, None)
+    assert gateway.count("POST", "/data/") == 1
+
+
+def test_a_server_that_never_answered_is_given_up_soon_and_once(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
+) -> None:
+    clock = VirtualClock()
+    store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(clock=clock, connect_timeout=1))
+    gateway.rule = lambda _seen: Fault(drop_before=True)
+    with pytest.raises(UnavailableError):
+        store.read("a")
+    assert clock.now() <= 10
+    asked = len(gateway.seen)
+    with pytest.raises(UnavailableError):
+        store.read("b")
+    assert len(gateway.seen) == asked
+
+
+def test_proof_15_a_lying_store_is_found_by_reading_back(
+    store: SecretWriter, gateway: FaultyGateway, name: str
+) -> None:
+    version = store.write(name, {"A": Secret("meant")}, None).version
+    gateway.rule = on_data(Fault(rewrite=lambda body: body.replace(b"meant", b"other")))
+    found = store.read(name)
+    assert found.version == version
+    assert not Comparer().same(found.properties["A"], Secret("meant"))
+
+
+def test_deleting_and_recovering_stand_a_lost_reply(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
+    store.write(name, {"A": Secret("1")}, None)
+    for part, act in (("/delete/", lambda: store.soft_delete(name, "1")), ("/undelete/", lambda: store.recover(name))):
+        done = threading.Event()
+
+        def rule(seen: Seen, part: str = part, done: threading.Event = done) -> Fault | None:
+            if part in seen.path and not done.is_set():
+                done.set()
+                return Fault(drop_after=True)
+            return None
+
+        gateway.rule = rule
+        act()
+    assert store.read(name).version == "1"
+
+
+def test_proof_25_a_rough_network_loses_and_doubles_nothing(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
+) -> None:
+    workers, secrets = 8, 200
+    clock = VirtualClock()
+    store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, StoreOptions(workers=workers, clock=clock))
+    store.whoami()
+    turn = [0]
+    faults = (Fault(drop_before=True), Fault(drop_after=True), refused(500, "x"), refused(503, "y"))
+
+    def rule(_seen: Seen) -> Fault | None:
+        turn[0] += 1
+        return faults[turn[0] // 10 % len(faults)] if turn[0] % 10 == 0 else None
+
+    gateway.rule = rule
+    prefix = f"soak/{uuid.uuid4().hex}"
+
+    def move(number: int) -> str:
+        name = f"{prefix}/{number}"
+        store.write(name, {"A": Secret(name)}, None)
+        return store.read(name).version
+
+    with ThreadPoolExecutor(workers) as pool:
+        versions = list(pool.map(move, range(secrets)))
+    assert versions == ["1"] * secrets
+    assert len(gateway.seen) <= 1.3 * (2 * secrets) + 5

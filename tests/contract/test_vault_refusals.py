@@ -1,0 +1,333 @@
+"""Each cause for which a real server refuses has an error, a code and a message of its own."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stores.errors import (
+    Action,
+    DisabledError,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    InvalidNameError,
+    InvalidValueError,
+    MalformedDocumentError,
+    NotFoundError,
+    Place,
+    StoreError,
+    TlsFailureError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnsupportedEngineError,
+    VersionGoneError,
+    WrongMountError,
+)
+from compiler.stores.interface import Attributes, State
+from compiler.stores.secret import JsonKind, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compiler.demo.faulty_gateway import FaultyGateway
+    from compiler.demo.local_openbao import LocalOpenBao
+    from compiler.stores.interface import SecretWriter
+
+    OpenVault = Callable[..., SecretWriter]
+
+
+def token_with(openbao: LocalOpenBao, policy: str, **options: object) -> str:
+    name = f"p-{uuid.uuid4().hex}"
+    openbao.call("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+    made = openbao.call("POST", "auth/token/create", {"policies": [name], **options})
+    return str(made["auth"]["client_token"])
+
+
+def read_error(store: SecretWriter, name: str) -> StoreError:
+    with pytest.raises(StoreError) as caught:
+        store.read(name)
+    return caught.value
+
+
+def test_proof_17_each_403_has_a_message_of_its_own_and_none_says_not_found(
+    openbao: LocalOpenBao, open_vault: OpenVault
+) -> None:
+    openbao.call("POST", "secret/data/matrix/a", {"data": {"A": "1"}})
+    reader = token_with(openbao, 'path "secret/data/matrix/*" { capabilities = ["read"] }')
+    nobody = token_with(openbao, 'path "cubbyhole/*" { capabilities = ["read"] }')
+    bound = token_with(
+        openbao,
+        'path "secret/data/matrix/*" { capabilities = ["create", "update", "read"] '
+        'denied_parameters = { "options" = [] } }',
+    )
+    dead = token_with(openbao, 'path "secret/data/matrix/*" { capabilities = ["read"] }')
+    openbao.call("POST", "auth/token/revoke", {"token": dead})
+
+    errors = {
+        "policy gap": read_error(open_vault(openbao.url, {"VAULT_TOKEN": reader}), "elsewhere/a"),
+        "unknown mount": read_error(open_vault(openbao.url, {"VAULT_TOKEN": reader}, mount="nope"), "a"),
+        "unknown mount, root": read_error(open_vault(openbao.url, {"VAULT_TOKEN": openbao.token}, mount="nope"), "a"),
+        "dead token": read_error(open_vault(openbao.url, {"VAULT_TOKEN": dead}), "matrix/a"),
+        "no token": read_error(open_vault(openbao.url, {"VAULT_TOKEN": "hvs.madeup"}), "matrix/a"),
+        "mount out of reach": read_error(open_vault(openbao.url, {"VAULT_TOKEN": nobody}), "matrix/a"),
+    }
+    with pytest.raises(ForbiddenError) as refused:
+        open_vault(openbao.url, {"VAULT_TOKEN": bound}).write("matrix/b", {"A": Secret("1")}, None)
+    errors["parameters"] = refused.value
+
+    assert {name: error.code for name, error in errors.items()} == {
+        "policy gap": "forbidden",
+        "unknown mount": "forbidden",
+        "unknown mount, root": "wrong-mount",
+        "dead token": "expired-token",
+        "no token": "expired-token",
+        "mount out of reach": "forbidden",
+        "parameters": "forbidden",
+    }
+    causes = {name: error.cause for name, error in errors.items() if isinstance(error, ForbiddenError)}
+    assert causes == {
+        "policy gap": ForbiddenCause.POLICY,
+        "unknown mount": ForbiddenCause.MOUNT_UNKNOWN,
+        "mount out of reach": ForbiddenCause.MOUNT_UNKNOWN,
+        "parameters": ForbiddenCause.OTHER,
+    }
+    gap = errors["policy gap"]
+    assert isinstance(gap, ForbiddenError)
+    assert gap.permission == "read on secret/data/elsewhere/a"
+    assert 'path "secret/data/elsewhere/a" { capabilities = ["read"] }' in gap.remedy
+    told = {str(error) for error in errors.values()}
+    assert len(told) >= 6
+    assert not any("not found" in text or "no such" in text for text in told)
+
+
+@pytest.mark.parametrize("mount", ["kv1", "sys", "cubbyhole", "secret/deeper", "never/was"])
+def test_proof_13_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_written(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, mount: str
+) -> None:
+    if mount == "kv1" and "kv1/" not in openbao.call("GET", "sys/mounts"):
+        openbao.call("POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
+    store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token}, mount=mount)
+    expected = UnsupportedEngineError if mount == "kv1" else WrongMountError
+    for act in (
+        lambda: store.read("a"),
+        lambda: store.write("a", {"A": Secret("1")}, None),
+        lambda: store.soft_delete("a", "1"),
+        store.whoami,
+    ):
+        with pytest.raises(expected) as caught:
+            act()
+        assert mount in str(caught.value)
+    assert not [
+        seen for seen in gateway.seen if seen.method in {"POST", "PUT", "DELETE"} and "capabil" not in seen.path
+    ]
+
+
+def test_proof_13_a_missing_namespace_is_named(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
+) -> None:
+    for environ, given in (({"VAULT_NAMESPACE": "nobody"}, {}), ({}, {"vault_namespace": "nobody"})):
+        store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token, **environ}, **given)
+        with pytest.raises(WrongMountError, match="namespace"):
+            store.write("a", {"A": Secret("1")}, None)
+    assert gateway.count("POST") == 0
+
+
+def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    openbao.call("PUT", "sys/namespaces/team")
+    mount = "deep/er"
+    openbao.call("POST", f"team/sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token, "VAULT_NAMESPACE": "team"}, mount=mount)
+    store.write("a b/ü", {"A": Secret("1")}, None)
+    assert store.read("a b/ü").version == "1"
+    assert store.address.absolute == f"{openbao.url}/team/deep/er"
+
+
+def test_proof_10_the_server_sees_nothing_of_a_name_that_leaves_its_place(
+    gateway: FaultyGateway, open_vault: OpenVault
+) -> None:
+    store = open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any"})
+    for name in (
+        "../../sys/x",
+        "a//b",
+        "a/%2e%2e/b",
+        "a\0b",
+        "a\nb",
+        "a/./b",
+        "a\\b",
+        "a#b",
+        " a",
+        "x" * 600,
+        "\ud800",
+    ):
+        for act in (
+            lambda name=name: store.read(name),
+            lambda name=name: store.read_version(name, "1"),
+            lambda name=name: store.write(name, {"A": Secret("1")}, None),
+            lambda name=name: store.soft_delete(name, "1"),
+        ):
+            with pytest.raises(InvalidNameError) as caught:
+                act()
+            assert "\n" not in str(caught.value)
+    for place in ({"mount": "../sys"}, {"mount": ""}, {"vault_namespace": "a//b"}):
+        with pytest.raises(InvalidNameError):
+            open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any"}, **place)
+    assert gateway.seen == []
+
+
+def test_properties_that_are_no_strings_are_told_by_kind_and_survive_a_write_beside_them(
+    openbao: LocalOpenBao, open_vault: OpenVault
+) -> None:
+    data = {"s": "text", "n": 1.5, "b": True, "z": None, "o": {"a": [1, "ü"]}, "l": []}
+    openbao.call("POST", "secret/data/kinds", {"data": data})
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    found = store.read("kinds")
+    assert {name: value.kind for name, value in found.properties.items()} == {
+        "s": JsonKind.STRING,
+        "n": JsonKind.NUMBER,
+        "b": JsonKind.BOOLEAN,
+        "z": JsonKind.NULL,
+        "o": JsonKind.OBJECT,
+        "l": JsonKind.ARRAY,
+    }
+    assert found.properties["o"].reveal() == '{"a":[1,"ü"]}'
+    store.write("kinds", {"s": Secret("new")}, found)
+    assert openbao.call("GET", "secret/data/kinds")["data"]["data"] == {**data, "s": "new"}
+    with pytest.raises(InvalidValueError, match="not-a-string"):
+        store.write("kinds", {"s": Secret("1", JsonKind.NUMBER)}, store.read("kinds"))
+
+
+def test_a_whole_value_has_no_place_in_vault(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    assert [problem.code for problem in store.check_whole("w", Secret("x"), None)] == [InvalidValueError.code]
+    with pytest.raises(InvalidValueError, match="whole"):
+        store.write_whole("w", Secret("x"), None)
+
+
+def test_limits_are_checked_before_the_write_and_told_by_the_server_too(
+    openbao: LocalOpenBao, open_vault: OpenVault
+) -> None:
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    large = {"A": Secret("ü" * 600_000)}
+    assert [problem.code for problem in store.check("large", large, None)] == [TooLargeError.code]
+    tags = (
+        {str(number): "x" for number in range(65)},
+        {"k" * 129: "x"},
+        {"k": "v" * 513},
+        {"": "v"},
+    )
+    for given in tags:
+        problems = store.check("tags", {"A": Secret("1")}, None, Attributes(tags=given))
+        assert [problem.code for problem in problems] == [TooLargeError.code]
+    assert store.check("tags", {"A": Secret("1")}, None, Attributes(tags={"k" * 128: "v" * 512})) == ()
+    for changes, code in (
+        ({}, "invalid-value"),
+        ({"": Secret("1")}, "invalid-name"),
+        ({"a\n": Secret("1")}, "invalid-name"),
+    ):
+        assert [problem.code for problem in store.check("x", changes, None)] == [code]
+
+
+def test_a_destroyed_newest_version_is_written_over_and_never_said_to_be_recoverable(
+    openbao: LocalOpenBao, open_vault: OpenVault
+) -> None:
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    store.write("destroyed", {"A": Secret("1")}, None)
+    openbao.call("POST", "secret/destroy/destroyed", {"versions": [1]})
+    with pytest.raises(VersionGoneError, match="destroyed"):
+        store.read("destroyed")
+    assert store.describe("destroyed").state is State.DESTROYED
+    with pytest.raises(NotFoundError, match="destroyed"):
+        store.recover("destroyed")
+    assert store.write("destroyed", {"A": Secret("2")}, None).version == "2"
+
+
+def test_an_evicted_or_deleted_version_is_gone(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    store.write("evicted", {"A": Secret("0")}, None)
+    for number in range(10):
+        store.write("evicted", {"A": Secret(str(number))}, store.read("evicted"))
+    with pytest.raises(VersionGoneError, match="evicted"):
+        store.read_version("evicted", "1")
+    openbao.call("POST", "secret/delete/evicted", {"versions": [5]})
+    with pytest.raises(VersionGoneError, match="deleted"):
+        store.read_version("evicted", "5")
+
+
+def test_a_reader_without_metadata_still_describes(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    root = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    for name in ("there", "deleted", "destroyed"):
+        root.write(f"narrow/{name}", {"A": Secret("1")}, None)
+    root.soft_delete("narrow/deleted", "1")
+    openbao.call("POST", "secret/destroy/narrow/destroyed", {"versions": [1]})
+    token = token_with(openbao, 'path "secret/data/narrow/*" { capabilities = ["read"] }')
+    store = open_vault(openbao.url, {"VAULT_TOKEN": token})
+    states = {name: store.describe(f"narrow/{name}").state for name in ("there", "deleted", "destroyed", "absent")}
+    assert states == {
+        "there": State.PRESENT,
+        "deleted": State.SOFT_DELETED,
+        "destroyed": State.DESTROYED,
+        "absent": State.ABSENT,
+    }
+    with pytest.raises(ForbiddenError, match="list"):
+        list(store.names())
+
+
+def test_a_token_that_may_not_look_at_itself_still_reads(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    openbao.call("POST", "secret/data/plain/a", {"data": {"A": "1"}})
+    token = token_with(openbao, 'path "secret/data/plain/*" { capabilities = ["read"] }', no_default_policy=True)
+    store = open_vault(openbao.url, {"VAULT_TOKEN": token})
+    assert store.read("plain/a").version == "1"
+    assert store.whoami().subject == "unknown"
+    with pytest.raises(ForbiddenError, match='no policy of the token gives "read"'):
+        store.read("elsewhere")
+
+
+def test_names_are_listed_below_the_prefix_only(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token}, prefix="list/team-")
+    for name in ("list/team-a/x", "list/team-b", "list/other/x", "list/team-a/deep/y"):
+        store.write(name, {"A": Secret("1")}, None)
+    assert {state.name for state in store.names()} == {"list/team-a/x", "list/team-b", "list/team-a/deep/y"}
+    assert not list(open_vault(openbao.url, {"VAULT_TOKEN": openbao.token}, prefix="list/none/x").names())
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("http://vault.example.com:8200", TlsFailureError),
+        ("ftp://127.0.0.1", InvalidNameError),
+        ("https://user:pass@vault.example.com", InvalidNameError),
+        ("https://", InvalidNameError),
+        ("https://vault.example.com?x=1", InvalidNameError),
+    ],
+)
+def test_an_address_that_must_not_be_used_is_refused_before_anything_is_sent(
+    open_vault: OpenVault, url: str, error: type[StoreError]
+) -> None:
+    with pytest.raises(error):
+        open_vault(url, {"VAULT_TOKEN": "hvs.any"})
+
+
+def test_plain_http_is_for_the_cluster_loopback_and_those_who_say_so(open_vault: OpenVault) -> None:
+    for url, environ in (
+        ("http://vault.vault.svc.cluster.local:8200", {}),
+        ("http://vault.vault.svc:8200", {}),
+        ("http://localhost:8200", {}),
+        ("http://[::1]:8200", {}),
+        ("http://vault.corp:8200", {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}),
+    ):
+        open_vault(url, {"VAULT_TOKEN": "hvs.any", **environ})
+
+
+def test_no_code_is_used_twice() -> None:
+    def family(kind: type[StoreError]) -> list[type[StoreError]]:
+        return [kind, *(deeper for child in kind.__subclasses__() for deeper in family(child))]
+
+    codes = [kind.code for kind in family(StoreError)[1:]]
+    assert len(codes) == len(set(codes))
+    place = Place("https://vault", "a\nb")
+    shown = str(DisabledError(place, Action.READ, "why", "what to do"))
+    assert shown == 'cannot read "a\\nb" in https://vault: why; what to do'
+    assert {ExpiredTokenError, MalformedDocumentError, UnauthenticatedError} <= set(family(StoreError))

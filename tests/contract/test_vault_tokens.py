@@ -1,0 +1,225 @@
+"""Logging in to a real server by each method, and what happens when a token ends."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from compiler.stores.errors import ExpiredTokenError, InvalidNameError, UnauthenticatedError
+from compiler.stores.options import StoreOptions
+from compiler.stores.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from compiler.demo.faulty_gateway import FaultyGateway
+    from compiler.demo.local_openbao import LocalOpenBao
+    from compiler.stores.interface import SecretWriter
+
+    OpenVault = Callable[..., SecretWriter]
+
+POLICY = 'path "secret/data/login/*" { capabilities = ["create", "update", "read"] }'
+
+
+@pytest.fixture(scope="module")
+def policy(openbao: LocalOpenBao) -> str:
+    openbao.call("PUT", "sys/policies/acl/login", {"policy": POLICY})
+    return "login"
+
+
+@pytest.fixture
+def mount(openbao: LocalOpenBao) -> Callable[[str], str]:
+    def enable(method: str) -> str:
+        path = f"{method}-{uuid.uuid4().hex[:8]}"
+        openbao.call("POST", f"sys/auth/{path}", {"type": method})
+        return path
+
+    return enable
+
+
+def app_role(openbao: LocalOpenBao, path: str, policy: str, **limits: object) -> dict[str, str]:
+    openbao.call("POST", f"auth/{path}/role/app", {"token_policies": [policy], **limits})
+    role = openbao.call("GET", f"auth/{path}/role/app/role-id")["data"]["role_id"]
+    secret = openbao.call("POST", f"auth/{path}/role/app/secret-id", {})["data"]["secret_id"]
+    return {
+        "PLATFORM_SECRETS_VAULT_AUTH": "approle",
+        "PLATFORM_SECRETS_VAULT_AUTH_MOUNT": path,
+        "VAULT_ROLE_ID": role,
+        "VAULT_SECRET_ID": secret,
+    }
+
+
+def test_a_token_comes_from_the_environment_or_its_file(
+    openbao: LocalOpenBao, open_vault: OpenVault, tmp_path: Path
+) -> None:
+    (tmp_path / ".vault-token").write_text(openbao.token + "\n")
+    for environ in (
+        {"VAULT_TOKEN": openbao.token},
+        {"HOME": str(tmp_path)},
+        {"VAULT_TOKEN_FILE": str(tmp_path / ".vault-token")},
+    ):
+        identity = open_vault(openbao.url, environ).whoami()
+        assert (identity.subject, identity.method) == ("token", "token")
+
+
+def test_approle_logs_in(
+    openbao: LocalOpenBao, open_vault: OpenVault, policy: str, mount: Callable[[str], str], tmp_path: Path
+) -> None:
+    environ = app_role(openbao, mount("approle"), policy, token_ttl="60s")
+    store = open_vault(openbao.url, environ)
+    assert store.write(f"login/{uuid.uuid4().hex}", {"A": Secret("1")}, None).version == "1"
+    identity = store.whoami()
+    assert identity.method == "approle"
+    assert identity.expires is not None
+
+    (tmp_path / "id").write_text(environ.pop("VAULT_SECRET_ID"))
+    assert open_vault(openbao.url, {**environ, "VAULT_SECRET_ID_FILE": str(tmp_path / "id")}).whoami()
+
+
+def test_userpass_logs_in(
+    openbao: LocalOpenBao, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
+) -> None:
+    path = mount("userpass")
+    openbao.call("POST", f"auth/{path}/users/ada", {"password": "pass-4711", "token_policies": [policy]})
+    environ = {
+        "PLATFORM_SECRETS_VAULT_AUTH": "userpass",
+        "PLATFORM_SECRETS_VAULT_AUTH_MOUNT": path,
+        "VAULT_USERNAME": "ada",
+        "VAULT_PASSWORD": "pass-4711",
+    }
+    assert open_vault(openbao.url, environ).whoami().subject.endswith("ada")
+    with pytest.raises(UnauthenticatedError) as caught:
+        open_vault(openbao.url, {**environ, "VAULT_PASSWORD": "wrong-4711"}).whoami()
+    assert "4711" not in str(caught.value)
+
+
+def test_jwt_logs_in(openbao: LocalOpenBao, open_vault: OpenVault, policy: str, mount: Callable[[str], str]) -> None:
+    path = mount("jwt")
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    openbao.call("POST", f"auth/{path}/config", {"jwt_validation_pubkeys": [public.decode()]})
+    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": [policy]}
+    openbao.call("POST", f"auth/{path}/role/pod", role)
+    claims = {"sub": "pipeline", "aud": "vault", "iat": int(time.time()), "exp": int(time.time()) + 60}
+    environ = {
+        "PLATFORM_SECRETS_VAULT_AUTH": "jwt",
+        "PLATFORM_SECRETS_VAULT_AUTH_MOUNT": path,
+        "VAULT_ROLE": "pod",
+        "VAULT_JWT": jwt.encode(claims, key, algorithm="ES256"),
+    }
+    assert open_vault(openbao.url, environ).whoami().subject.endswith("pipeline")
+
+
+def test_kubernetes_sends_the_pods_token_to_its_method(
+    gateway: FaultyGateway, open_vault: OpenVault, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("eyJ.pod")
+    environ = {
+        "PLATFORM_SECRETS_VAULT_AUTH": "kubernetes",
+        "VAULT_ROLE": "app",
+        "VAULT_JWT_FILE": str(tmp_path / "token"),
+    }
+    with pytest.raises(UnauthenticatedError, match="kubernetes log-in"):
+        open_vault(gateway.url, environ).whoami()
+    assert [(seen.method, seen.path) for seen in gateway.seen] == [("POST", "/v1/auth/kubernetes/login")]
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"HOME": "/nonexistent"}, "VAULT_TOKEN"),
+        ({"VAULT_TOKEN": "two words"}, "VAULT_TOKEN"),
+        ({"VAULT_TOKEN": "hvs.ünicode"}, "VAULT_TOKEN"),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "ldap"}, "approle"),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "approle"}, "VAULT_ROLE_ID"),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "approle", "VAULT_ROLE_ID": "a"}, "VAULT_SECRET_ID"),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "kubernetes"}, "VAULT_ROLE"),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "kubernetes", "VAULT_ROLE": "a"}, "serviceaccount/token"),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "jwt", "VAULT_ROLE": "a", "VAULT_JWT_FILE": "/nonexistent"}, "VAULT_JWT"),
+        (
+            {"PLATFORM_SECRETS_VAULT_AUTH": "userpass", "VAULT_USERNAME": "../x", "VAULT_PASSWORD": "p"},
+            "VAULT_USERNAME",
+        ),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "jwt", "PLATFORM_SECRETS_VAULT_AUTH_MOUNT": "../sys"}, "AUTH_MOUNT"),
+    ],
+)
+def test_a_log_in_that_lacks_something_names_the_variable_and_sends_nothing(
+    gateway: FaultyGateway, open_vault: OpenVault, environ: dict[str, str], named: str
+) -> None:
+    with pytest.raises(UnauthenticatedError, match=named) as caught:
+        open_vault(gateway.url, environ).whoami()
+    assert "two words" not in str(caught.value)
+    assert gateway.seen == []
+
+
+def test_proof_18_a_token_that_runs_out_is_replaced_by_one_new_log_in(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
+) -> None:
+    environ = app_role(openbao, mount("approle"), policy, token_num_uses=6)
+    store = open_vault(gateway.url, environ)
+    name = f"login/{uuid.uuid4().hex}"
+    store.write(name, {"A": Secret("0")}, None)
+    for number in range(12):
+        store.write(name, {"A": Secret(str(number))}, store.read(name))
+    assert store.read(name).version == "13"
+    assert gateway.count("POST", "/login") > 1
+
+
+def test_proof_18_a_given_token_that_runs_out_ends_with_its_own_error_and_no_half_item(
+    openbao: LocalOpenBao, open_vault: OpenVault, policy: str
+) -> None:
+    token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "1s", "renewable": False})
+    store = open_vault(openbao.url, {"VAULT_TOKEN": token["auth"]["client_token"]})
+    name = f"login/{uuid.uuid4().hex}"
+    store.write(name, {"A": Secret("1")}, None)
+    base = store.read(name)
+    time.sleep(1.1)
+    with pytest.raises(ExpiredTokenError, match="expired"):
+        store.write(name, {"A": Secret("2")}, base)
+    again = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    assert again.read(name).version == "1"
+    assert again.write(name, {"A": Secret("2")}, base).version == "2"
+
+
+def test_a_token_is_renewed_before_it_runs_out(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str
+) -> None:
+    token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "2s", "renewable": True})
+    store = open_vault(gateway.url, {"VAULT_TOKEN": token["auth"]["client_token"]}, StoreOptions())
+    name = f"login/{uuid.uuid4().hex}"
+    store.write(name, {"A": Secret("1")}, None)
+    end = time.monotonic() + 2.6
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        store.read(name)
+    assert gateway.count("POST", "renew-self") >= 1
+
+
+def test_a_renewal_that_is_refused_does_not_disturb(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
+) -> None:
+    openbao.call(
+        "PUT",
+        "sys/policies/acl/narrow-login",
+        {"policy": POLICY + ' path "auth/token/lookup-self" { capabilities = ["read"] }'},
+    )
+    body = {"policies": ["narrow-login"], "ttl": "2s", "renewable": True, "no_default_policy": True}
+    token = openbao.call("POST", "auth/token/create", body)
+    store = open_vault(gateway.url, {"VAULT_TOKEN": token["auth"]["client_token"]}, StoreOptions())
+    name = f"login/{uuid.uuid4().hex}"
+    store.write(name, {"A": Secret("1")}, None)
+    time.sleep(1.5)
+    assert [store.read(name).version for _ in range(3)] == ["1"] * 3
+    assert gateway.count("POST", "renew-self") == 1
+
+
+def test_a_user_name_that_leaves_its_place_is_refused(gateway: FaultyGateway, open_vault: OpenVault) -> None:
+    with pytest.raises(InvalidNameError):
+        open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any", "VAULT_NAMESPACE": "../x"})
