@@ -104,7 +104,7 @@ def _page(
 
 def _after(token: str | None) -> str:
     try:
-        return "" if token is None else base64.urlsafe_b64decode(token).decode()
+        return "" if token is None else base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except ValueError:
         raise RefusedError(400, "BadParameter", "Invalid $skiptoken") from None
 
