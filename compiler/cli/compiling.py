@@ -1,0 +1,62 @@
+"""A compile for a command: the project's result, with what is wrong shown where and how the command wants it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import UsageError
+from compiler.library import UnknownEnvironmentError
+from compiler.model.credential import conceal
+from compiler.model.diagnostic import Severity
+from compiler.pipeline import Result, compile_project
+from compiler.render.excerpt import show
+from compiler.render.interface import format_named
+from compiler.render.printable import printable
+from compiler.rules import ALL_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from compiler.cli.invocation import Invocation
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Environment
+    from compiler.stages.outside import Outside
+
+
+def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -> Result:
+    """`compile_project`, with a name that no environment has as a usage error."""
+    try:
+        return compile_project(root, names, outside)
+    except UnknownEnvironmentError as error:
+        known = f"the environments are {', '.join(error.known)}" if error.known else "there are no environments"
+        raise UsageError(printable(conceal(str(error))), error.help or known) from None
+
+
+def report(diagnostics: Sequence[Diagnostic], invocation: Invocation, form: str = "text") -> None:
+    """Shows all `diagnostics` of a run: text on standard error, where people look; other formats on standard output."""
+    stream = sys.stderr if form == "text" else sys.stdout
+    text = format_named(form).render(show(diagnostics), ALL_RULES, colour=invocation.may_colour(stream))
+    stream.write(text)
+
+
+def report_errors(diagnostics: Sequence[Diagnostic], invocation: Invocation) -> None:
+    """Shows only the errors of a run, for commands that are not there to judge the input."""
+    shown = [each for each in show(diagnostics) if each.severity is Severity.ERROR]
+    sys.stderr.write(format_named("text").render(shown, ALL_RULES, colour=invocation.may_colour(sys.stderr)))
+
+
+def tell_notes(result: Result) -> None:
+    """What came from outside the files decides what is written: it is said."""
+    for note in result.notes:
+        sys.stderr.write(f"note: {printable(conceal(note))}\n")
+
+
+def environments(result: Result, invocation: Invocation) -> tuple[Environment, ...]:
+    """The environments of a run without errors; nothing, and the errors shown, where there are any."""
+    if result.failed or result.project is None:
+        report_errors(result.diagnostics, invocation)
+        return ()
+    tell_notes(result)
+    return result.project.environments

@@ -1,0 +1,107 @@
+"""One run of one sub-command: its arguments parsed, the project's folder found, and how its output may look."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
+
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.exit_codes import OK
+from compiler.cli.options import Parser
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+_MARK = "environments"
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """The options that stand before the command."""
+
+    root: str | None = None
+    is_colourless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a command is given beside its own arguments."""
+
+    options: Globals
+
+    @property
+    def root(self) -> Path:
+        """The project's folder: `--root`, else the nearest one upward that has environments/. Raises UsageError."""
+        if self.options.root is not None:
+            root = Path(self.options.root)
+            if not (root / _MARK).is_dir():
+                raise UsageError(f'there is no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
+            return root.absolute()
+        here = working_folder()
+        for folder in (here, *here.parents):
+            if (folder / _MARK).is_dir():
+                return folder
+        raise UsageError(
+            f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
+        )
+
+    def may_colour(self, stream: TextIO) -> bool:
+        """Whether colour is wanted on `stream`: a terminal, and nobody said no (https://no-color.org)."""
+        refused = self.options.is_colourless or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not refused and stream.isatty()
+
+
+_NEW_PROJECT = "start one with `platform-secrets new project`"
+
+
+class Command(Protocol):
+    """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
+
+    DESCRIPTION: str
+    EXAMPLES: tuple[str, ...]
+
+    def configure(self, parser: Parser) -> None: ...
+    def run(self, arguments: Namespace, invocation: Invocation) -> int: ...
+
+
+def command(module: str) -> Command:
+    """The sub-command of that module; only the one that is used is imported."""
+    return cast("Command", import_module(f"compiler.cli.{module}"))
+
+
+def parser_of(name: str, module: str) -> Parser:
+    """The parser of the sub-command `name`."""
+    chosen = command(module)
+    parser = Parser(name, chosen.DESCRIPTION, chosen.EXAMPLES)
+    chosen.configure(parser)
+    return parser
+
+
+def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -> int:
+    """Parses `arguments` and runs the sub-command `name`; returns its exit code."""
+    parser = parser_of(name, module)
+    if _asks_for_help(arguments):
+        # Before parsing: a help that first wants the command line to be right helps nobody.
+        sys.stdout.write(parser.format_help())
+        return OK
+    parsed = parser.parse(arguments)
+    root = parsed.root if parsed.root is not None else options.root
+    colourless = parsed.no_color or options.is_colourless
+    return command(module).run(parsed, Invocation(Globals(root, colourless)))
+
+
+def working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        raise CannotRunError("the working folder does not exist any more", "change to another folder") from None
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    before_values = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--help" in before_values or "-h" in before_values

@@ -1,0 +1,127 @@
+"""argv in, exit code out: picks the sub-command, and is the only place where an exception becomes a message."""
+
+from __future__ import annotations
+
+import sys
+
+from compiler import __version__
+from compiler.cli.errors import CommandError, UsageError
+from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OK, USAGE
+
+TYPE_CHECKING = False  # not from typing: `--help` is to start at once
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compiler.cli.invocation import Globals
+
+PROGRAM = "platform-secrets"
+
+# name: the module of compiler.cli, and its line in the help. Static, so that the help imports no command.
+COMMANDS = {
+    "compile": ("compile", "prove environments and write their values files"),
+    "explain": ("explain", "tell where each value of an environment comes from"),
+    "diff": ("diff", "compare environments, stores or files by meaning"),
+    "render": ("render", "print an environment's manifests, through Helm"),
+    "rules": ("rules", "list every rule, or show one rule's page"),
+    "new": ("new", "start a project, an environment or a secret"),
+    "completion": ("completion", "print the completion script of a shell"),
+}
+_TAKES_VALUE = "--root"
+_FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command that `argv` names and returns its exit code; whatever happens, it raises nothing."""
+    is_debug = "--debug" in argv
+    try:
+        return _run(argv)
+    except CommandError as error:
+        _say_error(error)
+        return USAGE if isinstance(error, UsageError) else COULD_NOT_RUN
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
+        from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
+
+        sys.stderr.write(describe(error, is_debug=is_debug))
+        return COULD_NOT_RUN
+
+
+def _run(argv: Sequence[str]) -> int:
+    options, rest = _split(argv)
+    if "--version" in options:
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        return OK
+    if "--help" in options or "-h" in options:
+        sys.stdout.write(help_text())
+        return OK
+    if not rest:
+        raise UsageError("no command is named", f"`{PROGRAM} --help` lists them")
+    name, *arguments = rest
+    if name not in COMMANDS:
+        raise _unknown(name)
+    # Only now: the help needs neither argparse nor a command.
+    from compiler.cli.invocation import invoke  # noqa: PLC0415
+
+    return invoke(name, COMMANDS[name][0], arguments, _globals(options))
+
+
+def help_text() -> str:
+    """What `platform-secrets --help` prints."""
+    widest = max(map(len, COMMANDS))
+    commands = "".join(f"  {name.ljust(widest)}  {line}\n" for name, (_, line) in COMMANDS.items())
+    return f"""usage: {PROGRAM} [--root DIR] [--no-color] [--debug] COMMAND ...
+
+Compiles an AI platform's environments into proven Helm values for External Secrets Operator.
+
+commands:
+{commands}
+options, before or after the command:
+  --root DIR  the project's folder; by default the nearest one upward that has environments/
+  --no-color  no colour, as with NO_COLOR in the environment
+  --debug     after an unexpected error, show where it happened
+  --version   print the version
+  -h, --help  print this help; after a command, that command's
+
+example:
+  {PROGRAM} compile prod
+"""
+
+
+def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The options that stand before the command, and the command with what follows it."""
+    options: dict[str, str] = {}
+    rest = list(argv)
+    while rest and rest[0].startswith("-"):
+        option, equals, value = rest.pop(0).partition("=")
+        if option == _TAKES_VALUE and (equals or rest):
+            options[option] = value if equals else rest.pop(0)
+        elif option == _TAKES_VALUE:
+            raise UsageError(f"{option} needs a folder")
+        elif option in _FLAGS and not equals:
+            options[option] = ""
+        else:
+            raise UsageError("there is no such option before the command", f"`{PROGRAM} --help` lists them")
+    return options, rest
+
+
+def _globals(options: dict[str, str]) -> Globals:
+    from compiler.cli.invocation import Globals  # noqa: PLC0415 - see _run
+
+    return Globals(options.get(_TAKES_VALUE), is_colourless="--no-color" in options)
+
+
+def _unknown(name: str) -> UsageError:
+    from compiler.model.credential import conceal  # noqa: PLC0415 - only where it is needed
+    from compiler.model.suggestion import suggest  # noqa: PLC0415
+
+    return UsageError(f'there is no command "{conceal(name)}"', suggest(name, COMMANDS, "commands"))
+
+
+def _say_error(error: CommandError) -> None:
+    lines = [f"error: {error}"]
+    lines += [f"  {line}" for line in error.details.splitlines()]
+    if error.help:
+        lines.append(f"help: {error.help}")
+    sys.stderr.write("\n".join(lines) + "\n")

@@ -1,0 +1,67 @@
+"""The pieces of argparse that commands share: a parser that raises instead of exiting, and the common options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NoReturn
+
+from compiler.cli.errors import UsageError
+from compiler.cli.main import PROGRAM
+from compiler.model.credential import conceal
+from compiler.model.suggestion import closest
+from compiler.render.interface import FORMATS
+from compiler.render.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Parser(argparse.ArgumentParser):
+    """A sub-command's parser: full option names only, options anywhere, and what is wrong raised as UsageError."""
+
+    def __init__(self, command: str, description: str, examples: Sequence[str]) -> None:
+        super().__init__(
+            prog=f"{PROGRAM} {command}",
+            description=description,
+            epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
+        self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
+        self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        parsed, unknown = self.parse_known_intermixed_args(list(arguments))
+        if unknown:
+            raise UsageError(f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))
+        return parsed
+
+    def options(self) -> tuple[str, ...]:
+        """Every option that the help shows, for completion."""
+        return tuple(
+            option
+            for action in self._actions
+            if action.help is not argparse.SUPPRESS
+            for option in action.option_strings
+            if option.startswith("--")
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(printable(conceal(message)), f"`{self.prog} --help` shows what there is")
+
+    def _what(self, word: str) -> str:
+        shown = printable(conceal(word.partition("=")[0]))
+        return f'option "{shown}"' if word.startswith("-") else f'place for "{shown}"'
+
+    def _way_out(self, word: str) -> str:
+        match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None
+        return f'did you mean "{match}"?' if match else f"`{self.prog} --help` shows what there is"
+
+
+def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS) -> None:
+    parser.add_argument("--format", choices=formats, default="text", help=f"{', '.join(formats)}; text by default")
+
+
+def add_store(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("--store", metavar="ID", help=help_text)

@@ -1,0 +1,35 @@
+"""`--store` and the environment variables of a command in; what counts of them, or the usage error they make, out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import UsageError
+from compiler.stages.outside import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool = False) -> Outside:
+    """What counts from outside for a command that names the environments `named`.
+
+    Raises UsageError where a store is asked for and not exactly one environment is named: a variable that somebody
+    forgot must not move all environments to another store. `ignores_variable` says so on standard error where it does.
+    """
+    variable = os.environ.get(STORE_VARIABLE)
+    if ignores_variable and variable:
+        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: a check asks what the files alone say\n")
+    if len(set(named)) != 1:
+        if store is not None:
+            raise UsageError(f"{STORE_OPTION} is for one environment, {_how_many(named)}", "name exactly one")
+        if variable and not ignores_variable:
+            message = f"{STORE_VARIABLE} is set; it is for one environment, {_how_many(named)}"
+            raise UsageError(message, f"name exactly one, or unset {STORE_VARIABLE}")
+    return outside_of(store, os.environ, variable_counts=not ignores_variable)
+
+
+def _how_many(named: Sequence[str]) -> str:
+    return f"and {len(set(named))} are named" if named else "and none is named, which means all"

@@ -1,0 +1,87 @@
+"""The process's standard output and error in; streams that write UTF-8 and outlive a closed pipe or a full disk out."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import contextmanager
+
+from compiler.cli.exit_codes import COULD_NOT_RUN
+
+TYPE_CHECKING = False  # not from typing: `--help` is to start at once
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    from typing_extensions import Buffer
+
+
+class Outlet(io.RawIOBase):
+    """A file descriptor that swallows what can no longer be written, so that a command ends as it would have.
+
+    `error` is what went wrong first. A closed pipe is no error: whoever closed it has read enough.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._lost = False
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data)
+        if not self._lost:
+            try:
+                return os.write(self._descriptor, view)
+            except BrokenPipeError:
+                self._lost = True
+            except OSError as error:
+                self._lost, self.error = True, error
+        return view.nbytes
+
+
+class Streams:
+    """The two outlets of the process."""
+
+    def __init__(self) -> None:
+        self.outlets = (Outlet(1), Outlet(2))
+
+    def code(self, code: int) -> int:
+        """The exit code: a command whose output was lost, to a full disk for one, did not do what was asked."""
+        return COULD_NOT_RUN if any(outlet.error is not None for outlet in self.outlets) else code
+
+
+@contextmanager
+def open_streams() -> Iterator[Streams]:
+    """Puts the streams in place of `sys.stdout` and `sys.stderr`, and flushes them at the end.
+
+    UTF-8 whatever the locale: output holds names from UTF-8 files, and the same run is to give the same bytes.
+    """
+    streams = Streams()
+    sys.stdout, sys.stderr = (_text(outlet, outlet.fileno()) for outlet in streams.outlets)
+    try:
+        yield streams
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        error = streams.outlets[0].error
+        if error is not None:
+            sys.stderr.write(f"error: the output cannot be written: {(error.strerror or 'unknown reason').lower()}\n")
+            sys.stderr.flush()
+
+
+def _text(outlet: Outlet, descriptor: int) -> TextIO:
+    is_line_buffered = descriptor == 2 or outlet.isatty()  # noqa: PLR2004 - standard error, by its number
+    return io.TextIOWrapper(
+        io.BufferedWriter(outlet), encoding="utf-8", errors="backslashreplace", line_buffering=is_line_buffered
+    )

@@ -1,0 +1,47 @@
+"""A whole project in; its values files without an environment removed, unless somebody else wrote them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.source import Source, Span
+from compiler.stages.emit import HEADER
+from compiler.stages.write import read_old
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.model.project import Project
+
+
+def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
+    """The paths, as shown to people, of the files that were removed; and why others were not.
+
+    Only for a project that `is_whole`. A file that does not begin as the compiler's own do, or that it could not
+    replace, is left alone: `foreign-output`, `unwritable-output`.
+    """
+    removed: list[str] = []
+    diagnostics: list[Diagnostic] = []
+    for name, shown in project.values_files.items():
+        if name in project.names:
+            continue
+        text, found = read_old(root / shown, shown, HEADER)
+        diagnostics += found
+        if text is None:
+            continue
+        if not text.startswith(HEADER):
+            diagnostics.append(_kept("foreign-output", shown, "was not written by this compiler"))
+            continue
+        try:
+            (root / shown).unlink()
+        except OSError as error:
+            reason = (error.strerror or "unknown reason").lower()
+            diagnostics.append(_kept("unwritable-output", shown, f"cannot be removed: {reason}"))
+        else:
+            removed.append(shown)
+    return tuple(removed), tuple(diagnostics)
+
+
+def _kept(rule: str, shown: str, why: str) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, f"{shown} {why}", Span(Source(shown)), help="remove it yourself")
