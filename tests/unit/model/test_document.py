@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.model.document import Node
+from compiler.model.source import Source
+
+TEXT = "stores: {vault: {mount: secret}}\nuse: [pat]\nslack:\n"
+SOURCE = Source("a.yaml", TEXT)
+
+
+def node(value: object, text: str, key: str = "") -> Node:
+    start = TEXT.index(text)
+    key_start = TEXT.index(key) if key else -1
+    return Node(value, SOURCE, start, start + len(text), key_start, key_start + len(key) if key else -1)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def root() -> Node:
+    mount = node("secret", "secret", "mount")
+    vault = node({"mount": mount}, "{mount: secret}", "vault")
+    stores = node({"vault": vault}, "{vault: {mount: secret}}", "stores")
+    use = node((node("pat", "pat"),), "[pat]", "use")
+    slack = Node(None, SOURCE, 50, 50, 44, 49)
+    return Node({"stores": stores, "use": use, "slack": slack}, SOURCE, 0, len(TEXT))
+
+
+def test_a_path_leads_to_a_node_or_nothing(root: Node) -> None:
+    mount = root.get("stores", "vault", "mount")
+    assert mount is not None
+    assert mount.value == "secret"
+    assert root.get() is root
+    for missing in (
+        ("stores", "azure"),
+        ("stores", "azure", "mount"),
+        ("use", "pat"),
+        ("stores", "vault", "mount", "x"),
+    ):
+        assert root.get(*missing) is None
+
+
+def test_text_is_for_strings_only(root: Node) -> None:
+    assert root.text("stores", "vault", "mount") == "secret"
+    assert root.text("stores", "vault") is None
+    assert root.text("slack") is None
+    assert root.text("nothing") is None
+
+
+def test_the_nearest_node_stands_for_a_missing_one(root: Node) -> None:
+    assert root.nearest("stores", "vault", "server", "x") is root.get("stores", "vault")
+    assert root.nearest("nothing") is root
+    assert root.nearest("stores", "vault", "mount") is root.get("stores", "vault", "mount")
+
+
+def test_spans_of_a_value_and_its_key(root: Node) -> None:
+    vault = root.children["stores"].children["vault"]
+    assert vault.span.where == "a.yaml:1:17"
+    assert vault.key_span.where == "a.yaml:1:10"
+    item = root.children["use"].items[0]
+    assert item.key_span == item.span
+
+
+def test_children_and_items_exist_for_their_kind_only(root: Node) -> None:
+    assert list(root.children) == ["stores", "use", "slack"]
+    assert root.items == ()
+    assert root.children["use"].children == {}
+    assert root.children["slack"].children == {}
+
+
+def test_only_an_unwritten_null_is_empty(root: Node) -> None:
+    assert root.children["slack"].is_empty
+    assert not Node(None, SOURCE, 0, 4).is_empty
+    assert not Node("", SOURCE, 3, 3).is_empty
+
+
+def test_plain_data_and_walk_reach_everything(root: Node) -> None:
+    assert root.plain_data() == {"stores": {"vault": {"mount": "secret"}}, "use": ["pat"], "slack": None}
+    assert [each.start for each in root.walk()] == [0, 8, 16, 24, 38, 39, 50]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.model.duration import parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "canonical"),
+    [
+        ("1h", 3600, "1h0m0s"),
+        ("90m", 5400, "1h30m0s"),
+        ("1h30m", 5400, "1h30m0s"),
+        ("1.5h", 5400, "1h30m0s"),
+        (".5m", 30, "30s"),
+        ("1.m", 60, "1m0s"),
+        ("30s", 30, "30s"),
+        ("60s", 60, "1m0s"),
+        ("1000ms", 1, "1s"),
+        ("1000000µs", 1, "1s"),
+        ("1000000μs", 1, "1s"),
+        ("1000000us", 1, "1s"),
+        ("1000000000ns", 1, "1s"),
+        ("500ms500ms", 1, "1s"),
+        ("1s1h", 3601, "1h0m1s"),
+        ("2562047h", 2562047 * 3600, "2562047h0m0s"),
+    ],
+)
+def test_what_go_reads(text: str, seconds: int, canonical: str) -> None:
+    duration = parse_duration(text)
+    assert duration is not None
+    assert (duration.seconds, duration.text) == (seconds, canonical)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "0s",
+        "1",
+        "1d",
+        "h",
+        "1 h",
+        "-1h",
+        "+1h",
+        "1h ",
+        "1h\n",
+        "1H",
+        "1_0s",
+        "1e3s",
+        ".s",
+        "1.5",
+        "٣h",
+        "2562048h",
+    ],
+)
+def test_what_go_or_the_operator_refuses(text: str) -> None:
+    assert parse_duration(text) is None
+
+
+@pytest.mark.parametrize("text", ["1ms", "1.5s", "1h1ns"])
+def test_a_part_of_a_second_is_refused(text: str) -> None:
+    assert parse_duration(text) is None
+
+
+@given(st.integers(1, 10**9))
+def test_the_canonical_form_is_stable_and_means_the_same(seconds: int) -> None:
+    duration = parse_duration(f"{seconds}s")
+    assert duration is not None
+    assert duration.seconds == seconds
+    assert parse_duration(duration.text) == duration
