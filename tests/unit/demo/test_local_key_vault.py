@@ -230,9 +230,7 @@ def test_the_sdk_waits_out_a_slow_recovery() -> None:
 
 def test_as_a_program_it_prints_what_to_export_and_stops_on_interrupt() -> None:
     command = [sys.executable, "-m", "compiler.demo.local_key_vault", "--port", "0", "--no-limits"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-    ) as run:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         lines = [run.stdout.readline().strip() for _ in range(4)]
         exported = dict(line.removeprefix("export ").split("=", 1) for line in lines[:3])
