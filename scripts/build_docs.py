@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 TRANSCRIPT = re.compile(r"(<!-- run\n(?P<script>.*?)-->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
 COPIED = ("environments", "chart", "schemas", "Makefile", ".vscode")
-ENVIRONMENT = """What `environments/<env>.yaml`, `environments/base.yaml` and the files of `environments/layers/` may say.
+ENVIRONMENT = """What `environments/<env>.yaml`, `environments/base.yaml` and the files of `environments/layers/` say.
 Nothing is required in a single file: what a complete environment needs is checked after its layers are merged."""
 CATALOGUE = "What `environments/catalogue.yaml` says of every secret that exists. Environments choose from it."
 VALUES = """What the compiler writes into `chart/values-<env>.yaml` and the chart reads: fully resolved, closed, every
@@ -62,7 +62,7 @@ def pages() -> dict[str, str]:
 def commands_page() -> str:
     """The help of the program and of each command, as it prints it at 100 columns."""
     lines = ["# Commands", "", GENERATED, "", "Also as `python -m compiler`. `make help` lists the `make` targets.", ""]
-    for name in ("", *(command.name for command in COMMANDS)):
+    for name in ("", *COMMANDS):
         title = f"platform-secrets {name}".strip()
         lines += [f"## {title}", "", "```text", run_shell(f"{title} --help", ROOT).rstrip(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
