@@ -6,6 +6,7 @@ Randomness is how often neighbouring characters stand together that names and wo
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import TYPE_CHECKING
@@ -57,19 +58,6 @@ _RARE_AFTER = {
     "y": "abdfghjkoqruvwxyz",
     "z": "bcdfghjklmnopqrstvwxyz",
 }
-# Pairs that names seldom have: a lower-case letter before a capital, a letter beside a digit, rare letters together;
-# but not a letter twice, which is how placeholders are made (`xxxx`).
-_SURPRISES = frozenset(
-    [(lower, upper) for lower in ascii_lowercase for upper in ascii_uppercase]
-    + [pair for letter in ascii_letters for digit in digits for pair in ((letter, digit), (digit, letter))]
-    + [
-        pair
-        for first, seconds in _RARE_AFTER.items()
-        for second in seconds
-        if second != first
-        for pair in ((first, second), (first.upper(), second), (first.upper(), second.upper()))
-    ]
-)
 _LOWER, _UPPER, _DIGIT = re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]")
 
 # How many surprises within how many neighbouring pairs make a word random. Measured on 50,000 generated values of each
@@ -107,8 +95,26 @@ def _is_random(word: str) -> bool:
     return _are_within(surprises, needed, _WINDOW)
 
 
+# Pairs that names seldom have: a lower-case letter before a capital, a letter beside a digit, rare letters together;
+# but not a letter twice, which is how placeholders are made (`xxxx`).
+@cache
+def _surprising_pairs() -> frozenset[tuple[str, str]]:
+    return frozenset(
+        [(lower, upper) for lower in ascii_lowercase for upper in ascii_uppercase]
+        + [pair for letter in ascii_letters for digit in digits for pair in ((letter, digit), (digit, letter))]
+        + [
+            pair
+            for first, seconds in _RARE_AFTER.items()
+            for second in seconds
+            if second != first
+            for pair in ((first, second), (first.upper(), second), (first.upper(), second.upper()))
+        ]
+    )
+
+
 def _surprises(word: str) -> list[int]:
-    return [at for at, pair in enumerate(pairwise(word)) if pair in _SURPRISES]
+    surprising = _surprising_pairs()
+    return [at for at, pair in enumerate(pairwise(word)) if pair in surprising]
 
 
 def _are_within(places: list[int], count: int, window: int) -> bool:

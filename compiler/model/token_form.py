@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,49 +13,45 @@ _KEY_LABEL = "[A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}"
 # Each begins with a literal, so that the matcher can skip to the few places where one may stand; a boundary to the
 # left is therefore a look-behind after it. Every repetition that may fail is bounded by what cannot occur inside it,
 # so that hostile text costs linear time.
-_TOKENS = re.compile(
-    "|".join(
-        (
-            r"gh[pousr]_[A-Za-z0-9]{16,}",  # GitHub
-            r"github_pat_[A-Za-z0-9_]{16,}",
-            r"gl(?:pat|oas|dt|rt|rtr|ptt|soat|cbt|ft|ffct|imt|agent)-[A-Za-z0-9_.-]{16,}",  # GitLab
-            r"xox[a-z]-[A-Za-z0-9-]{10,}",  # Slack
-            r"xoxe\.xox[a-z]-[A-Za-z0-9-]{10,}",
-            r"xapp-[0-9]-[A-Za-z0-9-]{10,}",
-            r"xwfp-[A-Za-z0-9-]{10,}",
-            r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/]{10,}",
-            r"sk-(?<![A-Za-z0-9]sk-)(?:proj|svcacct|admin|ant|or|lf)-[A-Za-z0-9_-]{16,}",  # OpenAI and its like
-            r"sk-(?<![A-Za-z0-9]sk-)[A-Za-z0-9]{20,}",
-            r"gsk_[A-Za-z0-9]{20,}",
-            r"xai-[A-Za-z0-9]{30,}",
-            r"hf_[A-Za-z0-9]{30,}",
-            r"sk_(?:live|test)_[A-Za-z0-9]{10,}",  # Stripe
-            r"rk_(?:live|test)_[A-Za-z0-9]{10,}",
-            r"whsec_[A-Za-z0-9+/=]{16,}",
-            *(  # AWS
-                rf"{prefix}(?<![A-Za-z0-9]{prefix})[A-Z0-9]{{16}}(?![A-Za-z0-9_])"
-                for prefix in ("AKIA", "ASIA", "AGPA", "AIDA", "AROA", "ABIA", "ACCA")
-            ),
-            r"AIza[A-Za-z0-9_-]{20,}",  # Google
-            r"ya29\.[A-Za-z0-9_-]{16,}",
-            r"GOCSPX-[A-Za-z0-9_-]{16,}",
-            r"hv[sbr]\.[A-Za-z0-9_-]{16,}",  # Vault and OpenBao, with their older forms
-            r"s\.(?<![A-Za-z0-9_.-]s\.)[A-Za-z0-9]{24,}",
-            r"b\.(?<![A-Za-z0-9_.-]b\.)[A-Za-z0-9]{24,}",
-            r"r\.(?<![A-Za-z0-9_.-]r\.)[A-Za-z0-9]{24,}",
-            r"npm_[A-Za-z0-9]{20,}",
-            r"pypi-[A-Za-z0-9_-]{32,}",
-            r"dckr_pat_[A-Za-z0-9_-]{16,}",
-            r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",  # SendGrid
-            r"AT(?:ATT|CTT|STT|BB)[A-Za-z0-9_=-]{16,}",  # Atlassian
-            r"glsa_[A-Za-z0-9_]{16,}",  # Grafana
-            r"lin_api_[A-Za-z0-9]{16,}",
-            r"dapi[0-9a-f]{32}",  # Databricks
-            r"AGE-SECRET-KEY-1[A-Z0-9]{20,}",
-            r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*",  # JWT: `{"` in Base64
-            rf"-----BEGIN {_KEY_LABEL}-----(?s:.*?)(?:-----END {_KEY_LABEL}-----|\Z)",  # PEM, OpenSSH, PGP
-        )
-    )
+_TOKENS = (
+    r"gh[pousr]_[A-Za-z0-9]{16,}",  # GitHub
+    r"github_pat_[A-Za-z0-9_]{16,}",
+    r"gl(?:pat|oas|dt|rt|rtr|ptt|soat|cbt|ft|ffct|imt|agent)-[A-Za-z0-9_.-]{16,}",  # GitLab
+    r"xox[a-z]-[A-Za-z0-9-]{10,}",  # Slack
+    r"xoxe\.xox[a-z]-[A-Za-z0-9-]{10,}",
+    r"xapp-[0-9]-[A-Za-z0-9-]{10,}",
+    r"xwfp-[A-Za-z0-9-]{10,}",
+    r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/]{10,}",
+    r"sk-(?<![A-Za-z0-9]sk-)(?:proj|svcacct|admin|ant|or|lf)-[A-Za-z0-9_-]{16,}",  # OpenAI and its like
+    r"sk-(?<![A-Za-z0-9]sk-)[A-Za-z0-9]{20,}",
+    r"gsk_[A-Za-z0-9]{20,}",
+    r"xai-[A-Za-z0-9]{30,}",
+    r"hf_[A-Za-z0-9]{30,}",
+    r"sk_(?:live|test)_[A-Za-z0-9]{10,}",  # Stripe
+    r"rk_(?:live|test)_[A-Za-z0-9]{10,}",
+    r"whsec_[A-Za-z0-9+/=]{16,}",
+    *(  # AWS
+        rf"{prefix}(?<![A-Za-z0-9]{prefix})[A-Z0-9]{{16}}(?![A-Za-z0-9_])"
+        for prefix in ("AKIA", "ASIA", "AGPA", "AIDA", "AROA", "ABIA", "ACCA")
+    ),
+    r"AIza[A-Za-z0-9_-]{20,}",  # Google
+    r"ya29\.[A-Za-z0-9_-]{16,}",
+    r"GOCSPX-[A-Za-z0-9_-]{16,}",
+    r"hv[sbr]\.[A-Za-z0-9_-]{16,}",  # Vault and OpenBao, with their older forms
+    r"s\.(?<![A-Za-z0-9_.-]s\.)[A-Za-z0-9]{24,}",
+    r"b\.(?<![A-Za-z0-9_.-]b\.)[A-Za-z0-9]{24,}",
+    r"r\.(?<![A-Za-z0-9_.-]r\.)[A-Za-z0-9]{24,}",
+    r"npm_[A-Za-z0-9]{20,}",
+    r"pypi-[A-Za-z0-9_-]{32,}",
+    r"dckr_pat_[A-Za-z0-9_-]{16,}",
+    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",  # SendGrid
+    r"AT(?:ATT|CTT|STT|BB)[A-Za-z0-9_=-]{16,}",  # Atlassian
+    r"glsa_[A-Za-z0-9_]{16,}",  # Grafana
+    r"lin_api_[A-Za-z0-9]{16,}",
+    r"dapi[0-9a-f]{32}",  # Databricks
+    r"AGE-SECRET-KEY-1[A-Z0-9]{20,}",
+    r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*",  # JWT: `{"` in Base64
+    rf"-----BEGIN {_KEY_LABEL}-----(?s:.*?)(?:-----END {_KEY_LABEL}-----|\Z)",  # PEM, OpenSSH, PGP
 )
 # Entra client secrets: three characters, a digit, `Q~`.
 _ENTRA_SECRET = re.compile(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{16,}")
@@ -67,7 +64,7 @@ _WORDS_FOR_SECRETS = (
 )
 # `password=…` of connection strings and query strings, and `password: …` of headers, JSON and comments; the second
 # also occurs in prose, so that what follows needs a digit. Placeholders (`<…>`, `${…}`, `{{…}}`, `***`) are none.
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = (
     rf"(?i:{_WORDS_FOR_SECRETS})"
     r"(?:=[\"']?(?P<plain>(?!(?i:true|false|null|none)\b)[^\s\"'&;,<$({*\[…][^\s\"'&;,]{5,})"
     r"|[\"']?:[ \t]*[\"']?(?i:(?:bearer|basic|token)[ \t]+)?"
@@ -76,9 +73,20 @@ _ASSIGNMENT = re.compile(
 _MAY_BE_ASSIGNMENT = re.compile(r"=|:[ \t\"'].{0,80}?[0-9]")
 
 
+# Compiling these two takes 6 ms, which a run without a text to look at closely need not pay.
+@cache
+def _tokens() -> re.Pattern[str]:
+    return re.compile("|".join(_TOKENS))
+
+
+@cache
+def _assignment() -> re.Pattern[str]:
+    return re.compile(_ASSIGNMENT)
+
+
 def known_forms(text: str) -> Iterator[tuple[int, int]]:
     """The bounds of every credential of a known form in `text`, in no certain order; some may overlap."""
-    for match in _TOKENS.finditer(text):
+    for match in _tokens().finditer(text):
         yield match.span()
     if "Q~" in text:
         for match in _ENTRA_SECRET.finditer(text):
@@ -87,5 +95,5 @@ def known_forms(text: str) -> Iterator[tuple[int, int]]:
         for match in _USER_INFORMATION.finditer(text):
             yield match.span()
     if _MAY_BE_ASSIGNMENT.search(text):
-        for match in _ASSIGNMENT.finditer(text):
+        for match in _assignment().finditer(text):
             yield match.span("plain") if match["plain"] else match.span("named")
