@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -42,6 +42,14 @@ def read_values(text: str) -> ValuesData | None:
     """The data that `text` holds, as a YAML parser reads it, or nothing where it is no YAML."""
     try:
         return cast("ValuesData", yaml.load(text, Loader=_Loader))  # noqa: S506 - a subclass of SafeLoader, in C
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def read_manifests(text: str) -> list[Any] | None:
+    """The manifests that `text`, what Helm prints, holds; nothing where it is no YAML."""
+    try:
+        return [each for each in yaml.load_all(text, Loader=_Loader) if each is not None]
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return None
 

@@ -1,0 +1,242 @@
+"""Each mistake that a template could make must be seen by `compile --parity`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.helm import helm_at
+from compiler.operations.parity import prove
+from compiler.pipeline import compile_project
+
+if TYPE_CHECKING:
+    from compiler.model.project import Project
+    from tests.conftest import Helm
+
+CHART = Path(__file__).resolve().parents[2] / "chart"
+SECRET, LABELS, CLUSTER, STORE = (
+    "external-secret.yaml",
+    "_helpers.tpl",
+    "cluster-secret-store.yaml",
+    "secret-store.yaml",
+)
+
+LOOP = "{{- range $secret := .Values.externalSecrets }}"
+DEFAULTS = "        {{- with $.Values.remoteRefDefaults }}\n        {{- toYaml . | nindent 8 }}\n        {{- end }}\n"
+EXTRA = "---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: extra, namespace: team}\n"
+
+# Every form that the templates have: a bundle and keys one by one, keys elsewhere as property and as whole, both kinds
+# of store, prefixes, labels, annotations, a namespace and an interval of its own, and a version with a fourth default.
+FILES = {
+    "catalogue": """
+secrets:
+  llm:
+    description: The LLM
+    target: llm-secrets
+    remote: {vault: team/llm, azurekv: team-llm}
+    syncWave: -50
+    keys: {LLM_KEY: {description: Key}, LLM_URL: {description: URL}}
+  github:
+    description: GitHub
+    target: github-secrets
+    remote: {vault: team/github, azurekv: team-github}
+    syncWave: -49
+    keys:
+      APP_ID: {description: App id}
+      APP_KEY: {description: PEM text, remote: {azurekv: {name: github-app-key, whole: true}}}
+      HOOK: {description: Hook, remote: {azurekv: {name: team-hooks, property: github}}}
+  only-vault:
+    description: Has no place in Key Vault
+    target: only-vault-secrets
+    remote: {vault: team/only}
+    syncWave: -49
+    keys: {ONLY: {description: Only}}
+""",
+    "one": """
+namespace: team
+store: vault
+refreshInterval: 90m
+externalSecretsOperator: "2.4"
+labels: {team: platform}
+annotations: {example.com/owner: somebody}
+stores:
+  vault:
+    provider: vault
+    name: vault-secret-store
+    server: https://vault.example.com
+    prefix: one/
+    render: true
+    conditions: {namespaces: [team, other]}
+    auth: {kubernetes: {role: reader, serviceAccount: {name: eso, namespace: eso, audiences: [vault]}}}
+  azure:
+    provider: azurekv
+    name: azure-keyvault-store
+    kind: SecretStore
+    prefix: one-
+    vaultUrl: https://team-one.vault.azure.net
+    render: true
+    auth: {workloadIdentity: {serviceAccount: {name: eso}}}
+secrets:
+  llm: {fetch: bundle}
+  github: {store: azure, labels: {tier: "1"}, refreshInterval: 10m}
+  only-vault: {namespace: other}
+""",
+}
+
+MUTANTS = {
+    "property": (SECRET, "property: {{ . | quote }}", 'property: "value"'),
+    "property in lower case": (
+        SECRET,
+        "property: {{ . | quote }}\n        {{- with $.Values",
+        "property: {{ . | lower | quote }}\n        {{- with $.Values",
+    ),
+    "whole becomes a property": (
+        SECRET,
+        "{{- with $place.property }}\n        property: {{ . | quote }}",
+        "{{- with $place.property | default $key }}\n        property: {{ . | quote }}",
+    ),
+    "a property becomes whole": (
+        SECRET,
+        "{{- with $place.property }}\n        property: {{ . | quote }}\n        {{- end }}",
+        "",
+    ),
+    "the key's name as property": (
+        SECRET,
+        "{{- with $place.property }}\n        property: {{ . | quote }}",
+        "{{- with $place.property }}\n        property: {{ $key | quote }}",
+    ),
+    "remote key": (
+        SECRET,
+        "        key: {{ $secret.remoteKey | quote }}\n        property",
+        "        key: {{ $secret.name | quote }}\n        property",
+    ),
+    "remote key of a key elsewhere": (SECRET, "key: {{ $place.key | quote }}", "key: {{ $secret.remoteKey | quote }}"),
+    "remote key of a bundle": (
+        SECRET,
+        "    - extract:\n        key: {{ $secret.remoteKey | quote }}",
+        "    - extract:\n        key: {{ $secret.name | quote }}",
+    ),
+    "secretKey": (SECRET, "secretKey: {{ . | quote }}", "secretKey: {{ lower . | quote }}"),
+    "secretKey of a key elsewhere": (SECRET, "secretKey: {{ $key | quote }}", "secretKey: {{ $place.key | quote }}"),
+    "keys elsewhere forgotten": (SECRET, "range $key, $place := $secret.data", "range $key, $place := dict"),
+    "own keys forgotten": (
+        SECRET,
+        "  data:\n    {{- range $secret.keys }}",
+        "  data:\n    {{- range rest $secret.keys }}",
+    ),
+    "wave": (SECRET, "sync-wave: {{ $secret.syncWave | quote }}", 'sync-wave: "-49"'),
+    "no wave": (SECRET, "argocd.argoproj.io/sync-wave: {{ $secret.syncWave | quote }}", 'example.com/wave: "0"'),
+    "target": (
+        SECRET,
+        "  target:\n    name: {{ $secret.name | quote }}",
+        '  target:\n    name: {{ trimSuffix "s" $secret.name | quote }}',
+    ),
+    "name": (
+        SECRET,
+        "metadata:\n  name: {{ $secret.name | quote }}",
+        'metadata:\n  name: {{ printf "x-%s" $secret.name | quote }}',
+    ),
+    "store kind": (SECRET, "kind: {{ $secret.storeRef.kind | quote }}", 'kind: "ClusterSecretStore"'),
+    "store name": (SECRET, "name: {{ $secret.storeRef.name | quote }}", 'name: "vault-secret-store"'),
+    "namespace": (SECRET, "namespace: {{ $secret.namespace | quote }}", "namespace: {{ $.Release.Namespace | quote }}"),
+    "no namespace": (SECRET, "  namespace: {{ $secret.namespace | quote }}\n", ""),
+    "creationPolicy": (SECRET, 'creationPolicy: "Owner"', 'creationPolicy: "Orphan"'),
+    "deletionPolicy": (SECRET, 'deletionPolicy: "Retain"', 'deletionPolicy: "Delete"'),
+    "no deletionPolicy": (SECRET, '    deletionPolicy: "Retain"\n', ""),
+    "refreshInterval": (SECRET, "{{ $secret.refreshInterval | quote }}", '"1h30m0s"'),
+    "apiVersion": (SECRET, "external-secrets.io/v1\n", "external-secrets.io/v1beta1\n"),
+    "a default forgotten": (
+        SECRET,
+        "{{- with $.Values.remoteRefDefaults }}",
+        '{{- with omit $.Values.remoteRefDefaults "nullBytePolicy" }}',
+    ),
+    "all defaults forgotten on a bundle": (
+        SECRET,
+        DEFAULTS + "  {{- else }}",
+        "  {{- else }}",
+    ),
+    "a bundle lacks a key": (
+        SECRET,
+        "data:\n        {{- range $secret.keys }}",
+        "data:\n        {{- range rest $secret.keys }}",
+    ),
+    "a bundle takes another key": (
+        SECRET,
+        '{{ printf "{{ .%s }}" . | quote }}',
+        '"{{ .LLM_KEY }}"'.replace("{{ .LLM_KEY }}", '{{ "{{ .LLM_KEY }}" }}'),
+    ),
+    "a bundle lets everything through": (SECRET, 'mergePolicy: "Replace"', 'mergePolicy: "Merge"'),
+    "a bundle's labels": (SECRET, "metadata:\n        {{- /*", "metadata: {}\n      unused:\n        {{- /*"),
+    "a bundle per key": (SECRET, 'eq $secret.fetch "bundle"', 'eq $secret.fetch "never"'),
+    "label": (LABELS, 'component: "secrets"', 'component: "secret"'),
+    "labels forgotten": (LABELS, "{{ toYaml . }}", ""),
+    "annotations forgotten": (SECRET, "{{- toYaml . | nindent 4 }}\n    {{- end }}\nspec", "{{- end }}\nspec"),
+    "an extra ExternalSecret": (
+        SECRET,
+        LOOP,
+        EXTRA + LOOP,
+    ),
+    "an extra object": (
+        SECRET,
+        LOOP,
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: extra}\n" + LOOP,
+    ),
+    "every ExternalSecret twice": (
+        SECRET,
+        LOOP,
+        "{{- range $secret := concat (values .Values.externalSecrets) (values .Values.externalSecrets) }}",
+    ),
+    "no ExternalSecret": (SECRET, "range $secret := .Values.externalSecrets", "range $secret := dict"),
+    "open cluster store": (
+        CLUSTER,
+        "{{- toYaml $store.conditions | nindent 4 }}",
+        '[{namespaces: ["team", "other", "third"]}]',
+    ),
+    "name of a cluster store": (CLUSTER, "\n  name: {{ $store.name | quote }}", '\n  name: "store"'),
+    "provider of a cluster store": (
+        CLUSTER,
+        "toYaml $store.provider",
+        'toYaml (dict "vault" (omit $store.provider.vault "path"))',
+    ),
+    "kind of a store": (STORE, "kind: SecretStore", "kind: ClusterSecretStore"),
+    "namespace of a store": (STORE, "namespace: {{ $store.namespace | quote }}", 'namespace: "other"'),
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("project")
+    (root / "environments").mkdir()
+    for name, text in FILES.items():
+        (root / f"environments/{name}.yaml").write_text(text)
+    result = compile_project(root)
+    assert result.project is not None
+    assert not result.failed, [(each.span.where, each.message) for each in result.diagnostics]
+    return result.project
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(CHART, tmp_path / "chart", ignore=shutil.ignore_patterns("values-*.yaml"))
+    return tmp_path
+
+
+def test_the_chart_as_it_is_passes_through_every_helm(project: Project, root: Path, helms: tuple[Helm, ...]) -> None:
+    assert prove(project, root, [helm_at(Path(helm.path)) for helm in helms]) == ()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_fails(mutant: str, project: Project, root: Path, helms: tuple[Helm, ...]) -> None:
+    file, old, new = MUTANTS[mutant]
+    path = root / "chart/templates" / file
+    text = path.read_text()
+    assert old in text, "the template has changed: give this mutant its new text"
+    path.write_text(text.replace(old, new))
+    found = prove(project, root, [helm_at(Path(helms[-1].path))])
+    assert found
+    # A mutant that Helm itself refuses would prove nothing about the comparison.
+    assert not [each.message for each in found if "Helm" in each.message]
+    assert {each.rule for each in found} == {"unproven-chart"}
