@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compiler.stages.load import load_text
+from compiler.stages.validate import validate
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "chart/README.md"]
+# Pages whose YAML is a piece of an environment; those of generated pages are proved by the rules' own tests.
+GUIDES = [ROOT / "docs/secret-management.md"]
+HEADINGS = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def anchors(page: str) -> set[str]:
+    prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in HEADINGS.findall(prose)}
+
+
+def test_generated_pages_and_transcripts_are_what_the_program_says() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/build_docs.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_local_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        other = (page.parent / file).resolve() if file else page
+        assert other.exists(), f"{page.name}: {target}"
+        if anchor and other.suffix == ".md":
+            assert anchor in anchors(other.read_text("utf-8")), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=names(GUIDES))
+def test_examples_of_environments_are_valid(page: Path) -> None:
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for indent, block in blocks:
+        text = re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
+        document, diagnostics = load_text("example.yaml", text)
+        assert document is not None, diagnostics
+        assert validate(document, "environment")[1] == ()
+
+
+def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
+    commands = (ROOT / "docs/reference/commands.md").read_text("utf-8")
+    helped = subprocess.run(["/usr/bin/make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True)
+    for task in [
+        "values",
+        "check",
+        "test",
+        "lint",
+        "types",
+        "layers",
+        "golden",
+        "docs",
+        "schemas",
+        "chart",
+        "bench",
+        "clean",
+    ]:
+        assert f"make {task} " in helped.stdout
+    for name in ["compile", "explain", "diff", "render", "rules", "new", "completion"]:
+        assert f"\n## platform-secrets {name}\n" in commands
