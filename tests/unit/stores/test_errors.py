@@ -1,0 +1,52 @@
+import inspect
+
+import pytest
+
+from compiler.stores import errors
+from compiler.stores.errors import Action, ConflictError, ForbiddenCause, ForbiddenError, Place, StoreError
+
+KINDS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, StoreError) and kind is not StoreError
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError]) -> None:
+    extra = {
+        "forbidden": {"cause": ForbiddenCause.ROLE, "permission": "secrets/get"},
+        "conflict": {"expected": "1", "found": "2"},
+        "version-gone": {"version": "3"},
+    }.get(kind.code, {})
+    error = kind(Place("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
+    assert str(error) == 'cannot write "a/b" in https://store: the reason; the remedy'
+    assert (error.place.name, error.action) == ("a/b", Action.WRITE)
+
+
+def test_every_code_is_its_own() -> None:
+    assert len({kind.code for kind in KINDS}) == len(KINDS) >= 20
+
+
+def test_errors_without_a_secret_name_the_store_alone() -> None:
+    for action in (Action.CONNECT, Action.LOG_IN):
+        assert str(errors.UnauthenticatedError(Place("https://store"), action, "r", "m")).startswith(
+            f"cannot {action} to https://store: "
+        )
+    assert str(errors.WrongMountError(Place("https://store"), Action.LIST, "r", "m")).startswith(
+        "cannot list https://store: "
+    )
+
+
+def test_a_name_cannot_forge_a_second_line() -> None:
+    shown = str(errors.InvalidNameError(Place("https://store", 'a"\nerror: \ud800é'), Action.READ, "r", "m"))
+    assert shown.startswith('cannot read "a\\"\\nerror: \\ud800\\xe9" in https://store')
+    shown.encode("ascii")
+
+
+def test_errors_carry_what_a_program_needs() -> None:
+    place = Place("https://store", "a")
+    conflict = ConflictError(place, Action.WRITE, "r", "m", expected="1", found=None)
+    assert (conflict.expected, conflict.found) == ("1", None)
+    denied = ForbiddenError(place, Action.READ, "r", "m", cause=ForbiddenCause.POLICY, permission="read on x")
+    assert (denied.cause, denied.permission) == (ForbiddenCause.POLICY, "read on x")

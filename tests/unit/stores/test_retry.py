@@ -1,0 +1,152 @@
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from compiler.stores.clock import VirtualClock
+from compiler.stores.errors import (
+    Action,
+    NotFoundError,
+    OutcomeUnknownError,
+    Place,
+    SealedError,
+    StoreError,
+    ThrottledError,
+    UnavailableError,
+)
+from compiler.stores.limiter import UNLIMITED, Limiter
+from compiler.stores.retry import Retrier, RetryPolicy, parse_retry_after
+
+PLACE = Place("https://store")
+
+
+def failure(kind: type[StoreError], *extra: object) -> StoreError:
+    return kind(PLACE, Action.READ, "why", "what", *extra)
+
+
+def script(*steps: StoreError | str) -> Callable[[], str]:
+    left: Iterator[StoreError | str] = iter(steps)
+
+    def send() -> str:
+        step = next(left)
+        if isinstance(step, StoreError):
+            raise step
+        return step
+
+    return send
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def limiter(clock: VirtualClock) -> Limiter:
+    return Limiter(UNLIMITED, clock)
+
+
+@pytest.fixture
+def retrier(clock: VirtualClock, limiter: Limiter) -> Retrier:
+    return Retrier(limiter, clock, RetryPolicy(), chance=lambda: 1.0)
+
+
+def test_a_success_is_returned_at_once(retrier: Retrier, clock: VirtualClock) -> None:
+    assert retrier.read(script("good")) == "good"
+    assert clock.now() == 0
+
+
+def test_an_error_that_will_not_pass_is_raised_at_once(retrier: Retrier, clock: VirtualClock) -> None:
+    with pytest.raises(NotFoundError):
+        retrier.read(script(failure(NotFoundError), "never"))
+    assert clock.now() == 0
+
+
+def test_waits_double_up_to_the_longest(retrier: Retrier, clock: VirtualClock) -> None:
+    moments: list[float] = []
+
+    def send() -> str:
+        moments.append(clock.now())
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    waits = [later - earlier for earlier, later in pairwise(moments)]
+    assert waits[:7] == [0.25, 0.5, 1, 2, 4, 8, 15]
+    assert set(waits[7:]) == {15}
+    assert 60 <= moments[-1] <= 120
+
+
+def test_jitter_is_full(clock: VirtualClock, limiter: Limiter) -> None:
+    eager = Retrier(limiter, clock, chance=lambda: 0.0)
+    assert eager.read(script(failure(UnavailableError), failure(ThrottledError), "good")) == "good"
+    assert clock.now() == 0
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 2), (0.0, 2), (1.0, 3), (86400.0, 32)])
+def test_a_throttled_request_pauses_every_worker_for_a_bounded_time(
+    clock: VirtualClock, asked: float | None, waited: float
+) -> None:
+    paused: list[float] = []
+
+    class Watched(Limiter):
+        def pause(self, seconds: float) -> None:
+            paused.append(seconds)
+            super().pause(seconds)
+
+    retrier = Retrier(Watched(UNLIMITED, clock), clock, chance=lambda: 1.0)
+    assert retrier.read(script(failure(ThrottledError, asked), "good")) == "good"
+    assert (clock.now(), paused) == (waited, [waited])
+
+
+def test_a_write_that_was_stored_is_not_sent_again(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError)), settle=lambda: "stored") == "stored"
+
+
+def test_a_write_that_was_not_stored_is_sent_again(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError), "second"), settle=lambda: None) == "second"
+
+
+@pytest.mark.parametrize("kind", [ThrottledError, SealedError])
+def test_a_write_that_was_surely_refused_is_sent_again_without_reading_back(
+    retrier: Retrier, kind: type[StoreError]
+) -> None:
+    def settle() -> str:
+        raise AssertionError
+
+    assert retrier.write(script(failure(kind), "second"), settle) == "second"
+
+
+def test_a_write_that_cannot_be_settled_ends_with_what_settling_said(retrier: Retrier) -> None:
+    def settle() -> str:
+        raise failure(OutcomeUnknownError)
+
+    with pytest.raises(OutcomeUnknownError):
+        retrier.write(script(failure(UnavailableError), "never"), settle)
+
+
+def test_settling_may_read_through_the_same_retrier(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError)), settle=lambda: retrier.read(script("read"))) == "read"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("-5", None),
+        ("+5", None),
+        ("1.5", None),
+        ("1e9", None),
+        ("garbage", None),
+        ("²", None),
+        ("٣", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("9" * 400, 999999999.0),
+    ],
+)
+def test_only_a_plain_number_of_seconds_is_a_retry_after(text: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(text) == seconds
