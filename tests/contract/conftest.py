@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,9 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.key_vault_throttle import Limits
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.clock import VirtualClock
+from compiler.stores.interface import State
+from compiler.stores.limiter import UNLIMITED
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 
@@ -23,7 +28,8 @@ if TYPE_CHECKING:
 
 # Every adapter that the contract suite runs on. Each needs a fixture `<name>_case` below (or in a module that pytest
 # loads) that returns a StoreCase; `azurekv_case` is that of the Key Vault adapter over the local Key Vault.
-ADAPTERS = ("vault",)
+ADAPTERS = ("vault", "azurekv", pytest.param("azurekv_live", marks=pytest.mark.live))
+LIVE_KEY_VAULT_VARIABLE = "PLATFORM_SECRETS_TEST_KEY_VAULT_URL"
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,42 @@ def vault_case(openbao: LocalOpenBao) -> StoreCase:
         lambda: open_store(address, {"VAULT_TOKEN": openbao.token}),
         lambda: f"{prefix}/secret-{next(numbers)}",
     )
+
+
+@pytest.fixture(scope="session")
+def key_vault() -> Iterator[LocalKeyVault]:
+    with LocalKeyVault(VaultOptions(limits=Limits(None, None))) as running:
+        yield running
+
+
+@pytest.fixture
+def azurekv_case(key_vault: LocalKeyVault) -> StoreCase:
+    address = StoreAddress(Provider.AZURE_KEY_VAULT, key_vault.url)
+    prefix, numbers = f"contract-{uuid.uuid4().hex}", itertools.count()
+    return StoreCase(
+        lambda: open_store(address, key_vault.environ(), StoreOptions(clock=VirtualClock(), quotas=UNLIMITED)),
+        lambda: f"{prefix}-{next(numbers)}",
+    )
+
+
+@pytest.fixture
+def azurekv_live_case() -> Iterator[StoreCase]:
+    """A real vault or an emulator, with the caller's own identity; what a test leaves there is deleted softly."""
+    if not (url := os.environ.get(LIVE_KEY_VAULT_VARIABLE)):
+        pytest.skip(f"{LIVE_KEY_VAULT_VARIABLE} names no vault")
+    address = StoreAddress(Provider.AZURE_KEY_VAULT, url)
+    used: list[str] = []
+
+    def name() -> str:
+        used.append(f"platform-secrets-test-{uuid.uuid4().hex}")
+        return used[-1]
+
+    yield StoreCase(lambda: open_store(address, os.environ), name)
+    cleaner = open_store(address, os.environ)
+    for one in used:
+        if (state := cleaner.describe(one)).version is not None and state.state is State.PRESENT:
+            cleaner.soft_delete(one, state.version)
+    cleaner.close()
 
 
 @pytest.fixture
