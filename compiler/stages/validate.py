@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, ValidationError
+from jsonschema.validators import extend
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.suggestion import closest, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from jsonschema import ValidationError
 
     from compiler.model.document import Document, Node
 
@@ -43,10 +43,23 @@ def read_schema(name: str) -> dict[str, Any]:
     return schema
 
 
+def _pattern(
+    validator: Draft7Validator, pattern: str, instance: object, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
+    # To JSON Schema and to Helm `$` is the end; to Python a line break may still follow it.
+    del validator, schema
+    if isinstance(instance, str) and (instance.endswith("\n") or not re.search(pattern, instance)):
+        yield ValidationError("has another form")
+
+
+_Validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
 @cache
 def _validator(name: str) -> Draft7Validator:
     # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
-    return Draft7Validator(read_schema(name))
+    validator: Draft7Validator = _Validator(read_schema(name))
+    return validator
 
 
 def validate(document: Document, schema: str) -> tuple[Document, tuple[Diagnostic, ...]]:

@@ -45,7 +45,8 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     if not status.st_mode & 0o222:
         return None, (_refused("unwritable-output", shown, "is read-only"),)
     try:
-        text = path.read_text(encoding="utf-8")
+        # Not read_text: a file that an editor gave other line breaks is another file.
+        text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
         return None, (_refused("foreign-output", shown, "was not written by this compiler"),)
     if text and not text.startswith(header):
@@ -55,54 +56,77 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
 
 def write_all(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
     """Writes every output beside its destination first, then puts all in place; on a failure, none is changed."""
-    staged: list[tuple[Path, Output]] = []
-    done: list[tuple[Output, bytes | None]] = []
+    staged: list[_Staged] = []
+    done: list[_Staged] = []
     shown = ""
     try:
         for output in outputs:
             shown = output.shown
-            staged.append((_stage(output), output))
-        for temporary, output in staged:
-            shown = output.shown
-            before = output.path.read_bytes() if output.path.exists() else None
-            temporary.replace(output.path)
-            done.append((output, before))
+            staged.append(_Staged(output, _beside(output.path, "tmp"), _beside(output.path, "old")))
+            _stage(staged[-1])
+        for each in staged:
+            shown = each.output.shown
+            done.append(each)
+            each.new.replace(each.output.path)
         for folder in {output.path.parent for output in outputs}:
             _sync_folder(folder)
     except OSError as error:
         _undo(done)
         return (_refused("unwritable-output", shown, f"cannot be written: {_reason(error)}"),)
+    except BaseException:
+        # Ctrl-C between two files must not leave one environment new and the other old.
+        _undo(done)
+        raise
     finally:
-        for temporary, _ in staged:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        for each in staged:
+            for path in (each.new, each.old):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
     return ()
 
 
-def _stage(output: Output) -> Path:
-    temporary = output.path.with_name(f".{output.path.name}.{os.getpid()}.tmp")
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """An output whose new bytes lie beside its destination, and its old ones too where there are any."""
+
+    output: Output
+    new: Path
+    old: Path
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{ending}")
+
+
+def _stage(staged: _Staged) -> None:
+    _write(staged.new, staged.output.text.encode())
+    if os.path.lexists(staged.output.path):
+        staged.old.unlink(missing_ok=True)
+        try:
+            # A second name for the old file: putting it back takes no room, so it works on a full disk.
+            os.link(staged.output.path, staged.old, follow_symlinks=False)
+        except OSError:
+            _write(staged.old, staged.output.path.read_bytes())
+
+
+def _write(temporary: Path, content: bytes) -> None:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            # The umask must not decide who can read what everyone can read in Git.
-            os.fchmod(file.fileno(), _MODE)
-            file.write(output.text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
+    with os.fdopen(descriptor, "wb") as file:
+        # The umask must not decide who can read what everyone can read in Git.
+        os.fchmod(file.fileno(), _MODE)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _undo(done: list[tuple[Output, bytes | None]]) -> None:
-    for output, before in done:
+def _undo(done: list[_Staged]) -> None:
+    for each in done:
         with suppress(OSError):
-            if before is None:
-                output.path.unlink()
-            else:
-                output.path.write_bytes(before)
+            if os.path.lexists(each.old):
+                each.old.replace(each.output.path)
+            elif not os.path.lexists(each.new):
+                each.output.path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stages.write import Output, read_old, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HEADER = "# Compiled from "
+OLD, NEW = f"{HEADER}a\nold: true\n", f"{HEADER}a\nnew: true\n"
+
+
+def outputs(folder: Path, *names: str) -> list[Output]:
+    return [Output(folder / name, f"chart/{name}", NEW) for name in names]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file of the folder, hidden ones too, so that nothing left behind is overlooked."""
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """A folder with the old `a` and `b`, and without `c`."""
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(OLD, "utf-8")
+    return tmp_path
+
+
+def test_writes_new_and_old_files_with_the_mode_that_git_knows(three: Path) -> None:
+    (three / "a").chmod(0o600)
+    umask = os.umask(0o077)
+    try:
+        assert write_all(outputs(three, "a", "b", "c")) == ()
+    finally:
+        os.umask(umask)
+    assert contents(three) == dict.fromkeys("abc", NEW)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in three.iterdir()} == {0o644}
+
+
+def test_writes_nothing_for_nothing() -> None:
+    assert write_all([]) == ()
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, at: int, error: BaseException) -> None:
+    """Makes the call number `at` of `os.<name>` fail, and those after it succeed again."""
+    original: Callable[..., object] = getattr(os, name)
+    calls = 0
+
+    def call(*arguments: object, **named: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise error
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(os, name, call)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_full_disk_loses_nothing(three: Path, monkeypatch: pytest.MonkeyPatch, at: int, error: int) -> None:
+    failing(monkeypatch, "fsync", at, OSError(error, os.strerror(error)))
+    (diagnostic,) = write_all(outputs(three, "a", "b", "c"))
+    assert diagnostic.rule == "unwritable-output"
+    assert os.strerror(error).lower() in diagnostic.message
+    assert diagnostic.help
+    assert contents(three) == {"a": OLD, "b": OLD}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_failure_between_two_files_puts_the_first_back(three: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    before = {name: (three / name).stat().st_ino for name in ("a", "b")}
+    failing(monkeypatch, "replace", at, OSError(errno.EACCES, "Permission denied"))
+    (diagnostic,) = write_all(outputs(three, "a", "b", "c"))
+    assert diagnostic.span.path == f"chart/{'abc'[at - 1]}"
+    assert contents(three) == {"a": OLD, "b": OLD}
+    assert {name: (three / name).stat().st_ino for name in ("a", "b")} == before
+
+
+def test_an_interrupt_between_two_files_puts_the_first_back(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, "replace", 2, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        write_all(outputs(three, "c", "a", "b"))
+    assert contents(three) == {"a": OLD, "b": OLD}
+
+
+def test_a_file_system_without_links_loses_nothing_either(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
+    failing(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
+    assert write_all(outputs(three, "a", "b"))
+    assert contents(three) == {"a": OLD, "b": OLD}
+    assert write_all(outputs(three, "a", "b")) == ()
+    assert contents(three) == {"a": NEW, "b": NEW}
+
+
+def test_a_folder_at_the_destination_is_left_alone(three: Path) -> None:
+    (three / "c").mkdir()
+    (diagnostic,) = write_all(outputs(three, "a", "c"))
+    assert diagnostic.rule == "unwritable-output"
+    assert diagnostic.span.path == "chart/c"
+    assert (three / "a").read_text("utf-8") == OLD
+    assert sorted(path.name for path in three.iterdir()) == ["a", "b", "c"]
+
+
+def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+    (diagnostic,) = write_all(outputs(tmp_path / "none", "a"))
+    assert diagnostic.message == "chart/a cannot be written: no such file or directory"
+
+
+def test_what_an_earlier_run_of_the_same_number_left_behind_is_no_obstacle(three: Path) -> None:
+    (three / f".a.{os.getpid()}.tmp").write_text("left behind", "utf-8")
+    (three / f".a.{os.getpid()}.old").write_text("left behind", "utf-8")
+    assert write_all(outputs(three, "a")) == ()
+    assert contents(three) == {"a": NEW, "b": OLD}
+
+
+def test_a_link_put_there_meanwhile_is_replaced_and_not_followed(three: Path) -> None:
+    (three / "c").symlink_to("a")
+    assert write_all(outputs(three, "c")) == ()
+    assert contents(three) == {"a": OLD, "b": OLD, "c": NEW}
+    assert not (three / "c").is_symlink()
+
+
+def refusal(path: Path) -> tuple[str | None, list[tuple[str, str]]]:
+    old, diagnostics = read_old(path, "chart/values-prod.yaml", HEADER)
+    return old, [(each.rule, each.message.removeprefix("chart/values-prod.yaml ")) for each in diagnostics]
+
+
+def test_reads_what_it_wrote_and_what_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "values-prod.yaml"
+    assert refusal(path) == (None, [])
+    for text in (OLD, "", OLD.replace("\n", "\r\n")):
+        path.write_bytes(text.encode())
+        assert refusal(path) == (text, [])
+
+
+def test_refuses_what_it_did_not_write(tmp_path: Path) -> None:
+    path = tmp_path / "values-prod.yaml"
+    for content in (b"replicas: 3\n", b"\n# Compiled from ", b"\xff\xfe", HEADER.encode() + b"\xff"):
+        path.write_bytes(content)
+        assert refusal(path) == (None, [("foreign-output", "was not written by this compiler")])
+
+
+def test_refuses_links_folders_pipes_and_what_is_read_only(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text(OLD, "utf-8")
+    link, broken, folder, pipe, read_only = (tmp_path / name for name in ("link", "broken", "folder", "pipe", "ro"))
+    link.symlink_to(target)
+    broken.symlink_to("nowhere")
+    folder.mkdir()
+    os.mkfifo(pipe)
+    read_only.write_text(OLD, "utf-8")
+    read_only.chmod(0o444)
+    what = {link: "is a link", broken: "is a link", folder: "is no regular file", pipe: "is no regular file"}
+    for path, message in (what | {read_only: "is read-only"}).items():
+        assert refusal(path) == (None, [("unwritable-output", message)])
+
+
+def test_refuses_a_place_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    assert refusal(tmp_path / "file/values-prod.yaml")[1] == [
+        ("unwritable-output", "cannot be looked at: not a directory")
+    ]
