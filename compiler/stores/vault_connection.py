@@ -95,6 +95,7 @@ class VaultConnection:
 
     def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
         place = Place(self._address.absolute, request.name)
+        generation = self._generation
         try:
             return call(self._client)
         except Refusal as refusal:
@@ -110,12 +111,16 @@ class VaultConnection:
         if reply is None:
             raise failure
         if reply.status == HTTPStatus.FORBIDDEN:
-            raise self._denied(request, place)
+            raise self._denied(request, place, generation)
         raise error_of_reply(reply, place, request.action)
 
-    def _denied(self, request: Request, place: Place) -> StoreError:
+    def _denied(self, request: Request, place: Place, generation: int) -> StoreError:
         if request.action is not Action.LOG_IN:
-            return self._questions.explain_denied(request, place)
+            cause = self._questions.explain_denied(request, place)
+            if self._generation == generation:
+                return cause
+            # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
+            return ExpiredTokenError(place, request.action, "the token ran out", "run again")
         wanted = f"{request.capability} on {request.path}"
         return ForbiddenError(
             place,
@@ -135,7 +140,6 @@ class VaultConnection:
     def _log_in(self) -> Token:
         place = Place(self._address.absolute)
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
-        self._client.token = ""
         try:
             return self._attempt(request, self._login.log_in)
         except StoreError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import jwt
@@ -170,6 +171,28 @@ def test_proof_18_a_token_that_runs_out_is_replaced_by_one_new_log_in(
         store.write(name, {"A": Secret(str(number))}, store.read(name))
     assert store.read(name).version == "13"
     assert gateway.count("POST", "/login") > 1
+
+
+def test_proof_18_workers_whose_token_runs_out_together_go_on_after_one_log_in(
+    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
+) -> None:
+    environ = app_role(openbao, mount("approle"), policy, token_ttl="1s", token_max_ttl="1s")
+    store = open_vault(gateway.url, environ, StoreOptions(workers=8))
+    name = f"login/{uuid.uuid4().hex}"
+    store.write(name, {"A": Secret("1")}, None)
+    end = time.monotonic() + 2.3
+
+    def work(_number: int) -> int:
+        reads = 0
+        while time.monotonic() < end:
+            store.read(name)
+            reads += 1
+            time.sleep(0.02)
+        return reads
+
+    with ThreadPoolExecutor(8) as pool:
+        assert min(pool.map(work, range(8))) > 10
+    assert 3 <= gateway.count("POST", "/login") <= 4
 
 
 def test_proof_18_a_given_token_that_runs_out_ends_with_its_own_error_and_no_half_item(
