@@ -1,0 +1,157 @@
+"""Two environments, or an environment and a file, in; what the one adds, changes and removes against the other out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
+from compiler.model.values import values_of
+from compiler.stages.emit import read_manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from compiler.model.environment import Environment
+    from compiler.model.outline import Outlines
+
+_STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "SecretStore"}
+_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+_OWN_FIELDS = ("key", "property", "version")
+# A file is looked at as a tree; one whose aliases make more of it than this is no values file and no manifest.
+_MOST_NODES = 1_000_000
+
+
+class UnreadableError(Exception):
+    """A file that holds neither values nor manifests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two things to compare: its Secrets, its stores by kind and name, and what is said on every reference."""
+
+    secrets: Outlines
+    stores: Mapping[str, Mapping[str, str]]
+    defaults: Mapping[str, str]
+
+
+def side_of_environment(environment: Environment) -> Side:
+    """An environment that passed every rule, as its values have it."""
+    return _side_of_values(values_of(environment))
+
+
+def side_of_text(text: str) -> Side:
+    """A values file, or manifests in one or many documents. Raises UnreadableError."""
+    documents = read_manifests(text)
+    if documents is None:
+        raise UnreadableError("it is no YAML")
+    if not _is_bounded(documents):
+        raise UnreadableError("it is too large")
+    if len(documents) == 1 and isinstance(documents[0], dict) and "externalSecrets" in documents[0]:
+        return _side_of_values(documents[0])
+    objects = [each for document in documents for each in _objects(document)]
+    if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
+        raise UnreadableError("it holds neither values of this chart nor Kubernetes manifests")
+    return _side_of_manifests(objects)
+
+
+def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
+    """What `after` adds, changes and removes; nothing where both mean the same."""
+    changes = [*_store_changes(before.stores, after.stores), *compare(before.secrets, after.secrets)]
+    if before.defaults and after.defaults and before.defaults != after.defaults:
+        changes.append(_change("every reference", before.defaults, after.defaults))
+    return tuple(changes)
+
+
+def _side_of_values(data: Any) -> Side:  # noqa: ANN401 - foreign data of any shape
+    stores = {
+        f"{kind} {store.get('name', '')}": _flat({key: value for key, value in store.items() if key != "name"})
+        for member, kind in _STORE_KINDS.items()
+        for store in _maps(data.get(member))
+    }
+    return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}))
+
+
+def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
+    listed = list(objects)
+    stores: dict[str, Mapping[str, str]] = {}
+    defaults: Mapping[str, str] = {}
+    for each in listed:
+        metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
+        if each["kind"] in _STORE_KINDS.values():
+            fields: dict[str, Any] = {"syncWave": str(_map(metadata.get("annotations")).get(_SYNC_WAVE, ""))}
+            fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
+            stores[f"{each['kind']} {metadata.get('name', '')}"] = _flat({**fields, **spec})
+        elif each["kind"] == "ExternalSecret":
+            defaults = defaults or next(_reference_defaults(spec), {})
+    return Side(_outlines(listed), stores, defaults)
+
+
+def _outlines(objects: list[dict[str, Any]]) -> Outlines:
+    try:
+        return outlines_of_manifests(objects)
+    except (AttributeError, TypeError):
+        raise UnreadableError("a manifest in it has another form than an ExternalSecret") from None
+
+
+def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
+    for member, part in (("data", "remoteRef"), ("dataFrom", "extract")):
+        for item in _maps(spec.get(member)):
+            reference = _map(item.get(part))
+            yield _flat({key: value for key, value in reference.items() if key not in _OWN_FIELDS})
+
+
+def _store_changes(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> Iterator[SecretChange]:
+    for title in sorted(before.keys() | after.keys()):
+        if title not in before:
+            yield SecretChange(title, "added")
+        elif title not in after:
+            yield SecretChange(title, "removed")
+        elif before[title] != after[title]:
+            yield _change(title, before[title], after[title])
+
+
+def _change(title: str, before: Mapping[str, str], after: Mapping[str, str]) -> SecretChange:
+    names = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
+    fields = tuple((name, before.get(name, ""), after.get(name, "")) for name in names)
+    return SecretChange(title, "changed", fields=fields)
+
+
+def _objects(document: Any) -> list[Any]:  # noqa: ANN401 - foreign data of any shape
+    is_list = isinstance(document, dict) and document.get("kind") == "List"
+    items = document.get("items") if is_list else None
+    return items if isinstance(items, list) else [document]
+
+
+def _flat(data: object, path: str = "") -> dict[str, str]:
+    if isinstance(data, dict):
+        return {
+            name: text
+            for key, value in data.items()
+            for name, text in _flat(value, f"{path}.{key}" if path else str(key)).items()
+        }
+    if isinstance(data, list):
+        return {name: text for i, item in enumerate(data) for name, text in _flat(item, f"{path}[{i}]").items()}
+    return {path: str(data)}
+
+
+def _map(data: object) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {}
+
+
+def _maps(data: object) -> list[dict[str, Any]]:
+    members = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return [each for each in members if isinstance(each, dict)]
+
+
+def _is_bounded(data: object) -> bool:
+    """Whether the tree, every alias written out, has no more nodes than is reasonable and no circle."""
+    count, waiting = 0, [data]
+    while waiting and count <= _MOST_NODES:
+        count += 1
+        each = waiting.pop()
+        if isinstance(each, dict | list):
+            waiting.extend(each.values() if isinstance(each, dict) else each)
+    return count <= _MOST_NODES
