@@ -1,0 +1,107 @@
+"""A secret of an environment and new values for its keys in, a plan of what they would change in its store out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.model.suggestion import suggest
+from compiler.operations.key_places import key_places
+from compiler.operations.set_keys import Wanted, plan_changes
+from compiler.stores.traits import Trait, traits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.operations.live import LiveStores
+    from compiler.operations.set_keys import ChangePlan
+    from compiler.stores.secret import Secret as Value
+
+_REFUSED = {
+    Trait.EMPTY: "is blank",
+    Trait.PLACEHOLDER: "is a placeholder",
+    Trait.NOT_A_STRING: "is no text",
+    Trait.LONE_SURROGATE: "is no valid Unicode text",
+    Trait.NUL: "holds a NUL character, which no environment variable can",
+}
+
+
+class UnknownWordError(Exception):
+    """A secret, key or store that there is not; `help` is the way out."""
+
+    def __init__(self, message: str, word: str, known: Iterable[str], kind: str) -> None:
+        super().__init__(message)
+        self.help = suggest(word, known, kind)
+
+
+class UnfitValueError(Exception):
+    """A value that must not be written. `str` names the key and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The secret and store of one `put`. `keys` are those to be asked for; `unused` of them no variant in use has."""
+
+    environment: Environment
+    secret: Secret
+    store: Store
+    keys: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
+    """What the words of the command line name; with no keys, all that the environment uses. Raises UnknownWordError."""
+    secret = environment.secrets.get(secret_id)
+    if secret is None:
+        message = f'the environment "{environment.name}" has no secret "{secret_id}"'
+        raise UnknownWordError(message, secret_id, environment.secrets, "secrets")
+    used = {key.key.name for key in secret.keys}
+    chosen = tuple(dict.fromkeys(keys)) or tuple(used_key.key.name for used_key in secret.keys)
+    require_keys(secret, chosen)
+    unused = tuple(key for key in chosen if key not in used)
+    return Target(environment, secret, store_named(environment, secret, store_id), chosen, unused)
+
+
+def store_named(environment: Environment, secret: Secret, store_id: str | None) -> Store:
+    """The store of that id, or the one that the secret reads. Raises UnknownWordError."""
+    store = secret.store if store_id is None else environment.stores.get(store_id)
+    if store is None:
+        named = "without a name" if store_id is None else f'"{store_id}"'
+        message = f'the environment "{environment.name}" has no store {named}'
+        raise UnknownWordError(message, store_id or "", environment.stores, "stores")
+    return store
+
+
+def require_keys(secret: Secret, keys: Iterable[str]) -> None:
+    """Raises UnknownWordError for a key that the catalogue does not give the secret."""
+    for key in keys:
+        if key not in secret.entry.keys:
+            message = f'the secret "{secret.id}" has no key "{key}"'
+            raise UnknownWordError(message, key, secret.entry.keys, "keys")
+
+
+def plan_put(target: Target, values: Mapping[str, Value], stores: LiveStores) -> ChangePlan:
+    """What `values` would change; nothing else in the remote secrets does.
+
+    Raises UnknownWordError, UnfitValueError, NoAddressError and StoreError; sends no writing request.
+    """
+    require_keys(target.secret, values)
+    places = key_places(target.secret, target.store)
+    wanted = []
+    for key, value in values.items():
+        place = places[key]
+        if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
+            raise UnfitValueError(f'the value of "{key}" {unfit}')
+        if place is None:
+            provider = target.store.provider
+            raise UnfitValueError(
+                f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
+            )
+        wanted.append(Wanted(target.secret.id, key, target.store, place, value))
+    return plan_changes(wanted, stores)
+
+
+def spaced_keys(values: Mapping[str, Value]) -> tuple[str, ...]:
+    """The keys whose values begin or end with white space, which is rarely meant."""
+    return tuple(key for key, value in values.items() if Trait.SPACE_AT_END in traits(value))
