@@ -98,11 +98,8 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
 
 def _side_of_file(path: str) -> Side:
     try:
-        if path == "-":
-            content = sys.stdin.buffer.read(_MOST_BYTES + 1)
-        else:
-            with Path(path).open("rb") as file:
-                content = file.read(_MOST_BYTES + 1)
+        with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:  # noqa: PTH123 - standard input
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise UsageError(f"{safe(path)} cannot be read: {reason}", "name a values file or manifests") from None

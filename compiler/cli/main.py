@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": ("explain", "tell where each value of an environment comes from"),
     "diff": ("diff", "compare environments, stores or files by meaning"),
     "render": ("render", "print an environment's manifests, through Helm"),
+    "verify": ("verify", "ask the live stores what the cluster will ask them, and say what fails"),
     "rules": ("rules", "list every rule, or show one rule's page"),
     "new": ("new", "start a project, an environment or a secret"),
     "completion": ("completion", "print the completion script of a shell"),

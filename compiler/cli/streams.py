@@ -67,6 +67,7 @@ def open_streams() -> Iterator[Streams]:
 
     UTF-8 whatever the locale: output holds names from UTF-8 files, and the same run is to give the same bytes.
     """
+    _occupy()
     streams = Streams()
     sys.stdout, sys.stderr = (_text(outlet, outlet.fileno()) for outlet in streams.outlets)
     try:
@@ -78,6 +79,15 @@ def open_streams() -> Iterator[Streams]:
         if error is not None:
             sys.stderr.write(f"error: the output cannot be written: {(error.strerror or 'unknown reason').lower()}\n")
             sys.stderr.flush()
+
+
+def _occupy() -> None:
+    """Opens what was closed when the process began, or the next file that is opened would be written to as output."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _text(outlet: Outlet, descriptor: int) -> TextIO:

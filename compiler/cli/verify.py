@@ -1,0 +1,169 @@
+"""`verify`: every reference of an environment or a values file, asked of the live stores as the cluster will ask."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.cli.compiling import compiled, report, tell_notes
+from compiler.cli.errors import UsageError
+from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
+from compiler.cli.options import add_format, add_store
+from compiler.model.suggestion import suggest
+from compiler.operations.live import LiveStores
+from compiler.operations.references import references_of
+from compiler.operations.values_references import UnknownProviderError, references_of_values, secrets_of_values
+from compiler.operations.verify import EXPIRES_WITHIN, verify
+from compiler.render.changes import safe
+from compiler.stages.load import load_text
+from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
+from compiler.stages.read import read_text
+from compiler.stores.open import open_store
+from compiler.stores.options import StoreOptions
+from compiler.stores.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Mapping
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Environment, Store
+    from compiler.model.store_address import StoreAddress
+    from compiler.operations.references import Reference
+    from compiler.operations.verify import Verification
+    from compiler.stores.interface import SecretWriter
+
+DESCRIPTION = """Reads each remote secret once, as you, and says which keys External Secrets Operator would not get, or
+would get wrongly, at the lines that ask for them. Changes nothing. Exits 1 for an error, 3 where no store could be
+asked."""
+EXAMPLES = (
+    "platform-secrets verify prod",
+    "platform-secrets verify prod github jira --store azure",
+    "VAULT_ADDR=http://127.0.0.1:8200 platform-secrets verify dev",
+    "platform-secrets verify --values chart/values-prod.yaml --format github",
+)
+# The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
+_PATIENCE = 30.0
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", nargs="?", help="the environment; not with --values")
+    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets")
+    add_store(parser, "ask this store for every secret, in place of the one in use")
+    parser.add_argument("--values", metavar="FILE", help="take a values file in place of an environment")
+    parser.add_argument(
+        "--expires-within",
+        metavar="DAYS",
+        type=days,
+        default=EXPIRES_WITHIN,
+        help=f"warn of what expires within so many days; {EXPIRES_WITHIN.days} by default",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but diagnostics")
+    add_format(parser)
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    if os.environ.get(STORE_VARIABLE):
+        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: name another store with --store\n")
+    subject, references, diagnostics = _asked(arguments, invocation)
+    if references is None:
+        report(diagnostics, invocation, arguments.format)
+        return FOUND
+    with LiveStores(os.environ, _open) as stores:
+        found = verify(references, stores, expires_within=arguments.expires_within)
+    if not arguments.quiet:
+        _tell(subject, found, is_text=arguments.format == "text")
+    every = (*diagnostics, *found.diagnostics)
+    report(every, invocation, arguments.format)
+    if not found.answered:
+        return COULD_NOT_RUN
+    failed = found.failed or bool(diagnostics)
+    return FOUND if failed or (arguments.strict and every) else OK
+
+
+def _asked(
+    arguments: Namespace, invocation: Invocation
+) -> tuple[str, tuple[Reference, ...] | None, tuple[Diagnostic, ...]]:
+    """What to verify, its references, and what is wrong already; no references where the input cannot be used."""
+    if arguments.values is not None:
+        return _asked_by_values(arguments)
+    if arguments.environment is None:
+        raise UsageError("no environment is named", "name one, or a values file with --values")
+    said = Outside(vault_name=os.environ.get(VAULT_NAME_VARIABLE) or None)
+    result = compiled(invocation.root, [arguments.environment], said)
+    if result.failed or result.project is None or not result.project.environments:
+        return arguments.environment, None, result.diagnostics
+    if not arguments.quiet:
+        tell_notes(result)
+    (environment,) = result.project.environments
+    _refuse_unknown(arguments.secrets, environment.secrets, environment.disabled)
+    store = _store(environment, arguments.store) if arguments.store is not None else None
+    references, diagnostics = references_of(environment, arguments.secrets, store)
+    return arguments.environment, references, diagnostics
+
+
+def _asked_by_values(arguments: Namespace) -> tuple[str, tuple[Reference, ...] | None, tuple[Diagnostic, ...]]:
+    if arguments.store is not None:
+        raise UsageError("--values and --store do not go together", "compile with another store, and verify that file")
+    secrets = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
+    path = Path(arguments.values)
+    text, diagnostics = read_text(path.parent, path.name)
+    document = None
+    if text is not None:
+        document, diagnostics = load_text(arguments.values, text)
+    if document is None:
+        return arguments.values, None, diagnostics
+    _refuse_unknown(secrets, secrets_of_values(document))
+    try:
+        return arguments.values, references_of_values(document, os.environ, secrets), ()
+    except UnknownProviderError as error:
+        raise UsageError(safe(str(error)), f"set VAULT_ADDR or {VAULT_NAME_VARIABLE}, one of the two") from None
+
+
+def _refuse_unknown(secrets: Iterable[str], known: Iterable[str], disabled: Iterable[str] = ()) -> None:
+    for name in secrets:
+        if name in disabled:
+            raise UsageError(f'the secret "{safe(name)}" is disabled here', "it has `enabled: false`")
+        if name not in known:
+            raise UsageError(f'there is no secret "{safe(name)}" here', suggest(name, known, "secrets"))
+
+
+def _store(environment: Environment, wanted: str) -> Store:
+    by_name = {store.name: store for store in environment.stores.values()}
+    store = environment.stores.get(wanted) or by_name.get(wanted)
+    if store is None:
+        raise UsageError(
+            f'the environment has no store "{safe(wanted)}"', suggest(wanted, environment.stores, "stores")
+        )
+    return store
+
+
+def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
+    return open_store(address, environ, StoreOptions(retry=RetryPolicy(patience=_PATIENCE)))
+
+
+def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
+    """Who looked and what came of it, on standard output; on standard error where that belongs to a program."""
+    stream = sys.stdout if is_text else sys.stderr
+    for seen in found.seen:
+        who = "an unknown identity"
+        if seen.identity is not None:
+            who = f'"{seen.identity.subject}" by {seen.identity.method}'
+        stream.write(f"{safe(f'{seen.store}: read from {seen.address} as {who}')}\n")
+    sound = sum(status.is_sound for status in found.keys)
+    remotes = f"{found.remotes} remote secret{'' if found.remotes == 1 else 's'} read"
+    stream.write(f"{safe(subject)}: {sound} of {len(found.keys)} keys sound, {remotes}\n")
+
+
+def days(text: str) -> timedelta:
+    # Ten thousand days lie beyond every date that a store takes; argparse names the option for a ValueError.
+    days = int(text)
+    if not 0 <= days <= 10_000:  # noqa: PLR2004 - see above
+        raise ValueError
+    return timedelta(days=days)
