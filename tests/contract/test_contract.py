@@ -138,7 +138,7 @@ def test_a_deletion_of_a_version_that_is_no_longer_the_newest_is_refused(store: 
     assert shown(store.read(name)) == {"A": "theirs"}
 
 
-def test_deleting_twice_and_recovering_twice_change_nothing(store: SecretWriter, case: StoreCase) -> None:
+def test_recovering_twice_changes_nothing(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     version = store.write(name, props(A="1"), None).version
     store.soft_delete(name, version)
@@ -162,6 +162,15 @@ def test_an_earlier_version_is_read_and_restored_as_a_new_one(store: SecretWrite
     found = store.read(name)
     assert shown(found) == {"A": "before", "GONE": "x"}
     assert found.version == version != first
+
+
+def test_restoring_brings_the_tags_back_too(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    first = store.write(name, props(A="1"), None, Attributes(tags={"owner": "before"})).version
+    earlier = store.read_version(name, first)
+    store.write(name, props(A="2"), store.read(name), Attributes(tags={"owner": "after"}))
+    store.restore(earlier, store.read(name))
+    assert store.read(name).attributes.tags == {"owner": "before"}
 
 
 def test_a_version_that_never_was_is_gone(store: SecretWriter, case: StoreCase) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from compiler.stores.errors import (
     Action,
+    ConflictError,
     DisabledError,
     ExpiredTokenError,
     ForbiddenCause,
@@ -242,6 +243,18 @@ def test_a_destroyed_newest_version_is_written_over_and_never_said_to_be_recover
     with pytest.raises(NotFoundError, match="destroyed"):
         store.recover("destroyed")
     assert store.write("destroyed", {"A": Secret("2")}, None).version == "2"
+
+
+def test_deleting_what_is_deleted_changes_nothing_and_says_nothing(
+    openbao: LocalOpenBao, open_vault: OpenVault
+) -> None:
+    store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
+    store.write("twice", {"A": Secret("1")}, None)
+    store.soft_delete("twice", "1")
+    store.soft_delete("twice", "1")
+    assert store.describe("twice").state is State.SOFT_DELETED
+    with pytest.raises(ConflictError):
+        store.soft_delete("twice", "2")
 
 
 def test_an_evicted_or_deleted_version_is_gone(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
