@@ -54,6 +54,7 @@ from compiler.rules import (
     variants_not_chosen,
 )
 from compiler.rules.input_rules import INPUT_RULES
+from compiler.rules.live_rules import LIVE_RULES
 
 if TYPE_CHECKING:
     from compiler.rules.interface import Rule
@@ -110,5 +111,5 @@ RULES: tuple[Rule, ...] = (
     orphan_values.RULE,
 )
 
-# Every id that a diagnostic of a compile can have.
-ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES)
+# Every id that a diagnostic can have, of a compile and of a look into live stores.
+ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES)

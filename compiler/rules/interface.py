@@ -20,7 +20,8 @@ class Scope(Enum):
     """What a rule's function is given, and how often.
 
     DOCUMENT: each layer or catalogue file once; CATALOGUE: the Catalogue once; ENVIRONMENT: each Environment; PROJECT:
-    the whole Project once. INPUT rules have no function: loading, validation and the pipeline itself report them.
+    the whole Project once. INPUT rules have no function: loading, validation and the pipeline itself report them, and
+    neither have LIVE rules, which `verify` reports.
     """
 
     INPUT = "input"
@@ -28,6 +29,7 @@ class Scope(Enum):
     CATALOGUE = "catalogue"
     ENVIRONMENT = "environment"
     PROJECT = "project"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)

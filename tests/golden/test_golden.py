@@ -7,6 +7,7 @@ import yaml
 
 from compiler.model.outline import outlines_of_manifests, outlines_of_values
 from compiler.rules import ALL_RULES
+from compiler.rules.live_rules import LIVE_RULES
 from tests.golden.conftest import HERE, Expectation, cases, compile_case
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ELSEWHERE = {
     "unproven-output": "a defect of the compiler itself; tests/unit/test_pipeline.py",
     "stale-values": "said by `compile --check`",
     "unproven-chart": "said by `compile --parity`",
+    **{rule.id: "said by `verify`; tests/unit/operations/test_verify.py" for rule in LIVE_RULES},
 }
 
 

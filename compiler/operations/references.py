@@ -1,0 +1,87 @@
+"""An environment in, what its ExternalSecrets ask the stores for out: one reference a key, with the line that asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.environment import SecretKey
+from compiler.model.place import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.source import Span
+
+BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """One key that the cluster will ask `store` for.
+
+    `remote_key` and `property` are those of ESO's `remoteRef`; no property means the whole. `by_name` tells that the
+    key is taken out of `dataFrom.extract` by a template. `key_at` is the line of the key, `secret_at` the secret's.
+    """
+
+    secret: str
+    key: str
+    store: Store
+    remote_key: str
+    property: str | None
+    by_name: bool
+    key_at: Span
+    secret_at: Span
+
+
+def references_of(
+    environment: Environment, secrets: Sequence[str] = (), store: Store | None = None
+) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
+    """What `secrets`, or all, ask for: of their own stores, or as they would of `store`.
+
+    `missing-remote` where `store` is another one and the catalogue names no place in it.
+    """
+    found: list[Reference] = []
+    diagnostics: list[Diagnostic] = []
+    for secret in environment.secrets.values():
+        if secrets and secret.id not in secrets:
+            continue
+        chosen = store if store is not None else secret.store
+        if chosen is None:
+            continue
+        for item in _keys(secret, store):
+            if item.place is None:
+                diagnostics.append(_no_place(secret, item, chosen))
+                continue
+            place = item.place
+            found.append(
+                Reference(
+                    secret.id,
+                    item.key.name,
+                    chosen,
+                    place.remote_key,
+                    place.property,
+                    secret.fetch == BUNDLE,
+                    item.key.node.key_span,
+                    secret.node.key_span,
+                )
+            )
+    return tuple(found), tuple(diagnostics)
+
+
+def _keys(secret: Secret, store: Store | None) -> Iterator[SecretKey]:
+    if store is None:
+        yield from secret.keys
+        return
+    override = secret.node.text("remote", store.provider)
+    remote = override if override is not None else secret.entry.remote.get(store.provider)
+    for key in secret.entry.keys_of(secret.variants):
+        yield SecretKey(key, place_of(key, store.provider, remote, store.prefix))
+
+
+def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
+    message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
+    help_text = f"give the catalogue's entry a `remote: {{{store.provider}: ...}}`"
+    return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)

@@ -1,0 +1,150 @@
+"""The rules that `verify` reports about live stores: ids, severities and pages, no checks."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.interface import Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ERRORS: dict[str, str] = {
+    "no-answer": """A store did not answer, or what answered is not it, so none of its secrets could be looked at.
+
+The cause stands in the message: no network, a sealed Vault, an unknown authority, a proxy's page, a redirect, too many
+requests, no address. The cluster may well reach the store where this machine does not.
+
+    stores: {vault: {server: http://vault.vault.svc.cluster.local:8200}}    # known inside the cluster only
+
+Set VAULT_ADDR to a port-forward or to the address that this machine knows, and run again.""",
+    "unauthenticated": """A store did not let the caller in: nothing to log in with, a refused log-in, an ended token.
+
+`verify` uses the caller's identity, not the cluster's.
+
+    $ VAULT_TOKEN= platform-secrets verify prod
+
+Log in anew: `bao login` and VAULT_TOKEN for Vault and OpenBao, `az login` for Key Vault.""",
+    "forbidden": """The store knows the caller, who may not read this; the message names the missing permission.
+
+Whether the secret is there cannot be told, neither by the store nor by this command. External Secrets Operator has an
+identity of its own, which may have the permission.
+
+    path "secret/data/ai-platform-engineering/*" { capabilities = ["list"] }    # and not "read"
+
+Give the caller the permission of the message, or run as somebody who has it.""",
+    "wrong-mount": """Vault has no KV version 2 engine at the store's mount, or not in this namespace.
+
+KV version 1 has other paths: External Secrets Operator would not find one secret in it.
+
+    stores: {vault: {mount: secrets}}                 # the engine is at "secret"
+
+Correct `mount` or `vaultNamespace`; `bao secrets list` shows what is mounted.""",
+    "missing-secret": """The store has no secret of that name, and its keys would not be synchronised.
+
+One missing secret fails the whole ExternalSecret that asks for it, its other keys included.
+
+    remote: {vault: ai-platform-engineering/github}    # the store has ai-platform-engineering/github-secret
+
+Create it (`platform-secrets put ENV SECRET`), copy it (`platform-secrets migrate`), or correct the name.""",
+    "missing-property": """The remote secret is there, and the property that a key asks for is not in it.
+
+One missing property fails the whole ExternalSecret.
+
+    keys: {GITHUB_APP_ID: {description: App id}}      # the remote secret has only GITHUB_PERSONAL_ACCESS_TOKEN
+
+Add the property (`platform-secrets put ENV SECRET KEY`), or choose the variants in use with `use:`.""",
+    "disabled-secret": """The secret's newest version is disabled in Key Vault, so that nobody can read it.
+
+    $ az keyvault secret set-attributes --enabled false ...
+
+Enable it again, or write a new version.""",
+    "soft-deleted-secret": """The secret is deleted, and can still be recovered.
+
+To the cluster it is missing. Where its newest version is destroyed, only writing it anew helps.
+
+    $ az keyvault secret delete --name ai-platform-engineering-github
+
+Recover it: `az keyvault secret recover` or `bao kv undelete`.""",
+    "not-json": """A key asks for a property of a Key Vault secret whose text is no JSON object, or has a name twice.
+
+External Secrets Operator finds nothing in it.
+
+    ghp_0123                                          # the token itself, where {"GITHUB_TOKEN": "..."} is meant
+
+Store a JSON object, or mark the key `whole: true` in the catalogue.""",
+    "not-a-string": """The property is a number, a boolean, a null, a list or an object.
+
+Stores and External Secrets Operator print such values each in its own way: 9007199254740993 becomes another number,
+and a null an empty value. Only strings survive.
+
+    {"PORT": 8080}
+
+Store it as text: {"PORT": "8080"}.""",
+    "blank-value": """The value is empty or nothing but white space.
+
+A program that starts with an empty token fails later, and further away from the cause.
+
+    {"GITHUB_PERSONAL_ACCESS_TOKEN": ""}
+
+Set the value, or leave the key out with `use:`.""",
+    "placeholder-value": """The value is what somebody wrote for the time being.
+
+Such words count: changeme, TODO, TBD, placeholder, `<...>`, `${...}`, xxx, `your-...`.
+
+    {"GITHUB_PERSONAL_ACCESS_TOKEN": "<token>"}
+
+Set the real value.""",
+    "expired-secret": """The secret's expiry date is past.
+
+Key Vault still serves it, so that the cluster gets a value that its owner has declared dead. On Vault it is a version
+that `delete_version_after` deletes.
+
+    $ az keyvault secret show ...                     # "expires": "2025-01-31T00:00:00+00:00"
+
+Rotate it; a new version has its own expiry date.""",
+    "not-yet-valid": """The secret's activation date lies ahead.
+
+Key Vault serves it all the same: the cluster gets a value that does not count yet.
+
+    $ az keyvault secret show ...                     # "notBefore": "2035-01-01T00:00:00+00:00"
+
+Correct the date, or write the version that counts now.""",
+    "invalid-reference": """External Secrets Operator or the store refuses the reference whatever the store holds.
+
+    remoteKey: dev/github                             # Key Vault: "dev" is no kind of object
+
+Use a name that the store has: on Key Vault 1 to 127 letters, digits and hyphens; on Vault a path without empty parts,
+`.`, `..`, and without one of % ? # * and backslash.""",
+    "unproven-reference": """The reference uses what this program does not evaluate, so that nothing is proved.
+
+That is: queries, modifiers and several paths of gjson; keys and certificates of Key Vault.
+
+    property: 'tokens.#(name=="ci").value'
+
+Use a plain property, or a secret of its own with `whole: true`.""",
+}
+
+_WARNINGS: dict[str, str] = {
+    "surrounding-white-space": """The value begins or ends with white space, most often a line break.
+
+`echo token | ...` stores the line break with it, and a header with it is refused.
+
+    {"GITHUB_PERSONAL_ACCESS_TOKEN": "ghp_0123\\n"}
+
+Store it again without; where it belongs there, as in a PEM file, leave it.""",
+    "expires-soon": """The secret expires within the days of `--expires-within`, 30 when it is not given.
+
+    $ az keyvault secret show ...                     # "expires": the day after tomorrow
+
+Rotate it before that day.""",
+}
+
+LIVE_RULES: tuple[Rule, ...] = tuple(
+    Rule(identifier, severity, Scope.LIVE, page)
+    for severity, pages in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS))
+    for identifier, page in pages.items()
+)
+BY_ID: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in LIVE_RULES})
