@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
@@ -14,8 +15,12 @@ if TYPE_CHECKING:
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_TEXT, _MAP, _LIST = "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
+
 HEADER = "# Compiled from "
 _WIDTH = 110
+# Environments share most of their names and keys: so many are printed once a run.
+_KNOWN_TEXTS = 4096
 # The maps that are always printed one member a line: the file's own, the secrets or stores, and one of them.
 _BLOCK_DEPTH = 3
 # YAML 1.1 gives these words and everything like a number another type, map keys included: they are quoted.
@@ -40,10 +45,31 @@ def values_text(data: dict[str, ValuesData], environment: str, layers: Sequence[
 
 def read_values(text: str) -> ValuesData | None:
     """The data that `text` holds, as a YAML parser reads it, or nothing where it is no YAML."""
+    loader = _Loader(text)
     try:
-        return cast("ValuesData", yaml.load(text, Loader=_Loader))  # noqa: S506 - a subclass of SafeLoader, in C
+        node = loader.get_single_node()
+        return cast("ValuesData", _data(loader, node, {})) if node is not None else None
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return None
+    finally:
+        loader.dispose()
+
+
+def _data(loader: Any, node: yaml.Node, made: dict[int, object]) -> object:  # noqa: ANN401 - PyYAML types none
+    # The parser has told each node's type already. PyYAML's constructor asks again, one call after another, and takes
+    # as long as the parser; it is left what no values file of ours holds.
+    if node.tag == _TEXT:
+        return node.value
+    known = made.get(id(node))
+    if known is None:
+        if node.tag == _MAP and all(key.tag == _TEXT for key, _ in node.value):
+            known = {key.value: _data(loader, value, made) for key, value in node.value}
+        elif node.tag == _LIST:
+            known = [_data(loader, item, made) for item in node.value]
+        else:
+            known = loader.construct_document(node)
+        made[id(node)] = known
+    return known
 
 
 def read_manifests(text: str) -> list[Any] | None:
@@ -82,10 +108,12 @@ def _flow(value: ValuesData) -> str:
     return "[" + ", ".join([_flow(item) for item in value]) + "]"
 
 
+@lru_cache(_KNOWN_TEXTS)
 def _key(key: str) -> str:
     return key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _OTHER_KEYS else quote(key)
 
 
+@lru_cache(_KNOWN_TEXTS)
 def quote(text: str) -> str:
     """`text` as a double-quoted YAML scalar of printable ASCII, the only form that no YAML 1.1 reader misreads."""
     if _PLAIN_TEXT.fullmatch(text):

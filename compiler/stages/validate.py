@@ -58,8 +58,19 @@ _Validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-u
 @cache
 def _validator(name: str) -> Draft7Validator:
     # Without format checkers: nothing here uses `format`, and looking for them imports a dozen optional packages.
-    validator: Draft7Validator = _Validator(read_schema(name))
+    schema = read_schema(name)
+    validator: Draft7Validator = _Validator(_resolved(schema, schema["definitions"]))
     return validator
+
+
+def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any part of a schema
+    # jsonschema looks a reference up again for every value, which costs as much as all the rest. No definition here
+    # contains itself.
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _resolved(definitions[schema["$ref"].removeprefix("#/definitions/")], definitions)
+        return {key: _resolved(part, definitions) for key, part in schema.items() if key != "definitions"}
+    return [_resolved(part, definitions) for part in schema] if isinstance(schema, list) else schema
 
 
 def validate(document: Document, schema: str) -> tuple[Document, tuple[Diagnostic, ...]]:
