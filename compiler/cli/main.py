@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("verify", "ask the live stores what the cluster will ask them, and say what fails"),
     "rules": ("rules", "list every rule, or show one rule's page"),
     "new": ("new", "start a project, an environment or a secret"),
+    "migrate": ("migrate", "copy secrets into another store, verified and resumable"),
     "completion": ("completion", "print the completion script of a shell"),
 }
 _TAKES_VALUE = "--root"

@@ -1,0 +1,60 @@
+"""One environment for a command on live stores, compiled; and what such commands raise, as messages with a way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from compiler.cli.compiling import compiled, environments
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.operations.audit import AuditError
+from compiler.operations.journal import JournalError
+from compiler.operations.live import NoAddressError
+from compiler.operations.migration_routes import UnknownNameError
+from compiler.operations.run_lock import AnotherRunError
+from compiler.render.printable import printable
+from compiler.stages.outside import STORE_VARIABLE, outside_of
+from compiler.stores.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.cli.invocation import Invocation
+    from compiler.model.environment import Environment
+
+
+def live_environment(name: str, invocation: Invocation) -> Environment | None:
+    """The environment as its files alone say it; nothing, and its errors shown, where there are any."""
+    if os.environ.get(STORE_VARIABLE):
+        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: commands on live stores go by the files and options\n")
+    result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
+    found = environments(result, invocation)
+    return found[0] if found else None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what stores and runs refuse into errors of the command."""
+    try:
+        yield
+    except StoreError as error:
+        failure: Exception = CannotRunError(printable(str(error).rpartition("; ")[0]), printable(error.remedy))
+    except (UnknownNameError, JournalError) as error:
+        failure = UsageError(printable(str(error)), error.help)
+    except AuditError as error:
+        failure = CannotRunError(str(error), "name another file with --audit")
+    except AnotherRunError as error:
+        failure = CannotRunError(printable(str(error)), error.help)
+    except NoAddressError as error:
+        message, _, remedy = str(error).partition("; ")
+        failure = CannotRunError(printable(message), remedy)
+    except OSError as error:
+        where = f' "{printable(str(error.filename))}"' if error.filename else ""
+        reason = (error.strerror or "unknown reason").lower()
+        failure = CannotRunError(f"the run's files cannot be used:{where} {reason}")
+    else:
+        return
+    # Outside the handler: the error that was caught may have the request in its context.
+    raise failure

@@ -1,0 +1,61 @@
+"""Counts of finished work in; a bar with rate and time left on a terminal, a plain line each elsewhere, out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WIDTH = 24
+_REDRAW_SECONDS = 0.1
+_CLEAR = "\r\x1b[K"
+_MINUTE = 60
+
+
+class Progress:
+    """Shows on standard error how far `total` pieces of work are; nothing at all when `quiet`."""
+
+    def __init__(
+        self, total: int, *, quiet: bool, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._total = total
+        self._stream = stream or sys.stderr
+        self._now = now
+        self._done = 0
+        self._started = now()
+        self._drawn = 0.0
+        self._is_quiet = quiet
+        self._is_bar = not quiet and self._stream.isatty()
+
+    def step(self, line: str, *, important: bool = False) -> None:
+        """One more is done; `line` says which. On a terminal only important lines stay."""
+        self._done += 1
+        if self._is_quiet:
+            return
+        if not self._is_bar:
+            self._stream.write(f"{self._done}/{self._total} {line}\n")
+            self._stream.flush()
+            return
+        if important:
+            self._stream.write(f"{_CLEAR}{line}\n")
+        now = self._now()
+        if important or now - self._drawn >= _REDRAW_SECONDS or self._done == self._total:
+            self._drawn = now
+            self._stream.write(_CLEAR + self._bar(now))
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._is_bar and self._done:
+            self._stream.write(_CLEAR)
+            self._stream.flush()
+
+    def _bar(self, now: float) -> str:
+        filled = _WIDTH * self._done // max(1, self._total)
+        rate = self._done / max(now - self._started, 0.001)
+        left = round((self._total - self._done) / rate)
+        bar = "#" * filled + "." * (_WIDTH - filled)
+        return f"[{bar}] {self._done}/{self._total}  {rate:.0f}/s  {left // _MINUTE}:{left % _MINUTE:02} left"

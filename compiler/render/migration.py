@@ -1,0 +1,171 @@
+"""A migration's plan, its results or its undo in; lines for people, or an object for programs without a value, out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.migration import WRITING, Kind, OnConflict, State
+from compiler.operations.undo_migration import UndoKind
+from compiler.render.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from compiler.operations.migration import Location, Outcome, Plan, Result, Step
+    from compiler.operations.undo_migration import UndoStep
+
+REPORT_FORMAT = 1
+# Colours of the words that ask for attention; the others have none.
+_COLOURS = {Kind.CONFLICT: "31", Kind.REFUSE: "31", Kind.MISSING: "31", Kind.CREATE: "32", Kind.UPDATE: "33"}
+
+
+def plan_lines(plan: Plan, *, colour: bool = False) -> Iterator[str]:
+    """The plan as a table: a line for each key, with why and what to do below those that stop it."""
+    for name, address in plan.sources.items():
+        yield f"from {_quoted(name)} at {printable(address)}"
+    yield f"to   {_quoted(plan.destination)} at {printable(plan.destination_address)}"
+    widest = max((len(_key(step)) for step in plan.steps), default=0)
+    for step in plan.steps:
+        word = step.kind.ljust(8)
+        if colour and step.kind in _COLOURS:
+            word = f"\x1b[{_COLOURS[step.kind]}m{word}\x1b[0m"
+        yield f"  {word}  {_key(step).ljust(widest)}  {_shown(step.destination)}".rstrip()
+        if step.reason:
+            help_text = f"; {printable(step.remedy)}" if step.remedy else ""
+            yield f"            {printable(step.reason)}{help_text}"
+    for secret, why in plan.skipped:
+        yield f"  skipped   {printable(secret)}: {printable(why)}"
+    if plan.extras and not plan.options.all_properties:
+        yield "properties that no key of the catalogue names, left out without --all-properties:"
+        yield from (f"  {_shown(place)}" for place in plan.extras)
+    if plan.left_out:
+        yield "not in the run that is resumed, and left for the next one:"
+        yield from (f"  {printable(plan.destination)}:{printable(name)}" for name in plan.left_out)
+    yield summary(plan)
+
+
+def summary(plan: Plan) -> str:
+    """One line of counts, in the order of the kinds."""
+    found = Counter(step.kind for step in plan.steps)
+    counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "nothing to move"
+    writes = len(plan.writes)
+    return f"plan: {counts}; {writes} remote secret{'' if writes == 1 else 's'} to write"
+
+
+def result_line(store: str, result: Result) -> str:
+    """What became of one remote secret."""
+    where = f"{printable(store)}:{printable(result.name)}"
+    version = f", version {printable(result.version)}" if result.version else ""
+    reason = f": {printable(result.reason)}" if result.reason else ""
+    remedy = f"; {printable(result.remedy)}" if result.remedy else ""
+    state = "not begun" if result.state is State.PENDING else str(result.state)
+    return f"{where} {state}{version}{reason}{remedy}"
+
+
+def undo_lines(steps: Sequence[UndoStep], store: str) -> Iterator[str]:
+    """The plan of an undo, a line for each remote secret."""
+    for step in steps:
+        yield f"  {step.kind.ljust(8)}  {printable(store)}:{printable(step.name)}".rstrip()
+        if step.reason:
+            help_text = f"; {printable(step.remedy)}" if step.remedy else ""
+            yield f"            {printable(step.reason)}{help_text}"
+    found = Counter(step.kind for step in steps)
+    yield "undo: " + (", ".join(f"{found[kind]} {kind}" for kind in UndoKind if found[kind]) or "nothing was written")
+
+
+def report(plan: Plan, outcome: Outcome | None, exit_code: int) -> dict[str, Any]:
+    """Everything about a plan, and about a run where there was one; names, places, versions, never a value."""
+    found = Counter(step.kind for step in plan.steps)
+    return {
+        "format": REPORT_FORMAT,
+        "environment": plan.environment,
+        "sources": dict(plan.sources),
+        "destination": {"store": plan.destination, "address": plan.destination_address},
+        "onConflict": str(plan.options.on_conflict),
+        "steps": [_step(step) for step in plan.steps],
+        "counts": {str(kind): found[kind] for kind in Kind},
+        "extras": [_place(place) for place in plan.extras],
+        "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
+        "leftOut": list(plan.left_out),
+        "blocked": plan.is_blocked,
+        **_outcome(outcome),
+        "exitCode": exit_code,
+    }
+
+
+def undo_report(run: str, steps: Sequence[UndoStep], outcome: Outcome | None, exit_code: int) -> dict[str, Any]:
+    return {
+        "format": REPORT_FORMAT,
+        "undo": run,
+        "steps": [
+            {
+                "name": step.name,
+                "kind": str(step.kind),
+                "keys": list(step.keys),
+                "version": step.version,
+                "reason": step.reason or None,
+                "remedy": step.remedy or None,
+            }
+            for step in steps
+        ],
+        **_outcome(outcome),
+        "exitCode": exit_code,
+    }
+
+
+def blocked_reason(plan: Plan) -> str:
+    """Why a plan is not applied, with the way on."""
+    stops = {Kind.REFUSE, Kind.MISSING}
+    if plan.options.on_conflict is not OnConflict.SKIP:
+        stops.add(Kind.CONFLICT)
+    count = sum(step.kind in stops for step in plan.steps)
+    what = "1 key stops" if count == 1 else f"{count} keys stop"
+    rest = any(step.kind in WRITING for step in plan.steps)
+    return f"nothing was written: {what} this plan" + ("; --continue-on-error writes the rest" if rest else "")
+
+
+def _outcome(outcome: Outcome | None) -> dict[str, Any]:
+    if outcome is None:
+        return {"applied": False, "run": None, "results": []}
+    results = [
+        {
+            "name": result.name,
+            "state": str(result.state),
+            "version": result.version,
+            "otherVersions": list(result.slipped),
+            "code": result.code or None,
+            "reason": result.reason or None,
+            "remedy": result.remedy or None,
+        }
+        for result in outcome.results
+    ]
+    return {"applied": True, "run": outcome.run, "interrupted": outcome.interrupted, "results": results}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "secret": step.secret,
+        "key": step.key,
+        "kind": str(step.kind),
+        "source": _place(step.source),
+        "destination": _place(step.destination),
+        "reason": step.reason or None,
+        "remedy": step.remedy or None,
+    }
+
+
+def _place(place: Location | None) -> dict[str, str | None] | None:
+    return None if place is None else {"store": place.store, "name": place.name, "property": place.property}
+
+
+def _key(step: Step) -> str:
+    return printable(f"{step.secret}/{step.key}")
+
+
+def _shown(place: Location | None) -> str:
+    return printable(str(place)) if place is not None else ""
+
+
+def _quoted(name: str) -> str:
+    return f'"{printable(name)}"'
