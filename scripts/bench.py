@@ -1,0 +1,230 @@
+"""Measures the compile against its budgets, beside bare Python in the same run: a table, JSON and a page out.
+
+Figures are CPU time (user and system, the median of several whole processes) and the largest resident memory, as the
+kernel counts them for the finished process. `--quick` leaves 10,000 environments out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.bench_projects import generate, generate_catalogue  # noqa: E402 - a script is run by path
+
+PAGE = ROOT / "docs/reference/performance.md"
+# What the console script does; `-m` would count the interpreter's search for the module too.
+PROGRAM = ("-c", "import sys; from compiler.__main__ import run; sys.exit(run())")
+MEBIBYTE = 1024
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One finished process: CPU seconds, and its largest resident memory in MiB."""
+
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A figure of the compile: what it may cost at most, and what is aimed at."""
+
+    title: str
+    unit: str
+    must: float
+    aim: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure; `bare` is what bare Python needed for the like, where there is such a thing."""
+
+    budget: Budget
+    value: float
+    bare: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.value <= self.budget.aim:
+            return "aim"
+        return "must" if self.value <= self.budget.must else "MISSED"
+
+
+ONE = Budget("`platform-secrets compile prod`, whole process", "ms", 140, 110)
+HELP = Budget("`platform-secrets --help`", "ms", 60, 45)
+HUNDRED = Budget("100 environments", "s", 0.35, 0.2)
+THOUSAND = Budget("1,000 environments", "s", 1.6, 0.8)
+GROWTH = Budget("10,000 ÷ 1,000 environments", "x", 11, 10)
+MEMORY_THOUSAND = Budget("peak memory at 1,000", "MiB", 80, 80)
+MEMORY_TEN_THOUSAND = Budget("peak memory at 10,000", "MiB", 300, 80)
+CATALOGUE = Budget("catalogue of 1,000 entries, one environment that has them all", "s", 1.0, 0.4)
+
+
+def run(arguments: Sequence[str | Path], *, expected: int = 0) -> Usage:
+    """Runs Python with `arguments`, silently. Raises SystemExit where it ends with another code than `expected`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+    for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != expected:
+        raise SystemExit(f"{' '.join(map(str, arguments[2:]))} ended with exit code {process.returncode}")
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MEBIBYTE)
+
+
+def median(measure: Callable[[], Usage], runs: int) -> Usage:
+    """The median CPU time and the largest memory of `runs` processes, after one that warms caches and bytecode."""
+    if runs > 1:
+        measure()
+    found = [measure() for _ in range(runs)]
+    return Usage(statistics.median(each.cpu for each in found), max(each.memory for each in found))
+
+
+def compiling(root: Path, *options: str) -> Callable[[], Usage]:
+    """A compile of the project in `root` into an empty folder; with `--check`, against what lies there."""
+
+    def measure() -> Usage:
+        if "--check" not in options:
+            shutil.rmtree(root / "chart")
+            (root / "chart").mkdir()
+        return run((*PROGRAM, "--root", root, "compile", *options))
+
+    return measure
+
+
+def bare(root: Path, out: Path) -> Callable[[], Usage]:
+    """The same project through bare Python."""
+    out.mkdir(exist_ok=True)
+    return lambda: run((ROOT / "scripts/bench_bare.py", root, ROOT / "schemas", out))
+
+
+def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
+    """Every figure, in the order of the table."""
+    few = max(1, runs // 2)
+    start = median(lambda: run(("-c", "pass")), runs).cpu
+    shipped = folder / "shipped"
+    shutil.copytree(ROOT / "environments", shipped / "environments")
+    (shipped / "chart").mkdir()
+    single = median(bare(generate(folder / "one", 1), folder / "out"), runs).cpu
+    yield Figure(ONE, 1000 * median(compiling(shipped, "prod"), runs).cpu, 1000 * single)
+    yield Figure(HELP, 1000 * median(lambda: run((*PROGRAM, "--help")), runs).cpu, 1000 * start)
+    hundred = generate(folder / "hundred", 100)
+    yield Figure(HUNDRED, median(compiling(hundred), runs).cpu, median(bare(hundred, folder / "out"), runs).cpu)
+    thousand = generate(folder / "thousand", 1000)
+    bare_thousand = median(bare(thousand, folder / "out"), few)
+    used = median(compiling(thousand), few)
+    yield Figure(THOUSAND, used.cpu, bare_thousand.cpu)
+    yield Figure(MEMORY_THOUSAND, used.memory, bare_thousand.memory)
+    check = Budget("1,000 environments, nothing changed, `--check`", "s", used.cpu, used.cpu / 2)
+    yield Figure(check, median(compiling(thousand, "--check"), few).cpu)
+    yield Figure(CATALOGUE, median(compiling(generate_catalogue(folder / "catalogue", 1000)), few).cpu)
+    if not quick:
+        most = compiling(generate(folder / "most", 10_000))()
+        yield Figure(GROWTH, most.cpu / used.cpu)
+        yield Figure(MEMORY_TEN_THOUSAND, most.memory)
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """The figures as a Markdown table."""
+    rows: list[tuple[str, ...]] = [("figure", "measured", "must", "aim", "reached", "bare Python"), ("---",) * 6]
+    for figure in figures:
+        budget = figure.budget
+        texts = (number(value, budget.unit) for value in (figure.value, budget.must, budget.aim))
+        rows.append((budget.title, *texts, figure.verdict, number(figure.bare, budget.unit)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "".join(
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |\n" for row in rows
+    )
+
+
+def number(value: float | None, unit: str) -> str:
+    """A figure as people read it: seconds and factors with two digits, the rest whole."""
+    if value is None:
+        return "-"
+    return f"{value:.2f} {unit}" if unit in ("s", "x") else f"{value:.0f} {unit}"
+
+
+def page(figures: Sequence[Figure], runs: int) -> str:
+    """The reference page with the last results."""
+    machine = f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"
+    return f"""# Performance
+
+What a compile costs, as `make bench` last measured it: CPU seconds of whole processes (user and system, the median of
+{runs} runs, fewer for the large ones, 10,000 environments once) and the largest resident memory, on {platform.system()}
+with {machine}. Each environment has six ExternalSecrets of the shipped catalogue, one of them on another store; all is
+done for each: load, validate, merge, resolve, every rule, emit, read back and compare, write.
+
+{table(figures)}
+"reached" tells which column of the budget the figure meets. "bare Python" is PyYAML's C parser and emitter and
+jsonschema alone, for the same files in the same run (for `--help`: an interpreter that does nothing): it knows no place
+of any value, checks no rule and proves nothing.
+
+    scripts/bench.py                    # measures and prints; --quick leaves 10,000 environments out
+    scripts/bench.py --json FILE        # the same as JSON
+    scripts/bench.py --write            # and writes this page
+    scripts/bench.py --strict-budgets   # exit 1 where a figure misses its budget
+"""
+
+
+def as_json(figures: Sequence[Figure], runs: int) -> str:
+    """The figures for another program."""
+    listed = [
+        {
+            **asdict(figure.budget),
+            "value": round(figure.value, 4),
+            "bare": figure.bare and round(figure.bare, 4),
+            "reached": figure.verdict,
+        }
+        for figure in figures
+    ]
+    about = {"python": platform.python_version(), "cores": os.cpu_count(), "runs": runs}
+    return json.dumps({**about, "figures": listed}, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--runs", type=int, default=7, help="how often each figure is measured")
+    parser.add_argument("--quick", action="store_true", help="leave 10,000 environments out")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
+    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
+    options = parser.parse_args(argv)
+    with TemporaryDirectory() as folder:
+        figures = list(measure_all(Path(folder), options.runs, quick=options.quick))
+    print(table(figures), end="")
+    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
+    for title in missed:
+        print(f"over its budget: {title}")
+    if options.json:
+        options.json.write_text(as_json(figures, options.runs), encoding="utf-8")
+    if options.write:
+        PAGE.write_text(page(figures, options.runs), encoding="utf-8")
+    return 1 if missed and options.strict_budgets else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
