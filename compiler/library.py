@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.model.suggestion import suggest
 from compiler.stages.load import load_text
@@ -83,6 +83,8 @@ class Library:
             below = self._layer_path(name, node)
             if below is None:
                 usable = False
+                if len(self.diagnostics) > MOST_OF_A_KIND:
+                    break
             elif below in (*above, path):
                 message = f'"{name}" already extends this file, directly or not'
                 self._report("layer-cycle", message, node, "take one of the names out")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from compiler.model.source import Span
+
+
+# Nobody reads more of one kind in one file; a file of 100,000 mistakes must not take minutes or gigabytes to report.
+MOST_OF_A_KIND = 100
 
 
 class Severity(Enum):
@@ -43,3 +47,9 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     conceals: tuple[Span, ...] = ()
     scope: tuple[str, ...] = ()
+
+
+def and_more(last: Diagnostic) -> Diagnostic:
+    """What stands in place of all further diagnostics of a kind, at the first that is left off."""
+    message = f"there are more like the {MOST_OF_A_KIND} before; they are not listed"
+    return replace(last, message=message, help=None, related=())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.diagnostic import MOST_OF_A_KIND, and_more
 from compiler.rules import RULES, unused_waiver
 from compiler.rules.interface import Finding, Rule, Scope
 
@@ -61,9 +62,15 @@ class Checker:
                 yield from self._kept(rule, rule.check(subject), roots)
 
     def _kept(self, rule: Rule, findings: Iterable[Finding], roots: tuple[Node, ...]) -> Iterator[Diagnostic]:
+        kept = 0
         for finding in findings:
             if not self._is_waived(rule, finding, roots):
-                yield rule.diagnostic(finding)
+                kept += 1
+                diagnostic = rule.diagnostic(finding)
+                if kept > MOST_OF_A_KIND:
+                    yield and_more(diagnostic)
+                    return
+                yield diagnostic
 
     def _is_waived(self, rule: Rule, finding: Finding, roots: tuple[Node, ...]) -> bool:
         waived = False

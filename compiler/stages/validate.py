@@ -6,20 +6,21 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
-from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
 from compiler.model.suggestion import closest, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from compiler.model.document import Document, Node
+    from compiler.model.source import Span
 
 _PACKAGED = Path(__file__).parent.parent / "schemas"
 _CHECKED_OUT = Path(__file__).parent.parent.parent / "schemas"
@@ -78,39 +79,46 @@ def validate(document: Document, schema: str) -> tuple[Document, tuple[Diagnosti
 
     Taking parts out lets later stages trust every type they see and still report the other errors of the same run.
     """
-    errors = list(_validator(schema).iter_errors(document.root.plain_data()))
-    if not errors:
-        return document, ()
     diagnostics: list[Diagnostic] = []
     broken: set[_Path] = set()
-    for error in errors:
-        for path, diagnostic in _explain(document.root, error):
+    unlisted: list[Span] = []
+    for error in _validator(schema).iter_errors(document.root.plain_data()):
+        for path, explain in _explain(document.root, error):
             broken.add(path)
-            diagnostics.append(diagnostic)
+            if len(diagnostics) <= MOST_OF_A_KIND:
+                diagnostics.append(explain())
+            if len(diagnostics) > MOST_OF_A_KIND:
+                unlisted.append(_at(document.root, path).span)
+    if not broken:
+        return document, ()
+    if unlisted:
+        # What is not listed may share its line with what is, and is a secret as likely.
+        diagnostics[-1] = replace(and_more(diagnostics[-1]), conceals=tuple(unlisted))
     root = _without(document.root, (), broken)
     if not isinstance(root.value, dict):
         root = replace(root, value={})
     return replace(document, root=root, damaged=True), tuple(diagnostics)
 
 
-def _explain(root: Node, error: ValidationError) -> Iterator[tuple[_Path, Diagnostic]]:
+def _explain(root: Node, error: ValidationError) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
+    """The places that one error spoils, and what makes its diagnostic: looking for words alike takes time."""
     path: _Path = tuple(error.absolute_path)
     node = _at(root, path)
     expected: Any = error.validator_value
     if error.validator == "additionalProperties":
         known = _subschema(error).get("properties", {})
         for key in (key for key in node.children if key not in known):
-            yield (*path, key), _unknown_key(node.children[key], key, known)
+            yield (*path, key), partial(_unknown_key, node.children[key], key, known)
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
         form = _form(error) or "this name has not the form of an id"
-        yield (*path, key), _broken("invalid-value", form, node.children[key], at_key=True)
+        yield (*path, key), partial(_broken, "invalid-value", form, node.children[key], at_key=True)
     elif error.validator == "type":
-        yield path, _wrong_type(node, expected)
+        yield path, partial(_wrong_type, node, expected)
     elif error.validator == "enum":
-        yield path, _not_listed(node, [str(word) for word in expected if word is not None])
+        yield path, partial(_not_listed, node, [str(word) for word in expected if word is not None])
     else:
-        yield path, _broken("invalid-value", _bound(error), node)
+        yield path, partial(_broken, "invalid-value", _bound(error), node)
 
 
 def _at(root: Node, path: _Path) -> Node:
