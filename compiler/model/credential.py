@@ -23,6 +23,10 @@ _WORDS_ONLY = re.compile(
     r"(?:[a-z]{1,20}[0-9]{0,2}|[0-9]{1,4})(?:[-./:]++(?:[a-z]{1,20}[0-9]{0,2}|[0-9]{1,4}))*+"
     r"|[A-Z]{1,20}(?:_[A-Z]{1,20})*+"
     r"|[A-Z]?[a-z]{1,20}(?:[-/, ]++[A-Za-z]{1,20})*+"
+    # Sentences and names with abbreviations in them: no word is as long as the shortest token.
+    r"|[A-Za-z]{1,15}(?:-[a-z]{1,15})?(?:[,:]? (?:[A-Za-z]{1,15}(?:-[a-z]{1,15})?|[0-9]{1,2}))*+"
+    r"|[A-Z]{1,15}[0-9]?(?:_[A-Z]{1,15})*+"
+    r"|[a-z]{3,15}(?:[A-Z][a-z]{3,15}){1,3}"
 )
 # A credential wrapped over lines goes on in every following line that is nothing but one such word.
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
