@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.model.suggestion import suggest
+from compiler.rules.wording import quoted
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
@@ -31,7 +32,7 @@ class UnknownEnvironmentError(Exception):
     """A name that no environment has; `known` are those there are, and `help` the way out."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f'there is no environment "{name}"')
+        super().__init__(f"there is no environment {quoted(name)}")
         self.known = tuple(known)
         self.help = suggest(name, known, "environments")
 
@@ -86,7 +87,7 @@ class Library:
                 if len(self.diagnostics) > MOST_OF_A_KIND:
                     break
             elif below in (*above, path):
-                message = f'"{name}" already extends this file, directly or not'
+                message = f"{quoted(name)} already extends this file, directly or not"
                 self._report("layer-cycle", message, node, "take one of the names out")
                 usable = False
             elif below not in ordered:
@@ -106,7 +107,7 @@ class Library:
             return f"{FOLDER}/{BASE}.yaml"
         if name in self._layer_names and name in self.names:
             self._report(
-                "ambiguous-layer", f'"{name}" is both a layer and an environment', node, "rename one of the two"
+                "ambiguous-layer", f"{quoted(name)} is both a layer and an environment", node, "rename one of the two"
             )
             return None
         if name in self._layer_names:
@@ -114,7 +115,7 @@ class Library:
         if name in self.names:
             return f"{FOLDER}/{name}.yaml"
         known = [BASE, *sorted(self._layer_names), *self.names]
-        self._report("unknown-layer", f'there is no layer "{name}"', node, suggest(name, known, "layers"))
+        self._report("unknown-layer", f"there is no layer {quoted(name)}", node, suggest(name, known, "layers"))
         return None
 
     def _document(self, path: str, schema: str) -> Document | None:

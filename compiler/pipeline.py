@@ -12,6 +12,7 @@ from compiler.model.outline import SecretChange, compare, outlines_of_values
 from compiler.model.project import Project
 from compiler.model.source import Source, Span
 from compiler.model.values import ValuesData, values_of
+from compiler.rules.wording import quoted
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.emit import HEADER, read_values, values_text
@@ -118,9 +119,9 @@ def _merged(layers: Sequence[Document], outside: Outside | None, run: _Run) -> N
 def _notes(top: Document) -> Iterable[str]:
     store = top.root.get("store")
     if store is not None:
-        yield f'{store.source.path} chooses the store "{store.value}"'
+        yield f"{store.source.path} chooses the store {quoted(str(store.value))}"
     for name, node in (top.root.nearest("stores").children if top.root.get("stores") else {}).items():
-        yield f'{node.source.path} gives the vaultUrl of the store "{name}"'
+        yield f"{node.source.path} gives the vaultUrl of the store {quoted(name)}"
 
 
 def _result(project: Project | None, library: Library, run: _Run) -> Result:

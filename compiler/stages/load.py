@@ -11,6 +11,7 @@ from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Scalar
 from compiler.model.source import Source, Span
+from compiler.rules.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,9 @@ class _Builder:
             node = self._node(events, next(events), start, end, depth + 1)
             if key in members:
                 earlier = members[key].key_span
-                refused = _diagnostic(self._source, "duplicate-key", f'the key "{key}" is written twice', start, end)
+                refused = _diagnostic(
+                    self._source, "duplicate-key", f"the key {quoted(key)} is written twice", start, end
+                )
                 related = (Related("first written", earlier),)
                 conceals = (*refused.conceals, _values_of_line(self._source, earlier.start))
                 raise _RefusedError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node
+from compiler.rules.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _conflict(key: str, below: Node, value: Node) -> Diagnostic:
     return Diagnostic(
         "layer-conflict",
         Severity.ERROR,
-        f'"{key}" is a map in one layer and none in another',
+        f"{quoted(key)} is a map in one layer and none in another",
         value.key_span,
         help="write the same type in both layers",
         related=(Related("the other layer", below.key_span),),

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node
 from compiler.model.source import Source
 from compiler.model.suggestion import suggest
+from compiler.rules.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,12 +56,20 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
     diagnostics: list[Diagnostic] = []
     if outside.store is not None:
         _choose(outside, stores, members, diagnostics)
-    if outside.vault_name is not None:
+    if outside.vault_name is not None and looks_like_credential(outside.vault_name):
+        diagnostics.append(_no_name(VAULT_NAME_VARIABLE, outside.vault_name))
+    elif outside.vault_name is not None:
         _fill(root, outside.vault_name, stores, members, diagnostics)
     if not members:
         return None, tuple(diagnostics)
     top = Node(members, Source(outside.store_origin), 0, 0)
     return Document(top.source, top), tuple(diagnostics)
+
+
+def _no_name(variable: str, value: str) -> Diagnostic:
+    span = _leaf(variable, value).span
+    message, help_text = f"what {variable} holds looks like a credential", "set it to the name of a Key Vault"
+    return Diagnostic("secret-in-config", Severity.ERROR, message, span, help=help_text, conceals=(span,))
 
 
 def _choose(
@@ -69,7 +79,7 @@ def _choose(
     node = _leaf(outside.store_origin, wanted)
     chosen = wanted if wanted in stores else next((i for i, s in stores.items() if s.text("name") == wanted), None)
     if chosen is None:
-        message = f'{outside.store_origin} names the store "{wanted}", which the environment does not have'
+        message = f"{outside.store_origin} names the store {quoted(wanted)}, which the environment does not have"
         help_text = suggest(wanted, stores, "stores")
         diagnostics.append(Diagnostic("unknown-store", Severity.ERROR, message, node.span, help=help_text))
     else:

@@ -15,6 +15,7 @@ from jsonschema.validators import extend
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
 from compiler.model.suggestion import closest, suggest
+from compiler.rules.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -132,7 +133,7 @@ def _unknown_key(node: Node, key: str, known: Iterable[str]) -> Diagnostic:
     return Diagnostic(
         "unknown-key",
         Severity.ERROR,
-        f'unknown key "{key}"',
+        f"unknown key {quoted(key)}",
         node.key_span,
         help=suggest(key, known, "keys here"),
         conceals=(node.span,),
