@@ -25,7 +25,10 @@ COMMANDS = {
     "verify": ("verify", "ask the live stores what the cluster will ask them, and say what fails"),
     "rules": ("rules", "list every rule, or show one rule's page"),
     "new": ("new", "start a project, an environment or a secret"),
+    "put": ("put", "set keys of one secret in its store, from prompts, a pipe or a file"),
     "migrate": ("migrate", "copy secrets into another store, verified and resumable"),
+    "backup": ("backup", "write what an environment's stores hold to an encrypted file"),
+    "restore": ("restore", "put a backup's values back, into the same store or another"),
     "completion": ("completion", "print the completion script of a shell"),
 }
 _TAKES_VALUE = "--root"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.suggestion import suggest
 from compiler.operations.key_places import key_places
+from compiler.operations.migration_routes import UnknownNameError, store_named
 from compiler.operations.set_keys import Wanted, plan_changes
 from compiler.stores.traits import Trait, traits
 
@@ -27,12 +28,12 @@ _REFUSED = {
 }
 
 
-class UnknownWordError(Exception):
-    """A secret, key or store that there is not; `help` is the way out."""
+class UnknownKeyError(Exception):
+    """A key that the catalogue does not give the secret; `help` is the way out."""
 
-    def __init__(self, message: str, word: str, known: Iterable[str], kind: str) -> None:
-        super().__init__(message)
-        self.help = suggest(word, known, kind)
+    def __init__(self, secret: str, key: str, known: Iterable[str]) -> None:
+        super().__init__(f'the secret "{secret}" has no key "{key}"')
+        self.help = suggest(key, known, "keys")
 
 
 class UnfitValueError(Exception):
@@ -43,7 +44,6 @@ class UnfitValueError(Exception):
 class Target:
     """The secret and store of one `put`. `keys` are those to be asked for; `unused` of them no variant in use has."""
 
-    environment: Environment
     secret: Secret
     store: Store
     keys: tuple[str, ...]
@@ -51,42 +51,29 @@ class Target:
 
 
 def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
-    """What the words of the command line name; with no keys, all that the environment uses. Raises UnknownWordError."""
+    """What the words of the command line name; with no keys, all that the environment uses.
+
+    Raises UnknownNameError and UnknownKeyError.
+    """
     secret = environment.secrets.get(secret_id)
     if secret is None:
-        message = f'the environment "{environment.name}" has no secret "{secret_id}"'
-        raise UnknownWordError(message, secret_id, environment.secrets, "secrets")
-    used = {key.key.name for key in secret.keys}
-    chosen = tuple(dict.fromkeys(keys)) or tuple(used_key.key.name for used_key in secret.keys)
-    require_keys(secret, chosen)
-    unused = tuple(key for key in chosen if key not in used)
-    return Target(environment, secret, store_named(environment, secret, store_id), chosen, unused)
-
-
-def store_named(environment: Environment, secret: Secret, store_id: str | None) -> Store:
-    """The store of that id, or the one that the secret reads. Raises UnknownWordError."""
-    store = secret.store if store_id is None else environment.stores.get(store_id)
+        raise UnknownNameError("secret", secret_id, environment.secrets, environment.name)
+    store = secret.store if store_id is None else store_named(environment, store_id)
     if store is None:
-        named = "without a name" if store_id is None else f'"{store_id}"'
-        message = f'the environment "{environment.name}" has no store {named}'
-        raise UnknownWordError(message, store_id or "", environment.stores, "stores")
-    return store
-
-
-def require_keys(secret: Secret, keys: Iterable[str]) -> None:
-    """Raises UnknownWordError for a key that the catalogue does not give the secret."""
-    for key in keys:
+        raise UnknownNameError("store", "", environment.stores, environment.name)
+    used = tuple(key.key.name for key in secret.keys)
+    chosen = tuple(dict.fromkeys(keys)) or used
+    for key in chosen:
         if key not in secret.entry.keys:
-            message = f'the secret "{secret.id}" has no key "{key}"'
-            raise UnknownWordError(message, key, secret.entry.keys, "keys")
+            raise UnknownKeyError(secret.id, key, secret.entry.keys)
+    return Target(secret, store, chosen, tuple(key for key in chosen if key not in used))
 
 
 def plan_put(target: Target, values: Mapping[str, Value], stores: LiveStores) -> ChangePlan:
-    """What `values` would change; nothing else in the remote secrets does.
+    """What `values`, by keys of the catalogue, would change; nothing else in the remote secrets does.
 
-    Raises UnknownWordError, UnfitValueError, NoAddressError and StoreError; sends no writing request.
+    Raises UnfitValueError, NoAddressError and StoreError; sends no writing request.
     """
-    require_keys(target.secret, values)
     places = key_places(target.secret, target.store)
     wanted = []
     for key, value in values.items():

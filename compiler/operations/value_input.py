@@ -6,11 +6,12 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.model.suggestion import suggest
 from compiler.stores.document import NotAnObjectError, read_object
 from compiler.stores.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 class InputForm(StrEnum):
@@ -22,9 +23,9 @@ class InputForm(StrEnum):
 
 
 class ValueInputError(Exception):
-    """The text cannot be read as its form asks. `help` is the way out."""
+    """The text cannot be read as its form asks. `help` is the way out, where one is known."""
 
-    def __init__(self, message: str, help_text: str) -> None:
+    def __init__(self, message: str, help_text: str | None) -> None:
         super().__init__(message)
         self.help = help_text
 
@@ -39,8 +40,8 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 _COMMENT = re.compile(r"[ \t]+#[^\n]*")
 
 
-def read_values(data: bytes, keys: Sequence[str], form: InputForm | None) -> dict[str, Secret]:
-    """The values in `data`, of `keys` where any are named and else of all keys that the text names.
+def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None) -> dict[str, Secret]:
+    """The values in `data`: of `keys` where any are named, else of all that the text names, which must be `known`.
 
     With no form said, one key means that the text is its value; else a text that begins with a brace is JSON, any
     other dotenv. One final line break of a value is not part of it. Raises ValueInputError.
@@ -56,7 +57,16 @@ def read_values(data: bytes, keys: Sequence[str], form: InputForm | None) -> dic
     for key in keys:
         if key not in found:
             raise ValueInputError(f'the input has no "{key}"', "add it, or do not name the key")
-    return {key: found[key] for key in keys} if keys else found
+    if keys:
+        return {key: found[key] for key in keys}
+    if not found:
+        raise ValueInputError("the input is empty", "give it a KEY=value line, or a JSON object")
+    for name in found:
+        if name not in known:
+            # The name is not shown: half of a Base64 value with its padding looks like a name with its equals sign.
+            message = f"the input names a key that the secret does not have ({len(found)} in all)"
+            raise ValueInputError(message, suggest(name, known, "keys"))
+    return found
 
 
 def _text(data: bytes) -> str:
@@ -93,10 +103,9 @@ def _json(text: str) -> dict[str, Secret]:
         raise ValueInputError(
             "the input is no JSON object with distinct names", 'write {"KEY": "value", ...}'
         ) from None
-    for key, value in found.items():
+    for number, value in enumerate(found.values(), 1):
         if not value.is_string:
-            shown = key if _LINE.fullmatch(f"{key}=") else "a key"
-            message = f"{shown} has a JSON {value.kind} as its value, and only strings survive in a store"
+            message = f"value {number} of the input is a JSON {value.kind}, and only strings survive in a store"
             raise ValueInputError(message, "put the value in quotes")
     return found
 
@@ -114,7 +123,7 @@ def _dotenv(text: str) -> dict[str, Secret]:
         if name is None:
             raise ValueInputError(f"line {number} of the input is not KEY=value", "correct it, or say --input")
         if name[1] in found:
-            raise ValueInputError(f'line {number} of the input gives "{name[1]}" again', "keep one of the two")
+            raise ValueInputError(f"line {number} of the input gives a key for the second time", "keep one of the two")
         value, position = _dotenv_value(text, name.end(), number)
         found[name[1]] = Secret(value)
     return found

@@ -27,6 +27,7 @@ MAY_REVEAL = {
     "stores/azure_key_vault.py": "the wire to Key Vault",
     "stores/azure_key_vault_reader.py": "taking a Key Vault document apart",
     "stores/azure_key_vault_writer.py": "putting a Key Vault document together, and its size",
+    "operations/backup_encryption.py": "a passphrase or private key on its way into age",
 }
 
 

@@ -1,0 +1,68 @@
+"""The key options of `backup` and `restore` in; recipients, identities and passphrases out, none of them shown."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.prompts import hidden, is_terminal
+from compiler.cli.secret_input import read_file
+from compiler.stores.secret import Comparer, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PASSPHRASE_FILE_VARIABLE = "PLATFORM_SECRETS_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
+_LARGEST_KEY_FILE = 64 * 1024
+
+
+def recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
+    """All recipients of the command line. Raises UsageError for a private key in their place."""
+    found = [*named]
+    for name in files:
+        found += _lines(read_file(name, _LARGEST_KEY_FILE, is_secret=False))
+    for text in found:
+        if text.upper().startswith("AGE-SECRET-KEY-"):
+            raise UsageError("a recipient is a public key, and this is a private one", "make a new key pair")
+    if files and not found:
+        raise UsageError("the file of recipients has none", "write an age1… key a line")
+    return tuple(found)
+
+
+def identities(files: Sequence[str]) -> tuple[Secret, ...]:
+    """The private keys of age's identity files, which hold one a line."""
+    return tuple(Secret(line) for name in files for line in _lines(read_file(name, _LARGEST_KEY_FILE)))
+
+
+def passphrase(*, is_new: bool) -> Secret:
+    """The passphrase of the variable's file, else of a terminal's prompt, asked twice for a new one.
+
+    Raises UsageError and CannotRunError where there is neither, and where the two differ.
+    """
+    name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
+    if name:
+        text = _decoded(read_file(name, _LARGEST_KEY_FILE)).rstrip("\r\n")
+        return Secret(text)
+    if not is_terminal():
+        way_out = "name --recipient" if is_new else "it was encrypted with a passphrase"
+        raise UsageError(
+            "there is no terminal to ask for the passphrase on", f"{way_out}, or set {PASSPHRASE_FILE_VARIABLE}"
+        )
+    first = hidden("Passphrase: ") or Secret("")
+    if is_new and not Comparer().same(first, hidden("The same again: ") or Secret("")):
+        raise CannotRunError("the two passphrases differ", "nothing was written; run the command again")
+    return first
+
+
+def _lines(data: bytes) -> list[str]:
+    lines = [line.strip() for line in _decoded(data).splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise CannotRunError("a key file is no text", "name another file")

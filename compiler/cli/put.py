@@ -1,0 +1,145 @@
+"""`put`: values for keys of one secret, from prompts, standard input or a file, merged into what its store holds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import UsageError
+from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.options import add_store
+from compiler.cli.prompts import confirmed, hidden_values, is_terminal
+from compiler.cli.secret_input import read_file, read_stdin
+from compiler.cli.termination import orderly_termination
+from compiler.cli.write_keys import apply, counted
+from compiler.operations.live import LiveStores
+from compiler.operations.put import UnfitValueError, UnknownKeyError, plan_put, spaced_keys, target_of
+from compiler.operations.value_input import InputForm, ValueInputError, read_values
+from compiler.render.changes import safe
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.model.environment import Environment
+    from compiler.operations.put import Target
+    from compiler.operations.set_keys import ChangePlan
+    from compiler.stores.secret import Secret
+
+DESCRIPTION = """Sets keys of one secret in its store, and leaves all others there as they are. Asks for the values
+without showing them, or takes them from a pipe or a file: a value is never an argument. Shows which keys are new,
+changed or the same, and writes after a yes, or with --apply. Blanks, placeholders and unknown keys are refused.
+One named key: the input is its value. Else the input is a JSON object or KEY=value lines (dotenv)."""
+EXAMPLES = (
+    "platform-secrets put dev github",
+    "platform-secrets put dev github GITHUB_APP_PRIVATE_KEY --from-file app.pem --apply",
+    "pass show slack/bot | platform-secrets put prod slack SLACK_BOT_TOKEN --stdin --apply --audit audit.jsonl",
+    "platform-secrets put prod jira --from-file jira.env --store azure",
+)
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="the environment")
+    parser.add_argument("secret", metavar="SECRET", help="the secret, by its id in the catalogue")
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="the keys to set; all that the environment uses")
+    add_store(parser, "write to this store of the environment, in place of the one that the secret reads")
+    parser.add_argument("--from-file", metavar="FILE", help="take the values from this file")
+    parser.add_argument("--stdin", action="store_true", help="take the values from standard input")
+    forms = [str(form) for form in InputForm]
+    parser.add_argument("--input", choices=forms, help="what the input is, where that is not to be guessed")
+    parser.add_argument("--apply", action="store_true", help="write without asking")
+    parser.add_argument("--audit", metavar="FILE", help="append a line for each write to this file")
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    _refuse_contradictions(arguments)
+    environment = live_environment(arguments.environment, invocation)
+    if environment is None:
+        return FOUND
+    with refusals(), orderly_termination(), LiveStores(os.environ) as stores:
+        target = _target(arguments, environment)
+        if target.unused:
+            named = ", ".join(target.unused)
+            sys.stderr.write(f"note: {named}: in no variant that {environment.name} uses, so nothing reads it yet\n")
+        values = _values(arguments, target)
+        if not values:
+            sys.stdout.write("nothing was typed, and nothing is written\n")
+            return OK
+        try:
+            plan = plan_put(target, values, stores)
+        except UnfitValueError as error:
+            sys.stderr.write(f"error: {error}\nhelp: nothing was written; give the real value\n")
+            return FOUND
+        return _act(arguments, environment, target, values, plan)
+
+
+def _refuse_contradictions(arguments: Namespace) -> None:
+    for word in (arguments.environment, arguments.secret, *arguments.keys):
+        if "=" in word:
+            # Not quoted: what stands after the sign is a secret, and this message may be logged.
+            raise UsageError(
+                "a value is never an argument: the shell's history and the process list would show it",
+                "name the key alone, and change that value, which is known now",
+            )
+    if arguments.stdin and arguments.from_file is not None:
+        raise UsageError("--stdin and --from-file do not go together", "name one source")
+    if arguments.stdin and is_terminal():
+        raise UsageError("standard input is a terminal, which shows what is typed", "leave --stdin out to be asked")
+    if arguments.input is not None and not arguments.stdin and arguments.from_file is None:
+        raise UsageError("--input is for --stdin and --from-file", "add one of them")
+
+
+def _target(arguments: Namespace, environment: Environment) -> Target:
+    try:
+        return target_of(environment, arguments.secret, arguments.keys, arguments.store)
+    except UnknownKeyError as error:
+        raise UsageError(safe(str(error)), error.help) from None
+
+
+def _values(arguments: Namespace, target: Target) -> Mapping[str, Secret]:
+    if not arguments.stdin and arguments.from_file is None:
+        return hidden_values(target.keys)
+    data = read_stdin() if arguments.stdin else read_file(arguments.from_file)
+    form = InputForm(arguments.input) if arguments.input is not None else None
+    try:
+        return read_values(data, arguments.keys, target.secret.entry.keys, form)
+    except ValueInputError as error:
+        raise UsageError(str(error), error.help) from None
+
+
+def _act(
+    arguments: Namespace, environment: Environment, target: Target, values: Mapping[str, Secret], plan: ChangePlan
+) -> int:
+    _show(target, plan)
+    for key in spaced_keys(values):
+        sys.stderr.write(f"note: {key}: its value begins or ends with white space\n")
+    if plan.is_refused:
+        sys.stderr.write("nothing was written\n")
+        return FOUND
+    if not plan.writes:
+        sys.stdout.write("nothing to write: the store holds these values\n")
+        return OK
+    if not arguments.apply:
+        if arguments.stdin or not is_terminal():
+            sys.stdout.write("nothing was written; --apply writes this\n")
+            return OK
+        keys = counted(sum(len(remote.values) for remote in plan.writes), "key")
+        if not confirmed(f"Write {keys} to {environment.name}?"):
+            sys.stdout.write("nothing was written\n")
+            return OK
+    return apply(plan, environment.name, "put", arguments.audit)
+
+
+def _show(target: Target, plan: ChangePlan) -> None:
+    for address, who in plan.who.items():
+        sys.stdout.write(f"{safe(f'{target.secret.id} in {target.store.id} ({address}), as {who}')}\n")
+    widest = max(len(key.key) for key in plan.keys)
+    for key in plan.keys:
+        word = str(key.change) if key.refusal is None else "refused"
+        sys.stdout.write(f"  {word:<8} {key.key.ljust(widest)}  {safe(key.place.remote_key)}\n")
+        if key.refusal is not None:
+            sys.stdout.write(f"           {safe(key.refusal)}\n")

@@ -1,0 +1,122 @@
+"""`restore`: a backup, opened and checked wholly, planned against a store, and with `--apply` written there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli import backup_keys
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.secret_input import read_file
+from compiler.cli.termination import orderly_termination
+from compiler.cli.write_keys import apply, counted
+from compiler.operations.backup_encryption import EncryptionError, decrypt_by, decrypt_with, needs_passphrase
+from compiler.operations.backup_format import BackupContentError, decode
+from compiler.operations.live import LiveStores
+from compiler.operations.migration import OnConflict
+from compiler.operations.migration_routes import store_named
+from compiler.operations.restore import Action, RestoreRefusedError, plan_restore, require_only, require_origin
+from compiler.render.changes import safe
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.operations.backup_format import Backup
+    from compiler.operations.restore import RestorePlan
+
+DESCRIPTION = f"""Opens a backup with --identity, or with the passphrase of the file that
+{backup_keys.PASSPHRASE_FILE_VARIABLE} names or that is asked for; checks all of it; and shows what restoring it would
+do: create, update, keep, skip, conflict (the store holds another value) or refuse. With a conflict or a refusal it
+exits 1, and --apply writes nothing. Other keys and properties of the store stay as they are."""
+EXAMPLES = (
+    "platform-secrets restore prod prod.age --identity key.txt",
+    "platform-secrets restore prod prod.age --identity key.txt --only slack --on-conflict overwrite --apply",
+    "platform-secrets restore prod prod.age --to azure --apply --audit audit.jsonl",
+    "platform-secrets restore staging prod.age --from-environment prod",
+)
+# A thousand secrets of the largest size that Key Vault takes are 26 MB.
+_LARGEST_BACKUP = 256 * 1024 * 1024
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="the environment to restore")
+    parser.add_argument("file", metavar="FILE", help="the backup")
+    parser.add_argument(
+        "--identity", metavar="FILE", action="append", default=[], help="an age identity file (private key); repeatable"
+    )
+    parser.add_argument("--to", metavar="ID", help="restore all into this store of the environment")
+    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
+    parser.add_argument("--from-environment", metavar="NAME", help="the backup is of this other environment")
+    choices = [str(choice) for choice in OnConflict]
+    parser.add_argument("--on-conflict", choices=choices, default="fail", help=f"{', '.join(choices)}; fail by default")
+    parser.add_argument("--apply", action="store_true", help="write; without it nothing is written")
+    parser.add_argument("--audit", metavar="FILE", help="append a line for each write to this file")
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    environment = live_environment(arguments.environment, invocation)
+    if environment is None:
+        return FOUND
+    with refusals(), orderly_termination(), LiveStores(os.environ) as stores:
+        to = store_named(environment, arguments.to) if arguments.to is not None else None
+        backup = _opened(arguments)
+        try:
+            require_origin(backup, environment.name, arguments.from_environment)
+            require_only(backup, arguments.only)
+        except RestoreRefusedError as error:
+            raise UsageError(safe(str(error)), safe(error.help)) from None
+        plan = plan_restore(backup, environment, to, arguments.only, OnConflict(arguments.on_conflict), stores)
+        _show(arguments.file, backup, plan)
+        if plan.is_blocked:
+            sys.stderr.write(f"nothing was written{_way_out(plan)}\n")
+            return FOUND
+        if not plan.changes.writes:
+            sys.stdout.write("nothing to write: the store holds what is to be restored\n")
+            return OK
+        if not arguments.apply:
+            sys.stdout.write("nothing was written; --apply writes this plan\n")
+            return OK
+        return apply(plan.changes, environment.name, "restore", arguments.audit)
+
+
+def _opened(arguments: Namespace) -> Backup:
+    data = read_file(arguments.file, _LARGEST_BACKUP, is_secret=False)
+    try:
+        if needs_passphrase(data):
+            plain = decrypt_with(data, backup_keys.passphrase(is_new=False))
+        elif identities := backup_keys.identities(arguments.identity):
+            plain = decrypt_by(data, identities)
+        else:
+            raise UsageError("the backup is encrypted to a key", "name the private one's file with --identity")
+        return decode(plain)
+    except EncryptionError as error:
+        raise CannotRunError(str(error), error.help) from None
+    except BackupContentError as error:
+        raise CannotRunError(f"the backup cannot be used: {error}", "take another backup") from None
+
+
+def _show(shown: str, backup: Backup, plan: RestorePlan) -> None:
+    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
+    sys.stdout.write(f"{safe(f'{shown}: {backup.environment} at {backup.time}, {counts}')}\n")
+    if backup.missing:
+        named = ", ".join(f"{secret}/{key}" for secret, key in backup.missing)
+        sys.stdout.write(f"  not in it, as they could not be had then: {safe(named)}\n")
+    for address, who in plan.changes.who.items():
+        sys.stdout.write(f"{safe(f'into {address}, as {who}')}\n")
+    widest = max((len(f"{step.secret}/{step.key}") for step in plan.steps), default=0)
+    for step in plan.steps:
+        name, place = f"{step.secret}/{step.key}", step.place.remote_key if step.place is not None else ""
+        sys.stdout.write(f"  {step.action:<8} {safe(name.ljust(widest))}  {safe(place)}".rstrip() + "\n")
+        if step.reason:
+            sys.stdout.write(f"           {safe(step.reason)}\n")
+
+
+def _way_out(plan: RestorePlan) -> str:
+    if any(step.action is Action.REFUSE for step in plan.steps):
+        return ": correct what is refused, or leave it out with --only"
+    return ": with --on-conflict overwrite the backup's values replace the store's, with skip they stay"
