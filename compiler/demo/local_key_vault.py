@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import threading
@@ -160,11 +161,15 @@ class LocalKeyVault:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until interrupted; prints what to export, and the URL as the last line."""
+    """Serve until interrupted or terminated; prints what to export, and the URL as the last line."""
     parser = argparse.ArgumentParser(prog="python -m compiler.demo.local_key_vault", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-limits", action="store_true", help="admit any number of requests")
     parsed = parser.parse_args(arguments)
+    ended = threading.Event()
+    # By name, since a shell starts a background program with interrupts ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ended.set())
     limits = Limits(None, None) if parsed.no_limits else Limits()
     with LocalKeyVault(VaultOptions(port=parsed.port, limits=limits)) as vault:
         for name, value in vault.environ(lifetime=86_400.0).items():
@@ -172,10 +177,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"export {name}={value}\n")
         sys.stdout.write(f"# {vault.url}\n")
         sys.stdout.flush()
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
+        ended.wait()
     return 0
 
 

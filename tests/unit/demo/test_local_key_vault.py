@@ -228,7 +228,8 @@ def test_the_sdk_waits_out_a_slow_recovery() -> None:
         assert client.get_secret("a").value == "x"
 
 
-def test_as_a_program_it_prints_what_to_export_and_stops_on_interrupt() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_as_a_program_it_prints_what_to_export_and_cleans_up_when_stopped(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "compiler.demo.local_key_vault", "--port", "0", "--no-limits"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
@@ -242,7 +243,7 @@ def test_as_a_program_it_prints_what_to_export_and_stops_on_interrupt() -> None:
             timeout=5,
         )
         assert reply.json() == {"value": [], "nextLink": None}
-        run.send_signal(signal.SIGINT)
+        run.send_signal(number)
         assert run.wait(timeout=10) == 0
     assert not Path(exported["AZURE_KEYVAULT_CACERT"]).exists()
 
