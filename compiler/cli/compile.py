@@ -12,7 +12,8 @@ from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
-from compiler.model.diagnostic import Severity
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.source import Source, Span
 from compiler.operations.prune import prune
 from compiler.operations.staleness import differing_lines, stale_values
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
-    from compiler.model.diagnostic import Diagnostic
     from compiler.model.project import Project
     from compiler.pipeline import Result, ValuesFile
 
@@ -106,8 +106,7 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
     if arguments.check:
         outcome.diagnostics += [stale_values(file) for file in outcome.files if file.is_stale]
     elif not outcome.failed:
-        _make(folder)
-        outcome.diagnostics += write_values(outcome.files)
+        outcome.diagnostics += _made(folder, shown) or write_values(outcome.files)
         outcome.written = not outcome.failed
         if outcome.written and arguments.prune:
             outcome.pruned, found = prune(project, root)
@@ -129,12 +128,14 @@ def _folder(out: str | None, root: Path) -> tuple[Path, str]:
     return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), printable(out.rstrip("/")) or "/")
 
 
-def _make(folder: Path) -> None:
+def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise CannotRunError(f"the output folder cannot be made: {reason}", "name another with --out") from None
+        message = f"{shown} cannot be made: {(error.strerror or 'unknown reason').lower()}"
+        way_out = "name another folder with `--out`"
+        return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
+    return ()
 
 
 def _without(pruned: Sequence[str], diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -98,7 +98,7 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
 
 def _side_of_file(path: str) -> Side:
     try:
-        with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:  # noqa: PTH123 - standard input
+        with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of one width everywhere: the docs show it, and asking for the terminal's imports shutil in every run."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
 class Parser(argparse.ArgumentParser):
     """A sub-command's parser: full option names only, options anywhere, and what is wrong raised as UsageError."""
 
@@ -24,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"{PROGRAM} {command}",
             description=description,
             epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
@@ -32,6 +39,8 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        # Else argparse formats the usage, which nobody sees here.
+        self.usage = ""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
             raise UsageError(f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))

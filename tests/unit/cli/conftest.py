@@ -1,0 +1,89 @@
+"""A copy of the shipped project to run commands in, and the commands run in this process or in one of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[3]
+# What a person's shell may say to the program.
+VARIABLES = ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "NO_COLOR")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a command."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shipped input and chart, without values files; the working folder."""
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "environments", root / "environments")
+    shutil.copytree(ROOT / "chart", root / "chart", ignore=shutil.ignore_patterns("values-*.yaml"))
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs a command in this process."""
+
+    def invoke(*argv: str | Path) -> Done:
+        capsys.readouterr()
+        code = main([str(argument) for argument in argv])
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return invoke
+
+
+@pytest.fixture
+def start() -> Callable[..., subprocess.Popen[bytes]]:
+    """Starts a command in a process of its own, with pipes on both of its outputs."""
+
+    def popen(*argv: str, **variables: str) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        return subprocess.Popen(
+            [sys.executable, "-m", "compiler", *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**environment, "PYTHONPATH": str(ROOT), **variables},
+        )
+
+    return popen
+
+
+@pytest.fixture
+def edit(project: Path) -> Callable[[str, str, str], None]:
+    """Replaces a text that must stand in a file of the project."""
+
+    def replace(path: str, old: str, new: str) -> None:
+        file = project / path
+        text = file.read_text("utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new, 1), "utf-8")
+
+    return replace

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+
+from compiler.cli.defect import describe
+
+SENTINEL = "hunter2hunter2"
+
+
+def _caught() -> BaseException:
+    try:
+        try:
+            json.loads(SENTINEL)
+        except ValueError as error:
+            raise RuntimeError(SENTINEL) from error
+    except RuntimeError as error:
+        return error
+    raise AssertionError
+
+
+def test_the_short_form_has_neither_text_nor_machine_path() -> None:
+    text = describe(_caught(), is_debug=False)
+    assert text.startswith("internal error: RuntimeError at cli/test_defect.py:")
+    assert SENTINEL not in text
+    assert "/work" not in text
+
+
+def test_the_long_form_names_places_and_causes() -> None:
+    text = describe(_caught(), is_debug=True)
+    assert "cli/test_defect.py:" in text
+    assert "  after JSONDecodeError\n" in text
+    assert SENTINEL not in text
+
+
+def test_an_error_that_was_never_raised_has_no_place() -> None:
+    assert describe(ValueError(SENTINEL), is_debug=False).startswith("internal error: ValueError at unknown place")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.invocation import Globals, Invocation, command, invoke, parser_of, working_folder
+from compiler.cli.main import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_describes_itself(name: str) -> None:
+    chosen = command(COMMANDS[name][0])
+    assert chosen.DESCRIPTION
+    assert all(f"platform-secrets {name}" in example for example in chosen.EXAMPLES)
+    assert parser_of(name, COMMANDS[name][0]).prog == f"platform-secrets {name}"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--nonsense", "--help"]])
+def test_help_comes_before_anything_else(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert invoke("explain", "explain", arguments, Globals()) == 0
+    assert "examples:\n  platform-secrets explain prod\n" in capsys.readouterr().out
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert Invocation(Globals()).may_colour(_Terminal())
+    assert not Invocation(Globals()).may_colour(io.StringIO())
+    assert not Invocation(Globals(is_colourless=True)).may_colour(_Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Invocation(Globals()).may_colour(_Terminal())
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Invocation(Globals()).may_colour(_Terminal())
+
+
+def test_the_root_is_the_nearest_folder_upward(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project / "environments")
+    assert Invocation(Globals()).root == project
+    monkeypatch.chdir(project.parent)
+    assert Invocation(Globals("project")).root == project
+    with pytest.raises(UsageError):
+        _ = Invocation(Globals("elsewhere")).root
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(CannotRunError):
+        working_folder()
+    monkeypatch.chdir(tmp_path)
+
+
+def test_only_the_chosen_command_is_imported(start: Callable[..., Any]) -> None:
+    process = start("rules", PYTHONPROFILEIMPORTTIME="1")
+    _, err = process.communicate(timeout=30)
+    imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
+    assert "compiler.rules" in imported
+    assert not imported & {"compiler.pipeline", "compiler.library", "yaml", "jsonschema", "shutil"}

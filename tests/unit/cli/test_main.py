@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import compiler
+from compiler.cli import invocation
+from compiler.cli.main import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[3]
+SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_command(run: Callable[..., Any], flag: str) -> None:
+    done = run(flag)
+    assert done.code == 0
+    for name, (_, line) in COMMANDS.items():
+        assert f"  {name.ljust(10)}  {line}\n" in done.out
+
+
+def test_help_imports_nothing_that_costs() -> None:
+    code = (
+        "import sys; from compiler.cli.main import main; main(['--help']);"
+        "print(*sorted({'yaml','jsonschema','argparse','dataclasses','typing','re'} & sys.modules.keys()))"
+    )
+    # -S: what a distribution's own start-up files import is not ours.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={"PATH": ""}
+    )
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_every_command_has_its_module() -> None:
+    for module, _ in COMMANDS.values():
+        assert find_spec(f"compiler.cli.{module}") is not None
+
+
+def test_version(run: Callable[..., Any]) -> None:
+    assert run("--version").out == f"platform-secrets {compiler.__version__}\n"
+
+
+def test_no_command_is_a_usage_error(run: Callable[..., Any]) -> None:
+    done = run()
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: no command is named\nhelp: `platform-secrets --help` lists them\n"
+
+
+def test_an_unknown_command_is_told_the_nearest(run: Callable[..., Any]) -> None:
+    done = run("compil")
+    assert (done.code, done.err) == (2, 'error: there is no command "compil"\nhelp: did you mean "compile"?\n')
+
+
+def test_an_unknown_command_that_looks_like_a_credential_is_not_repeated(run: Callable[..., Any]) -> None:
+    done = run(SENTINEL)
+    assert done.code == 2
+    assert SENTINEL not in done.err
+
+
+@pytest.mark.parametrize("arguments", [("--rot",), ("--root",), ("--version=1",)])
+def test_wrong_options_before_the_command(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).code == 2
+
+
+@pytest.mark.parametrize("arguments", [("--root", "{}", "compile"), ("--root={}", "compile"), ("compile", "--root={}")])
+def test_root_stands_before_or_after_the_command(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir("/")
+    done = run(*(each.format(project) for each in arguments))
+    assert done.code == 0
+    assert (project / "chart/values-prod.yaml").is_file()
+
+
+def test_a_project_is_found_from_a_folder_below(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project / "chart" / "templates")
+    assert run("compile", "dev").out == "chart/values-dev.yaml: written, 7 secrets, 21 keys\n"
+
+
+def test_no_project_is_a_usage_error(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("compile")
+    assert (done.code, done.out) == (2, "")
+    assert "--root" in done.err
+    assert run("--root", tmp_path, "compile").code == 2
+
+
+def _fail(error: BaseException) -> Callable[..., int]:
+    def fail(*_: object) -> int:
+        raise error
+
+    return fail
+
+
+def test_an_unexpected_error_shows_its_type_and_place_only(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invocation, "invoke", _fail(ValueError(SENTINEL)))
+    done = run("compile")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("internal error: ValueError at compiler/cli/main.py:")
+    assert SENTINEL not in done.err
+    assert len(done.err.splitlines()) == 2
+
+
+def test_debug_shows_the_way_there_and_no_message(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invocation, "invoke", _fail(ValueError(SENTINEL)))
+    done = run("--debug", "compile")
+    assert done.code == 3
+    assert SENTINEL not in done.err
+    assert ":_run" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_interrupt_is_130(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invocation, "invoke", _fail(KeyboardInterrupt()))
+    done = run("compile")
+    assert (done.code, done.err) == (130, "interrupted\n")

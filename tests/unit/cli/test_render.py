@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from tests.conftest import Helm
+
+_REFUSING = """#!/bin/sh
+[ "$1" = version ] && echo v3.1.0 && exit 0
+echo 'token: ghp_s3ntinels3ntinels3ntinels3ntinel0' >&2
+exit 1
+"""
+
+
+def _manifests(text: str) -> list[Any]:
+    return list(yaml.safe_load_all(text))
+
+
+def test_manifests_are_printed_and_nothing_stays(
+    run: Callable[..., Any], project: Path, helm: Helm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    done = run("render", "prod", "--helm", helm.path)
+    assert (done.code, done.err) == (0, "")
+    manifests = _manifests(done.out)
+    assert len(manifests) == 7
+    assert {each["spec"]["secretStoreRef"]["name"] for each in manifests} == {"azure-keyvault-store"}
+    assert list(folder.iterdir()) == []
+    assert not list((project / "chart").glob("values-*.yaml"))
+
+
+def test_another_store_and_release(run: Callable[..., Any], project: Path, helms: tuple[Helm, ...]) -> None:
+    done = run("render", "prod", "--helm", helms[-1].path, "--store", "vault", "--release", "other")
+    assert done.err == 'note: --store chooses the store "vault"\n'
+    assert {each["spec"]["secretStoreRef"]["name"] for each in _manifests(done.out)} == {"vault-secret-store"}
+
+
+def test_a_helm_on_the_path_is_found(
+    run: Callable[..., Any], project: Path, helms: tuple[Helm, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(helms[-1].path).parent))
+    assert run("render", "prod").code == 0
+
+
+def test_without_a_helm_it_could_not_run(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    done = run("render", "prod")
+    assert (done.code, done.out) == (3, "")
+    assert "error: no Helm is installed\nhelp: put Helm 3 or 4 on PATH" in done.err
+
+
+def test_a_helm_that_refuses_is_quoted_without_credentials(run: Callable[..., Any], project: Path) -> None:
+    program = project / "helm"
+    program.write_text(_REFUSING, "utf-8")
+    program.chmod(0o755)
+    done = run("render", "prod", "--helm", program)
+    assert (done.code, done.out) == (3, "")
+    assert done.err == "error: Helm 3.1 refuses the chart\n  token: …\n"
+
+
+def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) -> None:
+    assert "there is no Helm at" in run("render", "prod", "--helm", "nowhere").err
+    (project / "chart/Chart.yaml").unlink()
+    done = run("render", "prod")
+    assert (done.code, "there is no chart" in done.err) == (3, True)
+
+
+def test_errors_come_first(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
+    edit("environments/dev.yaml", "secrets:\n", "secrets:\n  gihub: {}\n")
+    done = run("render", "dev")
+    assert (done.code, done.out) == (1, "")
+    assert "error[unknown-secret]" in done.err

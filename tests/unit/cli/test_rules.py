@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from compiler.rules import ALL_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_every_rule_is_listed_with_severity_and_summary(run: Callable[..., Any]) -> None:
+    done = run("rules")
+    lines = done.out.splitlines()
+    assert (done.code, done.err, len(lines)) == (0, "", len(ALL_RULES))
+    for line, rule in zip(lines, ALL_RULES, strict=True):
+        assert line.split(maxsplit=2) == [rule.id, rule.severity.value, rule.summary]
+
+
+def test_one_rule_is_shown_with_its_page(run: Callable[..., Any]) -> None:
+    done = run("rules", "shared-place")
+    page = next(rule.page.strip() for rule in ALL_RULES if rule.id == "shared-place")
+    assert done.out == f"shared-place (warning, may be waived with a reason)\n\n{page}\n"
+    assert run("rules", "unknown-secret").out.startswith("unknown-secret (error, may not be waived)\n")
+
+
+def test_an_unknown_rule_is_told_the_nearest(run: Callable[..., Any]) -> None:
+    done = run("rules", "shard-place")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == 'error: there is no rule "shard-place"\nhelp: did you mean "shared-place"?\n'
+    assert "`platform-secrets rules` lists them" in run("rules", "zzzzzz").err
+
+
+def test_json_has_every_page(run: Callable[..., Any]) -> None:
+    data = json.loads(run("rules", "--format", "json").out)
+    assert data["version"] == 1
+    assert [rule["id"] for rule in data["rules"]] == [rule.id for rule in ALL_RULES]
+    assert data["rules"][0].keys() == {"id", "severity", "scope", "waivable", "summary", "page"}
