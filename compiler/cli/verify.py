@@ -165,5 +165,5 @@ def days(text: str) -> timedelta:
     # Ten thousand days lie beyond every date that a store takes; argparse names the option for a ValueError.
     days = int(text)
     if not 0 <= days <= 10_000:  # noqa: PLR2004 - see above
-        raise ValueError
+        raise ValueError("more days than any date has")
     return timedelta(days=days)

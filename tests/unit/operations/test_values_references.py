@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from compiler.model.document import Document
 from compiler.operations.values_references import UnknownProviderError, references_of_values, secrets_of_values
 from compiler.stages.load import load_text
+
+if TYPE_CHECKING:
+    from compiler.model.document import Document
 
 VALUES = """\
 externalSecrets:
