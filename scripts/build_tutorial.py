@@ -1,0 +1,132 @@
+"""docs/tutorial.md in, the same with what its commands print against real local stores out; `--check` writes nothing.
+
+The `console` blocks run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault started for
+it. What differs from run to run (ports, run ids, versions) is shown by fixed stand-ins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
+from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE = ROOT / "docs/tutorial.md"
+BLOCK = re.compile(r"(```console\n)(.*?)(?=```)", re.DOTALL)
+# What the page writes for the servers that are started for it.
+KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
+STAND_INS = (
+    (re.compile(r"\b[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\b"), "20250131T120000Z-4fa1c2"),
+    (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
+)
+MARK = "---- end of a command ----"
+
+
+def commands(page: str) -> list[str]:
+    """Every command of the page, in order."""
+    return [line[2:] for _, block in BLOCK.findall(page) for line in block.splitlines() if line.startswith("$ ")]
+
+
+def run_all(lines: Sequence[str], variables: dict[str, str], folder: Path) -> list[str]:
+    """What each line prints on both streams, run by one shell in `folder`."""
+    script = "".join(f"{line}\nprintf '%s\\n' '{MARK}'\n" for line in lines)
+    environment = {
+        "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "COLUMNS": "100",
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "PYTHONPATH": str(ROOT),
+        **variables,
+    }
+    done = subprocess.run(
+        ["/bin/bash"],
+        input=script.encode(),
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=180,
+    )
+    return done.stdout.decode().split(f"{MARK}\n")[:-1]
+
+
+def steady(text: str, key_vault: str, openbao: str) -> str:
+    """`text` without what differs from run to run. Two remote secrets are written in either order."""
+    text = text.replace(key_vault, KEY_VAULT).replace(openbao, OPENBAO)
+    for pattern, stand_in in STAND_INS:
+        text = pattern.sub(stand_in, text)
+    lines = text.splitlines(keepends=True)
+    progress = [index for index, line in enumerate(lines) if re.match(r"[0-9]+/[0-9]+ ", line)]
+    counts = [lines[index].partition(" ")[0] for index in progress]
+    rests = sorted(lines[index].partition(" ")[2] for index in progress)
+    for index, count, rest in zip(progress, counts, rests, strict=True):
+        lines[index] = f"{count} {rest}"
+    return "".join(lines)
+
+
+def built(page: str) -> str:
+    """The page with every command run anew."""
+    lines = commands(page)
+    with (
+        tempfile.TemporaryDirectory() as server_folder,
+        tempfile.TemporaryDirectory() as folder,
+        LocalOpenBao.start_dev(Path(server_folder)) as openbao,
+        LocalKeyVault() as key_vault,
+    ):
+        variables = {
+            "VAULT_ADDR": openbao.url,
+            "VAULT_TOKEN": openbao.token,
+            "BAO_ADDR": openbao.url,
+            "BAO_TOKEN": openbao.token,
+            **key_vault.environ(),
+        }
+        mine = [line.replace(KEY_VAULT, key_vault.url).replace(OPENBAO, openbao.url) for line in lines]
+        printed = [steady(text, key_vault.url, openbao.url) for text in run_all(mine, variables, Path(folder))]
+    if len(printed) != len(lines):
+        raise SystemExit(f"the tutorial ended early, at: {lines[len(printed)]}")
+    results = iter(f"$ {line}\n{text}" for line, text in zip(lines, printed, strict=True))
+
+    def shown(match: re.Match[str]) -> str:
+        count = sum(line.startswith("$ ") for line in match[2].splitlines())
+        return match[1] + "".join(next(results) for _ in range(count))
+
+    return BLOCK.sub(shown, page)
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is stale")
+    check = parser.parse_args(argv).check
+    before = PAGE.read_text("utf-8")
+    after = built(before)
+    if after == before:
+        return 0
+    if check:
+        name = str(PAGE.relative_to(ROOT))
+        sys.stdout.writelines(
+            difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (make docs)")
+        )
+        return 1
+    PAGE.write_text(after, "utf-8")
+    print(f"{PAGE.relative_to(ROOT)}: written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
