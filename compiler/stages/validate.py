@@ -152,8 +152,8 @@ def _wrong_type(node: Node, expected: str | list[str]) -> Diagnostic:
         )
     found = "nothing" if node.value is None else _NAMES[type(node.value)]
     message = f"expected {' or '.join(_TYPES[name] for name in wanted)}, found {found}"
-    # Text where a map belongs may be a secret that somebody put in the wrong place.
-    conceals = (node.span,) if isinstance(node.value, str) else ()
+    # What stands where something else belongs may be a secret, alone or in a list, that somebody put in a wrong place.
+    conceals = () if node.value is None or isinstance(node.value, bool) else (node.span,)
     help_text = "write `{}` for one without settings" if node.is_empty and "object" in wanted else None
     return Diagnostic("wrong-type", Severity.ERROR, message, node.span, help=help_text, conceals=conceals)
 
