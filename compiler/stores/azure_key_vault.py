@@ -151,6 +151,7 @@ class SdkClient:
     def close(self) -> None:
         self._client.close()
         self._session.close()
+        self._credential.close()
 
     def _page(
         self, name: str | None, action: Action, pages: Callable[[], Iterator[Iterator[SecretProperties]]]
@@ -262,7 +263,7 @@ def _shared(credential: Credential | None, environ: Mapping[str, str], url: str,
         return SharedCredential(credential, type(credential).__name__)
     if token := environ.get(TOKEN_VARIABLE):
         return SharedCredential(FixedToken(token), TOKEN_VARIABLE)
-    return SharedCredential(_default_credential(environ, url, place), _method(environ))
+    return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
 
 def _method(environ: Mapping[str, str]) -> str:

@@ -65,10 +65,16 @@ class FixedToken:
 
 
 class SharedCredential:
-    """Asks the inner credential once for all threads until its token nears its end."""
+    """Asks the inner credential once for all threads until its token nears its end.
 
-    def __init__(self, inner: Credential, method: str, clock: Callable[[], float] = time.time) -> None:
+    An inner credential that is owned is closed with this one; any other is its giver's.
+    """
+
+    def __init__(
+        self, inner: Credential, method: str, clock: Callable[[], float] = time.time, *, is_owned: bool = False
+    ) -> None:
         self._inner = inner
+        self._is_owned = is_owned
         self._method = method
         self._clock = clock
         self._lock = threading.Lock()
@@ -98,6 +104,12 @@ class SharedCredential:
         with self._lock:
             if self._held is not None and self._held[1].token == refused:
                 self._held = None
+
+    def close(self) -> None:
+        """Free an owned credential's connections."""
+        close = getattr(self._inner, "close", None)
+        if self._is_owned and callable(close):
+            close()
 
     def identity(self) -> Identity | None:
         """Return the caller as the token at hand names it; None before the first token."""
