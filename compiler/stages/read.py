@@ -24,7 +24,8 @@ def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]
     """
     full = root / path
     try:
-        if not full.resolve().is_relative_to(root.resolve()):
+        inside = os.path.join(os.path.realpath(root), "")  # noqa: PTH118 - a pathlib.Path for each costs twice as much
+        if not os.path.realpath(full).startswith(inside):
             return None, (_refused(path, "unreadable-file", "the file is a link that leads out of the project"),)
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
