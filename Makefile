@@ -6,10 +6,10 @@ RUN := $(BIN)/python -m compiler
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check test lint types layers golden docs schemas chart bench proofs test-live sarif lock clean
+.PHONY: help values check migrate-secrets-to-azure test lint types layers golden docs schemas chart bench proofs test-live sarif lock clean
 
 help: ## List the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
 
 values: .venv/.runtime ## Compile every environment, or one: make values ENV=prod
 	@$(RUN) compile $(ENV)
@@ -18,6 +18,9 @@ check: .venv/.dev ## Fail where a generated file is stale: values, schemas, char
 	@$(RUN) compile --check
 	@$(BIN)/python scripts/build_chart.py --check
 	@$(BIN)/python scripts/build_docs.py --check
+
+migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
+	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
 
 test: .venv/.dev .tools/.helm ## Run all tests, with branch coverage
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q
@@ -37,6 +40,7 @@ golden: .venv/.dev .tools/.helm ## Rewrite the expected outputs of the golden ca
 
 docs: .venv/.dev ## Rewrite the generated pages and the outputs shown in docs
 	@$(BIN)/python scripts/build_docs.py
+	@$(BIN)/python scripts/build_tutorial.py
 
 schemas: .venv/.dev ## Rewrite the chart's schema from schemas/
 	@$(BIN)/python scripts/build_chart.py

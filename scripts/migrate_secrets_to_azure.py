@@ -1,0 +1,62 @@
+"""The old command's name for `platform-secrets migrate ENV --to AZURE`: shows the plan, and with APPLY=1 does it.
+
+Run it as `scripts/migrate_secrets_to_azure.py [ENV] [options of migrate]`, or as `make migrate-secrets-to-azure`. ENV
+may be left out where there is one environment. VAULT_ADDR, VAULT_TOKEN and AZURE_KEYVAULT_NAME say where, as before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from compiler.cli.errors import CommandError
+from compiler.cli.exit_codes import COULD_NOT_RUN, USAGE
+from compiler.cli.invocation import Globals, Invocation
+from compiler.cli.main import main
+from compiler.library import Library
+from compiler.model.catalogue import AZURE_KEY_VAULT
+from compiler.pipeline import compile_project
+from compiler.stages.outside import outside_of
+
+
+def run(arguments: list[str]) -> int:
+    """Fill in the environment and the store where there is only one, and leave the rest to `migrate`."""
+    try:
+        root = Invocation(Globals()).root
+    except CommandError as error:
+        return _refuse(str(error), error.help or "", COULD_NOT_RUN)
+    named = bool(arguments) and not arguments[0].startswith("-")
+    names = (arguments[0],) if named else Library(root).names
+    if len(names) != 1:
+        known = ", ".join(names) or "none"
+        return _refuse("name the environment, as in `make migrate-secrets-to-azure ENV=prod`", f"there are: {known}")
+    options = arguments[1:] if named else arguments
+    if "--to" not in options and "--undo" not in options and names[0] in Library(root).names:
+        stores = _key_vaults(root, names[0])
+        if len(stores) != 1:
+            known = ", ".join(stores) or "none"
+            return _refuse(f'name the Key Vault of "{names[0]}" with --to', f"its stores of that kind are: {known}")
+        options = ["--to", stores[0], *options]
+    if os.environ.get("APPLY") == "1" and "--apply" not in options:
+        options = [*options, "--apply"]
+    return main(["migrate", names[0], *options])
+
+
+def _key_vaults(root: Path, name: str) -> list[str]:
+    project = compile_project(root, [name], outside_of(None, os.environ, variable_counts=False)).project
+    if project is None or not project.environments:
+        # What is wrong with the input is for `migrate` to tell.
+        return ["azure"]
+    return [store.id for store in project.environments[0].stores.values() if store.provider == AZURE_KEY_VAULT]
+
+
+def _refuse(message: str, help_text: str, code: int = USAGE) -> int:
+    sys.stderr.write(f"error: {message}\nhelp: {help_text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

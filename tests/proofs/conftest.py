@@ -1,0 +1,168 @@
+"""Two ends for commands on live stores, a mount of a real OpenBao and a local Key Vault, and a project over both."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.cli.main import main
+from compiler.demo.key_vault_throttle import Limits
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.local_openbao import LocalOpenBao
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+_MOUNTS = itertools.count()
+_BASE = """
+namespace: agents
+store: vault
+refreshInterval: 1h
+fetch: perKey
+externalSecretsOperator: "2.9"
+stores:
+  vault: {{provider: vault, name: vault-store, server: "{vault}", mount: {mount}}}
+  azure: {{provider: azurekv, name: azure-store, vaultUrl: "{azure}"}}
+secrets: {{github: {{}}, jira: {{}}}}
+"""
+_CATALOGUE = """
+secrets:
+  github:
+    description: GitHub agent
+    target: agent-github-secrets
+    remote: {vault: agents/github, azurekv: agents-github}
+    syncWave: -49
+    use: [pat]
+    keys:
+      GITHUB_TOKEN: {description: Token, variants: [pat]}
+      GITHUB_APP_ID: {description: App id, variants: [app]}
+      GITHUB_APP_KEY: {description: PEM text, variants: [app], remote: {azurekv: {name: github-app-key, whole: true}}}
+  jira:
+    description: Jira agent
+    target: agent-jira-secrets
+    remote: {vault: agents/jira, azurekv: agents-jira}
+    syncWave: -49
+    keys:
+      JIRA_TOKEN: {description: Token}
+      JIRA_URL: {description: URL}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@dataclass
+class World:
+    """A project in `root` whose environment `prod` reads Vault, with a Key Vault beside it."""
+
+    root: Path
+    bao: LocalOpenBao
+    mount: str
+    azure: LocalKeyVault
+    variables: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *argv: str) -> Done:
+        """Run a command in this process."""
+        for name, value in self.variables.items():
+            self.monkeypatch.setenv(name, value)
+        self.capsys.readouterr()
+        code = main(["--root", str(self.root), *argv])
+        captured = self.capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    def migrate(self, *options: str, to: str = "azure") -> Done:
+        return self.run("migrate", "prod", "--to", to, "--quiet", *options)
+
+    def report(self, *options: str, to: str = "azure") -> dict[str, Any]:
+        return self.migrate("--format", "json", *options, to=to).report
+
+    def process(self, program: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a program text in a process of its own, with the command line in its arguments."""
+        variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(self.root), **self.variables}
+        command = [sys.executable, "-c", program, "--root", str(self.root), *argv]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
+
+    def put(self, name: str, values: dict[str, Any]) -> None:
+        """Write a document into Vault."""
+        self.bao.call("POST", f"{self.mount}/data/{name}", {"data": values})
+
+    def get(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.bao.call("GET", f"{self.mount}/data/{name}")["data"]
+        return dict(found["data"])
+
+    def vault_versions(self, name: str) -> int:
+        return int(self.bao.call("GET", f"{self.mount}/metadata/{name}")["data"]["current_version"])
+
+    def azure_object(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.azure.value(name))
+        return found
+
+    def azure_versions(self) -> dict[str, list[str]]:
+        """Every version there is, by name."""
+        names = list(self.azure.server.state.names())
+        return {name: [version.id for version in self.azure.versions(name)] for name in names}
+
+    def fill(self) -> None:
+        """Give the source what the environment asks for."""
+        self.put("agents/github", {"GITHUB_TOKEN": "token-1"})
+        self.put("agents/jira", {"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"})
+
+    def journals(self) -> list[Path]:
+        return sorted((self.root / ".platform-secrets/runs").glob("*.jsonl"))
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
+    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture
+def key_vault() -> Iterator[LocalKeyVault]:
+    with LocalKeyVault(VaultOptions(limits=Limits(None, None))) as vault:
+        yield vault
+
+
+@pytest.fixture
+def world(
+    openbao: LocalOpenBao,
+    key_vault: LocalKeyVault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> World:
+    mount = f"kv-{os.getpid()}-{next(_MOUNTS)}"
+    openbao.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+    openbao._await_kv(mount)
+    root = tmp_path / "project"
+    (root / "environments").mkdir(parents=True)
+    base = _BASE.format(vault=openbao.url, azure=key_vault.url, mount=mount)
+    (root / "environments/base.yaml").write_text(base, "utf-8")
+    (root / "environments/catalogue.yaml").write_text(_CATALOGUE, "utf-8")
+    (root / "environments/prod.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)
+    variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}
+    return World(root, openbao, mount, key_vault, variables, monkeypatch, capsys)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from compiler.demo.key_vault_faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import Done, World
+
+SENTINEL = 's3ntinel/"4711"+é&'
+BARE = "s3ntinel"
+
+
+def forms() -> set[str]:
+    plain = SENTINEL.encode()
+    return {
+        BARE,
+        SENTINEL,
+        base64.b64encode(plain).decode(),
+        base64.b64encode(BARE.encode()).decode().rstrip("="),
+        urllib.parse.quote(SENTINEL, safe=""),
+        json.dumps(SENTINEL)[1:-1],
+    }
+
+
+def test_proof_2_no_output_journal_audit_or_file_holds_a_value(world: World) -> None:
+    world.put("agents/github", {"GITHUB_TOKEN": SENTINEL, "EXTRA": SENTINEL})
+    world.put("agents/jira", {"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL})
+    audit = ("--audit", str(world.root / "audit.jsonl"))
+    world.azure.seed("agents-jira", json.dumps({"JIRA_TOKEN": SENTINEL + "2"}))
+    seen: list[Done] = [
+        world.migrate(),
+        world.migrate("--format", "json"),
+        world.migrate("--apply"),
+        world.migrate("--apply", "--debug", "--continue-on-error", *audit),
+        world.migrate("--apply", "--format", "json", "--on-conflict", "overwrite", "--all-properties", *audit),
+    ]
+    for fault in (
+        Fault(FaultKind.STATUS, method="PUT", status=400),
+        Fault(FaultKind.HTML, method="PUT"),
+        Fault(FaultKind.LIE, method="PUT", value='{"JIRA_TOKEN": "x"}'),
+        Fault(FaultKind.FORBID, method="PUT"),
+        Fault(FaultKind.HTML, method="GET"),
+    ):
+        world.put("agents/jira", {"JIRA_TOKEN": SENTINEL + fault.kind.name, "JIRA_URL": SENTINEL})
+        world.azure.add_fault(fault)
+        seen.append(world.migrate("--apply", "--debug", "--on-conflict", "overwrite", *audit))
+        assert seen[-1].code in {1, 3, 4}, seen[-1]
+        world.azure.clear_faults()
+    run = world.journals()[0].stem
+    seen.append(world.run("migrate", "prod", "--undo", run, "--apply", "--debug", *audit))
+    seen.append(world.run("migrate", "prod", "--undo", run, "--format", "json"))
+    world.put("agents/jira", {"JIRA_TOKEN": {SENTINEL: SENTINEL}, "JIRA_URL": "\0" + SENTINEL})
+    seen += [world.migrate("--apply", "--debug"), world.migrate("--apply", "--stringify", "--debug")]
+    for done in seen:
+        for form in forms():
+            assert form not in done.out + done.err
+    files = [path for path in world.root.rglob("*") if path.is_file()]
+    assert len(world.journals()) >= 3
+    for path in files:
+        text = path.read_text("utf-8")
+        assert not [form for form in forms() if form in text], path

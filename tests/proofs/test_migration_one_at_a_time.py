@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.operations.run_lock import RunLock
+from tests.proofs.conftest import ROOT
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from compiler.operations.run_lock import RunLock
+with RunLock(Path(sys.argv[2]), "run 20250131T120000Z-4fa1c2"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def start(world: World, program: str, *argv: str) -> subprocess.Popen[str]:
+    variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(world.root), **world.variables}
+    command = [sys.executable, "-c", program, "--root", str(world.root), *argv]
+    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_proof_21_the_second_of_two_ends_at_once_and_names_the_first(world: World) -> None:
+    world.fill()
+    with start(world, HOLD) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        began = time.monotonic()
+        done = world.migrate("--apply")
+        assert time.monotonic() - began < 2
+        assert done.code == 3
+        assert f"another run is under way: run 20250131T120000Z-4fa1c2 (process {first.pid})" in done.err
+        assert world.azure_versions() == {}
+        # Looking is allowed at any time.
+        assert world.migrate().code == 0
+        first.kill()
+    # Killed, it left its name in the file, and the lock is free all the same.
+    assert "20250131T120000Z" in (world.root / ".platform-secrets/lock").read_text("ascii")
+    assert world.migrate("--apply").code == 0
+
+
+def test_the_lock_is_let_go_when_a_run_ends(world: World) -> None:
+    with RunLock(world.root, "one"):
+        pass
+    with RunLock(world.root, "two"):
+        assert (world.root / ".platform-secrets/lock").read_text("ascii") == f"two (process {os.getpid()})\n"
+
+
+def test_an_interrupt_finishes_what_is_under_way_says_how_to_go_on_and_is_resumed(world: World) -> None:
+    for number in range(40):
+        world.azure.seed(f"warm-{number}", "{}")
+    keys = "".join(f"\n      K{n}: {{description: d, remote: {{azurekv: {{name: k{n}}}}}}}" for n in range(40))
+    catalogue = world.root / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8") + keys.lstrip("\n") + "\n", "utf-8")
+    world.fill()
+    values = {f"K{number}": f"value {number}" for number in range(40)}
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "u", **values})
+    world.azure.add_fault(Fault(FaultKind.DELAY, method="PUT", times=None, seconds=0.3))
+    program = "import sys; from compiler.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    with start(world, program, "migrate", "prod", "--to", "azure", "--apply") as process:
+        while not any(version for name, version in world.azure_versions().items() if name.startswith("k")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "interrupted; run the same command again to go on from here" in out
+    assert "not begun" in out
+    assert "Traceback" not in err
+    stored = [name for name in world.azure_versions() if name.startswith("k")]
+    assert 0 < len(stored) < 40
+    (journal,) = world.journals()
+    lines = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    assert lines[-1] == {**lines[-1], "type": "end", "state": "interrupted"}
+    # No half item: everything that began is stored, verified and noted.
+    assert {line["name"] for line in lines if line.get("state") == "started"} == {
+        line["name"] for line in lines if line.get("state") == "done"
+    }
+
+    world.azure.clear_faults()
+    assert world.migrate("--apply").code == 0
+    assert all(len(versions) == 1 for versions in world.azure_versions().values())
+    assert len([name for name in world.azure_versions() if name.startswith("k")]) == 40

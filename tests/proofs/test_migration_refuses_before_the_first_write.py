@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.demo.key_vault_state import Delays
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+LARGEST = 25_600
+AROUND = len('{"GITHUB_TOKEN": ""}')
+
+
+def steps(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["key"]: step for step in report["steps"]}
+
+
+@pytest.mark.parametrize("leaf", [7, 1.5, True, None, {"a": "b"}, ["a"]])
+def test_proof_9_a_leaf_that_is_no_string_is_refused_by_place(world: World, leaf: object) -> None:
+    world.fill()
+    world.put("agents/jira", {"JIRA_TOKEN": leaf, "JIRA_URL": "u"})
+    report = world.report("--apply")
+    step = steps(report)["JIRA_TOKEN"]
+    assert (step["kind"], step["source"]["name"], step["source"]["property"]) == ("refuse", "agents/jira", "JIRA_TOKEN")
+    assert "only strings move unchanged" in step["reason"]
+    assert (report["exitCode"], world.azure_versions()) == (1, {})
+
+
+@pytest.mark.parametrize(("leaf", "text"), [(7, "7"), (True, "true"), ({"a": "b"}, '{"a":"b"}'), (["a", 1], '["a",1]')])
+def test_proof_9_with_stringify_it_becomes_its_json_text(world: World, leaf: object, text: str) -> None:
+    world.fill()
+    world.put("agents/jira", {"JIRA_TOKEN": leaf, "JIRA_URL": "u"})
+    assert world.migrate("--apply", "--stringify").code == 0
+    assert world.azure_object("agents-jira")["JIRA_TOKEN"] == text
+    assert world.migrate("--stringify").code == 0
+
+
+def test_proof_9_null_has_no_text(world: World) -> None:
+    world.fill()
+    world.put("agents/jira", {"JIRA_TOKEN": None, "JIRA_URL": "u"})
+    assert steps(world.report("--stringify"))["JIRA_TOKEN"]["kind"] == "refuse"
+
+
+@pytest.mark.parametrize("character", ["a", "é", "😀"])
+def test_proof_20_25600_bytes_pass_and_one_more_is_refused_at_plan(world: World, character: str) -> None:
+    world.fill()
+    size = len(character.encode())
+    count, rest = divmod(LARGEST - AROUND, size)
+    fits = character * count + "a" * rest
+    world.put("agents/github", {"GITHUB_TOKEN": fits + "a"})
+    report = world.report("--apply")
+    assert steps(report)["GITHUB_TOKEN"]["kind"] == "refuse"
+    assert "25601 bytes" in steps(report)["GITHUB_TOKEN"]["reason"]
+    assert (report["exitCode"], world.azure_versions()) == (1, {})
+    world.put("agents/github", {"GITHUB_TOKEN": fits})
+    assert world.migrate("--apply").code == 0
+    assert len(world.azure.value("agents-github").encode()) == LARGEST
+
+
+def test_proof_20_more_tags_than_key_vault_takes_are_refused_at_plan_and_fewer_are_copied(world: World) -> None:
+    world.fill()
+    for count, code in ((16, 1), (15, 0)):
+        tags = {f"tag-{number}": "value" for number in range(count)}
+        world.bao.call("POST", f"{world.mount}/metadata/agents/jira", {"custom_metadata": tags})
+        report = world.report("--apply")
+        assert report["exitCode"] == code
+    assert dict(world.azure.versions("agents-jira")[0].tags or {}) == tags
+    assert len(world.azure.versions("agents-jira")) == 1
+
+
+def test_proof_14_a_soft_deleted_name_is_refused_with_the_command_to_use(world: World) -> None:
+    world.fill()
+    world.azure.seed_deleted("agents-jira", '{"JIRA_TOKEN": "old"}')
+    report = world.report("--apply")
+    assert steps(report)["JIRA_TOKEN"]["kind"] == "refuse"
+    assert "--recover" in steps(report)["JIRA_TOKEN"]["remedy"]
+    assert report["exitCode"] == 1
+    assert len(world.azure.versions("agents-jira")) == 1
+    assert world.azure.versions("agents-github") == []
+
+
+def test_proof_14_recover_waits_and_writes_one_version(world: World) -> None:
+    world.fill()
+    with LocalKeyVault(VaultOptions(delays=Delays(recover=1.0, settle=1.0))) as slow:
+        base = world.root / "environments/base.yaml"
+        base.write_text(base.read_text("utf-8").replace(world.azure.url, slow.url), "utf-8")
+        world.variables |= slow.environ()
+        slow.seed_deleted("agents-jira", '{"JIRA_TOKEN": "old", "KEPT": "k"}')
+        done = world.migrate("--apply", "--recover")
+        assert done.code == 0, done
+        assert len(slow.versions("agents-jira")) == 2
+        assert slow.value("agents-jira") == (
+            '{"JIRA_TOKEN": "token-2", "KEPT": "k", "JIRA_URL": "https://jira.example.com"}'
+        )
+        assert world.run("migrate", "prod", "--undo", world.journals()[-1].stem, "--apply", "--quiet").code == 0
+        assert slow.server.state._secrets["agents-jira"].phase != "active"
+
+
+def test_proof_14_a_recovered_secret_that_holds_everything_gets_no_version(world: World) -> None:
+    world.fill()
+    text = '{"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"}'
+    world.azure.seed_deleted("agents-jira", text)
+    report = world.report("--apply", "--recover")
+    assert report["exitCode"] == 0
+    assert {result["name"]: result["state"] for result in report["results"]}["agents-jira"] == "kept"
+    assert len(world.azure.versions("agents-jira")) == 1
+
+
+def test_proof_14_on_vault_too(world: World) -> None:
+    world.azure.seed("agents-github", '{"GITHUB_TOKEN": "token-1"}')
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "new", "JIRA_URL": "u"}')
+    world.put("agents/jira", {"JIRA_TOKEN": "old"})
+    world.bao.call("DELETE", f"{world.mount}/data/agents/jira")
+    assert world.migrate("--from", "azure", "--apply", to="vault").code == 1
+    assert world.migrate("--from", "azure", "--apply", "--recover", to="vault").code == 0
+    assert world.vault_versions("agents/jira") == 2
+    assert world.get("agents/jira") == {"JIRA_TOKEN": "new", "JIRA_URL": "u"}
+
+
+def test_proof_13_kv_version_1_a_wrong_mount_and_a_missing_namespace_are_named_and_nothing_is_written(
+    world: World,
+) -> None:
+    base = world.root / "environments/base.yaml"
+    original = base.read_text("utf-8")
+    world.bao.call("POST", f"sys/mounts/{world.mount}-v1", {"type": "kv", "options": {"version": "1"}})
+    mount = f"mount: {world.mount}"
+    causes = {
+        f"{mount}-v1": "version 1",
+        f"{mount}-none": "mount",
+        f"{mount}, vaultNamespace: nobody": "namespace",
+    }
+    for text, cause in causes.items():
+        base.write_text(original.replace(mount, text), "utf-8")
+        done = world.migrate("--apply")
+        assert done.code == 3, done
+        assert cause in done.err
+        assert "not found" not in done.err
+    assert world.azure_versions() == {}
+
+
+def test_two_keys_that_go_to_one_place_with_two_values_are_refused(world: World) -> None:
+    catalogue = world.root / "environments/catalogue.yaml"
+    renamed = "JIRA_URL: {description: URL, remote: {azurekv: {property: URL}}}"
+    catalogue.write_text(catalogue.read_text("utf-8").replace("JIRA_URL: {description: URL}", renamed), "utf-8")
+    world.put("agents/github", {"GITHUB_TOKEN": "t"})
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "one", "URL": "another"})
+    report = world.report("--apply", "--all-properties")
+    refused = {step["key"]: step["reason"] for step in report["steps"] if step["kind"] == "refuse"}
+    reason = "another key goes to the same place with another value"
+    assert refused == {"JIRA_URL": reason, "URL": reason}
+    assert (report["exitCode"], world.azure_versions()) == (1, {})
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "one", "URL": "one"})
+    assert world.migrate("--apply", "--all-properties").code == 0
+    assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "t", "URL": "one"}
+
+
+def test_two_stores_that_are_one_place_from_here_are_refused(world: World) -> None:
+    base = world.root / "environments/base.yaml"
+    second = f'  other: {{provider: vault, name: other-store, server: "https://b.example.com", mount: {world.mount}}}\n'
+    base.write_text(base.read_text("utf-8").replace("secrets:", second + "secrets:", 1), "utf-8")
+    world.fill()
+    world.variables["VAULT_ADDR"] = world.bao.url
+    done = world.migrate("--apply", to="other")
+    assert done.code == 1
+    assert '"vault" and "other" are one place from here' in done.out
+    assert world.vault_versions("agents/jira") == 1

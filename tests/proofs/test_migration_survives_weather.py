@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.demo.faulty_gateway import Fault as GatewayFault
+from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.key_vault_faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+MANY = 100
+
+
+def spread(world: World, count: int) -> dict[str, str]:
+    """Give the entry `jira` so many keys, each in a remote secret of its own on both sides."""
+    keys = "".join(
+        f"      K{n}: {{description: d, remote: {{azurekv: {{name: k{n}}}, vault: {{name: many/k{n}}}}}}}\n"
+        for n in range(count)
+    )
+    catalogue = world.root / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8") + keys, "utf-8")
+    world.fill()
+    values = {f"K{number}": f"value {number} é" for number in range(count)}
+    for number, (key, value) in enumerate(values.items()):
+        world.put(f"many/k{number}", {key: value})
+    return values
+
+
+def test_proof_25_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(world: World) -> None:
+    values = spread(world, MANY)
+    for kind in (FaultKind.RESET, FaultKind.RESET_REPLY):
+        world.azure.add_fault(Fault(kind, times=None, rate=0.025))
+    for status in (500, 503):
+        world.azure.add_fault(Fault(FaultKind.STATUS, times=None, rate=0.025, status=status))
+    done = world.migrate("--apply")
+    assert done.code == 0, done.out[-2000:] + done.err
+    world.azure.clear_faults()
+    for number, (key, value) in enumerate(values.items()):
+        assert world.azure_object(f"k{number}") == {key: value}
+        assert len(world.azure.versions(f"k{number}")) == 1
+    world.azure.forget_requests()
+    assert world.migrate("--apply").code == 0
+    assert not any(request.writes for request in world.azure.requests())
+
+
+def test_proof_25_and_back_through_a_network_that_fails(world: World) -> None:
+    values = spread(world, MANY)
+    assert world.migrate("--apply").code == 0
+    for number in range(MANY):
+        world.bao.call("DELETE", f"{world.mount}/metadata/many/k{number}")
+    turn = 0
+
+    def weather(seen: Seen) -> GatewayFault | None:
+        nonlocal turn
+        turn += 1
+        is_write = seen.method in {"POST", "PUT"}
+        faults = {
+            3: GatewayFault(drop_before=True),
+            11: GatewayFault(drop_after=is_write),
+            17: GatewayFault(status=503),
+        }
+        return faults.get(turn % 37)
+
+    with FaultyGateway(world.bao.url, weather) as gateway:
+        world.variables["VAULT_ADDR"] = gateway.url
+        done = world.migrate("--from", "azure", "--apply", to="vault")
+    assert done.code == 0, done.out[-2000:] + done.err
+    for number, (key, value) in enumerate(values.items()):
+        assert world.get(f"many/k{number}") == {key: value}
+        assert world.vault_versions(f"many/k{number}") == 1
+
+
+def test_proof_18_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half_item(world: World) -> None:
+    spread(world, 40)
+    world.azure.add_fault(Fault(FaultKind.FORBID, method="PUT", times=None, after=10))
+    done = world.migrate("--apply")
+    assert done.code == 4
+    assert "incomplete; run the same command again to go on from here" in done.out
+    stored = world.azure_versions()
+    assert 0 < len(stored) < 42
+    world.azure.clear_faults()
+    assert world.migrate("--apply").code == 0
+    assert len(world.azure_versions()) == 42
+    assert all(len(versions) == 1 for versions in world.azure_versions().values())
+    assert len(world.journals()) == 1
+
+
+def test_proof_18_a_vault_sealed_in_the_middle_ends_the_read_and_writes_nothing(world: World) -> None:
+    world.fill()
+    body = b'{"errors": ["Vault is sealed"]}'
+
+    with FaultyGateway(world.bao.url, lambda _: GatewayFault(status=503, body=body)) as gateway:
+        world.variables["VAULT_ADDR"] = gateway.url
+        world.monkeypatch.setattr(
+            "compiler.stores.retry.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1)
+        )
+        done = world.migrate("--apply")
+    assert done.code == 3
+    assert "sealed" in done.err
+    assert world.azure_versions() == {}

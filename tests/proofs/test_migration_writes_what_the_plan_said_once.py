@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.key_vault_faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+
+def test_proof_8_a_plan_sends_no_writing_request_and_apply_does_what_it_said(world: World) -> None:
+    world.fill()
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "token-2"}', content_type="application/json")
+    planned = world.report()
+    assert not any(request.writes for request in world.azure.requests())
+    assert not (world.root / ".platform-secrets").exists()
+    kinds = {f"{step['secret']}/{step['key']}": step["kind"] for step in planned["steps"]}
+    assert kinds == {"github/GITHUB_TOKEN": "create", "jira/JIRA_TOKEN": "keep", "jira/JIRA_URL": "update"}
+    assert planned["exitCode"] == 0
+
+    applied = world.report("--apply")
+    assert applied["steps"] == planned["steps"]
+    assert applied["exitCode"] == 0
+    assert {result["name"]: result["state"] for result in applied["results"]} == {
+        "agents-github": "done",
+        "agents-jira": "done",
+    }
+    assert world.azure_object("agents-github") == {"GITHUB_TOKEN": "token-1"}
+    assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"}
+    puts = [request for request in world.azure.requests() if request.writes and request.authorised]
+    assert len(puts) == 2
+    assert world.azure.versions("agents-github")[0].content_type == "application/json"
+
+
+def test_proof_3_a_second_migration_writes_nothing_and_makes_no_version(world: World) -> None:
+    world.fill()
+    assert world.migrate("--apply").code == 0
+    versions = world.azure_versions()
+    journals = world.journals()
+    world.azure.forget_requests()
+    done = world.migrate("--apply")
+    assert done.code == 0
+    assert "3 keep; 0 remote secrets to write" in done.out
+    assert world.azure_versions() == versions
+    assert not any(request.writes for request in world.azure.requests())
+    assert world.journals() == journals
+
+
+def test_proof_3_both_ways_twice_and_the_source_is_never_changed(world: World) -> None:
+    world.fill()
+    assert world.migrate("--apply").code == 0
+    assert world.migrate("--apply", "--from", "azure", to="vault").code == 0
+    assert world.vault_versions("agents/github") == 1
+    assert world.vault_versions("agents/jira") == 1
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DROP_REPLY, FaultKind.RESET_REPLY, FaultKind.TRUNCATE_REPLY])
+def test_proof_5_a_reply_that_is_lost_after_the_write_leaves_one_version(world: World, kind: FaultKind) -> None:
+    world.fill()
+    world.azure.add_fault(Fault(kind, method="PUT", path="agents-github"))
+    assert world.migrate("--apply").code == 0
+    assert len(world.azure.versions("agents-github")) == 1
+
+
+def test_proof_15_a_store_that_stores_other_bytes_than_it_says_is_found(world: World) -> None:
+    world.fill()
+    world.azure.add_fault(Fault(FaultKind.LIE, method="PUT", path="agents-jira", value='{"JIRA_TOKEN": "other"}'))
+    report = world.report("--apply")
+    (found,) = [result for result in report["results"] if result["name"] == "agents-jira"]
+    assert (found["state"], found["code"]) == ("unverified", "unverified")
+    assert report["exitCode"] == 1
+    assert world.report()["counts"]["conflict"] == 1
+
+
+def test_every_key_that_the_source_holds_is_copied_and_only_keys_in_use_can_be_missing(world: World) -> None:
+    world.put("agents/github", {"GITHUB_TOKEN": "t", "GITHUB_APP_KEY": "-----BEGIN-----\nx\n", "GITHUB_APP_ID": ""})
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "EXTRA": "beside"})
+    plan = world.report()
+    kinds = {step["key"]: step["kind"] for step in plan["steps"]}
+    assert kinds == {
+        "GITHUB_TOKEN": "create",
+        "GITHUB_APP_KEY": "create",
+        "JIRA_TOKEN": "create",
+        "JIRA_URL": "missing",
+    }
+    assert plan["exitCode"] == 1
+    assert [place["property"] for place in plan["extras"]] == ["EXTRA"]
+
+    refused = world.migrate("--apply")
+    assert refused.code == 1
+    assert "nothing was written: 1 key stops this plan" in refused.out
+    assert world.azure_versions() == {}
+
+    assert world.migrate("--apply", "--continue-on-error", "--all-properties").code == 1
+    assert world.azure.value("github-app-key") == "-----BEGIN-----\nx\n"
+    assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "t", "EXTRA": "beside"}
+
+
+def test_only_names_the_secrets_to_move_and_a_secret_that_reads_the_destination_is_skipped(world: World) -> None:
+    world.fill()
+    (world.root / "environments/prod.yaml").write_text("secrets: {github: {store: azure}}\n", "utf-8")
+    done = world.migrate()
+    assert 'skipped   github: it reads "azure" already' in done.out
+    assert [step["secret"] for step in world.report("--only", "jira")["steps"]] == ["jira", "jira"]
+    assert world.migrate("--only", "jria").err.splitlines()[-1] == 'help: did you mean "jira"?'
+
+
+def test_the_journal_is_its_owners_alone_and_holds_no_value(world: World) -> None:
+    world.fill()
+    assert world.migrate("--apply", "--audit", str(world.root / "audit.jsonl")).code == 0
+    (journal,) = world.journals()
+    assert stat.S_IMODE(journal.stat().st_mode) == 0o600
+    assert stat.S_IMODE(journal.parent.stat().st_mode) == 0o700
+    lines = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    assert [line["type"] for line in lines[:4]] == ["run", "plan", "plan", "planned"]
+    assert lines[-1]["state"] == "complete"
+    audit = [json.loads(line) for line in (world.root / "audit.jsonl").read_text("utf-8").splitlines()]
+    assert {(line["name"], line["action"]) for line in audit} == {
+        ("agents-github", "create"),
+        ("agents-jira", "create"),
+    }
+    assert all(line["who"] for line in audit)
+    assert "token-1" not in journal.read_text("utf-8")
