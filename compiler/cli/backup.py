@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = f"""Reads all keys of the catalogue that an environment's stores hold for it, and writes them to one file,
 encrypted by age to the recipients' keys, or by a passphrase: that of the file that
-{backup_keys.PASSPHRASE_FILE_VARIABLE} names, else one that is asked for. Nothing is on the disk in the clear at any time. A key in use that cannot be had
-stops the backup, unless --partial. `restore` puts the values back, into the same store or another."""
+{backup_keys.PASSPHRASE_FILE_VARIABLE} names, else one that is asked for.
+Nothing is on the disk in the clear at any time. A key in use that cannot be had stops the backup, unless --partial.
+`restore` puts the values back, into the same store or another."""
 EXAMPLES = (
     "platform-secrets backup prod prod.age --recipient age1…",
     "platform-secrets backup prod prod.age --recipients-file ops.pub --replace",

@@ -61,6 +61,10 @@ def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog 
                 _note(plan, remote, environment, action, audit, None)
             yield Outcome(remote, State.FAILED, None, error.reason, error.remedy)
             return
+        except BaseException:
+            # Ctrl-C while a request is under way: it may have been stored.
+            _note(plan, remote, environment, action, audit, None)
+            raise
         _note(plan, remote, environment, action, audit, written.version)
         yield _verified(remote, written, comparer)
 
