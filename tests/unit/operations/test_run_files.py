@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.run_files import LineFile, read_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_lines_come_back_and_the_file_is_its_owners(tmp_path: Path) -> None:
+    file = LineFile(tmp_path / "run", new=True)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: file.append({"number": number, "name": "é"}), range(50)))
+    file.close()
+    file.close()
+    assert sorted(line["number"] for line in read_lines(tmp_path / "run")) == list(range(50))
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o600
+
+
+def test_a_new_file_replaces_none_and_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(FileExistsError):
+        LineFile(tmp_path / "run", new=True)
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(OSError, match="symbolic links"):
+        LineFile(tmp_path / "link", new=False)
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_text('{"a": 1}\n{"b": ')
+    file = LineFile(path, new=False)
+    file.append({"c": 3})
+    file.close()
+    assert read_lines(path) == [{"a": 1}, {"c": 3}]
+
+
+def test_what_is_no_object_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text('[1]\n7\n{"a": 1}\n')
+    assert read_lines(tmp_path / "run") == [{"a": 1}]
+
+
+def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, write = LineFile(tmp_path / "run", new=True), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+    with pytest.raises(OSError, match="disk full"):
+        file.append({"lost": 1})
+    monkeypatch.setattr(os, "write", write)
+    file.append({"kept": 1})
+    file.close()
+    assert read_lines(tmp_path / "run") == [{"kept": 1}]
