@@ -38,9 +38,11 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         return OK
     if arguments.shell is None:
         raise UsageError("no shell is named", "name bash, zsh or fish")
-    options = {name: _options(name) for name in COMMANDS}
+    parsers = {name: parser_of(name, module) for name, (module, _) in COMMANDS.items()}
+    options = {name: parser.options() for name, parser in parsers.items()}
+    of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)
     script = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
-    sys.stdout.write(script(options))
+    sys.stdout.write(script(options, of_environments))
     return OK
 
 
@@ -55,11 +57,7 @@ def _print_environments(invocation: Invocation) -> None:
     sys.stdout.writelines(f"{name}\n" for name in Library(root).names)
 
 
-def _options(name: str) -> tuple[str, ...]:
-    return parser_of(name, COMMANDS[name][0]).options()
-
-
-def _bash(options: dict[str, tuple[str, ...]]) -> str:
+def _bash(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
     cases = "\n".join(f'    {name}) words="{" ".join(given)}" ;;' for name, given in options.items())
     return f"""# bash completion of {PROGRAM}
 _platform_secrets() {{
@@ -74,7 +72,7 @@ _platform_secrets() {{
     "") words="{" ".join((*options, *_GLOBAL))}" ;;
 {cases}
   esac
-  if [[ "$name" == @(compile|explain|diff|render) && "$current" != -* ]]; then
+  if [[ "$name" == @({"|".join(of_environments)}) && "$current" != -* ]]; then
     words="$({PROGRAM} completion --environments 2>/dev/null)"
   fi
   while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
@@ -83,7 +81,7 @@ complete -o default -F _platform_secrets {PROGRAM}
 """
 
 
-def _zsh(options: dict[str, tuple[str, ...]]) -> str:
+def _zsh(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
     commands = "\n".join(f"    '{name}:{COMMANDS[name][1].replace(chr(39), '')}'" for name in options)
     cases = "\n".join(f"    {name}) choices=({' '.join(given)}) ;;" for name, given in options.items())
     return f"""#compdef {PROGRAM}
@@ -99,7 +97,7 @@ _platform_secrets() {{
   case "$words[2]" in
 {cases}
   esac
-  if [[ "$words[2]" == (compile|explain|diff|render) ]]; then
+  if [[ "$words[2]" == ({"|".join(of_environments)}) ]]; then
     choices+=(${{(f)"$({PROGRAM} completion --environments 2>/dev/null)"}})
   fi
   compadd -- $choices
@@ -108,7 +106,7 @@ compdef _platform_secrets {PROGRAM}
 """
 
 
-def _fish(options: dict[str, tuple[str, ...]]) -> str:
+def _fish(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
     lines = [f"# fish completion of {PROGRAM}", f"complete -c {PROGRAM} -f"]
     lines += [
         f"complete -c {PROGRAM} -n __fish_use_subcommand -a {name} -d '{COMMANDS[name][1].replace(chr(39), '')}'"
@@ -120,7 +118,7 @@ def _fish(options: dict[str, tuple[str, ...]]) -> str:
         for option in given
     ]
     lines.append(
-        f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from compile explain diff render' "
+        f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {' '.join(of_environments)}' "
         f"-a '({PROGRAM} completion --environments 2>/dev/null)'"
     )
     return "\n".join(lines) + "\n"

@@ -56,6 +56,11 @@ class Parser(argparse.ArgumentParser):
             if option.startswith("--")
         )
 
+    @property
+    def takes_environment(self) -> bool:
+        """Whether an environment's name is an argument, for completion."""
+        return any(action.metavar == "ENV" for action in self._actions)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(printable(conceal(message)), f"`{self.prog} --help` shows what there is")
 

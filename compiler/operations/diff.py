@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
-from compiler.model.values import values_of
+from compiler.model.values import EXTERNAL_SECRETS, values_of
 from compiler.stages.emit import read_manifests
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from compiler.model.outline import Outlines
 
 _STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "SecretStore"}
+_OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _OWN_FIELDS = ("key", "property", "version")
 # A file is looked at as a tree; one whose aliases make more of it than this is no values file and no manifest.
@@ -47,7 +48,7 @@ def side_of_text(text: str) -> Side:
         raise UnreadableError("it is no YAML")
     if not _is_bounded(documents):
         raise UnreadableError("it is too large")
-    if len(documents) == 1 and isinstance(documents[0], dict) and "externalSecrets" in documents[0]:
+    if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
         return _side_of_values(documents[0])
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:

@@ -58,6 +58,7 @@ def test_the_shell_takes_the_script(run: Callable[..., Any], shell: str) -> None
     [
         ("platform-secrets com", ["compile", "completion"]),
         ("platform-secrets compile pr", ["prod"]),
+        ("platform-secrets verify st", ["staging"]),
         ("platform-secrets compile --ch", ["--check"]),
         ("platform-secrets --root . compile --par", ["--parity"]),
         ("platform-secrets rules --f", ["--format"]),

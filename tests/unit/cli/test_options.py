@@ -23,6 +23,12 @@ def test_options_may_stand_anywhere(parser: Parser) -> None:
     assert (parsed.names, parsed.strict, parsed.store, parsed.format) == (["a", "b", "c"], True, "azure", "text")
 
 
+def test_an_environment_as_argument_is_known(parser: Parser) -> None:
+    assert not parser.takes_environment
+    parser.add_argument("environment", metavar="ENV")
+    assert parser.takes_environment
+
+
 def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) -> None:
     assert parser.format_help().endswith("examples:\n  platform-secrets try it\n")
     assert parser.options() == ("--help", "--strict", "--format", "--store")
