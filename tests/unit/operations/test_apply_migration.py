@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.apply_migration import Notes, apply_migration
+from compiler.operations.audit import AuditError, AuditLog
+from compiler.operations.journal import Journal, read_run
+from compiler.operations.migration import Adopted, Kind, Location, Options, Outcome, Plan, Result, State, Step, Write
+from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.secret import Secret
+from tests.unit.operations.memory_store import MemoryStore, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RUN = "20250131T120000Z-4fa1c2"
+
+
+def write_of(store: MemoryStore, name: str, **values: str) -> Write:
+    base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
+    steps = tuple(
+        Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location("azure", name, key)) for key in values
+    )
+    return Write(name, steps, secrets(**values), base=base, recover=name in store.deleted)
+
+
+def plan_of(store: MemoryStore, *writes: Write, adopted: tuple[Adopted, ...] = ()) -> Plan:
+    address = store.address.absolute
+    return Plan("prod", "azure", address, {"vault": "v"}, Options(), (), writes, adopted=adopted)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[list[Journal]]:
+    journals: list[Journal] = []
+    yield journals
+    for journal in journals:
+        journal.close()
+
+
+@pytest.fixture
+def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
+    def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
+        journal = Journal.begin(tmp_path, RUN, plan, {})
+        opened.append(journal)
+        return apply_migration(plan, store, Notes(journal, "prod", audit, "tester"), **options)
+
+    return run
+
+
+def journal_path(tmp_path: Path) -> Path:
+    return tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl"
+
+
+def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store, seen = MemoryStore(), list[Result]()
+    store.seed("b", KEPT="k", A="old")
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
+    assert [(result.name, result.state, result.version) for result in outcome.results] == [
+        ("a", State.DONE, "v1"),
+        ("b", State.DONE, "v2"),
+    ]
+    assert store.shown("b") == {"KEPT": "k", "A": "2"}
+    assert sorted(result.name for result in seen) == ["a", "b"]
+    run = read_run(journal_path(tmp_path))
+    assert {name: (e.state, e.before, e.after, e.kind) for name, e in run.entries.items()} == {
+        "a": ("done", None, "v1", "create"),
+        "b": ("done", "v1", "v2", "update"),
+    }
+    assert (run.ended, run.is_resumable, outcome.is_incomplete) == ("complete", False, False)
+
+
+def test_a_whole_value_is_written_and_compared(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=Secret("pem text"))
+    assert apply(store, plan_of(store, write)).results[0].state is State.DONE
+    assert store.calls[0] == ("write_whole", "pem")
+
+
+@pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
+def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    go_on: bool,  # noqa: FBT001
+    state: State,  # noqa: FBT001
+) -> None:
+    store, failed = MemoryStore(), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if (method, name) == ("write", "a"):
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+        if (method, name) == ("read", "b"):
+            # Until the failure of the first is known, so that the third begins after it.
+            assert failed.wait(10)
+
+    store.before = before
+    names = ("b", "a", "c")
+    outcome = apply(
+        store,
+        plan_of(store, *(write_of(store, name, A="1") for name in names)),
+        continue_on_error=go_on,
+        workers=2,
+        report=lambda result: failed.set() if result.state is State.FAILED else None,
+    )
+    states = {result.name: result.state for result in outcome.results}
+    assert (states["a"], states["b"]) == (State.FAILED, State.DONE)
+    # The third may have begun on the worker that failed before this thread could stop it.
+    assert states["c"] in {state, State.DONE}
+    assert outcome.is_incomplete
+    run = read_run(journal_path(tmp_path))
+    assert (run.ended, run.is_resumable, run.entries["a"].maybe_stored) == ("incomplete", True, True)
+
+
+def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+
+    store.before = before
+    writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
+    outcome = apply(store, plan_of(store, *writes), workers=1)
+    assert outcome.count(State.FAILED) + outcome.count(State.PENDING) == 200
+    assert outcome.count(State.PENDING) > 0
+    pending = {result.name for result in outcome.results if result.state is State.PENDING}
+    entries = read_run(journal_path(tmp_path)).entries
+    assert {entries[name].state for name in pending} == {"planned"}
+
+
+def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = write_of(store, "a", A="1")
+    store.seed("a", A="theirs")
+    outcome = apply(store, plan_of(store, write, write_of(store, "b", A="2")))
+    assert [(result.state, result.slipped) for result in outcome.results] == [
+        (State.CONFLICT, ("v1",)),
+        (State.DONE, ()),
+    ]
+    assert (outcome.has_differences, outcome.is_incomplete) == (True, False)
+    assert read_run(journal_path(tmp_path)).ended == "conflict"
+
+
+def test_a_version_that_slipped_in_or_came_right_after_is_a_conflict_with_its_id(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.slipped = ("v9",)
+    assert apply(store, plan_of(store, write_of(store, "a", A="1"))).results[0].slipped == ("v9",)
+
+
+def test_a_version_right_after_the_write_is_a_conflict(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            store.seed(name, A="theirs")
+
+    store.before = before
+    (result,) = apply(store, plan_of(store, write_of(store, "a", A="1"))).results
+    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+
+
+@pytest.mark.parametrize("values", [{"A": "other"}, {"A": "1", "MORE": "x"}, {}])
+def test_other_bytes_than_were_sent_are_found(apply: Callable[..., Outcome], values: dict[str, str]) -> None:
+    store = MemoryStore()
+
+    def lie(method: str, name: str) -> None:
+        if method == "read":
+            store.versions[name][-1] = replace(store.versions[name][-1], properties=secrets(**values))
+
+    store.before = lie
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    assert outcome.results[0].state is State.UNVERIFIED
+    assert outcome.has_differences
+
+
+def test_a_deleted_secret_is_recovered_and_gets_what_it_lacks(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed("a", A="old", B="same", KEPT="k")
+    store.deleted.add("a")
+    audit = AuditLog(tmp_path / "audit")
+    with audit:
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="new", B="same")), audit)
+    assert (outcome.results[0].state, outcome.results[0].version) == (State.DONE, "v2")
+    assert store.shown("a") == {"A": "new", "B": "same", "KEPT": "k"}
+    text = (tmp_path / "audit").read_text("utf-8")
+    assert [word in text for word in ('"recover"', '"update"', '"create"', '"who": "tester"')] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_recovered_secret_that_holds_everything_is_kept(
+    tmp_path: Path, apply: Callable[..., Outcome], whole: bool  # noqa: FBT001
+) -> None:
+    store = MemoryStore()
+    if whole:
+        store.seed_whole("a", "text")
+    else:
+        store.seed("a", A="same")
+    store.deleted.add("a")
+    write = write_of(store, "a", A="same")
+    write = replace(write, changes={}, whole=Secret("text")) if whole else write
+    outcome = apply(store, plan_of(store, write))
+    assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
+    assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
+
+
+def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed_whole("a", "old")
+    store.deleted.add("a")
+    write = replace(write_of(store, "a", A="x"), changes={}, whole=Secret("new"))
+    assert apply(store, plan_of(store, write)).results[0].version == "v2"
+
+
+def test_what_cannot_be_noted_before_the_write_is_not_written(
+    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "started", full)
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert store.calls == []
+    assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
+    assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
+
+
+def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise AuditError("the audit file cannot be written: no space left on device")
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    store = MemoryStore()
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
+    assert outcome.is_incomplete
+    assert outcome.results[0].code == "unnoted"
+    assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
+
+
+def test_an_interrupt_stops_what_has_not_begun_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+
+    def stop(_result: Result) -> None:
+        raise KeyboardInterrupt
+
+    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
+    outcome = apply(store, plan_of(store, *writes), workers=1, report=stop)
+    assert outcome.interrupted
+    assert outcome.is_incomplete
+    assert len(outcome.results) == 50
+    assert outcome.count(State.DONE) + outcome.count(State.PENDING) == 50
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = write_of(store, "a", A="1")
+    assert apply(store, plan_of(store, write, adopted=(Adopted("a", "v7"),))).results
+    lines = journal_path(tmp_path).read_text("utf-8")
+    assert '"after":"v7","adopted":true' in lines

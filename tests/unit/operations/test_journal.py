@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.journal import (
+    Journal,
+    JournalError,
+    find_run,
+    find_unfinished,
+    identity_of,
+    new_id,
+    read_run,
+    runs_folder,
+)
+from compiler.operations.migration import Kind, Location, Options, Plan, Result, State, Step, Write
+from compiler.stores.secret import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIRST, SECOND = "20250131T120000Z-4fa1c2", "20250131T120001Z-000000"
+STEP = Step("github", "TOKEN", Kind.CREATE, Location("vault", "v", "TOKEN"), Location("azure", "a", "TOKEN"))
+BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
+
+
+def plan() -> Plan:
+    writes = (Write("a", (STEP,), {"TOKEN": Secret("sentinel")}), Write("b", (BARE,), {}, recover=True))
+    return Plan("prod", "azure", "https://a", {"vault": "https://v"}, Options(), (STEP,), writes)
+
+
+def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
+    return Journal.begin(root, run, plan(), identity or {"environment": "prod"})
+
+
+def test_an_id_tells_when_and_no_two_are_alike() -> None:
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", new_id())
+    assert new_id() != new_id()
+
+
+def test_what_is_noted_comes_back(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.started("a", None)
+    journal.written("a", None, "v1", ("v0",))
+    journal.settled(Result("a", State.DONE, "v1"))
+    journal.started("b", None)
+    journal.settled(Result("b", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.end("incomplete")
+    journal.close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.environment, run.destination, run.address) == ("prod", "azure", "https://a")
+    assert (run.entries["a"].kind, run.entries["b"].kind, run.entries["a"].keys) == ("create", "update", ("TOKEN",))
+    assert (run.entries["a"].state, run.entries["a"].after) == ("done", "v1")
+    assert (run.entries["b"].state, run.entries["b"].maybe_stored) == ("failed", True)
+    assert run.recovering == {"b"}
+    assert (run.ended, run.is_resumable) == ("incomplete", True)
+    assert "sentinel" not in run.path.read_text("utf-8")
+
+
+def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.end("interrupted")
+    journal.started("a", "v1")
+    assert find_run(tmp_path, FIRST).ended is None
+    journal.adopted("a", "v2")
+    assert find_run(tmp_path, FIRST).entries["a"].after == "v2"
+    journal.undo("a", "started")
+    journal.close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.entries["a"].undo, run.is_resumable) == ("started", False)
+
+
+@pytest.mark.parametrize(("state", "resumable"), [("complete", False), ("conflict", False), ("interrupted", True)])
+def test_what_is_left_to_resume(tmp_path: Path, state: str, resumable: bool) -> None:  # noqa: FBT001
+    journal = begin(tmp_path)
+    journal.end(state)
+    journal.close()
+    found = find_unfinished(tmp_path, {"environment": "prod"})
+    assert (found is not None) is resumable
+
+
+def test_a_plan_that_is_not_whole_is_nothing_to_resume(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]), "utf-8")
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is None
+
+
+def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
+    for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
+        begin(tmp_path, run, identity).close()
+    (runs_folder(tmp_path) / "20990101T000000Z-000000.jsonl").write_text("broken\n")
+    (runs_folder(tmp_path) / "notes.jsonl").write_text("not a run\n")
+    found = find_unfinished(tmp_path, {"environment": "prod"})
+    assert found is not None
+    assert found.id == FIRST
+    assert find_unfinished(tmp_path, {"environment": "qa"}) is None
+
+
+@pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", SECOND, FIRST + "\n"])
+def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, name)
+    assert caught.value.help == "the newest runs: there are none in this folder"
+    begin(tmp_path).close()
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, name)
+    assert FIRST in caught.value.help
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", "[]\n", '{"type": "run", "format": 1}\n'])
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text(content)
+    with pytest.raises(JournalError, match="cannot be read"):
+        read_run(path)
+
+
+def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    text = path.read_text("utf-8")
+    path.write_text(text + json.dumps({"type": "step", "name": "nobody", "state": "done"}) + "\n")
+    with pytest.raises(JournalError, match="cannot be read"):
+        find_run(tmp_path, FIRST)
+    path.write_text(text.replace('"format":1', '"format":2'))
+    with pytest.raises(JournalError, match="another format"):
+        find_run(tmp_path, FIRST)
+
+
+def test_a_line_of_a_later_release_is_passed_over(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    path.write_text(path.read_text("utf-8") + json.dumps({"type": "remark"}) + "\n")
+    assert find_run(tmp_path, FIRST).is_planned
+
+
+def test_a_journal_is_never_begun_over_another(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    with pytest.raises(FileExistsError):
+        begin(tmp_path)
+
+
+def test_an_identity_tells_where_what_and_how() -> None:
+    one = identity_of({"only": []}, "prod", "https://a", None)
+    assert one == identity_of({"only": []}, "prod", "https://a", None)
+    assert one != identity_of({"only": ["github"]}, "prod", "https://a", None)
+    assert one != identity_of({"only": []}, "prod", "https://a", "vault")

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiler.operations.apply_migration import Notes
+from compiler.operations.audit import AuditLog
+from compiler.operations.journal import Entry, Journal, Run
+from compiler.operations.migration import Options, Outcome, Plan, State
+from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
+from compiler.stores.errors import Action, UnavailableError
+from tests.unit.operations.memory_store import MemoryStore
+
+ID = "20250131T120000Z-4fa1c2"
+
+
+def run_of(**entries: Entry) -> Run:
+    return Run(ID, Path("run"), "prod", "azure", "https://memory", {}, dict(entries), is_planned=True)
+
+
+def updated(before: str = "v1", after: str | None = "v2", **rest: str) -> Entry:
+    return Entry("update", before, recover=False, keys=("A",), before=before, after=after, undo=rest.get("undo"))
+
+
+def created(*, recover: bool = False) -> Entry:
+    return Entry("update" if recover else "create", None, recover=recover, keys=("A",), after="v1")
+
+
+def kinds(run: Run, store: MemoryStore) -> list[UndoKind]:
+    return [step.kind for step in plan_undo(run, store)]
+
+
+def two_versions() -> MemoryStore:
+    store = MemoryStore()
+    store.seed("a", A="old")
+    store.seed("a", A="new")
+    return store
+
+
+def undo(tmp_path: Path, run: Run, store: MemoryStore, audit: AuditLog | None = None) -> Outcome:
+    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), ())
+    path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
+    journal = Journal(path, new=False) if path.exists() else Journal.begin(tmp_path, ID, plan, {})
+    try:
+        return apply_undo(plan_undo(run, store), store, Notes(journal, "prod", audit, "tester"))
+    finally:
+        journal.close()
+
+
+def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.seed("c", A="x")
+    run = run_of(a=updated(), b=created(), c=created(recover=True))
+    assert kinds(run, store) == [UndoKind.RESTORE, UndoKind.DELETE, UndoKind.DELETE]
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = undo(tmp_path, run, store, audit)
+    assert [(result.state, result.version) for result in outcome.results] == [
+        (State.DONE, "v3"),
+        (State.DONE, "v1"),
+        (State.DONE, "v1"),
+    ]
+    assert store.shown("a") == {"A": "old"}
+    assert store.deleted == {"b", "c"}
+    assert (tmp_path / "audit").read_text("utf-8").count('"delete"') == 2
+
+
+def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:
+    store = MemoryStore()
+    assert plan_undo(run_of(a=updated(after=None)), store) == ()
+    assert store.calls == []
+
+
+def test_what_was_undone_before_is_done() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.deleted.add("b")
+    run = run_of(a=updated(undo="done"), b=created(), c=created())
+    assert kinds(run, store) == [UndoKind.DONE, UndoKind.DONE, UndoKind.DONE]
+
+
+def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.DONE]
+    assert kinds(run_of(a=updated()), store) == [UndoKind.REFUSE]
+    store.seed("a", A="theirs")
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.REFUSE]
+
+
+def test_the_same_goes_for_a_whole_value() -> None:
+    store = MemoryStore()
+    for value in ("old", "new", "old"):
+        store.seed_whole("a", value)
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.DONE]
+
+
+def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    store.seed("b", A="x")
+    store.seed("b", A="theirs")
+    run = run_of(a=updated(), b=created())
+    steps = plan_undo(run, store)
+    assert [step.kind for step in steps] == [UndoKind.REFUSE, UndoKind.REFUSE]
+    assert "version v3 stands there, and the run's is v2" in steps[0].reason
+    outcome = undo(tmp_path, run, store)
+    assert outcome.count(State.CONFLICT) == 2
+    assert {method for method, _ in store.calls} == {"read"}
+
+
+def test_an_earlier_version_that_is_gone_or_cannot_be_read_is_refused() -> None:
+    store = two_versions()
+    del store.versions["a"][0]
+    (step,) = plan_undo(run_of(a=updated()), store)
+    assert (step.kind, step.reason) == (UndoKind.REFUSE, "the value before the run cannot be read: it is evicted")
+
+    def before(method: str, name: str) -> None:
+        if method == "read_version":
+            raise UnavailableError(store.place(name), Action.READ, "no answer", "wait")
+
+    store.before = before
+    (step,) = plan_undo(run_of(a=updated()), store)
+    assert (step.kind, step.reason) == (UndoKind.REFUSE, "no answer")
+
+
+def test_an_update_whose_secret_is_gone_is_refused() -> None:
+    (step,) = plan_undo(run_of(a=updated()), MemoryStore())
+    assert (step.kind, step.reason) == (UndoKind.REFUSE, "it is not there")
+
+
+@pytest.mark.parametrize("failing", ["restore", "soft_delete"])
+def test_a_failure_leaves_one_and_the_rest_goes_on(tmp_path: Path, failing: str) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(method: str, name: str) -> None:
+        if method == failing:
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    assert (outcome.count(State.FAILED), outcome.count(State.DONE)) == (1, 1)
+
+
+def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> None:
+    store = two_versions()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            store.seed("a", A="theirs")
+
+    store.before = before
+    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.CONFLICT
+    assert store.shown("a") == {"A": "theirs"}
+
+
+def test_an_interrupt_leaves_the_rest_for_later(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            raise KeyboardInterrupt
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    assert outcome.interrupted
+    assert outcome.count(State.PENDING) == 2
+    assert store.deleted == set()
+
+
+def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "undo", full)
+    store = two_versions()
+    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.FAILED
+    assert len(store.versions["a"]) == 2

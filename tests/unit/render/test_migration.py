@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+
+from compiler.operations.migration import Kind, Location, OnConflict, Options, Outcome, Plan, Result, State, Step, Write
+from compiler.operations.undo_migration import UndoKind, UndoStep
+from compiler.render.migration import (
+    blocked_reason,
+    plan_lines,
+    report,
+    result_line,
+    summary,
+    undo_lines,
+    undo_report,
+)
+from compiler.stores.secret import Secret
+
+
+def step(key: str, kind: Kind, reason: str = "", remedy: str = "") -> Step:
+    place = Location("azure", "agents-jira", key) if kind is not Kind.REFUSE else None
+    return Step("jira", key, kind, Location("vault", "agents/jira", key), place, reason, remedy)
+
+
+PLAN = Plan(
+    environment="prod",
+    destination="azure",
+    destination_address="https://agents.vault.azure.net",
+    sources={"vault": "https://vault:8200/secret"},
+    options=Options(),
+    steps=(
+        step("TOKEN", Kind.CREATE),
+        step("URL", Kind.CONFLICT, "the destination already holds another value", "choose"),
+        step("NAME", Kind.REFUSE, "it has no place"),
+    ),
+    writes=(Write("agents-jira", (), {"TOKEN": Secret("sentinel")}),),
+    extras=(Location("vault", "agents/jira", "EXTRA"),),
+    skipped=(("github", 'it reads "azure" already'),),
+    left_out=("pem",),
+)
+
+
+def test_a_plan_is_a_line_a_key_with_why_and_what_to_do_below() -> None:
+    assert list(plan_lines(PLAN)) == [
+        'from "vault" at https://vault:8200/secret',
+        'to   "azure" at https://agents.vault.azure.net',
+        "  create    jira/TOKEN  azure:agents-jira#TOKEN",
+        "  conflict  jira/URL    azure:agents-jira#URL",
+        "            the destination already holds another value; choose",
+        "  refuse    jira/NAME",
+        "            it has no place",
+        '  skipped   github: it reads "azure" already',
+        "properties that no key of the catalogue names, left out without --all-properties:",
+        "  vault:agents/jira#EXTRA",
+        "not in the run that is resumed, and left for the next one:",
+        "  azure:pem",
+        "plan: 1 create, 1 conflict, 1 refuse; 1 remote secret to write",
+    ]
+
+
+def test_a_plan_in_colour_says_the_same() -> None:
+    coloured = "\n".join(plan_lines(PLAN, colour=True))
+    assert "\x1b[32mcreate  \x1b[0m" in coloured
+    assert coloured.replace("\x1b[32m", "").replace("\x1b[31m", "").replace(
+        "\x1b[0m", ""
+    ).rstrip().splitlines() == list(plan_lines(PLAN))
+
+
+def test_an_empty_plan_says_so_and_names_are_made_printable() -> None:
+    empty = Plan("prod", "a\nb", "https://a", {}, Options(), (), ())
+    assert summary(empty) == "plan: nothing to move; 0 remote secrets to write"
+    assert next(iter(plan_lines(empty))) == 'to   "a\\x0ab" at https://a'
+
+
+def test_why_a_plan_is_not_applied() -> None:
+    assert blocked_reason(PLAN) == "nothing was written: 2 keys stop this plan; --continue-on-error writes the rest"
+    skipping = Plan("prod", "azure", "https://a", {}, Options(on_conflict=OnConflict.SKIP), PLAN.steps[1:], ())
+    assert blocked_reason(skipping) == "nothing was written: 1 key stops this plan"
+
+
+def test_a_result_is_one_line() -> None:
+    assert result_line("azure", Result("a", State.DONE, "v1")) == "azure:a done, version v1"
+    assert result_line("azure", Result("a", State.PENDING)) == "azure:a not begun"
+    failed = Result("a", State.FAILED, None, (), "unavailable", "no answer", "wait")
+    assert result_line("azure", failed) == "azure:a failed: no answer; wait"
+
+
+def test_the_report_holds_names_places_and_versions_and_no_value() -> None:
+    outcome = Outcome("run", (Result("agents-jira", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),))
+    found = json.loads(json.dumps(report(PLAN, outcome, 1)))
+    assert "sentinel" not in json.dumps(found)
+    assert (found["applied"], found["run"], found["exitCode"], found["blocked"]) == (True, "run", 1, True)
+    assert found["results"] == [
+        {
+            "name": "agents-jira",
+            "state": "conflict",
+            "version": "v2",
+            "otherVersions": ["v1"],
+            "code": "conflict",
+            "reason": "why",
+            "remedy": "how",
+        }
+    ]
+    assert found["steps"][0] == {
+        "secret": "jira",
+        "key": "TOKEN",
+        "kind": "create",
+        "source": {"store": "vault", "name": "agents/jira", "property": "TOKEN"},
+        "destination": {"store": "azure", "name": "agents-jira", "property": "TOKEN"},
+        "reason": None,
+        "remedy": None,
+    }
+    assert report(PLAN, None, 1)["applied"] is False
+
+
+def test_an_undo_is_a_line_a_secret() -> None:
+    steps = (
+        UndoStep("a", UndoKind.RESTORE, ("KEY",), "v2"),
+        UndoStep("b", UndoKind.REFUSE, (), "v9", "somebody wrote since", "decide by hand"),
+        UndoStep("c", UndoKind.DONE, (), "v1", "it was undone before"),
+    )
+    assert list(undo_lines(steps, "azure")) == [
+        "  restore   azure:a",
+        "  refuse    azure:b",
+        "            somebody wrote since; decide by hand",
+        "  done      azure:c",
+        "            it was undone before",
+        "undo: 1 restore, 1 done, 1 refuse",
+    ]
+    assert list(undo_lines((), "azure")) == ["undo: nothing was written"]
+    found = undo_report("run", steps, None, 1)
+    assert (found["undo"], found["applied"], found["steps"][0]["keys"]) == ("run", False, ["KEY"])
