@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.errors import UsageError
+from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.options import add_format, add_store
+from compiler.model.diagnostic import Severity
 from compiler.model.suggestion import suggest
+from compiler.operations.cluster_objects import ClusterError
 from compiler.operations.live import LiveStores
 from compiler.operations.references import references_of
 from compiler.operations.values_references import UnknownProviderError, references_of_values, secrets_of_values
 from compiler.operations.verify import EXPIRES_WITHIN, verify
+from compiler.operations.verify_cluster import expected_of, verify_cluster
 from compiler.render.changes import safe
 from compiler.stages.load import load_text
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
@@ -27,7 +31,7 @@ from compiler.stores.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from compiler.model.store_address import StoreAddress
     from compiler.operations.references import Reference
     from compiler.operations.verify import Verification
+    from compiler.operations.verify_cluster import Expected
     from compiler.stores.interface import SecretWriter
 
 DESCRIPTION = """Reads each remote secret once, as you, and says which keys External Secrets Operator would not get, or
@@ -45,10 +50,12 @@ EXAMPLES = (
     "platform-secrets verify prod",
     "platform-secrets verify prod github jira --store azure",
     "VAULT_ADDR=http://127.0.0.1:8200 platform-secrets verify dev",
+    "platform-secrets verify prod --cluster --context prod-admin",
     "platform-secrets verify --values chart/values-prod.yaml --format github",
 )
 # The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
 _PATIENCE = 30.0
+_EXTRA = "run: pip install platform-secrets[cluster]"
 
 
 def configure(parser: Parser) -> None:
@@ -63,6 +70,10 @@ def configure(parser: Parser) -> None:
         default=EXPIRES_WITHIN,
         help=f"warn of what expires within so many days; {EXPIRES_WITHIN.days} by default",
     )
+    parser.add_argument("--cluster", action="store_true", help="look at what is in the cluster too; needs the extra")
+    parser.add_argument(
+        "--context", metavar="NAME", help="the kubeconfig's context for --cluster; the current one else"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
     parser.add_argument("--quiet", action="store_true", help="say nothing but diagnostics")
     add_format(parser)
@@ -71,26 +82,34 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if os.environ.get(STORE_VARIABLE):
         sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: name another store with --store\n")
-    subject, references, diagnostics = _asked(arguments, invocation)
-    if references is None:
-        report(diagnostics, invocation, arguments.format)
+    asked = _asked(arguments, invocation)
+    if asked.references is None:
+        report(asked.diagnostics, invocation, arguments.format)
         return FOUND
+    in_cluster = _look_into_cluster(arguments, asked.expected)
     with LiveStores(os.environ, _open) as stores:
-        found = verify(references, stores, expires_within=arguments.expires_within)
+        found = verify(asked.references, stores, expires_within=arguments.expires_within)
     if not arguments.quiet:
-        _tell(subject, found, is_text=arguments.format == "text")
-    every = (*diagnostics, *found.diagnostics)
+        _tell(asked.subject, found, is_text=arguments.format == "text")
+    every = (*asked.diagnostics, *found.diagnostics, *in_cluster)
     report(every, invocation, arguments.format)
     if not found.answered:
         return COULD_NOT_RUN
-    failed = found.failed or bool(diagnostics)
+    failed = any(each.severity is Severity.ERROR for each in every)
     return FOUND if failed or (arguments.strict and every) else OK
 
 
-def _asked(
-    arguments: Namespace, invocation: Invocation
-) -> tuple[str, tuple[Reference, ...] | None, tuple[Diagnostic, ...]]:
-    """What to verify, its references, and what is wrong already; no references where the input cannot be used."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What to verify: no references where the input cannot be used, and then `diagnostics` say why."""
+
+    subject: str
+    references: tuple[Reference, ...] | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    expected: tuple[Expected, ...] = ()
+
+
+def _asked(arguments: Namespace, invocation: Invocation) -> _Asked:
     if arguments.values is not None:
         return _asked_by_values(arguments)
     if arguments.environment is None:
@@ -98,19 +117,35 @@ def _asked(
     said = Outside(vault_name=os.environ.get(VAULT_NAME_VARIABLE) or None)
     result = compiled(invocation.root, [arguments.environment], said)
     if result.failed or result.project is None or not result.project.environments:
-        return arguments.environment, None, result.diagnostics
+        return _Asked(arguments.environment, None, result.diagnostics)
     if not arguments.quiet:
         tell_notes(result)
     (environment,) = result.project.environments
     _refuse_unknown(arguments.secrets, environment.secrets, environment.disabled)
     store = _store(environment, arguments.store) if arguments.store is not None else None
     references, diagnostics = references_of(environment, arguments.secrets, store)
-    return arguments.environment, references, diagnostics
+    return _Asked(arguments.environment, references, diagnostics, expected_of(environment, arguments.secrets))
 
 
-def _asked_by_values(arguments: Namespace) -> tuple[str, tuple[Reference, ...] | None, tuple[Diagnostic, ...]]:
-    if arguments.store is not None:
-        raise UsageError("--values and --store do not go together", "compile with another store, and verify that file")
+def _look_into_cluster(arguments: Namespace, expected: Sequence[Expected]) -> tuple[Diagnostic, ...]:
+    if not arguments.cluster or not expected:
+        return ()
+    try:
+        # 0.6 s of import that only this option needs.
+        from compiler.operations.cluster_client import KubernetesCluster  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise CannotRunError("--cluster needs the client of Kubernetes", _EXTRA) from None
+    try:
+        cluster = KubernetesCluster(os.environ, arguments.context)
+    except ClusterError as error:
+        raise CannotRunError(f"the cluster cannot be asked: {error}", error.remedy) from None
+    return verify_cluster(expected, cluster)
+
+
+def _asked_by_values(arguments: Namespace) -> _Asked:
+    for other in ("store", "cluster"):
+        if getattr(arguments, other):
+            raise UsageError(f"--values and --{other} do not go together", "name the environment instead")
     secrets = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
     path = Path(arguments.values)
     text, diagnostics = read_text(path.parent, path.name)
@@ -118,10 +153,10 @@ def _asked_by_values(arguments: Namespace) -> tuple[str, tuple[Reference, ...] |
     if text is not None:
         document, diagnostics = load_text(arguments.values, text)
     if document is None:
-        return arguments.values, None, diagnostics
+        return _Asked(arguments.values, None, diagnostics)
     _refuse_unknown(secrets, secrets_of_values(document))
     try:
-        return arguments.values, references_of_values(document, os.environ, secrets), ()
+        return _Asked(arguments.values, references_of_values(document, os.environ, secrets))
     except UnknownProviderError as error:
         raise UsageError(safe(str(error)), f"set VAULT_ADDR or {VAULT_NAME_VARIABLE}, one of the two") from None
 

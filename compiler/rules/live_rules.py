@@ -125,6 +125,35 @@ That is: queries, modifiers and several paths of gjson; keys and certificates of
     property: 'tokens.#(name=="ci").value'
 
 Use a plain property, or a secret of its own with `whole: true`.""",
+    "cluster-no-answer": """`--cluster` is asked for, and the cluster does not answer or is not what it should be.
+
+    $ KUBECONFIG=/nowhere platform-secrets verify prod --cluster
+
+Set KUBECONFIG or name a context with `--context`; what the stores hold is told all the same.""",
+    "cluster-forbidden": """The cluster knows the caller, who may not look; the message names the missing permission.
+
+    $ kubectl auth can-i list externalsecrets --namespace ai-platform-engineering        # no
+
+Needed are `get` on clustersecretstores or secretstores and on secrets, `list` on externalsecrets and events. Of
+Secrets only the names of keys are used.""",
+    "store-not-ready": """A store that the environment uses is not in the cluster, or the operator cannot use it.
+
+    $ kubectl get clustersecretstores                 # vault-secret-store   False
+
+The message is the operator's own. On Key Vault a store that is ready proves nothing: the operator never asks it.""",
+    "not-synchronised": """An ExternalSecret of the environment is in the cluster, and not ready.
+
+The condition itself says only that the data could not be had; the message is that of the newest event about it.
+
+    $ kubectl get externalsecrets                     # agent-github-secrets   SecretSyncedError   False
+
+Correct what the event says; the findings about the store most often name it too. The operator waits up to 7 minutes
+after failures; the annotation `force-sync` makes it try at once.""",
+    "missing-target-key": """The ExternalSecret is ready, but its Secret is missing, or lacks keys of the environment.
+
+    $ kubectl describe secret agent-github-secrets    # GITHUB_APP_ID is not there
+
+What is deployed is most often older than the environment: compile, merge, and let Argo CD synchronise.""",
 }
 
 _WARNINGS: dict[str, str] = {
@@ -140,6 +169,25 @@ Store it again without; where it belongs there, as in a PEM file, leave it.""",
     $ az keyvault secret show ...                     # "expires": the day after tomorrow
 
 Rotate it before that day.""",
+    "not-in-cluster": """An ExternalSecret of the environment is not in the cluster.
+
+    $ kubectl get externalsecret agent-github-secrets # NotFound
+
+Before the first deployment that is so; afterwards look at Argo CD's application.""",
+    "foreign-secret": """The Secret that an ExternalSecret would make exists, and another controller or nobody owns it.
+
+The operator adopts a Secret without a controller, overwrites it, and deletes it together with the ExternalSecret.
+
+    $ kubectl get secret agent-github-secrets         # made by hand, two years ago
+
+Choose another `target`, or save what is in it and agree with whoever made it.""",
+    "foreign-external-secret": """Somebody else's ExternalSecret has the same name, or makes the same Secret.
+
+Two of them overwrite each other at each refresh.
+
+    $ kubectl get externalsecrets --show-labels       # without app.kubernetes.io/part-of=ai-platform-engineering
+
+Remove one of the two, or choose another `target`.""",
 }
 
 LIVE_RULES: tuple[Rule, ...] = tuple(

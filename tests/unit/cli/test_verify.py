@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from compiler.cli.verify import days
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
+from tests.fake_cluster import FakeCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,6 +200,64 @@ def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
         run("verify", "dev")
         assert gateway.count("GET") == len(gateway.seen)
         assert gateway.count("GET", "/secret/data/") == 7
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    with FakeCluster() as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        yield fake
+
+
+def test_the_cluster_is_looked_into_where_that_is_asked_for(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+) -> None:
+    vault({KEY: SENTINEL})
+    assert run("verify", "dev", "github").code == 0
+    assert cluster.asked == []
+    namespace, name = "ai-platform-engineering", "agent-github-secrets"
+    cluster.store("vault-secret-store", ready=True)
+    cluster.external_secret(namespace, name, ready=False)
+    cluster.event(namespace, name, "error processing spec.data[0]", "2026-01-01T00:00:00Z")
+    cluster.secret(namespace, name, {"OLD": "c2VudGluZWwtNDcxMQ=="})
+    done = run("verify", "dev", "github", "--cluster")
+    assert done.code == 1
+    assert "environments/base.yaml:20:3: error[not-synchronised]" in done.err
+    assert "is not ready: error processing spec.data[0]" in done.err
+    assert "warning[foreign-secret]" in done.err
+    assert "dev: 1 of 1 keys sound" in done.out
+    assert "c2VudGluZWwtNDcxMQ==" not in done.out + done.err
+    assert "cluster-token-4711" not in done.out + done.err
+
+
+def test_a_warning_of_the_cluster_alone_is_no_failure(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+) -> None:
+    vault({KEY: SENTINEL})
+    cluster.store("vault-secret-store", ready=True)
+    cluster.external_secret("ai-platform-engineering", "other")
+    done = run("verify", "dev", "github", "--cluster")
+    assert (done.code, "warning[not-in-cluster]" in done.err) == (0, True)
+
+
+def test_a_cluster_without_a_usable_kubeconfig_is_exit_3_and_one_that_is_silent_a_finding(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+) -> None:
+    vault({KEY: SENTINEL})
+    done = run("verify", "dev", "github", "--cluster", "--context", "nowhere")
+    assert (done.code, "no usable kubeconfig" in done.err) == (3, True)
+    done = run("verify", "dev", "github", "--cluster", "--context", "there")
+    assert (done.code, "error[cluster-no-answer]" in done.err) == (1, True)
+    assert "1 of 1 keys sound" in done.out
+
+
+def test_without_the_kubernetes_client_the_extra_is_named(
+    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "compiler.operations.cluster_client", raising=False)
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    done = run("verify", "dev", "github", "--cluster")
+    assert (done.code, "pip install platform-secrets[cluster]" in done.err) == (3, True)
 
 
 def test_days_are_whole_and_bounded() -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from compiler.model.diagnostic import Severity
 from compiler.rules import ALL_RULES
 from compiler.rules.interface import Rule, Scope
 from compiler.rules.live_rules import BY_ID, LIVE_RULES
@@ -24,3 +28,10 @@ def test_a_page_has_a_summary_an_example_and_a_way_out(rule: Rule) -> None:
     assert rule.scope is Scope.LIVE
     assert rule.check is None
     assert not rule.waivable
+
+
+def test_the_reference_of_verify_has_every_status_and_links_to_its_page() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs/reference/verify.md").read_text("utf-8")
+    linked = set(re.findall(r"\[([a-z-]+)\]\(rules\.md#([a-z-]+)\)( \(warning\))?", text))
+    severities = {rule.id: " (warning)" if rule.severity is Severity.WARNING else "" for rule in LIVE_RULES}
+    assert {(name, name, severities[name]) for name in BY_ID} | {("missing-remote", "missing-remote", "")} == linked

@@ -1,0 +1,125 @@
+"""A Kubernetes API on this machine, as far as `verify --cluster` asks it: objects in, an HTTP server and kubeconfig."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ESO = "/apis/external-secrets.io/v1"
+
+
+class FakeCluster:
+    """Serves `objects` by path, 404 for the rest, and the status in `refused` for what is refused."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+        self.refused: dict[str, int] = {}
+        self.asked: list[tuple[str, str]] = []
+        cluster = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+                del format, args
+
+            def do_GET(self) -> None:
+                cluster._answer(self)
+
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the standard library's names
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def kubeconfig(self, folder: Path) -> Path:
+        """A kubeconfig with the contexts `here`, the current one, and `there`, where nobody listens."""
+        path = folder / "kubeconfig.json"
+        clusters = {"here": self.url, "there": "http://127.0.0.1:1"}
+        data = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "clusters": [{"name": name, "cluster": {"server": url}} for name, url in clusters.items()],
+            "users": [{"name": "me", "user": {"token": "cluster-token-4711"}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in clusters],
+        }
+        path.write_text(json.dumps(data), "utf-8")
+        return path
+
+    def store(self, name: str, *, ready: bool | None, message: str = "", namespace: str | None = None) -> None:
+        where = f"namespaces/{namespace}/secretstores" if namespace else "clustersecretstores"
+        self.objects[f"{ESO}/{where}/{name}"] = {"metadata": {"name": name}, "status": _status(message, ready=ready)}
+
+    def external_secret(
+        self, namespace: str, name: str, *, ready: bool | None = True, own: bool = True, target: str | None = None
+    ) -> None:
+        labels = {"app.kubernetes.io/part-of": "ai-platform-engineering"} if own else {}
+        listed = self.objects.setdefault(f"{ESO}/namespaces/{namespace}/externalsecrets", {"items": []})
+        listed["items"].append(
+            {
+                "metadata": {"name": name, "labels": labels},
+                "spec": {"target": {"name": target} if target else {}},
+                "status": _status("could not get secret data from provider", ready=ready),
+            }
+        )
+
+    def secret(self, namespace: str, name: str, data: dict[str, str], owner: tuple[str, str] | None = None) -> None:
+        owners = [
+            {"apiVersion": "v1", "kind": kind, "name": by, "uid": "1", "controller": True}
+            for kind, by in ([owner] if owner else [])
+        ]
+        metadata = {"name": name, "namespace": namespace, "ownerReferences": owners}
+        self.objects[f"/api/v1/namespaces/{namespace}/secrets/{name}"] = {"metadata": metadata, "data": data}
+
+    def event(self, namespace: str, name: str, message: str, moment: str) -> None:
+        listed = self.objects.setdefault(f"/api/v1/namespaces/{namespace}/events", {"items": []})
+        listed["items"].append(
+            {
+                "metadata": {"name": f"{name}.{len(listed['items'])}", "namespace": namespace},
+                "involvedObject": {"kind": "ExternalSecret", "name": name},
+                "message": message,
+                "type": "Warning",
+                "lastTimestamp": moment,
+            }
+        )
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        parts = urlsplit(handler.path)
+        self.asked.append((handler.command, parts.path))
+        status = next((code for part, code in self.refused.items() if part in parts.path), None)
+        found = self.objects.get(parts.path)
+        if parts.path.endswith("/events"):
+            # What the client must ask for: other events can be many.
+            assert parse_qs(parts.query)["fieldSelector"] == ["involvedObject.kind=ExternalSecret,type=Warning"]
+            found = found or {"items": []}
+        body = json.dumps(found if status is None and found is not None else {"message": "body-4711"}).encode()
+        handler.send_response(status or (200 if found is not None else 404))
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+def _status(message: str, *, ready: bool | None) -> dict[str, Any]:
+    if ready is None:
+        return {}
+    other = {"type": "Deleted", "status": "False"}
+    return {"conditions": [other, {"type": "Ready", "status": str(ready), "message": message}]}
