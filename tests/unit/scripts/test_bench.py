@@ -35,7 +35,8 @@ def test_the_table_lines_up_and_shows_what_was_compared() -> None:
 def test_a_process_is_measured_whole() -> None:
     used = bench.run(("-c", "block = bytearray(64 * 2**20)\nfor number in range(2_000_000): pass"))
     assert 0.01 < used.cpu < 10
-    assert 64 < used.memory < 160
+    # No upper bound: the kernel counts what the child shared with the process that started it, before it ran.
+    assert used.memory > 64
 
 
 def test_a_process_that_fails_ends_the_measuring() -> None:
