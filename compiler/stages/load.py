@@ -20,6 +20,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MAX_NODES = 100_000
 MAX_DEPTH = 32
+_PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\r(?!\n)")
 _TAB_INDENT = re.compile(r"^ *\t[^\n]*\S", re.MULTILINE)
@@ -79,6 +80,9 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     # libyaml's `problem` is one of its own fixed sentences; `context` and str(error) may quote the file.
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     offset = min(mark.index, len(source.text)) if mark is not None else 0
+    if problem == _PARSERS_OWN_LIMIT:
+        # libyaml scans up to 1,024 characters ahead of what it reports, and so may meet its own limit first.
+        return _diagnostic(source, "too-large", f"the file is nested more than {MAX_DEPTH} levels deep", offset)
     return _diagnostic(source, "invalid-yaml", f"{problem or 'not readable as YAML'}", offset)
 
 

@@ -47,7 +47,8 @@ def _read(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnostic, ...
     if before.st_size > MAX_BYTES:
         return None, (_refused(path, "too-large", f"the file has more than {MAX_BYTES} bytes"),)
     content = b""
-    while len(content) <= MAX_BYTES and (block := os.read(descriptor, MAX_BYTES + 1 - len(content))):
+    # One byte past its size tells whether it grows; a file that grows for ever is not read for ever.
+    while len(content) <= before.st_size and (block := os.read(descriptor, before.st_size + 1 - len(content))):
         content += block
     after = os.fstat(descriptor)
     if len(content) != before.st_size or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):

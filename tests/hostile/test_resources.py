@@ -1,0 +1,110 @@
+"""The largest hostile files, each in a process of its own: refused within a second of CPU and 200 MB."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What a run costs beside starting Python and importing, and how much memory it had at most.
+PROGRAM = """
+import json, resource, sys, time
+from pathlib import Path
+from compiler.pipeline import compile_project
+from compiler.render.excerpt import show
+from compiler.render.text import render
+start = time.process_time()
+diagnostics = compile_project(Path(sys.argv[1])).diagnostics
+text = render(show(diagnostics), ())
+json.dump({
+    "seconds": time.process_time() - start,
+    "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "rules": sorted({each.rule for each in diagnostics}),
+    "count": len(diagnostics),
+    "last": diagnostics[-1].message,
+}, sys.stdout)
+"""
+
+
+def lines(count: int, line: str) -> str:
+    return "".join(line.replace("#", str(index)) for index in range(count))
+
+
+LARGE = {
+    "100,000 keys": (lines(100_000, "k#: v\n"), "too-large"),
+    "100,000 labels": ("labels:\n" + lines(100_000, "  k#: v\n"), "too-large"),
+    "a list of 100,000": ("extends:\n" + lines(100_000, "- k#\n"), "too-large"),
+    "10,000 levels of flow": ("a: " + "[" * 10_000 + "]" * 10_000, "too-large"),
+    "a staircase of 10,000 maps": ("{a: " * 10_000, "too-large"),
+    "1,000,000 aliases": ("a: &a [x]\nb: [" + "*a, " * 1_000_000 + "*a]\n", "forbidden-yaml"),
+    "a billion laughs": (
+        'a: &a ["lol"]\n'
+        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+        "forbidden-yaml",
+    ),
+    "a megabyte in one line": ('namespace: "' + "x" * 1_000_000 + '"\n', "invalid-value"),
+    "a megabyte of brackets": ("[" * 1_000_000, "too-large"),
+    "a megabyte of quotes": ('namespace: "' + "\\x41" * 250_000 + '"\n', "invalid-value"),
+    "a megabyte of comment": ("#" + " x" * 500_000 + "\nstroe: a\n", "unknown-key"),
+    "a megabyte of line breaks": ("\n" * 1_000_000 + "stroe: a\n", "unknown-key"),
+}
+
+
+def measured(root: Path) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": os.defpath},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
+
+
+def prove_small(result: dict[str, object], seconds: float = 1) -> None:
+    assert float(str(result["seconds"])) < seconds
+    assert float(str(result["megabytes"])) < 200
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_file_is_refused_within_a_second_and_200_megabytes(project: Path, name: str) -> None:
+    text, rule = LARGE[name]
+    (project / "environments/prod.yaml").write_text(text, "utf-8")
+    result = measured(project)
+    assert result["rules"] == [rule]
+    prove_small(result)
+
+
+def test_50_megabytes_are_not_even_read(project: Path) -> None:
+    with (project / "environments/prod.yaml").open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    result = measured(project)
+    assert result["rules"] == ["too-large"]
+    prove_small(result, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (lines(30_000, "k#: hunter2\n"), "unknown-key"),
+        ("secrets: {" + lines(7_000, "k#: {a: b}, ") + "}\n", "unknown-key"),
+        ("labels:\n" + lines(15_000, '  k#: "-"\n'), "invalid-kubernetes-name"),
+        ("secrets:\n" + lines(10_000, "  k#: {}\n"), "unknown-secret"),
+        ("extends: [" + lines(30_000, "k#, ") + "]\n", "unknown-layer"),
+    ],
+)
+def test_of_many_mistakes_the_first_hundred_are_said(project: Path, text: str, rule: str) -> None:
+    (project / "environments/prod.yaml").write_text(text, "utf-8")
+    result = measured(project)
+    assert rule in str(result["rules"])
+    assert int(str(result["count"])) <= 303
+    prove_small(result)
