@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import Done, World
+
+VALUES = {"JIRA_TOKEN": "token-1", "JIRA_URL": "https://jira.example.com"}
+
+
+def put(world: World, values: object, *options: str, to: str = "jira") -> Done:
+    path = world.root / "values.json"
+    path.write_text(json.dumps(values), "utf-8")
+    path.chmod(0o600)
+    return world.run("put", "prod", to, "--from-file", str(path), *options)
+
+
+def test_a_plan_writes_nothing_and_apply_writes_what_it_said_once(world: World) -> None:
+    planned = put(world, VALUES)
+    assert (planned.code, planned.err) == (0, "")
+    assert "new      JIRA_TOKEN  agents/jira" in planned.out
+    assert planned.out.endswith("nothing was written; --apply writes this\n")
+    applied = put(world, VALUES, "--apply")
+    assert (applied.code, applied.err) == (0, "")
+    assert "written agents/jira" in applied.out
+    assert world.get("agents/jira") == VALUES
+    again = put(world, VALUES, "--apply")
+    assert "same     JIRA_TOKEN" in again.out
+    assert world.vault_versions("agents/jira") == 1
+
+
+@pytest.mark.parametrize("store", ["vault", "azure"])
+def test_other_properties_stay_byte_for_byte(world: World, store: str) -> None:
+    world.put("agents/jira", {"OTHER": "ö\n", "JIRA_TOKEN": "old"})
+    world.azure.seed("agents-jira", '{ "OTHER":"\\u00f6\\n",  "JIRA_TOKEN": "old" }', tags={"owner": "x"})
+    done = put(world, {"JIRA_TOKEN": "new"}, "--apply", "--store", store)
+    assert done.code == 0
+    assert "changed  JIRA_TOKEN" in done.out
+    if store == "vault":
+        assert world.get("agents/jira") == {"OTHER": "ö\n", "JIRA_TOKEN": "new"}
+        assert len(world.azure_versions()["agents-jira"]) == 1
+    else:
+        assert world.azure.value("agents-jira") == '{ "OTHER":"\\u00f6\\n",  "JIRA_TOKEN": "new" }'
+        assert world.azure.versions("agents-jira")[-1].tags == {"owner": "x"}
+        assert world.vault_versions("agents/jira") == 1
+
+
+def test_keys_in_two_remote_secrets_are_two_writes_with_a_line_each(world: World) -> None:
+    audit = world.root / "audit.jsonl"
+    values = {"GITHUB_TOKEN": "t", "GITHUB_APP_KEY": "-----BEGIN\nPEM-----\n"}
+    done = put(world, values, "--apply", "--store", "azure", "--audit", str(audit), to="github")
+    assert done.code == 0
+    assert world.azure.value("github-app-key") == values["GITHUB_APP_KEY"]
+    assert world.azure_object("agents-github") == {"GITHUB_TOKEN": "t"}
+    assert [json.loads(line)["name"] for line in audit.read_text("utf-8").splitlines()] == [
+        "agents-github",
+        "github-app-key",
+    ]
+    assert "note: GITHUB_APP_KEY: its value begins or ends with white space" in done.err
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "reason"),
+    [
+        ({"JIRA_TOKEN": "good", "JIRA_URL": ""}, 1, 'the value of "JIRA_URL" is blank'),
+        ({"JIRA_TOKEN": "good", "JIRA_URL": "TODO"}, 1, 'the value of "JIRA_URL" is a placeholder'),
+        ({"JIRA_TOKEN": "good", "JIRA_URI": "x"}, 2, "names a key that the secret does not have"),
+        ({"JIRA_TOKEN": "good", "JIRA_URL": 5}, 2, "value 2 of the input is a JSON number"),
+        ({}, 2, "the input is empty"),
+    ],
+)
+def test_one_bad_value_and_nothing_is_written(world: World, values: object, code: int, reason: str) -> None:
+    done = put(world, values, "--apply")
+    assert done.code == code
+    assert reason in done.err
+    world.put("agents/jira", {"x": "y"})
+    assert world.vault_versions("agents/jira") == 1
+
+
+def test_proof_14_a_soft_deleted_secret_is_refused(world: World) -> None:
+    world.azure.seed_deleted("agents-jira", "{}")
+    done = put(world, VALUES, "--apply", "--store", "azure")
+    assert done.code == 1
+    assert "refused  JIRA_TOKEN" in done.out
+    assert done.err == "nothing was written\n"
+    assert len(world.azure.versions("agents-jira")) == 1
+
+
+def test_proof_20_what_is_too_large_is_refused_in_the_plan(world: World) -> None:
+    done = put(world, {"JIRA_TOKEN": "é" * 12_800, "JIRA_URL": "u"}, "--apply", "--store", "azure")
+    assert done.code == 1
+    assert "25600" in done.out
+    assert world.azure_versions() == {}
+
+
+def test_proof_12_a_writer_in_between_is_not_overwritten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("agents/jira", {"JIRA_TOKEN": "old"})
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self) -> str:
+            # Between the question and the answer, somebody else writes.
+            world.put("agents/jira", {"JIRA_TOKEN": "theirs"})
+            return "y\n"
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    done = put(world, {"JIRA_TOKEN": "ours"})
+    assert done.code == 1
+    assert "Write 1 key to prod? [y/N]" in done.err
+    assert "error: conflict: agents/jira" in done.err
+    assert world.get("agents/jira") == {"JIRA_TOKEN": "theirs"}
+
+
+def test_a_store_that_answers_nobody_is_an_error_with_a_way_out(world: World) -> None:
+    world.variables["VAULT_TOKEN"] = "wrong"
+    done = put(world, VALUES, "--apply")
+    assert done.code == 3
+    assert done.err.startswith("error: cannot ")
+    assert "help: " in done.err
