@@ -118,15 +118,17 @@ def _globals(options: dict[str, str]) -> Globals:
 
 
 def _unknown(name: str) -> UsageError:
-    from compiler.model.credential import conceal  # noqa: PLC0415 - only where it is needed
-    from compiler.model.suggestion import suggest  # noqa: PLC0415
+    from compiler.model.suggestion import suggest  # noqa: PLC0415 - only where it is needed
 
-    return UsageError(f'there is no command "{conceal(name)}"', suggest(name, COMMANDS, "commands"))
+    return UsageError(f'there is no command "{name}"', suggest(name, COMMANDS, "commands"))
 
 
 def _say_error(error: CommandError) -> None:
-    lines = [f"error: {error}"]
-    lines += [f"  {line}" for line in error.details.splitlines()]
+    from compiler.model.credential import conceal  # noqa: PLC0415 - only where it is needed
+    from compiler.render.printable import printable  # noqa: PLC0415
+
+    lines = [f"error: {error}", *(f"  {line}" for line in error.details.splitlines())]
     if error.help:
         lines.append(f"help: {error.help}")
-    sys.stderr.write("\n".join(lines) + "\n")
+    # A message may repeat a word of the command line, and people paste tokens there.
+    sys.stderr.writelines(f"{printable(conceal(line))}\n" for line in lines)

@@ -65,6 +65,11 @@ def test_an_unknown_command_that_looks_like_a_credential_is_not_repeated(run: Ca
     assert SENTINEL not in done.err
 
 
+def test_a_message_is_printable_and_hides_what_a_person_pasted(run: Callable[..., Any]) -> None:
+    done = run("--root", f"a\x1b[2J{SENTINEL}", "compile")
+    assert (done.code, done.err.splitlines()[0]) == (2, 'error: there is no folder "environments" in a\\x1b[2J…')
+
+
 @pytest.mark.parametrize("arguments", [("--rot",), ("--root",), ("--version=1",)])
 def test_wrong_options_before_the_command(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
     assert run(*arguments).code == 2
