@@ -74,17 +74,16 @@ def read_all(
 ) -> dict[tuple[SecretReader, str], RemoteSecret | StoreError]:
     """Each name of each store, read in one request, by at most `workers` threads.
 
-    The first name of each store goes ahead: it logs in and finds out whether the store is there at all.
+    The first name of each store goes ahead, in the caller's thread: it logs in and finds out whether the store is
+    there at all, and whoever waits for one that is not can interrupt it.
     """
     stores = {reader: StoreReads(reader) for reader, names in wanted.items() if names}
-    first = [(reader, wanted[reader][0]) for reader in stores]
+    found = {(reader, wanted[reader][0]): reads.read(wanted[reader][0]) for reader, reads in stores.items()}
     rest = [(reader, name) for reader in stores for name in wanted[reader][1:]]
-    found: dict[tuple[SecretReader, str], RemoteSecret | StoreError] = {}
     pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
     try:
-        for batch in (first, rest):
-            results = pool.map(lambda pair: stores[pair[0]].read(pair[1]), batch)
-            found |= dict(zip(batch, results, strict=True))
+        results = pool.map(lambda pair: stores[pair[0]].read(pair[1]), rest)
+        found |= dict(zip(rest, results, strict=True))
     finally:
         # After an interrupt nobody waits for questions that have not been asked yet.
         pool.shutdown(wait=False, cancel_futures=True)
