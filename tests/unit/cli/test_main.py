@@ -66,8 +66,8 @@ def test_an_unknown_command_that_looks_like_a_credential_is_not_repeated(run: Ca
 
 
 def test_a_message_is_printable_and_hides_what_a_person_pasted(run: Callable[..., Any]) -> None:
-    done = run("--root", f"a\x1b[2J{SENTINEL}", "compile")
-    assert (done.code, done.err.splitlines()[0]) == (2, 'error: there is no folder "environments" in a\\x1b[2J…')
+    done = run("--root", f"a\x1b {SENTINEL}", "compile")
+    assert (done.code, done.err.splitlines()[0]) == (2, 'error: there is no folder "environments" in a\\x1b …')
 
 
 @pytest.mark.parametrize("arguments", [("--rot",), ("--root",), ("--version=1",)])
