@@ -56,5 +56,4 @@ def refusals() -> Iterator[None]:
         failure = CannotRunError(f"the run's files cannot be used:{where} {reason}")
     else:
         return
-    # Outside the handler: the error that was caught may have the request in its context.
-    raise failure
+    raise failure from None

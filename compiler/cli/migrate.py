@@ -166,9 +166,9 @@ class _Migrate:
         if run.environment != self._environment.name:
             raise UsageError(f'the run is of the environment "{run.environment}"', "name that one")
         store = store_named(self._environment, run.destination)
-        if address_of(store, os.environ).absolute != run.address and stores.open(store).address.absolute != run.address:
-            raise UsageError(f'the store "{store.id}" is elsewhere now than in the run', f"it wrote to {run.address}")
         destination = stores.open(store)
+        if destination.address.absolute != run.address:
+            raise UsageError(f'the store "{store.id}" is elsewhere now than in the run', f"it wrote to {run.address}")
         if not self._arguments.apply:
             return self._show_undo(run, destination)
         with RunLock(self._root, f"undo of run {run.id}"), ExitStack() as stack:

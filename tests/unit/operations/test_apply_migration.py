@@ -86,7 +86,7 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
     tmp_path: Path,
     apply: Callable[..., Outcome],
     go_on: bool,  # noqa: FBT001
-    state: State,  # noqa: FBT001
+    state: State,
 ) -> None:
     store, failed = MemoryStore(), threading.Event()
 
@@ -199,7 +199,9 @@ def test_a_deleted_secret_is_recovered_and_gets_what_it_lacks(tmp_path: Path, ap
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_recovered_secret_that_holds_everything_is_kept(
-    tmp_path: Path, apply: Callable[..., Outcome], whole: bool  # noqa: FBT001
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    whole: bool,  # noqa: FBT001
 ) -> None:
     store = MemoryStore()
     if whole:

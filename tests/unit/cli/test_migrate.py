@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import compiler.cli.migrate as command
+from compiler.cli.progress import Progress
+from compiler.operations.live import LiveStores
+from compiler.operations.migration import Result, State
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from compiler.model.store_address import StoreAddress
+    from tests.unit.cli.conftest import Done
+
+VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
+KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
+
+
+class Ends:
+    """Both stores of the shipped project, in memory."""
+
+    def __init__(self) -> None:
+        self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
+
+    def open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
+        del environ
+        return self.vault if address.provider == "vault" else self.azure
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
+    made = Ends()
+    made.vault.seed(VAULT, **{KEY: "token"})
+
+    def stores(environ: Mapping[str, str]) -> LiveStores:
+        return LiveStores(environ, made.open)
+
+    monkeypatch.setattr(command, "LiveStores", stores)
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
+    return made
+
+
+@pytest.fixture
+def migrate(project: Path, run: Callable[..., Done], ends: Ends) -> Callable[..., Done]:
+    def invoke(*options: str) -> Done:
+        return run("migrate", "dev", "--to", "azure", "--only", "github", *options)
+
+    return invoke
+
+
+@pytest.fixture
+def done(project: Path, migrate: Callable[..., Done]) -> str:
+    """The id of a run that is complete."""
+    assert migrate("--apply").code == 0
+    return journal(project).stem
+
+
+def journal(project: Path) -> Path:
+    (found,) = (project / ".platform-secrets/runs").glob("*.jsonl")
+    return found
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("options", [(), ("--to", "azure", "--undo", "run")])
+def test_either_a_destination_or_a_run_is_named(
+    run: Callable[..., Done], project: Path, options: tuple[str, ...]
+) -> None:
+    found = run("migrate", "dev", *options)
+    assert (found.code, "name either the destination with --to, or a run with --undo" in found.err) == (2, True)
+
+
+def test_an_environment_with_errors_is_not_migrated(
+    migrate: Callable[..., Done], edit: Callable[[str, str, str], None], ends: Ends
+) -> None:
+    edit("environments/dev.yaml", "global:", "globl:")
+    assert migrate().code == 1
+    assert ends.azure.calls == ends.vault.calls == []
+
+
+@pytest.mark.parametrize("store", ["--to", "--from"])
+def test_an_unknown_store_is_a_usage_error(run: Callable[..., Done], project: Path, ends: Ends, store: str) -> None:
+    found = run("migrate", "dev", "--to", "azure", store, "azur")
+    assert (found.code, 'did you mean "azure"?' in found.err) == (2, True)
+
+
+def test_a_plan_writes_nothing_and_says_how_to_go_on(project: Path, migrate: Callable[..., Done], ends: Ends) -> None:
+    found = migrate()
+    assert found.code == 0
+    assert found.out.splitlines()[-2:] == [
+        "plan: 1 create; 1 remote secret to write",
+        "nothing was written; --apply writes this plan",
+    ]
+    assert ends.azure.versions == {}
+    assert not (project / ".platform-secrets").exists()
+
+
+def test_apply_shows_plan_progress_and_result(project: Path, migrate: Callable[..., Done]) -> None:
+    found = migrate("--apply")
+    assert (found.code, "create" in found.out) == (0, True)
+    assert f"run {journal(project).stem}: 1 of 1 done and verified" in found.out
+    assert f"1/1 azure:{AZURE} done, version v1\n" in found.err
+    again = migrate("--apply")
+    assert (again.code, "there is nothing left to write" in again.out) == (0, True)
+
+
+def test_what_stops_a_plan_is_not_applied(migrate: Callable[..., Done], ends: Ends) -> None:
+    ends.azure.seed(AZURE, **{KEY: "theirs"})
+    assert migrate().code == 1
+    found = migrate("--apply")
+    assert (found.code, "nothing was written: 1 key stops this plan" in found.out) == (1, True)
+    skipped = migrate("--apply", "--on-conflict", "skip")
+    assert (skipped.code, "there is nothing left to write" in skipped.out) == (1, True)
+    assert len(ends.azure.versions[AZURE]) == 1
+
+
+def test_a_failure_is_incomplete_and_resumed_by_the_same_command(
+    project: Path, migrate: Callable[..., Done], ends: Ends
+) -> None:
+    from compiler.stores.errors import Action, UnavailableError  # noqa: PLC0415 - beside its use
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            raise UnavailableError(ends.azure.place(name), Action.WRITE, "no answer", "wait")
+
+    ends.azure.before = before
+    found = migrate("--apply")
+    assert found.code == 4
+    assert f"azure:{AZURE} failed: no answer; wait" in found.out
+    assert "incomplete; run the same command again to go on from here" in found.out
+    ends.azure.before = lambda _method, _name: None
+    run = journal(project).stem
+    again = migrate("--apply", "--format", "json")
+    assert (again.code, json.loads(again.out)["run"]) == (0, run)
+    assert f"note: the run {run} is resumed" in again.err
+
+
+def test_a_resumed_run_that_is_stopped_by_another_writer_ends(
+    project: Path, migrate: Callable[..., Done], ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_rest: object, **_options: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "apply_migration", interrupted)
+        assert migrate("--apply").code == 130
+    ends.azure.seed(AZURE, **{KEY: "theirs"})
+    assert migrate("--apply").code == 1
+    assert lines(journal(project))[-1]["state"] == "conflict"
+
+
+def test_an_interrupt_says_how_to_go_on(migrate: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting(Progress):
+        def step(self, line: str, *, important: bool = False) -> None:
+            del line, important
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "Progress", Interrupting)
+    found = migrate("--apply")
+    assert (found.code, "interrupted; run the same command again" in found.out) == (130, True)
+
+
+def test_a_conflict_at_the_write_exits_1(migrate: Callable[..., Done], ends: Ends) -> None:
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            ends.azure.seed(name, **{KEY: "theirs"})
+
+    ends.azure.before = before
+    found = migrate("--apply", "--quiet")
+    assert (found.code, found.err, f"azure:{AZURE} conflict" in found.out) == (1, "note: " + found.err[6:], True)
+
+
+def test_the_audit_file_is_written_or_the_run_is_not_begun(
+    project: Path, migrate: Callable[..., Done], ends: Ends, tmp_path: Path
+) -> None:
+    refused = migrate("--apply", "--audit", str(tmp_path / "none" / "audit"))
+    assert (refused.code, "the audit file cannot be opened" in refused.err) == (3, True)
+    assert ends.azure.versions == {}
+    assert not (project / ".platform-secrets/runs").exists()
+    assert migrate("--apply", "--audit", str(tmp_path / "audit")).code == 0
+    (line,) = lines(tmp_path / "audit")
+    assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
+
+
+def test_undo_shows_and_then_does(
+    project: Path, run: Callable[..., Done], ends: Ends, done: str, tmp_path: Path
+) -> None:
+    shown = run("migrate", "dev", "--undo", done)
+    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; --apply does this")
+    assert json.loads(run("migrate", "dev", "--undo", done, "--format", "json").out)["applied"] is False
+    undone = run("migrate", "dev", "--undo", done, "--apply", "--audit", str(tmp_path / "audit"))
+    assert (undone.code, ends.azure.deleted) == (0, {AZURE})
+    assert lines(tmp_path / "audit")[0]["action"] == "delete"
+    again = run("migrate", "dev", "--undo", done, "--apply", "--format", "json")
+    assert [result["state"] for result in json.loads(again.out)["results"]] == ["kept"]
+
+
+def test_undo_refuses_what_changed_since_and_exits_1(run: Callable[..., Done], ends: Ends, done: str) -> None:
+    ends.azure.seed(AZURE, **{KEY: "theirs"})
+    assert run("migrate", "dev", "--undo", done).code == 1
+    assert run("migrate", "dev", "--undo", done, "--apply").code == 1
+    assert ends.azure.deleted == set()
+
+
+def test_undo_is_for_the_runs_environment_and_place(
+    run: Callable[..., Done], ends: Ends, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
+    assert 'the run is of the environment "dev"' in run("migrate", "staging", "--undo", done).err
+    ends.azure._address = MemoryStore("https://elsewhere").address
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
+    found = run("migrate", "dev", "--undo", done)
+    assert (found.code, "it wrote to https://azure" in found.err) == (2, True)
+
+
+def test_what_went_wrong_stays_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bool]] = []
+    progress = Progress(2, quiet=True)
+    monkeypatch.setattr(progress, "step", lambda line, *, important=False: seen.append((line, important)))
+    tell = command._reporter(progress, "azure")
+    tell(Result("a", State.DONE))
+    tell(Result("b", State.CONFLICT))
+    assert seen == [("azure:a done", False), ("azure:b conflict", True)]

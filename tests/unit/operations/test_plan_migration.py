@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.journal import Entry, Run
+from compiler.operations.live import LiveStores
+from compiler.operations.migration import Adopted, Kind, OnConflict, Options, Plan
+from compiler.operations.plan_migration import plan_migration
+from compiler.stores.errors import Action, UnavailableError
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from compiler.model.store_address import StoreAddress
+
+
+class Ends:
+    """Both stores of the environment, in memory."""
+
+    def __init__(self) -> None:
+        self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
+        self.live = LiveStores({}, self._open)
+
+    def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
+        del environ
+        return self.vault if "vault.example.com" in address.url else self.azure
+
+
+@pytest.fixture
+def ends() -> Ends:
+    made = Ends()
+    made.vault.seed("agents/github", GITHUB_TOKEN="t")
+    made.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    return made
+
+
+def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", **options: object) -> Plan:
+    source = environment.stores["vault"] if to == "other" else None
+    chosen = replace(Options(), **options)  # type: ignore[arg-type]
+    return plan_migration(environment, environment.stores[to], source, ends.live, chosen, run=run)
+
+
+def kinds(found: Plan) -> dict[str, Kind]:
+    return {step.key: step.kind for step in found.steps}
+
+
+def test_a_plan_reads_each_end_once_and_writes_nothing(environment: Environment, ends: Ends) -> None:
+    found = plan(environment, ends)
+    assert kinds(found) == dict.fromkeys(("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"), Kind.CREATE)
+    assert [write.name for write in found.writes] == ["agents-github", "agents-jira"]
+    assert {method for store in (ends.vault, ends.azure) for method, _ in store.calls} == {"read"}
+    assert len(ends.vault.calls) == 2
+    assert len(ends.azure.calls) == 3
+    assert (found.destination_address, found.sources) == ("https://azure", {"vault": "https://vault"})
+
+
+def test_properties_beside_the_keys_are_listed_and_copied_when_asked(environment: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", EXTRA="x")
+    found = plan(environment, ends)
+    assert [str(place) for place in found.extras] == ["vault:agents/jira#EXTRA"]
+    assert "EXTRA" not in kinds(found)
+    assert kinds(plan(environment, ends, all_properties=True))["EXTRA"] is Kind.CREATE
+
+
+def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:
+    del ends.vault.versions["agents/jira"]
+    found = plan(environment, ends)
+    assert (found.extras, kinds(found)["JIRA_TOKEN"]) == ((), Kind.MISSING)
+
+
+def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
+    environment: Environment, ends: Ends
+) -> None:
+    secret, entry = environment.secrets["jira"], environment.catalogue.entries["vaultonly"]
+    keys = (replace(secret.keys[0], key=entry.keys["ONLY"]),)
+    lone = replace(environment, secrets={"vaultonly": replace(secret, id="vaultonly", entry=entry, keys=keys)})
+    ends.vault.seed("agents/vaultonly", ONLY="x")
+    (step,) = plan(lone, ends).steps
+    assert (step.kind, step.reason) == (Kind.REFUSE, 'the key has no place in "azure"')
+    assert step.remedy == "write remote.azurekv in the catalogue"
+    back = plan_migration(lone, environment.stores["vault"], environment.stores["azure"], ends.live, Options())
+    assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
+    unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
+    nothing = plan_migration(unused, environment.stores["vault"], environment.stores["azure"], ends.live, Options())
+    assert nothing.steps == ()
+
+
+def test_two_stores_that_are_one_place_are_refused(environment: Environment, ends: Ends) -> None:
+    other = replace(environment.stores["vault"], id="other")
+    both = replace(environment, stores={**environment.stores, "other": other})
+    found = plan(both, ends, to="other")
+    assert {step.kind for step in found.steps} == {Kind.REFUSE}
+    assert "one place from here" in found.steps[0].reason
+
+
+def test_a_store_that_cannot_be_used_ends_the_plan(environment: Environment, ends: Ends) -> None:
+    def dead(_method: str, name: str) -> None:
+        raise UnavailableError(ends.azure.place(name), Action.READ, "no answer", "wait")
+
+    ends.azure.before = dead
+    with pytest.raises(UnavailableError):
+        plan(environment, ends)
+
+
+def test_nothing_to_move_asks_nobody(environment: Environment, ends: Ends) -> None:
+    found = plan(environment, ends, to="vault")
+    assert (found.steps, found.writes, len(found.skipped)) == ((), (), 2)
+    assert ends.vault.calls == []
+
+
+def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    run.entries["agents-jira"] = Entry("create", None, recover=False, state="started", maybe_stored=True)
+    found = plan(environment, ends, run)
+    assert (found.writes, found.left_out) == ((), ("agents-github",))
+    assert found.adopted == (Adopted("agents-jira", "v1"),)
+
+
+def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started")
+    assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.UPDATE
+    assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
+    assert kinds(plan(environment, ends, on_conflict=OnConflict.OVERWRITE))["JIRA_TOKEN"] is Kind.UPDATE

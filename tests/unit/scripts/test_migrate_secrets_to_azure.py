@@ -1,0 +1,111 @@
+"""scripts/migrate_secrets_to_azure.py: the old command's name, and what it fills in."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "scripts/migrate_secrets_to_azure.py"
+BASE = """
+namespace: agents
+store: vault
+refreshInterval: 1h
+stores:
+  vault: {provider: vault, name: vault-store, server: "https://vault.example.com:8200"}
+  key-vault: {provider: azurekv, name: azure-store, vaultUrl: "https://agents.vault.azure.net"}
+secrets: {jira: {}}
+"""
+CATALOGUE = """
+secrets:
+  jira:
+    description: Jira agent
+    target: agent-jira-secrets
+    remote: {vault: agents/jira, azurekv: agents-jira}
+    syncWave: -49
+    keys: {JIRA_TOKEN: {description: Token}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/base.yaml").write_text(BASE, "utf-8")
+    (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE, "utf-8")
+    (tmp_path / "environments/prod.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("APPLY", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str]]]:
+    """Run the script's function with `migrate` noted and not run."""
+    spec = importlib.util.spec_from_file_location("migrate_secrets_to_azure", SCRIPT)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    seen: list[str] = []
+
+    def note(argv: list[str]) -> int:
+        seen.extend(argv)
+        return 0
+
+    monkeypatch.setattr(module, "main", note)
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        seen.clear()
+        return module.run(list(arguments)), list(seen)
+
+    return run
+
+
+def test_the_only_environment_and_its_only_key_vault_are_filled_in(
+    project: Path, asked: Callable[..., tuple[int, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked() == (0, ["migrate", "prod", "--to", "key-vault"])
+    monkeypatch.setenv("APPLY", "1")
+    assert asked("prod", "--only", "jira") == (0, ["migrate", "prod", "--to", "key-vault", "--only", "jira", "--apply"])
+    assert asked("--undo", "run", "--apply") == (0, ["migrate", "prod", "--undo", "run", "--apply"])
+    monkeypatch.setenv("APPLY", "0")
+    assert asked("other") == (0, ["migrate", "other"])
+
+
+def test_several_environments_or_key_vaults_are_a_usage_error_that_lists_them(
+    project: Path, asked: Callable[..., tuple[int, list[str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "environments/dev.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    assert asked() == (2, [])
+    assert "there are: dev, prod" in capsys.readouterr().err
+    second = '  second: {provider: azurekv, name: second-store, vaultUrl: "https://second.vault.azure.net"}\nsecrets:'
+    (project / "environments/base.yaml").write_text(BASE.replace("secrets:", second, 1), "utf-8")
+    assert asked("prod") == (2, [])
+    assert "its stores of that kind are: key-vault, second" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_the_input_is_for_migrate_to_tell(
+    project: Path, asked: Callable[..., tuple[int, list[str]]]
+) -> None:
+    (project / "environments/catalogue.yaml").unlink()
+    assert asked() == (0, ["migrate", "prod", "--to", "azure"])
+
+
+def test_without_a_project_it_cannot_run(
+    tmp_path: Path, asked: Callable[..., tuple[int, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert asked()[0] == 3
+
+
+def test_it_runs_by_its_path(project: Path) -> None:
+    done = subprocess.run([sys.executable, SCRIPT, "prod", "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "usage: platform-secrets migrate" in done.stdout) == (0, True)
