@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import compiler.pipeline
+from compiler.library import UnknownEnvironmentError
+from compiler.model.diagnostic import Severity
+from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, write_values
+from compiler.stages.outside import Outside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE = """\
+namespace: ai-platform
+store: vault
+refreshInterval: 1h
+externalSecretsOperator: "2.9"
+stores:
+  vault: {provider: vault, name: vault-store, server: "http://vault.vault.svc:8200"}
+  azure: {provider: azurekv, name: azure-store}
+secrets:
+  github: {}
+"""
+CATALOGUE = """\
+secrets:
+  github:
+    target: agent-github-secrets
+    remote: {vault: platform/github, azurekv: platform-github}
+    syncWave: -49
+    keys: {GITHUB_TOKEN: {}, GITHUB_URL: {}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "chart").mkdir()
+    write(tmp_path, base=BASE, catalogue=CATALOGUE, dev="labels: {a: b}\n", prod="labels: {c: d}\n")
+    return tmp_path
+
+
+def write(project: Path, **texts: str) -> None:
+    for name, text in texts.items():
+        (project / f"environments/{name}.yaml").write_text(text, "utf-8")
+
+
+def planned(project: Path, *names: str, outside: Outside | None = None) -> tuple[ValuesFile, ...]:
+    result = compile_project(project, names, outside)
+    assert not result.diagnostics
+    assert result.project is not None
+    files, diagnostics = plan_values(result.project, project / "chart", "chart")
+    assert not diagnostics
+    return files
+
+
+def found(result: Result) -> list[tuple[str, str, int]]:
+    return [(each.rule, each.span.path, each.span.line) for each in result.diagnostics]
+
+
+def chart(project: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in (project / "chart").iterdir()}
+
+
+def test_compiles_every_environment_or_those_named(project: Path) -> None:
+    assert [file.environment for file in planned(project)] == ["dev", "prod"]
+    assert [file.environment for file in planned(project, "prod")] == ["prod"]
+    assert [file.environment for file in planned(project, "prod", "dev", "prod")] == ["dev", "prod"]
+
+
+def test_an_unknown_environment_is_no_diagnostic_but_an_error(project: Path) -> None:
+    with pytest.raises(UnknownEnvironmentError) as raised:
+        compile_project(project, ["prdo"])
+    assert str(raised.value) == 'there is no environment "prdo"'
+    assert raised.value.help == 'did you mean "prod"?'
+    assert raised.value.known == ("dev", "prod")
+
+
+def test_without_a_catalogue_there_is_nothing_to_compile(project: Path) -> None:
+    (project / "environments/catalogue.yaml").unlink()
+    result = compile_project(project)
+    assert result.project is None
+    assert result.failed
+    assert found(result) == [("unreadable-file", "environments/catalogue.yaml", 1)]
+
+
+def test_errors_of_all_files_are_said_once_in_the_order_of_files_and_lines(project: Path) -> None:
+    write(project, base=BASE.replace("1h", "1d"), dev="stroe: a\nfetch: b\n", prod="a: [\n")
+    assert found(compile_project(project)) == [
+        ("invalid-duration", "environments/base.yaml", 3),
+        ("unknown-key", "environments/dev.yaml", 1),
+        ("invalid-value", "environments/dev.yaml", 2),
+        ("invalid-yaml", "environments/prod.yaml", 2),
+    ]
+
+
+def test_a_warning_is_no_failure(project: Path) -> None:
+    write(project, prod="refreshInterval: 5s\n")
+    result = compile_project(project)
+    assert [each.severity for each in result.diagnostics] == [Severity.WARNING]
+    assert not result.failed
+
+
+def test_a_conflict_of_layers_shared_by_many_is_said_once(project: Path) -> None:
+    layers = project / "environments/layers"
+    layers.mkdir()
+    (layers / "a.yaml").write_text("extends: [base, base]\n", "utf-8")
+    write(project, dev="extends: [a]\n", prod="extends: [a]\n")
+    assert found(compile_project(project)) == [("invalid-value", "environments/layers/a.yaml", 1)]
+
+
+def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
+    outside = Outside(store="azure-store", store_origin="--store", vault_name="platform")
+    result = compile_project(project, ["prod"], outside)
+    assert result.notes == (
+        '--store chooses the store "azure"',
+        'AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure"',
+    )
+    (file,) = planned(project, "prod", outside=outside)
+    assert 'storeRef: {kind: "ClusterSecretStore", name: "azure-store"}' in file.output.text
+    assert compile_project(project, ["prod"], Outside()).notes == ()
+
+
+def test_writes_what_is_stale_alone(project: Path) -> None:
+    files = planned(project)
+    assert all(file.is_stale and file.old is None for file in files)
+    assert write_values(files) == ()
+    before = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (project / "chart").iterdir()}
+    write(project, prod="labels: {c: e}\n")
+    again = planned(project)
+    assert [file.is_stale for file in again] == [False, True]
+    assert write_values(again) == ()
+    after = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (project / "chart").iterdir()}
+    assert after["values-dev.yaml"] == before["values-dev.yaml"]
+    assert after["values-prod.yaml"] != before["values-prod.yaml"]
+
+
+def test_writes_all_or_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_values(planned(project))
+    before = chart(project)
+    write(project, dev="labels: {a: c}\n", prod="labels: {c: e}\n")
+    files, replace, calls = planned(project), os.replace, []
+
+    def fail(source: object, target: object) -> None:
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(str(source), str(target))
+
+    monkeypatch.setattr(os, "replace", fail)
+    (diagnostic,) = write_values(files)
+    assert diagnostic.rule == "unwritable-output"
+    assert diagnostic.span.path == "chart/values-prod.yaml"
+    assert chart(project) == before
+
+
+def test_changes_are_told_by_meaning_against_the_file_that_is_replaced(project: Path) -> None:
+    write_values(planned(project))
+    write(project, catalogue=CATALOGUE.replace("GITHUB_URL", "GITHUB_HOST"), prod="labels: {c: e}\nfetch: bundle\n")
+    dev, prod = planned(project)
+    (change,) = dev.changes
+    assert (change.title, change.kind) == ("ai-platform/agent-github-secrets", "changed")
+    assert (change.keys_added, change.keys_removed) == (("GITHUB_HOST",), ("GITHUB_URL",))
+    assert prod.changes[0].fields == (("fetch", "perKey", "bundle"), ("label c", "d", "e"))
+
+
+def test_an_old_file_that_is_no_yaml_counts_as_without_secrets(project: Path) -> None:
+    (project / "chart/values-prod.yaml").write_text("# Compiled from a\n{", "utf-8")
+    (file,) = planned(project, "prod")
+    assert [change.kind for change in file.changes] == ["added"]
+
+
+@pytest.mark.parametrize("text", ["replicas: 3\n", "# by hand\n"])
+def test_a_file_of_somebody_else_is_said_and_left(project: Path, text: str) -> None:
+    (project / "chart/values-prod.yaml").write_text(text, "utf-8")
+    result = compile_project(project)
+    assert result.project is not None
+    _, diagnostics = plan_values(result.project, project / "chart", "chart")
+    assert [(each.rule, each.span.path) for each in diagnostics] == [("foreign-output", "chart/values-prod.yaml")]
+
+
+def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = compile_project(project, ["prod"])
+    assert result.project is not None
+    monkeypatch.setattr(compiler.pipeline, "read_values", lambda _: {"externalSecrets": {}})
+    _, diagnostics = plan_values(result.project, project / "chart", "chart")
+    (diagnostic,) = diagnostics
+    assert (diagnostic.rule, diagnostic.severity) == ("unproven-output", Severity.ERROR)
+    assert diagnostic.message.startswith("chart/values-prod.yaml would not be read as it is meant")
+
+
+def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None:
+    result = compile_project(project, ["prod"])
+    assert result.project is not None
+    files, _ = plan_values(result.project, project, "")
+    assert files[0].output.shown == "values-prod.yaml"
