@@ -103,9 +103,11 @@ class Journal:
             sources=dict(plan.sources),
             identity=dict(identity),
         )
+        # A plan that is not there whole is none: its lines go to the disk with the last one.
         for write in plan.writes:
             journal._append(
                 "plan",
+                wait=False,
                 name=write.name,
                 kind="create" if write.base is None and not write.recover else "update",
                 before=write.before,
@@ -141,8 +143,9 @@ class Journal:
     def close(self) -> None:
         self._file.close()
 
-    def _append(self, what: str, **rest: object) -> None:
-        self._file.append({"type": what, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **rest})
+    def _append(self, what: str, *, wait: bool = True, **rest: object) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._file.append({"type": what, "time": time, **rest}, wait=wait)
 
 
 def runs_folder(root: Path) -> Path:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -57,3 +58,56 @@ def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
     file.append({"kept": 1})
     file.close()
     assert read_lines(tmp_path / "run") == [{"kept": 1}]
+
+
+def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = LineFile(tmp_path / "run", new=True)
+    sizes: list[int] = []
+
+    def slow(descriptor: int) -> None:
+        sizes.append(os.fstat(descriptor).st_size)
+        time.sleep(0.02)
+
+    monkeypatch.setattr(os, "fsync", slow)
+
+    def append(number: int) -> bool:
+        line = {"number": number}
+        file.append(line)
+        # On the disk when it returns: some wait began when the line was there.
+        return (tmp_path / "run").read_bytes()[: max(sizes)].count(b'{"number":%d}\n' % number) == 1
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(append, range(64)))
+    file.close()
+    assert len(sizes) < 32
+
+
+def test_lines_that_need_not_wait_are_on_the_disk_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = LineFile(tmp_path / "run", new=True)
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    file.append({"a": 1}, wait=False)
+    assert not waits
+    file.append({"b": 2})
+    file.close()
+    assert len(waits) == 1
+    assert read_lines(tmp_path / "run") == [{"a": 1}, {"b": 2}]
+
+
+def test_a_wait_that_failed_is_the_error_of_the_append_and_not_taken_for_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, fsync = LineFile(tmp_path / "run", new=True), os.fsync
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        file.append({"a": 1})
+    monkeypatch.setattr(os, "fsync", fsync)
+    file.append({"b": 2})
+    file.close()
+    assert read_lines(tmp_path / "run")[-1] == {"b": 2}
