@@ -49,10 +49,15 @@ def passphrase(*, is_new: bool) -> Secret:
         raise UsageError(
             "there is no terminal to ask for the passphrase on", f"{way_out}, or set {PASSPHRASE_FILE_VARIABLE}"
         )
-    first = hidden("Passphrase: ") or Secret("")
-    if is_new and not Comparer().same(first, hidden("The same again: ") or Secret("")):
+    first = _typed("Passphrase: ")
+    if is_new and not Comparer().same(first, _typed("The same again: ")):
         raise CannotRunError("the two passphrases differ", "nothing was written; run the command again")
     return first
+
+
+def _typed(question: str) -> Secret:
+    typed = hidden(question)
+    return typed if typed is not None else Secret("")
 
 
 def _lines(data: bytes) -> list[str]:

@@ -49,7 +49,7 @@ def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
 
 
 def confirmed(question: str) -> bool:
-    """Whether the answer to a question with yes and no begins with a y. An end of input is a no."""
+    """Whether the answer is y or yes. An end of input is a no."""
     sys.stdout.flush()
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE, identities, passphrase, recipients
+from compiler.cli.errors import CannotRunError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Person:
+    def isatty(self) -> bool:
+        return True
+
+
+def file(folder: Path, content: bytes) -> str:
+    path = folder / "keys"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_recipients_are_those_of_the_command_line_and_of_files(tmp_path: Path) -> None:
+    name = file(tmp_path, b"# ops\n\n age1one \nage1two\n")
+    assert recipients(["age1named"], [name]) == ("age1named", "age1one", "age1two")
+    assert recipients([], []) == ()
+
+
+def test_a_private_key_is_no_recipient_and_is_not_shown(tmp_path: Path) -> None:
+    for named, files in ((["age-secret-key-1S3NTINEL"], []), ([], [file(tmp_path, b"AGE-SECRET-KEY-1S3NTINEL")])):
+        with pytest.raises(UsageError, match="this is a private one") as caught:
+            recipients(named, files)
+        assert "S3NTINEL" not in f"{caught.value} {caught.value.help}"
+
+
+def test_a_file_without_recipients_is_not_taken_for_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has none"):
+        recipients([], [file(tmp_path, b"# nobody\n")])
+
+
+def test_identities_are_a_line_each(tmp_path: Path) -> None:
+    found = identities([file(tmp_path, b"# created\nAGE-SECRET-KEY-1A\nAGE-SECRET-KEY-1B\n")])
+    assert [each.reveal() for each in found] == ["AGE-SECRET-KEY-1A", "AGE-SECRET-KEY-1B"]
+    with pytest.raises(CannotRunError, match="no text") as caught:
+        identities([file(tmp_path, b"\xff")])
+    assert caught.value.__context__ is None
+
+
+def test_the_variables_file_holds_the_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_FILE_VARIABLE, file(tmp_path, b" with spaces \r\n"))
+    assert passphrase(is_new=True).reveal() == " with spaces "
+
+
+def test_a_new_passphrase_is_typed_twice_and_an_old_one_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PASSPHRASE_FILE_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "stdin", Person())
+    asked: list[str] = []
+    answers = iter(["one", "one", "one", "one", "other", ""])
+
+    def typed(question: str) -> str:
+        asked.append(question)
+        return next(answers)
+
+    monkeypatch.setattr(getpass, "getpass", typed)
+    assert passphrase(is_new=True).reveal() == "one"
+    assert passphrase(is_new=False).reveal() == "one"
+    assert asked == ["Passphrase: ", "The same again: ", "Passphrase: "]
+    with pytest.raises(CannotRunError, match="differ"):
+        passphrase(is_new=True)
+    assert passphrase(is_new=False).reveal() == ""
+
+
+@pytest.mark.parametrize(("is_new", "way_out"), [(True, "name --recipient"), (False, "with a passphrase")])
+def test_without_a_terminal_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch, way_out: str, *, is_new: bool) -> None:
+    monkeypatch.delenv(PASSPHRASE_FILE_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError) as caught:
+        passphrase(is_new=is_new)
+    assert way_out in (caught.value.help or "")
+    assert PASSPHRASE_FILE_VARIABLE in (caught.value.help or "")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pyrage import x25519  # type: ignore[import-untyped]
+
+from compiler.model.place import Place
+from compiler.operations.backup_encryption import encrypt_to
+from compiler.operations.backup_format import Backup, encode
+from compiler.operations.restore import Action, RestorePlan, RestoreStep
+from compiler.stores.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Done
+
+PLACE = Place("agents/jira", "ATLASSIAN_TOKEN")
+BACKUP = Backup(
+    "dev",
+    "2026-01-02T03:04:05+00:00",
+    {("jira", "ATLASSIAN_TOKEN"): Secret("s3ntinel")},
+    (("jira", "ATLASSIAN_EMAIL"),),
+)
+
+
+@pytest.fixture
+def identity(project: Path) -> Any:  # noqa: ANN401 - pyrage has no types
+    """A key pair, its private part in `key`, and a backup for it in `dev.age`."""
+    made = x25519.Identity.generate()
+    (project / "key").write_text(f"# made\n{made}\n", "utf-8")
+    (project / "key").chmod(0o600)
+    (project / "dev.age").write_bytes(encrypt_to(encode(BACKUP), [str(made.to_public())]))
+    return made
+
+
+@pytest.fixture
+def plans(identity: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Says what the plan is; returns the list of what is applied."""
+
+    def say(action: Action, writes: int = 1) -> list[str]:
+        changes: Any = SimpleNamespace(writes=(1,) * writes, who={"https://vault/secret": "ada"})
+        reason = "it is refused; do something" if action is Action.REFUSE else ""
+        place = None if action is Action.REFUSE else PLACE
+        plan = RestorePlan((RestoreStep("jira", "ATLASSIAN_TOKEN", action, place, reason),), changes)
+        applied: list[str] = []
+        monkeypatch.setattr("compiler.cli.restore.plan_restore", lambda *_: plan)
+
+        def apply(*parts: object) -> int:
+            applied.append(str(parts[1:]))
+            return 0
+
+        monkeypatch.setattr("compiler.cli.restore.apply", apply)
+        return applied
+
+    return say
+
+
+def restore(run: Callable[..., Done], *options: str) -> Done:
+    return run("restore", "dev", "dev.age", "--identity", "key", *options)
+
+
+def test_the_plan_is_shown_and_nothing_applied(plans: Callable[..., list[str]], run: Callable[..., Done]) -> None:
+    applied = plans(Action.CREATE)
+    done = restore(run)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 1 key",
+        "  not in it, as they could not be had then: jira/ATLASSIAN_EMAIL",
+        "into https://vault/secret, as ada",
+        "  create   jira/ATLASSIAN_TOKEN  agents/jira",
+        "nothing was written; --apply writes this plan",
+    ]
+    assert applied == []
+    assert restore(run, "--apply", "--audit", "audit").code == 0
+    assert applied == ["('dev', 'restore', 'audit')"]
+
+
+@pytest.mark.parametrize(
+    ("action", "way_out"),
+    [(Action.CONFLICT, "--on-conflict overwrite"), (Action.REFUSE, "leave it out with --only")],
+)
+def test_a_plan_that_is_blocked_is_not_applied(
+    plans: Callable[..., list[str]], run: Callable[..., Done], action: Action, way_out: str
+) -> None:
+    applied = plans(action)
+    done = restore(run, "--apply")
+    assert done.code == 1
+    assert way_out in done.err
+    assert ("it is refused; do something" in done.out) is (action is Action.REFUSE)
+    assert applied == []
+
+
+def test_what_is_there_is_not_written_again(plans: Callable[..., list[str]], run: Callable[..., Done]) -> None:
+    applied = plans(Action.KEEP, writes=0)
+    assert restore(run, "--apply").out.endswith("nothing to write: the store holds what is to be restored\n")
+    assert applied == []
+
+
+def test_a_passphrase_opens_what_a_passphrase_closed(
+    plans: Callable[..., list[str]], run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans(Action.CREATE)
+    (project / "pass").write_text("correct horse battery\n", "utf-8")
+    (project / "pass").chmod(0o600)
+    (project / "dev.age").write_bytes(b"age-encryption.org/v1\n-> scrypt x")
+    monkeypatch.setenv("PLATFORM_SECRETS_PASSPHRASE_FILE", "pass")
+
+    def decrypt(_data: bytes, passphrase: Secret) -> bytes:
+        assert passphrase.reveal() == "correct horse battery"
+        return encode(BACKUP)
+
+    monkeypatch.setattr("compiler.cli.restore.decrypt_with", decrypt)
+    assert run("restore", "dev", "dev.age").code == 0
+
+
+def test_what_cannot_be_opened_or_used_is_told(
+    identity: Any,  # noqa: ANN401 - pyrage has no types
+    run: Callable[..., Done],
+    project: Path,
+) -> None:
+    done = run("restore", "dev", "dev.age")
+    assert done.code == 2
+    assert "name the private one's file with --identity" in done.err
+    for arguments, code, message in (
+        (("dev", "no.age", "--identity", "key"), 3, "cannot be read"),
+        (("dev", "key", "--identity", "key"), 3, "does not begin as an age file"),
+        (("staging", "dev.age", "--identity", "key"), 2, "say --from-environment dev"),
+        (("dev", "dev.age", "--identity", "key", "--only", "slack"), 2, 'no secret "slack"'),
+        (("dev", "dev.age", "--identity", "key", "--to", "azuree"), 2, 'did you mean "azure"?'),
+    ):
+        done = run("restore", *arguments)
+        assert (done.code, message in done.err) == (code, True), done.err
+    (project / "dev.age").write_bytes(encrypt_to(b"{}", [str(identity.to_public())]))
+    done = restore(run)
+    assert done.code == 3
+    assert "the backup cannot be used: it is no backup of platform-secrets" in done.err
+    (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
+    assert restore(run).code == 1
