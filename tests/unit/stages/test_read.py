@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stages.read import MAX_BYTES, read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_reads_a_text_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("a: \u00e4\r\n".encode())
+    assert read_text(tmp_path, "a.yaml") == ("a: \u00e4\r\n", ())
+
+
+def test_the_largest_file_is_read_and_one_byte_more_is_not(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"#" * MAX_BYTES)
+    text, diagnostics = read_text(tmp_path, "a.yaml")
+    assert text is not None
+    assert len(text) == MAX_BYTES
+    assert not diagnostics
+    (tmp_path / "a.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
+    text, (diagnostic,) = read_text(tmp_path, "a.yaml")
+    assert text is None
+    assert diagnostic.rule == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xef\xbb\xbfa", "the file begins with a byte order mark (UTF-8)"),
+        (b"\xff\xfea\x00", "the file begins with a byte order mark (UTF-16)"),
+        (b"\xfe\xff\x00a", "the file begins with a byte order mark (UTF-16)"),
+        (b"a: b\nc: \xe9\n", "the byte 0xe9 is no UTF-8"),
+        (b"a: \xe2\x82", "the byte 0xe2 is no UTF-8"),
+    ],
+)
+def test_what_is_no_plain_utf_8(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.yaml").write_bytes(content)
+    text, (diagnostic,) = read_text(tmp_path, "a.yaml")
+    assert text is None
+    assert (diagnostic.rule, diagnostic.message) == ("invalid-encoding", message)
+
+
+def test_a_wrong_byte_is_placed_and_its_line_hidden(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"a: b\ntoken: x\xe9\n")
+    _, (diagnostic,) = read_text(tmp_path, "a.yaml")
+    assert diagnostic.span.where == "a.yaml:2:9"
+    (hidden,) = diagnostic.conceals
+    assert diagnostic.span.source.text[hidden.start : hidden.end] == "token: x"
+
+
+def test_a_path_that_no_system_takes(tmp_path: Path) -> None:
+    text, (diagnostic,) = read_text(tmp_path, "a\0b")
+    assert text is None
+    assert diagnostic.message == "the file cannot be read: its path is not usable"
+    assert read_text(tmp_path, "x" * 300)[1][0].rule == "unreadable-file"
+
+
+def test_a_path_upwards_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.yaml").write_text("a: b", "utf-8")
+    text, (diagnostic,) = read_text(tmp_path / "in", "../a.yaml")
+    assert text is None
+    assert diagnostic.rule == "unreadable-file"

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
+from compiler.stages.validate import read_schema, validate
+from tests.unit.stages.conftest import load
+
+if TYPE_CHECKING:
+    from compiler.model.document import Document
+
+SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
+
+
+def judged(text: str, schema: str = "environment") -> tuple[Document, tuple[Diagnostic, ...]]:
+    return validate(load(text), schema)
+
+
+def only(text: str, schema: str = "environment") -> Diagnostic:
+    document, (diagnostic,) = judged(text, schema)
+    assert document.damaged
+    return diagnostic
+
+
+def marked(diagnostic: Diagnostic) -> str:
+    return diagnostic.span.source.text[diagnostic.span.start : diagnostic.span.end]
+
+
+def hidden(diagnostic: Diagnostic) -> list[str]:
+    return [span.source.text[span.start : span.end] for span in diagnostic.conceals]
+
+
+@pytest.mark.parametrize("name", ["environment", "catalogue", "values"])
+def test_a_schema_is_the_file_of_its_name(name: str) -> None:
+    assert read_schema(name) == json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
+
+
+def test_a_sound_document_is_given_back_as_it_is() -> None:
+    document = load("namespace: a\nsecrets: {github: {use: [pat]}}\n")
+    assert validate(document, "environment") == (document, ())
+
+
+def test_an_unknown_key_is_marked_named_and_its_value_hidden() -> None:
+    found = only("stroe: {a: b}\n")
+    assert (found.rule, found.message, found.help) == ("unknown-key", 'unknown key "stroe"', 'did you mean "store"?')
+    assert (marked(found), hidden(found)) == ("stroe", ["{a: b}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "conceals"),
+    [
+        ("secrets: text", "expected a map, found text", ["text"]),
+        ("secrets: [a]", "expected a map, found a list", ["[a]"]),
+        ("secrets: 7", "expected a map, found a number", ["7"]),
+        ("secrets: true", "expected a map, found true or false", []),
+        ("namespace: {a: b}", "expected text, found a map", ["{a: b}"]),
+        ("extends: base", "expected a list, found text", ["base"]),
+        ("secrets: {github: {enabled: 'true'}}", "expected true or false, found text", ["'true'"]),
+    ],
+)
+def test_another_type_is_said_and_hidden(text: str, message: str, conceals: list[str]) -> None:
+    found = only(text + "\n")
+    assert (found.rule, found.message) == ("wrong-type", message)
+    assert hidden(found) == conceals
+
+
+def test_nothing_where_a_map_is_meant() -> None:
+    found = only("secrets:\n", "catalogue")
+    assert (found.message, found.help) == ("expected a map, found nothing", "write `{}` for one without settings")
+
+
+@pytest.mark.parametrize("text", ["namespace: 7", "namespace: true", "namespace: 1.5", "externalSecretsOperator: 2.9"])
+def test_a_text_without_quotes_that_is_none(text: str) -> None:
+    found = only(text + "\n")
+    assert (found.rule, found.help) == ("ambiguous-scalar", "put it in double quotes")
+
+
+def test_a_word_of_a_list_is_suggested_and_another_hidden() -> None:
+    found = only("fetch: per-key\n")
+    assert (found.rule, found.message, found.help) == (
+        "invalid-value",
+        'expected "perKey" or "bundle"',
+        'did you mean "perKey"?',
+    )
+    assert hidden(found) == []
+    assert hidden(only("fetch: hunter2\n")) == ["hunter2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "message"),
+    [
+        ('namespace: ""', "environment", "this may not be empty"),
+        ("namespace: " + "x" * 2049, "environment", "this is longer than 2048 characters"),
+        ("secrets: {a: {use: [b, b]}}", "environment", "the list names something twice"),
+        ("secrets: {a: {keys: {B: {variants: []}}}}", "catalogue", "expected at least 1 item"),
+        ("secrets: {a: {syncWave: -32769}}", "catalogue", "this is less than -32768"),
+        ("secrets: {a: {syncWave: 32768}}", "catalogue", "this is more than 32767"),
+        (
+            "secrets: {a: {keys: {B: {rotate: 90}}}}",
+            "catalogue",
+            "text is meant here, and this is no text to YAML",
+        ),
+        (
+            "secrets: {a: {keys: {B: {rotate: 90h}}}}",
+            "catalogue",
+            "expected how often a new value is due: a number of days such as `90d`",
+        ),
+        ("secrets: {a: {use: [B]}}", "catalogue", "this does not match ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+    ],
+)
+def test_a_bound_is_said_in_words(text: str, schema: str, message: str) -> None:
+    assert only(text + "\n", schema).message == message
+
+
+@pytest.mark.parametrize("name", ["GitHub", '"a b"', '"github\\n"', "a" * 64, '""'])
+def test_an_id_of_another_form_is_marked_at_its_key(name: str) -> None:
+    found = only(f"secrets: {{{name}: {{}}}}\n")
+    assert found.rule == "invalid-value"
+    assert marked(found) == name
+    assert found.message.startswith("expected a lower-case name")
+
+
+def test_what_is_wrong_is_taken_out_and_the_rest_stays() -> None:
+    text = "stroe: a\nnamespace: b\nsecrets: {github: {fetch: c, use: [d, 7, e]}, JIRA: {}}\nlabels: {a: {b: c}}\n"
+    document, diagnostics = judged(text)
+    assert document.root.plain_data() == {
+        "namespace": "b",
+        "secrets": {"github": {"use": ["d", "e"]}},
+        "labels": {},
+    }
+    assert sorted(each.rule for each in diagnostics) == [
+        *("ambiguous-scalar", "invalid-value", "invalid-value", "unknown-key", "wrong-type"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["[a]", "text", "7", "null"])
+def test_a_file_that_is_no_map_is_an_empty_one(text: str) -> None:
+    document, diagnostics = judged(text + "\n")
+    assert document.root.value == {}
+    assert document.damaged
+    assert len(diagnostics) == 1
+
+
+def test_of_many_errors_the_first_are_listed_and_all_are_hidden() -> None:
+    many = MOST_OF_A_KIND + 50
+    document, diagnostics = judged("{" + ", ".join(f"k{index}: v{index}" for index in range(many)) + "}\n")
+    assert document.root.value == {}
+    assert len(diagnostics) == MOST_OF_A_KIND + 1
+    assert diagnostics[-1].message == "there are more like the 100 before; they are not listed"
+    assert {text for each in diagnostics for text in hidden(each)} == {f"v{index}" for index in range(many)}
+
+
+def test_as_many_as_are_listed_need_no_remark() -> None:
+    _, diagnostics = judged("".join(f"k{index}: v\n" for index in range(MOST_OF_A_KIND)))
+    assert len(diagnostics) == MOST_OF_A_KIND
+    assert diagnostics[-1].message == 'unknown key "k99"'
