@@ -133,7 +133,11 @@ def test_what_is_wrong_is_taken_out_and_the_rest_stays() -> None:
         "labels": {},
     }
     assert sorted(each.rule for each in diagnostics) == [
-        *("ambiguous-scalar", "invalid-value", "invalid-value", "unknown-key", "wrong-type"),
+        "ambiguous-scalar",
+        "invalid-value",
+        "invalid-value",
+        "unknown-key",
+        "wrong-type",
     ]
 
 

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from compiler.model.catalogue import KeyRemote
+from compiler.stages.catalogue import catalogue_of
+from tests.unit.stages.conftest import load
+
+TEXT = """\
+secrets:
+  github:
+    description: GitHub agent
+    target: agent-github-secrets
+    remote: {vault: platform/github, azurekv: platform-github}
+    syncWave: -49
+    use: [pat]
+    mountedBy: [mcp-github]
+    keys:
+      TOKEN: {description: A token, variants: [pat], rotate: 90d}
+      APP_ID: {variants: [app, other]}
+      APP_KEY: {variants: [app], remote: {vault: app-key, azurekv: {name: app-key, whole: true}}}
+      URL: {remote: {vault: {property: HOST}}}
+  bare: {}
+"""
+
+
+def test_an_entry_is_all_that_is_written() -> None:
+    catalogue = catalogue_of(load(TEXT))
+    entry = catalogue.entries["github"]
+    assert (entry.id, entry.description, entry.target, entry.sync_wave) == (
+        "github",
+        "GitHub agent",
+        "agent-github-secrets",
+        -49,
+    )
+    assert entry.remote == {"vault": "platform/github", "azurekv": "platform-github"}
+    assert (entry.default_variants, entry.mounted_by, entry.variants) == (
+        ("pat",),
+        ("mcp-github",),
+        ("pat", "app", "other"),
+    )
+    assert entry.node is catalogue.document.root.get("secrets", "github")
+
+
+def test_a_key_says_where_it_lies_only_where_that_is_written() -> None:
+    keys = catalogue_of(load(TEXT)).entries["github"].keys
+    assert list(keys) == ["TOKEN", "APP_ID", "APP_KEY", "URL"]
+    assert (keys["TOKEN"].rotate_days, keys["APP_ID"].rotate_days) == (90, None)
+    assert keys["TOKEN"].remote == {}
+    assert keys["APP_KEY"].remote == {"vault": KeyRemote("app-key"), "azurekv": KeyRemote("app-key", whole=True)}
+    assert keys["URL"].remote == {"vault": KeyRemote(property="HOST")}
+
+
+def test_what_is_missing_is_empty() -> None:
+    entry = catalogue_of(load(TEXT)).entries["bare"]
+    assert (entry.description, entry.target, entry.sync_wave, entry.default_variants) == ("", "", 0, None)
+    assert (entry.remote, entry.keys, entry.variants, entry.mounted_by) == ({}, {}, (), ())
+    assert catalogue_of(load("")).entries == {}
+
+
+def test_an_empty_choice_is_another_than_none() -> None:
+    assert catalogue_of(load("secrets: {a: {use: []}}\n")).entries["a"].default_variants == ()

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
+from compiler.model.environment import Environment
+from compiler.model.project import Project
+from compiler.stages.catalogue import catalogue_of
+from compiler.stages.check import Checker
+from compiler.stages.merge import merge
+from compiler.stages.resolve import Resolver
+from tests.unit.stages.conftest import load
+
+CATALOGUE = """\
+secrets:
+  github:
+    target: agent-github-secrets
+    remote: {vault: platform/github}
+    syncWave: -49
+    keys: {TOKEN: {}}
+"""
+BASE = """\
+namespace: ai-platform
+store: vault
+refreshInterval: 1h
+externalSecretsOperator: "2.9"
+stores:
+  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
+secrets:
+  github: {}
+"""
+FREQUENT = "secrets: {github: {refreshInterval: 5s}}\n"
+INSECURE = 'stores: {vault: {server: "http://vault.example.com"}}\n'
+
+
+class Run:
+    """Everything that is said of environments by name, over one catalogue."""
+
+    def __init__(self, catalogue: str = CATALOGUE, *, whole: bool = True, base: str = BASE, **texts: str) -> None:
+        checker = Checker()
+        secrets = catalogue_of(load(catalogue, "environments/catalogue.yaml"))
+        found: list[Diagnostic] = [*checker.catalogue(secrets)]
+        shared, environments = load(base, "environments/base.yaml"), list[Environment]()
+        for name, text in texts.items():
+            layers = [shared, load(text, f"environments/{name}.yaml")]
+            environment = Resolver(secrets).environment(name, merge(layers)[0], layers)
+            found += checker.environment(environment)
+            environments.append(environment)
+        for document in [shared, *(environment.document for environment in environments)]:
+            found += checker.document(document)
+        names = tuple(texts) if whole else (*texts, "another")
+        found += checker.project(Project(secrets, tuple(environments), names, {}))
+        self.found = found
+
+    @property
+    def rules(self) -> list[str]:
+        return sorted({each.rule for each in self.found})
+
+
+def test_every_scope_is_judged() -> None:
+    assert Run(prod="labels: {a: b}\n").rules == []
+    assert Run(prod="labels: {a: no}\n").rules == ["ambiguous-scalar"]
+    assert Run(prod=FREQUENT).rules == ["too-frequent-refresh"]
+    assert Run(a="labels: {a: b}\n", b="labels: {a: b}\n").rules == ["shared-place"]
+    assert Run(CATALOGUE.replace("TOKEN", "to.ken"), prod="labels: {a: b}\n").rules == ["ambiguous-property"]
+    assert Run(CATALOGUE.replace("platform/", "/"), prod="labels: {a: b}\n").rules == ["invalid-vault-path"]
+
+
+@pytest.mark.parametrize(
+    "waiver",
+    [
+        "waive: {too-frequent-refresh: a demo}\n" + FREQUENT,
+        "secrets: {github: {refreshInterval: 5s, waive: {too-frequent-refresh: a demo}}}\n",
+    ],
+)
+def test_a_waiver_covers_its_place_and_what_is_below(waiver: str) -> None:
+    assert Run(prod=waiver).rules == []
+
+
+def test_a_waiver_of_a_store_and_of_a_lower_layer_count() -> None:
+    waiver = "waive: {insecure-address: a lab}"
+    assert Run(prod=INSECURE.replace("}}", f", {waiver}}}}}")).rules == []
+    assert Run(base=f"{BASE}{waiver}\n", prod=INSECURE).rules == []
+
+
+def test_a_waiver_elsewhere_or_of_another_rule_covers_nothing_and_is_said() -> None:
+    elsewhere = "stores: {vault: {waive: {too-frequent-refresh: a demo}}}\n" + FREQUENT
+    assert Run(prod=elsewhere).rules == ["too-frequent-refresh", "unused-waiver"]
+    other = "waive: {insecure-address: a lab}\n" + FREQUENT
+    assert Run(prod=other).rules == ["too-frequent-refresh", "unused-waiver"]
+
+
+def test_what_may_not_be_waived_is_not() -> None:
+    run = Run(prod="waive: {unknown-secret: x}\nsecrets: {gihub: {}}\n")
+    assert run.rules == ["unknown-rule", "unknown-secret", "unused-waiver"]
+
+
+def test_a_waiver_in_the_catalogue_covers_its_entry() -> None:
+    catalogue = CATALOGUE.replace("TOKEN: {}", "to-ken: {}").replace("keys:", "mountedBy: [mcp-github]\n    keys:")
+    assert Run(catalogue, prod="labels: {a: b}\n").rules == ["invalid-environment-variable-name"]
+    waived = catalogue + "    waive: {invalid-environment-variable-name: it is read as a file}\n"
+    assert Run(waived, prod="labels: {a: b}\n").rules == []
+    unused = CATALOGUE + "    waive: {invalid-environment-variable-name: it is read as a file}\n"
+    assert Run(unused, prod="labels: {a: b}\n").rules == ["unused-waiver"]
+
+
+def test_a_waiver_of_a_shared_layer_is_used_when_one_environment_needs_it() -> None:
+    base = BASE + "waive: {too-frequent-refresh: a demo}\n"
+    prefix = "stores: {vault: {prefix: a/}}\n"
+    assert Run(base=base, a=FREQUENT, b=prefix).rules == []
+    assert Run(base=base, a=prefix, b="labels: {a: b}\n").rules == ["unused-waiver"]
+
+
+def test_a_run_of_some_environments_does_not_judge_what_others_may_need() -> None:
+    base = BASE + "waive: {too-frequent-refresh: a demo}\n"
+    assert Run(base=base, prod="labels: {a: b}\n", whole=False).rules == []
+    own = "waive: {too-frequent-refresh: a demo}\n"
+    assert Run(prod=own, whole=False).rules == ["unused-waiver"]
+
+
+def test_a_finding_across_environments_is_waived_where_it_is_said() -> None:
+    waiver = "secrets: {github: {waive: {shared-place: one vault for both}}}\n"
+    assert Run(a="labels: {a: b}\n", b=waiver).rules == []
+
+
+def test_of_very_many_findings_of_a_rule_the_first_are_said() -> None:
+    labels = "labels: {" + ", ".join(f"k{index}: no" for index in range(MOST_OF_A_KIND + 20)) + "}\n"
+    found = Run(prod=labels).found
+    assert len(found) == MOST_OF_A_KIND + 1
+    assert found[-1].message == "there are more like the 100 before; they are not listed"

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.place import Place
+from compiler.stages.catalogue import catalogue_of
+from compiler.stages.merge import merge
+from compiler.stages.resolve import Resolver
+from tests.unit.stages.conftest import load
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment
+
+CATALOGUE = """\
+secrets:
+  github:
+    target: agent-github-secrets
+    remote: {vault: platform/github, azurekv: platform-github}
+    syncWave: -49
+    use: [pat]
+    keys:
+      URL: {}
+      TOKEN: {variants: [pat]}
+      APP_KEY: {variants: [app], remote: {azurekv: {name: app-key, whole: true}}}
+  open:
+    target: open
+    remote: {vault: open}
+    keys: {A: {variants: [a]}, B: {variants: [b]}}
+"""
+BASE = """\
+namespace: ai-platform
+store: vault
+refreshInterval: 90m
+labels: {team: platform, a: b}
+stores:
+  vault: {provider: vault, name: vault-store, server: "https://vault.example.com", prefix: prod/}
+  azure: {provider: azurekv, name: azure-store, kind: SecretStore, vaultUrl: "https://a.vault.azure.net", render: true}
+"""
+
+
+def resolved(text: str, base: str = BASE) -> Environment:
+    layers = [load(base, "environments/base.yaml"), load(text)]
+    root, _ = merge(layers)
+    return Resolver(catalogue_of(load(CATALOGUE))).environment("prod", root, layers)
+
+
+def places(environment: Environment, secret_id: str = "github") -> dict[str, Place | None]:
+    return {each.key.name: each.place for each in environment.secrets[secret_id].keys}
+
+
+def test_a_secret_takes_what_the_environment_says() -> None:
+    secret = resolved("secrets: {github: {}}\n").secrets["github"]
+    assert secret.store is not None
+    assert secret.refresh is not None
+    assert (secret.store.id, secret.namespace, secret.refresh.text, secret.fetch) == (
+        "vault",
+        "ai-platform",
+        "1h30m0s",
+        "perKey",
+    )
+    assert secret.labels == {"team": "platform", "a": "b"}
+    assert secret.remote == "prod/platform/github"
+    assert secret.store_node is not None
+    assert secret.store_node.source.path == "environments/base.yaml"
+
+
+def test_what_a_secret_says_itself_goes_before() -> None:
+    text = "secrets: {github: {store: azure, namespace: n, refreshInterval: 1m, fetch: bundle, labels: {a: c}}}\n"
+    secret = resolved(text).secrets["github"]
+    assert secret.store is not None
+    assert secret.refresh is not None
+    assert (secret.store.id, secret.namespace, secret.refresh.text, secret.fetch) == ("azure", "n", "1m0s", "bundle")
+    assert secret.labels == {"team": "platform", "a": "c"}
+    assert secret.refresh_node is not None
+    assert secret.refresh_node.source.path == "environments/prod.yaml"
+
+
+def test_each_key_has_its_place_in_the_store() -> None:
+    assert places(resolved("secrets: {github: {}}\n")) == {
+        "URL": Place("prod/platform/github", "URL"),
+        "TOKEN": Place("prod/platform/github", "TOKEN"),
+    }
+    assert places(resolved("secrets: {github: {store: azure, use: [app]}}\n")) == {
+        "URL": Place("platform-github", "URL"),
+        "APP_KEY": Place("app-key", None),
+    }
+
+
+def test_an_own_name_counts_for_its_provider_alone() -> None:
+    text = "secrets: {github: {remote: {azurekv: other}%s}}\n"
+    assert places(resolved(text % ""))["URL"] == Place("prod/platform/github", "URL")
+    assert places(resolved(text % ", store: azure"))["URL"] == Place("other", "URL")
+
+
+@pytest.mark.parametrize(
+    ("use", "keys"), [("", ["A", "B"]), ("use: [b]", ["B"]), ("use: []", []), ("use: [a, unknown]", ["A"])]
+)
+def test_without_a_default_a_secret_has_all_its_variants(use: str, keys: list[str]) -> None:
+    assert list(places(resolved(f"secrets: {{open: {{{use}}}}}\n"), "open")) == keys
+
+
+def test_without_a_name_for_the_provider_keys_have_no_place() -> None:
+    environment = resolved("secrets: {open: {store: azure}}\n")
+    assert environment.secrets["open"].remote is None
+    assert places(environment, "open") == {"A": None, "B": None}
+
+
+def test_what_is_unknown_is_left_out_or_nothing() -> None:
+    environment = resolved("store: gcp\nrefreshInterval: soon\nsecrets: {gihub: {}, github: {}}\n")
+    assert list(environment.secrets) == ["github"]
+    secret = environment.secrets["github"]
+    assert (secret.store, secret.refresh, secret.remote, secret.keys) == (None, None, None, ())
+    assert environment.default_store is None
+    assert environment.root.get("secrets", "gihub") is not None
+
+
+def test_a_secret_that_is_switched_off_is_no_secret() -> None:
+    environment = resolved("secrets: {github: {enabled: false}, open: {enabled: true}}\n")
+    assert environment.disabled == ("github",)
+    assert list(environment.secrets) == ["open"]
+
+
+def test_a_store_has_its_defaults() -> None:
+    stores = resolved(
+        "stores: {other: {provider: gcp}, mounted: {provider: vault, mount: kv, vaultNamespace: n}}\n"
+    ).stores
+    vault, azure, other, mounted = stores.values()
+    assert (vault.kind, vault.mount, vault.vault_namespace, vault.rendered) == (
+        "ClusterSecretStore",
+        "secret",
+        None,
+        False,
+    )
+    assert (azure.kind, azure.mount, azure.address, azure.rendered) == (
+        "SecretStore",
+        "",
+        "https://a.vault.azure.net",
+        True,
+    )
+    assert (other.provider, other.name, other.address) == ("", "", None)
+    assert (mounted.mount, mounted.vault_namespace) == ("kv", "n")
+
+
+def test_the_damage_of_any_layer_is_the_environments() -> None:
+    assert not resolved("secrets: {github: {}}\n").damaged
+    layers = [replace(load(BASE), damaged=True), load("secrets: {github: {}}\n")]
+    for catalogue in (load(CATALOGUE), replace(load(CATALOGUE), damaged=True)):
+        root, _ = merge(layers)
+        assert Resolver(catalogue_of(catalogue)).environment("prod", root, layers).damaged
+        layers = [load(BASE), layers[1]]
+
+
+def test_places_are_shared_by_environments_that_say_the_same() -> None:
+    resolver = Resolver(catalogue_of(load(CATALOGUE)))
+    found = []
+    for name in ("a", "b"):
+        layers = [load(BASE), load("secrets: {github: {}}\n", f"environments/{name}.yaml")]
+        found.append(resolver.environment(name, merge(layers)[0], layers))
+    assert found[0].secrets["github"].keys is found[1].secrets["github"].keys
+    assert found[0].document.source.path == "environments/a.yaml"
+    assert [store.id for store in found[0].stores_in_use()] == ["vault"]
