@@ -1,7 +1,7 @@
 """docs/tutorial.md in, the same with what its commands print against real local stores out; `--check` writes nothing.
 
 The `console` blocks run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault started for
-it. What differs from run to run (ports, run ids, versions) is shown by fixed stand-ins.
+it. What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
 STAND_INS = (
     (re.compile(r"\b[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\b"), "20250131T120000Z-4fa1c2"),
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
+    (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
 )
 MARK = "---- end of a command ----"
 
