@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Terminal:
+    """A command on a terminal of its own, which shows what a person would see."""
+
+    def __init__(self, command: list[str], variables: dict[str, str]) -> None:
+        self._descriptor, inside = pty.openpty()
+        # Not pty.fork: the test's process has threads. A session's leader takes a terminal only when it asks for it.
+        taking = (
+            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", taking, *command],
+            env=variables,
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            start_new_session=True,
+        )
+        os.close(inside)
+        self.shown = ""
+
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + 30
+        while text not in self.shown:
+            assert time.monotonic() < end, self.shown
+            if select.select([self._descriptor], [], [], 0.1)[0]:
+                self.shown += os.read(self._descriptor, 4096).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def end(self) -> int:
+        try:
+            while chunk := os.read(self._descriptor, 4096):
+                self.shown += chunk.decode()
+        except OSError:
+            # Linux tells the end of a terminal this way.
+            pass
+        os.close(self._descriptor)
+        return self._process.wait(30)
+
+
+def put(world: World) -> Terminal:
+    command = [sys.executable, "-m", "compiler", "--root", str(world.root), "put", "prod", "jira"]
+    return Terminal(command, {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **world.variables})
+
+
+def test_what_is_typed_is_not_shown_and_is_written_after_a_yes(world: World) -> None:
+    terminal = put(world)
+    terminal.wait_for("JIRA_TOKEN: ")
+    terminal.type("s3ntinel-token\n")
+    terminal.wait_for("JIRA_URL: ")
+    terminal.type("\n")
+    terminal.wait_for("[y/N] ")
+    assert "new      JIRA_TOKEN" in terminal.shown
+    terminal.type("y\n")
+    assert terminal.end() == 0
+    assert "written agents/jira" in terminal.shown
+    assert "s3ntinel" not in terminal.shown
+    assert world.get("agents/jira") == {"JIRA_TOKEN": "s3ntinel-token"}
+
+
+def test_ctrl_c_at_a_prompt_writes_nothing(world: World) -> None:
+    terminal = put(world)
+    terminal.wait_for("JIRA_TOKEN: ")
+    terminal.type("s3ntinel-token\n")
+    terminal.wait_for("JIRA_URL: ")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert terminal.shown.endswith("interrupted\r\n")
+    assert "s3ntinel" not in terminal.shown
+    world.put("agents/jira", {"x": "y"})
+    assert world.vault_versions("agents/jira") == 1
