@@ -47,8 +47,8 @@ def resolved(text: str, base: str = BASE) -> Environment:
     return Resolver(catalogue_of(load(CATALOGUE))).environment("prod", root, layers)
 
 
-def places(environment: Environment, secret_id: str = "github") -> dict[str, Place | None]:
-    return {each.key.name: each.place for each in environment.secrets[secret_id].keys}
+def places(environment: Environment, of: str = "github") -> dict[str, Place | None]:
+    return {each.key.name: each.place for each in environment.secrets[of].keys}
 
 
 def test_a_secret_takes_what_the_environment_says() -> None:
