@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, INTERRUPTED, OK
+from compiler.cli.interrupts import stoppable
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.progress import Progress
@@ -49,7 +50,7 @@ EXAMPLES = (
     "platform-secrets migrate prod --to azure --apply --audit audit.jsonl",
     "platform-secrets migrate prod --to azure --only github --apply",
     "platform-secrets migrate prod --to vault --from azure",
-    "platform-secrets migrate prod --undo 20250131T120000Z-4fa1c2 --apply",
+    "platform-secrets migrate prod --undo 20250131-120000-4fa1c2 --apply",
 )
 
 
@@ -138,6 +139,7 @@ class _Migrate:
         if not self._is_json:
             self._write_lines(plan_lines(plan, colour=self._invocation.may_colour(sys.stdout)))
         with ExitStack() as stack:
+            stop = stack.enter_context(stoppable())
             # The audit file first: a run that cannot be noted there is not begun.
             audit, who = self._audit(stack, destination)
             if is_new:
@@ -151,6 +153,7 @@ class _Migrate:
                 destination,
                 Notes(journal, self._environment.name, audit, who),
                 continue_on_error=self._arguments.continue_on_error,
+                stop=stop,
                 report=_reporter(progress, plan.destination),
             )
             progress.close()
@@ -172,6 +175,7 @@ class _Migrate:
         if not self._arguments.apply:
             return self._show_undo(run, destination)
         with RunLock(self._root, f"undo of run {run.id}"), ExitStack() as stack:
+            stop = stack.enter_context(stoppable())
             steps = plan_undo(run, destination)
             if not self._is_json:
                 self._write_lines(undo_lines(steps, store.id))
@@ -180,7 +184,11 @@ class _Migrate:
             stack.callback(journal.close)
             progress = Progress(len(steps), quiet=self._arguments.quiet)
             outcome = apply_undo(
-                steps, destination, Notes(journal, self._environment.name, audit, who), _reporter(progress, store.id)
+                steps,
+                destination,
+                Notes(journal, self._environment.name, audit, who),
+                stop,
+                _reporter(progress, store.id),
             )
             progress.close()
         code = _code(outcome, is_clean=True)

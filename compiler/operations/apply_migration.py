@@ -50,35 +50,34 @@ def apply_migration(
     *,
     continue_on_error: bool = False,
     workers: int = WORKERS,
+    stop: threading.Event | None = None,
     report: Callable[[Result], None] = lambda _result: None,
 ) -> Outcome:
     """Make the writes of `plan` and nothing else, each once, and read each back.
 
     A conflict ends one remote secret and the rest goes on; another failure stops what has not begun, unless
-    `continue_on_error`. On KeyboardInterrupt what is under way is finished. `report` is called in this thread.
+    `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. `report` is called in
+    this thread.
     """
     for adopted in plan.adopted:
         notes.journal.adopted(adopted.name, adopted.version)
-    work = _Work(destination, notes, threading.Event())
-    results: dict[str, Result] = {}
+    work = _Work(destination, notes, stop or threading.Event())
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work.do, write) for write in plan.writes]
         try:
+            futures = [pool.submit(work.do, write) for write in plan.writes]
             for future in as_completed(futures):
                 result = future.result()
-                results[result.name] = result
                 if result.state is State.FAILED and not continue_on_error:
-                    work.stop.set()
+                    work.failed.set()
                 if result.state is not State.PENDING:
                     report(result)
         except KeyboardInterrupt:
+            # Whoever asks a second time does not wait for reports; threads cannot be ended in the middle of a write.
             interrupted = True
-            work.stop.set()
-    for future in futures:
-        result = future.result()
-        results[result.name] = result
-    outcome = Outcome(notes.journal.id, tuple(results[write.name] for write in plan.writes), interrupted)
+            work.failed.set()
+    results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
+    outcome = Outcome(notes.journal.id, results, interrupted or (stop is not None and stop.is_set()))
     notes.journal.end(_end(outcome))
     return outcome
 
@@ -98,11 +97,18 @@ class _Work:
         self._destination = destination
         self._notes = notes
         self._comparer = Comparer()
-        self.stop = stop
+        self._stop = stop
+        self.failed = threading.Event()
+        self.results: dict[str, Result] = {}
 
     def do(self, write: Write) -> Result:
-        if self.stop.is_set():
+        if self._stop.is_set() or self.failed.is_set():
             return Result(write.name, State.PENDING)
+        result = self._done(write)
+        self.results[write.name] = result
+        return result
+
+    def _done(self, write: Write) -> Result:
         journal = self._notes.journal
         try:
             journal.started(write.name, write.before)
@@ -113,7 +119,7 @@ class _Work:
             journal.settled(result, maybe_stored=maybe_stored)
         except (AuditError, OSError) as error:
             # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
-            self.stop.set()
+            self.failed.set()
             return unnoted(write.name, error)
         return result
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RUNS = "runs"
 FORMAT = 1
-_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}", re.ASCII)
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
@@ -73,7 +73,8 @@ class Run:
 
 
 def new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """When the run begins, in UTC, and three random bytes; in a form that no output takes for a credential."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def identity_of(plan_options: Mapping[str, Any], environment: str, address: str, source: str | None) -> dict[str, Any]:

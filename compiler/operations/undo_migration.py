@@ -21,6 +21,7 @@ from compiler.stores.errors import (
 from compiler.stores.secret import Comparer
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from compiler.operations.apply_migration import Notes
@@ -65,23 +66,21 @@ def apply_undo(
     steps: tuple[UndoStep, ...],
     destination: SecretWriter,
     notes: Notes,
+    stop: threading.Event | None = None,
     report: Callable[[Result], None] = lambda _result: None,
 ) -> Outcome:
-    """Do the steps, one after the other. A secret that changed since it was looked at is a conflict and left alone."""
+    """Do the steps, one after the other. A secret that changed since it was looked at is a conflict and left alone.
+
+    When `stop` is set, the step that is under way is finished and the rest left.
+    """
     results: list[Result] = []
-    interrupted = False
     for step in steps:
-        if interrupted and step.kind is not UndoKind.REFUSE:
+        if stop is not None and stop.is_set():
             results.append(Result(step.name, State.PENDING))
             continue
-        try:
-            result = _undone(step, destination, notes)
-        except KeyboardInterrupt:
-            interrupted = True
-            result = Result(step.name, State.PENDING)
-        results.append(result)
-        report(result)
-    return Outcome(notes.journal.id, tuple(results), interrupted)
+        results.append(_undone(step, destination, notes))
+        report(results[-1])
+    return Outcome(notes.journal.id, tuple(results), stop is not None and stop.is_set())
 
 
 def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter) -> UndoStep:

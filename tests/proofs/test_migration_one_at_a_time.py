@@ -19,7 +19,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from compiler.operations.run_lock import RunLock
-with RunLock(Path(sys.argv[2]), "run 20250131T120000Z-4fa1c2"):
+with RunLock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -36,17 +36,16 @@ def test_proof_21_the_second_of_two_ends_at_once_and_names_the_first(world: Worl
     with start(world, HOLD) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
-        began = time.monotonic()
         done = world.migrate("--apply")
-        assert time.monotonic() - began < 2
         assert done.code == 3
-        assert f"another run is under way: run 20250131T120000Z-4fa1c2 (process {first.pid})" in done.err
-        assert world.azure_versions() == {}
+        assert f"another run is under way: run 20250131-120000-4fa1c2 (process {first.pid})" in done.err
+        # At once: nobody was asked anything.
+        assert world.azure.requests() == []
         # Looking is allowed at any time.
         assert world.migrate().code == 0
         first.kill()
     # Killed, it left its name in the file, and the lock is free all the same.
-    assert "20250131T120000Z" in (world.root / ".platform-secrets/lock").read_text("ascii")
+    assert "20250131-120000" in (world.root / ".platform-secrets/lock").read_text("ascii")
     assert world.migrate("--apply").code == 0
 
 

@@ -82,7 +82,7 @@ def test_a_run_of_another_environment_or_of_none_is_refused(world: World) -> Non
     run = world.journals()[-1].stem
     wrong = world.run("migrate", "dev", "--undo", run)
     assert (wrong.code, 'the run is of the environment "prod"' in wrong.err) == (2, True)
-    for name in ("20250131T120000Z-4fa1c2", "../../etc/passwd"):
+    for name in ("20250131-120000-4fa1c2", "../../etc/passwd"):
         unknown = world.run("migrate", "prod", "--undo", name)
         assert (unknown.code, "there is no run" in unknown.err, run in unknown.err) == (2, True, True)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-RUN = "20250131T120000Z-4fa1c2"
+RUN = "20250131-120000-4fa1c2"
 
 
 def write_of(store: MemoryStore, name: str, **values: str) -> Write:
@@ -255,18 +255,29 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
 
 
-def test_an_interrupt_stops_what_has_not_begun_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
-    store = MemoryStore()
-
-    def stop(_result: Result) -> None:
-        raise KeyboardInterrupt
-
+def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store, stop = MemoryStore(), threading.Event()
+    store.before = lambda _method, _name: stop.set()
     writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
-    outcome = apply(store, plan_of(store, *writes), workers=1, report=stop)
+    outcome = apply(store, plan_of(store, *writes), workers=1, stop=stop)
     assert outcome.interrupted
     assert outcome.is_incomplete
-    assert len(outcome.results) == 50
+    assert [result.state for result in outcome.results] == [State.DONE, *[State.PENDING] * 49]
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    def impatient(_result: Result) -> None:
+        raise KeyboardInterrupt
+
+    store = MemoryStore()
+    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
+    outcome = apply(store, plan_of(store, *writes), workers=1, report=impatient)
+    assert outcome.interrupted
     assert outcome.count(State.DONE) + outcome.count(State.PENDING) == 50
+    assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
     assert read_run(journal_path(tmp_path)).ended == "interrupted"
 
 

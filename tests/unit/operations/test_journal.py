@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.model.credential import looks_like_credential
 from compiler.operations.journal import (
     Journal,
     JournalError,
@@ -22,7 +23,7 @@ from compiler.stores.secret import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIRST, SECOND = "20250131T120000Z-4fa1c2", "20250131T120001Z-000000"
+FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
 STEP = Step("github", "TOKEN", Kind.CREATE, Location("vault", "v", "TOKEN"), Location("azure", "a", "TOKEN"))
 BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
 
@@ -37,8 +38,9 @@ def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) 
 
 
 def test_an_id_tells_when_and_no_two_are_alike() -> None:
-    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", new_id())
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", new_id())
     assert new_id() != new_id()
+    assert not any(looks_like_credential(f"run {new_id()}") for _ in range(50))
 
 
 def test_what_is_noted_comes_back(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_a_plan_that_is_not_whole_is_nothing_to_resume(tmp_path: Path) -> None:
 def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
     for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
         begin(tmp_path, run, identity).close()
-    (runs_folder(tmp_path) / "20990101T000000Z-000000.jsonl").write_text("broken\n")
+    (runs_folder(tmp_path) / "20990101-000000-000000.jsonl").write_text("broken\n")
     (runs_folder(tmp_path) / "notes.jsonl").write_text("not a run\n")
     found = find_unfinished(tmp_path, {"environment": "prod"})
     assert found is not None

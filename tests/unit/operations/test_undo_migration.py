@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
 from compiler.stores.errors import Action, UnavailableError
 from tests.unit.operations.memory_store import MemoryStore
 
-ID = "20250131T120000Z-4fa1c2"
+ID = "20250131-120000-4fa1c2"
 
 
 def run_of(**entries: Entry) -> Run:
@@ -38,12 +39,18 @@ def two_versions() -> MemoryStore:
     return store
 
 
-def undo(tmp_path: Path, run: Run, store: MemoryStore, audit: AuditLog | None = None) -> Outcome:
+def undo(
+    tmp_path: Path,
+    run: Run,
+    store: MemoryStore,
+    audit: AuditLog | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
     plan = Plan("prod", "azure", "https://memory", {}, Options(), (), ())
     path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
     journal = Journal(path, new=False) if path.exists() else Journal.begin(tmp_path, ID, plan, {})
     try:
-        return apply_undo(plan_undo(run, store), store, Notes(journal, "prod", audit, "tester"))
+        return apply_undo(plan_undo(run, store), store, Notes(journal, "prod", audit, "tester"), stop)
     finally:
         journal.close()
 
@@ -156,18 +163,18 @@ def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> No
     assert store.shown("a") == {"A": "theirs"}
 
 
-def test_an_interrupt_leaves_the_rest_for_later(tmp_path: Path) -> None:
-    store = two_versions()
+def test_a_stop_finishes_the_step_and_leaves_the_rest_for_later(tmp_path: Path) -> None:
+    store, stop = two_versions(), threading.Event()
     store.seed("b", A="x")
 
     def before(method: str, _name: str) -> None:
         if method == "restore":
-            raise KeyboardInterrupt
+            stop.set()
 
     store.before = before
-    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store, stop=stop)
     assert outcome.interrupted
-    assert outcome.count(State.PENDING) == 2
+    assert [result.state for result in outcome.results] == [State.DONE, State.PENDING]
     assert store.deleted == set()
 
 
