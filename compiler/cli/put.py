@@ -65,7 +65,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         if target.unused:
             named = ", ".join(target.unused)
             sys.stderr.write(f"note: {named}: in no variant that {environment.name} uses, so nothing reads it yet\n")
-        values = _values(arguments, target)
+        values = _values(arguments, target, stores)
         if not values:
             sys.stdout.write("nothing was typed, and nothing is written\n")
             return OK
@@ -100,8 +100,11 @@ def _target(arguments: Namespace, environment: Environment) -> Target:
         raise UsageError(safe(str(error)), error.help) from None
 
 
-def _values(arguments: Namespace, target: Target) -> Mapping[str, Secret]:
+def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping[str, Secret]:
     if not arguments.stdin and arguments.from_file is None:
+        if is_terminal():
+            # Nobody should type values for a store that then does not answer.
+            stores.open(target.store).whoami()
         return hidden_values(target.keys)
     data = read_stdin() if arguments.stdin else read_file(arguments.from_file)
     form = InputForm(arguments.input) if arguments.input is not None else None

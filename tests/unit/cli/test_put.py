@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.stores.errors import Action, NotFoundError, Place
+from compiler.stores.errors import Action, NotFoundError, Place, UnavailableError
 from compiler.stores.interface import Attributes, Identity, RemoteSecret, Written
 
 if TYPE_CHECKING:
@@ -96,6 +96,23 @@ def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
     assert "s3ntinel" not in done.out + done.err
 
 
+def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_question: str) -> str:
+        raise AssertionError
+
+    def unavailable() -> Identity:
+        raise UnavailableError(Place("vault"), Action.CONNECT, "it does not answer", "start it")
+
+    on_terminal(monkeypatch, "y\n")
+    monkeypatch.setattr(getpass, "getpass", refuse)
+    monkeypatch.setattr(store, "whoami", unavailable)
+    done = run("put", "dev", "jira")
+    assert done.code == 3
+    assert done.err == "error: cannot connect to vault: it does not answer\nhelp: start it\n"
+
+
 def test_nothing_typed_is_nothing_written(
     store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +153,8 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
     ("arguments", "message", "way_out"),
     [
         (("dev", "jira", "ATLASSIAN_TOKEN=s3ntinel"), "a value is never an argument", "change that value"),
+        (("dev", "jira", "ATLASSIAN_TOKEN", "s3ntinel"), "has no key of one of the names", "the keys are"),
+        (("dev", "jira", "--apply=s3ntinel"), "--apply takes no value", "shows what there is"),
         (("dev", "jira", "--stdin", "--from-file", "x"), "do not go together", "one source"),
         (("dev", "jira", "--input", "json"), "--input is for", "add one of them"),
         (("dev", "jirra"), 'has no secret "jirra"', 'did you mean "jira"?'),
