@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.run_files import LineFile, read_lines
-from compiler.operations.run_lock import FOLDER
+from compiler.operations.run_lock import FOLDER, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from compiler.operations.migration import Plan, Result, Write
 
-RUNS = "runs"
 FORMAT = 1
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})

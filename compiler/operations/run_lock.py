@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from typing import TYPE_CHECKING, Self
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = ".platform-secrets"
+RUNS = "runs"
 _MOST_READ = 256
 
 
@@ -34,6 +36,10 @@ class RunLock:
         self._file = -1
 
     def __enter__(self) -> Self:
+        for folder in (self._folder, self._folder / RUNS):
+            if folder.is_symlink():
+                # A project from elsewhere could have its files written, and a file called "lock" emptied, anywhere.
+                raise OSError(errno.ELOOP, "is a link; remove it", str(folder))
         self._folder.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._folder / "lock", flags, 0o600)

@@ -27,3 +27,18 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"), RunLock(tmp_path, "run"):
         pytest.fail("followed a link")
     assert (tmp_path / "target").read_text() == "precious"
+
+
+@pytest.mark.parametrize("linked", [FOLDER, f"{FOLDER}/runs"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_that_is_a_link_is_refused(tmp_path: Path, linked: str, *, exists: bool) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if exists:
+        elsewhere.mkdir()
+        (elsewhere / "lock").write_text("precious")
+    (tmp_path / linked).parent.mkdir(exist_ok=True)
+    (tmp_path / linked).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="is a link"), RunLock(tmp_path, "run"):
+        pytest.fail("followed a link")
+    assert elsewhere.exists() == exists
+    assert not exists or (elsewhere / "lock").read_text() == "precious"
