@@ -37,7 +37,8 @@ _BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _QUOTED = {"'": re.compile(r"'([^']*+)'"), '"': re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
-_COMMENT = re.compile(r"[ \t]+#[^\n]*")
+# The look-behind: a long run of blanks must not be tried from every place either.
+_COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
 
 
 def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None) -> dict[str, Secret]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -106,3 +107,10 @@ def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueInputError) as caught:
         values("TOKEM=x")
     assert caught.value.help == 'did you mean "TOKEN"?'
+
+
+def test_a_long_run_of_blanks_takes_no_time() -> None:
+    text = "A=x" + " " * 500_000 + "y"
+    begun = time.process_time()
+    assert read_values(text.encode(), (), ("A",), None)["A"].reveal() == text[2:]
+    assert time.process_time() - begun < 1
