@@ -31,7 +31,12 @@ def recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
 
 
 def identities(files: Sequence[str]) -> tuple[Secret, ...]:
-    """The private keys of age's identity files, which hold one a line."""
+    """The private keys of age's identity files, which hold one a line. Raises UsageError for a key as a file's name."""
+    if any(name.upper().startswith("AGE-SECRET-KEY-") for name in files):
+        raise UsageError(
+            "--identity names a file, and this is the private key itself, which is known now",
+            "put a new key pair's private key into a file that only you can read",
+        )
     return tuple(Secret(line) for name in files for line in _lines(read_file(name, _LARGEST_KEY_FILE)))
 
 
@@ -42,8 +47,7 @@ def passphrase(*, is_new: bool) -> Secret:
     """
     name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
     if name:
-        text = _decoded(read_file(name, _LARGEST_KEY_FILE)).rstrip("\r\n")
-        return Secret(text)
+        return Secret(_decoded(_of_variable(name)).rstrip("\r\n"))
     if not is_terminal():
         way_out = "name --recipient" if is_new else "it was encrypted with a passphrase"
         raise UsageError(
@@ -58,6 +62,18 @@ def passphrase(*, is_new: bool) -> Secret:
 def _typed(question: str) -> Secret:
     typed = hidden(question)
     return typed if typed is not None else Secret("")
+
+
+def _of_variable(name: str) -> bytes:
+    try:
+        return read_file(name, _LARGEST_KEY_FILE)
+    except CannotRunError:
+        pass
+    # The name is not shown: whoever put the passphrase itself there would find it in the log.
+    raise CannotRunError(
+        f"the file that {PASSPHRASE_FILE_VARIABLE} names cannot be read",
+        "it is to hold a file's name, not the passphrase",
+    )
 
 
 def _lines(data: bytes) -> list[str]:

@@ -83,3 +83,18 @@ def test_without_a_terminal_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch,
         passphrase(is_new=is_new)
     assert way_out in (caught.value.help or "")
     assert PASSPHRASE_FILE_VARIABLE in (caught.value.help or "")
+
+
+def test_a_passphrase_in_place_of_its_files_name_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_FILE_VARIABLE, "my s3ntinel phrase")
+    with pytest.raises(CannotRunError, match="cannot be read") as caught:
+        passphrase(is_new=False)
+    error = caught.value
+    assert "s3ntinel" not in f"{error} {error.help} {error.details}"
+    assert error.__context__ is None
+
+
+def test_a_private_key_in_place_of_its_files_name_is_not_shown() -> None:
+    with pytest.raises(UsageError, match="names a file") as caught:
+        identities(["AGE-SECRET-KEY-1S3NTINEL"])
+    assert "S3NTINEL" not in f"{caught.value} {caught.value.help}"
