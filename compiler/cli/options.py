@@ -62,6 +62,9 @@ class Parser(argparse.ArgumentParser):
         return any(action.metavar == "ENV" for action in self._actions)
 
     def error(self, message: str) -> NoReturn:
+        if ": ignored explicit argument " in message:
+            # What was given to it is not shown: of `put` it may be a secret.
+            message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
         raise UsageError(printable(conceal(message)), f"`{self.prog} --help` shows what there is")
 
     def _what(self, word: str) -> str:

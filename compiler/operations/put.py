@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,16 @@ _REFUSED = {
     Trait.LONE_SURROGATE: "is no valid Unicode text",
     Trait.NUL: "holds a NUL character, which no environment variable can",
 }
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 
 class UnknownKeyError(Exception):
     """A key that the catalogue does not give the secret; `help` is the way out."""
 
     def __init__(self, secret: str, key: str, known: Iterable[str]) -> None:
-        super().__init__(f'the secret "{secret}" has no key "{key}"')
+        # What does not look like a key may be the value, typed after its key.
+        what = f'key "{key}"' if _KEY.fullmatch(key) else "key of one of the names that were given"
+        super().__init__(f'the secret "{secret}" has no {what}')
         self.help = suggest(key, known, "keys")
 
 
