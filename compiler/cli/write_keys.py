@@ -7,7 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
+from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
+from compiler.cli.interrupts import stoppable
 from compiler.operations.audit import AuditError, AuditLog
 from compiler.operations.write_keys import State, write_keys
 from compiler.render.changes import safe
@@ -20,22 +21,27 @@ _GOES_ON = "run the same command again: it compares first, and writes only what 
 
 
 def apply(plan: ChangePlan, environment: str, action: str, audit: str | None) -> int:
-    """Write all of the plan, with a line for each remote secret. Raises AuditError before the first write only."""
+    """Write all of the plan, with a line for each remote secret. Raises AuditError before the first write only.
+
+    Ctrl-C and SIGTERM end it after the write that is under way.
+    """
     outcomes: list[Outcome] = []
     # Opened first: a command whose writes cannot be noted writes nothing.
-    with AuditLog(Path(audit)) if audit is not None else nullcontext() as log:
+    with AuditLog(Path(audit)) if audit is not None else nullcontext() as log, stoppable() as stop:
         try:
             for outcome in write_keys(plan, environment, action, log):
                 outcomes.append(outcome)
                 _tell(outcome)
+                if stop.is_set() and len(outcomes) < len(plan.writes):
+                    _tell_incomplete(outcomes, len(plan.writes))
+                    return INTERRUPTED
         except AuditError as error:
             sys.stdout.flush()
             sys.stderr.write(f"error: the last write was done but not noted: {error}\nhelp: {_GOES_ON}\n")
             return INCOMPLETE
         except KeyboardInterrupt:
-            sys.stdout.flush()
-            stored = sum(outcome.is_stored for outcome in outcomes)
-            sys.stderr.write(f"{stored} of {len(plan.writes)} remote secrets are written; {_GOES_ON}\n")
+            # The second one: what is under way may or may not be stored.
+            _tell_incomplete(outcomes, len(plan.writes))
             raise
     return _code(outcomes, len(plan.writes))
 
@@ -55,11 +61,16 @@ def _tell(outcome: Outcome) -> None:
         sys.stderr.write(f"error: {what}{safe(outcome.reason)}\nhelp: {safe(outcome.remedy)}\n")
 
 
+def _tell_incomplete(outcomes: list[Outcome], wanted: int) -> None:
+    sys.stdout.flush()
+    stored = sum(outcome.is_stored for outcome in outcomes)
+    sys.stderr.write(f"{stored} of {wanted} remote secrets are written; {_GOES_ON}\n")
+
+
 def _code(outcomes: list[Outcome], wanted: int) -> int:
     if any(outcome.state is State.FAILED for outcome in outcomes):
         is_begun = any(outcome.is_stored for outcome in outcomes)
         if is_begun:
-            stored = sum(outcome.is_stored for outcome in outcomes)
-            sys.stderr.write(f"{stored} of {wanted} remote secrets are written; {_GOES_ON}\n")
+            _tell_incomplete(outcomes, wanted)
         return INCOMPLETE if is_begun else COULD_NOT_RUN
     return OK if all(outcome.state is State.WRITTEN for outcome in outcomes) else FOUND

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+import signal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from compiler.cli import write_keys
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
+from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
 from compiler.operations.audit import AuditError
 from compiler.operations.write_keys import Outcome, State
 
@@ -71,7 +73,25 @@ def test_each_write_is_told_with_its_place_and_version(
     ]
 
 
-def test_ctrl_c_says_what_is_done_and_how_to_go_on(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_after_the_write_under_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def go(*_: object) -> Iterator[Outcome]:
+        yield outcome(State.WRITTEN)
+        os.kill(os.getpid(), number)
+        yield outcome(State.WRITTEN)
+        raise AssertionError
+
+    monkeypatch.setattr(write_keys, "write_keys", go)
+    plan = cast("ChangePlan", SimpleNamespace(writes=(1, 2, 3)))
+    assert write_keys.apply(plan, "prod", "put", None) == INTERRUPTED
+    shown = capsys.readouterr()
+    assert shown.out.count("written") == 2
+    assert "2 of 3 remote secrets are written; run the same command again" in shown.err
+
+
+def test_a_second_ctrl_c_says_what_is_done_and_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
