@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m compiler
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check migrate-secrets-to-azure test lint types layers golden docs schemas chart bench proofs test-live sarif lock clean
+.PHONY: help values check migrate-secrets-to-azure test lint types layers golden docs schemas chart bench bench-stores proofs test-live sarif lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
@@ -50,6 +50,17 @@ chart: schemas .tools/.helm ## Rewrite the chart's generated files and lint it w
 
 bench: .venv/.dev ## Measure the compile against its budgets
 	@$(BIN)/python scripts/bench.py
+
+bench-stores: .venv/.dev ## Measure verify and migrate against their budgets (minutes)
+	@$(BIN)/python scripts/bench.py stores
+
+proofs: .venv/.dev ## Run every proof on live stores, those of limits and patience in real time too (minutes)
+	@PLATFORM_SECRETS_PROOFS=1 $(BIN)/python -m pytest tests/proofs tests/contract -q -n 2 --dist worksteal
+
+test-live: .venv/.dev ## Run the contract suite on the store that PLATFORM_SECRETS_TEST_VAULT_ADDR or _KEY_VAULT_URL names
+	@test -n "$$PLATFORM_SECRETS_TEST_VAULT_ADDR$$PLATFORM_SECRETS_TEST_KEY_VAULT_URL" \
+		|| { echo "set PLATFORM_SECRETS_TEST_VAULT_ADDR or PLATFORM_SECRETS_TEST_KEY_VAULT_URL" >&2; exit 2; }
+	@$(BIN)/python -m pytest tests/contract/test_contract.py -m live -q
 
 sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
 	@$(BIN)/python scripts/check_sarif.py

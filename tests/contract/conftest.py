@@ -28,8 +28,16 @@ if TYPE_CHECKING:
 
 # Every adapter that the contract suite runs on. Each needs a fixture `<name>_case` below (or in a module that pytest
 # loads) that returns a StoreCase; `azurekv_case` is that of the Key Vault adapter over the local Key Vault.
-ADAPTERS = ("vault", "azurekv", pytest.param("azurekv_live", marks=pytest.mark.live))
+ADAPTERS = (
+    "vault",
+    "azurekv",
+    pytest.param("vault_live", marks=pytest.mark.live),
+    pytest.param("azurekv_live", marks=pytest.mark.live),
+)
+# `make test-live` runs the suite on what these name, as the caller, who logs in as for every live command.
 LIVE_KEY_VAULT_VARIABLE = "PLATFORM_SECRETS_TEST_KEY_VAULT_URL"
+LIVE_VAULT_VARIABLE = "PLATFORM_SECRETS_TEST_VAULT_ADDR"
+LIVE_VAULT_MOUNT_VARIABLE = "PLATFORM_SECRETS_TEST_VAULT_MOUNT"
 
 
 @dataclass(frozen=True)
@@ -96,11 +104,23 @@ def azurekv_live_case() -> Iterator[StoreCase]:
     """A real vault or an emulator, with the caller's own identity; what a test leaves there is deleted softly."""
     if not (url := os.environ.get(LIVE_KEY_VAULT_VARIABLE)):
         pytest.skip(f"{LIVE_KEY_VAULT_VARIABLE} names no vault")
-    address = StoreAddress(Provider.AZURE_KEY_VAULT, url)
+    yield from live_case(StoreAddress(Provider.AZURE_KEY_VAULT, url), "platform-secrets-test-")
+
+
+@pytest.fixture
+def vault_live_case() -> Iterator[StoreCase]:
+    """A real Vault or OpenBao, with the caller's own identity; what a test leaves there is deleted softly."""
+    if not (url := os.environ.get(LIVE_VAULT_VARIABLE)):
+        pytest.skip(f"{LIVE_VAULT_VARIABLE} names no server")
+    mount = os.environ.get(LIVE_VAULT_MOUNT_VARIABLE, "secret")
+    yield from live_case(StoreAddress(Provider.VAULT, url, mount=mount), "platform-secrets-test/")
+
+
+def live_case(address: StoreAddress, prefix: str) -> Iterator[StoreCase]:
     used: list[str] = []
 
     def name() -> str:
-        used.append(f"platform-secrets-test-{uuid.uuid4().hex}")
+        used.append(f"{prefix}{uuid.uuid4().hex}")
         return used[-1]
 
     yield StoreCase(lambda: open_store(address, os.environ), name)
