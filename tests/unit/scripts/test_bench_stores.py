@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.secret import Secret
+from scripts import bench_stores
+from scripts.bench import Figure
+from scripts.bench_stores import Meter, at_most, fullest, page, project, timed
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("times", "most"),
+    [([], 0), ([1.0], 1), ([0.0, 5.0, 9.9, 10.5], 3), ([float(n) / 30 for n in range(600)], 300)],
+)
+def test_the_fullest_window_is_found(times: list[float], most: int) -> None:
+    assert fullest(times) == most
+
+
+def test_time_in_an_adapter_is_counted_and_its_answers_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = MemoryStore()
+    monkeypatch.setattr(bench_stores, "open_store", lambda _address, _environ: inner)
+    meter = Meter()
+    store = meter.open(StoreAddress(Provider.VAULT, "http://127.0.0.1:1"), {})
+    assert store.address == inner.address
+    store.write("a", {"K": Secret("v")}, None)
+    assert store.read("a").properties.keys() == {"K"}
+    assert meter.calls == 2
+    assert meter.seconds > 0
+
+
+def test_an_operation_is_timed() -> None:
+    done = timed(lambda _opener: sum(range(200_000)))
+    assert done.wall >= done.cpu * 0.5 > 0
+    assert done.share == 0
+
+
+def test_the_project_has_as_many_secrets_and_keys_as_asked(tmp_path: Path) -> None:
+    environment = project(tmp_path, 3, 2, ("https://bench.vault.azure.net", "http://127.0.0.1:1"))
+    assert [len(secret.keys) for secret in environment.secrets.values()] == [2, 2, 2]
+    assert set(environment.stores) == {"vault", "second", "azure"}
+
+
+def test_the_page_shows_the_budget_the_old_way_and_the_share_of_the_clients() -> None:
+    text = page([Figure(at_most("verify", "s", 1.0), 0.5, 90.0)], ["verify: 0.40 s of processor time, 80% of it"])
+    assert "| one process a secret |" in text
+    assert "| 0.50 s" in text
+    assert "| 90.00 s" in text
+    assert "- verify: 0.40 s of processor time, 80% of it.\n" in text
