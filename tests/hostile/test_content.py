@@ -92,7 +92,10 @@ def test_hostile_content_is_refused_at_its_place(project: Path, name: str) -> No
     assert {each.span.path for each in diagnostics} == {"environments/prod.yaml"}
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+SMALL = [name for name, (content, _, _) in HOSTILE.items() if len(content) < 100_000]
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_hostile_content_of_what_is_shared_is_refused_too(project: Path, name: str) -> None:
     for file in ("catalogue", "base", "layers/eu"):
         before = (project / f"environments/{file}.yaml").read_text("utf-8")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import compiler.stages.load
 from compiler.stages.load import MAX_DEPTH, MAX_NODES, load_text
 from tests.unit.stages.conftest import load
 
@@ -140,14 +141,16 @@ def test_an_alias_is_refused_even_without_its_anchor() -> None:
     assert refused("*x : a\n").message == "an alias may not stand in an input file"
 
 
-def test_the_limits_are_exact() -> None:
+def test_the_limits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_NODES == 100_000
+    monkeypatch.setattr(compiler.stages.load, "MAX_NODES", 50)
     # The root is level 0.
     deep = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
     assert load(f"{deep}\n")
     assert refused(f"[{deep}]\n").rule == "too-large"
     # The root counts too.
-    assert load("".join(f"- {index}\n" for index in range(MAX_NODES - 1)))
-    assert refused("- a\n" * MAX_NODES).rule == "too-large"
+    assert load("".join(f"- {index}\n" for index in range(49)))
+    assert refused("- a\n" * 50).rule == "too-large"
 
 
 @pytest.mark.parametrize("text", ["a: |\n  b\n\tc: d\n", "a:\n  \tb: c\n"])
