@@ -60,6 +60,7 @@ def apply_migration(
     this thread.
     """
     for adopted in plan.adopted:
+        notes.wrote(destination, adopted.name, adopted.properties, adopted.version, adopted.action)
         notes.journal.adopted(adopted.name, adopted.version)
     work = _Work(destination, notes, stop or threading.Event())
     interrupted = False
@@ -134,8 +135,11 @@ class _Work:
                 self._notes.journal.written(write.name, write.before, write.before or "", ())
                 return Result(write.name, State.KEPT, write.before)
         written = self._write(write)
-        self._notes.journal.written(write.name, write.before, written.version, written.slipped)
-        self._audit(write, keys, written.version, action)
+        try:
+            # Before the journal: what is in neither is found and noted in both when the run goes on.
+            self._audit(write, keys, written.version, action)
+        finally:
+            self._notes.journal.written(write.name, write.before, written.version, written.slipped)
         return self._verified(write, written)
 
     def _write(self, write: Write) -> Written:

@@ -97,6 +97,8 @@ class Adopted:
 
     name: str
     version: str
+    properties: tuple[str, ...] = ()
+    action: str = "update"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

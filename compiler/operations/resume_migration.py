@@ -38,7 +38,7 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[str, str]) -> Plan:
     )
     still_to_do = {step.destination.name for step in steps if step.kind is not Kind.KEEP and step.destination}
     adopted = tuple(
-        Adopted(name, versions[name])
+        Adopted(name, versions[name], _properties(steps, name, entry), entry.kind)
         for name, entry in run.entries.items()
         if name in versions and name not in still_to_do and _was_stored(entry, versions[name])
     )
@@ -52,6 +52,11 @@ def _step(step: Step, changed: Mapping[str, str]) -> Step:
         return step
     remedy = "this run ends here; run the command once more for a new plan"
     return replace(step, kind=Kind.CONFLICT, reason=f"another writer was there: {reason}", remedy=remedy)
+
+
+def _properties(steps: tuple[Step, ...], name: str, entry: Entry) -> tuple[str, ...]:
+    places = [step.destination for step in steps if step.key in entry.keys and step.destination is not None]
+    return tuple(place.property for place in places if place.name == name and place.property is not None)
 
 
 def _was_stored(entry: Entry, version: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
 
+_SETTLE = "run the same migration again, which finds out, and then undo it"
+
+
 class UndoKind(StrEnum):
     """What is to be done with one remote secret. Only restore and delete write."""
 
@@ -54,12 +57,25 @@ class UndoStep:
 
 
 def plan_undo(run: Run, destination: SecretWriter, workers: int = 16) -> tuple[UndoStep, ...]:
-    """What undoing `run` means, found by reading. Raises the StoreError of a store that cannot be used at all."""
-    written = {name: entry for name, entry in run.entries.items() if entry.after is not None}
-    if not written:
+    """What undoing `run` means, found by reading. Raises the StoreError of a store that cannot be used at all.
+
+    While it is open whether a write of the run was stored, nothing is undone: going on with the run settles that, and
+    a run of which a part was undone cannot go on.
+    """
+    touched = {name: entry for name, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
+    if not touched:
         return ()
-    readings = read_many([(destination, name) for name in written], workers)
-    return tuple(_step(name, entry, readings[id(destination), name], destination) for name, entry in written.items())
+    readings = read_many([(destination, name) for name in touched], workers)
+    steps: list[UndoStep] = []
+    is_open = False
+    for name, entry in touched.items():
+        reading = readings[id(destination), name]
+        if entry.after is not None:
+            steps.append(_step(name, entry, reading, destination))
+        elif (step := _doubtful(name, entry, reading, is_resumable=run.is_resumable)) is not None:
+            steps.append(step)
+            is_open = True
+    return tuple(map(_waiting, steps)) if is_open and run.is_resumable else tuple(steps)
 
 
 def apply_undo(
@@ -94,6 +110,26 @@ def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter) 
     if deletes:
         return _deletion(name, entry, reading)
     return _restoration(name, entry, reading, destination)
+
+
+def _doubtful(name: str, entry: Entry, reading: Reading, *, is_resumable: bool) -> UndoStep | None:
+    """A write that was begun and never noted; nothing where the store shows that it was not stored."""
+    if isinstance(reading, SoftDeletedError | NotFoundError):
+        return None
+    if isinstance(reading, StoreError):
+        return UndoStep(name, UndoKind.REFUSE, entry.keys, None, reading.reason, reading.remedy)
+    if reading.version in {entry.before, entry.planned_before}:
+        return None
+    reason = f"the run was stopped while it wrote this: version {reading.version} may be its own or another writer's"
+    remedy = _SETTLE if is_resumable else "decide by hand whose it is"
+    return UndoStep(name, UndoKind.REFUSE, entry.keys, reading.version, reason, remedy)
+
+
+def _waiting(step: UndoStep) -> UndoStep:
+    if step.kind not in {UndoKind.RESTORE, UndoKind.DELETE}:
+        return step
+    reason = "another write of the run is not settled yet"
+    return replace(step, kind=UndoKind.REFUSE, reason=reason, remedy=_SETTLE, current=None, earlier=None)
 
 
 def _deletion(name: str, entry: Entry, current: RemoteSecret) -> UndoStep:
@@ -147,9 +183,11 @@ def _undone(step: UndoStep, destination: SecretWriter, notes: Notes) -> Result:
             version = destination.restore(step.earlier, step.current).version
         else:
             destination.soft_delete(step.name, step.current.version)
-        notes.journal.undo(step.name, "done", version)
         action = "restore" if step.earlier is not None else "delete"
-        notes.wrote(destination, step.name, step.keys, version or step.version, action)
+        try:
+            notes.wrote(destination, step.name, step.keys, version or step.version, action)
+        finally:
+            notes.journal.undo(step.name, "done", version)
     except StoreError as error:
         state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
         return Result(step.name, state, None, (), error.code, error.reason, error.remedy)

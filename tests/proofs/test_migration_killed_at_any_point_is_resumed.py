@@ -96,3 +96,42 @@ def test_a_resumed_run_is_narrowed_to_what_it_planned(world: World) -> None:
     assert world.azure.versions("github-app-key") == []
     assert world.migrate("--apply").code == 0
     assert world.azure.value("github-app-key") == "pem"
+
+
+STORED = """
+import os, signal, sys
+from compiler.cli.main import main
+from compiler.operations.journal import Journal
+from compiler.operations.audit import AuditLog
+
+def dying(self, *_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Journal.written = AuditLog.record = dying
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_killed_after_a_write_and_before_any_note_of_it_neither_undo_nor_audit_forgets_it(world: World) -> None:
+    world.fill()
+    audit = ("--audit", str(world.root / "audit.jsonl"))
+    assert world.process(STORED, "migrate", "prod", "--to", "azure", "--apply", *audit).returncode == KILLED
+    stored = {name: versions for name, versions in world.azure_versions().items() if versions}
+    assert stored
+    (journal,) = world.journals()
+    undone = world.run("migrate", "prod", "--undo", journal.stem, "--apply", "--quiet")
+    assert undone.code == 1
+    assert "the run was stopped while it wrote this" in undone.out
+    assert "run the same migration again" in undone.out
+
+    assert world.migrate("--apply", *audit).code == 0
+    lines = [json.loads(line) for line in (world.root / "audit.jsonl").read_text("utf-8").splitlines()]
+    noted = {(line["name"], line["action"], line["version"], tuple(line["properties"])) for line in lines}
+    after = world.azure_versions()
+    assert noted == {
+        ("agents-github", "create", *after["agents-github"], ("GITHUB_TOKEN",)),
+        ("agents-jira", "create", *after["agents-jira"], ("JIRA_TOKEN", "JIRA_URL")),
+    }
+    assert len(lines) == 2
+    assert world.run("migrate", "prod", "--undo", journal.stem, "--apply", "--quiet").code == 0
+    assert all(world.azure.server.state._secrets[name].phase != "active" for name in after)

@@ -122,7 +122,7 @@ def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
     run.entries["agents-jira"] = Entry("create", None, recover=False, state="started", maybe_stored=True)
     found = plan(environment, ends, run)
     assert (found.writes, found.left_out) == ((), ("agents-github",))
-    assert found.adopted == (Adopted("agents-jira", "v1"),)
+    assert found.adopted == (Adopted("agents-jira", "v1", action="create"),)
 
 
 def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(

@@ -91,3 +91,10 @@ def test_what_is_not_wholly_there_is_not_adopted() -> None:
     steps = (step("a", Kind.KEEP), step("a", Kind.CONFLICT))
     left = narrowed(plan(steps), run(a=entry("v1", state="started")), {"a": "v2"})
     assert left.adopted == ()
+
+
+def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
+    others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
+    kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
+    left = narrowed(plan((others, kept)), run(a=entry("v1", state="started")), {"a": "v2"})
+    assert left.adopted == (Adopted("a", "v2", ("property",), "update"),)

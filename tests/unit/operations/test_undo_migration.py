@@ -10,7 +10,7 @@ from compiler.operations.audit import AuditLog
 from compiler.operations.journal import Entry, Journal, Run
 from compiler.operations.migration import Options, Outcome, Plan, State
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, DisabledError, UnavailableError
 from tests.unit.operations.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
@@ -186,3 +186,48 @@ def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.Mo
     store = two_versions()
     assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.FAILED
     assert len(store.versions["a"]) == 2
+
+
+def begun(before: str | None, kind: str = "create") -> Entry:
+    return Entry(kind, before, recover=False, keys=("A",), before=before, state="started", maybe_stored=True)
+
+
+def test_while_it_is_open_what_the_run_stored_nothing_is_undone(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    steps = plan_undo(run, store)
+    assert [step.kind for step in steps] == [UndoKind.REFUSE, UndoKind.REFUSE]
+    assert "version v1 may be its own" in steps[1].reason
+    assert all("run the same migration again" in step.remedy for step in steps)
+    assert undo(tmp_path, run, store).count(State.CONFLICT) == 2
+    assert {method for method, _ in store.calls} == {"read", "read_version"}
+
+
+def test_what_cannot_be_settled_any_more_stops_nothing_else() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    run.ended = "conflict"
+    steps = plan_undo(run, store)
+    assert [step.kind for step in steps] == [UndoKind.RESTORE, UndoKind.REFUSE]
+    assert steps[1].remedy == "decide by hand whose it is"
+
+
+def test_a_begun_write_that_the_store_does_not_show_needs_no_undo() -> None:
+    store = two_versions()
+    store.seed("c", A="x")
+    store.deleted.add("c")
+    run = run_of(a=begun("v2", "update"), b=begun(None), c=begun(None), d=updated(after=None))
+    assert plan_undo(run, store) == ()
+
+
+def test_a_begun_write_that_cannot_be_looked_at_is_refused() -> None:
+    store = two_versions()
+
+    def before(_method: str, name: str) -> None:
+        raise DisabledError(store.place(name), Action.READ, "it is disabled", "enable it")
+
+    store.before = before
+    (step,) = plan_undo(run_of(a=begun(None)), store)
+    assert (step.kind, step.reason, step.remedy) == (UndoKind.REFUSE, "it is disabled", "enable it")
