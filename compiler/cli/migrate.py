@@ -241,7 +241,7 @@ class _Migrate:
 
     @staticmethod
     def _write_json(content: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
 def _identity(environment: Environment, to: Store, source: Store | None, options: Options) -> dict[str, Any]:

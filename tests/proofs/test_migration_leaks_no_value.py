@@ -63,3 +63,11 @@ def test_proof_2_no_output_journal_audit_or_file_holds_a_value(world: World) -> 
     for path in files:
         text = path.read_text("utf-8")
         assert not [form for form in forms() if form in text], path
+
+
+def test_a_name_in_a_store_cannot_steer_the_terminal_that_shows_the_json_report(world: World) -> None:
+    world.fill()
+    world.put("agents/github", {"GITHUB_TOKEN": "x", "\x1b[2J\x9b2J\u202eevil": "y"})
+    done = world.migrate("--format", "json")
+    assert done.out.replace("\n", "").isprintable()
+    assert done.report["extras"][0]["property"] == "\x1b[2J\x9b2J\u202eevil"
