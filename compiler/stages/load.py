@@ -129,8 +129,6 @@ class _Builder:
         event = next(events)
         if not isinstance(event, yaml.StreamEndEvent):
             self._refuse_event(event, "a file holds one document")
-        if root.value is None and root.is_empty:
-            root = Node({}, self._source, 0, 0)
         return Document(self._source, root, tuple(self._ambiguous), tuple(self._suspects), self._nulls)
 
     def _events(self) -> Iterator[yaml.Event]:
