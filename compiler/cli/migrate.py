@@ -24,7 +24,7 @@ from compiler.operations.migration_routes import store_named
 from compiler.operations.plan_migration import plan_migration
 from compiler.operations.run_lock import RunLock
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
-from compiler.render.migration import blocked_reason, plan_lines, report, result_line, undo_lines, undo_report
+from compiler.render.migration import blocked_reason, plan_end, plan_lines, report, result_line, undo_lines, undo_report
 from compiler.stores.stringify import RULE
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Migrate:
         if not arguments.apply:
             plan = plan_migration(self._environment, to, source, stores, options)
             code = OK if plan.is_clean else FOUND
-            return self._show_plan(plan, None, code, "nothing was written; --apply writes this plan")
+            return self._show_plan(plan, None, code, plan_end(plan, continue_on_error=arguments.continue_on_error))
         return self._migrate_locked(stores, to, source, options)
 
     def _migrate_locked(self, stores: LiveStores, to: Store, source: Store | None, options: Options) -> int:

@@ -36,6 +36,8 @@ def plan_lines(plan: Plan, *, colour: bool = False) -> Iterator[str]:
             yield f"            {printable(step.reason)}{help_text}"
     for secret, why in plan.skipped:
         yield f"  skipped   {printable(secret)}: {printable(why)}"
+    if plan.skipped and not plan.steps:
+        yield "name the store to copy from with --from"
     if plan.extras and not plan.options.all_properties:
         yield "properties that no key of the catalogue names, left out without --all-properties:"
         yield from (f"  {_shown(place)}" for place in plan.extras)
@@ -123,6 +125,17 @@ def blocked_reason(plan: Plan) -> str:
     what = "1 key stops" if count == 1 else f"{count} keys stop"
     rest = any(step.kind in WRITING for step in plan.steps)
     return f"nothing was written: {what} this plan" + ("; --continue-on-error writes the rest" if rest else "")
+
+
+def plan_end(plan: Plan, *, continue_on_error: bool) -> str:
+    """The last line of a plan that is only shown: what --apply would make of it."""
+    if plan.is_blocked and not continue_on_error:
+        return blocked_reason(plan)
+    return (
+        "nothing was written; --apply writes this plan"
+        if plan.writes
+        else "nothing was written: there is nothing to write"
+    )
 
 
 def _outcome(outcome: Outcome | None) -> dict[str, Any]:

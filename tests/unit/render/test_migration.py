@@ -6,6 +6,7 @@ from compiler.operations.migration import Kind, Location, OnConflict, Options, O
 from compiler.operations.undo_migration import UndoKind, UndoStep
 from compiler.render.migration import (
     blocked_reason,
+    plan_end,
     plan_lines,
     report,
     result_line,
@@ -69,6 +70,22 @@ def test_an_empty_plan_says_so_and_names_are_made_printable() -> None:
     empty = Plan("prod", "a\nb", "https://a", {}, Options(), (), ())
     assert summary(empty) == "plan: nothing to move; 0 remote secrets to write"
     assert next(iter(plan_lines(empty))) == 'to   "a\\x0ab" at https://a'
+
+
+def test_the_last_line_of_a_plan_says_what_apply_would_do() -> None:
+    assert plan_end(PLAN, continue_on_error=False) == blocked_reason(PLAN)
+    assert plan_end(PLAN, continue_on_error=True) == "nothing was written; --apply writes this plan"
+    empty = Plan("prod", "azure", "https://a", {}, Options(), (), ())
+    assert plan_end(empty, continue_on_error=False) == "nothing was written: there is nothing to write"
+
+
+def test_where_every_secret_reads_the_destination_the_way_to_name_a_source_is_told() -> None:
+    skipped = Plan("prod", "azure", "https://a", {}, Options(), (), (), skipped=(("github", "it reads it already"),))
+    assert list(plan_lines(skipped))[1:] == [
+        "  skipped   github: it reads it already",
+        "name the store to copy from with --from",
+        "plan: nothing to move; 0 remote secrets to write",
+    ]
 
 
 def test_why_a_plan_is_not_applied() -> None:
