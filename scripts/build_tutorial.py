@@ -30,7 +30,7 @@ BLOCK = re.compile(r"(```console\n)(.*?)(?=```)", re.DOTALL)
 # What the page writes for the servers that are started for it.
 KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
 STAND_INS = (
-    (re.compile(r"\b[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\b"), "20250131T120000Z-4fa1c2"),
+    (re.compile(r"\b[0-9]{8}-[0-9]{6}-[0-9a-f]{6}\b"), "20250131-120000-4fa1c2"),
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
 )

@@ -48,8 +48,8 @@ def test_one_shell_runs_all_lines_and_each_line_has_its_own_output(tmp_path: Pat
 def test_what_differs_from_run_to_run_is_made_steady() -> None:
     version = "0123456789abcdef0123456789abcdef"
     text = (
-        f"run 20261125T130630Z-cbf69a at https://localhost:4 and http://127.0.0.1:5\n1/2 b, version {version}\n2/2 a\n"
+        f"run 20261125-130630-cbf69a at https://localhost:4 and http://127.0.0.1:5\n1/2 b, version {version}\n2/2 a\n"
     )
     assert steady(text, "https://localhost:4", "http://127.0.0.1:5") == (
-        f"run 20250131T120000Z-4fa1c2 at {KEY_VAULT} and {OPENBAO}\n1/2 a\n2/2 b, version 0f3c…\n"
+        f"run 20250131-120000-4fa1c2 at {KEY_VAULT} and {OPENBAO}\n1/2 a\n2/2 b, version 0f3c…\n"
     )
