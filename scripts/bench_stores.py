@@ -365,7 +365,7 @@ same run ({PROCESSES} of them, extended to all). It compares nothing and reads n
 
 What it took, and the share of the stores' clients (hvac over urllib3, azure-keyvault-secrets, with the adapters around
 them). The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds grow, processor
-seconds do not.
+seconds do not. Python computes in one thread at a time, so that no operation takes less wall than processor time.
 
 {listed}
 
