@@ -43,6 +43,7 @@ class Entry:
     state: str = "planned"
     maybe_stored: bool = False
     undo: str | None = None
+    slipped: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -216,6 +217,7 @@ def _take(run: Run, line: Mapping[str, Any]) -> None:
         if entry.state == "started" or ("before" in line and entry.before is None):
             entry.before = line.get("before")
         entry.after = line.get("after", entry.after)
+        entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

@@ -107,6 +107,10 @@ def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter) 
         return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it is deleted already")
     if isinstance(reading, StoreError):
         return UndoStep(name, UndoKind.REFUSE, entry.keys, entry.after, reading.reason, reading.remedy)
+    if entry.slipped and reading.version == entry.after:
+        # What stood there last before the run's version is theirs, not what the run had read.
+        reason = f"another writer's version {', '.join(entry.slipped)} is covered by the run's, {entry.after}"
+        return UndoStep(name, UndoKind.REFUSE, entry.keys, reading.version, reason, "put that version back by hand")
     if deletes:
         return _deletion(name, entry, reading)
     return _restoration(name, entry, reading, destination)

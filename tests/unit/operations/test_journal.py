@@ -153,3 +153,11 @@ def test_an_identity_tells_where_what_and_how() -> None:
     assert one == identity_of({"only": []}, "prod", "https://a", None)
     assert one != identity_of({"only": ["github"]}, "prod", "https://a", None)
     assert one != identity_of({"only": []}, "prod", "https://a", "vault")
+
+
+def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.written("a", None, "v2", ("v1",))
+    journal.settled(Result("a", State.CONFLICT, "v2", ("v1",), "conflict"))
+    journal.close()
+    assert find_run(tmp_path, FIRST).entries["a"].slipped == ("v1",)

@@ -231,3 +231,14 @@ def test_a_begun_write_that_cannot_be_looked_at_is_refused() -> None:
     store.before = before
     (step,) = plan_undo(run_of(a=begun(None)), store)
     assert (step.kind, step.reason, step.remedy) == (UndoKind.REFUSE, "it is disabled", "enable it")
+
+
+@pytest.mark.parametrize("kind", ["create", "update"])
+def test_where_another_writers_version_is_covered_neither_is_taken_away(kind: str) -> None:
+    store = MemoryStore()
+    for value in ("theirs", "ours"):
+        store.seed("a", A=value)
+    entry = Entry(kind, "v0", recover=False, keys=("A",), before="v0", after="v2", slipped=("v1",))
+    (step,) = plan_undo(run_of(a=entry), store)
+    assert step.kind is UndoKind.REFUSE
+    assert "another writer's version v1 is covered by the run's, v2" in step.reason
