@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from compiler.model.diagnostic import Severity
+from compiler.rules import RULES
+from compiler.rules.input_rules import INPUT_RULES
+from compiler.rules.interface import Scope
+
+COMPILER = Path(__file__).resolve().parents[3] / "compiler"
+
+
+def test_each_is_an_error_without_a_check_that_nobody_may_waive() -> None:
+    for rule in INPUT_RULES:
+        assert (rule.severity, rule.scope, rule.check, rule.waivable) == (Severity.ERROR, Scope.INPUT, None, False)
+
+
+def test_each_page_has_a_summary_an_example_and_a_way_out() -> None:
+    for rule in INPUT_RULES:
+        assert rule.summary.endswith("."), rule.id
+        parts = rule.page.strip().split("\n\n")
+        assert any(part.startswith("    ") for part in parts), rule.id
+        assert not parts[-1].startswith("    "), rule.id
+
+
+def test_none_has_the_id_of_a_rule_with_a_file() -> None:
+    assert not {rule.id for rule in INPUT_RULES} & {rule.id for rule in RULES}
+
+
+def test_each_is_reported_somewhere_in_the_compiler() -> None:
+    sources = "\n".join(path.read_text("utf-8") for path in COMPILER.rglob("*.py") if path.name != "input_rules.py")
+    reported = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))
+    assert {rule.id for rule in INPUT_RULES} <= reported
