@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.where import path_to, waiver_scope
+from compiler.rules.where import paths_below, waiver_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,10 @@ _FORMS = (
 
 
 def check(document: Document) -> Iterator[Finding]:
+    paths = paths_below(document.root) if document.ambiguous else {}
     for node in document.ambiguous:
         text = node.value
-        path = path_to(document.root, node)
+        path = paths.get(id(node))
         # What the schema refused was taken out, and reported for what it is.
         if not isinstance(text, str) or path is None:
             continue

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.where import path_to, waiver_scope
+from compiler.rules.where import paths_below, waiver_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +37,10 @@ _HELP = "put it into a store and write its name here; if it was ever committed, 
 
 
 def check(document: Document) -> Iterator[Finding]:
+    paths = paths_below(document.root) if document.suspects else {}
     for node in document.suspects:
         if isinstance(node.value, str) and looks_like_credential(node.value):
-            scope = waiver_scope(path_to(document.root, node))
+            scope = waiver_scope(paths.get(id(node)))
             yield Finding("this value looks like a credential", node, help=_HELP, conceals=(node.span,), scope=scope)
     yield from _keys(document.root, ())
 

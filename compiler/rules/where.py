@@ -15,19 +15,19 @@ def top_of(document: Document) -> Span:
     return Span(document.source, document.root.start, document.root.start)
 
 
-def path_to(root: Node, sought: Node) -> tuple[str, ...] | None:
-    """The keys from `root` down to `sought`, by identity; nothing where it is not in the tree.
+def paths_below(root: Node) -> dict[int, tuple[str, ...]]:
+    """The keys from `root` down to each node of its tree, by the node's `id`, which the tree keeps alive.
 
-    Slow, so for findings only, which are rare.
+    One walk for all findings of a file, and only where there are any: a hostile file has as many as it has values.
     """
+    paths: dict[int, tuple[str, ...]] = {}
     stack: list[tuple[Node, tuple[str, ...]]] = [(root, ())]
     while stack:
         node, path = stack.pop()
-        if node is sought:
-            return path
+        paths[id(node)] = path
         stack.extend((item, path) for item in node.items)
         stack.extend((child, (*path, key)) for key, child in node.children.items())
-    return None
+    return paths
 
 
 def waiver_scope(path: tuple[str, ...] | None) -> tuple[str, ...]:

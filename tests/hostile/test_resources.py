@@ -100,6 +100,8 @@ def test_50_megabytes_are_not_even_read(project: Path) -> None:
         ("labels:\n" + lines(15_000, '  k#: "-"\n'), "invalid-kubernetes-name"),
         ("secrets:\n" + lines(10_000, "  k#: {}\n"), "unknown-secret"),
         ("extends: [" + lines(30_000, "k#, ") + "]\n", "unknown-layer"),
+        ("annotations:\n" + lines(20_000, "  k#: no\n"), "ambiguous-scalar"),
+        ("annotations:\n" + lines(10_000, "  k#: ghp_" + "0123456789" * 4 + "\n"), "secret-in-config"),
     ],
 )
 def test_of_many_mistakes_the_first_hundred_are_said(project: Path, text: str, rule: str) -> None:

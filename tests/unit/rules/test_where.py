@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.source import Span
-from compiler.rules.where import path_to, top_of, waiver_scope
+from compiler.rules.where import paths_below, top_of, waiver_scope
 from compiler.stages.load import load_text
 
 
@@ -14,15 +14,16 @@ def test_the_top_of_a_file_is_where_it_begins_to_say_something() -> None:
     assert top_of(document).where == "a.yaml:2:1"
 
 
-def test_finds_the_path_to_a_node_by_identity() -> None:
+def test_knows_the_path_to_each_node_by_identity() -> None:
     document, _ = load_text("a.yaml", "a: {b: [x, x]}\nc: x\n")
     other, _ = load_text("a.yaml", "a: {b: [x, x]}\nc: x\n")
     assert document is not None
     assert other is not None
-    assert path_to(document.root, document.root.nearest("a", "b").items[1]) == ("a", "b")
-    assert path_to(document.root, document.root.nearest("c")) == ("c",)
-    assert path_to(document.root, document.root) == ()
-    assert path_to(document.root, other.root.nearest("c")) is None
+    paths = paths_below(document.root)
+    assert paths[id(document.root.nearest("a", "b").items[1])] == ("a", "b")
+    assert paths[id(document.root.nearest("c"))] == ("c",)
+    assert paths[id(document.root)] == ()
+    assert id(other.root.nearest("c")) not in paths
 
 
 @pytest.mark.parametrize(
