@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 
-# Units of Go's time.ParseDuration, in seconds.
+# Units of Go's time.ParseDuration, in nanoseconds.
+_SECOND = 10**9
 _UNITS = {
-    "ns": Fraction(1, 10**9),
-    "us": Fraction(1, 10**6),
-    "µs": Fraction(1, 10**6),
-    "μs": Fraction(1, 10**6),
-    "ms": Fraction(1, 1000),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": _SECOND,
+    "m": 60 * _SECOND,
+    "h": 3600 * _SECOND,
 }
 _PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
 _WHOLE = re.compile(rf"(?:{_PART})+", re.ASCII)
 _PARTS = re.compile(_PART, re.ASCII)
 # Go counts nanoseconds in 64 bits: a little over 292 years.
-_LONGEST = Fraction(2**63 - 1, 10**9)
+_LONGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,14 @@ def parse_duration(text: str) -> Duration | None:
     """
     if not _WHOLE.fullmatch(text):
         return None
-    total = sum((Fraction(amount) * _UNITS[unit] for amount, unit in _PARTS.findall(text)), Fraction())
-    if total <= 0 or total > _LONGEST or total.denominator != 1:
+    parts = [(*amount.partition(".")[::2], unit) for amount, unit in _PARTS.findall(text)]
+    # Whole numbers only: all fractions are brought to the digits of the longest.
+    digits = max(len(fraction) for _, fraction, _ in parts)
+    total = sum(int(f"{whole}{fraction:0<{digits}}" or 0) * _UNITS[unit] for whole, fraction, unit in parts)
+    second = _SECOND * 10**digits
+    if total <= 0 or total > _LONGEST * 10**digits or total % second:
         return None
-    minutes, seconds = divmod(int(total), 60)
+    minutes, seconds = divmod(total // second, 60)
     hours, minutes = divmod(minutes, 60)
     canonical = f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
-    return Duration(float(total), canonical)
+    return Duration(float(total // second), canonical)

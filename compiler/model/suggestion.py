@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ def closest(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word most like `word`, or nothing where none is like it."""
     if len(word) > _LONGEST_WORD:
         return None
+    # Only a mistake needs it, and most runs have none.
+    from difflib import get_close_matches  # noqa: PLC0415
+
     choices = list(allowed)
     by_folded = {choice.casefold(): choice for choice in reversed(choices)}
     found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)

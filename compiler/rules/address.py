@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 # What nearly every address looks like; it needs no closer look.
@@ -50,6 +49,11 @@ def is_loopback(host: str) -> bool:
     """Whether `host` is the machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    if not host[-1:].isdigit() and ":" not in host:
+        return False
+    # Addresses by number are rare, and every run would pay for the import.
+    from ipaddress import ip_address  # noqa: PLC0415
+
     try:
         return ip_address(host).is_loopback
     except ValueError:
