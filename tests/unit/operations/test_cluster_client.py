@@ -97,7 +97,7 @@ def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
     assert caught.value.permission == permission
     assert caught.value.remedy
     assert caught.value.__context__ is None
-    assert "body-4711" not in str(caught.value)
+    assert "body-horseshoe" not in str(caught.value)
 
 
 def test_nobody_listening_is_said(environ: dict[str, str]) -> None:
@@ -111,10 +111,10 @@ def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_th
 ) -> None:
     with pytest.raises(ClusterError, match="no usable kubeconfig"):
         KubernetesCluster(environ, "nowhere")
-    (tmp_path / "kubeconfig.json").write_text("users: [{token: cluster-token-4711", "utf-8")
+    (tmp_path / "kubeconfig.json").write_text("users: [{token: cluster-token-horseshoe", "utf-8")
     with pytest.raises(ClusterError, match="no usable kubeconfig") as caught:
         KubernetesCluster(environ)
-    assert "4711" not in str(caught.value)
+    assert "horseshoe" not in str(caught.value)
 
 
 def test_without_a_kubeconfig_a_pods_own_account_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
