@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from compiler.stores.errors import (
+    ForbiddenCause,
     ForbiddenError,
     MissingDependencyError,
     RedirectRefusedError,
     StoreError,
+    ThrottledError,
     TlsFailureError,
     UnauthenticatedError,
     UnavailableError,
@@ -19,53 +21,114 @@ from compiler.stores.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from compiler.stores.interface import RemoteSecret, SecretReader
 
     Reading = RemoteSecret | StoreError
 
-# What says that no other name of this store would be answered either.
-_OF_THE_STORE = (
-    MissingDependencyError,
-    RedirectRefusedError,
-    TlsFailureError,
-    UnauthenticatedError,
+WORKERS = 16
+# The store gave no answer to the question, whichever secret it was about.
+_SILENT = (
     UnavailableError,
+    ThrottledError,
+    TlsFailureError,
+    RedirectRefusedError,
+    MissingDependencyError,
     UnexpectedReplyError,
-    UnsupportedEngineError,
-    WrongMountError,
+    UnauthenticatedError,
 )
+_ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOWN})
+
+
+def is_silence(error: StoreError) -> bool:
+    """Whether the store told nothing about its secrets: unreachable, not itself, or closed to the caller."""
+    return isinstance(error, _SILENT)
+
+
+def is_of_store(error: StoreError) -> bool:
+    """Whether every other secret of the store would meet the same error."""
+    if isinstance(error, ForbiddenError):
+        return error.cause in _ALL_FORBIDDEN
+    return is_silence(error) or isinstance(error, WrongMountError | UnsupportedEngineError)
+
+
+class _StoreReads:
+    """What the names of one store hold. A store that fails as a whole is not asked again: each question may wait."""
+
+    def __init__(self, reader: SecretReader) -> None:
+        self._reader = reader
+        self._failure: StoreError | None = None
+
+    def read(self, name: str) -> Reading:
+        if self._failure is not None:
+            return self._failure
+        try:
+            return self._reader.read(name)
+        except StoreError as error:
+            if is_of_store(error):
+                self._failure = error
+            return error
+
+
+class _Asking:
+    """Names of stores being asked, each once.
+
+    The first name of each store goes ahead, in the caller's thread: it logs in and finds out whether the store is
+    there at all, and whoever waits for one that is not can interrupt it.
+    """
+
+    def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
+        self.found: dict[tuple[SecretReader, str], Reading] = {}
+        self._stores: dict[SecretReader, _StoreReads] = {}
+        self._rest: list[tuple[SecretReader, str]] = []
+        self._firsts: list[tuple[SecretReader, str]] = []
+        for pair in dict.fromkeys(wanted):
+            (self._rest if pair[0] in self._stores else self._firsts).append(pair)
+            self._stores.setdefault(pair[0], _StoreReads(pair[0]))
+
+    def first(self) -> Iterator[Reading]:
+        for pair in self._firsts:
+            self.found[pair] = self._read(pair)
+            yield self.found[pair]
+
+    def rest(self, workers: int) -> None:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
+        try:
+            self.found |= zip(self._rest, pool.map(self._read, self._rest), strict=True)
+        finally:
+            # After an interrupt nobody waits for questions that have not been asked yet.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, pair: tuple[SecretReader, str]) -> Reading:
+        return self._stores[pair[0]].read(pair[1])
+
+
+def read_all(
+    wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
+) -> dict[tuple[SecretReader, str], Reading]:
+    """What stands under each name, by at most `workers` threads. Whatever a store refuses is told at its names."""
+    asking = _Asking(wanted)
+    list(asking.first())
+    asking.rest(workers)
+    return asking.found
 
 
 def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[int, str], Reading]:
-    """Return what stands under each (`id` of the adapter, name), read once.
+    """What stands under each (`id` of the adapter, name), for those who can do without none of the stores.
 
     Raises the StoreError of a store that cannot be used at all: one that does not answer its first request, or that
     forbids every one.
     """
-    by_store: dict[int, tuple[SecretReader, list[str]]] = {}
-    for reader, name in wanted:
-        names = by_store.setdefault(id(reader), (reader, []))[1]
-        if name not in names:
-            names.append(name)
-    found: dict[tuple[int, str], Reading] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        for key, (reader, names) in by_store.items():
-            # The first one alone: a dead store costs its patience once, and no thread starts without a token.
-            first = _read(reader, names[0])
-            if isinstance(first, _OF_THE_STORE):
-                raise first
-            rest = pool.map(_read, [reader] * (len(names) - 1), names[1:])
-            readings = [first, *rest]
-            if all(isinstance(reading, ForbiddenError) for reading in readings) and isinstance(first, StoreError):
-                raise first
-            found |= {(key, name): reading for name, reading in zip(names, readings, strict=True)}
-    return found
-
-
-def _read(reader: SecretReader, name: str) -> Reading:
-    try:
-        return reader.read(name)
-    except StoreError as error:
-        return error
+    asking = _Asking(wanted)
+    for reading in asking.first():
+        if isinstance(reading, StoreError) and is_of_store(reading):
+            raise reading
+    asking.rest(workers)
+    by_store: dict[SecretReader, list[Reading]] = {}
+    for (reader, _), reading in asking.found.items():
+        by_store.setdefault(reader, []).append(reading)
+    for readings in by_store.values():
+        if isinstance(readings[0], ForbiddenError) and all(isinstance(each, ForbiddenError) for each in readings):
+            raise readings[0]
+    return {(id(reader), name): reading for (reader, name), reading in asking.found.items()}

@@ -14,7 +14,7 @@ from compiler.operations.eso_resolution import (
     resolve,
 )
 from compiler.operations.live import NoAddressError
-from compiler.operations.remote_reading import WORKERS, is_of_store, is_silence, read_all
+from compiler.operations.read_many import WORKERS, is_of_store, is_silence, read_all
 from compiler.operations.verify_findings import (
     KeyFinding,
     date_finding,
@@ -102,7 +102,7 @@ def verify(
     findings = _Findings()
     readers = _open(references, stores, findings)
     wanted = _names(references, readers, findings)
-    answers = read_all(_by_reader(wanted), workers)
+    answers = read_all(wanted, workers)
     moment = now if now is not None else datetime.now(UTC)
     for pair, asking in wanted.items():
         answer = answers[pair]
@@ -173,7 +173,7 @@ def _judge(
         try:
             value = resolve(reference.store.provider, remote, reference.property, by_name=reference.by_name)
         except UnprovenReferenceError as error:
-            findings.add([reference], KeyFinding("unproven-reference", str(error)).diagnostic(reference))
+            findings.add([reference], KeyFinding("unproven-reference", f"cannot be resolved: {error}").diagnostic(reference))
             continue
         for found in value_findings(reference, value):
             if found.rule == "not-json":
@@ -199,13 +199,6 @@ def _report_store(
                 by_store.setdefault(reference.store, []).append(reference)
     for store, asking in by_store.items():
         findings.add(asking, of_store(store, asking, error))
-
-
-def _by_reader(wanted: Iterable[tuple[SecretReader, str]]) -> dict[SecretReader, list[str]]:
-    names: dict[SecretReader, list[str]] = {}
-    for reader, name in wanted:
-        names.setdefault(reader, []).append(name)
-    return names
 
 
 def _by_secret(references: Iterable[Reference]) -> list[list[Reference]]:

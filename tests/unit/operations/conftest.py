@@ -62,7 +62,7 @@ secrets:
 """
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryStore:
     """A SecretWriter over a dictionary. `failures` are raised for their name and method, `writes` are the names."""
 
