@@ -13,7 +13,7 @@ from compiler.stores.members import array_items, object_members
 from compiler.stores.secret import JsonKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from compiler.stores.secret import Secret
 
@@ -22,6 +22,8 @@ _THIS = "@this"
 _MODIFIERS = frozenset(
     "pretty ugly reverse flatten join valid keys values tostr fromstr group dig".split()  # noqa: SIM905 - a list of words
 )
+_MODIFIER = re.compile(r"@([A-Za-z]+)")
+# Several paths in one, and literals.
 _OTHER_SYNTAX = ("{", "[", "!")
 
 
@@ -31,77 +33,98 @@ class UnprovenPathError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One component; `pattern` where it has a wildcard, `name` is then not used. `rest` is the path after it."""
+    """One component; `pattern` where it has a wildcard, `name` is then not used."""
 
     name: str
     pattern: re.Pattern[str] | None
-    rest: str | None
+    is_escaped: bool
 
 
 def find(document: Secret, path: str) -> Secret | None:
     """The value at `path` of `document`; a null is a value too. Raises UnprovenPathError."""
-    if path.startswith(".."):
-        raise UnprovenPathError
-    part = _first(path)
-    if part.pattern is None and part.name == _THIS and path.startswith(_THIS):
-        return document if part.rest is None else find(document, part.rest)
-    _refuse_other_syntax(path)
+    found: Secret | None = document
+    # All of the path first: other syntax has a result of its own where what stands before it leads nowhere.
+    for section in tuple(_sections(path)):
+        # A pipe takes what stands before it as decided: a wildcard does not go on when the rest leads nowhere.
+        found = _reached(found, section) if found is not None else None
+    return found
+
+
+def _reached(document: Secret, section: Sequence[_Part]) -> Secret | None:
+    if not section:
+        return document
+    part, rest = section[0], section[1:]
     if document.kind is JsonKind.ARRAY:
-        return _found_in_array(document, part)
+        return _reached_in_array(document, part, rest)
     for name, value in object_members(document).items():
         if part.pattern.fullmatch(name) if part.pattern is not None else name == part.name:
-            found = _further(value, part.rest)
+            found = _reached(value, rest)
             if found is not None:
                 return found
     return None
 
 
-def _found_in_array(document: Secret, part: _Part) -> Secret | None:
-    if part.name.startswith("#"):
+def _reached_in_array(document: Secret, part: _Part, rest: Sequence[_Part]) -> Secret | None:
+    # gjson knows no escapes in an array's part of the path: a dot behind a backslash ends it there.
+    if part.name.startswith("#") or part.is_escaped:
         raise UnprovenPathError
     if part.pattern is not None or not (part.name.isascii() and part.name.isdigit()):
         return None
     items, index = array_items(document), int(part.name[:9])
-    return _further(items[index], part.rest) if index < len(items) else None
+    return _reached(items[index], rest) if index < len(items) else None
 
 
-def _further(value: Secret, rest: str | None) -> Secret | None:
-    return value if rest is None else find(value, rest)
+def _sections(path: str) -> Iterator[tuple[_Part, ...]]:
+    """What stands between pipes, as components. A dot beside `@this` is a pipe too, and `@this` itself no component."""
+    section: list[_Part] = []
+    start, is_first = 0, True
+    for end in _ends(path):
+        _refuse_other_syntax(path, start, is_first=is_first)
+        text = path[start:end]
+        if text != _THIS:
+            section.append(_part(text))
+        is_first = text == _THIS or path[end : end + 1] == "|"
+        if is_first:
+            yield tuple(section)
+            section = []
+        start = end + 1
+    yield tuple(section)
 
 
-def _refuse_other_syntax(path: str) -> None:
-    if path.startswith(_OTHER_SYNTAX):
+def _ends(path: str) -> Iterator[int]:
+    """Where each component ends: at a dot or a pipe without a backslash before it, and at the path's end."""
+    index = 0
+    while index < len(path):
+        if path[index] in ".|":
+            yield index
+        index += 2 if path[index] == "\\" else 1
+    yield len(path)
+
+
+def _refuse_other_syntax(path: str, start: int, *, is_first: bool) -> None:
+    if path.startswith(_OTHER_SYNTAX, start) or (is_first and path.startswith("..", start)):
         raise UnprovenPathError
-    modifier = re.match(r"@([A-Za-z]+)", path)
-    if modifier is not None and (modifier[1] in _MODIFIERS or path.startswith(f"{_THIS}:")):
+    modifier = _MODIFIER.match(path, start)
+    if modifier is not None and (modifier[1] in _MODIFIERS or path.startswith(f"{_THIS}:", start)):
         raise UnprovenPathError
 
 
-def _first(path: str) -> _Part:
-    """The path's first component. A dot and a pipe both end it: they differ for arrays of results only."""
-    characters, is_wild, is_escaped, end = list[str](), False, False, len(path)
-    for index, character, escaped in _characters(path):
-        if not escaped and character in ".|":
-            end = index
-            break
-        is_wild = is_wild or (not escaped and character in "*?")
-        is_escaped = is_escaped or escaped
-        characters.append(character)
+def _part(text: str) -> _Part:
+    characters, is_wild, is_escaped = list[str](), False, False
+    index = 0
+    while index < len(text):
+        escapes = text[index] == "\\"
+        index += escapes
+        is_escaped = is_escaped or escapes
+        if index < len(text):
+            is_wild = is_wild or (not escapes and text[index] in "*?")
+            characters.append(text[index])
+        index += 1
     if is_wild and is_escaped:
         # gjson's matching of an escaped wildcard beside a wildcard has changed between its versions.
         raise UnprovenPathError
     name = "".join(characters)
-    return _Part(name, _pattern(name) if is_wild else None, path[end + 1 :] if end < len(path) else None)
-
-
-def _characters(path: str) -> Iterator[tuple[int, str, bool]]:
-    index = 0
-    while index < len(path):
-        escaped = path[index] == "\\"
-        index += escaped
-        if index < len(path):
-            yield index, path[index], escaped
-        index += 1
+    return _Part(name, _pattern(name) if is_wild else None, is_escaped)
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -42,6 +42,8 @@ DOCUMENT = Secret(
         ("n*.first", "Tom"),
         # A wildcard goes on to the next name where the first leads nowhere.
         ("*.last", "Anderson"),
+        ("*.0", "Sara"),
+        ("n*|last", "Anderson"),
         ("a\\*b", "star"),
         ("a\\|b", "pipe"),
         ("@here", "at"),
@@ -73,6 +75,10 @@ def test_a_path_finds_what_gjson_finds(path: str, text: str) -> None:
         "fav.movie",
         "name.first.@this.x",
         "friends.first",
+        # A pipe takes what the wildcard finds first, and so does a dot before @this.
+        "*|0",
+        "*.@this.0",
+        "n*.middle|x",
     ],
 )
 def test_what_is_not_there_is_nothing(path: str) -> None:
@@ -97,6 +103,14 @@ def test_this_is_the_document() -> None:
         '!"x"',
         "..0.name",
         "a\\.*",
+        # These have a result of their own, or may have one, where nothing stands before them.
+        "nothing.@reverse",
+        "nothing.{a}",
+        "nothing|[a]",
+        "age|..x",
+        "@this...x",
+        # In an array's part of a path a backslash escapes nothing.
+        "children.\\1",
     ],
 )
 def test_syntax_that_is_not_evaluated_is_said_to_be_so(path: str) -> None:
