@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.util import parse_url
 
 CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
 # requests reads the other two itself when it trusts the environment, for each request; here they are read once.
@@ -36,7 +36,11 @@ class VaultSession(requests.Session):
         self.mount("https://", HTTPAdapter(pool_connections=1, pool_maxsize=workers, max_retries=0))
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        if _origin(str(url)) != self._origin:
+        try:
+            is_ours = _origin(str(url)) == self._origin
+        except ValueError:
+            is_ours = False
+        if not is_ours:
             raise ForeignHostError
         kwargs["allow_redirects"] = False
         response = super().request(method, url, *args, **kwargs)
@@ -55,6 +59,7 @@ def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) ->
 
 
 def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
+    # The parser that requests sends by: urllib's finds another host in `https://other\@vault`.
+    parts = parse_url(url.lstrip())
     # Key Vault writes its own port into page links, clients do not.
-    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or 443
+    return parts.scheme or "", parts.host or "", parts.port or 443
