@@ -1,0 +1,87 @@
+import dataclasses
+import inspect
+import pickle
+from collections.abc import Mapping
+
+import pytest
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretState, SecretWriter, State
+from compiler.stores.open import open_store
+from compiler.stores.secret import Secret
+
+SENTINEL = "s3ntinel-4711"
+URLS: Mapping[Provider, str] = {
+    Provider.VAULT: "https://vault.example.com",
+    Provider.AZURE_KEY_VAULT: "https://team.vault.azure.net",
+}
+
+
+def offered(kind: type) -> dict[str, list[tuple[str, object]]]:
+    """Each public member with its parameters' names and defaults: callers may name them, whichever store it is."""
+    return {
+        name: [(each.name, each.default) for each in inspect.signature(member).parameters.values()]
+        if inspect.isfunction(member)
+        else []
+        for name, member in inspect.getmembers(kind)
+        if not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("provider", Provider)
+def test_every_adapter_offers_exactly_what_the_protocol_says_and_nothing_that_destroys(provider: Provider) -> None:
+    adapter = open_store(StoreAddress(provider, URLS[provider]), {"VAULT_TOKEN": "x", "AZURE_KEYVAULT_TOKEN": "x"})
+    assert offered(type(adapter)) == offered(SecretWriter)
+    adapter.close()
+
+
+def test_whoever_may_only_look_has_no_way_to_change() -> None:
+    changing = offered(SecretWriter).keys() - offered(SecretReader).keys()
+    assert changing == {"check", "write", "check_whole", "write_whole", "restore", "soft_delete", "recover"}
+
+
+def test_a_remote_secret_shows_its_place_and_none_of_its_values() -> None:
+    secret = RemoteSecret(
+        "github", "3", {"TOKEN": Secret(SENTINEL)}, Attributes(), Secret(f'{{"TOKEN": "{SENTINEL}"}}')
+    )
+    shown = f"{secret!r}"
+    assert SENTINEL not in shown
+    assert "'github'" in shown
+    assert "'TOKEN'" in shown
+
+
+@pytest.mark.parametrize("leak", [pickle.dumps, dataclasses.asdict])
+def test_a_remote_secret_is_not_copied_out(leak: object) -> None:
+    assert callable(leak)
+    with pytest.raises(TypeError) as caught:
+        leak(RemoteSecret("github", "3", {"TOKEN": Secret(SENTINEL)}, Attributes()))
+    assert SENTINEL not in str(caught.value)
+
+
+def test_remote_secrets_are_not_compared_in_the_clear() -> None:
+    one, other = (RemoteSecret("github", "3", {"TOKEN": Secret(SENTINEL)}, Attributes()) for _ in range(2))
+    with pytest.raises(TypeError, match="Comparer"):
+        _ = one == other
+
+
+def test_what_is_not_told_is_the_harmless_case() -> None:
+    secret = RemoteSecret("github", "3", {}, Attributes())
+    assert (secret.whole, secret.is_object) == (None, True)
+    state = SecretState("github", State.ABSENT)
+    assert (state.version, state.attributes) == (None, Attributes())
+    attributes = Attributes()
+    assert (attributes.enabled, attributes.managed, attributes.expires, dict(attributes.tags)) == (
+        True,
+        False,
+        None,
+        {},
+    )
+
+
+def test_two_secrets_without_tags_do_not_share_them() -> None:
+    assert Attributes().tags is not Attributes().tags
+
+
+def test_a_state_reads_as_a_word_of_a_sentence() -> None:
+    # Messages say "it is soft-deleted, not present".
+    assert [f"{state}" for state in State] == ["absent", "present", "disabled", "soft-deleted", "destroyed"]
