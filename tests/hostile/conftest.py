@@ -6,30 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.github_project import BASE, CATALOGUE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = {
-    "base": """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-secrets:
-  github: {}
-""",
-    "catalogue": """\
-secrets:
-  github:
-    target: agent-github-secrets
-    remote: {vault: platform/github}
-    syncWave: -49
-    keys: {GITHUB_TOKEN: {}}
-""",
-    "prod": "extends: [base, eu]\nlabels: {team: platform}\n",
-}
+FILES = {"base": BASE, "catalogue": CATALOGUE, "prod": "extends: [base, eu]\nlabels: {team: platform}\n"}
 
 
 @pytest.fixture

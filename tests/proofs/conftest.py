@@ -13,62 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.cli.main import main
 from compiler.demo.key_vault_throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
+from tests.agents_project import write_agents_project
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.commands import Done
+
 ROOT = Path(__file__).resolve().parents[2]
 _MOUNTS = itertools.count()
-_BASE = """
-namespace: agents
-store: vault
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-stores:
-  vault: {{provider: vault, name: vault-store, server: "{vault}", mount: {mount}}}
-  azure: {{provider: azurekv, name: azure-store, vaultUrl: "{azure}"}}
-secrets: {{github: {{}}, jira: {{}}}}
-"""
-_CATALOGUE = """
-secrets:
-  github:
-    description: GitHub agent
-    target: agent-github-secrets
-    remote: {vault: agents/github, azurekv: agents-github}
-    syncWave: -49
-    use: [pat]
-    keys:
-      GITHUB_TOKEN: {description: Token, variants: [pat]}
-      GITHUB_APP_ID: {description: App id, variants: [app]}
-      GITHUB_APP_KEY: {description: PEM text, variants: [app], remote: {azurekv: {name: github-app-key, whole: true}}}
-  jira:
-    description: Jira agent
-    target: agent-jira-secrets
-    remote: {vault: agents/jira, azurekv: agents-jira}
-    syncWave: -49
-    keys:
-      JIRA_TOKEN: {description: Token}
-      JIRA_URL: {description: URL}
-"""
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def report(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
 
 
 @dataclass
@@ -87,10 +44,7 @@ class World:
         """Run a command in this process."""
         for name, value in self.variables.items():
             self.monkeypatch.setenv(name, value)
-        self.capsys.readouterr()
-        code = main(["--root", str(self.root), *argv])
-        captured = self.capsys.readouterr()
-        return Done(code, captured.out, captured.err)
+        return run_command(self.capsys, "--root", self.root, *argv)
 
     def migrate(self, *options: str, to: str = "azure") -> Done:
         return self.run("migrate", "prod", "--to", to, "--quiet", *options)
@@ -157,11 +111,7 @@ def world(
     openbao.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
     openbao._await_kv(mount)
     root = tmp_path / "project"
-    (root / "environments").mkdir(parents=True)
-    base = _BASE.format(vault=openbao.url, azure=key_vault.url, mount=mount)
-    (root / "environments/base.yaml").write_text(base, "utf-8")
-    (root / "environments/catalogue.yaml").write_text(_CATALOGUE, "utf-8")
-    (root / "environments/prod.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    write_agents_project(root, openbao.url, key_vault.url, mount=mount)
     for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
     variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}

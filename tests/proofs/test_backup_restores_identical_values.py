@@ -10,7 +10,8 @@ from pyrage import x25519  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.proofs.conftest import Done, World
+    from tests.commands import Done
+    from tests.proofs.conftest import World
 
 ODD = {
     "JIRA_TOKEN": 'ünï\n"quoted" \\ \t😀',

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.proofs.conftest import Done, World
+    from tests.commands import Done
+    from tests.proofs.conftest import World
 
 
 def undo(world: World, *options: str) -> Done:

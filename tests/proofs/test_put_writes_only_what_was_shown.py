@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.proofs.conftest import Done, World
+    from tests.commands import Done
+    from tests.proofs.conftest import World
 
 VALUES = {"JIRA_TOKEN": "token-1", "JIRA_URL": "https://jira.example.com"}
 

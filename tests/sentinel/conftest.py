@@ -19,6 +19,7 @@ from compiler.pipeline import compile_project, plan_values
 from compiler.render.excerpt import show
 from compiler.render.interface import FORMATS, format_named
 from compiler.rules import ALL_RULES
+from tests.github_project import BASE, CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,25 +44,6 @@ SECRET_PARTS = {**SHAPES, "url": "Tr0ub4dor9-3"}
 # No form, no randomness: only its place tells that it may be a secret.
 PLAIN = "hunter2-plain"
 
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-  azure: {provider: azurekv, name: azure-store, vaultUrl: "https://platform.vault.azure.net"}
-secrets:
-  github: {}
-"""
-CATALOGUE = """\
-secrets:
-  github:
-    target: agent-github-secrets
-    remote: {vault: platform/github, azurekv: platform-github}
-    syncWave: -49
-    keys: {GITHUB_TOKEN: {}}
-"""
 ENVIRONMENT, CATALOGUE_FILE = "environments/prod.yaml", "environments/catalogue.yaml"
 
 Path_ = tuple[str | int, ...]
@@ -153,11 +135,3 @@ def printed(capsys: pytest.CaptureFixture[str], project: Path, *arguments: str) 
     streams = capsys.readouterr()
     written = [path.read_text("utf-8") for path in sorted(project.glob("chart/*"))]
     return "\n".join((streams.out, streams.err, *written))
-
-
-def leaks(text: str, secret: str) -> list[str]:
-    """The forms of `secret` that are in `text`: as it is, escaped, in Base64, or a part long enough to use."""
-    forms = [secret, json.dumps(secret)[1:-1], base64.b64encode(secret.encode()).decode().rstrip("=")[:-1]]
-    half = len(secret) // 2
-    forms += [secret[:half], secret[half:]] if half >= 10 else []
-    return [form for form in forms if form in text]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import compiler.pipeline
+from tests.leaks import leaks
 from tests.sentinel.conftest import (
     CATALOGUE_FILE,
     ENVIRONMENT,
@@ -15,7 +16,6 @@ from tests.sentinel.conftest import (
     SHAPES,
     Place,
     everything_said,
-    leaks,
     places,
     printed,
     write,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.main import main
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.commands import Done
 
 ROOT = Path(__file__).resolve().parents[3]
 VARIABLES = (
@@ -26,21 +27,6 @@ VARIABLES = (
     "VAULT_NAMESPACE",
     "VAULT_CACERT",
 )
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rules(self) -> list[str]:
-        """The ids of the diagnostics, in the order of the text output."""
-        lines = [line for line in self.err.splitlines() if "error[" in line or "warning[" in line]
-        return [line.partition("[")[2].partition("]")[0] for line in lines]
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +52,6 @@ def run(project: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done
     """Runs a command on the project in this process."""
 
     def invoke(*argv: str | Path) -> Done:
-        capsys.readouterr()
-        code = main(["--root", str(project), *map(str, argv)])
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
+        return run_command(capsys, "--root", project, *argv)
 
     return invoke

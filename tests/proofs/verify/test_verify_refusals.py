@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.demo.local_openbao import LocalOpenBao
-    from tests.proofs.verify.conftest import Done
+    from tests.commands import Done
 
 VAULT_NAME = "ai-platform-engineering/github-secret"
 KEY_VAULT_NAME = "ai-platform-engineering-github"

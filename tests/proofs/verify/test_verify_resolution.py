@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compiler.demo.local_openbao import LocalOpenBao
     from compiler.model.catalogue import Catalogue
     from compiler.model.environment import Environment
-    from tests.proofs.verify.conftest import Done
+    from tests.commands import Done
 
 # Values that tools between a store and a pod like to change.
 VALUES = ("p@ss w0rd", "ünïcode ✓", "two\nlines", '{"json": "like"}', "9007199254740993", "true", "a.b|c\\d", "null")

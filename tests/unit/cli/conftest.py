@@ -6,29 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.main import main
+from tests.commands import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.commands import Done
+
 ROOT = Path(__file__).resolve().parents[3]
 # What a person's shell may say to the program.
 VARIABLES = ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "NO_COLOR")
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of a command."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +44,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Runs a command in this process."""
 
     def invoke(*argv: str | Path) -> Done:
-        capsys.readouterr()
-        code = main([str(argument) for argument in argv])
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
+        return run_command(capsys, *argv)
 
     return invoke
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.unit.cli.conftest import Done
+    from tests.commands import Done
 
 VALUES = {("jira", "ATLASSIAN_TOKEN"): Secret("s3ntinel")}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.store_address import StoreAddress
-    from tests.unit.cli.conftest import Done
+    from tests.commands import Done
 
 VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
 KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.stores.secret import Secret
-    from tests.unit.cli.conftest import Done
+    from tests.commands import Done
 
 
 class Store:

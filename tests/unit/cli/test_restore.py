@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.unit.cli.conftest import Done
+    from tests.commands import Done
 
 PLACE = Place("agents/jira", "ATLASSIAN_TOKEN")
 BACKUP = Backup(

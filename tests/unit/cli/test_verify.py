@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.unit.cli.conftest import Done
+    from tests.commands import Done
 
 SENTINEL = "sentinel-4711-value"
 NAME = "ai-platform-engineering/github-secret"

@@ -9,6 +9,7 @@ from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
 from compiler.stages.merge import merge
 from compiler.stages.resolve import Resolver
+from tests.github_project import BASE
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
@@ -23,17 +24,6 @@ secrets:
       TOKEN: {}
       URL: {remote: {vault: {property: HOST}}}
       APP_KEY: {remote: {vault: {name: app, property: KEY}, azurekv: {name: app-key, whole: true}}}
-"""
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-  azure: {provider: azurekv, name: azure-store, vaultUrl: "https://platform.vault.azure.net"}
-secrets:
-  github: {}
 """
 
 

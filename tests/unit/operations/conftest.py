@@ -13,6 +13,7 @@ from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, ConflictError, NotFoundError, Place, StoreError
 from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, Written
 from compiler.stores.secret import Secret
+from tests.agents_project import write_agents_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,37 +22,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.model.store_address import StoreAddress
 
-_BASE = """
-namespace: agents
-store: vault
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com:8200"}
-  azure: {provider: azurekv, name: azure-store, vaultUrl: "https://agents.vault.azure.net"}
-secrets: {github: {}, jira: {}}
-"""
-_CATALOGUE = """
-secrets:
-  github:
-    description: GitHub agent
-    target: agent-github-secrets
-    remote: {vault: agents/github, azurekv: agents-github}
-    syncWave: -49
-    use: [pat]
-    keys:
-      GITHUB_TOKEN: {description: Token, variants: [pat]}
-      GITHUB_APP_ID: {description: App id, variants: [app]}
-      GITHUB_APP_KEY: {description: PEM text, variants: [app], remote: {azurekv: {name: github-app-key, whole: true}}}
-  jira:
-    description: Jira agent
-    target: agent-jira-secrets
-    remote: {vault: agents/jira, azurekv: agents-jira}
-    syncWave: -49
-    keys:
-      JIRA_TOKEN: {description: Token}
-      JIRA_URL: {description: URL}
+_VAULT_ONLY = """\
   vaultonly:
     description: Lies in Vault alone
     target: agent-vaultonly-secrets
@@ -151,11 +122,7 @@ class Stores:
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     """`prod`, which reads Vault and has a Key Vault beside it."""
-    folder = tmp_path / "environments"
-    folder.mkdir()
-    (folder / "base.yaml").write_text(_BASE, "utf-8")
-    (folder / "catalogue.yaml").write_text(_CATALOGUE, "utf-8")
-    (folder / "prod.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    write_agents_project(tmp_path, entries=_VAULT_ONLY)
     result = compile_project(tmp_path)
     assert not result.failed, result.diagnostics
     assert result.project is not None

@@ -9,26 +9,9 @@ from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.merge import merge
 from compiler.stages.resolve import Resolver
+from tests.github_project import BASE, CATALOGUE
 from tests.unit.stages.conftest import load
 
-CATALOGUE = """\
-secrets:
-  github:
-    target: agent-github-secrets
-    remote: {vault: platform/github}
-    syncWave: -49
-    keys: {TOKEN: {}}
-"""
-BASE = """\
-namespace: ai-platform
-store: vault
-refreshInterval: 1h
-externalSecretsOperator: "2.9"
-stores:
-  vault: {provider: vault, name: vault-store, server: "https://vault.example.com"}
-secrets:
-  github: {}
-"""
 FREQUENT = "secrets: {github: {refreshInterval: 5s}}\n"
 INSECURE = 'stores: {vault: {server: "http://vault.example.com"}}\n'
 

@@ -1,0 +1,42 @@
+"""A command line in, run in this process; its exit code and what it printed out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compiler.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON object on standard output."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def rules(self) -> list[str]:
+        """The ids of the diagnostics, in the order of the text output."""
+        lines = [line for line in self.err.splitlines() if "error[" in line or "warning[" in line]
+        return [line.partition("[")[2].partition("]")[0] for line in lines]
+
+
+def run_command(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> Done:
+    capsys.readouterr()
+    code = main([str(argument) for argument in argv])
+    captured = capsys.readouterr()
+    return Done(code, captured.out, captured.err)
