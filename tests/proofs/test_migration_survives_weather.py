@@ -35,6 +35,7 @@ def test_proof_25_resets_errors_and_lost_replies_end_with_all_verified_and_no_du
         world.azure.add_fault(Fault(FaultKind.STATUS, times=None, rate=0.025, status=status))
     done = world.migrate("--apply")
     assert done.code == 0, done.out[-2000:] + done.err
+    stormy = len(world.azure.requests())
     world.azure.clear_faults()
     for number, (key, value) in enumerate(values.items()):
         assert world.azure_object(f"k{number}") == {key: value}
@@ -42,6 +43,12 @@ def test_proof_25_resets_errors_and_lost_replies_end_with_all_verified_and_no_du
     world.azure.forget_requests()
     assert world.migrate("--apply").code == 0
     assert not any(request.writes for request in world.azure.requests())
+
+    # The same once more into an empty vault under a clear sky is the ideal.
+    world.azure.server.state._secrets.clear()
+    world.azure.forget_requests()
+    assert world.migrate("--apply").code == 0
+    assert stormy <= 1.3 * len(world.azure.requests())
 
 
 def test_proof_25_and_back_through_a_network_that_fails(world: World) -> None:
@@ -93,7 +100,7 @@ def test_proof_18_a_vault_sealed_in_the_middle_ends_the_read_and_writes_nothing(
     with FaultyGateway(world.bao.url, lambda _: GatewayFault(status=503, body=body)) as gateway:
         world.variables["VAULT_ADDR"] = gateway.url
         world.monkeypatch.setattr(
-            "compiler.stores.retry.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1)
+            "compiler.stores.retry.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1, 0.1)
         )
         done = world.migrate("--apply")
     assert done.code == 3

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from compiler.stores.clock import VirtualClock
 from compiler.stores.errors import (
     Action,
+    BusyError,
     NotFoundError,
     OutcomeUnknownError,
     Place,
@@ -63,6 +65,7 @@ def test_an_error_that_will_not_pass_is_raised_at_once(retrier: Retrier, clock: 
 
 
 def test_waits_double_up_to_the_longest(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("the store is known to answer"))
     moments: list[float] = []
 
     def send() -> str:
@@ -75,6 +78,67 @@ def test_waits_double_up_to_the_longest(retrier: Retrier, clock: VirtualClock) -
     assert waits[:7] == [0.25, 0.5, 1, 2, 4, 8, 15]
     assert set(waits[7:]) == {15}
     assert 60 <= moments[-1] <= 120
+
+
+def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: Retrier, clock: VirtualClock) -> None:
+    def send() -> str:
+        clock.sleep(0.3)
+        raise failure(UnavailableError)
+
+    for _ in range(2):
+        started = clock.now()
+        with pytest.raises(UnavailableError) as caught:
+            retrier.read(send)
+        assert 5 < clock.now() - started <= 10.3
+        assert caught.value.reason == "why, and in 10 s it has not answered once"
+
+
+def test_time_that_a_dead_connection_takes_counts_from_its_beginning(retrier: Retrier, clock: VirtualClock) -> None:
+    def send() -> str:
+        clock.sleep(5)
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert clock.now() < 11
+
+
+@pytest.mark.parametrize("answer", ["good", failure(NotFoundError), failure(BusyError), failure(ThrottledError)])
+def test_after_one_answer_the_whole_patience_holds(
+    retrier: Retrier, clock: VirtualClock, answer: StoreError | str
+) -> None:
+    # Of a refusal, too: it shows that the store is there.
+    with suppress(StoreError):
+        retrier.read(script(answer, failure(NotFoundError)))
+    started = clock.now()
+
+    def down_for_a_minute() -> str:
+        if clock.now() < started + 60:
+            raise failure(UnavailableError)
+        return "up again"
+
+    assert retrier.read(down_for_a_minute) == "up again"
+
+
+def test_a_patience_that_ends_says_how_long_it_was(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+
+    def sealed() -> str:
+        raise failure(SealedError)
+
+    with pytest.raises(SealedError) as caught:
+        retrier.read(sealed)
+    assert caught.value.reason == "why, still so after 120 s of trying"
+    assert clock.now() > 60
+
+
+def test_a_first_answer_of_429_is_waited_for_as_long_as_later_ones(retrier: Retrier, clock: VirtualClock) -> None:
+    def throttled() -> str:
+        if clock.now() < 40:
+            raise failure(ThrottledError)
+        return "good"
+
+    assert retrier.read(throttled) == "good"
 
 
 def test_jitter_is_full(clock: VirtualClock, limiter: Limiter) -> None:
@@ -105,6 +169,36 @@ def test_a_write_that_was_stored_is_not_sent_again(retrier: Retrier) -> None:
 
 def test_a_write_that_was_not_stored_is_sent_again(retrier: Retrier) -> None:
     assert retrier.write(script(failure(UnavailableError), "second"), settle=lambda: None) == "second"
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_write_whose_reply_is_lost_is_given_time_to_arrive_before_it_is_looked_for(
+    clock: VirtualClock, limiter: Limiter, chance: float
+) -> None:
+    """Read back at once, a write that is still under way is not there, is sent again, and makes two versions."""
+    retrier, sent = Retrier(limiter, clock, chance=lambda: chance), list[float]()
+
+    def send() -> str:
+        sent.append(clock.now())
+        raise failure(UnavailableError)
+
+    def settle() -> str | None:
+        return "stored" if clock.now() >= sent[0] + 0.1 else None
+
+    assert retrier.write(send, settle) == "stored"
+    assert len(sent) == 1
+    assert clock.now() <= 0.25
+
+
+def test_a_write_waits_once_a_turn_and_longer_each_time(retrier: Retrier, clock: VirtualClock) -> None:
+    moments: list[float] = []
+
+    def settle() -> None:
+        moments.append(clock.now())
+
+    lost = [failure(UnavailableError)] * 4
+    assert retrier.write(script(*lost, "good"), settle) == "good"
+    assert moments == [0.25, 0.75, 1.75, 3.75]
 
 
 @pytest.mark.parametrize("kind", [ThrottledError, SealedError])
