@@ -164,7 +164,10 @@ class SecretWriter(SecretReader, Protocol):
         """Write `earlier`, a version of the same secret, once more as its newest version: same bytes and attributes."""
 
     def soft_delete(self, name: str, version: str) -> None:
-        """Delete so that `recover` can bring it back; ConflictError when `version` is no longer the newest."""
+        """Delete so that `recover` can bring it back; ConflictError when `version` is no longer the newest.
+
+        What is deleted already, at this version, is done.
+        """
 
     def recover(self, name: str) -> SecretState:
         """Bring a soft-deleted secret back and wait until it can be read and written."""

@@ -138,6 +138,25 @@ def test_a_deletion_of_a_version_that_is_no_longer_the_newest_is_refused(store: 
     assert shown(store.read(name)) == {"A": "theirs"}
 
 
+def test_deleting_twice_changes_nothing(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    first = store.write(name, props(A="1"), None).version
+    version = store.write(name, props(A="2"), store.read(name)).version
+    store.soft_delete(name, version)
+    store.soft_delete(name, version)
+    assert store.describe(name).state is State.SOFT_DELETED
+    with pytest.raises(ConflictError):
+        store.soft_delete(name, first)
+    assert store.recover(name).version == version
+
+
+def test_deleting_what_never_was_is_a_conflict(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    version = store.write(case.name(), props(A="1"), None).version
+    with pytest.raises(ConflictError):
+        store.soft_delete(name, version)
+
+
 def test_recovering_twice_changes_nothing(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     version = store.write(name, props(A="1"), None).version

@@ -67,6 +67,9 @@ def test_whoever_may_delete_but_not_see_what_is_deleted_deletes_all_the_same(
     stored = vault.server.state.stored("github")
     assert stored is not None
     assert stored.phase == "deleted"
+    # Whether that is the same version cannot be seen then.
+    with pytest.raises(ConflictError):
+        store.soft_delete("github", version)
 
 
 def test_a_recovery_longer_than_patience_ends_and_says_so() -> None:
