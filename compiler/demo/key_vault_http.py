@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -77,12 +78,13 @@ def read_request(stream: BufferedIOBase) -> Request | None:
             raise BadRequestError
         headers[name.strip().lower()] = value.strip()
     body = _body(stream, headers)
-    parts = urlsplit(target)
+    # Not urlsplit: it takes what follows "//" for a host, and refuses some.
+    path, _, query = target.partition("?")
     return Request(
         method=method,
         target=target,
-        path=tuple(unquote(part) for part in parts.path.split("/")[1:]),
-        query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        path=tuple(unquote(part) for part in path.split("/")[1:]),
+        query=dict(parse_qsl(query, keep_blank_values=True)),
         headers=headers,
         body=body,
     )
@@ -97,9 +99,9 @@ def _request_line(line: bytes) -> tuple[str, str]:
 
 def _body(stream: BufferedIOBase, headers: dict[str, str]) -> bytes:
     length = headers.get("content-length", "0")
-    if "transfer-encoding" in headers or not length.isdecimal() or int(length) > _MAX_BODY:
+    if "transfer-encoding" in headers or not re.fullmatch("[0-9]{1,9}", length) or int(length) > _MAX_BODY:
         raise BadRequestError
-    body = stream.read(int(length)) if length != "0" else b""
+    body = stream.read(int(length))
     if len(body) != int(length):
         raise BadRequestError
     return body

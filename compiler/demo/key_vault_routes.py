@@ -31,7 +31,7 @@ def kind_of(request: Request) -> RequestKind:
 
 def permission_of(request: Request) -> str:
     """The data permission a request needs, in the words of an access policy."""
-    match request.method, request.path:
+    match request.method, _without_empty_end(request.path):
         case "GET", ("secrets" | "deletedsecrets",) | ("secrets", _, "versions"):
             return "list"
         case "GET", _:

@@ -83,8 +83,10 @@ class KeyVaultServer:
         self._thread.start()
 
     def close(self) -> None:
-        self._tcp.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():
+            # Of a server that never ran, shutdown would wait for ever.
+            self._tcp.shutdown()
+            self._thread.join()
         self._tcp.server_close()
 
     def handle(self, request: Request) -> tuple[Reply | None, Fault | None]:

@@ -29,6 +29,8 @@ def test_a_request_is_read_with_its_parts_and_the_next_one_follows() -> None:
         b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"PUT / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"PUT / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: " + b"1" * 5_000 + b"\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n",
         b"PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n{}",
         b"\x16\x03\x01\r\n\r\n",
     ],
@@ -36,6 +38,16 @@ def test_a_request_is_read_with_its_parts_and_the_next_one_follows() -> None:
 def test_what_is_no_request_is_refused(raw: bytes) -> None:
     with pytest.raises(BadRequestError):
         read_request(io.BytesIO(raw))
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [("//secrets/a?x=1", ("", "secrets", "a")), ("//[", ("", "[")), ("/a%2Fb/c", ("a/b", "c")), ("/?x=/y?z", ("",))],
+)
+def test_a_target_is_a_path_whatever_it_looks_like(target: str, path: tuple[str, ...]) -> None:
+    request = read_request(io.BytesIO(f"GET {target} HTTP/1.1\r\n\r\n".encode()))
+    assert request is not None
+    assert (request.target, request.path) == (target, path)
 
 
 def test_a_reply_is_one_piece_with_its_length() -> None:
