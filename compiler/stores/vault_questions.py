@@ -42,7 +42,7 @@ class VaultQuestions:
 
         def ask(client: Any) -> Any:  # noqa: ANN401 - hvac has no types
             try:
-                return client.auth.token.lookup_self()["data"]
+                return {**client.auth.token.lookup_self()["data"]}
             except Refusal as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN:
                     raise
@@ -64,15 +64,20 @@ class VaultQuestions:
         """Raise unless KV version 2 is mounted at exactly the address' mount."""
         mount = self._address.mount
         request = Request(Action.CONNECT, None, f"sys/internal/ui/mounts/{mount}", "read")
-        data = self._attempt(request, lambda client: client.adapter.get(f"/v1/{request.path}"))["data"]
-        found = data.get("path", "").strip("/")
+
+        def ask(client: Any) -> tuple[str, str, str | None]:  # noqa: ANN401 - hvac has no types
+            # Taken apart in here, where a reply of another shape becomes an error that says so.
+            data = client.adapter.get(f"/v1/{request.path}")["data"]
+            return data["path"].strip("/"), data["type"], (data.get("options") or {}).get("version")
+
+        found, engine, version = self._attempt(request, ask)
         place = Place(self._address.absolute)
         if found != mount:
             raise WrongMountError(place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount")
-        if data.get("type") not in {"kv", "generic"}:
+        if engine not in ("kv", "generic"):
             reason = "what is mounted there is no KV engine"
             raise WrongMountError(place, Action.CONNECT, reason, "correct the store's mount")
-        if (data.get("options") or {}).get("version") != "2":
+        if version != "2":
             raise UnsupportedEngineError(
                 place,
                 Action.CONNECT,
@@ -121,10 +126,12 @@ class VaultQuestions:
     def _capabilities(self, request: Request) -> frozenset[str]:
         def ask(client: Any) -> Any:  # noqa: ANN401 - hvac has no types
             try:
-                return client.sys.get_capabilities([request.path])["data"].get(request.path, ())
+                return frozenset(client.sys.get_capabilities([request.path])["data"].get(request.path, ()))
             except Refusal as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN:
                     raise
-                return ()
+                return frozenset()
 
-        return frozenset(self._attempt(Request(request.action, request.name, "sys/capabilities-self", "update"), ask))
+        asking = Request(request.action, request.name, "sys/capabilities-self", "update")
+        found: frozenset[str] = self._attempt(asking, ask)
+        return found
