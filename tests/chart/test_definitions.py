@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.chart.conftest import DEFINITIONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,6 +26,8 @@ MINORS = [
     "1.3",
     *(f"2.{minor}" for minor in range(10)),
 ]
+# The definitions of the two store kinds are at hand for these only.
+STORE_MINORS = ["2.9"]
 WITH_NULL_BYTE_POLICY = ("2.3", "2.4", "2.5", "2.6")
 
 
@@ -45,15 +49,24 @@ def test_external_secrets_are_accepted_and_stored_as_printed(
 
 
 @pytest.mark.parametrize("sample", ["mixed", "vault-auth", "azure-auth"])
+@pytest.mark.parametrize("minor", STORE_MINORS)
 def test_stores_are_accepted_and_stored_as_printed(
-    sample: str, rendered: Callable[..., list[Manifest]], definition: Callable[[str], Definition]
+    minor: str, sample: str, rendered: Callable[..., list[Manifest]], definition: Callable[[str], Definition]
 ) -> None:
     stores = [each for each in rendered(sample) if each["kind"] != "ExternalSecret"]
     assert {each["kind"] for each in stores} == {"ClusterSecretStore", "SecretStore"}
     for store in stores:
-        operator = definition(f"{store['kind'].lower()}-2.9")
+        operator = definition(f"{store['kind'].lower()}-{minor}")
         assert operator.refusals(store) == []
         assert operator.stored(store) == store
+
+
+def test_every_definition_at_hand_is_looked_at() -> None:
+    if not DEFINITIONS.is_dir():
+        pytest.skip("External Secrets Operator's definitions are not beside this repository (../shared/crds)")
+    looked_at = {f"externalsecret-{minor}" for minor in MINORS}
+    looked_at |= {f"{kind}-{minor}" for kind in ("clustersecretstore", "secretstore") for minor in STORE_MINORS}
+    assert {path.stem for path in DEFINITIONS.glob("*.yaml")} == looked_at
 
 
 @pytest.mark.parametrize("minor", ["2.2", "2.3", "2.6", "2.7"])
