@@ -59,6 +59,9 @@ def plan_writes(
 
 
 def _refuse_contradictions(judged: Sequence[Judged], members: Sequence[int], steps: list[Step]) -> None:
+    properties = {place.property for index in members if (place := judged[index].place) is not None}
+    if len(properties) == len(members) and None not in properties:
+        return
     comparer = Comparer()
     marks: dict[str | None, set[Mark]] = {}
     for index in members:

@@ -34,11 +34,16 @@ def traits(secret: Secret) -> frozenset[Trait]:
     if not secret.is_string:
         return frozenset({Trait.NOT_A_STRING})
     bare = text.strip()
-    found = {
-        Trait.EMPTY: not bare,
-        Trait.PLACEHOLDER: _PLACEHOLDER.fullmatch(bare) is not None,
-        Trait.SPACE_AT_END: bool(bare) and bare != text,
-        Trait.LONE_SURROGATE: _SURROGATE.search(text) is not None,
-        Trait.NUL: "\0" in text,
-    }
-    return frozenset(trait for trait, is_so in found.items() if is_so)
+    found = set()
+    if not bare:
+        found.add(Trait.EMPTY)
+    elif len(bare) != len(text):
+        found.add(Trait.SPACE_AT_END)
+    if _PLACEHOLDER.fullmatch(bare):
+        found.add(Trait.PLACEHOLDER)
+    # Only a text that is no ASCII can hold one, and that Python knows without looking.
+    if not text.isascii() and _SURROGATE.search(text):
+        found.add(Trait.LONE_SURROGATE)
+    if "\0" in text:
+        found.add(Trait.NUL)
+    return frozenset(found)

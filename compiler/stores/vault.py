@@ -15,7 +15,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.vault_login import VaultLogin
 from compiler.stores.vault_names import name_problem
 from compiler.stores.vault_replies import Refusal, Reply
-from compiler.stores.vault_session import open_session
+from compiler.stores.vault_transport import open_session
 from compiler.stores.vault_writing import VaultWriting
 
 
@@ -26,7 +26,9 @@ class VaultStore(VaultWriting):
     """
 
     def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
-        namespace = (address.vault_namespace or environ.get("VAULT_NAMESPACE") or "").strip("/") or None
+        given = address.vault_namespace or environ.get("VAULT_NAMESPACE") or ""
+        # "ns/" is how Vault itself writes one; nothing but slashes is none, and must not pass for no namespace.
+        namespace = given if "//" in given else given.strip("/") or None
         address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
         place = Place(address.absolute)
         for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
@@ -34,7 +36,7 @@ class VaultStore(VaultWriting):
                 raise InvalidNameError(
                     place, Action.CONNECT, f"the {what} cannot be used: {problem}", f"correct the {what}"
                 )
-        session = open_session(address, environ, options.workers)
+        session = open_session(address, environ)
         client = hvac.Client(
             url=address.url.rstrip("/"),
             # Not None, for which hvac would look into the environment by itself.

@@ -13,6 +13,8 @@ from compiler.stores.vault_names import name_problem, property_problem
 # Raft's max_entry_size is 1 MiB by default, less what KV keeps beside the document.
 # https://developer.hashicorp.com/vault/docs/internals/limits
 _LARGEST_DOCUMENT: Final = 1024 * 1024 - 4096
+# JSON makes of one character at most six bytes, and puts eight around a name and its value.
+_LARGEST_CHARACTER, _LARGEST_FRAME = 6, 8
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#custom_metadata
 _MOST_TAGS, _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 64, 128, 512
 _ERRORS: Final = {error.code: error for error in (InvalidNameError, InvalidValueError, TooLargeError)}
@@ -36,7 +38,7 @@ def problems_of_write(
             yield Problem(InvalidValueError.code, name, f'the value of "{key}" is unfit: {what}', "correct it", key)
             sound = False
     document = {**(base.properties if base is not None else {}), **changes}
-    if sound and len(write_object(document).encode("utf-8", "surrogatepass")) > _LARGEST_DOCUMENT:
+    if sound and _is_too_large(document):
         yield Problem(
             TooLargeError.code, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
         )
@@ -53,6 +55,14 @@ def problems_of_whole(name: str) -> Iterator[Problem]:
 def error_of_problem(problem: Problem, place: Place) -> StoreError:
     """Return the error that a write with this problem raises."""
     return _ERRORS[problem.code](place, Action.WRITE, problem.reason, problem.remedy)
+
+
+def _is_too_large(document: Mapping[str, Secret]) -> bool:
+    # Nearly every document is far below, which needs no second copy of it to know.
+    characters = sum(len(key) + value.length for key, value in document.items())
+    if characters * _LARGEST_CHARACTER + len(document) * _LARGEST_FRAME < _LARGEST_DOCUMENT:
+        return False
+    return len(write_object(document).encode("utf-8", "surrogatepass")) > _LARGEST_DOCUMENT
 
 
 def _problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:

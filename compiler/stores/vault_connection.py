@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, Final, TypeVar
-
-import urllib3.exceptions
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import (
@@ -29,8 +28,6 @@ from compiler.stores.vault_questions import Request, VaultQuestions
 from compiler.stores.vault_replies import Refusal, error_of_reply, error_of_transport, malformed
 
 T = TypeVar("T")
-# A server that has never answered is more likely a wrong address than a passing trouble.
-_FIRST_CONTACT_PATIENCE: Final = 10.0
 _RENEW_BELOW: Final = 1 / 3
 
 
@@ -49,8 +46,6 @@ class VaultConnection:
         quotas = UNLIMITED if options.quotas is None else options.quotas
         limiter = Limiter(quotas, options.clock)
         self._retrier = Retrier(limiter, options.clock, options.retry, options.chance)
-        patience = min(options.retry.patience, _FIRST_CONTACT_PATIENCE)
-        self._first_retrier = replace(self._retrier, policy=replace(options.retry, patience=patience))
         self._questions = VaultQuestions(address, self._attempt)
         self._lock = threading.Lock()
         self._ready = False
@@ -75,7 +70,7 @@ class VaultConnection:
         with self._lock:
             if not self._ready and self._failure is None:
                 try:
-                    self._first_retrier.read(self._open)
+                    self._retrier.read(self._open)
                     self._ready = True
                 except StoreError as error:
                     self._failure = error
@@ -100,14 +95,13 @@ class VaultConnection:
             return call(self._client)
         except Refusal as refusal:
             reply = refusal.reply
-        except urllib3.exceptions.HTTPError as problem:
-            is_tls = isinstance(problem, urllib3.exceptions.SSLError)
-            failure: StoreError = error_of_transport(problem, place, request.action, is_tls=is_tls)
+        except (OSError, HTTPException) as problem:
+            failure: StoreError = error_of_transport(problem, place, request.action)
             reply = None
         except (KeyError, TypeError, ValueError, AttributeError):
             failure = malformed(place, request.action)
             reply = None
-        # Raised out here, the error carries no context: urllib3's exceptions hold the connection.
+        # Raised out here, the error carries no context: what broke off may hold a part of the reply.
         if reply is None:
             raise failure
         if reply.status == HTTPStatus.FORBIDDEN:

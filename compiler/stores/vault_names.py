@@ -5,10 +5,14 @@ from typing import Final
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")
 _LONGEST: Final = 512
+# What nearly every name is, told at once; the causes are for the others.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 def name_problem(name: str) -> str | None:
     """Return why a remote name, mount, namespace or user name cannot be used in a path; None when it can."""
+    if len(name) <= _LONGEST and _PLAIN.fullmatch(name):
+        return None
     parts = name.split("/")
     causes = (
         (not name, "it is empty"),

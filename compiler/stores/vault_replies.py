@@ -1,6 +1,7 @@
 """What Vault's answers mean: a refused reply or a failed exchange in, the typed error out, none of the reply's text."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -42,6 +43,8 @@ _TLS_CAUSES: Final = (
         "it does not speak TLS",
     ),
 )
+# A connection that broke off, as one without TLS does: it may be made again.
+_TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 class Refusal(Exception):  # noqa: N818 - never leaves the adapter, which turns it into a StoreError
@@ -94,9 +97,9 @@ def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
     return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
 
 
-def error_of_transport(problem: Exception, place: Place, action: Action, *, is_tls: bool) -> StoreError:
+def error_of_transport(problem: Exception, place: Place, action: Action) -> StoreError:
     """Return the error of an exchange that brought no reply."""
-    if is_tls:
+    if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
         text = str(problem)
         cause = next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
         return TlsFailureError(

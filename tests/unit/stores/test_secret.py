@@ -110,6 +110,10 @@ def test_a_comparers_key_and_marks_are_neither_shown_nor_pickled(made: Comparer 
         assert copy.copy(made) is made
 
 
+def test_a_length_is_that_of_the_text() -> None:
+    assert Secret("a\u00e9\U0001f600").length == 3
+
+
 def test_only_the_listed_modules_reveal() -> None:
     root = Path(__file__).parents[3] / "compiler"
     found = {

@@ -39,6 +39,16 @@ def test_the_size_is_that_of_the_merged_document() -> None:
     assert problems("a", {"OLD": half}, base) == []
 
 
+@pytest.mark.parametrize(
+    ("character", "bytes_each"), [("x", 1), ("\u00e9", 2), ("\x01", 6), ("\n", 2), ('"', 2), ("\U0001f600", 4)]
+)
+def test_the_size_is_that_of_the_json_to_the_byte(character: str, bytes_each: int) -> None:
+    room = 1024 * 1024 - 4096 - len('{"A": ""}')
+    fits, spare = divmod(room, bytes_each)
+    assert problems("a", {"A": Secret(character * fits + "x" * spare)}) == []
+    assert problems("a", {"A": Secret(character * fits + "x" * (spare + 1))}) == [(TooLargeError.code, None)]
+
+
 def test_tags_are_measured_in_bytes() -> None:
     for tags, count in (({"k": "ü" * 256}, 0), ({"k": "ü" * 257}, 1), ({"ü" * 65: "v"}, 1)):
         assert len(problems("a", {"A": Secret("1")}, None, Attributes(tags=tags))) == count

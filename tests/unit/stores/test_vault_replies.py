@@ -1,5 +1,7 @@
+import ssl
+from http.client import BadStatusLine
+
 import pytest
-import urllib3.exceptions
 
 from compiler.stores.errors import Action, Place, StoreError
 from compiler.stores.vault_replies import Reply, error_of_reply, error_of_transport, malformed
@@ -62,13 +64,14 @@ def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error:
     ],
 )
 def test_each_tls_failure_has_its_cause(text: str, cause: str) -> None:
-    error = error_of_transport(urllib3.exceptions.SSLError(text), PLACE, Action.READ, is_tls=True)
+    error = error_of_transport(ssl.SSLError(text), PLACE, Action.READ)
     assert (error.code, error.retryable) == ("tls-failure", False)
     assert cause in error.reason
 
 
-def test_no_answer_may_have_been_stored() -> None:
-    error = error_of_transport(urllib3.exceptions.ProtocolError(SENTINEL), PLACE, Action.WRITE, is_tls=False)
+@pytest.mark.parametrize("kind", [ConnectionResetError, TimeoutError, BadStatusLine, ssl.SSLEOFError])
+def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
+    error = error_of_transport(kind(SENTINEL), PLACE, Action.WRITE)
     assert (error.code, error.retryable, error.maybe_done) == ("unavailable", True, True)
     assert SENTINEL not in str(error)
 
