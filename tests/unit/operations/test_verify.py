@@ -277,6 +277,7 @@ def test_references_that_the_operator_refuses_or_nobody_proves_are_not_sent() ->
 def test_a_property_that_is_not_evaluated_is_said_at_its_key() -> None:
     found, _ = run({"github": '{"a": [1]}'}, asked(wanted="a.#"))
     assert [(each.rule, each.span) for each in found.diagnostics] == [("unproven-reference", at(15))]
+    assert found.diagnostics[0].message.startswith('"TOKEN" of "github" cannot be resolved: its property uses gjson')
 
 
 def test_who_asked_may_stay_unknown() -> None:
