@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.store_address import Provider
 from compiler.operations.read_many import read_many
-from compiler.stores.errors import NotFoundError, StoreError
+from compiler.stores.errors import InvalidNameError, NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.secret import Comparer
 
@@ -75,7 +75,7 @@ class RemoteChange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChangePlan:
-    """What would be written. `who` is the caller as each store knows it, by the store's absolute address."""
+    """What would be written. `who` is the caller as each store knows it that was asked, by its absolute address."""
 
     remotes: tuple[RemoteChange, ...]
     who: Mapping[str, str]
@@ -105,9 +105,14 @@ def plan_changes(wanted: Iterable[Wanted], stores: LiveStores, *, replaces: bool
         # Key Vault's names do not tell capitals from small letters; two names of one secret are one write.
         folded = name.lower() if writer.address.provider is Provider.AZURE_KEY_VAULT else name
         groups.setdefault((writer.address.absolute, folded), (writer, name, []))[2].append(each)
-    writers = {writer.address.absolute: writer for writer, _, _ in groups.values()}
-    who = {absolute: writer.whoami().subject for absolute, writer in writers.items()}
     readings = read_many([(writer, name) for writer, name, _ in groups.values()], _WORKERS)
+    # After the reads: a name that is refused before anything is sent is no reason to talk to its store.
+    asked = {
+        writer.address.absolute: writer
+        for writer, name, _ in groups.values()
+        if not isinstance(readings[id(writer), name], InvalidNameError)
+    }
+    who = {absolute: writer.whoami().subject for absolute, writer in asked.items()}
     comparer = Comparer()
     return ChangePlan(
         tuple(
