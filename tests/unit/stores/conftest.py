@@ -1,4 +1,4 @@
-"""The local Key Vault and an adapter on it, for the tests of the adapter's parts."""
+"""The local Key Vault with an adapter on it, and a Vault of scripted answers, for the tests of the adapters' parts."""
 
 from collections.abc import Iterator
 
@@ -9,19 +9,32 @@ from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.azure_key_vault import AzureKeyVaultStore
 from compiler.stores.clock import VirtualClock
 from compiler.stores.options import StoreOptions
+from tests.unit.stores.scripted_vault import ScriptedVault
 
 
 @pytest.fixture
-def key_vault() -> Iterator[LocalKeyVault]:
+def vault() -> Iterator[LocalKeyVault]:
     with LocalKeyVault() as running:
         yield running
 
 
 @pytest.fixture
-def key_vault_store(key_vault: LocalKeyVault) -> Iterator[AzureKeyVaultStore]:
-    opened = AzureKeyVaultStore(address_of(key_vault), key_vault.environ(), StoreOptions(clock=VirtualClock()))
+def store(vault: LocalKeyVault) -> Iterator[AzureKeyVaultStore]:
+    opened = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(clock=VirtualClock()))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def scripted_vault_server() -> Iterator[ScriptedVault]:
+    with ScriptedVault() as running:
+        yield running
+
+
+@pytest.fixture
+def scripted_vault(scripted_vault_server: ScriptedVault) -> Iterator[ScriptedVault]:
+    yield scripted_vault_server
+    scripted_vault_server.reset()
 
 
 def address_of(vault: LocalKeyVault, prefix: str = "") -> StoreAddress:
