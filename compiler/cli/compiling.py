@@ -16,7 +16,7 @@ from compiler.render.printable import printable
 from compiler.rules import ALL_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from compiler.cli.invocation import Invocation
@@ -47,16 +47,20 @@ def report_errors(diagnostics: Sequence[Diagnostic], invocation: Invocation) -> 
     sys.stderr.write(format_named("text").render(shown, ALL_RULES, colour=invocation.may_colour(sys.stderr)))
 
 
-def tell_notes(result: Result) -> None:
-    """What came from outside the files decides what is written: it is said."""
+def tell_notes(result: Result, told: Container[str] = ()) -> None:
+    """What came from outside the files decides what is written: it is said, but for what was `told` before."""
     for note in result.notes:
-        sys.stderr.write(f"note: {printable(conceal(note))}\n")
+        if note not in told:
+            sys.stderr.write(f"note: {printable(conceal(note))}\n")
 
 
-def environments(result: Result, invocation: Invocation) -> tuple[Environment, ...]:
-    """The environments of a run without errors; nothing, and the errors shown, where there are any."""
+def environments(result: Result, invocation: Invocation, told: Container[str] = ()) -> tuple[Environment, ...]:
+    """The environments of a run without errors; nothing, and the errors shown, where there are any.
+
+    Notes are shown, but for those that were `told` before.
+    """
     if result.failed or result.project is None:
         report_errors(result.diagnostics, invocation)
         return ()
-    tell_notes(result)
+    tell_notes(result, told)
     return result.project.environments

@@ -84,30 +84,36 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
         )
     # The file first: a wrong name is found before anything is compiled.
     against = _side_of_file(arguments.against) if arguments.against is not None else None
-    as_is = environments(compiled(root, [name], outside(None, [name])), invocation)
+    as_is_result = compiled(root, [name], outside(None, [name]))
+    as_is = environments(as_is_result, invocation)
     if not as_is:
         return None
     side = side_of_environment(as_is[0])
     if against is not None:
         return (_STDIN if arguments.against == "-" else arguments.against, against), (name, side)
-    switched = environments(compiled(root, [name], outside(arguments.store, [name])), invocation)
+    on_other = compiled(root, [name], outside(arguments.store, [name]))
+    switched = environments(on_other, invocation, told=as_is_result.notes)
     if not switched:
         return None
     return (name, side), (f"{name} on {arguments.store}", side_of_environment(switched[0]))
 
 
 def _side_of_file(path: str) -> Side:
+    shown = _STDIN if path == "-" else safe(path)
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{safe(path)} cannot be read: {reason}", "name a values file or manifests") from None
+        raise UsageError(f"{shown} cannot be read: {reason}", "name a values file or manifests") from None
     if len(content) > _MOST_BYTES:
-        raise CannotRunError(f"{safe(path)} has more than {_MOST_BYTES} bytes")
+        raise CannotRunError(f"{shown} has more than {_MOST_BYTES} bytes")
+    if not content.strip():
+        # Not "everything is new": most often the command before the pipe failed.
+        raise CannotRunError(f"{shown} is empty", "look at what was to write it")
     try:
         return side_of_text(content.decode())
     except UnicodeDecodeError:
-        raise CannotRunError(f"{safe(path)} is not UTF-8") from None
+        raise CannotRunError(f"{shown} is not UTF-8") from None
     except UnreadableError as error:
-        raise CannotRunError(f"{safe(path)} cannot be compared: {error}") from None
+        raise CannotRunError(f"{shown} cannot be compared: {error}") from None

@@ -18,10 +18,11 @@ def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool =
 
     Raises UsageError where a store is asked for and not exactly one environment is named: a variable that somebody
     forgot must not move all environments to another store. `ignores_variable` says so on standard error where it does.
+    AZURE_KEYVAULT_NAME counts always: it only fills in an address that the files leave open, so nothing can move by it.
     """
     variable = os.environ.get(STORE_VARIABLE)
     if ignores_variable and variable:
-        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: a check asks what the files alone say\n")
+        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: a check asks for the stores that the files choose\n")
     if len(set(named)) != 1:
         if store is not None:
             raise UsageError(f"{STORE_OPTION} is for one environment, {_how_many(named)}", "name exactly one")

@@ -154,7 +154,13 @@ def _asked_by_values(arguments: Namespace) -> _Asked:
         document, diagnostics = load_text(arguments.values, text)
     if document is None:
         return _Asked(arguments.values, None, diagnostics)
-    _refuse_unknown(secrets, secrets_of_values(document))
+    known = secrets_of_values(document)
+    first = arguments.environment
+    if first is not None and first not in known:
+        message = f'with --values, "{safe(first)}" is read as a secret, and there is none of this name in the file'
+        closer = suggest(first, known, "secrets")
+        raise UsageError(message, "; ".join(filter(None, ("name secrets only, no environment", closer))))
+    _refuse_unknown(secrets, known)
     try:
         return _Asked(arguments.values, references_of_values(document, os.environ, secrets))
     except UnknownProviderError as error:

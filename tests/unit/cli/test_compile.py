@@ -130,6 +130,23 @@ def test_check_finds_a_missing_file(run: Callable[..., Any], project: Path) -> N
     assert not (project / "chart/values-prod.yaml").exists()
 
 
+def test_a_check_takes_an_address_that_the_files_leave_open_as_the_compile_does(
+    run: Callable[..., Any],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: Callable[[str, str, str], None],
+) -> None:
+    rendered = "{render: true, conditions: {namespaces: [ai-platform-engineering]}, auth: {managedIdentity: {}}}"
+    edit("environments/dev.yaml", "secrets:", f"store: azure\nstores: {{azure: {rendered}}}\nsecrets:")
+    assert "error[unreachable-store]" in run("compile", "dev").err
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "agents")
+    assert run("compile", "dev").code == 0
+    done = run("compile", "dev", "--check")
+    assert (done.code, done.err) == (0, 'note: AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure"\n')
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "others")
+    assert '-        vaultUrl: "https://agents.vault.azure.net"' in run("compile", "dev", "--check").out
+
+
 def test_a_check_ignores_the_variable(run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("compile")
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "vault")

@@ -56,6 +56,27 @@ def test_markdown_is_a_table(run: Callable[..., Any], project: Path) -> None:
     assert "No difference." in run("diff", "dev", "dev", "--format", "markdown").out
 
 
+def test_what_came_from_outside_is_said_once(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "agents")
+    done = run("diff", "dev", "--store", "azure")
+    assert done.err.splitlines() == [
+        'note: AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure"',
+        'note: --store chooses the store "azure"',
+    ]
+
+
+@pytest.mark.parametrize("content", ["", " \n\n"])
+def test_an_empty_file_is_not_compared_as_if_everything_were_new(
+    run: Callable[..., Any], project: Path, content: str
+) -> None:
+    (project / "empty.yaml").write_text(content, "utf-8")
+    done = run("diff", "prod", "--against", "empty.yaml")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == "error: empty.yaml is empty\nhelp: look at what was to write it\n"
+
+
 def test_standard_input(project: Path) -> None:
     manifest = "kind: ExternalSecret\nmetadata: {name: a, namespace: b}\nspec: {}\n"
     done = subprocess.run(

@@ -120,6 +120,18 @@ def test_a_values_file_alone_is_enough(
     assert "error[missing-property]" in done.err
 
 
+def test_an_environment_beside_a_values_file_is_not_taken_for_a_secret_in_silence(
+    run: Callable[..., Done], project: Path
+) -> None:
+    run("compile", "dev", "--quiet")
+    done = run("verify", "dev", "--values", "chart/values-dev.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert 'error: with --values, "dev" is read as a secret, and there is none of this name in the file' in done.err
+    assert 'help: name secrets only, no environment; the secrets are "global", "argocd"' in done.err
+    done = run("verify", "--values", "chart/values-dev.yaml", "gihub")
+    assert 'no environment; did you mean "github"?' in done.err
+
+
 def test_a_values_file_that_cannot_be_read_is_said(run: Callable[..., Done], tmp_path: Path) -> None:
     done = run("verify", "--values", tmp_path / "none.yaml")
     assert (done.code, "unreadable-file" in done.err) == (1, True)
