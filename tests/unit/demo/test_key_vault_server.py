@@ -332,7 +332,9 @@ def test_it_listens_on_this_machine_alone_and_on_the_port_it_tells(server: KeyVa
     assert server.port > 0
 
 
-def test_who_speaks_no_tls_trusts_no_stranger_or_sends_no_http_disturbs_nobody(wire: Wire, token: str) -> None:
+def test_who_speaks_no_tls_trusts_no_stranger_or_sends_no_http_disturbs_nobody(
+    wire: Wire, token: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with wire.raw() as plain:
         plain.sendall(raw_request("GET", "/secrets", token))
         assert b"HTTP" not in all_of(plain)[0]
@@ -344,6 +346,8 @@ def test_who_speaks_no_tls_trusts_no_stranger_or_sends_no_http_disturbs_nobody(w
     with closing(wire.http()) as connection:
         assert status_over(connection, token, "GET", "/secrets") == 200
     assert [entry.path for entry in wire.server.log] == ["/secrets"]
+    # No thread ended with a traceback.
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_broken_reply_is_the_end_of_its_connection(wire: Wire, token: str) -> None:
