@@ -23,6 +23,7 @@ _MODIFIERS = frozenset(
     "pretty ugly reverse flatten join valid keys values tostr fromstr group dig".split()  # noqa: SIM905 - a list of words
 )
 _MODIFIER = re.compile(r"@([A-Za-z]+)")
+_WILD = frozenset("*?\\")
 # Several paths in one, and literals.
 _OTHER_SYNTAX = ("{", "[", "!")
 
@@ -110,21 +111,21 @@ def _refuse_other_syntax(path: str, start: int, *, is_first: bool) -> None:
 
 
 def _part(text: str) -> _Part:
-    characters, is_wild, is_escaped = list[str](), False, False
+    characters, is_wild, escaped = list[str](), False, list[str]()
     index = 0
     while index < len(text):
         escapes = text[index] == "\\"
         index += escapes
-        is_escaped = is_escaped or escapes
         if index < len(text):
+            escaped += text[index] * escapes
             is_wild = is_wild or (not escapes and text[index] in "*?")
             characters.append(text[index])
         index += 1
-    if is_wild and is_escaped:
+    if is_wild and not _WILD.isdisjoint(escaped):
         # gjson's matching of an escaped wildcard beside a wildcard has changed between its versions.
         raise UnprovenPathError
     name = "".join(characters)
-    return _Part(name, _pattern(name) if is_wild else None, is_escaped)
+    return _Part(name, _pattern(name) if is_wild else None, "\\" in text)
 
 
 def _pattern(name: str) -> re.Pattern[str]:

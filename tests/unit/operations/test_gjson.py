@@ -44,6 +44,7 @@ DOCUMENT = Secret(
         ("*.last", "Anderson"),
         ("*.0", "Sara"),
         ("n*|last", "Anderson"),
+        ("f*\\.movie", "Deer Hunter"),
         ("a\\*b", "star"),
         ("a\\|b", "pipe"),
         ("@here", "at"),
@@ -102,7 +103,8 @@ def test_this_is_the_document() -> None:
         "[age]",
         '!"x"',
         "..0.name",
-        "a\\.*",
+        "a\\?*",
+        "a\\\\*",
         # These have a result of their own, or may have one, where nothing stands before them.
         "nothing.@reverse",
         "nothing.{a}",
