@@ -15,7 +15,7 @@ from compiler.cli.interrupts import stoppable
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.progress import Progress
-from compiler.operations.apply_migration import Notes, apply_migration
+from compiler.operations.apply_migration import apply_migration
 from compiler.operations.audit import AuditLog
 from compiler.operations.journal import Journal, find_run, find_unfinished, identity_of, new_id
 from compiler.operations.live import LiveStores, address_of
@@ -23,6 +23,7 @@ from compiler.operations.migration import OnConflict, Options, Outcome, Plan, St
 from compiler.operations.migration_routes import store_named
 from compiler.operations.plan_migration import plan_migration
 from compiler.operations.run_lock import RunLock
+from compiler.operations.run_notes import Notes
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
 from compiler.render.migration import blocked_reason, plan_end, plan_lines, report, result_line, undo_lines, undo_report
 from compiler.stores.stringify import RULE
@@ -71,7 +72,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--continue-on-error", action="store_true", help="write what can be written in spite of errors")
     parser.add_argument("--apply", action="store_true", help="write; without it nothing is written")
     parser.add_argument("--undo", metavar="RUN", help="take back what this run wrote")
-    parser.add_argument("--audit", metavar="FILE", help="append a line for each write to this file")
+    parser.add_argument("--audit", metavar="FILE", help="append a line before and after each write to this file")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_format(parser, ("text", "json"))
 

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from compiler.operations.audit import AuditEntry, AuditError
+from compiler.operations.audit import AuditError, IntentError
 from compiler.operations.migration import Outcome, Result, State
-from compiler.stores.errors import ConflictError, StoreError
-from compiler.stores.secret import Comparer
+from compiler.operations.move_remote import Mover, refusal
+from compiler.operations.run_notes import unnoted
+from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
-    from compiler.operations.audit import AuditLog
-    from compiler.operations.journal import Journal
     from compiler.operations.migration import Plan, Write
-    from compiler.stores.interface import RemoteSecret, SecretWriter, Written
-    from compiler.stores.secret import Secret
+    from compiler.operations.run_notes import Notes
+    from compiler.stores.interface import SecretWriter
 
 WORKERS = 16
-_AGAIN = "run the same command again: it compares first"
-
-
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """Where a run is written down; `audit` is nothing where nobody asked for it, and then nobody asks `who` it is."""
-
-    journal: Journal
-    environment: str
-    audit: AuditLog | None = None
-    who: str = ""
-
-    def wrote(
-        self, store: SecretWriter, name: str, properties: Sequence[str], version: str | None, action: str
-    ) -> None:
-        """Note one write in the audit file: `action` is create, update, recover, restore or delete."""
-        if self.audit is not None:
-            address = store.address.absolute
-            self.audit.record(AuditEntry(self.who, action, self.environment, address, name, properties, version))
+DEFECT = "defect"
 
 
 def apply_migration(
@@ -56,12 +37,11 @@ def apply_migration(
     """Make the writes of `plan` and nothing else, each once, and read each back.
 
     A conflict ends one remote secret and the rest goes on; another failure stops what has not begun, unless
-    `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. `report` is called in
-    this thread.
+    `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. A defect of this program
+    does the same, and is in the outcome. `report` is called in this thread.
     """
     for adopted in plan.adopted:
-        notes.wrote(destination, adopted.name, adopted.properties, adopted.version, adopted.action)
-        notes.journal.adopted(adopted.name, adopted.version)
+        notes.adopt(destination, adopted)
     work = _Work(destination, notes, stop or threading.Event())
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
@@ -77,10 +57,19 @@ def apply_migration(
             # Whoever asks a second time does not wait for reports; threads cannot be ended in the middle of a write.
             interrupted = True
             work.failed.set()
+        except Exception as error:  # noqa: BLE001 - a defect must not leave the run without an end
+            work.broke(error)
     results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
-    outcome = Outcome(notes.journal.id, results, interrupted or (stop is not None and stop.is_set()))
+    interrupted = interrupted or (stop is not None and stop.is_set())
+    outcome = Outcome(notes.journal.id, results, interrupted, work.defect)
     notes.journal.end(_end(outcome))
     return outcome
+
+
+def defective(name: str) -> Result:
+    """The failure of a step by a defect of this program, which may have come after the write."""
+    reason, remedy = "this program met a defect of its own", "run the same command again: it compares first"
+    return Result(name, State.FAILED, code=DEFECT, reason=reason, remedy=remedy)
 
 
 def _end(outcome: Outcome) -> str:
@@ -92,112 +81,48 @@ def _end(outcome: Outcome) -> str:
 
 
 class _Work:
-    """One remote secret at a time in each thread."""
+    """One remote secret at a time in each thread, and why no further one is begun."""
 
     def __init__(self, destination: SecretWriter, notes: Notes, stop: threading.Event) -> None:
-        self._destination = destination
-        self._notes = notes
-        self._comparer = Comparer()
+        self._mover = Mover(destination, notes)
+        self._journal = notes.journal
         self._stop = stop
         self.failed = threading.Event()
+        self.defect: Exception | None = None
         self.results: dict[str, Result] = {}
 
     def do(self, write: Write) -> Result:
         if self._stop.is_set() or self.failed.is_set():
             return Result(write.name, State.PENDING)
-        result = self._done(write)
+        try:
+            result = self._done(write)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are to finish theirs and the run to end
+            self.broke(error)
+            result = defective(write.name)
+            with suppress(Exception):
+                self._journal.settled(result, maybe_stored=True)
         self.results[write.name] = result
         return result
 
+    def broke(self, error: Exception) -> None:
+        """Begin nothing more, for a defect; the first one is kept."""
+        self.failed.set()
+        self.defect = self.defect or error
+
     def _done(self, write: Write) -> Result:
-        journal = self._notes.journal
         try:
-            journal.started(write.name, write.before)
+            self._journal.started(write.name, write.before)
             try:
-                result, maybe_stored = self._moved(write), False
+                result, maybe_stored = self._mover.move(write), False
             except StoreError as error:
-                result, maybe_stored = _failure(write, error), error.maybe_done
-            journal.settled(result, maybe_stored=maybe_stored)
+                result, maybe_stored = refusal(write, error), error.maybe_done
+            self._journal.settled(result, maybe_stored=maybe_stored)
         except (AuditError, OSError) as error:
             # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
             self.failed.set()
-            return unnoted(write.name, error)
+            result = unnoted(write.name, error)
+            if isinstance(error, IntentError):
+                # Nothing was sent, so that nothing stays open.
+                with suppress(OSError):
+                    self._journal.settled(result)
         return result
-
-    def _moved(self, write: Write) -> Result:
-        keys = tuple(write.changes)
-        action = "create" if write.base is None else "update"
-        if write.recover:
-            write = self._recovered(write)
-            self._audit(write, keys, write.before, "recover")
-            action = "update"
-            if not write.changes and write.whole is None:
-                self._notes.journal.written(write.name, write.before, write.before or "", ())
-                return Result(write.name, State.KEPT, write.before)
-        written = self._write(write)
-        try:
-            # Before the journal: what is in neither is found and noted in both when the run goes on.
-            self._audit(write, keys, written.version, action)
-        finally:
-            self._notes.journal.written(write.name, write.before, written.version, written.slipped)
-        return self._verified(write, written)
-
-    def _write(self, write: Write) -> Written:
-        if write.whole is not None:
-            return self._destination.write_whole(write.name, write.whole, write.base, write.attributes)
-        return self._destination.write(write.name, write.changes, write.base, write.attributes)
-
-    def _recovered(self, write: Write) -> Write:
-        """The write that is left once the deleted secret is back and can be read."""
-        self._destination.recover(write.name)
-        base = self._destination.read(write.name)
-        if write.whole is not None:
-            same = base.whole is not None and self._comparer.same(base.whole, write.whole)
-            return replace(write, base=base, whole=None if same else write.whole)
-        changes = {key: value for key, value in write.changes.items() if not self._holds(base, key, value)}
-        return replace(write, base=base, changes=changes)
-
-    def _verified(self, write: Write, written: Written) -> Result:
-        found = self._destination.read(write.name)
-        if written.slipped:
-            reason = f"another writer's version {', '.join(written.slipped)} came in between and is covered by this one"
-            remedy = "compare the two versions by hand"
-            return Result(write.name, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
-        if found.version != written.version:
-            reason = f"another writer's version {found.version} came right after this one, {written.version}"
-            return Result(
-                write.name, State.CONFLICT, written.version, (found.version,), "conflict", reason, "plan again"
-            )
-        if not self._is_as_meant(write, found):
-            reason = f"reading version {written.version} back showed other bytes than were to be there"
-            remedy = "look at that version by hand; do not trust this address"
-            return Result(write.name, State.UNVERIFIED, written.version, (), "unverified", reason, remedy)
-        return Result(write.name, State.DONE, written.version)
-
-    def _is_as_meant(self, write: Write, found: RemoteSecret) -> bool:
-        if write.whole is not None:
-            return found.whole is not None and self._comparer.same(found.whole, write.whole)
-        before: Mapping[str, Secret] = write.base.properties if write.base is not None else {}
-        meant = {**before, **write.changes}
-        return meant.keys() == found.properties.keys() and all(
-            self._holds(found, key, value) for key, value in meant.items()
-        )
-
-    def _holds(self, found: RemoteSecret, key: str, value: Secret) -> bool:
-        return key in found.properties and self._comparer.same(found.properties[key], value)
-
-    def _audit(self, write: Write, keys: tuple[str, ...], version: str | None, action: str) -> None:
-        self._notes.wrote(self._destination, write.name, keys, version, action)
-
-
-def unnoted(name: str, error: AuditError | OSError) -> Result:
-    """The failure of a step that could not be written down."""
-    known = str(error) if isinstance(error, AuditError) else error.strerror
-    reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
-    return Result(name, State.FAILED, code="unnoted", reason=reason or "", remedy=_AGAIN)
-
-
-def _failure(write: Write, error: StoreError) -> Result:
-    state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
-    found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
-    return Result(write.name, state, None, found, error.code, error.reason, error.remedy)

@@ -99,6 +99,7 @@ class Adopted:
     version: str
     properties: tuple[str, ...] = ()
     action: str = "update"
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,11 +162,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a run or an undo."""
+    """What became of a run or an undo. `defect` is an error of this program that ended it before its end."""
 
     run: str
     results: tuple[Result, ...]
     interrupted: bool = False
+    defect: Exception | None = None
 
     def count(self, *states: State) -> int:
         return sum(result.state in states for result in self.results)
@@ -173,7 +175,7 @@ class Outcome:
     @property
     def is_incomplete(self) -> bool:
         """Whether running the same command again can do more."""
-        return self.interrupted or self.count(State.FAILED, State.PENDING) > 0
+        return self.interrupted or self.defect is not None or self.count(State.FAILED, State.PENDING) > 0
 
     @property
     def has_differences(self) -> bool:

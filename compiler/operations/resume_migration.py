@@ -38,7 +38,7 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[str, str]) -> Plan:
     )
     still_to_do = {step.destination.name for step in steps if step.kind is not Kind.KEEP and step.destination}
     adopted = tuple(
-        Adopted(name, versions[name], _properties(steps, name, entry), entry.kind)
+        Adopted(name, versions[name], _properties(steps, name, entry), entry.kind, entry.before or entry.planned_before)
         for name, entry in run.entries.items()
         if name in versions and name not in still_to_do and _was_stored(entry, versions[name])
     )

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from compiler.operations.apply_migration import unnoted
+from compiler.operations.apply_migration import defective
 from compiler.operations.audit import AuditError
 from compiler.operations.migration import Outcome, Result, State
 from compiler.operations.read_many import read_many
+from compiler.operations.run_notes import unnoted
 from compiler.stores.errors import (
     ConflictError,
     DisabledError,
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from compiler.operations.apply_migration import Notes
     from compiler.operations.journal import Entry, Run
     from compiler.operations.read_many import Reading
+    from compiler.operations.run_notes import Notes
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
 
@@ -87,16 +88,23 @@ def apply_undo(
 ) -> Outcome:
     """Do the steps, one after the other. A secret that changed since it was looked at is a conflict and left alone.
 
-    When `stop` is set, the step that is under way is finished and the rest left.
+    When `stop` is set, the step that is under way is finished and the rest left; a defect of this program ends it too,
+    and is in the outcome.
     """
-    results: list[Result] = []
+    results = {step.name: Result(step.name, State.PENDING) for step in steps}
+    defect: Exception | None = None
     for step in steps:
         if stop is not None and stop.is_set():
-            results.append(Result(step.name, State.PENDING))
-            continue
-        results.append(_undone(step, destination, notes))
-        report(results[-1])
-    return Outcome(notes.journal.id, tuple(results), stop is not None and stop.is_set())
+            break
+        try:
+            results[step.name] = _undone(step, destination, notes)
+            report(results[step.name])
+        except Exception as error:  # noqa: BLE001 - what is done is to be told, and that the rest can be
+            if results[step.name].state is State.PENDING:
+                results[step.name] = defective(step.name)
+            defect = error
+            break
+    return Outcome(notes.journal.id, tuple(results.values()), stop is not None and stop.is_set(), defect)
 
 
 def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter) -> UndoStep:
@@ -180,21 +188,26 @@ def _undone(step: UndoStep, destination: SecretWriter, notes: Notes) -> Result:
         return Result(step.name, State.CONFLICT, step.version, (), "refused", step.reason, step.remedy)
     if step.kind is UndoKind.DONE or step.current is None:
         return Result(step.name, State.KEPT, step.version)
-    version: str | None = None
     try:
-        notes.journal.undo(step.name, "started")
-        if step.earlier is not None:
-            version = destination.restore(step.earlier, step.current).version
-        else:
-            destination.soft_delete(step.name, step.current.version)
-        action = "restore" if step.earlier is not None else "delete"
-        try:
-            notes.wrote(destination, step.name, step.keys, version or step.version, action)
-        finally:
-            notes.journal.undo(step.name, "done", version)
+        return _written(step, step.current, destination, notes)
     except StoreError as error:
         state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
         return Result(step.name, state, None, (), error.code, error.reason, error.remedy)
     except (AuditError, OSError) as error:
         return unnoted(step.name, error)
-    return Result(step.name, State.DONE, version or step.version)
+
+
+def _written(step: UndoStep, current: RemoteSecret, destination: SecretWriter, notes: Notes) -> Result:
+    version = current.version
+    action = "restore" if step.earlier is not None else "delete"
+    notes.journal.undo(step.name, "started")
+    with notes.writing(destination, step.name, step.keys, current.version, action) as line:
+        if step.earlier is not None:
+            version = destination.restore(step.earlier, current).version
+        else:
+            destination.soft_delete(step.name, current.version)
+        try:
+            line.written(version)
+        finally:
+            notes.journal.undo(step.name, "done", version if step.earlier is not None else None)
+    return Result(step.name, State.DONE, version)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from compiler.operations.audit import AuditEntry
+from compiler.operations.audit import Audited, AuditEntry, IntentError
+from compiler.operations.journal import new_id
 from compiler.stores.errors import ConflictError, StoreError
 from compiler.stores.secret import Comparer
 
@@ -43,30 +44,35 @@ class Outcome:
         return self.state in {State.WRITTEN, State.SLIPPED, State.UNVERIFIED}
 
 
-def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog | None) -> Iterator[Outcome]:
+def write_keys(
+    plan: ChangePlan, environment: str, action: str, audit: AuditLog | None, run: str | None = None
+) -> Iterator[Outcome]:
     """Go through the plan's writes, doing each when it is asked for; a failure ends them, a conflict does not.
 
-    Each write is a compare-and-set against what the plan read, and is read back. Raises AuditError after a write that
-    could not be noted.
+    Each write is a compare-and-set against what the plan read, and is read back. `run` names all of them in the audit
+    file. Raises AuditError after a write that could not be noted; one that cannot be announced there is not done.
     """
     comparer = Comparer()
+    run = run or new_id()
     for remote in plan.writes:
+        store = remote.writer.address.absolute
+        before = remote.base.version if remote.base is not None else None
+        names = tuple(remote.properties)
+        entry = AuditEntry(run, plan.who[store], action, environment, store, remote.name, names, before)
         try:
-            written = _write(remote)
+            with Audited(audit, entry) as line:
+                written = _write(remote)
+                line.written(written.version)
         except ConflictError as error:
             yield Outcome(remote, State.CONFLICT, None, error.reason, error.remedy)
-            continue
         except StoreError as error:
-            if error.maybe_done:
-                _note(plan, remote, environment, action, audit, None)
             yield Outcome(remote, State.FAILED, None, error.reason, error.remedy)
             return
-        except BaseException:
-            # Ctrl-C while a request is under way: it may have been stored.
-            _note(plan, remote, environment, action, audit, None)
-            raise
-        _note(plan, remote, environment, action, audit, written.version)
-        yield _verified(remote, written, comparer)
+        except IntentError as error:
+            yield Outcome(remote, State.FAILED, None, str(error), "name another file with --audit")
+            return
+        else:
+            yield _verified(remote, written, comparer)
 
 
 def _write(remote: RemoteChange) -> Written:
@@ -74,16 +80,6 @@ def _write(remote: RemoteChange) -> Written:
     if whole is not None:
         return remote.writer.write_whole(remote.name, whole, remote.base)
     return remote.writer.write(remote.name, remote.properties, remote.base)
-
-
-def _note(
-    plan: ChangePlan, remote: RemoteChange, environment: str, action: str, audit: AuditLog | None, version: str | None
-) -> None:
-    if audit is not None:
-        store = remote.writer.address.absolute
-        audit.record(
-            AuditEntry(plan.who[store], action, environment, store, remote.name, tuple(remote.properties), version)
-        )
 
 
 def _verified(remote: RemoteChange, written: Written, comparer: Comparer) -> Outcome:

@@ -161,8 +161,11 @@ def test_proof_22_a_closed_output_is_not_taken_for_the_audit_file(world: World, 
     options = ("--from-file", str(token), "--apply", "--audit", str(audit))
     assert world.process(program, "put", "prod", "jira", "JIRA_TOKEN", *options).returncode == 0
     assert world.get("agents/jira") == {"JIRA_TOKEN": "token-1"}
-    (line,) = audit.read_text("utf-8").splitlines()
-    assert json.loads(line)["name"] == "agents/jira"
+    lines = [json.loads(line) for line in audit.read_text("utf-8").splitlines()]
+    assert [(line["name"], line["state"]) for line in lines] == [
+        ("agents/jira", "writing"),
+        ("agents/jira", "written"),
+    ]
 
 
 def test_proof_22_a_reader_that_goes_away_changes_nothing(world: World, tmp_path: Path) -> None:

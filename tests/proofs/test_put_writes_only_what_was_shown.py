@@ -50,16 +50,19 @@ def test_other_properties_stay_byte_for_byte(world: World, store: str) -> None:
         assert world.vault_versions("agents/jira") == 1
 
 
-def test_keys_in_two_remote_secrets_are_two_writes_with_a_line_each(world: World) -> None:
+def test_keys_in_two_remote_secrets_are_two_writes_with_their_lines(world: World) -> None:
     audit = world.root / "audit.jsonl"
     values = {"GITHUB_TOKEN": "t", "GITHUB_APP_KEY": "-----BEGIN\nPEM-----\n"}
     done = put(world, values, "--apply", "--store", "azure", "--audit", str(audit), to="github")
     assert done.code == 0
     assert world.azure.value("github-app-key") == values["GITHUB_APP_KEY"]
     assert world.azure_object("agents-github") == {"GITHUB_TOKEN": "t"}
-    assert [json.loads(line)["name"] for line in audit.read_text("utf-8").splitlines()] == [
-        "agents-github",
-        "github-app-key",
+    lines = [json.loads(line) for line in audit.read_text("utf-8").splitlines()]
+    assert [(line["name"], line["state"]) for line in lines] == [
+        ("agents-github", "writing"),
+        ("agents-github", "written"),
+        ("github-app-key", "writing"),
+        ("github-app-key", "written"),
     ]
     assert "note: GITHUB_APP_KEY: its value begins or ends with white space" in done.err
 

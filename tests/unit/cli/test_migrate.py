@@ -187,7 +187,7 @@ def test_the_audit_file_is_written_or_the_run_is_not_begun(
     assert ends.azure.versions == {}
     assert not (project / ".platform-secrets/runs").exists()
     assert migrate("--apply", "--audit", str(tmp_path / "audit")).code == 0
-    (line,) = lines(tmp_path / "audit")
+    _, line = lines(tmp_path / "audit")
     assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
 
 

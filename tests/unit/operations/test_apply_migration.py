@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.apply_migration import Notes, apply_migration
+from compiler.operations.apply_migration import apply_migration
 from compiler.operations.audit import AuditError, AuditLog
 from compiler.operations.journal import Journal, read_run
 from compiler.operations.migration import Adopted, Kind, Location, Options, Outcome, Plan, Result, State, Step, Write
+from compiler.operations.run_notes import Notes
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.secret import Secret
 from tests.unit.operations.memory_store import MemoryStore, secrets
@@ -17,6 +20,8 @@ from tests.unit.operations.memory_store import MemoryStore, secrets
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from compiler.operations.audit import AuditEntry
 
 RUN = "20250131-120000-4fa1c2"
 
@@ -238,13 +243,20 @@ def test_what_cannot_be_noted_before_the_write_is_not_written(
     assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
 
 
+@pytest.mark.parametrize(("turn", "stored"), [(0, False), (1, True)])
 def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     tmp_path: Path,
     apply: Callable[..., Outcome],
     monkeypatch: pytest.MonkeyPatch,
+    turn: int,
+    stored: bool,  # noqa: FBT001
 ) -> None:
-    def full(*_: object) -> None:
-        raise AuditError("the audit file cannot be written: no space left on device")
+    record, turns = AuditLog.record, count()
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if next(turns) == turn:
+            raise AuditError("the audit file cannot be written: no space left on device")
+        record(self, entry)
 
     monkeypatch.setattr(AuditLog, "record", full)
     store = MemoryStore()
@@ -252,7 +264,95 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
         outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
     assert outcome.is_incomplete
     assert outcome.results[0].code == "unnoted"
-    assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
+    entry = read_run(journal_path(tmp_path)).entries["a"]
+    assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
+    # What was not sent leaves nothing open that an undo would have to wait for.
+    assert stored or not entry.maybe_stored
+
+
+def test_each_write_is_announced_in_the_audit_file_before_it_is_sent(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store, seen = MemoryStore(), list[str]()
+    store.seed("a", A="old")
+
+    def before(method: str, _name: str) -> None:
+        if method == "write":
+            seen.append((tmp_path / "audit").read_text("utf-8"))
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        apply(store, plan_of(store, write_of(store, "a", A="new")), audit)
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["run"], line["state"], line["before"], line["version"]) for line in lines] == [
+        (RUN, "writing", "v1", None),
+        (RUN, "written", "v1", "v2"),
+    ]
+    assert seen[0].count("\n") == 1
+
+
+class TestADefect:
+    """An exception that nothing expected must not leave the run without an end."""
+
+    def break_at(self, store: MemoryStore, method: str, name: str) -> None:
+        def before(called: str, of: str) -> None:
+            if (called, of) == (method, name):
+                raise KeyError("s3ntinel")
+
+        store.before = before
+
+    @pytest.mark.parametrize(("method", "stored"), [("write", False), ("read", True)])
+    def test_the_run_gets_its_end_and_can_go_on(
+        self,
+        tmp_path: Path,
+        apply: Callable[..., Outcome],
+        method: str,
+        stored: bool,  # noqa: FBT001
+    ) -> None:
+        store = MemoryStore()
+        self.break_at(store, method, "n1")
+        outcome = apply(store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1)
+        assert isinstance(outcome.defect, KeyError)
+        assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, *[State.PENDING] * 48]
+        assert outcome.results[1].code == "defect"
+        assert outcome.is_incomplete
+        run = read_run(journal_path(tmp_path))
+        assert (run.ended, run.is_resumable) == ("incomplete", True)
+        # It may have come after the request: then an undo waits, and going on finds out.
+        assert run.entries["n1"].maybe_stored
+        assert ("n1" in store.versions) is stored
+        assert "s3ntinel" not in journal_path(tmp_path).read_text("utf-8")
+
+    def test_the_others_finish_what_they_have_begun(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+        store, both = MemoryStore(), threading.Barrier(2, timeout=10)
+        broken = threading.Event()
+
+        def before(method: str, name: str) -> None:
+            if method != "write":
+                return
+            both.wait()
+            if name == "a":
+                broken.set()
+                raise KeyError
+            assert broken.wait(10)
+
+        store.before = before
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
+        assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
+        assert read_run(journal_path(tmp_path)).entries["b"].state == "done"
+
+    def test_a_report_that_breaks_ends_it_the_same_way(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+        def broken(_result: Result) -> None:
+            raise KeyError
+
+        store = MemoryStore()
+        outcome = apply(
+            store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=broken
+        )
+        assert isinstance(outcome.defect, KeyError)
+        assert outcome.is_incomplete
+        assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+        assert read_run(journal_path(tmp_path)).ended == "incomplete"
 
 
 def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:

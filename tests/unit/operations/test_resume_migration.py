@@ -84,7 +84,7 @@ def test_what_is_no_write_stays_as_it_is() -> None:
 )
 def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: Entry, stands: str, adopted: bool) -> None:  # noqa: FBT001
     left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": stands})
-    assert left.adopted == ((Adopted("a", stands),) if adopted else ())
+    assert left.adopted == ((Adopted("a", stands, before=known.before),) if adopted else ())
 
 
 def test_what_is_not_wholly_there_is_not_adopted() -> None:
@@ -97,4 +97,4 @@ def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
     others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
     kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
     left = narrowed(plan((others, kept)), run(a=entry("v1", state="started")), {"a": "v2"})
-    assert left.adopted == (Adopted("a", "v2", ("property",), "update"),)
+    assert left.adopted == (Adopted("a", "v2", ("property",), "update", "v1"),)

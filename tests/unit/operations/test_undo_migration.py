@@ -1,19 +1,30 @@
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
-from compiler.operations.apply_migration import Notes
-from compiler.operations.audit import AuditLog
+from compiler.operations.audit import AuditError, AuditLog
 from compiler.operations.journal import Entry, Journal, Run
 from compiler.operations.migration import Options, Outcome, Plan, State
+from compiler.operations.run_notes import Notes
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
-from compiler.stores.errors import Action, DisabledError, UnavailableError
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    DisabledError,
+    ForbiddenCause,
+    ForbiddenError,
+    Place,
+    StoreError,
+    UnavailableError,
+)
 from tests.unit.operations.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
+PLACE = Place("https://memory", "a")
 
 
 def run_of(**entries: Entry) -> Run:
@@ -70,7 +81,87 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
     ]
     assert store.shown("a") == {"A": "old"}
     assert store.deleted == {"b", "c"}
-    assert (tmp_path / "audit").read_text("utf-8").count('"delete"') == 2
+    assert audited(tmp_path) == [
+        ("a", "restore", "writing", "v2", None),
+        ("a", "restore", "written", "v2", "v3"),
+        ("b", "delete", "writing", "v1", None),
+        ("b", "delete", "written", "v1", "v1"),
+        ("c", "delete", "writing", "v1", None),
+        ("c", "delete", "written", "v1", "v1"),
+    ]
+
+
+def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:
+    lines = map(json.loads, (tmp_path / "audit").read_text("utf-8").splitlines())
+    return [(line["name"], line["action"], line["state"], line["before"], line["version"]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("raised", "state"),
+    [
+        (ConflictError(PLACE, Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (ForbiddenError(PLACE, Action.WRITE, "r", "m", cause=ForbiddenCause.ROLE, permission="p"), "failed"),
+        (UnavailableError(PLACE, Action.WRITE, "r", "m"), "unknown"),
+    ],
+)
+@pytest.mark.parametrize("method", ["restore", "soft_delete"])
+def test_what_was_not_put_back_has_no_line_that_says_so(
+    tmp_path: Path, method: str, raised: StoreError, state: str
+) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(called: str, _name: str) -> None:
+        if called == method:
+            raise raised
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=updated(), b=created()), store, audit)
+    name = "a" if method == "restore" else "b"
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == ["writing", state]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["writing", "written"]
+
+
+def test_the_line_before_an_undo_is_there_before_the_store_is_asked(tmp_path: Path) -> None:
+    store, seen = two_versions(), list[int]()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            seen.append(len(audited(tmp_path)))
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=updated()), store, audit)
+    assert seen == [1]
+
+
+def test_an_undo_that_cannot_be_announced_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise AuditError("the audit file cannot be written: full")
+
+    store = two_versions()
+    with AuditLog(tmp_path / "audit") as audit:
+        monkeypatch.setattr(audit, "record", full)
+        outcome = undo(tmp_path, run_of(a=updated()), store, audit)
+    assert (outcome.results[0].code, len(store.versions["a"])) == ("unnoted", 2)
+
+
+def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.seed("c", A="x")
+
+    def before(method: str, name: str) -> None:
+        if (method, name) == ("soft_delete", "b"):
+            raise KeyError("s3ntinel")
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created(), c=created()), store)
+    assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, State.PENDING]
+    assert isinstance(outcome.defect, KeyError)
+    assert outcome.is_incomplete
+    assert "s3ntinel" not in str(outcome.results)
 
 
 def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:

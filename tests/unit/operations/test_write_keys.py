@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.place import Place
-from compiler.operations.audit import AuditLog
+from compiler.operations.audit import AuditError, AuditLog
 from compiler.operations.set_keys import ChangePlan, Wanted, plan_changes
 from compiler.operations.write_keys import Outcome, State, write_keys
 from compiler.stores.errors import ForbiddenError, OutcomeUnknownError, UnavailableError, VersionGoneError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.environment import Environment
+    from compiler.operations.audit import AuditEntry
     from compiler.stores.errors import StoreError
     from tests.unit.operations.conftest import Stores
 
@@ -36,8 +38,13 @@ def states(outcomes: list[Outcome]) -> list[State]:
     return [outcome.state for outcome in outcomes]
 
 
-def noted(path: Path) -> list[tuple[str, str | None]]:
-    return [(line["name"], line["version"]) for line in map(json.loads, path.read_text("utf-8").splitlines())]
+def noted(path: Path) -> list[tuple[str, str, str | None]]:
+    lines = map(json.loads, path.read_text("utf-8").splitlines())
+    return [(line["name"], line["state"], line["version"]) for line in lines]
+
+
+def written(name: str, version: str) -> list[tuple[str, str, str | None]]:
+    return [(name, "writing", None), (name, "written", version)]
 
 
 def done(plan: ChangePlan, path: Path) -> list[Outcome]:
@@ -50,10 +57,38 @@ def test_each_remote_secret_is_written_once_and_noted(plan: ChangePlan, stores: 
     assert states(outcomes) == [State.WRITTEN] * 3
     assert stores.vault is not None
     assert stores.vault.writes == list(NAMES)
-    assert noted(tmp_path / "audit") == [("one", "1"), ("two", "2"), ("three", "3")]
-    first = json.loads((tmp_path / "audit").read_text("utf-8").splitlines()[0])
-    assert first["properties"] == ["A", "B"]
-    assert (first["who"], first["action"]) == ("tester", "put")
+    assert noted(tmp_path / "audit") == [*written("one", "1"), *written("two", "2"), *written("three", "3")]
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert lines[0]["properties"] == ["A", "B"]
+    assert (lines[0]["who"], lines[0]["action"], lines[0]["before"]) == ("tester", "put", None)
+    assert len({line["run"] for line in lines}) == 1
+
+
+def test_a_line_says_what_the_write_rests_upon(environment: Environment, stores: Stores, tmp_path: Path) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("one", {"A": Secret("old")})
+    store = environment.stores["vault"]
+    done(plan_changes([Wanted("jira", "A", store, Place("one", "A"), Secret("new"))], stores.live), tmp_path / "audit")
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["before"], line["version"]) for line in lines] == [("1", None), ("1", "2")]
+
+
+def test_a_write_that_cannot_be_announced_is_not_done_and_ends_them(
+    plan: ChangePlan, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stores.vault is not None
+    record, turn = AuditLog.record, count()
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if next(turn) == 2:
+            raise AuditError("the audit file cannot be written: no space left on device")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    outcomes = done(plan, tmp_path / "audit")
+    assert states(outcomes) == [State.WRITTEN, State.FAILED]
+    assert outcomes[1].reason == "the audit file cannot be written: no space left on device"
+    assert stores.vault.writes == ["one"]
 
 
 def test_a_whole_value_is_written_as_one(environment: Environment, stores: Stores) -> None:
@@ -73,7 +108,8 @@ def test_another_writer_in_between_is_a_conflict_and_the_rest_goes_on(
     outcomes = done(plan, tmp_path / "audit")
     assert states(outcomes) == [State.WRITTEN, State.CONFLICT, State.WRITTEN]
     assert stores.vault.held["two"].properties.keys() == {"A"}
-    assert [name for name, _ in noted(tmp_path / "audit")] == ["one", "three"]
+    conflict: list[tuple[str, str, str | None]] = [("two", "writing", None), ("two", "failed", None)]
+    assert noted(tmp_path / "audit") == [*written("one", "2"), *conflict, *written("three", "3")]
 
 
 @pytest.mark.parametrize("kind", [UnavailableError, OutcomeUnknownError])
@@ -85,16 +121,16 @@ def test_a_failure_ends_the_writes_and_a_doubtful_one_is_noted_without_a_version
     outcomes = done(plan, tmp_path / "audit")
     assert states(outcomes) == [State.WRITTEN, State.FAILED]
     assert outcomes[1].reason == "it is refused"
-    assert noted(tmp_path / "audit") == [("one", "1"), ("two", None)]
+    assert noted(tmp_path / "audit") == [*written("one", "1"), ("two", "writing", None), ("two", "unknown", None)]
 
 
-def test_a_refused_write_is_not_noted(plan: ChangePlan, stores: Stores, tmp_path: Path) -> None:
+def test_a_refused_write_is_noted_as_not_stored(plan: ChangePlan, stores: Stores, tmp_path: Path) -> None:
     assert stores.vault is not None
     error = ForbiddenError.__new__(ForbiddenError)
     error.reason, error.remedy = "no permission", "ask for it"
     stores.vault.failures["write", "one"] = error
     assert states(done(plan, tmp_path / "audit")) == [State.FAILED]
-    assert noted(tmp_path / "audit") == []
+    assert noted(tmp_path / "audit") == [("one", "writing", None), ("one", "failed", None)]
 
 
 def test_ctrl_c_in_a_write_notes_that_it_may_be_stored(plan: ChangePlan, stores: Stores, tmp_path: Path) -> None:
@@ -102,7 +138,7 @@ def test_ctrl_c_in_a_write_notes_that_it_may_be_stored(plan: ChangePlan, stores:
     stores.vault.failures["write", "two"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         done(plan, tmp_path / "audit")
-    assert noted(tmp_path / "audit") == [("one", "1"), ("two", None)]
+    assert noted(tmp_path / "audit") == [*written("one", "1"), ("two", "writing", None), ("two", "unknown", None)]
 
 
 def test_proof_15_a_store_that_keeps_other_bytes_is_found(plan: ChangePlan, stores: Stores) -> None:
