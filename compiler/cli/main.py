@@ -24,7 +24,7 @@ COMMANDS = {
     "render": ("render", "print an environment's manifests, through Helm"),
     "verify": ("verify", "ask the live stores what the cluster will ask them, and say what fails"),
     "rules": ("rules", "list every rule, or show one rule's page"),
-    "new": ("new", "start a project, an environment or a secret"),
+    "new": ("new", "start a project, an environment, a secret or the chart"),
     "put": ("put", "set keys of one secret in its store, from prompts, a pipe or a file"),
     "migrate": ("migrate", "copy secrets into another store, verified and resumable"),
     "backup": ("backup", "write what an environment's stores hold to an encrypted file"),

@@ -1,4 +1,4 @@
-"""`new`: a project, an environment or a secret started; what exists keeps every byte, and nothing is replaced."""
+"""`new`: a project, an environment, a secret or the chart started; nothing that exists is replaced."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
 from compiler.library import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
 from compiler.model.suggestion import suggest
+from compiler.operations.new_project import project_files
+from compiler.operations.packaged_chart import chart_files
 from compiler.operations.scaffold import (
     NAME,
     NoPlaceError,
     environment_text,
     new_secret,
-    project_files,
     with_secret,
 )
 from compiler.render.changes import safe
@@ -30,16 +31,17 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
 
 DESCRIPTION = """Starts something new and changes nothing that is there.
-project: input, schemas and editor settings in an empty folder (NAME, or the working folder).
+project: input, schemas, the chart and editor settings in an empty folder (NAME, or the working folder).
 environment: environments/NAME.yaml, which is what it extends until something is written into it.
-secret: an entry at the end of the catalogue; list it under `secrets:` where it is wanted."""
+secret: an entry at the end of the catalogue; list it under `secrets:` where it is wanted.
+chart: the chart that the values files are for, in a project that has none."""
 EXAMPLES = (
     "platform-secrets new environment qa",
     "platform-secrets new environment prod-eu --extends prod",
     "platform-secrets new secret grafana --key GRAFANA_TOKEN --key GRAFANA_URL",
     "platform-secrets new project /tmp/platform",
 )
-_KINDS = ("project", "environment", "secret")
+_KINDS = ("project", "environment", "secret", "chart")
 _FORM = "use lower-case letters, digits and inner hyphens, at most 63"
 
 
@@ -60,6 +62,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     _refuse_foreign_options(arguments)
     if arguments.kind == "project":
         return _project(arguments)
+    if arguments.kind == "chart":
+        return _chart(arguments, invocation)
     if arguments.name is None:
         raise UsageError(f"the new {arguments.kind} needs a name", _FORM)
     if not NAME.fullmatch(arguments.name):
@@ -78,15 +82,27 @@ def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(not entry.name.startswith(".git") for entry in folder.iterdir()):
-            raise UsageError("the folder of a new project must be empty", "name another one")
-        outputs = [Output(folder / path, path, text) for path, text in project_files().items()]
-        for output in outputs:
-            output.path.parent.mkdir(parents=True, exist_ok=True)
+        there = {entry.name for entry in folder.iterdir()}
     except OSError as error:
         raise CannotRunError(f"the folder cannot be used: {_reason(error)}") from None
-    _write(outputs)
+    if any(not name.startswith(".git") for name in there):
+        raise UsageError("the folder of a new project must be empty", "name another one")
+    # A repository's own .gitignore stays as it is.
+    _write([Output(folder / path, path, text) for path, text in project_files().items() if path not in there])
     sys.stdout.write("next: platform-secrets new secret NAME, then platform-secrets compile\n")
+    return OK
+
+
+def _chart(arguments: Namespace, invocation: Invocation) -> int:
+    if arguments.name is not None:
+        raise UsageError("the chart's name is its own", "leave the name out")
+    root = invocation.root
+    outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
+    for output in outputs:
+        if output.path.exists() or output.path.is_symlink():
+            raise UsageError(f"{output.shown} exists already", "to take it anew, move it away first")
+    _write(outputs)
+    sys.stdout.write("next: platform-secrets render ENV\n")
     return OK
 
 
@@ -137,6 +153,11 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
 
 
 def _write(outputs: list[Output]) -> None:
+    try:
+        for output in outputs:
+            output.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRunError(f"a folder cannot be made: {_reason(error)}") from None
     failures = write_all(outputs)
     if failures:
         raise CannotRunError(failures[0].message)

@@ -12,8 +12,8 @@ from compiler.cli.errors import CannotRunError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
-from compiler.operations.helm import RELEASE, Helm, HelmError, find_helms, helm_at, template
-from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.operations.helm import RELEASE, Helm, HelmError, chart_in, find_helms, helm_at, template
+from compiler.pipeline import plan_values, write_values
 from compiler.render.changes import safe
 
 if TYPE_CHECKING:
@@ -45,11 +45,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     result = compiled(root, names, said)
     if not environments(result, invocation) or result.project is None:
         return FOUND
-    chart = root / VALUES_FOLDER
-    if not (chart / "Chart.yaml").is_file():
-        raise CannotRunError(f'there is no chart in "{VALUES_FOLDER}/"', "name the project that has it with --root")
     try:
-        helm = _helm(arguments.helm, root)
+        chart, helm = chart_in(root), _helm(arguments.helm, root)
         sys.stdout.write(_rendered(result.project, helm, chart, arguments))
     except HelmError as error:
         details = "\n".join(safe(line) for line in error.details.splitlines())

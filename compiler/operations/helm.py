@@ -55,6 +55,15 @@ def helm_at(path: Path) -> Helm:
     return Helm(path, f"{match[1]}.{match[2]}")
 
 
+def chart_in(root: Path) -> Path:
+    """The chart of the project in `root`. Raises HelmError where there is none."""
+    chart = root / "chart"
+    if not (chart / "Chart.yaml").is_file():
+        help_text = "add it with `platform-secrets new chart`, or name the project that has it with --root"
+        raise HelmError('there is no chart in "chart/"', help_text=help_text)
+    return chart
+
+
 def find_helms(root: Path) -> tuple[Helm, ...]:
     """The Helms at hand: the one on PATH, then the project's own in `.tools/`; each version once."""
     on_path = shutil.which("helm")

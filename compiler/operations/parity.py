@@ -13,7 +13,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node
 from compiler.model.source import Source, Span
 from compiler.model.values import values_of
-from compiler.operations.helm import HelmError, find_helms, template
+from compiler.operations.helm import HelmError, chart_in, find_helms, template
 from compiler.operations.parity_compare import Target, differences, targets
 from compiler.operations.parity_table import PlainMap, enabled_secrets, expected_manifests, is_one_bundle, references
 from compiler.stages.emit import read_manifests, values_text
@@ -70,8 +70,9 @@ def prove(project: Project, root: Path, helms: Sequence[Helm] | None = None) -> 
     """Renders the chart in `root` for each environment of a project without errors, and says what differs.
 
     Each is rendered through every one of `helms` (those installed), as configured and with all its secrets on each
-    store that has a place for them. Raises HelmError where there is no Helm or one cannot be run.
+    store that has a place for them. Raises HelmError where there is no chart, no Helm or one cannot be run.
     """
+    chart = chart_in(root)
     used = find_helms(root) if helms is None else helms
     if not used:
         raise HelmError(_NO_HELM, help_text=_INSTALL)
@@ -80,7 +81,7 @@ def prove(project: Project, root: Path, helms: Sequence[Helm] | None = None) -> 
         for environment in project.environments:
             setups = list(_setups(environment, project, used))
             texts = [Path(folder, f"{number}.yaml") for number in range(len(setups))]
-            verdicts = list(pool.map(_judge, setups, texts, [root / "chart"] * len(setups), [project] * len(setups)))
+            verdicts = list(pool.map(_judge, setups, texts, [chart] * len(setups), [project] * len(setups)))
             found += _diagnostics(environment, verdicts)
     return tuple(found)
 

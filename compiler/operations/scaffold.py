@@ -1,8 +1,7 @@
-"""Names in, the first text of a new environment or a whole project out; and a secret added to a catalogue's text."""
+"""Names in, the first text of a new environment out; and a secret added to a catalogue's text."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.emit import quote, read_values
 from compiler.stages.load import load_text
-from compiler.stages.validate import read_schema, validate
+from compiler.stages.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document, Node
 
-_NAMESPACE = "ai-platform-engineering"
-_SYNC_WAVE = -49
+NAMESPACE = "ai-platform-engineering"
+SYNC_WAVE = -49
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -52,7 +51,7 @@ def new_secret(
     name: str, target: str | None, description: str | None, remote: Mapping[str, str | None], keys: Sequence[str]
 ) -> NewSecret:
     """The entry `name`; what is not said follows the contract's names."""
-    names = {"vault": f"{_NAMESPACE}/{name}-secret", "azurekv": f"{_NAMESPACE}-{name}"}
+    names = {"vault": f"{NAMESPACE}/{name}-secret", "azurekv": f"{NAMESPACE}-{name}"}
     return NewSecret(
         id=name,
         target=target or f"agent-{name}-secrets",
@@ -65,10 +64,15 @@ def new_secret(
 def environment_text(name: str, extends: Sequence[str]) -> str:
     """An environment that is what it extends, until somebody writes what differs."""
     below = " and ".join(extends) or "base"
-    lines = [_schema_line("environment"), f"# What {name} has that {below} has not."]
+    lines = [schema_line("environment"), f"# What {name} has that {below} has not."]
     if extends:
         lines.append(f"extends: [{', '.join(map(_scalar, extends))}]")
     return "\n".join(lines) + "\n"
+
+
+def schema_line(name: str) -> str:
+    """The first line of an input file: what an editor checks it with."""
+    return f"# yaml-language-server: $schema=../schemas/{name}.schema.json"
 
 
 def with_secret(document: Document, secret: NewSecret) -> tuple[str, tuple[Diagnostic, ...]]:
@@ -92,19 +96,6 @@ def with_secret(document: Document, secret: NewSecret) -> tuple[str, tuple[Diagn
     return new_text, _new_diagnostics(document, new_text)
 
 
-def project_files() -> dict[str, str]:
-    """A project's first files by path: two environments' worth of input, the schemas, and the editor's setting."""
-    files = {
-        "environments/base.yaml": f"{_schema_line('environment')}\n{_BASE}",
-        "environments/dev.yaml": environment_text("dev", ()),
-        "environments/catalogue.yaml": f"{_schema_line('catalogue')}\n{_CATALOGUE}",
-        ".vscode/settings.json": _json(_EDITOR),
-    }
-    for name in ("environment", "catalogue", "values"):
-        files[f"schemas/{name}.schema.json"] = _json(read_schema(name))
-    return files
-
-
 def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
     step = " " * (indent or 2)
     return [
@@ -113,7 +104,7 @@ def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
         f"{step}target: {_scalar(secret.target)}",
         f"{step}remote:",
         *(f"{step}{step}{provider}: {_scalar(name)}" for provider, name in secret.remote.items()),
-        f"{step}syncWave: {_SYNC_WAVE}",
+        f"{step}syncWave: {SYNC_WAVE}",
         f"{step}keys:",
         *(f"{step}{step}{_scalar(key)}: {{}}" for key in secret.keys),
     ]
@@ -159,55 +150,3 @@ def _new_diagnostics(old: Document, new_text: str) -> tuple[Diagnostic, ...]:
 
 def _scalar(text: str) -> str:
     return text if _PLAIN.fullmatch(text) and read_values(text) == text else quote(text)
-
-
-def _schema_line(name: str) -> str:
-    return f"# yaml-language-server: $schema=../schemas/{name}.schema.json"
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-_EDITOR = {
-    "yaml.schemas": {
-        "./schemas/environment.schema.json": [
-            "environments/*.yaml",
-            "environments/layers/*.yaml",
-            "!environments/catalogue.yaml",
-        ],
-        "./schemas/catalogue.schema.json": "environments/catalogue.yaml",
-        "./schemas/values.schema.json": "chart/values-*.yaml",
-    },
-    "yaml.validate": True,
-}
-_BASE = f"""# What every environment shares. An environment says only what differs.
-namespace: {_NAMESPACE}
-store: vault
-refreshInterval: 1h
-fetch: perKey
-externalSecretsOperator: "2.9"
-stores:
-  vault:
-    provider: vault
-    name: vault-secret-store
-    server: http://vault.vault.svc.cluster.local:8200
-    mount: secret
-  azure:
-    provider: azurekv
-    name: azure-keyvault-store
-secrets:
-  example: {{}}
-"""
-_CATALOGUE = f"""# Every secret that exists. Names are a contract with what stores and clusters already hold.
-secrets:
-  example:
-    description: An agent
-    target: agent-example-secrets
-    remote:
-      vault: {_NAMESPACE}/example-secret
-      azurekv: {_NAMESPACE}-example
-    syncWave: {_SYNC_WAVE}
-    keys:
-      EXAMPLE_TOKEN: {{description: API token, rotate: 90d}}
-"""

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _all_files(root: Path) -> dict[str, bytes]:
@@ -42,6 +44,7 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
         (("secret", "github"), 'the catalogue has a secret "github" already'),
         (("secret", "GitHub"), "the secret's name has another form"),
         (("project",), "the folder of a new project must be empty"),
+        (("chart", "x"), "the chart's name is its own"),
         (("nonsense", "x"), "argument kind: invalid choice"),
     ],
 )
@@ -98,6 +101,38 @@ def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, mon
     assert (done.code, done.out, done.err) == (0, "chart/values-dev.yaml: written, 1 secret, 1 key\n", "")
     assert run("new", "secret", "second").code == 0
     assert run("new", "environment", "prod").code == 0
+
+
+def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "fresh"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".gitignore").write_text("mine\n", "utf-8")
+    done = run("new", "project", folder)
+    assert (done.code, done.err) == (0, "")
+    assert ".gitignore: written" not in done.out
+    assert (folder / ".gitignore").read_text("utf-8") == "mine\n"
+    assert (folder / "chart/Chart.yaml").read_bytes() == (ROOT / "chart/Chart.yaml").read_bytes()
+
+
+def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: Callable[..., Any], project: Path) -> None:
+    before = _all_files(project)
+    done = run("new", "chart")
+    assert (done.code, done.out) == (2, "")
+    assert "error: chart/.helmignore exists already\nhelp: to take it anew, move it away first" in done.err
+    assert _all_files(project) == before
+    (project / "chart").rename(project / "elsewhere")
+    done = run("new", "chart")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "next: platform-secrets render ENV")
+    assert _all_files(project / "chart") == _all_files(project / "elsewhere")
+
+
+def test_a_folder_for_the_chart_that_cannot_be_made(run: Callable[..., Any], project: Path) -> None:
+    (project / "chart").rename(project / "elsewhere")
+    (project / "chart").write_text("", "utf-8")
+    done = run("new", "chart")
+    assert (done.code, "error: a folder cannot be made" in done.err) == (3, True)
 
 
 def test_a_project_in_a_folder_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) 
     assert "there is no Helm at" in run("render", "prod", "--helm", "nowhere").err
     (project / "chart/Chart.yaml").unlink()
     done = run("render", "prod")
-    assert (done.code, "there is no chart" in done.err) == (3, True)
+    assert (done.code, done.out) == (3, "")
+    assert 'error: there is no chart in "chart/"\nhelp: add it with `platform-secrets new chart`' in done.err
+    assert run("compile", "prod", "--parity").err == done.err
 
 
 def test_errors_come_first(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:

@@ -46,6 +46,8 @@ def project(tmp_path: Path) -> Project:
     (tmp_path / "environments").mkdir()
     (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE)
     (tmp_path / "environments/one.yaml").write_text(ENVIRONMENT)
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/Chart.yaml").write_text("name: platform-secrets\n")
     result = compile_project(tmp_path)
     assert result.project is not None
     assert not result.failed, [each.message for each in result.diagnostics]
@@ -149,6 +151,13 @@ def test_what_is_no_yaml_is_a_diagnostic(project: Project, tmp_path: Path, rende
     rendering(lambda _helm, _values: "{")
     (found,) = prove(project, tmp_path, HELMS)
     assert found.message == 'in "one", what Helm renders is no YAML'
+
+
+def test_no_chart_is_an_error_with_a_way_out(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "chart/Chart.yaml").unlink()
+    with pytest.raises(HelmError, match='there is no chart in "chart/"') as raised:
+        prove(project, tmp_path, HELMS)
+    assert "`platform-secrets new chart`" in str(raised.value.help)
 
 
 def test_no_helm_is_an_error_with_a_way_out(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.operations.scaffold import NoPlaceError, environment_text, new_secret, project_files, with_secret
-from compiler.pipeline import compile_project
+from compiler.operations.scaffold import NoPlaceError, environment_text, new_secret, with_secret
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -124,13 +123,3 @@ def test_an_environment_names_what_it_extends() -> None:
         "# What qa has that europe and no has not.",
         'extends: [europe, "no"]',
     ]
-
-
-def test_a_new_project_compiles_without_a_word(tmp_path: Path) -> None:
-    for path, text in project_files().items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text, "utf-8")
-    result = compile_project(tmp_path)
-    assert (result.diagnostics, result.project is not None) == ((), True)
-    for name in ("environment", "catalogue", "values"):
-        assert (tmp_path / f"schemas/{name}.schema.json").stat().st_size > 1000

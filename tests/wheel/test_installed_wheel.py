@@ -1,0 +1,95 @@
+"""The program as its users get it: built from the source distribution and installed, away from the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Helm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command: str | Path, folder: Path, **variables: str) -> str:
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env={"PATH": os.defpath, "HOME": str(folder), "NO_COLOR": "1", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The console script of an installed wheel, whose dependencies are those of the running Python."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder, folder=ROOT)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as source:
+        source.extractall(folder, filter="data")
+    (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, folder=unpacked)
+    (wheel,) = folder.glob("*.whl")
+    home = folder / "venv"
+    venv.create(home)
+    python = home / "bin/python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, folder=folder)
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder).strip())
+    # Of this folder only the packages in it count: a path file in it, such as that of an editable install, is not read.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
+    return home / "bin/platform-secrets"
+
+
+@pytest.fixture
+def command(program: Path, helm: Helm, tmp_path: Path) -> Callable[..., str]:
+    def invoke(*arguments: str, folder: Path = tmp_path) -> str:
+        return run(program, *arguments, folder=folder, PATH=f"{Path(helm.path).parent}:{os.defpath}")
+
+    return invoke
+
+
+def test_the_program_runs_from_the_wheel_alone(program: Path, tmp_path: Path) -> None:
+    python = program.with_name("python")
+    where = run(python, "-c", "import compiler; print(compiler.__file__)", folder=tmp_path)
+    assert where.startswith(str(program.parent.parent))
+
+
+def test_a_new_project_compiles_renders_and_proves_itself(
+    command: Callable[..., str], helm: Helm, tmp_path: Path
+) -> None:
+    command("new", "project", "platform")
+    project = tmp_path / "platform"
+    assert command("compile", "--parity", folder=project) == "chart/values-dev.yaml: written, 1 secret, 1 key\n"
+    rendered = command("render", "dev", folder=project)
+    assert 'name: "agent-example-secrets"' in rendered
+    # As Argo CD does it with `path: chart` and `valueFiles: [values-dev.yaml]`.
+    namespace = ("--namespace", "ai-platform-engineering")
+    assert helm.template(project / "chart/values-dev.yaml", chart=project / "chart", options=namespace) == rendered
+    command("compile", "--check", folder=project)
+
+
+def test_an_older_project_gets_the_chart_by_itself(command: Callable[..., str], tmp_path: Path) -> None:
+    command("new", "project", "platform")
+    project = tmp_path / "platform"
+    with_chart = command("compile", folder=project), command("render", "dev", folder=project)
+    for path in (project / "chart").rglob("*"):
+        if path.is_file() and path.name != "values-dev.yaml":
+            path.unlink()
+    command("new", "chart", folder=project)
+    assert command("render", "dev", folder=project) == with_chart[1]
