@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,19 @@ from compiler.model.suggestion import suggest
 from compiler.operations.cluster_objects import ClusterError
 from compiler.operations.live import LiveStores
 from compiler.operations.references import references_of
-from compiler.operations.values_references import UnknownProviderError, references_of_values, secrets_of_values
+from compiler.operations.values_references import (
+    SECRETS,
+    UnknownProviderError,
+    references_of_values,
+    secrets_of_values,
+)
 from compiler.operations.verify import EXPIRES_WITHIN, verify
-from compiler.operations.verify_cluster import expected_of, verify_cluster
+from compiler.operations.verify_cluster import expected_of, unreachable, verify_cluster
 from compiler.render.changes import safe
 from compiler.stages.load import load_text
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
 from compiler.stages.read import read_text
+from compiler.stages.validate import validate
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from compiler.stores.retry import RetryPolicy
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
     from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Document
     from compiler.model.environment import Environment, Store
     from compiler.model.store_address import StoreAddress
     from compiler.operations.references import Reference
@@ -138,7 +145,8 @@ def _look_into_cluster(arguments: Namespace, expected: Sequence[Expected]) -> tu
     try:
         cluster = KubernetesCluster(os.environ, arguments.context)
     except ClusterError as error:
-        raise CannotRunError(f"the cluster cannot be asked: {error}", error.remedy) from None
+        # What the stores hold is told all the same.
+        return (unreachable(expected, error),)
     return verify_cluster(expected, cluster)
 
 
@@ -147,11 +155,7 @@ def _asked_by_values(arguments: Namespace) -> _Asked:
         if getattr(arguments, other):
             raise UsageError(f"--values and --{other} do not go together", "name the environment instead")
     secrets = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
-    path = Path(arguments.values)
-    text, diagnostics = read_text(path.parent, path.name)
-    document = None
-    if text is not None:
-        document, diagnostics = load_text(arguments.values, text)
+    document, diagnostics = _values(arguments.values)
     if document is None:
         return _Asked(arguments.values, None, diagnostics)
     known = secrets_of_values(document)
@@ -165,6 +169,26 @@ def _asked_by_values(arguments: Namespace) -> _Asked:
         return _Asked(arguments.values, references_of_values(document, os.environ, secrets))
     except UnknownProviderError as error:
         raise UsageError(safe(str(error)), f"set VAULT_ADDR or {VAULT_NAME_VARIABLE}, one of the two") from None
+
+
+def _values(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    path = Path(shown)
+    text, unreadable = read_text(path.parent, path.name)
+    if text is None:
+        return None, tuple(_shown_as(shown, each) for each in unreadable)
+    document, diagnostics = load_text(shown, text)
+    if document is None:
+        return None, diagnostics
+    if document.root.get(SECRETS) is None:
+        # Not "nothing to look at, so all is sound": most often it is another file than was meant.
+        raise UsageError(f'{safe(shown)} has no "{SECRETS}"', "name a compiled values file, chart/values-<env>.yaml")
+    document, diagnostics = validate(document, "values")
+    return (None, diagnostics) if diagnostics else (document, ())
+
+
+def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
+    span = diagnostic.span
+    return replace(diagnostic, span=replace(span, source=replace(span.source, path=path)))
 
 
 def _refuse_unknown(secrets: Iterable[str], known: Iterable[str], disabled: Iterable[str] = ()) -> None:

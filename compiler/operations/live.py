@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from compiler.stores.interface import SecretWriter
 
 VAULT_ADDRESS_VARIABLE = "VAULT_ADDR"
+_VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
 
 
 class NoAddressError(Exception):
@@ -24,19 +25,31 @@ class NoAddressError(Exception):
 
     def __init__(self, store: Store) -> None:
         setting = "server" if store.provider == VAULT else "vaultUrl"
-        variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else "AZURE_KEYVAULT_NAME"
+        variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else _VAULT_NAME_VARIABLE
         super().__init__(f'the store "{store.id}" has no address; write its {setting}, or set {variable}')
+
+
+class AnotherVaultError(NoAddressError):
+    """A Key Vault whose written address is another than that of the vault that AZURE_KEYVAULT_NAME names."""
+
+    def __init__(self, store: Store) -> None:
+        reason = f'{_VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
+        Exception.__init__(self, f"{reason}; unset {_VAULT_NAME_VARIABLE}, or correct vaultUrl")
 
 
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     """Where `store` is reached from here. VAULT_ADDR replaces the cluster's own address of a Vault (a port-forward).
 
-    Raises NoAddressError.
+    Raises NoAddressError, and AnotherVaultError also where the environment itself does not use the store: what
+    compiles need not be what a command writes to.
     """
     is_vault = store.provider == VAULT
     url = (environ.get(VAULT_ADDRESS_VARIABLE) if is_vault else None) or store.address
     if not url:
         raise NoAddressError(store)
+    name = None if is_vault else environ.get(_VAULT_NAME_VARIABLE)
+    if name and url.partition("://")[2].partition(".")[0].lower() != name.lower():
+        raise AnotherVaultError(store)
     namespace = store.vault_namespace or (environ.get("VAULT_NAMESPACE") if is_vault else None)
     return StoreAddress(Provider(store.provider), url, store.mount, namespace or None, store.prefix)
 

@@ -122,7 +122,8 @@ def verify(
         tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
         sum(not isinstance(answer, StoreError) for answer in answers.values()),
-        bool(answered) or not references,
+        # A name that is refused before anything is sent says nothing against the store.
+        bool(answered) or not _is_any_silent(references, readers, answers.values()),
     )
 
 
@@ -167,13 +168,15 @@ def _judge(
     dated = date_finding(remote, now, within)
     if dated is not None:
         for group in _by_secret(asking):
-            findings.add(group, of_remote(dated.rule, group, dated.message))
+            findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
     broken: list[Reference] = []
     for reference in asking:
         try:
             value = resolve(reference.store.provider, remote, reference.property, by_name=reference.by_name)
         except UnprovenReferenceError as error:
-            findings.add([reference], KeyFinding("unproven-reference", f"cannot be resolved: {error}").diagnostic(reference))
+            findings.add(
+                [reference], KeyFinding("unproven-reference", f"cannot be resolved: {error}").diagnostic(reference)
+            )
             continue
         for found in value_findings(reference, value):
             if found.rule == "not-json":
@@ -181,7 +184,8 @@ def _judge(
             else:
                 findings.add([reference], found.diagnostic(reference))
     for group in _by_secret(broken):
-        findings.add(group, of_remote("not-json", group, f'"{remote.name}" holds no JSON object'))
+        message = f'"{remote.name}" holds no JSON object with distinct names'
+        findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
 
 
 def _report_store(
@@ -206,6 +210,16 @@ def _by_secret(references: Iterable[Reference]) -> list[list[Reference]]:
     for reference in references:
         groups.setdefault(reference.secret, []).append(reference)
     return list(groups.values())
+
+
+def _is_any_silent(
+    references: Iterable[Reference],
+    readers: dict[Store, SecretReader],
+    answers: Iterable[RemoteSecret | StoreError],
+) -> bool:
+    return any(each.store not in readers for each in references) or any(
+        isinstance(answer, StoreError) and is_silence(answer) for answer in answers
+    )
 
 
 def _is_silent(answer: RemoteSecret | StoreError) -> bool:

@@ -64,10 +64,15 @@ def verify_cluster(expected: Sequence[Expected], cluster: Cluster) -> tuple[Diag
             for each in here:
                 found.extend(_judge(each, live, cluster.secret(namespace, each.name), complaints))
     except ClusterError as error:
-        rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
-        message = f"the cluster cannot be asked any further: {error}"
-        found.append(BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy)))
+        found.append(unreachable(expected, error, "any further"))
     return tuple(found)
+
+
+def unreachable(expected: Sequence[Expected], error: ClusterError, extent: str = "") -> Diagnostic:
+    """That the cluster cannot be asked, at the line of the first secret that should be in it."""
+    rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
+    message = f"the cluster cannot be asked{extent and ' '}{extent}: {error}"
+    return BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy))
 
 
 class _Complaints:

@@ -107,11 +107,14 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
     """What the dates of a remote secret say; its `message` is a sentence of its own."""
     attributes, name = remote.attributes, quoted(remote.name)
     if attributes.expires is not None and attributes.expires <= now:
-        return KeyFinding("expired-secret", f"{name} expired on {attributes.expires:%Y-%m-%d}")
+        message = f"{name} expired on {attributes.expires:%Y-%m-%d}"
+        return KeyFinding("expired-secret", message, "rotate it, with a new expiry date")
     if attributes.not_before is not None and attributes.not_before > now:
-        return KeyFinding("not-yet-valid", f"{name} is not valid before {attributes.not_before:%Y-%m-%d}")
+        message = f"{name} is not valid before {attributes.not_before:%Y-%m-%d}"
+        return KeyFinding("not-yet-valid", message, "correct the date, or write the version that counts now")
     if attributes.expires is not None and attributes.expires <= now + within:
-        return KeyFinding("expires-soon", f"{name} expires on {attributes.expires:%Y-%m-%d}")
+        message = f"{name} expires on {attributes.expires:%Y-%m-%d}"
+        return KeyFinding("expires-soon", message, "rotate it before, with a new expiry date")
     return None
 
 

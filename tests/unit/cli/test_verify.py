@@ -138,9 +138,35 @@ def test_a_values_file_that_cannot_be_read_is_said(run: Callable[..., Done], tmp
     (tmp_path / "bad.yaml").write_text("a: [", "utf-8")
     done = run("verify", "--values", tmp_path / "bad.yaml")
     assert (done.code, "invalid-yaml" in done.err) == (1, True)
-    text = 'externalSecrets: {a: {storeRef: {kind: "ClusterSecretStore", name: "mine"}}}\n'
-    (tmp_path / "strange.yaml").write_text(text, "utf-8")
-    done = run("verify", "--values", tmp_path / "strange.yaml")
+    assert f"{tmp_path}/bad.yaml:" in done.err
+
+
+def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: Callable[..., Done], project: Path) -> None:
+    assert project.is_dir()
+    assert run("verify", "--values", "chart/none.yaml").err.startswith("chart/none.yaml:1:1: error[unreadable-file]")
+
+
+@pytest.mark.parametrize("text", ["", "a: b\n", "externalSecrets2: {}\n"])
+def test_a_file_that_is_no_values_file_is_not_taken_for_one_in_which_all_is_sound(
+    run: Callable[..., Done], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "other.yaml").write_text(text, "utf-8")
+    done = run("verify", "--values", tmp_path / "other.yaml")
+    assert (done.code, 'has no "externalSecrets"' in done.err) == (2, True)
+    (tmp_path / "other.yaml").write_text(f"{text}externalSecrets: {{github: hello}}\n", "utf-8")
+    done = run("verify", "--values", tmp_path / "other.yaml")
+    assert (done.code, f"{tmp_path}/other.yaml:" in done.err) == (1, True)
+    assert "error[wrong-type]" in done.err
+
+
+def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
+    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("compile", "dev", "--quiet")
+    values = project / "chart/values-dev.yaml"
+    values.write_text(values.read_text("utf-8").replace('"vault-secret-store"', '"mine"'), "utf-8")
+    monkeypatch.delenv("VAULT_ADDR", raising=False)
+    done = run("verify", "--values", values)
     assert (done.code, "help: set VAULT_ADDR or AZURE_KEYVAULT_NAME" in done.err) == (2, True)
 
 
@@ -252,15 +278,16 @@ def test_a_warning_of_the_cluster_alone_is_no_failure(
     assert (done.code, "warning[not-in-cluster]" in done.err) == (0, True)
 
 
-def test_a_cluster_without_a_usable_kubeconfig_is_exit_3_and_one_that_is_silent_a_finding(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold(
+    run: Callable[..., Done], vault: Callable[..., None]
 ) -> None:
     vault({KEY: SENTINEL})
-    done = run("verify", "dev", "github", "--cluster", "--context", "nowhere")
-    assert (done.code, "no usable kubeconfig" in done.err) == (3, True)
-    done = run("verify", "dev", "github", "--cluster", "--context", "there")
-    assert (done.code, "error[cluster-no-answer]" in done.err) == (1, True)
-    assert "1 of 1 keys sound" in done.out
+    for context, words in (("nowhere", "asked: no usable kubeconfig"), ("there", "asked any further: it gave no")):
+        done = run("verify", "dev", "github", "--cluster", "--context", context)
+        assert done.code == 1
+        assert f"error[cluster-no-answer]: the cluster cannot be {words}" in done.err
+        assert "1 of 1 keys sound" in done.out
 
 
 def test_without_the_kubernetes_client_the_extra_is_named(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.live import LiveStores, NoAddressError, address_of
+from compiler.operations.live import AnotherVaultError, LiveStores, NoAddressError, address_of
 from compiler.stores.errors import Action, Place, TlsFailureError
 from compiler.stores.vault import VaultStore
 
@@ -106,6 +106,19 @@ def test_a_store_without_an_address_says_what_to_write_or_to_set(
     with pytest.raises(NoAddressError) as caught:
         address_of(replace(environment.stores[name], address=address), {})
     assert str(caught.value) == message
+
+
+def test_a_key_vault_other_than_the_one_that_the_variable_names_is_not_opened(azure: Store, vault: Store) -> None:
+    environ = {"AZURE_KEYVAULT_NAME": "Agents"}
+    assert address_of(azure, environ) == address_of(azure, {})
+    assert address_of(replace(azure, address="https://agents.vault.azure.cn/"), environ).url.endswith("azure.cn/")
+    assert address_of(vault, environ) == address_of(vault, {})
+    for written in (KEY_VAULT, "https://agents2.vault.azure.net", "https://localhost:8443"):
+        with pytest.raises(AnotherVaultError) as caught:
+            address_of(replace(azure, address=written), {"AZURE_KEYVAULT_NAME": "gents"})
+        message = 'AZURE_KEYVAULT_NAME names another vault than the vaultUrl of the store "azure"'
+        assert str(caught.value) == f"{message}; unset AZURE_KEYVAULT_NAME, or correct vaultUrl"
+    assert address_of(azure, {"AZURE_KEYVAULT_NAME": ""}) == address_of(azure, {})
 
 
 def test_a_store_is_opened_once_and_only_when_it_is_asked_for(vault: Store, azure: Store) -> None:

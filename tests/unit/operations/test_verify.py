@@ -256,14 +256,19 @@ def test_nothing_asked_for_is_nothing_wrong() -> None:
     ],
 )
 def test_dates_are_judged(attributes: Attributes, expected: list[str]) -> None:
-    assert rules({"github": ('{"TOKEN": "x1"}', attributes)}, asked()) == expected
+    found, _ = run({"github": ('{"TOKEN": "x1"}', attributes)}, asked())
+    assert [each.rule for each in found.diagnostics] == expected
+    assert all(each.help for each in found.diagnostics)
 
 
 def test_a_secret_that_is_no_json_is_said_once() -> None:
     found, _ = run({"github": SENTINEL}, asked(), asked("ID", wanted="ID"), asked("PEM", wanted=None))
     (diagnostic,) = found.diagnostics
     assert diagnostic.rule == "not-json"
-    assert diagnostic.message == '"github" holds no JSON object; "github" needs "TOKEN", "ID" from it'
+    assert (
+        diagnostic.message == '"github" holds no JSON object with distinct names; "github" needs "TOKEN", "ID" from it'
+    )
+    assert diagnostic.help == "store one, or mark the key `whole: true`"
     assert [status.is_sound for status in found.keys] == [False, False, True]
 
 
@@ -272,6 +277,8 @@ def test_references_that_the_operator_refuses_or_nobody_proves_are_not_sent() ->
     assert [each.rule for each in found.diagnostics] == ["invalid-reference", "unproven-reference"]
     assert '"TOKEN", "B"' in found.diagnostics[0].message
     assert opened[0].asked == []
+    # An error of the input is no silence of the store.
+    assert found.answered
 
 
 def test_a_property_that_is_not_evaluated_is_said_at_its_key() -> None:
