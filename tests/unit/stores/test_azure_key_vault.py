@@ -26,17 +26,6 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.secret import Secret
 from tests.unit.stores.conftest import address_of, opened_with
 
-
-@pytest.fixture
-def vault(key_vault: LocalKeyVault) -> LocalKeyVault:
-    return key_vault
-
-
-@pytest.fixture
-def store(key_vault_store: AzureKeyVaultStore) -> AzureKeyVaultStore:
-    return key_vault_store
-
-
 SENTINEL = "s3ntinel-Välue"
 
 

@@ -18,16 +18,6 @@ from compiler.stores.retry import RetryPolicy
 from tests.unit.stores.conftest import address_of
 
 
-@pytest.fixture
-def vault(key_vault: LocalKeyVault) -> LocalKeyVault:
-    return key_vault
-
-
-@pytest.fixture
-def store(key_vault_store: AzureKeyVaultStore) -> AzureKeyVaultStore:
-    return key_vault_store
-
-
 def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
     old = vault.seed("github", "x")
     new = vault.seed("github", "y")

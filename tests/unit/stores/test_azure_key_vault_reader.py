@@ -20,16 +20,6 @@ from compiler.stores.options import StoreOptions
 from tests.unit.stores.conftest import address_of, opened_with
 
 
-@pytest.fixture
-def vault(key_vault: LocalKeyVault) -> LocalKeyVault:
-    return key_vault
-
-
-@pytest.fixture
-def store(key_vault_store: AzureKeyVaultStore) -> AzureKeyVaultStore:
-    return key_vault_store
-
-
 def _resident_pages() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1])
 

@@ -21,16 +21,6 @@ from compiler.stores.interface import Attributes
 from compiler.stores.secret import Secret
 
 
-@pytest.fixture
-def vault(key_vault: LocalKeyVault) -> LocalKeyVault:
-    return key_vault
-
-
-@pytest.fixture
-def store(key_vault_store: AzureKeyVaultStore) -> AzureKeyVaultStore:
-    return key_vault_store
-
-
 @pytest.mark.parametrize("text", ["plain", "[1]", '"x"', '{"a": 1, "a": 2}', "{", '{"a": NaN}'])
 def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
     vault: LocalKeyVault, store: AzureKeyVaultStore, text: str
