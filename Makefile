@@ -14,10 +14,11 @@ help: ## List the tasks
 values: .venv/.runtime ## Compile every environment, or one: make values ENV=prod
 	@$(RUN) compile $(ENV)
 
-check: .venv/.dev ## Fail where a generated file is stale: values, schemas, chart, docs
+check: .venv/.dev ## Fail where a generated file is stale: values, schemas, chart, docs, tutorial
 	@$(RUN) compile --check
 	@$(BIN)/python scripts/build_chart.py --check
 	@$(BIN)/python scripts/build_docs.py --check
+	@$(BIN)/python scripts/build_tutorial.py --check
 
 migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)

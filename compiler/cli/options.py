@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help of one width everywhere: the docs show it, and asking for the terminal's imports shutil in every run."""
+class _Width(argparse.HelpFormatter):
+    """Formats nothing here, but argparse makes one for each argument, and asking for the terminal's imports shutil."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=100)
@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"{PROGRAM} {command}",
             description=description,
             epilog="examples:\n" + "\n".join(f"  {example}" for example in examples),
-            formatter_class=_Help,
+            formatter_class=_Width,
             allow_abbrev=False,
         )
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
@@ -45,6 +45,11 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             raise UsageError(f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))
         return parsed
+
+    def format_help(self) -> str:
+        from compiler.cli.help_text import help_text  # noqa: PLC0415 - only where it is asked for
+
+        return help_text(self.prog, self.description or "", self._actions, self.epilog or "")
 
     def options(self) -> tuple[str, ...]:
         """Every option that the help shows, for completion."""
