@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.generate.schema_page import GENERATED
+from compiler.model.diagnostic import MOST_OF_A_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.rules.interface import Rule
 
-_INTRODUCTION = """Every diagnostic names one of these rules. `platform-secrets rules ID` prints the same text.
+_INTRODUCTION = f"""Every diagnostic names one of these rules. `platform-secrets rules ID` prints the same text.
 An **error** stops the writing of values files; a **warning** does not, and changes the exit code only with `--strict`.
-Where the table says so, `waive: {ID: reason}` on an environment, a secret, a store or a catalogue entry accepts what
-a rule finds at or below that place; a waiver that waives nothing is itself reported."""
+Where the table says so, `waive: {{ID: reason}}` on an environment, a secret, a store or a catalogue entry accepts what
+a rule finds at or below that place; a waiver that waives nothing is itself reported.
+
+Of one rule, the first {MOST_OF_A_KIND} findings in a file or an environment are listed, and one more says that others were
+left off: correct those, and compile again."""
 
 
 def rules_page(rules: Sequence[Rule]) -> str:

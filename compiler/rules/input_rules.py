@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.model.diagnostic import Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.rules.interface import Rule, Scope
 
 _ERRORS: dict[str, str] = {
@@ -173,6 +173,14 @@ compares the parsed manifests with a table made by separate code.
 If the chart was edited, undo the edit; else please report it.""",
 }
 
+# What the schemas find, which is counted together.
+_OF_SCHEMAS = ("unknown-key", "wrong-type", "invalid-value")
+_LISTED = f"""
+
+The first {MOST_OF_A_KIND} such findings of a file are listed, those of {", ".join(f"`{rule}`" for rule in _OF_SCHEMAS)}
+counted together; one more says that others were left off."""
+
 INPUT_RULES: tuple[Rule, ...] = tuple(
-    Rule(identifier, Severity.ERROR, Scope.INPUT, page) for identifier, page in _ERRORS.items()
+    Rule(identifier, Severity.ERROR, Scope.INPUT, page + (_LISTED if identifier in _OF_SCHEMAS else ""))
+    for identifier, page in _ERRORS.items()
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from compiler.model.diagnostic import Severity
+from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.rules import RULES
 from compiler.rules.input_rules import INPUT_RULES
 from compiler.rules.interface import Scope
@@ -32,3 +32,8 @@ def test_each_is_reported_somewhere_in_the_compiler() -> None:
     sources = "\n".join(path.read_text("utf-8") for path in COMPILER.rglob("*.py") if path.name != "input_rules.py")
     reported = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))
     assert {rule.id for rule in INPUT_RULES} <= reported
+
+
+def test_the_schemas_findings_tell_how_many_of_them_are_listed() -> None:
+    told = {rule.id for rule in INPUT_RULES if f"The first {MOST_OF_A_KIND} such findings" in rule.page}
+    assert told == {"unknown-key", "wrong-type", "invalid-value"}
