@@ -27,6 +27,7 @@ LOOKUP, CAPABILITIES = "auth/token/lookup-self", "sys/capabilities-self"
 POLICY_DENIES = Refusal(Reply(403, ("1 error occurred:\n\t* permission denied\n\n",)))
 TOKEN_IS_DEAD = Refusal(Reply(403, ("permission denied",)))
 DEAD_TO_VAULT = Refusal(Reply(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",)))
+INVALID_ALONE = Refusal(Reply(403, ("1 error occurred:\n\t* invalid token\n\n",)))
 KV2 = {"path": "team/kv/", "type": "kv", "options": {"version": "2"}}
 
 
@@ -85,7 +86,7 @@ def test_a_live_token_that_may_not_look_at_itself_tells_nothing() -> None:
     assert asking(lookup=POLICY_DENIES)[0].token_facts(Action.READ) is None
 
 
-@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, Refusal(Reply(403))])
+@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, Refusal(Reply(403))])
 def test_a_dead_token_is_told_from_a_missing_policy(refusal: Refusal) -> None:
     questions, _ = asking(lookup=refusal)
     with pytest.raises(ExpiredTokenError) as caught:
@@ -178,6 +179,13 @@ def test_a_missing_policy_is_told_with_the_line_that_gives_it(lookup: object, ca
     assert isinstance(error, ForbiddenError)
     assert (error.cause, error.permission) == (ForbiddenCause.POLICY, "read on team/kv/data/github")
     assert error.remedy == 'add to a policy: path "team/kv/data/github" { capabilities = ["read"] }'
+
+
+def test_the_capability_that_is_looked_for_is_the_requests_own() -> None:
+    create = Request(Action.WRITE, "github", READ.path, "create")
+    error = explained(create, lookup={"data": {}}, capabilities={"data": {READ.path: ["read", "update"]}})
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.permission) == (ForbiddenCause.POLICY, f"create on {READ.path}")
 
 
 def test_a_refusal_in_spite_of_the_capability_is_something_elses() -> None:
