@@ -17,8 +17,8 @@ An **error** stops the writing of values files; a **warning** does not, and chan
 Where the table says so, `waive: {{ID: reason}}` on an environment, a secret, a store or a catalogue entry accepts what
 a rule finds at or below that place; a waiver that waives nothing is itself reported.
 
-Of one rule, the first {MOST_OF_A_KIND} findings in a file or an environment are listed, and one more says that others were
-left off: correct those, and compile again."""
+Of one rule, the first {MOST_OF_A_KIND} findings in a file or an environment are listed, and one more says that others
+were left off: correct those, and compile again."""
 
 
 def rules_page(rules: Sequence[Rule]) -> str:
