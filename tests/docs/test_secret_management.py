@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.rules.live_rules import LIVE_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/secret-management.md").read_text("utf-8")
@@ -34,6 +39,52 @@ def test_messages_that_the_guide_explains_exist(message: str) -> None:
     assert parts
     for part in parts:
         assert part in MESSAGES, part
+
+
+def fragments(node: ast.expr) -> list[str]:
+    """The first words of a literal, or of both sides of a choice, between two of its fields; nothing else has any."""
+    if isinstance(node, ast.IfExp):
+        return fragments(node.body) + fragments(node.orelse)
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    pieces = [piece.strip(" ();:,") for text in texts for piece in text.split('"')]
+    return [next((piece for piece in pieces if piece.count(" ") > 1), pieces[0])] if pieces else []
+
+
+def reasons_of(tree: ast.Module) -> Iterator[str]:
+    """What the errors that a module makes say: their third argument, written there or before it as `reason`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name.endswith("Error") and len(node.args) > 3:
+                yield from fragments(node.args[2])
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                pairs = [(target, node.value)]
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = list(zip(target.elts, node.value.elts, strict=True))
+                for where, value in pairs:
+                    if isinstance(where, ast.Name) and where.id == "reason":
+                        yield from fragments(value)
+
+
+REASONS = {
+    reason: path.name
+    for folder in ("stores", "operations")
+    for path in sorted((ROOT / "compiler" / folder).glob("*.py"))
+    for reason in reasons_of(ast.parse(path.read_text("utf-8")))
+}
+
+
+def test_reasons_are_found_in_the_code() -> None:
+    assert len(REASONS) > 60
+    assert REASONS["the server is sealed or not initialised"] == "vault_replies.py"
+
+
+@pytest.mark.parametrize("reason", [reason for reason in REASONS if len(reason.split()) > 1])
+def test_whatever_stops_a_command_is_among_the_symptoms(reason: str) -> None:
+    # The page may stop at a message's first comma: whoever looks for its first words finds it.
+    assert re.split(r"[,:(]", reason)[0].strip() in PAGE, REASONS[reason]
 
 
 def test_every_finding_of_verify_is_in_the_guide() -> None:
