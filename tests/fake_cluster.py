@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from compiler.demo.quiet_handler import QuietHandler
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,17 +25,11 @@ class FakeCluster:
         self.asked: list[tuple[str, str]] = []
         cluster = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-                del format, args
-
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 cluster._answer(self)
 
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the standard library's names
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

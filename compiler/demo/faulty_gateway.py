@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
+from compiler.demo.quiet_handler import QuietHandler
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -71,18 +73,11 @@ class FaultyGateway:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         gateway = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # Two small writes without this wait 40 ms for each other.
-            disable_nagle_algorithm = True
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-                del format, args
-
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 gateway._handle(self)
 
-            do_POST = do_PUT = do_DELETE = do_LIST = do_PATCH = do_GET  # noqa: N815 - the standard library's names
+            do_POST = do_PUT = do_DELETE = do_LIST = do_PATCH = do_GET
 
         return Handler
 

@@ -28,6 +28,22 @@ VARIABLES = (
     "VAULT_CACERT",
 )
 
+# Every entry with every variant of it; the shipped base has the others.
+EVERY_SECRET = """\
+  global: {use: [openai, azure-openai, aws-bedrock]}
+  github: {use: [pat, app]}
+  slack-bot: {use: [oauth2]}
+  caipe-ui: {use: [langfuse]}
+  aws: {}
+  confluence: {}
+  gitlab: {}
+  komodor: {}
+  splunk: {}
+  victorops: {}
+  webex: {}
+  mongodb: {}
+"""
+
 
 @pytest.fixture(autouse=True)
 def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from tests.proofs.eso_reference import (
     of_vault,
     vault_path,
 )
+from tests.proofs.verify.conftest import EVERY_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,21 +66,6 @@ VALUES = (
     "<&>\u2028",
     "{{ .Values.x }}",
 )
-# Every entry with every variant of it; the shipped base has the others.
-SECRETS = """\
-  global: {use: [openai, azure-openai, aws-bedrock]}
-  github: {use: [pat, app]}
-  slack-bot: {use: [oauth2]}
-  caipe-ui: {use: [langfuse]}
-  aws: {}
-  confluence: {}
-  gitlab: {}
-  komodor: {}
-  splunk: {}
-  victorops: {}
-  webex: {}
-  mongodb: {}
-"""
 # Places that the shipped catalogue has none of: a whole value, another property, another remote secret.
 ELSEWHERE = """
   elsewhere:
@@ -100,7 +86,7 @@ def write_environment(project: Path, vault: str, key_vault: str, store: str, fet
         f"store: {store}\nfetch: {fetch}\n"
         f"stores:\n  vault: {{server: '{vault}', mount: {MOUNT}}}\n"
         f"  azure: {{vaultUrl: '{key_vault}', prefix: team-}}\n"
-        f"secrets:\n{SECRETS}" + ("  elsewhere: {}\n" if fetch == "perKey" else "")
+        f"secrets:\n{EVERY_SECRET}" + ("  elsewhere: {}\n" if fetch == "perKey" else "")
     )
     (project / "environments/proof.yaml").write_text(text, "utf-8")
 

@@ -12,6 +12,7 @@ from compiler.operations.live import LiveStores
 from compiler.operations.references import references_of
 from compiler.pipeline import compile_project
 from compiler.stores.secret import Secret
+from tests.proofs.verify.conftest import EVERY_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,26 +28,11 @@ if TYPE_CHECKING:
 
 # Values that tools between a store and a pod like to change.
 VALUES = ("p@ss w0rd", "ünïcode ✓", "two\nlines", '{"json": "like"}', "9007199254740993", "true", "a.b|c\\d", "null")
-# Every entry with every variant of it; the shipped base has the others.
-SECRETS = """\
-  global: {use: [openai, azure-openai, aws-bedrock]}
-  github: {use: [pat, app]}
-  slack-bot: {use: [oauth2]}
-  caipe-ui: {use: [langfuse]}
-  aws: {}
-  confluence: {}
-  gitlab: {}
-  komodor: {}
-  splunk: {}
-  victorops: {}
-  webex: {}
-  mongodb: {}
-"""
 
 
 def environment(project: Path, vault: str, key_vault: str) -> Environment:
     text = f"stores:\n  vault: {{server: '{vault}'}}\n  azure: {{vaultUrl: '{key_vault}'}}\nsecrets:\n"
-    (project / "environments/proof.yaml").write_text(text + SECRETS, "utf-8")
+    (project / "environments/proof.yaml").write_text(text + EVERY_SECRET, "utf-8")
     result = compile_project(project, ["proof"])
     assert result.project is not None
     assert not result.failed, [each.message for each in result.diagnostics]

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from compiler.demo.quiet_handler import QuietHandler
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.clock import VirtualClock
 from compiler.stores.options import StoreOptions
@@ -160,14 +161,7 @@ class ScriptedVault:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         vault = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # Two small writes without this wait 40 ms for each other.
-            disable_nagle_algorithm = True
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-                del format, args
-
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 url = urlsplit(self.path)
@@ -177,7 +171,7 @@ class ScriptedVault:
                 asked = Asked(method, path, query, json.loads(sent) if sent else None, self.headers["X-Vault-Token"])
                 self.reply(vault._answer(asked))
 
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_GET  # noqa: N815 - the standard library's names
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_GET
 
             def reply(self, answer: Answer) -> None:
                 if answer.status is None:
