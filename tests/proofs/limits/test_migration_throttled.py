@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.demo.key_vault_throttle import Limits, RequestKind, Throttle
+from compiler.stores.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.proofs.limits.conftest import Ends
+
+SOME = 120
+WORKERS = 16
+LATENCY = 0.02
+SOURCE = {"azure": "vault", "vault": "azure"}
+# What is asked for, and how much of it is obeyed.
+ASKED = {None: 0, "1": 1, "0": 0, "garbage": 0, "86400": 30}
+
+
+class Closing(Throttle):
+    """Refuses everything for `seconds` once it has let so many writes pass."""
+
+    def __init__(self, writes: int, seconds: float) -> None:
+        super().__init__(Limits(None, None))
+        self._writes = writes
+        self._seconds = seconds
+
+    def admits(self, kind: RequestKind, now: float) -> bool:
+        if self._writes == 0:
+            self.close_between(now, now + self._seconds)
+        if self._writes >= 0 and (kind == "create" or self._writes == 0):
+            self._writes -= 1
+        return super().admits(kind, now)
+
+
+def throttle(ends: Ends, store: str, throttle: Throttle) -> None:
+    if store == "azure":
+        ends.azure.server.throttle = throttle
+    else:
+        ends.vault.throttle = throttle
+
+
+def assert_nobody_asks_during_a_cool_down(requests: list[Any], asked: float) -> None:
+    """After a refusal, what was under way may still arrive; then nothing does until the shortest wait is over."""
+    shortest = asked + RetryPolicy().first_throttled_wait / 2
+    times = [request.time for request in requests]
+    for refused in (request.time for request in requests if request.status == 429):
+        assert not [time - refused for time in times if refused + 2 * LATENCY < time < refused + shortest]
+
+
+def most_in_any_window(times: list[float], window: float = 10.0) -> int:
+    times = sorted(times)
+    start = most = 0
+    for end, time in enumerate(times):
+        while time - times[start] > window:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+@pytest.mark.parametrize("retry_after", ASKED)
+@pytest.mark.parametrize(
+    ("to", "throttled", "writes"),
+    [("azure", "azure", 40), ("vault", "vault", 40), ("azure", "azure", 0), ("azure", "vault", 0)],
+    ids=["key vault while written", "vault while written", "key vault from the start", "vault from the start"],
+)
+def test_proof_6_a_migration_sits_out_throttling_of_30_seconds_with_all_its_workers(
+    make_ends: Callable[..., Ends], to: str, throttled: str, writes: int, retry_after: str | None
+) -> None:
+    ends = make_ends(SOME, workers=WORKERS, retry_after=retry_after)
+    ends.fill(SOURCE[to])
+    ends.weather.latency = LATENCY
+    throttle(ends, throttled, Closing(writes, 30))
+    started = ends.clock.now()
+    code, said = ends.migrate(to)
+    assert code == 0, said
+    ends.assert_whole(to)
+    requests = ends.requests(throttled)
+    refused = [request for request in requests if request.status == 429]
+    if writes:
+        # Several were on the way when the first met the limit, and none of them goes on by itself.
+        assert len([each for each in refused if each.time <= refused[0].time + 2 * LATENCY]) > 1
+    assert_nobody_asks_during_a_cool_down(requests, ASKED[retry_after])
+    assert 1 <= len(refused) <= 6 * WORKERS
+    assert 30 < ends.clock.now() - started < 120
+
+
+@pytest.mark.parametrize("retry_after", [None, "86400"])
+@pytest.mark.parametrize("to", ["azure", "vault"])
+def test_proof_6_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the_end(
+    make_ends: Callable[..., Ends], to: str, retry_after: str | None
+) -> None:
+    ends = make_ends(SOME, workers=WORKERS, retry_after=retry_after)
+    ends.fill(SOURCE[to])
+    ends.weather.latency = LATENCY
+    throttle(ends, to, Closing(40, 100_000))
+    started = ends.clock.now()
+    code, said = ends.migrate(to)
+    assert code == 4, said
+    assert "incomplete; run the same command again to go on from here" in said
+    assert 60 <= ends.clock.now() - started <= 200
+    assert_nobody_asks_during_a_cool_down(ends.requests(to), ASKED[retry_after])
+    stored = ends.vault.documents if to == "vault" else ends.azure.server.state.names()
+    assert len(stored) == 40
+
+    throttle(ends, to, Throttle(Limits(None, None)))
+    code, said = ends.migrate(to)
+    assert code == 0, said
+    # The 40 of the first run among them, in the one version that it made.
+    ends.assert_whole(to)
+    assert len(ends.journals()) == 1
+
+
+def test_proof_7_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
+    make_ends: Callable[..., Ends],
+) -> None:
+    ends = make_ends(1_000, workers=32, limits=Limits())
+    ends.fill("vault")
+    ends.weather.latency = 0.05
+    code, said = ends.migrate()
+    assert code == 0, said
+    ends.assert_whole("azure")
+    requests = ends.requests("azure")
+    creates = [request.time for request in requests if request.kind == "create"]
+    assert len(creates) >= 1_000
+    assert most_in_any_window(creates) <= 300
+    assert most_in_any_window([request.time for request in requests if request.kind == "other"]) <= 4_000
+    assert sum(request.status == 429 for request in requests) < 0.05 * len(requests)
+    # The limit was what held it back: three windows are full, and the rest is in the fourth.
+    assert max(creates) - min(creates) <= 30 / 0.95
