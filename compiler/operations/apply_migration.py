@@ -42,15 +42,13 @@ def apply_migration(
     """
     for adopted in plan.adopted:
         notes.adopt(destination, adopted)
-    work = _Work(destination, notes, stop or threading.Event())
+    work = _Work(destination, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
         try:
             futures = [pool.submit(work.do, write) for write in plan.writes]
             for future in as_completed(futures):
                 result = future.result()
-                if result.state is State.FAILED and not continue_on_error:
-                    work.failed.set()
                 if result.state is not State.PENDING:
                     report(result)
         except KeyboardInterrupt:
@@ -83,10 +81,13 @@ def _end(outcome: Outcome) -> str:
 class _Work:
     """One remote secret at a time in each thread, and why no further one is begun."""
 
-    def __init__(self, destination: SecretWriter, notes: Notes, stop: threading.Event) -> None:
+    def __init__(
+        self, destination: SecretWriter, notes: Notes, stop: threading.Event, *, stops_at_failure: bool
+    ) -> None:
         self._mover = Mover(destination, notes)
         self._journal = notes.journal
         self._stop = stop
+        self._stops_at_failure = stops_at_failure
         self.failed = threading.Event()
         self.defect: Exception | None = None
         self.results: dict[str, Result] = {}
@@ -101,6 +102,9 @@ class _Work:
             result = defective(write.name)
             with suppress(Exception):
                 self._journal.settled(result, maybe_stored=True)
+        if result.state is State.FAILED and self._stops_at_failure:
+            # Before this thread takes its next one, which would wait for a store that is gone once more.
+            self.failed.set()
         self.results[write.name] = result
         return result
 
