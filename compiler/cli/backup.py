@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from compiler.cli import backup_keys
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.interrupts import interruption
+from compiler.cli.json_report import print_report
 from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.options import add_format
 from compiler.cli.termination import orderly_termination
-from compiler.cli.write_keys import counted
 from compiler.operations.backup import gather
 from compiler.operations.backup_encryption import (
     EncryptionError,
@@ -26,6 +28,7 @@ from compiler.operations.live import LiveStores
 from compiler.operations.migration_routes import UnknownNameError
 from compiler.operations.private_file import FileRefusedError, require_writable, write_private
 from compiler.render.changes import safe
+from compiler.render.key_changes import backup_report, counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -40,7 +43,8 @@ DESCRIPTION = f"""Reads all keys of the catalogue that an environment's stores h
 encrypted by age to the recipients' keys, or by a passphrase: that of the file that
 {backup_keys.PASSPHRASE_FILE_VARIABLE} names, else one that is asked for.
 Nothing is on the disk in the clear at any time. A key in use that cannot be had stops the backup, unless --partial.
-`restore` puts the values back, into the same store or another."""
+`restore` puts the values back, into the same store or another.
+--format json prints one object with the names of the keys that are in the file and of those that are not."""
 EXAMPLES = (
     "platform-secrets backup prod prod.age --recipient age1…",
     "platform-secrets backup prod prod.age --recipients-file ops.pub --replace",
@@ -64,30 +68,43 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
     parser.add_argument("--partial", action="store_true", help="leave out what cannot be had, and list it in the file")
     parser.add_argument("--replace", action="store_true", help="replace the file if it is there")
+    add_format(parser, ("text", "json"))
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    environment = live_environment(arguments.environment, invocation)
-    if environment is None:
-        return FOUND
-    path = Path(arguments.file)
-    with refusals(), orderly_termination():
-        try:
-            for name in arguments.only:
-                if name not in environment.secrets:
-                    raise UnknownNameError("secret", name, environment.secrets, environment.name)
-            # All that can be refused is, before a secret is read.
-            require_writable(path, replaces=arguments.replace)
-            recipients, passphrase = _keys(arguments)
-            gathered = _gathered(environment, arguments)
-            if gathered is None:
-                return FOUND
-            plain = encode(gathered.backup)
-            sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
+    with orderly_termination(), interruption("no file was written"):
+        environment = live_environment(arguments.environment, invocation)
+        if environment is None:
+            return FOUND
+        with refusals():
+            return _backed_up(arguments, environment)
+
+
+def _backed_up(arguments: Namespace, environment: Environment) -> int:
+    path, is_json = Path(arguments.file), arguments.format == "json"
+    try:
+        for name in arguments.only:
+            if name not in environment.secrets:
+                raise UnknownNameError("secret", name, environment.secrets, environment.name)
+        # All that can be refused is, before a secret is read.
+        require_writable(path, replaces=arguments.replace)
+        recipients, passphrase = _keys(arguments)
+        with LiveStores(os.environ) as stores:
+            gathered = gather(environment, arguments.only, stores)
+        if not _is_enough(gathered, is_partial=arguments.partial):
+            if is_json:
+                print_report(backup_report(gathered, arguments.file, FOUND, is_written=False))
+            return FOUND
+        plain = encode(gathered.backup)
+        sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
+        with interruption("the file is as it was, or the whole new one"):
             write_private(path, sealed, replaces=arguments.replace)
-        except (EncryptionError, FileRefusedError) as error:
-            raise CannotRunError(f"{error}", error.help) from None
-    _tell(gathered, arguments.file)
+            if is_json:
+                print_report(backup_report(gathered, arguments.file, OK, is_written=True))
+            else:
+                _tell(gathered, arguments.file)
+    except (EncryptionError, FileRefusedError) as error:
+        raise CannotRunError(f"{error}", error.help) from None
     return OK
 
 
@@ -101,22 +118,20 @@ def _keys(arguments: Namespace) -> tuple[tuple[str, ...], Secret | None]:
     return (), passphrase
 
 
-def _gathered(environment: Environment, arguments: Namespace) -> Gathered | None:
-    """What there is to write, or nothing where that would be too little."""
-    with LiveStores(os.environ) as stores:
-        gathered = gather(environment, arguments.only, stores)
-    kind = "note" if arguments.partial else "error"
+def _is_enough(gathered: Gathered, *, is_partial: bool) -> bool:
+    """Whether to write what there is; says what is lacking."""
+    kind = "note" if is_partial else "error"
     for lacking in gathered.lacking:
         place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
         sys.stderr.write(f"{kind}: {safe(f'{lacking.name[0]}/{lacking.name[1]}{place}: {lacking.reason}')}\n")
-    if gathered.lacking and not arguments.partial:
+    if gathered.lacking and not is_partial:
         sys.stderr.write("help: no file was written; put the keys there, or leave them out with --partial\n")
-        return None
+        return False
     if not gathered.backup.values:
         raise UsageError(
             "there is nothing to back up: the stores hold none of the keys", "`verify` tells what they hold"
         )
-    return gathered
+    return True
 
 
 def _tell(gathered: Gathered, shown: str) -> None:

@@ -6,12 +6,14 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTHING_WRITTEN: Final = "nothing was written"
+GOES_ON: Final = "run the same command again: it compares first, and writes only what is not there"
 
 
 @contextmanager
@@ -28,7 +30,8 @@ def stoppable() -> Iterator[threading.Event]:
 
     def first(_number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in _SIGNALS:
+            signal.signal(number, signal.default_int_handler)
         sys.stderr.write("\nstopping: what is under way is finished first\n")
 
     for number in _SIGNALS:
@@ -38,3 +41,16 @@ def stoppable() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interruption(said: str) -> Iterator[None]:
+    """Let an interrupt that leaves the block say what it leaves behind, unless one further inside has said it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args:
+            raise
+    else:
+        return
+    raise KeyboardInterrupt(said)

@@ -26,6 +26,7 @@ class Globals:
 
     root: str | None = None
     is_colourless: bool = False
+    is_debug: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else options.root
     colourless = parsed.no_color or options.is_colourless
-    return command(module).run(parsed, Invocation(Globals(root, colourless)))
+    is_debug = parsed.debug or options.is_debug
+    return command(module).run(parsed, Invocation(Globals(root, colourless, is_debug)))
 
 
 def working_folder() -> Path:

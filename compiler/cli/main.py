@@ -43,8 +43,9 @@ def main(argv: Sequence[str]) -> int:
     except CommandError as error:
         _say_error(error)
         return USAGE if isinstance(error, UsageError) else COULD_NOT_RUN
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+    except KeyboardInterrupt as interrupt:
+        # Python's own says nothing; a command's says what it leaves behind.
+        sys.stderr.write(f"{'; '.join(['interrupted', *map(str, interrupt.args)])}\n")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
@@ -114,7 +115,7 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 def _globals(options: dict[str, str]) -> Globals:
     from compiler.cli.invocation import Globals  # noqa: PLC0415 - see _run
 
-    return Globals(options.get(_TAKES_VALUE), is_colourless="--no-color" in options)
+    return Globals(options.get(_TAKES_VALUE), "--no-color" in options, "--debug" in options)
 
 
 def _unknown(name: str) -> UsageError:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.interrupts import GOES_ON, NOTHING_WRITTEN, interruption
+from compiler.cli.json_report import print_report
 from compiler.cli.live_environment import live_environment, refusals
-from compiler.cli.options import add_store
+from compiler.cli.options import add_format, add_store
 from compiler.cli.prompts import confirmed, hidden_values, is_terminal
 from compiler.cli.secret_input import read_file, read_stdin
 from compiler.cli.termination import orderly_termination
-from compiler.cli.write_keys import apply, counted
+from compiler.cli.write_keys import apply
 from compiler.operations.live import LiveStores
 from compiler.operations.put import UnfitValueError, UnknownKeyError, plan_put, spaced_keys, target_of
 from compiler.operations.value_input import InputForm, ValueInputError, read_values
 from compiler.render.changes import safe
+from compiler.render.key_changes import counted, put_lines, put_report, results
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """Sets keys of one secret in its store, and leaves all others there as they are. Asks for the values
 without showing them, or takes them from a pipe or a file: a value is never an argument. Shows which keys are new,
 changed or the same, and writes after a yes, or with --apply. Blanks, placeholders and unknown keys are refused.
+--format json prints one object with the keys, what was written and the versions, and asks for no yes.
 One named key: the input is its value. Else the input is a JSON object or KEY=value lines (dotenv)."""
 EXAMPLES = (
     "platform-secrets put dev github",
@@ -53,28 +57,34 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--input", choices=forms, help="what the input is, where that is not to be guessed")
     parser.add_argument("--apply", action="store_true", help="write without asking")
     parser.add_argument("--audit", metavar="FILE", help="append a line before and after each write to this file")
+    add_format(parser, ("text", "json"))
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     _refuse_contradictions(arguments)
-    environment = live_environment(arguments.environment, invocation)
-    if environment is None:
-        return FOUND
-    with refusals(), orderly_termination(), LiveStores(os.environ) as stores:
-        target = _target(arguments, environment)
-        if target.unused:
-            named = ", ".join(target.unused)
-            sys.stderr.write(f"note: {named}: in no variant that {environment.name} uses, so nothing reads it yet\n")
-        values = _values(arguments, target, stores)
-        if not values:
-            sys.stdout.write("nothing was typed, and nothing is written\n")
-            return OK
-        try:
-            plan = plan_put(target, values, stores)
-        except UnfitValueError as error:
-            sys.stderr.write(f"error: {error}\nhelp: nothing was written; give the real value\n")
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
+        environment = live_environment(arguments.environment, invocation)
+        if environment is None:
             return FOUND
-        return _act(arguments, environment, target, values, plan)
+        with refusals(), LiveStores(os.environ) as stores:
+            target = _target(arguments, environment)
+            if target.unused:
+                named = ", ".join(target.unused)
+                sys.stderr.write(
+                    f"note: {named}: in no variant that {environment.name} uses, so nothing reads it yet\n"
+                )
+            values = _values(arguments, target, stores)
+            put = _Put(arguments, invocation, environment, target)
+            if not values:
+                return put.ended(None, OK, "nothing was typed, and nothing is written")
+            try:
+                plan = plan_put(target, values, stores)
+            except UnfitValueError as error:
+                sys.stderr.write(f"error: {error}\nhelp: nothing was written; give the real value\n")
+                return FOUND
+            for key in spaced_keys(values):
+                sys.stderr.write(f"note: {key}: its value begins or ends with white space\n")
+            return put.act(plan)
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:
@@ -114,35 +124,52 @@ def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping
         raise UsageError(str(error), error.help) from None
 
 
-def _act(
-    arguments: Namespace, environment: Environment, target: Target, values: Mapping[str, Secret], plan: ChangePlan
-) -> int:
-    _show(target, plan)
-    for key in spaced_keys(values):
-        sys.stderr.write(f"note: {key}: its value begins or ends with white space\n")
-    if plan.is_refused:
-        sys.stderr.write("nothing was written\n")
-        return FOUND
-    if not plan.writes:
-        sys.stdout.write("nothing to write: the store holds these values\n")
-        return OK
-    if not arguments.apply:
-        if arguments.stdin or not is_terminal():
-            sys.stdout.write("nothing was written; --apply writes this\n")
-            return OK
-        keys = counted(sum(len(remote.values) for remote in plan.writes), "key")
-        if not confirmed(f"Write {keys} to {environment.name}?"):
-            sys.stdout.write("nothing was written\n")
-            return OK
-    return apply(plan, environment.name, "put", arguments.audit)
+class _Put:
+    """What is to be put where, and how that is told."""
 
+    def __init__(self, arguments: Namespace, invocation: Invocation, environment: Environment, target: Target) -> None:
+        self._arguments = arguments
+        self._is_debug = invocation.options.is_debug
+        self._environment = environment.name
+        self._target = target
+        self._is_json = arguments.format == "json"
 
-def _show(target: Target, plan: ChangePlan) -> None:
-    for address, who in plan.who.items():
-        sys.stdout.write(f"{safe(f'{target.secret.id} in {target.store.id} ({address}), as {who}')}\n")
-    widest = max(len(key.key) for key in plan.keys)
-    for key in plan.keys:
-        word = str(key.change) if key.refusal is None else "refused"
-        sys.stdout.write(f"  {word:<8} {key.key.ljust(widest)}  {safe(key.place.remote_key)}\n")
-        if key.refusal is not None:
-            sys.stdout.write(f"           {safe(key.refusal)}\n")
+    def act(self, plan: ChangePlan) -> int:
+        if not self._is_json:
+            sys.stdout.writelines(f"{line}\n" for line in put_lines(self._target, plan))
+        if plan.is_refused:
+            return self.ended(plan, FOUND, NOTHING_WRITTEN, is_error=True)
+        if not plan.writes:
+            return self.ended(plan, OK, "nothing to write: the store holds these values")
+        if not self._arguments.apply:
+            if self._is_json or self._arguments.stdin or not is_terminal():
+                return self.ended(plan, OK, "nothing was written; --apply writes this")
+            keys = counted(sum(len(remote.values) for remote in plan.writes), "key")
+            if not confirmed(f"Write {keys} to {self._environment}?"):
+                return self.ended(plan, OK, NOTHING_WRITTEN)
+        return self._applied(plan)
+
+    def ended(self, plan: ChangePlan | None, code: int, last: str, *, is_error: bool = False) -> int:
+        """Tell that nothing was written, and why."""
+        if self._is_json:
+            self._report(plan, results(), code)
+        else:
+            (sys.stderr if is_error else sys.stdout).write(f"{last}\n")
+        return code
+
+    def _applied(self, plan: ChangePlan) -> int:
+        with interruption(GOES_ON):
+            done = apply(
+                plan,
+                self._environment,
+                "put",
+                self._arguments.audit,
+                is_debug=self._is_debug,
+                tells=not self._is_json,
+            )
+            if self._is_json:
+                self._report(plan, results(done.run, done.outcomes, is_interrupted=done.is_interrupted), done.code)
+            return done.code
+
+    def _report(self, plan: ChangePlan | None, done: dict[str, Any], code: int) -> None:
+        print_report(put_report(self._environment, self._target, plan, done, code))

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from compiler.cli import backup_keys
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.interrupts import GOES_ON, NOTHING_WRITTEN, interruption
+from compiler.cli.json_report import print_report
 from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.options import add_format
 from compiler.cli.secret_input import read_file
 from compiler.cli.termination import orderly_termination
-from compiler.cli.write_keys import apply, counted
+from compiler.cli.write_keys import apply
 from compiler.operations.backup_encryption import EncryptionError, decrypt_by, decrypt_with, needs_passphrase
 from compiler.operations.backup_format import BackupContentError, decode
 from compiler.operations.live import LiveStores
@@ -20,6 +23,7 @@ from compiler.operations.migration import OnConflict
 from compiler.operations.migration_routes import store_named
 from compiler.operations.restore import Action, RestoreRefusedError, plan_restore, require_only, require_origin
 from compiler.render.changes import safe
+from compiler.render.key_changes import restore_lines, restore_report, results
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -32,7 +36,8 @@ if TYPE_CHECKING:
 DESCRIPTION = f"""Opens a backup with --identity, or with the passphrase of the file that
 {backup_keys.PASSPHRASE_FILE_VARIABLE} names or that is asked for; checks all of it; and shows what restoring it would
 do: create, update, keep, skip, conflict (the store holds another value) or refuse. With a conflict or a refusal it
-exits 1, and --apply writes nothing. Other keys and properties of the store stay as they are."""
+exits 1, and --apply writes nothing. Other keys and properties of the store stay as they are.
+--format json prints one object with the plan, what was written and the versions."""
 EXAMPLES = (
     "platform-secrets restore prod prod.age --identity key.txt",
     "platform-secrets restore prod prod.age --identity key.txt --only slack --on-conflict overwrite --apply",
@@ -56,32 +61,59 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--on-conflict", choices=choices, default="fail", help=f"{', '.join(choices)}; fail by default")
     parser.add_argument("--apply", action="store_true", help="write; without it nothing is written")
     parser.add_argument("--audit", metavar="FILE", help="append a line before and after each write to this file")
+    add_format(parser, ("text", "json"))
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    environment = live_environment(arguments.environment, invocation)
-    if environment is None:
-        return FOUND
-    with refusals(), orderly_termination(), LiveStores(os.environ) as stores:
-        to = store_named(environment, arguments.to) if arguments.to is not None else None
-        backup = _opened(arguments)
-        try:
-            require_origin(backup, environment.name, arguments.from_environment)
-            require_only(backup, arguments.only)
-        except RestoreRefusedError as error:
-            raise UsageError(safe(str(error)), safe(error.help)) from None
-        plan = plan_restore(backup, environment, to, arguments.only, OnConflict(arguments.on_conflict), stores)
-        _show(arguments.file, backup, plan)
-        if plan.is_blocked:
-            sys.stderr.write(f"nothing was written{_way_out(plan)}\n")
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
+        environment = live_environment(arguments.environment, invocation)
+        if environment is None:
             return FOUND
-        if not plan.changes.writes:
-            sys.stdout.write("nothing to write: the store holds what is to be restored\n")
-            return OK
-        if not arguments.apply:
-            sys.stdout.write("nothing was written; --apply writes this plan\n")
-            return OK
-        return apply(plan.changes, environment.name, "restore", arguments.audit)
+        with refusals(), LiveStores(os.environ) as stores:
+            to = store_named(environment, arguments.to) if arguments.to is not None else None
+            backup = _opened(arguments)
+            try:
+                require_origin(backup, environment.name, arguments.from_environment)
+                require_only(backup, arguments.only)
+            except RestoreRefusedError as error:
+                raise UsageError(safe(str(error)), safe(error.help)) from None
+            plan = plan_restore(backup, environment, to, arguments.only, OnConflict(arguments.on_conflict), stores)
+            return _act(arguments, invocation, environment.name, backup, plan)
+
+
+def _act(arguments: Namespace, invocation: Invocation, environment: str, backup: Backup, plan: RestorePlan) -> int:
+    is_json = arguments.format == "json"
+    code, last = _end(plan, is_applied=arguments.apply)
+    if not is_json:
+        sys.stdout.writelines(f"{line}\n" for line in restore_lines(arguments.file, backup, plan))
+    if code is None:
+        with interruption(GOES_ON):
+            done = apply(
+                plan.changes,
+                environment,
+                "restore",
+                arguments.audit,
+                is_debug=invocation.options.is_debug,
+                tells=not is_json,
+            )
+            if is_json:
+                became = results(done.run, done.outcomes, is_interrupted=done.is_interrupted)
+                print_report(restore_report(environment, backup, plan, became, done.code))
+            return done.code
+    if is_json:
+        print_report(restore_report(environment, backup, plan, results(), code))
+    else:
+        (sys.stderr if plan.is_blocked else sys.stdout).write(f"{last}\n")
+    return code
+
+
+def _end(plan: RestorePlan, *, is_applied: bool) -> tuple[int | None, str]:
+    """The exit code and last line of a plan that is not to be written, no code for one that is."""
+    if plan.is_blocked:
+        return FOUND, f"{NOTHING_WRITTEN}{_way_out(plan)}"
+    if not plan.changes.writes:
+        return OK, "nothing to write: the store holds what is to be restored"
+    return (None, "") if is_applied else (OK, "nothing was written; --apply writes this plan")
 
 
 def _opened(arguments: Namespace) -> Backup:
@@ -98,22 +130,6 @@ def _opened(arguments: Namespace) -> Backup:
         raise CannotRunError(str(error), error.help) from None
     except BackupContentError as error:
         raise CannotRunError(f"the backup cannot be used: {error}", "take another backup") from None
-
-
-def _show(shown: str, backup: Backup, plan: RestorePlan) -> None:
-    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
-    sys.stdout.write(f"{safe(f'{shown}: {backup.environment} at {backup.time}, {counts}')}\n")
-    if backup.missing:
-        named = ", ".join(f"{secret}/{key}" for secret, key in backup.missing)
-        sys.stdout.write(f"  not in it, as they could not be had then: {safe(named)}\n")
-    for address, who in plan.changes.who.items():
-        sys.stdout.write(f"{safe(f'into {address}, as {who}')}\n")
-    widest = max((len(f"{step.secret}/{step.key}") for step in plan.steps), default=0)
-    for step in plan.steps:
-        name, place = f"{step.secret}/{step.key}", step.place.remote_key if step.place is not None else ""
-        sys.stdout.write(f"  {step.action:<8} {safe(name.ljust(widest))}  {safe(place)}".rstrip() + "\n")
-        if step.reason:
-            sys.stdout.write(f"           {safe(step.reason)}\n")
 
 
 def _way_out(plan: RestorePlan) -> str:

@@ -1,15 +1,18 @@
-"""A plan of changed keys in; its writes done and told, the exit code out. What `put` and `restore` share."""
+"""A plan of changed keys in; its writes done and told, what became of them out. What `put` and `restore` share."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.cli.defect import describe
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
-from compiler.cli.interrupts import stoppable
-from compiler.operations.audit import AuditError, AuditLog
+from compiler.cli.interrupts import GOES_ON, stoppable
+from compiler.operations.audit import AuditLog
+from compiler.operations.journal import new_id
 from compiler.operations.write_keys import State, write_keys
 from compiler.render.changes import safe
 
@@ -17,43 +20,50 @@ if TYPE_CHECKING:
     from compiler.operations.set_keys import ChangePlan
     from compiler.operations.write_keys import Outcome
 
-_GOES_ON = "run the same command again: it compares first, and writes only what is not there"
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The exit code, and what became of each write that was begun; `run` is what the audit file calls them."""
+
+    code: int
+    run: str
+    outcomes: tuple[Outcome, ...]
+    is_interrupted: bool = False
 
 
-def apply(plan: ChangePlan, environment: str, action: str, audit: str | None) -> int:
-    """Write all of the plan, with a line for each remote secret. Raises AuditError before the first write only.
+def apply(
+    plan: ChangePlan, environment: str, action: str, audit: str | None, *, is_debug: bool, tells: bool = True
+) -> Applied:
+    """Write all of the plan; with `tells`, print a line for each. Raises AuditError before the first write only.
 
-    Ctrl-C and SIGTERM end it after the write that is under way.
+    Ctrl-C and SIGTERM end it after the write that is under way; the second one at once.
     """
+    run, wanted = new_id(), len(plan.writes)
     outcomes: list[Outcome] = []
     # Opened first: a command whose writes cannot be noted writes nothing.
     with AuditLog(Path(audit)) if audit is not None else nullcontext() as log, stoppable() as stop:
         try:
-            for outcome in write_keys(plan, environment, action, log):
+            for outcome in write_keys(plan, environment, action, log, run):
                 outcomes.append(outcome)
-                _tell(outcome)
-                if stop.is_set() and len(outcomes) < len(plan.writes):
-                    _tell_incomplete(outcomes, len(plan.writes))
-                    return INTERRUPTED
-        except AuditError as error:
-            sys.stdout.flush()
-            sys.stderr.write(f"error: the last write was done but not noted: {error}\nhelp: {_GOES_ON}\n")
-            return INCOMPLETE
+                _tell(outcome, tells=tells)
+                if stop.is_set() and len(outcomes) < wanted:
+                    _tell_incomplete(outcomes, wanted)
+                    return Applied(INTERRUPTED, run, tuple(outcomes), is_interrupted=True)
         except KeyboardInterrupt:
-            # The second one: what is under way may or may not be stored.
-            _tell_incomplete(outcomes, len(plan.writes))
-            raise
-    return _code(outcomes, len(plan.writes))
+            # The second signal: what is under way may or may not be stored.
+            raise KeyboardInterrupt(_so_far(outcomes, wanted)) from None
+        except Exception as error:  # noqa: BLE001 - what is done is to be told, and how to go on
+            sys.stdout.flush()
+            sys.stderr.write(describe(error, is_debug=is_debug))
+            _tell_incomplete(outcomes, wanted)
+            return Applied(INCOMPLETE, run, tuple(outcomes))
+    return Applied(_code(outcomes, wanted), run, tuple(outcomes))
 
 
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, *, tells: bool) -> None:
     place = safe(f"{outcome.remote.name} in {outcome.remote.writer.address.absolute}")
     version = f", version {outcome.version}" if outcome.version else ""
-    if outcome.is_stored:
+    if outcome.is_stored and tells:
         sys.stdout.write(f"written {place}{version}\n")
     if outcome.state is not State.WRITTEN:
         sys.stdout.flush()
@@ -63,11 +73,17 @@ def _tell(outcome: Outcome) -> None:
 
 def _tell_incomplete(outcomes: list[Outcome], wanted: int) -> None:
     sys.stdout.flush()
+    sys.stderr.write(f"{_so_far(outcomes, wanted)}\n")
+
+
+def _so_far(outcomes: list[Outcome], wanted: int) -> str:
     stored = sum(outcome.is_stored for outcome in outcomes)
-    sys.stderr.write(f"{stored} of {wanted} remote secrets are written; {_GOES_ON}\n")
+    return f"{stored} of {wanted} remote secrets are written; {GOES_ON}"
 
 
 def _code(outcomes: list[Outcome], wanted: int) -> int:
+    if any(outcome.state is State.UNNOTED for outcome in outcomes):
+        return INCOMPLETE
     if any(outcome.state is State.FAILED for outcome in outcomes):
         is_begun = any(outcome.is_stored for outcome in outcomes)
         if is_begun:

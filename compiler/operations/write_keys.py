@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from compiler.operations.audit import Audited, AuditEntry, IntentError
+from compiler.operations.audit import Audited, AuditEntry, AuditError, IntentError
 from compiler.operations.journal import new_id
 from compiler.stores.errors import ConflictError, StoreError
 from compiler.stores.secret import Comparer
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from compiler.operations.set_keys import ChangePlan, RemoteChange
     from compiler.stores.interface import Written
 
+_OTHER_FILE = "name another file with --audit, and run the same command again: it compares first"
+
 
 class State(StrEnum):
     """What became of one remote secret."""
@@ -25,6 +27,7 @@ class State(StrEnum):
     WRITTEN = "written"
     SLIPPED = "slipped"  # written, and a version of another writer is below it
     UNVERIFIED = "unverified"  # written, and reading back did not show the same values
+    UNNOTED = "unnoted"  # written, and the audit file could not be told
     CONFLICT = "conflict"  # not written: somebody else wrote since it was read
     FAILED = "failed"
 
@@ -41,7 +44,7 @@ class Outcome:
 
     @property
     def is_stored(self) -> bool:
-        return self.state in {State.WRITTEN, State.SLIPPED, State.UNVERIFIED}
+        return self.state in {State.WRITTEN, State.SLIPPED, State.UNVERIFIED, State.UNNOTED}
 
 
 def write_keys(
@@ -50,7 +53,7 @@ def write_keys(
     """Go through the plan's writes, doing each when it is asked for; a failure ends them, a conflict does not.
 
     Each write is a compare-and-set against what the plan read, and is read back. `run` names all of them in the audit
-    file. Raises AuditError after a write that could not be noted; one that cannot be announced there is not done.
+    file; a write that cannot be announced there is not done, and one that could not be noted afterwards is the last.
     """
     comparer = Comparer()
     run = run or new_id()
@@ -69,7 +72,12 @@ def write_keys(
             yield Outcome(remote, State.FAILED, None, error.reason, error.remedy)
             return
         except IntentError as error:
-            yield Outcome(remote, State.FAILED, None, str(error), "name another file with --audit")
+            yield Outcome(remote, State.FAILED, None, str(error), _OTHER_FILE)
+            return
+        except AuditError as error:
+            yield Outcome(
+                remote, State.UNNOTED, written.version, f"the write was done but not noted: {error}", _OTHER_FILE
+            )
             return
         else:
             yield _verified(remote, written, comparer)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
+from compiler.model.place import Place
 from compiler.operations.backup import Gathered, Lacking
 from compiler.operations.backup_format import Backup
 from compiler.stores.secret import Secret
@@ -111,3 +112,42 @@ def test_a_wrong_command_line_is_told(
     (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
     assert run("backup", "dev", "x.age", "--recipient", public).code == 1
     assert [path.name for path in project.glob("*.age")] == ["there.age"]
+
+
+@pytest.mark.parametrize(("partial", "code"), [(True, 0), (False, 1)])
+def test_a_program_gets_one_object_without_a_value(
+    holds: Callable[..., None],
+    run: Callable[..., Done],
+    project: Path,
+    public: str,
+    partial: bool,  # noqa: FBT001
+    code: int,
+) -> None:
+    lacking = Lacking(("jira", "ATLASSIAN_EMAIL"), Place("agents/jira", "ATLASSIAN_EMAIL"), "the store has none")
+    holds(VALUES, (lacking,), (("agents/jira", "OTHER"),))
+    options = ("--format", "json", *(("--partial",) if partial else ()))
+    done = run("backup", "dev", "dev.age", "--recipient", public, *options)
+    assert done.code == code
+    assert done.report == {
+        "format": 1,
+        "environment": "dev",
+        "file": "dev.age",
+        "written": partial,
+        "backup": {
+            "environment": "dev",
+            "time": "2026-01-02T03:04:05+00:00",
+            "secrets": {"jira": ["ATLASSIAN_TOKEN"]},
+            "missing": {"jira": ["ATLASSIAN_EMAIL"]},
+        },
+        "lacking": [
+            {
+                "secret": "jira",
+                "key": "ATLASSIAN_EMAIL",
+                "place": {"name": "agents/jira", "property": "ATLASSIAN_EMAIL"},
+                "reason": "the store has none",
+            }
+        ],
+        "leftOut": [{"name": "agents/jira", "property": "OTHER"}],
+        "exitCode": code,
+    }
+    assert (project / "dev.age").exists() == partial

@@ -5,12 +5,13 @@ import threading
 
 import pytest
 
-from compiler.cli.interrupts import stoppable
+from compiler.cli.interrupts import interruption, stoppable
 
 
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_sets_the_event_and_the_next_ctrl_c_raises(
-    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+def test_the_first_signal_sets_the_event_and_the_next_one_raises(
+    number: signal.Signals, second: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with stoppable() as stop:
@@ -19,7 +20,7 @@ def test_the_first_signal_sets_the_event_and_the_next_ctrl_c_raises(
         assert stop.is_set()
         assert "what is under way is finished first" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(second)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
@@ -34,3 +35,25 @@ def test_another_thread_than_the_main_one_leaves_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [False, before]
+
+
+def interrupted(*said: str, inner: str | None = None) -> None:
+    with interruption("outer"):
+        if inner is not None:
+            with interruption(inner):
+                raise KeyboardInterrupt(*said)
+        raise KeyboardInterrupt(*said)
+
+
+def test_an_interrupt_says_what_the_innermost_block_leaves_behind() -> None:
+    for words, inner, expected in ((), None, "outer"), ((), "inner", "inner"), (("own",), "inner", "own"):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            interrupted(*words, inner=inner)
+        assert caught.value.args == (expected,)
+
+
+def test_whatever_else_leaves_the_block_is_let_through() -> None:
+    with pytest.raises(KeyError), interruption("said"):
+        raise KeyError
+    with interruption("said"):
+        pass

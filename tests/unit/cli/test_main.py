@@ -131,3 +131,21 @@ def test_an_interrupt_is_130(run: Callable[..., Any], monkeypatch: pytest.Monkey
     monkeypatch.setattr(invocation, "invoke", _fail(KeyboardInterrupt()))
     done = run("compile")
     assert (done.code, done.err) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [((), "interrupted\n"), (("nothing was written",), "interrupted; nothing was written\n")]
+)
+def test_an_interrupt_is_one_line_that_says_what_it_leaves_behind(
+    project: Path,
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    said: tuple[str, ...],
+    shown: str,
+) -> None:
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt(*said)
+
+    monkeypatch.setattr(invocation, "invoke", interrupt)
+    done = run("rules")
+    assert (done.code, done.out, done.err) == (130, "", shown)

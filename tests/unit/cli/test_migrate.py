@@ -8,7 +8,6 @@ import pytest
 import compiler.cli.migrate as command
 from compiler.cli.progress import Progress
 from compiler.operations.live import LiveStores
-from compiler.operations.migration import Result, State
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def test_an_interrupt_says_how_to_go_on(migrate: Callable[..., Done], monkeypatc
             del line, important
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "Progress", Interrupting)
+    monkeypatch.setattr("compiler.cli.run_output.Progress", Interrupting)
     found = migrate("--apply")
     assert (found.code, "interrupted; run the same command again" in found.out) == (130, True)
 
@@ -222,11 +221,45 @@ def test_undo_is_for_the_runs_environment_and_place(
     assert (found.code, "it wrote to https://azure" in found.err) == (2, True)
 
 
-def test_what_went_wrong_stays_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, bool]] = []
-    progress = Progress(2, quiet=True)
-    monkeypatch.setattr(progress, "step", lambda line, *, important=False: seen.append((line, important)))
-    tell = command._reporter(progress, "azure")
-    tell(Result("a", State.DONE))
-    tell(Result("b", State.CONFLICT))
-    assert seen == [("azure:a done", False), ("azure:b conflict", True)]
+class TestADefect:
+    """What nothing expected ends as a run that can go on, without a value and without a traceback."""
+
+    @pytest.fixture(autouse=True)
+    def broken(self, ends: Ends) -> None:
+        def before(method: str, _name: str) -> None:
+            if method == "write":
+                raise KeyError("s3ntinel")
+
+        ends.azure.before = before
+
+    def test_the_command_says_where_and_that_it_can_go_on(
+        self, project: Path, migrate: Callable[..., Done], ends: Ends
+    ) -> None:
+        found = migrate("--apply", "--quiet")
+        assert found.code == 4
+        assert found.out.endswith("incomplete; run the same command again to go on from here\n")
+        assert "internal error: KeyError at compiler/" in found.err
+        assert "--debug` shows the way there" in found.err
+        assert "Traceback" not in found.err
+        assert "s3ntinel" not in found.out + found.err
+        assert lines(journal(project))[-1]["state"] == "incomplete"
+
+        ends.azure.before = lambda _method, _name: None
+        again = migrate("--apply")
+        assert (again.code, "is resumed" in again.err) == (0, True)
+
+    @pytest.mark.usefixtures("project")
+    @pytest.mark.parametrize("first", [True, False])
+    def test_debug_shows_the_way_there_and_no_text(
+        self,
+        run: Callable[..., Done],
+        first: bool,  # noqa: FBT001
+    ) -> None:
+        words = ("migrate", "dev", "--to", "azure", "--only", "github", "--apply", "--quiet")
+        found = run("--debug", *words) if first else run(*words, "--debug")
+        assert "compiler/operations/move_remote.py" in found.err
+        assert "s3ntinel" not in found.out + found.err
+
+    def test_a_report_for_programs_has_it_too(self, migrate: Callable[..., Done]) -> None:
+        report = json.loads(migrate("--apply", "--quiet", "--format", "json").out)
+        assert (report["exitCode"], report["results"][0]["code"]) == (4, "defect")

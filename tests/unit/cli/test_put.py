@@ -206,3 +206,55 @@ def test_the_variable_of_the_old_system_is_ignored_aloud(
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
     assert "note: AI_PLATFORM_SECRET_STORE is ignored" in done.err
     assert done.out.startswith("jira in vault ")
+
+
+def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "s3ntinel", "ATLASSIAN_EMAIL": "a@example.com"}')
+    done = run("put", "dev", "jira", "--stdin", "--apply", "--format", "json")
+    report = done.report
+    assert done.code == 0
+    assert report["run"]
+    assert report == {
+        "format": 1,
+        "environment": "dev",
+        "secret": "jira",
+        "store": "vault",
+        "callers": [{"address": "https://vault/secret", "who": "ada"}],
+        "keys": [
+            {
+                "key": key,
+                "place": {"name": "ai-platform-engineering/jira-secret", "property": key},
+                "change": "new",
+                "reason": None,
+            }
+            for key in ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL")
+        ],
+        "applied": True,
+        "run": report["run"],
+        "interrupted": False,
+        "results": [
+            {
+                "address": "https://vault/secret",
+                "name": "ai-platform-engineering/jira-secret",
+                "state": "written",
+                "version": "1",
+                "reason": None,
+                "remedy": None,
+            }
+        ],
+        "exitCode": 0,
+    }
+    assert "s3ntinel" not in done.out + done.err
+
+
+@pytest.mark.parametrize("apply", [(), ("--apply",)])
+def test_a_program_is_asked_nothing_and_told_that_nothing_was_written(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, apply: tuple[str, ...]
+) -> None:
+    on_terminal(monkeypatch, "y\n", typed="" if apply else "s3ntinel")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--format", "json", *apply)
+    assert (done.code, done.report["applied"], done.report["run"]) == (0, False, None)
+    assert len(done.report["keys"]) == (0 if apply else 1)
+    assert store.held == {}

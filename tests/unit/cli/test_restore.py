@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
+from compiler.cli.write_keys import Applied
 from compiler.model.place import Place
 from compiler.operations.backup_encryption import encrypt_to
 from compiler.operations.backup_format import Backup, encode
@@ -49,9 +50,9 @@ def plans(identity: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
         applied: list[str] = []
         monkeypatch.setattr("compiler.cli.restore.plan_restore", lambda *_: plan)
 
-        def apply(*parts: object) -> int:
-            applied.append(str(parts[1:]))
-            return 0
+        def apply(*parts: object, is_debug: bool, tells: bool) -> Applied:
+            applied.append(str((*parts[1:], is_debug, tells)))
+            return Applied(0, "run-1", ())
 
         monkeypatch.setattr("compiler.cli.restore.apply", apply)
         return applied
@@ -76,7 +77,40 @@ def test_the_plan_is_shown_and_nothing_applied(plans: Callable[..., list[str]], 
     ]
     assert applied == []
     assert restore(run, "--apply", "--audit", "audit").code == 0
-    assert applied == ["('dev', 'restore', 'audit')"]
+    assert applied == ["('dev', 'restore', 'audit', False, True)"]
+
+
+@pytest.mark.parametrize(
+    ("action", "options", "code", "applied"),
+    [
+        (Action.CREATE, (), 0, False),
+        (Action.CREATE, ("--apply",), 0, True),
+        (Action.CONFLICT, ("--apply",), 1, False),
+        (Action.REFUSE, (), 1, False),
+    ],
+)
+def test_a_program_gets_one_object_without_a_value(
+    plans: Callable[..., list[str]],
+    run: Callable[..., Done],
+    action: Action,
+    options: tuple[str, ...],
+    code: int,
+    applied: bool,  # noqa: FBT001
+) -> None:
+    plans(action)
+    done = restore(run, "--format", "json", *options)
+    assert (done.code, done.err, done.report["exitCode"]) == (code, "", code)
+    assert done.report["blocked"] == bool(code)
+    assert (done.report["applied"], done.report["run"]) == (applied, "run-1" if applied else None)
+    (key,) = done.report["keys"]
+    assert (key["secret"], key["key"], key["action"]) == ("jira", "ATLASSIAN_TOKEN", action)
+    assert done.report["backup"] == {
+        "environment": "dev",
+        "time": "2026-01-02T03:04:05+00:00",
+        "secrets": {"jira": ["ATLASSIAN_TOKEN"]},
+        "missing": {"jira": ["ATLASSIAN_EMAIL"]},
+    }
+    assert "s3ntinel" not in done.out
 
 
 @pytest.mark.parametrize(

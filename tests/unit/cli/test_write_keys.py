@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from compiler.cli.write_keys import Applied
     from compiler.operations.set_keys import ChangePlan
 
 
@@ -25,7 +26,9 @@ def outcome(state: State) -> Outcome:
     return Outcome(remote, state, "7" if is_stored else None, "it happened", "look")
 
 
-def apply(monkeypatch: pytest.MonkeyPatch, *steps: State | BaseException, audit: str | None = None) -> int:
+def apply(
+    monkeypatch: pytest.MonkeyPatch, *steps: State | BaseException, audit: str | None = None, tells: bool = True
+) -> Applied:
     def go(*_: object) -> Iterator[Outcome]:
         for step in steps:
             if isinstance(step, BaseException):
@@ -34,7 +37,7 @@ def apply(monkeypatch: pytest.MonkeyPatch, *steps: State | BaseException, audit:
 
     monkeypatch.setattr(write_keys, "write_keys", go)
     plan = cast("ChangePlan", SimpleNamespace(writes=(1, 2, 3)))
-    return write_keys.apply(plan, "prod", "put", audit)
+    return write_keys.apply(plan, "prod", "put", audit, is_debug=False, tells=tells)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +50,12 @@ def apply(monkeypatch: pytest.MonkeyPatch, *steps: State | BaseException, audit:
         ([State.FAILED], COULD_NOT_RUN),
         ([State.CONFLICT, State.FAILED], COULD_NOT_RUN),
         ([State.WRITTEN, State.FAILED], INCOMPLETE),
+        ([State.UNNOTED], INCOMPLETE),
     ],
 )
 def test_the_exit_code_says_what_came_of_it(monkeypatch: pytest.MonkeyPatch, states: list[State], code: int) -> None:
-    assert apply(monkeypatch, *states) == code
+    done = apply(monkeypatch, *states)
+    assert (done.code, [outcome.state for outcome in done.outcomes]) == (code, states)
 
 
 def test_each_write_is_told_with_its_place_and_version(
@@ -85,25 +90,35 @@ def test_a_signal_ends_it_after_the_write_under_way(
 
     monkeypatch.setattr(write_keys, "write_keys", go)
     plan = cast("ChangePlan", SimpleNamespace(writes=(1, 2, 3)))
-    assert write_keys.apply(plan, "prod", "put", None) == INTERRUPTED
+    done = write_keys.apply(plan, "prod", "put", None, is_debug=False)
+    assert (done.code, done.is_interrupted, len(done.outcomes)) == (INTERRUPTED, True, 2)
     shown = capsys.readouterr()
     assert shown.out.count("written") == 2
     assert "2 of 3 remote secrets are written; run the same command again" in shown.err
 
 
-def test_a_second_ctrl_c_says_what_is_done_and_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(KeyboardInterrupt):
+def test_a_second_ctrl_c_says_what_is_done_and_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt, match="1 of 3 remote secrets are written; run the same command again"):
         apply(monkeypatch, State.WRITTEN, KeyboardInterrupt())
-    assert capsys.readouterr().err.startswith("1 of 3 remote secrets are written; run the same command again")
 
 
-def test_a_write_that_could_not_be_noted_ends_the_command_as_incomplete(
+def test_a_defect_says_where_it_was_what_is_done_and_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert apply(monkeypatch, State.WRITTEN, AuditError("the audit file cannot be written: full")) == INCOMPLETE
-    assert "was done but not noted: the audit file cannot be written: full" in capsys.readouterr().err
+    done = apply(monkeypatch, State.WRITTEN, KeyError("s3ntinel"))
+    assert (done.code, len(done.outcomes)) == (INCOMPLETE, 1)
+    shown = capsys.readouterr().err
+    assert shown.startswith("internal error: KeyError at ")
+    assert "1 of 3 remote secrets are written; run the same command again" in shown
+    assert "s3ntinel" not in shown
+
+
+def test_for_programs_nothing_is_written_to_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(monkeypatch, State.WRITTEN, State.CONFLICT, tells=False)
+    shown = capsys.readouterr()
+    assert (shown.out, "conflict" in shown.err) == ("", True)
 
 
 def test_an_audit_file_that_cannot_be_opened_ends_it_before_the_first_write(
@@ -111,9 +126,5 @@ def test_an_audit_file_that_cannot_be_opened_ends_it_before_the_first_write(
 ) -> None:
     with pytest.raises(AuditError):
         apply(monkeypatch, AssertionError(), audit=str(tmp_path))
-    assert apply(monkeypatch, State.WRITTEN, audit=str(tmp_path / "audit")) == OK
+    assert apply(monkeypatch, State.WRITTEN, audit=str(tmp_path / "audit")).code == OK
     assert (tmp_path / "audit").read_bytes() == b""
-
-
-def test_counting() -> None:
-    assert (write_keys.counted(1, "key"), write_keys.counted(0, "key")) == ("1 key", "0 keys")

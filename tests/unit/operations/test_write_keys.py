@@ -91,6 +91,24 @@ def test_a_write_that_cannot_be_announced_is_not_done_and_ends_them(
     assert stores.vault.writes == ["one"]
 
 
+def test_a_write_that_cannot_be_noted_is_the_last_and_told_as_done(
+    plan: ChangePlan, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stores.vault is not None
+    record, turn = AuditLog.record, count()
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if next(turn) == 1:
+            raise AuditError("the audit file cannot be written: no space left on device")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    (outcome,) = done(plan, tmp_path / "audit")
+    assert (outcome.state, outcome.version, outcome.is_stored) == (State.UNNOTED, "1", True)
+    assert outcome.reason.startswith("the write was done but not noted: the audit file cannot be written")
+    assert noted(tmp_path / "audit") == [("one", "writing", None)]
+
+
 def test_a_whole_value_is_written_as_one(environment: Environment, stores: Stores) -> None:
     assert stores.azure is not None
     store = environment.stores["azure"]

@@ -1,0 +1,91 @@
+"""What a migration or its undo did, in; lines or one object on standard output, and the exit code, out."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.cli.defect import describe
+from compiler.cli.exit_codes import FOUND, INCOMPLETE, INTERRUPTED, OK
+from compiler.cli.json_report import print_report
+from compiler.cli.progress import Progress
+from compiler.operations.audit import AuditLog
+from compiler.operations.migration import State
+from compiler.operations.run_notes import Notes
+from compiler.render.migration import result_line
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import ExitStack
+
+    from compiler.cli.invocation import Invocation
+    from compiler.operations.journal import Journal
+    from compiler.operations.migration import Outcome, Result
+    from compiler.stores.interface import SecretWriter
+
+_FINE = frozenset({State.DONE, State.KEPT})
+
+
+class RunOutput:
+    """Prints as the command line asks."""
+
+    def __init__(self, arguments: Namespace, invocation: Invocation) -> None:
+        self.is_json = arguments.format == "json"
+        self.may_colour = invocation.may_colour(sys.stdout)
+        self._is_quiet = arguments.quiet
+        self._is_debug = invocation.options.is_debug
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Print what is for people."""
+        if not self.is_json:
+            sys.stdout.writelines(f"{line}\n" for line in lines)
+            sys.stdout.flush()
+
+    def report(self, content: Callable[[], dict[str, Any]]) -> None:
+        """Print what is for programs."""
+        if self.is_json:
+            print_report(content())
+
+    @contextmanager
+    def progress(self, total: int, store: str) -> Iterator[Callable[[Result], None]]:
+        """Called with each result of `total`, show how far it is."""
+        bar = Progress(total, quiet=self._is_quiet)
+        yield lambda result: bar.step(result_line(store, result), important=result.state not in _FINE)
+        bar.close()
+
+    def outcome(self, outcome: Outcome, store: str) -> None:
+        """Tell what is not as it should be, and how it ended."""
+        if outcome.defect is not None:
+            sys.stdout.flush()
+            sys.stderr.write(describe(outcome.defect, is_debug=self._is_debug))
+        done = outcome.count(*_FINE)
+        self.lines(result_line(store, result) for result in outcome.results if result.state not in _FINE)
+        self.lines([f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"])
+        if outcome.is_incomplete:
+            word = "interrupted" if outcome.interrupted else "incomplete"
+            self.lines([f"{word}; run the same command again to go on from here"])
+
+
+def notes_of(
+    stack: ExitStack, journal: Callable[[], Journal], environment: str, destination: SecretWriter, audit: str | None
+) -> Notes:
+    """Where a run is written down. The audit file is opened first: a run that cannot be noted there is not begun."""
+    log, who = None, ""
+    if audit is not None:
+        log = stack.enter_context(AuditLog(Path(audit)))
+        who = destination.whoami().subject
+    opened = journal()
+    stack.callback(opened.close)
+    return Notes(opened, environment, log, who)
+
+
+def code_of(outcome: Outcome, *, is_clean: bool) -> int:
+    """The exit code of a run or an undo; of a plan that is not clean it is never 0."""
+    if outcome.interrupted:
+        return INTERRUPTED
+    if outcome.is_incomplete:
+        return INCOMPLETE
+    return OK if is_clean and not outcome.has_differences else FOUND

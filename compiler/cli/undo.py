@@ -1,0 +1,61 @@
+"""`migrate --undo`: what a run wrote, taken back where nobody wrote since, planned and with `--apply` done."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import UsageError
+from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.interrupts import interruption, stoppable
+from compiler.cli.run_output import RunOutput, code_of, notes_of
+from compiler.operations.journal import Journal, find_run
+from compiler.operations.migration_routes import store_named
+from compiler.operations.run_lock import RunLock
+from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
+from compiler.render.migration import undo_lines, undo_report
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.model.environment import Environment
+    from compiler.operations.journal import Run
+    from compiler.operations.live import LiveStores
+    from compiler.stores.interface import SecretWriter
+
+GOES_ON = "run the same command again to go on from here"
+
+
+def undo(arguments: Namespace, invocation: Invocation, environment: Environment, stores: LiveStores) -> int:
+    """Undo the run that `arguments` name, or show what that would be; returns the exit code."""
+    run = find_run(invocation.root, arguments.undo)
+    if run.environment != environment.name:
+        raise UsageError(f'the run is of the environment "{run.environment}"', "name that one")
+    store = store_named(environment, run.destination)
+    destination = stores.open(store)
+    if destination.address.absolute != run.address:
+        raise UsageError(f'the store "{store.id}" is elsewhere now than in the run', f"it wrote to {run.address}")
+    output = RunOutput(arguments, invocation)
+    if arguments.apply:
+        return _apply(arguments, invocation, output, run, destination)
+    steps = plan_undo(run, destination)
+    code = FOUND if any(step.kind is UndoKind.REFUSE for step in steps) else OK
+    output.lines([*undo_lines(steps, run.destination), "nothing was written; --apply does this"])
+    output.report(lambda: undo_report(run.id, steps, None, code))
+    return code
+
+
+def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run: Run, destination: SecretWriter) -> int:
+    with RunLock(invocation.root, f"undo of run {run.id}"), ExitStack() as stack:
+        steps = plan_undo(run, destination)
+        output.lines(undo_lines(steps, run.destination))
+        with interruption(GOES_ON):
+            stop = stack.enter_context(stoppable())
+            notes = notes_of(stack, lambda: Journal(run.path, new=False), run.environment, destination, arguments.audit)
+            with output.progress(len(steps), run.destination) as report:
+                outcome = apply_undo(steps, destination, notes, stop, report)
+            code = code_of(outcome, is_clean=True)
+            output.outcome(outcome, run.destination)
+            output.report(lambda: undo_report(run.id, steps, outcome, code))
+            return code

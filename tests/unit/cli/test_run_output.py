@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from argparse import Namespace
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.cli.invocation import Globals, Invocation
+from compiler.cli.progress import Progress
+from compiler.cli.run_output import RunOutput, code_of, notes_of
+from compiler.operations.audit import AuditError
+from compiler.operations.migration import Outcome, Result, State
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.operations.journal import Journal
+
+
+def output(form: str = "text") -> RunOutput:
+    return RunOutput(Namespace(format=form, quiet=True), Invocation(Globals()))
+
+
+def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
+    return Outcome("run-1", tuple(Result(str(state), state) for state in states), interrupted, defect)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_clean", "code"),
+    [
+        (outcome(State.DONE, State.KEPT), True, 0),
+        (outcome(State.DONE), False, 1),
+        (outcome(State.DONE, State.CONFLICT), True, 1),
+        (outcome(State.UNVERIFIED), True, 1),
+        (outcome(State.CONFLICT, State.FAILED), True, 4),
+        (outcome(State.PENDING), True, 4),
+        (outcome(State.DONE, defect=KeyError()), True, 4),
+        (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(found: Outcome, is_clean: bool, code: int) -> None:  # noqa: FBT001
+    assert code_of(found, is_clean=is_clean) == code
+
+
+def test_what_is_not_done_is_told_by_name_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    output().outcome(outcome(State.DONE, State.PENDING), "azure")
+    assert capsys.readouterr().out.splitlines() == [
+        "azure:pending not begun",
+        "run run-1: 1 of 2 done and verified",
+        "incomplete; run the same command again to go on from here",
+    ]
+    output().outcome(outcome(State.PENDING, interrupted=True), "azure")
+    assert capsys.readouterr().out.endswith("interrupted; run the same command again to go on from here\n")
+
+
+def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    for form, shown in (("text", "line\n"), ("json", '{\n  "a": 1\n}\n')):
+        output(form).lines(["line"])
+        output(form).report(lambda: {"a": 1})
+        assert capsys.readouterr().out == shown
+
+
+def test_what_went_wrong_stays_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def step(_self: Progress, line: str, *, important: bool = False) -> None:
+        seen.append((line, important))
+
+    monkeypatch.setattr(Progress, "step", step)
+    with output().progress(2, "azure") as tell:
+        tell(Result("a", State.DONE))
+        tell(Result("b", State.CONFLICT))
+    assert seen == [("azure:a done", False), ("azure:b conflict", True)]
+
+
+def test_the_audit_file_is_opened_before_the_journal_is_begun(tmp_path: Path) -> None:
+    store: Any = MemoryStore()
+
+    def journal() -> Journal:
+        raise AssertionError
+
+    with ExitStack() as stack, pytest.raises(AuditError):
+        notes_of(stack, journal, "prod", store, str(tmp_path))
