@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         known = ", ".join(names) or "none"
         return _refuse("name the environment, as in `make migrate-secrets-to-azure ENV=prod`", f"there are: {known}")
     options = arguments[1:] if named else arguments
-    if "--to" not in options and "--undo" not in options and names[0] in Library(root).names:
+    if not {option.partition("=")[0] for option in options} & {"--to", "--undo"}:
         stores = _key_vaults(root, names[0])
         if len(stores) != 1:
             known = ", ".join(stores) or "none"
@@ -46,9 +46,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _key_vaults(root: Path, name: str) -> list[str]:
+    # What is wrong with the name or the input is for `migrate` to tell.
+    if name not in Library(root).names:
+        return ["azure"]
     project = compile_project(root, [name], outside_of(None, os.environ, variable_counts=False)).project
     if project is None or not project.environments:
-        # What is wrong with the input is for `migrate` to tell.
         return ["azure"]
     return [store.id for store in project.environments[0].stores.values() if store.provider == AZURE_KEY_VAULT]
 

@@ -280,6 +280,11 @@ def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> C
         raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
     host = (urlsplit(url).hostname or "").lower()
     authority = next((login for ending, login in _AUTHORITIES.items() if host.endswith(ending)), None)
-    if authority is None or environ.get("AZURE_AUTHORITY_HOST"):
-        return DefaultAzureCredential()
-    return DefaultAzureCredential(authority=authority)
+    chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
+    try:
+        return DefaultAzureCredential(**chosen)
+    except ValueError:
+        # Without the SDK's text, which quotes what the variables hold.
+        reason = "a variable that chooses the Azure credential cannot be used"
+    remedy = "correct AZURE_TOKEN_CREDENTIALS, to AzureCliCredential for one, or AZURE_AUTHORITY_HOST"
+    raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)

@@ -77,7 +77,8 @@ def test_the_only_environment_and_its_only_key_vault_are_filled_in(
     assert asked("prod", "--only", "jira") == (0, ["migrate", "prod", "--to", "key-vault", "--only", "jira", "--apply"])
     assert asked("--undo", "run", "--apply") == (0, ["migrate", "prod", "--undo", "run", "--apply"])
     monkeypatch.setenv("APPLY", "0")
-    assert asked("other") == (0, ["migrate", "other"])
+    assert asked("prod", "--undo=run") == (0, ["migrate", "prod", "--undo=run"])
+    assert asked("prod", "--to=vault") == (0, ["migrate", "prod", "--to=vault"])
 
 
 def test_several_environments_or_key_vaults_are_a_usage_error_that_lists_them(
@@ -97,6 +98,11 @@ def test_what_is_wrong_with_the_input_is_for_migrate_to_tell(
 ) -> None:
     (project / "environments/catalogue.yaml").unlink()
     assert asked() == (0, ["migrate", "prod", "--to", "azure"])
+
+
+def test_an_environment_that_is_not_there_is_said_to_be_that(project: Path) -> None:
+    done = subprocess.run([sys.executable, SCRIPT, "prd"], capture_output=True, text=True, check=False, cwd=project)
+    assert (done.returncode, 'there is no environment "prd"' in done.stderr) == (2, True)
 
 
 def test_without_a_project_it_cannot_run(

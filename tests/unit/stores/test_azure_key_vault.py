@@ -272,6 +272,20 @@ def test_the_default_credential_logs_in_at_the_vaults_own_cloud(
     assert asked == [expected]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AZURE_TOKEN_CREDENTIALS", "sentinel-4711"), ("AZURE_AUTHORITY_HOST", "http://sentinel-4711")],
+)
+def test_a_variable_that_names_no_credential_is_no_defect(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UnauthenticatedError, match="correct AZURE_TOKEN_CREDENTIALS") as caught:
+        AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, "https://v.vault.azure.net"), {variable: value})
+    assert "sentinel" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure.identity", None)
     with pytest.raises(MissingDependencyError, match=r"platform-secrets\[azure\]"):
