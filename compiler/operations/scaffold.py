@@ -149,4 +149,6 @@ def _new_diagnostics(old: Document, new_text: str) -> tuple[Diagnostic, ...]:
 
 
 def _scalar(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) and read_values(text) == text else quote(text)
+    # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
+    is_text = text.lower() not in ("y", "n") and read_values(text) == text
+    return text if _PLAIN.fullmatch(text) and is_text else quote(text)

@@ -215,7 +215,7 @@ def test_undo_is_for_the_runs_environment_and_place(
 ) -> None:
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
     assert 'the run is of the environment "dev"' in run("migrate", "staging", "--undo", done).err
-    ends.azure._address = MemoryStore("https://elsewhere").address
+    ends.azure.address = MemoryStore("https://elsewhere").address
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
     found = run("migrate", "dev", "--undo", done)
     assert (found.code, "it wrote to https://azure" in found.err) == (2, True)

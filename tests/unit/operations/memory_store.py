@@ -19,26 +19,43 @@ def secrets(**values: str) -> dict[str, Secret]:
 
 
 class MemoryStore:
-    """`before` is called with the method and the name ahead of each call; what it raises is what the call raises."""
+    """A SecretWriter over lists of versions.
 
-    def __init__(self, url: str = "https://memory") -> None:
-        self._address = StoreAddress(Provider.AZURE_KEY_VAULT, url)
+    `failures` are raised by the method and for the name that they stand under; `before` is called with both ahead of
+    each call, and what it raises is what the call raises. A store that `lies` keeps other values than it is given.
+    """
+
+    def __init__(self, address: StoreAddress | str = "https://memory") -> None:
+        self.address = address if isinstance(address, StoreAddress) else StoreAddress(Provider.AZURE_KEY_VAULT, address)
         self.versions: dict[str, list[RemoteSecret]] = {}
         self.deleted: set[str] = set()
         self.calls: list[tuple[str, str]] = []
+        self.failures: dict[tuple[str, str], BaseException] = {}
         self.before: Callable[[str, str], None] = lambda _method, _name: None
         self.problems: tuple[Problem, ...] = ()
         self.slipped: tuple[str, ...] = ()
+        self.lies = False
+        # The names that were written, in order; refused and failed writes are not among them.
+        self.writes: list[str] = []
 
     @property
-    def address(self) -> StoreAddress:
-        return self._address
+    def held(self) -> dict[str, RemoteSecret]:
+        """The newest version of each."""
+        return {name: versions[-1] for name, versions in self.versions.items() if name not in self.deleted}
+
+    @property
+    def reads(self) -> list[str]:
+        return [name for method, name in self.calls if method == "read"]
 
     def shown(self, name: str) -> dict[str, str]:
         return {key: value.reveal() for key, value in self.versions[name][-1].properties.items()}
 
     def seed(self, name: str, **values: str) -> str:
         return self._add(name, secrets(**values), None, Attributes()).version
+
+    def hold(self, name: str, properties: Mapping[str, Secret], whole: str | None = None) -> None:
+        """A version that somebody else wrote."""
+        self._add(name, properties, Secret(whole) if whole is not None else None, Attributes())
 
     def seed_whole(self, name: str, value: str) -> str:
         return self._add(name, {}, Secret(value), Attributes()).version
@@ -85,7 +102,7 @@ class MemoryStore:
     ) -> Written:
         self._checked("write", name, base)
         old = base.properties if base is not None else {}
-        return self._add(name, {**old, **changes}, None, attributes or Attributes())
+        return self._write(name, {**old, **changes}, None, attributes)
 
     def check_whole(
         self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
@@ -97,7 +114,7 @@ class MemoryStore:
         self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._checked("write_whole", name, base)
-        return self._add(name, {}, value, attributes or Attributes())
+        return self._write(name, {}, value, attributes)
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         self._checked("restore", earlier.name, base)
@@ -115,7 +132,7 @@ class MemoryStore:
         return self.describe(name)
 
     def place(self, name: str) -> Place:
-        return Place(self._address.absolute, name)
+        return Place(self.address.absolute, name)
 
     def conflict(self, name: str) -> ConflictError:
         found = self.versions[name][-1].version if name in self.versions else None
@@ -125,6 +142,8 @@ class MemoryStore:
 
     def _called(self, method: str, name: str) -> None:
         self.calls.append((method, name))
+        if (failure := self.failures.get((method, name))) is not None:
+            raise failure
         self.before(method, name)
 
     def _checked(self, method: str, name: str, base: RemoteSecret | None) -> None:
@@ -132,6 +151,13 @@ class MemoryStore:
         newest = self.versions[name][-1].version if name in self.versions else None
         if newest != (base.version if base is not None else None):
             raise self.conflict(name)
+
+    def _write(
+        self, name: str, properties: Mapping[str, Secret], whole: Secret | None, attributes: Attributes | None
+    ) -> Written:
+        self.writes.append(name)
+        kept = {key: Secret("other") for key in properties} if self.lies else properties
+        return self._add(name, kept, whole, attributes or Attributes())
 
     def _add(
         self, name: str, properties: Mapping[str, Secret], whole: Secret | None, attributes: Attributes

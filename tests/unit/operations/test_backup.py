@@ -71,7 +71,7 @@ def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Store
 def test_what_is_in_use_and_not_there_is_missing(environment: Environment, filled: Stores) -> None:
     assert filled.vault is not None
     filled.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("t")})
-    del filled.vault.held["agents/github"]
+    del filled.vault.versions["agents/github"]
     gathered = gather(environment, (), filled.live)
     assert lacking(gathered) == {
         "GITHUB_TOKEN": "the store has no such secret",

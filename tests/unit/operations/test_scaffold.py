@@ -114,6 +114,13 @@ def test_whatever_is_said_means_what_was_said(description: str, keys: list[str],
     assert list(entry.nearest("keys").children) == list(keys)
 
 
+@pytest.mark.parametrize("word", ["y", "Y", "n", "no", "On", "TRUE", "null", "1e3"])
+def test_a_word_that_some_reader_takes_for_something_else_is_quoted(word: str) -> None:
+    text, diagnostics = with_secret(_document(SHAPES["last"]), new_secret("b", "t-b", None, {}, [word]))
+    assert diagnostics == ()
+    assert f'      "{word}": {{}}\n' in text
+
+
 def test_an_environment_names_what_it_extends() -> None:
     assert environment_text("qa", ()).splitlines() == [
         "# yaml-language-server: $schema=../schemas/environment.schema.json",

@@ -93,11 +93,11 @@ def test_a_store_that_does_not_answer_ends_the_plan(environment: Environment, st
 def test_the_adapters_problems_refuse_their_key_or_all(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
     both = [wanted(environment, "A", "new"), wanted(environment, "B", "new")]
-    stores.vault.problems["agents/jira"] = (Problem("invalid-value", "agents/jira", "it is odd", "mend it", "B"),)
+    stores.vault.problems = (Problem("invalid-value", "agents/jira", "it is odd", "mend it", "B"),)
     plan = plan_changes(both, stores.live)
     assert [key.refusal for key in plan.keys] == [None, "it is odd; mend it"]
     assert plan.writes == ()
-    stores.vault.problems["agents/jira"] = (Problem("too-large", "agents/jira", "it is large", "split it"),)
+    stores.vault.problems = (Problem("too-large", "agents/jira", "it is large", "split it"),)
     plan = plan_changes(both, stores.live)
     assert [key.refusal for key in plan.keys] == ["it is large; split it"] * 2
     stores.vault.hold("agents/jira", {"A": Secret("new")})

@@ -57,7 +57,7 @@ def test_each_remote_secret_is_written_once_and_noted(plan: ChangePlan, stores: 
     assert states(outcomes) == [State.WRITTEN] * 3
     assert stores.vault is not None
     assert stores.vault.writes == list(NAMES)
-    assert noted(tmp_path / "audit") == [*written("one", "1"), *written("two", "2"), *written("three", "3")]
+    assert noted(tmp_path / "audit") == [*written("one", "v1"), *written("two", "v1"), *written("three", "v1")]
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert lines[0]["properties"] == ["A", "B"]
     assert (lines[0]["who"], lines[0]["action"], lines[0]["before"]) == ("tester", "put", None)
@@ -70,7 +70,7 @@ def test_a_line_says_what_the_write_rests_upon(environment: Environment, stores:
     store = environment.stores["vault"]
     done(plan_changes([Wanted("jira", "A", store, Place("one", "A"), Secret("new"))], stores.live), tmp_path / "audit")
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    assert [(line["before"], line["version"]) for line in lines] == [("1", None), ("1", "2")]
+    assert [(line["before"], line["version"]) for line in lines] == [("v1", None), ("v1", "v2")]
 
 
 def test_a_write_that_cannot_be_announced_is_not_done_and_ends_them(
@@ -104,7 +104,7 @@ def test_a_write_that_cannot_be_noted_is_the_last_and_told_as_done(
 
     monkeypatch.setattr(AuditLog, "record", full)
     (outcome,) = done(plan, tmp_path / "audit")
-    assert (outcome.state, outcome.version, outcome.is_stored) == (State.UNNOTED, "1", True)
+    assert (outcome.state, outcome.version, outcome.is_stored) == (State.UNNOTED, "v1", True)
     assert outcome.reason.startswith("the write was done but not noted: the audit file cannot be written")
     assert noted(tmp_path / "audit") == [("one", "writing", None)]
 
@@ -127,7 +127,7 @@ def test_another_writer_in_between_is_a_conflict_and_the_rest_goes_on(
     assert states(outcomes) == [State.WRITTEN, State.CONFLICT, State.WRITTEN]
     assert stores.vault.held["two"].properties.keys() == {"A"}
     conflict: list[tuple[str, str, str | None]] = [("two", "writing", None), ("two", "failed", None)]
-    assert noted(tmp_path / "audit") == [*written("one", "2"), *conflict, *written("three", "3")]
+    assert noted(tmp_path / "audit") == [*written("one", "v1"), *conflict, *written("three", "v1")]
 
 
 @pytest.mark.parametrize("kind", [UnavailableError, OutcomeUnknownError])
@@ -139,7 +139,7 @@ def test_a_failure_ends_the_writes_and_a_doubtful_one_is_noted_without_a_version
     outcomes = done(plan, tmp_path / "audit")
     assert states(outcomes) == [State.WRITTEN, State.FAILED]
     assert outcomes[1].reason == "it is refused"
-    assert noted(tmp_path / "audit") == [*written("one", "1"), ("two", "writing", None), ("two", "unknown", None)]
+    assert noted(tmp_path / "audit") == [*written("one", "v1"), ("two", "writing", None), ("two", "unknown", None)]
 
 
 def test_a_refused_write_is_noted_as_not_stored(plan: ChangePlan, stores: Stores, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_ctrl_c_in_a_write_notes_that_it_may_be_stored(plan: ChangePlan, stores:
     stores.vault.failures["write", "two"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         done(plan, tmp_path / "audit")
-    assert noted(tmp_path / "audit") == [*written("one", "1"), ("two", "writing", None), ("two", "unknown", None)]
+    assert noted(tmp_path / "audit") == [*written("one", "v1"), ("two", "writing", None), ("two", "unknown", None)]
 
 
 def test_proof_15_a_store_that_keeps_other_bytes_is_found(plan: ChangePlan, stores: Stores) -> None:
