@@ -34,9 +34,12 @@ az keyvault secret set --vault-name "$AZURE_KEYVAULT_NAME" --name ai-platform-en
 shred -u "$file"
 ```
 
-Whoever writes needs `Key Vault Secrets Officer` on the vault; the operator in the cluster needs `Key Vault Secrets
-User` and no more. A value may have 25,600 bytes. Setting a secret again makes a new version; the operator reads the
-newest one at its next refresh."""
+`platform-secrets put ENV SECRET` does the same without a file: it asks for each value and shows none.
+
+Whoever writes needs a [role that cannot purge](secret-management.md#set-up-key-vault), and not `Key Vault Secrets
+Officer`, which can; the operator in the cluster needs `Key Vault Secrets User` and no more. A value may have 25,600
+bytes. Setting a secret again makes a new version, and `az keyvault secret set` gives it no tags and no dates of the one
+before; the operator reads the newest version at its next refresh."""
 
 
 def key_vault_guide(catalogue: Catalogue) -> str:

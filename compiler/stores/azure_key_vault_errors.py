@@ -94,8 +94,9 @@ def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
             cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller gives {permission}"
-            role = "Key Vault Secrets User" if action in _READING else "Key Vault Secrets Officer"
-            remedy = f'assign "{role}" or a custom role with {permission}, and wait some minutes until it acts'
+            # Not "Key Vault Secrets Officer" for writing: it may purge, which nothing here does.
+            role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
+            remedy = f"assign {role}, with {permission}, and wait some minutes until it acts"
         case "AccessDenied":
             cause, reason = ForbiddenCause.ACCESS_POLICY, f"the vault's access policy gives the caller no {permission}"
             word = permission.partition("/")[2]

@@ -39,9 +39,9 @@ def test_each_answer_has_its_error(answer: Answer, code: str) -> None:
     [
         (Action.READ, "secrets/get", "Key Vault Secrets User"),
         (Action.LIST, "secrets/list", "Key Vault Secrets User"),
-        (Action.WRITE, "secrets/set", "Key Vault Secrets Officer"),
-        (Action.DELETE, "secrets/delete", "Key Vault Secrets Officer"),
-        (Action.RECOVER, "secrets/recover", "Key Vault Secrets Officer"),
+        (Action.WRITE, "secrets/set", "a custom role that cannot purge"),
+        (Action.DELETE, "secrets/delete", "a custom role that cannot purge"),
+        (Action.RECOVER, "secrets/recover", "a custom role that cannot purge"),
     ],
 )
 def test_a_missing_role_names_the_permission_and_the_role(action: Action, permission: str, role: str) -> None:
