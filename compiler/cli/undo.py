@@ -10,6 +10,7 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import interruption, stoppable
 from compiler.cli.run_output import RunOutput, code_of, notes_of
 from compiler.operations.journal import Journal, find_run
+from compiler.operations.migration import OnConflict
 from compiler.operations.migration_routes import store_named
 from compiler.operations.run_lock import RunLock
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
@@ -25,10 +26,20 @@ if TYPE_CHECKING:
     from compiler.stores.interface import SecretWriter
 
 GOES_ON = "run the same command again to go on from here"
+# Of a migration's own options: an undo knows from the journal what to do.
+_FOR_MIGRATION = {
+    "--from": "source",
+    "--only": "only",
+    "--all-properties": "all_properties",
+    "--recover": "recover",
+    "--stringify": "stringify",
+    "--continue-on-error": "continue_on_error",
+}
 
 
 def undo(arguments: Namespace, invocation: Invocation, environment: Environment, stores: LiveStores) -> int:
     """Undo the run that `arguments` name, or show what that would be; returns the exit code."""
+    _refuse_options(arguments)
     run = find_run(invocation.root, arguments.undo)
     if run.environment != environment.name:
         raise UsageError(f'the run is of the environment "{run.environment}"', "name that one")
@@ -41,9 +52,20 @@ def undo(arguments: Namespace, invocation: Invocation, environment: Environment,
         return _apply(arguments, invocation, output, run, destination)
     steps = plan_undo(run, destination)
     code = FOUND if any(step.kind is UndoKind.REFUSE for step in steps) else OK
-    output.lines([*undo_lines(steps, run.destination), "nothing was written; --apply does this"])
+    acts = any(step.kind not in {UndoKind.REFUSE, UndoKind.DONE} for step in steps)
+    end = "nothing was written; --apply does this" if acts else "nothing was written: there is nothing to take back"
+    output.lines([*undo_lines(steps, run.destination), end])
     output.report(lambda: undo_report(run.id, steps, None, code))
     return code
+
+
+def _refuse_options(arguments: Namespace) -> None:
+    given = [option for option, name in _FOR_MIGRATION.items() if getattr(arguments, name)]
+    if arguments.on_conflict != OnConflict.FAIL:
+        given.append("--on-conflict")
+    if given:
+        # Not in silence: whoever says `--only github` does not mean the whole run.
+        raise UsageError(f"--undo takes back all of a run, and {given[0]} does not go with it", f"leave {given[0]} out")
 
 
 def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run: Run, destination: SecretWriter) -> int:

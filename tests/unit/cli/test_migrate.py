@@ -201,11 +201,33 @@ def test_undo_shows_and_then_does(
     assert lines(tmp_path / "audit")[0]["action"] == "delete"
     again = run("migrate", "dev", "--undo", done, "--apply", "--format", "json")
     assert [result["state"] for result in json.loads(again.out)["results"]] == ["kept"]
+    assert run("migrate", "dev", "--undo", done).out.endswith("nothing was written: there is nothing to take back\n")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--only", "github"),
+        ("--from", "vault"),
+        ("--all-properties",),
+        ("--recover",),
+        ("--stringify",),
+        ("--continue-on-error",),
+        ("--on-conflict", "skip"),
+    ],
+)
+def test_undo_takes_no_option_that_it_would_not_heed(
+    run: Callable[..., Done], ends: Ends, done: str, options: tuple[str, ...]
+) -> None:
+    found = run("migrate", "dev", "--undo", done, *options, "--apply")
+    assert (found.code, f"{options[0]} does not go with it" in found.err) == (2, True)
+    assert ends.azure.deleted == set()
 
 
 def test_undo_refuses_what_changed_since_and_exits_1(run: Callable[..., Done], ends: Ends, done: str) -> None:
     ends.azure.seed(AZURE, **{KEY: "theirs"})
-    assert run("migrate", "dev", "--undo", done).code == 1
+    shown = run("migrate", "dev", "--undo", done)
+    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there is nothing to take back")
     assert run("migrate", "dev", "--undo", done, "--apply").code == 1
     assert ends.azure.deleted == set()
 
