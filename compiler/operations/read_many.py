@@ -117,8 +117,8 @@ def read_all(
 def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[int, str], Reading]:
     """What stands under each (`id` of the adapter, name), for those who can do without none of the stores.
 
-    Raises the StoreError of a store that cannot be used at all: one that does not answer its first request, or that
-    forbids every one.
+    Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
+    answers in the middle, or that forbids every one.
     """
     asking = _Asking(wanted)
     for reading in asking.first():
@@ -127,6 +127,9 @@ def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[
     asking.rest(workers)
     by_store: dict[SecretReader, list[Reading]] = {}
     for (reader, _), reading in asking.found.items():
+        if isinstance(reading, StoreError) and is_of_store(reading):
+            # What was read before a seal or a lost token is no ground for a plan, nor for the end of a run.
+            raise reading
         by_store.setdefault(reader, []).append(reading)
     for readings in by_store.values():
         if isinstance(readings[0], ForbiddenError) and all(isinstance(each, ForbiddenError) for each in readings):

@@ -158,3 +158,11 @@ def test_one_forbidden_name_is_that_names_matter_and_all_of_them_the_stores() ->
     forbid(store, "a", "b")
     with pytest.raises(ForbiddenError):
         read_many([(store, "a"), (store, "b")], 2)
+
+
+@pytest.mark.parametrize("failing", ["a", "b"])
+def test_those_who_need_every_store_hear_of_one_that_dies_in_the_middle(failing: str) -> None:
+    sealed = SealedError(PLACE, Action.READ, "sealed", "unseal")
+    sound, broken = Reader(), Reader(**{failing: sealed})
+    with pytest.raises(SealedError):
+        read_many([(as_reader(each), name) for each in (sound, broken) for name in ("a", "b", "c")], 2)
