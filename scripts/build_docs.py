@@ -32,7 +32,7 @@ from compiler.stages.catalogue import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 TRANSCRIPT = re.compile(r"(<!-- run\n(?P<script>.*?)-->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
 COPIED = ("environments", "chart", "schemas", "Makefile", ".vscode")
@@ -74,7 +74,7 @@ def exit_codes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_shell(script: str, folder: Path) -> str:
+def run_shell(script: str, folder: Path, variables: Mapping[str, str] | None = None) -> str:
     """What `script` prints on both streams, run in `folder` with this project's commands on PATH."""
     environment = {
         **{key: os.environ[key] for key in ("HOME",) if key in os.environ},
@@ -83,6 +83,7 @@ def run_shell(script: str, folder: Path) -> str:
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
         "PYTHONPATH": str(ROOT),
+        **(variables or {}),
     }
     done = subprocess.run(
         ["/bin/bash", "-c", script],
@@ -91,7 +92,8 @@ def run_shell(script: str, folder: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=120,
+        stdin=subprocess.DEVNULL,
+        timeout=180,
     )
     return done.stdout.decode()
 
@@ -132,9 +134,13 @@ def results() -> dict[Path, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Rewrite the generated pages and transcripts of the docs.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
-    check = parser.parse_args(arguments).check
+    return settle(results(), check=parser.parse_args(arguments).check)
+
+
+def settle(files: Mapping[Path, str], *, check: bool) -> int:
+    """Write each file that holds another text; with `check` show the difference instead, and return 1 for any."""
     stale = 0
-    for path, text in results().items():
+    for path, text in files.items():
         before = path.read_text("utf-8") if path.exists() else ""
         if before == text:
             continue

@@ -7,10 +7,7 @@ it. What differs from run to run (ports, run ids, versions, times) is shown by f
 from __future__ import annotations
 
 import argparse
-import difflib
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
+from scripts.build_docs import run_shell, settle  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,26 +43,7 @@ def commands(page: str) -> list[str]:
 def run_all(lines: Sequence[str], variables: dict[str, str], folder: Path) -> list[str]:
     """What each line prints on both streams, run by one shell in `folder`."""
     script = "".join(f"{line}\nprintf '%s\\n' '{MARK}'\n" for line in lines)
-    environment = {
-        "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
-        "HOME": str(folder),
-        "COLUMNS": "100",
-        "LC_ALL": "C.UTF-8",
-        "NO_COLOR": "1",
-        "PYTHONPATH": str(ROOT),
-        **variables,
-    }
-    done = subprocess.run(
-        ["/bin/bash"],
-        input=script.encode(),
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        timeout=180,
-    )
-    return done.stdout.decode().split(f"{MARK}\n")[:-1]
+    return run_shell(script, folder, {"HOME": str(folder), **variables}).split(f"{MARK}\n")[:-1]
 
 
 def steady(text: str, key_vault: str, openbao: str) -> str:
@@ -114,19 +93,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is stale")
     check = parser.parse_args(argv).check
-    before = PAGE.read_text("utf-8")
-    after = built(before)
-    if after == before:
-        return 0
-    if check:
-        name = str(PAGE.relative_to(ROOT))
-        sys.stdout.writelines(
-            difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (make docs)")
-        )
-        return 1
-    PAGE.write_text(after, "utf-8")
-    print(f"{PAGE.relative_to(ROOT)}: written")
-    return 0
+    return settle({PAGE: built(PAGE.read_text("utf-8"))}, check=check)
 
 
 if __name__ == "__main__":
