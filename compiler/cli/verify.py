@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
+from compiler.cli.interrupts import interruption
 from compiler.cli.options import add_format, add_store
+from compiler.cli.termination import orderly_termination
 from compiler.model.diagnostic import Severity
 from compiler.model.suggestion import suggest
 from compiler.operations.cluster_objects import ClusterError
@@ -37,7 +39,7 @@ from compiler.stores.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from compiler.operations.references import Reference
     from compiler.operations.verify import Verification
     from compiler.operations.verify_cluster import Expected
-    from compiler.stores.interface import SecretWriter
+    from compiler.stores.interface import RemoteSecret, SecretWriter
 
 DESCRIPTION = """Reads each remote secret once, as you, and says which keys External Secrets Operator would not get, or
 would get wrongly, at the lines that ask for them. Changes nothing. Exits 1 for an error, 3 where no store could be
@@ -87,18 +89,23 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
+    with orderly_termination(), interruption("verify changes nothing"):
+        return _run(arguments, invocation)
+
+
+def _run(arguments: Namespace, invocation: Invocation) -> int:
     if os.environ.get(STORE_VARIABLE):
         sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: name another store with --store\n")
     asked = _asked(arguments, invocation)
     if asked.references is None:
         report(asked.diagnostics, invocation, arguments.format)
         return FOUND
-    in_cluster = _look_into_cluster(arguments, asked.expected)
+    look = _look_into_cluster(arguments, asked.expected)
     with LiveStores(os.environ, _open) as stores:
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
     if not arguments.quiet:
         _tell(asked.subject, found, is_text=arguments.format == "text")
-    every = (*asked.diagnostics, *found.diagnostics, *in_cluster)
+    every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
     report(every, invocation, arguments.format)
     if not found.answered:
         return COULD_NOT_RUN
@@ -134,9 +141,12 @@ def _asked(arguments: Namespace, invocation: Invocation) -> _Asked:
     return _Asked(arguments.environment, references, diagnostics, expected_of(environment, arguments.secrets))
 
 
-def _look_into_cluster(arguments: Namespace, expected: Sequence[Expected]) -> tuple[Diagnostic, ...]:
+def _look_into_cluster(
+    arguments: Namespace, expected: Sequence[Expected]
+) -> Callable[[Sequence[RemoteSecret]], tuple[Diagnostic, ...]]:
+    """What looks into the cluster, hiding what it is given; ready before the stores are asked."""
     if not arguments.cluster or not expected:
-        return ()
+        return lambda _read: ()
     try:
         # 0.6 s of import that only this option needs.
         from compiler.operations.cluster_client import KubernetesCluster  # noqa: PLC0415
@@ -146,8 +156,9 @@ def _look_into_cluster(arguments: Namespace, expected: Sequence[Expected]) -> tu
         cluster = KubernetesCluster(os.environ, arguments.context)
     except ClusterError as error:
         # What the stores hold is told all the same.
-        return (unreachable(expected, error),)
-    return verify_cluster(expected, cluster)
+        silent = unreachable(expected, error)
+        return lambda _read: (silent,)
+    return lambda read: verify_cluster(expected, cluster, read)
 
 
 def _asked_by_values(arguments: Namespace) -> _Asked:

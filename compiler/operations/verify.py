@@ -61,13 +61,17 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store told a thing."""
+    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store told a thing.
+
+    `read` are those remote secrets, for hiding their values in what others say.
+    """
 
     keys: tuple[KeyStatus, ...]
     diagnostics: tuple[Diagnostic, ...]
     seen: tuple[Seen, ...]
     remotes: int
     answered: bool
+    read: tuple[RemoteSecret, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -117,13 +121,15 @@ def verify(
         if is_of_store(error):
             _report_store(reader, error, wanted, answers, findings)
     answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
+    read = tuple(answer for answer in answers.values() if not isinstance(answer, StoreError))
     return Verification(
         tuple(KeyStatus(each, tuple(findings.rules.get(each, ()))) for each in references),
         tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
-        sum(not isinstance(answer, StoreError) for answer in answers.values()),
+        len(read),
         # A name that is refused before anything is sent says nothing against the store.
         bool(answered) or not _is_any_silent(references, readers, answers.values()),
+        read,
     )
 
 

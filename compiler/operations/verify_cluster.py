@@ -9,6 +9,7 @@ from compiler.operations.cluster_objects import ClusterError
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.rules.wording import listed, quoted
+from compiler.stores.masking import masked, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment, Store
     from compiler.model.source import Span
-    from compiler.operations.cluster_objects import Cluster, LiveExternalSecret, LiveSecret
+    from compiler.operations.cluster_objects import Cluster, LiveExternalSecret, LiveSecret, Ready
+    from compiler.stores.interface import RemoteSecret
 
 # What the chart writes on each of its objects.
 _OWN_LABEL, _OWN_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
@@ -52,15 +54,21 @@ def expected_of(environment: Environment, secrets: Sequence[str] = ()) -> tuple[
     )
 
 
-def verify_cluster(expected: Sequence[Expected], cluster: Cluster) -> tuple[Diagnostic, ...]:
-    """What the cluster has otherwise. Where it cannot be asked, that is the last finding."""
+def verify_cluster(
+    expected: Sequence[Expected], cluster: Cluster, read: Iterable[RemoteSecret] = ()
+) -> tuple[Diagnostic, ...]:
+    """What the cluster has otherwise. Where it cannot be asked, that is the last finding.
+
+    The values of `read` are hidden in what the operator says: it may quote what it could not use.
+    """
     found: list[Diagnostic] = []
+    quote = _Quoting(read)
     try:
-        found.extend(_stores(expected, cluster))
+        found.extend(_stores(expected, cluster, quote))
         for namespace in dict.fromkeys(each.namespace for each in expected):
             here = [each for each in expected if each.namespace == namespace]
             live = cluster.external_secrets(namespace)
-            complaints = _Complaints(cluster, namespace)
+            complaints = _Complaints(cluster, namespace, quote)
             for each in here:
                 found.extend(_judge(each, live, cluster.secret(namespace, each.name), complaints))
     except ClusterError as error:
@@ -75,21 +83,35 @@ def unreachable(expected: Sequence[Expected], error: ClusterError, extent: str =
     return BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy))
 
 
+class _Quoting:
+    """Quotes what the operator says, without the values of what was read."""
+
+    def __init__(self, read: Iterable[RemoteSecret]) -> None:
+        self._known = tuple(value for remote in read for value in values_of(remote))
+
+    def __call__(self, said: str) -> str:
+        return masked(said.strip(), self._known) or "the operator gives no reason"
+
+
 class _Complaints:
     """The events of a namespace, asked for only where something is wrong in it."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, quote: _Quoting) -> None:
         self._cluster = cluster
         self._namespace = namespace
+        self._quote = quote
         self._found: Mapping[str, str] | None = None
 
-    def about(self, name: str) -> str | None:
+    def why(self, name: str, ready: Ready | None) -> str:
+        """Why an ExternalSecret is not ready: the newest event says more than the condition."""
         if self._found is None:
             self._found = self._cluster.complaints(self._namespace)
-        return self._found.get(name)
+        if said := self._found.get(name):
+            return self._quote(said)
+        return self._quote(ready.message) if ready is not None else "no condition yet"
 
 
-def _stores(expected: Iterable[Expected], cluster: Cluster) -> Iterator[Diagnostic]:
+def _stores(expected: Iterable[Expected], cluster: Cluster, quote: _Quoting) -> Iterator[Diagnostic]:
     # A SecretStore is another one in each namespace.
     wanted = {
         (each.store, each.namespace if each.store.kind == "SecretStore" else ""): each.namespace for each in expected
@@ -103,7 +125,7 @@ def _stores(expected: Iterable[Expected], cluster: Cluster) -> Iterator[Diagnost
         elif live.ready is None:
             message = f"{subject} has not been looked at by the operator"
         elif not live.ready.is_true:
-            message = f"{subject} is not ready: {live.ready.message}"
+            message = f"{subject} is not ready: {quote(live.ready.message)}"
         if message is not None:
             yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span))
 
@@ -117,7 +139,7 @@ def _judge(
     if own is None:
         yield _found("not-in-cluster", each, f"there is no ExternalSecret {quoted(title)} in the cluster")
     elif own.ready is None or not own.ready.is_true:
-        reason = complaints.about(each.name) or (own.ready.message if own.ready is not None else "no condition yet")
+        reason = complaints.why(each.name, own.ready)
         yield _found("not-synchronised", each, f"the ExternalSecret {quoted(title)} is not ready: {reason}")
     elif target is None:
         yield _found("missing-target-key", each, f"there is no Secret {quoted(title)}", _DEPLOY)

@@ -3,8 +3,11 @@
 import hashlib
 import hmac
 import os
+import re
 from enum import StrEnum
 from typing import Final, Never, Self
+
+from compiler.stores.value_forms import forms
 
 HIDDEN: Final = "…"
 _KEY_BYTES: Final = 32
@@ -19,6 +22,9 @@ class JsonKind(StrEnum):
     NULL = "null"
     OBJECT = "object"
     ARRAY = "array"
+
+
+_WORDS: Final = frozenset({JsonKind.BOOLEAN, JsonKind.NULL})
 
 
 class Secret:
@@ -47,6 +53,18 @@ class Secret:
     @property
     def is_string(self) -> bool:
         return self.kind is JsonKind.STRING
+
+    def found_in(self, text: str) -> tuple[tuple[int, int], ...]:
+        """Return where `text` shows the value, as (start, end), in plain, Base64, URL or JSON form.
+
+        A value of fewer than four characters, a boolean, null, and the words for them are never found: they stand in
+        other words and sentences by themselves.
+        """
+        if self.kind in _WORDS:
+            return ()
+        return tuple(
+            (found.start(), found.end()) for form in forms(self.__text) for found in re.finditer(re.escape(form), text)
+        )
 
     @property
     def length(self) -> int:

@@ -268,6 +268,29 @@ def test_the_cluster_is_looked_into_where_that_is_asked_for(
     assert "cluster-token-4711" not in done.out + done.err
 
 
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit"])
+def test_what_the_store_holds_is_hidden_in_what_the_cluster_says(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, form: str
+) -> None:
+    # In no form that a credential has: it is known because it was read.
+    value = "correct horse/battery"
+    vault({KEY: value})
+    namespace, name = "ai-platform-engineering", "agent-github-secrets"
+    said = (
+        "correct horse/battery",
+        "Y29ycmVjdCBob3JzZS9iYXR0ZXJ5",
+        "correct%20horse%2Fbattery",
+        "correct horse\\/battery",
+    )
+    cluster.store("vault-secret-store", ready=False, message=f"denied: {said[0]}")
+    cluster.external_secret(namespace, name, ready=False)
+    cluster.event(namespace, name, f"cannot use {'; '.join(said)} here", "2026-01-01T00:00:00Z")
+    done = run("verify", "dev", "github", "--cluster", "--format", form)
+    assert done.code == 1
+    assert "cannot use" in done.out + done.err
+    assert not [each for each in said if each in done.out + done.err]
+
+
 def test_a_warning_of_the_cluster_alone_is_no_failure(
     run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
 ) -> None:

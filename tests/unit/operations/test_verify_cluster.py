@@ -10,6 +10,8 @@ from compiler.model.environment import Store
 from compiler.model.source import Source, Span
 from compiler.operations.cluster_objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
 from compiler.operations.verify_cluster import Expected, verify_cluster
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +22,7 @@ READY, FAILED = Ready(is_true=True, message=""), Ready(is_true=False, message="c
 
 
 def store(kind: str = "ClusterSecretStore") -> Store:
-    node = Node({}, SOURCE, 6, 6, 0, 6)
+    node = Node({}, SOURCE, extent(6, 6, 0, 6))
     return Store("v", "vault", "vault-store", kind, "", None, "secret", None, rendered=False, node=node)
 
 
@@ -92,11 +94,36 @@ def test_without_events_the_condition_is_said(ready: Ready | None, words: str) -
     assert found(fake, expected) == [("not-synchronised", f'the ExternalSecret "team/silent" is not ready: {words}')]
 
 
+SAID = "cannot use s3ntinel-4711, c2VudGluZWw= and s3ntinel%2F4711"
+
+
+@pytest.mark.parametrize("where", ["event", "condition", "store"])
+def test_values_that_were_read_are_hidden_in_what_the_operator_says(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"A": Secret("s3ntinel-4711"), "B": Secret("sentinel"), "C": Secret("s3ntinel/4711"), "D": Secret("use")}
+    read = RemoteSecret("agents/github", "1", values, Attributes())
+    failed = Ready(is_true=False, message=SAID)
+    fake = Fake(ready=failed) if where == "store" else Fake(live=(live(ready=failed),))
+    monkeypatch.setattr(fake, "complaints", lambda _: {"agent-github": SAID} if where == "event" else {})
+    (diagnostic,) = verify_cluster((EXPECTED,), fake, [read])
+    # "use" is too short to be told from a word.
+    assert diagnostic.message.endswith("is not ready: cannot use …, … and …")
+
+
+def test_a_condition_without_a_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(live=(live(ready=Ready(is_true=False, message="")),))
+    monkeypatch.setattr(fake, "complaints", lambda _: {})
+    ((_, message),) = found(fake)
+    assert message.endswith("is not ready: the operator gives no reason")
+
+
 def test_a_store_that_is_missing_or_not_ready_is_said_at_its_line() -> None:
     for fake, words in (
         (Fake(has_store=False), "is not in the cluster"),
         (Fake(ready=None), "has not been looked at by the operator"),
         (Fake(ready=Ready(is_true=False, message="x509")), "is not ready: x509"),
+        (Fake(ready=Ready(is_true=False, message=" ")), "is not ready: the operator gives no reason"),
     ):
         (diagnostic,) = verify_cluster((EXPECTED,), fake)
         assert diagnostic.rule == "store-not-ready"
