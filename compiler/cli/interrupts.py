@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STANDARD_ERROR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTHING_WRITTEN: Final = "nothing was written"
 GOES_ON: Final = "run the same command again: it compares first, and writes only what is not there"
@@ -32,7 +33,9 @@ def stoppable() -> Iterator[threading.Event]:
         stop.set()
         for number in _SIGNALS:
             signal.signal(number, signal.default_int_handler)
-        sys.stderr.write("\nstopping: what is under way is finished first\n")
+        # Not through `sys.stderr`: the signal may come in the middle of a write to it, which must not be entered twice.
+        with suppress(OSError):
+            os.write(_STANDARD_ERROR, b"\nstopping: what is under way is finished first\n")
 
     for number in _SIGNALS:
         signal.signal(number, first)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import signal
 import threading
 
@@ -11,17 +12,36 @@ from compiler.cli.interrupts import interruption, stoppable
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_sets_the_event_and_the_next_one_raises(
-    number: signal.Signals, second: signal.Signals, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals, second: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with stoppable() as stop:
         assert not stop.is_set()
         signal.raise_signal(number)
         assert stop.is_set()
-        assert "what is under way is finished first" in capsys.readouterr().err
+        assert "what is under way is finished first" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(second)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_signal_in_the_middle_of_a_write_to_standard_error_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object, /) -> int:
+            signal.raise_signal(signal.SIGINT)
+            return len(memoryview(data))  # type: ignore[arg-type]
+
+    stream = io.TextIOWrapper(io.BufferedWriter(Interrupted()), line_buffering=True)
+    monkeypatch.setattr("sys.stderr", stream)
+    with stoppable() as stop:
+        stream.write("a line of progress\n")
+    assert stop.is_set()
+    assert "what is under way is finished first" in capfd.readouterr().err
 
 
 def test_another_thread_than_the_main_one_leaves_signals_alone() -> None:
