@@ -99,6 +99,8 @@ class _Migrate:
         self._output = RunOutput(arguments, invocation)
         self._to = store_named(environment, arguments.to)
         self._source = store_named(environment, arguments.source) if arguments.source is not None else None
+        if self._source is self._to:
+            raise UsageError(f'--from and --to both name the store "{self._to.id}"', "name another one with --from")
         self._options = Options(
             tuple(arguments.only),
             arguments.all_properties,

@@ -46,10 +46,12 @@ class Routes:
 
 
 def store_named(environment: Environment, name: str) -> Store:
-    """The store of this id. Raises UnknownNameError."""
-    if name not in environment.stores:
+    """The store of this id, else of this Kubernetes name. Raises UnknownNameError."""
+    by_name = {store.name: store for store in environment.stores.values()}
+    found = environment.stores.get(name) or by_name.get(name)
+    if found is None:
         raise UnknownNameError("store", name, environment.stores, environment.name)
-    return environment.stores[name]
+    return found
 
 
 def routes_of(environment: Environment, to: Store, source: Store | None, only: Sequence[str]) -> Routes:

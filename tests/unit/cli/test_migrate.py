@@ -91,6 +91,12 @@ def test_an_unknown_store_is_a_usage_error(run: Callable[..., Done], project: Pa
     assert (found.code, 'did you mean "azure"?' in found.err) == (2, True)
 
 
+def test_a_store_is_not_copied_into_itself(run: Callable[..., Done], project: Path, ends: Ends) -> None:
+    found = run("migrate", "dev", "--to", "azure", "--from", "azure")
+    assert (found.code, 'error: --from and --to both name the store "azure"' in found.err) == (2, True)
+    assert ends.azure.calls == []
+
+
 def test_a_plan_writes_nothing_and_says_how_to_go_on(project: Path, migrate: Callable[..., Done], ends: Ends) -> None:
     found = migrate()
     assert found.code == 0

@@ -39,6 +39,15 @@ def test_only_narrows_and_an_unknown_name_is_told_with_the_nearest(environment: 
     assert store_named(environment, "azure") is azure
 
 
+def test_an_id_of_a_store_goes_before_a_kubernetes_name(environment: Environment) -> None:
+    azure = environment.stores["azure"]
+    assert store_named(environment, azure.name) is azure
+    vault = replace(environment.stores["vault"], name="azure")
+    both = replace(environment, stores={"vault": vault, "azure": azure})
+    assert store_named(both, "azure") is azure
+    assert store_named(both, "vault") is vault
+
+
 def test_what_reads_the_destination_already_is_skipped_and_from_turns_the_way_round(environment: Environment) -> None:
     vault, azure = environment.stores["vault"], environment.stores["azure"]
     skipped = routes_of(environment, vault, None, ())
