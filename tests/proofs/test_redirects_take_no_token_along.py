@@ -1,0 +1,116 @@
+"""Proof 11: a redirect to another host ends every command, and that host is sent no token, no log-in and no value.
+
+The other host answers plain HTTP, so that nothing but the refusal to follow keeps a request from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
+from compiler.demo.key_vault_faults import Fault as KeyVaultFault
+from compiler.demo.key_vault_faults import FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.commands import Done
+    from tests.proofs.conftest import World
+
+STATUSES = (301, 302, 303, 307, 308)
+TO_KEY_VAULT = ("migrate", "prod", "--to", "azure", "--apply", "--quiet")
+TO_VAULT = ("migrate", "prod", "--to", "vault", "--from", "azure", "--apply", "--quiet", "--on-conflict=overwrite")
+PUT = ("put", "prod", "jira", "--from-file", "{values}", "--apply")
+# When Vault sends elsewhere, by what it is asked.
+MOMENTS: dict[str, Callable[[Seen], bool]] = {
+    "everything": lambda _seen: True,
+    "log-in": lambda seen: "/auth/" in seen.path,
+    "mount": lambda seen: "/sys/" in seen.path,
+    "read": lambda seen: "/data/" in seen.path and seen.method == "GET",
+    "write": lambda seen: "/data/" in seen.path and seen.method == "POST",
+}
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[FaultyGateway]:
+    with FaultyGateway() as other:
+        yield other
+
+
+@pytest.fixture
+def filled(world: World) -> World:
+    world.fill()
+    world.azure.seed("agents-github", '{"GITHUB_TOKEN": "from azure"}', content_type="application/json")
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "from azure", "JIRA_URL": "u"}', content_type="application/json")
+    return world
+
+
+def redirecting(fault: Fault, when: Callable[[Seen], bool]) -> Callable[[Seen], Fault | None]:
+    return lambda seen: fault if when(seen) else None
+
+
+def run(world: World, *argv: str) -> Done:
+    values = world.root / "values.json"
+    values.write_text('{"JIRA_TOKEN": "typed"}', "utf-8")
+    values.chmod(0o600)
+    return world.run(*(part.replace("{values}", str(values)) for part in argv))
+
+
+@pytest.mark.parametrize("moment", list(MOMENTS))
+def test_proof_11_vault_sends_to_another_host_and_that_host_hears_nothing(
+    filled: World, elsewhere: FaultyGateway, moment: str
+) -> None:
+    versions = filled.azure_versions()
+    commands = [("verify", "prod"), TO_KEY_VAULT, TO_VAULT, PUT] if moment != "write" else [TO_VAULT, PUT]
+    for status in STATUSES:
+        fault = Fault(status, {"Location": f"{elsewhere.url}/v1/{filled.mount}/data/agents/jira"})
+        with FaultyGateway(filled.bao.url, redirecting(fault, MOMENTS[moment])) as gateway:
+            filled.variables["VAULT_ADDR"] = gateway.url
+            for command in commands:
+                done = run(filled, *command)
+                assert done.code == (4 if command is TO_VAULT and moment == "write" else 3), (status, done)
+                assert "redirect" in done.out + done.err, (status, done)
+            assert gateway.seen
+        assert elsewhere.seen == []
+    assert filled.azure_versions() == versions
+    assert filled.vault_versions("agents/jira") == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_proof_11_key_vault_sends_to_another_host_and_that_host_hears_nothing(
+    filled: World, elsewhere: FaultyGateway, method: str
+) -> None:
+    versions = filled.azure_versions()
+    reading = [("verify", "prod", "--store", "azure"), TO_VAULT]
+    writing = [(*TO_KEY_VAULT, "--on-conflict=overwrite"), (*PUT, "--store", "azure")]
+    for status in STATUSES:
+        there = f"{elsewhere.url}/secrets/agents-jira"
+        filled.azure.add_fault(KeyVaultFault(FaultKind.REDIRECT, method, times=None, status=status, location=there))
+        for command in (*reading, *writing) if method == "GET" else writing:
+            done = run(filled, *command)
+            is_begun = method == "PUT" and "migrate" in command
+            assert done.code == (4 if is_begun else 3), (status, done)
+            assert "redirect" in done.out + done.err, (status, done)
+        filled.azure.clear_faults()
+        assert elsewhere.seen == []
+    assert filled.azure_versions() == versions
+
+
+def test_proof_11_a_log_in_is_not_taken_along_either(filled: World, elsewhere: FaultyGateway) -> None:
+    filled.variables |= {
+        "VAULT_TOKEN": "",
+        "PLATFORM_SECRETS_VAULT_AUTH": "approle",
+        "VAULT_ROLE_ID": "role",
+        "VAULT_SECRET_ID": "secret id",
+    }
+    for status in STATUSES:
+        fault = Fault(status, {"Location": f"{elsewhere.url}/v1/auth/approle/login"})
+        with FaultyGateway(filled.bao.url, redirecting(fault, MOMENTS["everything"])) as gateway:
+            filled.variables["VAULT_ADDR"] = gateway.url
+            for command in (("verify", "prod"), TO_KEY_VAULT, PUT):
+                done = run(filled, *command)
+                assert done.code == 3, (status, done)
+            assert {(seen.method, seen.path) for seen in gateway.seen} == {("POST", "/v1/auth/approle/login")}
+        assert elsewhere.seen == []
