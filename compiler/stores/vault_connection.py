@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any, Final, TypeVar
@@ -169,15 +168,9 @@ class VaultConnection:
         facts = self._questions.token_facts(Action.LOG_IN)
         if facts is None or self._token is None:
             return
-        expires = facts.get("expire_time")
-        self.identity = Identity(
-            str(facts.get("display_name") or "unknown"),
-            self._login.method,
-            datetime.fromisoformat(expires).astimezone(UTC) if expires else None,
-        )
-        lease = float(facts.get("ttl") or 0)
-        self._token = Token(self._token.text, lease, bool(facts.get("renewable")))
-        self._token_ends = self._clock.now() + lease if lease else None
+        self.identity = Identity(facts.subject, self._login.method, facts.expires)
+        self._token = Token(self._token.text, facts.lease, facts.renewable)
+        self._token_ends = self._clock.now() + facts.lease if facts.lease else None
 
     def _renew_in_time(self) -> None:
         token, ends = self._token, self._token_ends
@@ -187,15 +180,19 @@ class VaultConnection:
             return
         try:
             request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
-            auth = self._attempt(request, lambda client: client.auth.token.renew_self())["auth"]
-            lease = float(auth["lease_duration"])
-            self._token = Token(token.text, max(lease, 1.0), bool(auth["renewable"]))
+            lease, renewable = self._attempt(request, _renewed)
+            self._token = Token(token.text, max(lease, 1.0), renewable)
             self._token_ends = self._clock.now() + lease
         except StoreError:
             # Not worth failing for: the token still works, and when it ends there is one new log-in.
             self._token = replace(token, renewable=False)
         finally:
             self._lock.release()
+
+
+def _renewed(client: Any) -> tuple[float, bool]:  # noqa: ANN401 - hvac has no types
+    auth = client.auth.token.renew_self()["auth"]
+    return float(auth["lease_duration"]), bool(auth["renewable"])
 
 
 # What a server answers to wrong credentials differs by method: 400, 403, and 404 for a method that is not mounted.

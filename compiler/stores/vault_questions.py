@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,17 @@ class Request:
     capability: str
 
 
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a token says of itself. `lease` is the rest of its life in seconds, 0 when it has no end."""
+
+    subject: str
+    expires: datetime | None
+    lease: float
+    renewable: bool
+    is_root: bool
+
+
 class VaultQuestions:
     """Asks through `attempt`, which sends once and raises StoreError."""
 
@@ -36,20 +48,20 @@ class VaultQuestions:
         self._address = address
         self._attempt = attempt
 
-    def token_facts(self, action: Action) -> Mapping[str, Any] | None:
+    def token_facts(self, action: Action) -> TokenFacts | None:
         """Return what the token says of itself, None when it may not ask; ExpiredTokenError when it is dead."""
         denied: list[Reply] = []
 
-        def ask(client: Any) -> Any:  # noqa: ANN401 - hvac has no types
+        def ask(client: Any) -> TokenFacts | None:  # noqa: ANN401 - hvac has no types
             try:
-                return {**client.auth.token.lookup_self()["data"]}
+                return _facts(client.auth.token.lookup_self()["data"])
             except Refusal as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN:
                     raise
                 denied.append(refusal.reply)
                 return None
 
-        facts: Mapping[str, Any] | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
+        facts: TokenFacts | None = self._attempt(Request(action, None, "auth/token/lookup-self", "read"), ask)
         # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
         if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
             raise ExpiredTokenError(
@@ -89,7 +101,7 @@ class VaultQuestions:
         """Return why a 403 was answered, as far as the token may find out; raise when it is the token that ended."""
         facts = self.token_facts(request.action)
         if request.path.startswith("sys/internal/ui/mounts/"):
-            return self._mount_denied(place, facts or {})
+            return self._mount_denied(place, facts)
         wanted = f"{request.capability} on {request.path}"
         if request.capability in self._capabilities(request):
             return ForbiddenError(
@@ -109,9 +121,9 @@ class VaultQuestions:
             permission=wanted,
         )
 
-    def _mount_denied(self, place: Place, facts: Mapping[str, Any]) -> StoreError:
+    def _mount_denied(self, place: Place, facts: TokenFacts | None) -> StoreError:
         mount = self._address.mount
-        if "root" in (facts.get("policies") or ()):
+        if facts is not None and facts.is_root:
             # Root is refused nothing that exists.
             return WrongMountError(place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount")
         return ForbiddenError(
@@ -135,3 +147,14 @@ class VaultQuestions:
         asking = Request(request.action, request.name, "sys/capabilities-self", "update")
         found: frozenset[str] = self._attempt(asking, ask)
         return found
+
+
+def _facts(shown: Mapping[str, Any]) -> TokenFacts:
+    expires = shown.get("expire_time")
+    return TokenFacts(
+        str(shown.get("display_name") or "unknown"),
+        datetime.fromisoformat(expires).astimezone(UTC) if expires else None,
+        float(shown.get("ttl") or 0),
+        bool(shown.get("renewable")),
+        "root" in (shown.get("policies") or ()),
+    )

@@ -72,7 +72,7 @@ class VaultReading:
             at = todo.pop()
             for key in self._list(at):
                 name = at + key
-                if not name.startswith(self._address.prefix) and not self._address.prefix.startswith(name):
+                if not name.startswith(self._address.prefix):
                     continue
                 if key.endswith("/"):
                     todo.append(name)

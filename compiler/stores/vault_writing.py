@@ -165,7 +165,10 @@ class VaultWriting(VaultReading):
     def _tag(self, name: str, tags: Mapping[str, str]) -> None:
         self._repeatable(
             self._request(Action.WRITE, name, "metadata", "update"),
-            lambda _: self._kv.update_metadata(name, custom_metadata=dict(tags), mount_point=self._address.mount),
+            # None: hvac's default would take away the time after which its owner lets versions delete themselves.
+            lambda _: self._kv.update_metadata(
+                name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
+            ),
         )
 
     def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:

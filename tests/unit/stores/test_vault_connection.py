@@ -316,7 +316,9 @@ def test_a_renewal_counts_from_when_it_was_given(
     assert counts == [0, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("answer", [denied(), refused(400, "x"), refused(503, "x"), CUT])
+@pytest.mark.parametrize(
+    "answer", [denied(), refused(400, "x"), refused(503, "x"), CUT, Answer(200, {}), Answer(200, {"auth": None})]
+)
 def test_a_renewal_that_fails_is_not_asked_for_again_and_disturbs_nobody(
     vault: ScriptedVault, clock: VirtualClock, options: StoreOptions, answer: Answer
 ) -> None:

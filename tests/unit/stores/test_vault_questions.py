@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from compiler.stores.errors import (
     UnsupportedEngineError,
     WrongMountError,
 )
-from compiler.stores.vault_questions import Request, VaultQuestions
+from compiler.stores.vault_questions import Request, TokenFacts, VaultQuestions
 from compiler.stores.vault_replies import Refusal, Reply, error_of_reply, malformed
 
 ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
@@ -77,9 +78,23 @@ def explained(request: Request, **answers: object) -> StoreError:
 
 
 def test_a_live_token_tells_of_itself() -> None:
-    questions, server = asking(lookup={"data": {"display_name": "ada", "ttl": 60}})
-    assert questions.token_facts(Action.READ) == {"display_name": "ada", "ttl": 60}
+    shown = {"display_name": "ada", "ttl": 60, "renewable": True, "policies": ["root"]}
+    questions, server = asking(lookup={"data": {**shown, "expire_time": "2026-01-01T12:00:00.5+02:00"}})
+    end = datetime(2026, 1, 1, 10, microsecond=500_000, tzinfo=UTC)
+    assert questions.token_facts(Action.READ) == TokenFacts("ada", end, 60.0, renewable=True, is_root=True)
     assert server.asked == [Request(Action.READ, None, LOOKUP, "read")]
+
+
+def test_a_token_without_name_and_end_is_unknown_and_lives_on() -> None:
+    for shown in ({}, {"display_name": "", "ttl": 0, "expire_time": None, "policies": None}):
+        expected = TokenFacts("unknown", None, 0.0, renewable=False, is_root=False)
+        assert asking(lookup={"data": shown})[0].token_facts(Action.READ) == expected
+
+
+@pytest.mark.parametrize("shown", [{"ttl": "x"}, {"ttl": [1]}, {"expire_time": "soon"}, {"expire_time": 7}])
+def test_facts_of_another_shape_are_no_vaults(shown: dict[str, object]) -> None:
+    with pytest.raises(UnexpectedReplyError):
+        asking(lookup={"data": shown})[0].token_facts(Action.READ)
 
 
 def test_a_live_token_that_may_not_look_at_itself_tells_nothing() -> None:

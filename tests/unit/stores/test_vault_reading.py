@@ -197,6 +197,7 @@ def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
         ("team/deep/b", ["team/deep"], ["team/deep/b"]),
         ("te", ["", "team", "team/deep"], ["team/a", "team/deep/b", "team/deep/c"]),
         ("team/none", ["team"], []),
+        ("team/ab", ["team"], []),
     ],
 )
 def test_names_are_those_below_the_prefix_and_no_other_folder_is_looked_into(

@@ -199,6 +199,15 @@ def test_tags_are_written_after_the_value_and_only_where_they_change(
     assert [path for path in vault.paths("POST") if path in {DATA, METADATA}] == [DATA] + [METADATA] * len(sent)
 
 
+def test_tags_leave_the_rest_of_the_metadata_to_its_owner(vault: ScriptedVault, store: VaultStore) -> None:
+    # hvac would send "0s", which takes away the time after which versions delete themselves.
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, NOTHING)
+    store.write("github", NEW, None, Attributes(tags={"a": "1"}))
+    (body,) = vault.bodies(METADATA)
+    assert {name: value for name, value in body.items() if value is not None} == {"custom_metadata": {"a": "1"}}
+
+
 def test_a_conflict_leaves_the_tags_alone(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("POST", DATA, MISMATCH)
     vault.on("GET", METADATA, metadata(3))
