@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ def live_environment(name: str, invocation: Invocation) -> Environment | None:
         sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: commands on live stores go by the files and options\n")
     result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
     found = environments(result, invocation)
+    # What is compiled stays to the end. From here on the run is long, and errors and their frames make cycles.
+    gc.freeze()
+    gc.enable()
     return found[0] if found else None
 
 

@@ -14,26 +14,48 @@ Scalar: TypeAlias = str | int | float | bool | None
 PlainData: TypeAlias = "Scalar | list[PlainData] | dict[str, PlainData]"
 
 _NOTHING: Mapping[str, Node] = {}
+# Far more than the longest file, and the width in which Python keeps a number's digits.
+_WIDTH = 30
+_OFFSET = (1 << _WIDTH) - 1
+
+
+def extent(start: int, end: int, key_start: int = -1, key_end: int = -1) -> int:
+    """The four offsets of a node in one number: as four they would take a third of a large project's memory."""
+    return start | end << _WIDTH | key_start + 1 << 2 * _WIDTH | key_end + 1 << 3 * _WIDTH
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One value of the input: a scalar, a mapping or a sequence.
 
-    `start` and `end` are the value's offsets in `source`, `key_start` and `key_end` those of the key it stands under
-    (-1 for a sequence's item and the root). `plain` tells an unquoted scalar. After merging, `overrode` lists the
-    values that earlier layers gave, latest first, and `removed` the written nulls that took a key out of a mapping.
+    `extent` says where it is written in `source`: `start` and `end` are the value's offsets, `key_start` and `key_end`
+    those of the key it stands under (-1 for a sequence's item and the root). `plain` tells an unquoted scalar. After
+    merging, `overrode` lists the values that earlier layers gave, latest first, and `removed` the written nulls that
+    took a key out of a mapping.
     """
 
     value: Scalar | dict[str, Node] | tuple[Node, ...]
     source: Source
-    start: int
-    end: int
-    key_start: int = -1
-    key_end: int = -1
+    extent: int
     plain: bool = False
     overrode: tuple[Node, ...] = ()
     removed: Mapping[str, Node] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def start(self) -> int:
+        return self.extent & _OFFSET
+
+    @property
+    def end(self) -> int:
+        return self.extent >> _WIDTH & _OFFSET
+
+    @property
+    def key_start(self) -> int:
+        return (self.extent >> 2 * _WIDTH & _OFFSET) - 1
+
+    @property
+    def key_end(self) -> int:
+        return (self.extent >> 3 * _WIDTH) - 1
 
     @property
     def span(self) -> Span:

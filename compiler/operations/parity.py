@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Document, Node
+from compiler.model.document import Document, Node, extent
 from compiler.model.source import Source, Span
 from compiler.model.values import values_of
 from compiler.operations.helm import HelmError, chart_in, find_helms, template
@@ -125,7 +125,7 @@ def _force(environment: Environment, forcing: _Forcing, resolver: Resolver) -> E
 
 
 def _node(value: str | bool | dict[str, Node] | None) -> Node:  # noqa: FBT001 - a YAML value is one
-    return Node(value, Source(_ORIGIN), 0, 0)
+    return Node(value, Source(_ORIGIN), extent(0, 0))
 
 
 def _forced_data(data: PlainMap, forcing: _Forcing) -> PlainMap:

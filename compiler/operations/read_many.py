@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,11 @@ class _StoreReads:
         try:
             return self._reader.read(name)
         except StoreError as error:
-            if is_of_store(error):
-                self._failure = error
-            return error
+            # An error that is kept must not keep its frames: they hold the connection, and a thousand times 10 KiB.
+            failure = error.with_traceback(None)
+        if is_of_store(failure):
+            self._failure = failure
+        return failure
 
 
 class _Asking:
@@ -81,9 +84,10 @@ class _Asking:
     def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
         self.found: dict[tuple[SecretReader, str], Reading] = {}
         self._stores: dict[SecretReader, _StoreReads] = {}
-        self._rest: list[tuple[SecretReader, str]] = []
+        self._rest: deque[tuple[SecretReader, str]] = deque()
         self._firsts: list[tuple[SecretReader, str]] = []
-        for pair in dict.fromkeys(wanted):
+        self._order = tuple(dict.fromkeys(wanted))
+        for pair in self._order:
             (self._rest if pair[0] in self._stores else self._firsts).append(pair)
             self._stores.setdefault(pair[0], _StoreReads(pair[0]))
 
@@ -95,10 +99,22 @@ class _Asking:
     def rest(self, workers: int) -> None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         try:
-            self.found |= zip(self._rest, pool.map(self._read, self._rest), strict=True)
+            for asking in [pool.submit(self._ask) for _ in range(min(workers, len(self._rest)))]:
+                asking.result()
+            self.found = {pair: self.found[pair] for pair in self._order}
         finally:
             # After an interrupt nobody waits for questions that have not been asked yet.
-            pool.shutdown(wait=False, cancel_futures=True)
+            self._rest.clear()
+            pool.shutdown(wait=False)
+
+    def _ask(self) -> None:
+        # Each thread takes the next name, rather than a future for each: those cost more than what is read.
+        while True:
+            try:
+                pair = self._rest.popleft()
+            except IndexError:
+                return
+            self.found[pair] = self._read(pair)
 
     def _read(self, pair: tuple[SecretReader, str]) -> Reading:
         return self._stores[pair[0]].read(pair[1])

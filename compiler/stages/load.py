@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import yaml
 
 from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Document, Node, Scalar
+from compiler.model.document import Document, Node, Scalar, extent
 from compiler.model.source import Source, Span
 from compiler.rules.wording import quoted
 
@@ -121,7 +122,7 @@ class _Builder:
         next(events)
         event = next(events)
         if isinstance(event, yaml.StreamEndEvent):
-            return Document(self._source, Node({}, self._source, 0, 0))
+            return Document(self._source, Node({}, self._source, extent(0, 0)))
         if getattr(event, "explicit", False) or getattr(event, "version", None) or getattr(event, "tags", None):
             self._refuse_event(event, "a document marker or directive may not stand in an input file")
         root = self._node(events, next(events), -1, -1, 0)
@@ -161,11 +162,11 @@ class _Builder:
         start = _bounds(event)[0]
         if isinstance(event, yaml.MappingStartEvent):
             members, end = self._members(events, depth)
-            return Node(members, self._source, start, end, key_start, key_end)
+            return Node(members, self._source, extent(start, end, key_start, key_end))
         items: list[Node] = []
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
             items.append(self._node(events, event, -1, -1, depth + 1))
-        return Node(tuple(items), self._source, start, _bounds(event)[1], key_start, key_end)
+        return Node(tuple(items), self._source, extent(start, _bounds(event)[1], key_start, key_end))
 
     def _members(self, events: Iterator[yaml.Event], depth: int) -> tuple[dict[str, Node], int]:
         members: dict[str, Node] = {}
@@ -201,7 +202,8 @@ class _Builder:
             self._refuse_event(event, "a list or a map may not be a key", "non-string-key")
         if event.anchor is not None or event.tag is not None:
             self._refuse_event(event, "an anchor or a tag may not stand in an input file")
-        key: str = event.value
+        # Most keys are the schema's few words, thousands of times.
+        key: str = sys.intern(event.value)
         if not event.style:
             if key == "<<":
                 self._refuse_event(event, "a merge key may not stand in an input file")
@@ -225,7 +227,7 @@ class _Builder:
         if not text and plain:
             # libyaml places an absent value after the line break; the key's end is where a reader looks.
             start = end = key_end + 1 if key_end >= 0 else start
-        node = Node(value, self._source, start, end, key_start, key_end, plain)
+        node = Node(value, self._source, extent(start, end, key_start, key_end), plain)
         if value is None:
             self._nulls = True
         elif ambiguous:

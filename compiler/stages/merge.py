@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Document, Node
+from compiler.model.document import Document, Node, extent
 from compiler.rules.wording import quoted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def merge(layers: Sequence[Document]) -> tuple[Node, tuple[Diagnostic, ...]]:
     root, diagnostics = None, list[Diagnostic]()
     for layer in layers:
         root = merge_onto(root, layer, diagnostics)
-    return root if root is not None else Node({}, layers[0].source, 0, 0), tuple(diagnostics)
+    return root if root is not None else Node({}, layers[0].source, extent(0, 0)), tuple(diagnostics)
 
 
 def merge_onto(lower: Node | None, layer: Document, diagnostics: list[Diagnostic]) -> Node:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.document import Document, Node
+from compiler.model.document import Document, Node, extent
 from compiler.model.source import Source
 from compiler.model.suggestion import suggest
 from compiler.rules.wording import quoted
@@ -62,7 +62,7 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
         _fill(root, outside.vault_name, stores, members, diagnostics)
     if not members:
         return None, tuple(diagnostics)
-    top = Node(members, Source(outside.store_origin), 0, 0)
+    top = Node(members, Source(outside.store_origin), extent(0, 0))
     return Document(top.source, top), tuple(diagnostics)
 
 
@@ -105,7 +105,7 @@ def _fill(
         written = node.get("vaultUrl")
         if written is None:
             members_of_store = {"vaultUrl": _leaf(VAULT_NAME_VARIABLE, url)}
-            filled[store_id] = Node(members_of_store, Source(VAULT_NAME_VARIABLE), 0, 0)
+            filled[store_id] = Node(members_of_store, Source(VAULT_NAME_VARIABLE), extent(0, 0))
         elif store_id in used and str(written.value).rstrip("/").lower() != url.lower():
             message = f"{VAULT_NAME_VARIABLE} names another vault than this"
             help_text = f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl"
@@ -113,9 +113,9 @@ def _fill(
                 Diagnostic("conflicting-vault-url", Severity.ERROR, message, written.span, help=help_text)
             )
     if filled:
-        members["stores"] = Node(dict(filled), Source(VAULT_NAME_VARIABLE), 0, 0)
+        members["stores"] = Node(dict(filled), Source(VAULT_NAME_VARIABLE), extent(0, 0))
 
 
 def _leaf(origin: str, value: str) -> Node:
     source = Source(origin, value)
-    return Node(value, source, 0, len(value))
+    return Node(value, source, extent(0, len(value)))

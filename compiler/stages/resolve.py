@@ -69,8 +69,8 @@ class Resolver:
             refresh_node=refresh_node,
             fetch=_text(own.get("fetch") or shared.fetch) or _DEFAULT_FETCH,
             remote=prefix + remote if remote is not None else None,
-            labels={**shared.labels, **_text_map(own.get("labels"))},
-            annotations={**shared.annotations, **_text_map(own.get("annotations"))},
+            labels=_over(shared.labels, own.get("labels")),
+            annotations=_over(shared.annotations, own.get("annotations")),
             variants=variants,
             keys=self._secret_keys(entry, variants, store, remote) if store is not None else (),
             node=node,
@@ -151,6 +151,10 @@ def _maps(node: Node | None) -> list[tuple[str, Node]]:
 
 def _text(node: Node | None) -> str | None:
     return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def _over(shared: Mapping[str, str], own: Node | None) -> Mapping[str, str]:
+    return shared if own is None else {**shared, **_text_map(own)}
 
 
 def _text_map(node: Node | None) -> dict[str, str]:

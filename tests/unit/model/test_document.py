@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.document import Node
+from compiler.model.document import Node, extent
 from compiler.model.source import Source
 
 TEXT = "stores: {vault: {mount: secret}}\nuse: [pat]\nslack:\n"
@@ -12,7 +12,7 @@ SOURCE = Source("a.yaml", TEXT)
 def node(value: object, text: str, key: str = "") -> Node:
     start = TEXT.index(text)
     key_start = TEXT.index(key) if key else -1
-    return Node(value, SOURCE, start, start + len(text), key_start, key_start + len(key) if key else -1)  # type: ignore[arg-type]
+    return Node(value, SOURCE, extent(start, start + len(text), key_start, key_start + len(key) if key else -1))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def root() -> Node:
     vault = node({"mount": mount}, "{mount: secret}", "vault")
     stores = node({"vault": vault}, "{vault: {mount: secret}}", "stores")
     use = node((node("pat", "pat"),), "[pat]", "use")
-    slack = Node(None, SOURCE, 50, 50, 44, 49)
-    return Node({"stores": stores, "use": use, "slack": slack}, SOURCE, 0, len(TEXT))
+    slack = Node(None, SOURCE, extent(50, 50, 44, 49))
+    return Node({"stores": stores, "use": use, "slack": slack}, SOURCE, extent(0, len(TEXT)))
 
 
 def test_a_path_leads_to_a_node_or_nothing(root: Node) -> None:
@@ -69,10 +69,18 @@ def test_children_and_items_exist_for_their_kind_only(root: Node) -> None:
 
 def test_only_an_unwritten_null_is_empty(root: Node) -> None:
     assert root.children["slack"].is_empty
-    assert not Node(None, SOURCE, 0, 4).is_empty
-    assert not Node("", SOURCE, 3, 3).is_empty
+    assert not Node(None, SOURCE, extent(0, 4)).is_empty
+    assert not Node("", SOURCE, extent(3, 3)).is_empty
 
 
 def test_plain_data_and_walk_reach_everything(root: Node) -> None:
     assert root.plain_data() == {"stores": {"vault": {"mount": "secret"}}, "use": ["pat"], "slack": None}
     assert [each.start for each in root.walk()] == [0, 8, 16, 24, 38, 39, 50]
+
+
+@pytest.mark.parametrize(
+    "offsets", [(0, 0, -1, -1), (1, 2, 3, 4), (0, 0, 0, 0), (4_194_304, 4_194_305, 4_194_300, 4_194_303)]
+)
+def test_an_extent_keeps_its_four_offsets_apart(offsets: tuple[int, int, int, int]) -> None:
+    node = Node("x", SOURCE, extent(*offsets))
+    assert (node.start, node.end, node.key_start, node.key_end) == offsets

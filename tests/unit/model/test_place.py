@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT, CatalogueKey, KeyRemote
-from compiler.model.document import Node
+from compiler.model.document import Node, extent
 from compiler.model.place import Place, place_of
 from compiler.model.source import Source
 
 
 def key(own: KeyRemote | None) -> CatalogueKey:
     remote = {AZURE_KEY_VAULT: own} if own else {}
-    return CatalogueKey("TOKEN", "A token", (), None, remote, Node(None, Source("c.yaml"), 0, 0))
+    return CatalogueKey("TOKEN", "A token", (), None, remote, Node(None, Source("c.yaml"), extent(0, 0)))
 
 
 @pytest.mark.parametrize(

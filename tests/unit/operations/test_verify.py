@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from compiler.model.document import Node
+from compiler.model.document import Node, extent
 from compiler.model.environment import Store
 from compiler.model.source import Source, Span
 from compiler.operations.live import LiveStores
@@ -37,7 +37,7 @@ def at(line: int) -> Span:
 
 def store(name: str = "azure", provider: str = "azurekv", address: str | None = "https://x.vault.azure.net") -> Store:
     start, end = SOURCE.line_bounds(40)
-    node = Node({}, SOURCE, end, end, start, end)
+    node = Node({}, SOURCE, extent(end, end, start, end))
     return Store(name, provider, name, "ClusterSecretStore", "", address, "secret", None, rendered=False, node=node)
 
 

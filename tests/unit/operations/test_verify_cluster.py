@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.document import Node
+from compiler.model.document import Node, extent
 from compiler.model.environment import Store
 from compiler.model.source import Source, Span
 from compiler.operations.cluster_objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from compiler.model.diagnostic import Severity
-from compiler.model.document import Node
+from compiler.model.document import Node, extent
 from compiler.model.environment import Store
 from compiler.model.source import Source, Span
 from compiler.operations.eso_resolution import Absence
@@ -39,7 +39,7 @@ def at(line: int) -> Span:
 
 def store(address: str | None = "https://x.vault.azure.net") -> Store:
     start, end = SOURCE.line_bounds(40)
-    node = Node({}, SOURCE, end, end, start, end)
+    node = Node({}, SOURCE, extent(end, end, start, end))
     return Store("azure", "azurekv", "azure", "ClusterSecretStore", "", address, "", None, rendered=False, node=node)
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
-from compiler.model.document import Node
+from compiler.model.document import Node, extent
 from compiler.model.source import Source, Span
 from compiler.rules.interface import Finding, Rule, Scope
 
@@ -23,5 +23,5 @@ def test_a_finding_becomes_a_diagnostic_of_its_rule() -> None:
 
 
 def test_a_finding_at_a_node_is_at_its_value() -> None:
-    node = Node("value", SOURCE, 5, 10, 0, 3)
+    node = Node("value", SOURCE, extent(5, 10, 0, 3))
     assert RULE.diagnostic(Finding("a message", node)).span == Span(SOURCE, 5, 10)
