@@ -55,7 +55,7 @@ bench: .venv/.dev ## Measure the compile against its budgets
 bench-stores: .venv/.dev ## Measure verify and migrate against their budgets (minutes)
 	@$(BIN)/python scripts/bench.py stores
 
-proofs: .venv/.dev ## Run every proof on live stores, those of limits and patience in real time too (minutes)
+proofs: .venv/.dev ## Run every proof on live stores, those of weather, limits and patience in real time too (minutes)
 	@PLATFORM_SECRETS_PROOFS=1 $(BIN)/python -m pytest tests/proofs tests/contract -q -n 2 --dist worksteal
 
 test-live: .venv/.dev ## Run the contract suite on the store that PLATFORM_SECRETS_TEST_VAULT_ADDR or _KEY_VAULT_URL names

@@ -12,16 +12,21 @@ if TYPE_CHECKING:
 MANY = 100
 
 
-def spread(world: World, count: int) -> dict[str, str]:
-    """Give the entry `jira` so many keys, each in a remote secret of its own on both sides."""
+def declare(world: World, count: int) -> dict[str, str]:
+    """Give the entry `jira` so many keys, each in a remote secret of its own on both sides, and return their values."""
     keys = "".join(
         f"      K{n}: {{description: d, remote: {{azurekv: {{name: k{n}}}, vault: {{name: many/k{n}}}}}}}\n"
         for n in range(count)
     )
     catalogue = world.root / "environments/catalogue.yaml"
     catalogue.write_text(catalogue.read_text("utf-8") + keys, "utf-8")
+    return {f"K{number}": f"value {number} é" for number in range(count)}
+
+
+def spread(world: World, count: int) -> dict[str, str]:
+    """The same, with the values in Vault."""
+    values = declare(world, count)
     world.fill()
-    values = {f"K{number}": f"value {number} é" for number in range(count)}
     for number, (key, value) in enumerate(values.items()):
         world.put(f"many/k{number}", {key: value})
     return values

@@ -1,62 +1,294 @@
-"""The proofs of limits and patience once more without a virtual clock: `make proofs`; they take minutes by nature."""
+"""The proofs of weather, limits and patience without a virtual clock: the whole `migrate` on real servers and time.
 
+They take minutes by nature, and run in `make proofs`. The same proofs on virtual time are in `limits`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
 import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.demo.faulty_gateway import Fault as GatewayFault
+from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.demo.key_vault_throttle import Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.interface import SecretWriter
+from compiler.operations.apply_migration import apply_migration
+from compiler.operations.live import LiveStores
+from compiler.operations.plan_migration import plan_migration
+from compiler.stores.limiter import UNLIMITED
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
-from compiler.stores.secret import Secret
+from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
+from tests.proofs.test_migration_survives_weather import declare, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.proofs.conftest import World
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.environ.get("PLATFORM_SECRETS_PROOFS") != "1", reason="in real time: `make proofs`"),
 ]
 
+ROOT = Path(__file__).resolve().parents[2]
+MANY = 2_000
+WORKERS = 16
+# 5 % resets, 5 % server errors, half of each after the request was handled, and jitter; the first that hits is it.
+STORM = (
+    Fault(FaultKind.RESET, times=None, rate=0.026),
+    Fault(FaultKind.RESET_REPLY, times=None, rate=0.026),
+    Fault(FaultKind.STATUS, times=None, rate=0.027, status=503),
+    Fault(FaultKind.STATUS_AFTER, times=None, rate=0.028, status=500),
+    Fault(FaultKind.DELAY, times=None, rate=0.1, seconds=0.01),
+    Fault(FaultKind.DELAY, times=None, rate=0.1, seconds=0.03),
+    Fault(FaultKind.DELAY, times=None, rate=0.05, seconds=0.08),
+)
 
-def opened(vault: LocalKeyVault, workers: int) -> SecretWriter:
-    return open_store(StoreAddress(Provider.AZURE_KEY_VAULT, vault.url), vault.environ(), StoreOptions(workers=workers))
+
+class Storm:
+    """The same on the way to Vault, which a gateway cuts; `hits` counts its two kinds."""
+
+    def __init__(self) -> None:
+        self.hits = {"reset": 0, "error": 0}
+        self._chance = random.Random(25)  # noqa: S311 - repeatable weather, not cryptography
+        self._lock = threading.Lock()
+
+    def __call__(self, _seen: Seen) -> GatewayFault | None:
+        with self._lock:
+            roll, delay = self._chance.random(), self._chance.choice((0, 0, 0, 0.01, 0.03))
+            if roll < 0.1:
+                self.hits["reset" if roll < 0.05 else "error"] += 1
+        time.sleep(delay)
+        if roll < 0.05:
+            return GatewayFault(drop_before=roll < 0.025, drop_after=roll >= 0.025)
+        if roll < 0.1:
+            return GatewayFault(status=500 if roll < 0.075 else 503, body=b'{"errors": ["a scripted failure"]}')
+        return None
 
 
-def write_many(store: SecretWriter, count: int, workers: int) -> None:
-    def write(number: int) -> None:
-        store.write(f"secret-{number}", {"KEY": Secret(f"value {number}")}, None)
+def seed_key_vault(world: World, values: dict[str, str]) -> None:
+    for number, (key, value) in enumerate(values.items()):
+        world.azure.seed(f"k{number}", json.dumps({key: value}), content_type="application/json")
+    world.azure.seed("agents-github", json.dumps({"GITHUB_TOKEN": "token-1"}))
+    world.azure.seed("agents-jira", json.dumps({"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"}))
 
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(write, range(count)))
+
+def empty_vault(world: World) -> None:
+    world.bao.call("DELETE", f"sys/mounts/{world.mount}")
+    world.bao.call("POST", f"sys/mounts/{world.mount}", {"type": "kv", "options": {"version": "2"}})
+    world.bao._await_kv(world.mount)
 
 
-def test_proof_7_in_real_time_a_thousand_secrets_by_32_workers_stay_below_300_creates_in_any_10_seconds() -> None:
-    with LocalKeyVault(VaultOptions()) as vault:
-        store = opened(vault, 32)
+def assert_whole(world: World, to: str, values: dict[str, str]) -> None:
+    for number, (key, value) in enumerate(values.items()):
+        if to == "azure":
+            assert [json.loads(version.value) for version in world.azure.versions(f"k{number}")] == [{key: value}]
+        else:
+            assert world.get(f"many/k{number}") == {key: value}
+            assert world.vault_versions(f"many/k{number}") == 1
+
+
+@pytest.mark.parametrize("to", ["azure", "vault"])
+def test_proof_25_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_percent_of_the_requests(
+    world: World, to: str
+) -> None:
+    if to == "azure":
+        values = spread(world, MANY)
+    else:
+        values = declare(world, MANY)
+        seed_key_vault(world, values)
+    storm = Storm()
+    options = ("--from", "vault" if to == "azure" else "azure", "--apply")
+    with FaultyGateway(world.bao.url) as gateway:
+        world.variables["VAULT_ADDR"] = gateway.url
+        with pytest.MonkeyPatch.context() as hurried:
+            # Only to count: what the limits are for is another proof.
+            hurried.setattr("compiler.stores.azure_key_vault.KEY_VAULT_QUOTAS", UNLIMITED)
+            done = world.migrate(*options, to=to)
+        assert done.code == 0, done.out[-2000:] + done.err
+        ideal = (len(gateway.seen), len(world.azure.requests()))
+        if to == "azure":
+            world.azure.server.state._secrets.clear()
+        else:
+            empty_vault(world)
+        gateway.seen.clear()
+        world.azure.forget_requests()
+
+        gateway.rule = storm
+        for fault in STORM:
+            world.azure.add_fault(fault)
+        done = world.migrate(*options, to=to)
+        assert done.code == 0, done.out[-2000:] + done.err
+    assert f"{MANY + 2} of {MANY + 2} done and verified" in done.out
+    assert_whole(world, to, values)
+    at_vault, at_azure = len(gateway.seen), world.azure.requests()
+    assert min(storm.hits.values()) > 0.04 * at_vault
+    for kinds in ({FaultKind.RESET, FaultKind.RESET_REPLY}, {FaultKind.STATUS, FaultKind.STATUS_AFTER}):
+        assert sum(request.fault in kinds for request in at_azure) > 0.04 * len(at_azure)
+    assert at_vault <= 1.3 * ideal[0]
+    assert len(at_azure) <= 1.3 * ideal[1]
+
+
+def with_workers(world: World, workers: int) -> None:
+    """Let `migrate` run with so many instead of its own number."""
+
+    def opened(environ: dict[str, str]) -> LiveStores:
+        return LiveStores(environ, lambda address, env: open_store(address, env, StoreOptions(workers=workers)))
+
+    command = "compiler.cli.migrate"
+    world.monkeypatch.setattr(f"{command}.LiveStores", opened)
+    world.monkeypatch.setattr(f"{command}.plan_migration", functools.partial(plan_migration, workers=workers))
+    world.monkeypatch.setattr(f"{command}.apply_migration", functools.partial(apply_migration, workers=workers))
+
+
+def test_proof_7_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
+    world: World,
+) -> None:
+    values = spread(world, 1_000)
+    with_workers(world, 32)
+    world.azure.server.throttle = Throttle(Limits())
+    done = world.migrate("--apply")
+    assert done.code == 0, done.out[-2000:] + done.err
+    assert_whole(world, "azure", values)
+    requests = world.azure.requests()
+    creates = [request.time for request in requests if request.authorised and request.kind == "create"]
+    assert len(creates) >= 1_000
+    assert most_in_any_window(creates) <= 300
+    assert sum(request.status == 429 for request in requests) < 0.05 * len(requests)
+    assert max(creates) - min(creates) < 60
+
+
+def project_beside(world: World, number: int, vault: LocalKeyVault) -> Path:
+    """The same project, with another Key Vault."""
+    root = world.root.parent / f"project-{number}"
+    shutil.copytree(world.root, root)
+    base = root / "environments/base.yaml"
+    base.write_text(base.read_text("utf-8").replace(world.azure.url, vault.url), "utf-8")
+    return root
+
+
+def test_proof_6_in_real_time_migrations_sit_out_throttling_of_30_seconds_whatever_retry_after_says(
+    world: World,
+) -> None:
+    values = spread(world, 60)
+    with ExitStack() as stack:
+        vaults: dict[str | None, LocalKeyVault] = {}
+        runs: dict[str | None, Callable[[], subprocess.Popen[str]]] = {}
+        for number, asked in enumerate(ASKED):
+            options = VaultOptions(limits=Limits(None, None), throttle_retry_after=asked)
+            vaults[asked] = vault = stack.enter_context(LocalKeyVault(options))
+            vault.server.throttle = Closing(20, 30)
+            root = project_beside(world, number, vault)
+            line = ("-m", "compiler", "--root", str(root), "migrate", "prod", "--to", "azure", "--apply", "--quiet")
+            environ = {"PATH": os.defpath, "HOME": str(root), "PYTHONPATH": str(ROOT)}
+            runs[asked] = functools.partial(
+                subprocess.Popen[str],
+                [sys.executable, *line],
+                env={**environ, **world.variables, **vault.environ()},
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        # All at once: they wait more than they work.
+        begun = {asked: run() for asked, run in runs.items()}
+        for asked, process in begun.items():
+            said, _ = process.communicate(timeout=240)
+            assert process.returncode in {0, 4}, said
+            if process.returncode == 4:
+                again = runs[asked]()
+                said, _ = again.communicate(timeout=240)
+                assert again.returncode == 0, said
+        for asked, vault in vaults.items():
+            for number, (key, value) in enumerate(values.items()):
+                assert [json.loads(version.value) for version in vault.versions(f"k{number}")] == [{key: value}]
+            requests = vault.requests()
+            refused = [request.time for request in requests if request.status == 429]
+            assert requests[-1].time - refused[0] >= 30
+            assert 1 <= len(refused) <= 8 * WORKERS
+            # Each worker may have one request on the way when the first is told to wait, and begins no other.
+            after = [each.time for each in requests if refused[0] < each.time < refused[0] + ASKED[asked]]
+            assert len(after) <= WORKERS
+
+
+def test_proof_6_in_real_time_a_vault_that_throttles_and_then_fails_for_30_seconds_is_sat_out(world: World) -> None:
+    values = declare(world, 100)
+    seed_key_vault(world, values)
+    writes = 0
+    closed_at: float | None = None
+    answered = {429: 0, 503: 0}
+
+    def rule(seen: Seen) -> GatewayFault | None:
+        nonlocal writes, closed_at
+        writes += seen.method == "POST" and "/data/" in seen.path
+        if closed_at is None and writes > 30:
+            closed_at = time.monotonic()
+        since = time.monotonic() - closed_at if closed_at is not None else 30
+        if since >= 30:
+            return None
+        status = 429 if since < 15 else 503
+        answered[status] += 1
+        return GatewayFault(status=status, body=b'{"errors": ["not now"]}')
+
+    with FaultyGateway(world.bao.url, rule) as gateway:
+        world.variables["VAULT_ADDR"] = gateway.url
         started = time.monotonic()
-        write_many(store, 1_000, 32)
+        done = world.migrate("--from", "azure", "--apply", to="vault")
         took = time.monotonic() - started
-        store.close()
-        requests = vault.requests()
-        created = sorted(one.time for one in requests if one.authorised and one.kind == "create")
-        assert len(created) >= 1_000
-        # The 301st after any create comes more than ten seconds later.
-        assert all(later - first > 10 for first, later in zip(created, created[300:], strict=False))
-        assert sum(one.status == 429 for one in requests) < 0.05 * len(requests)
-        assert all(len(vault.versions(f"secret-{number}")) == 1 for number in range(1_000))
-        assert took < 60
+    assert done.code == 0, done.out[-2000:] + done.err
+    assert took >= 30
+    assert all(answered.values())
+    assert_whole(world, "vault", values)
 
 
-@pytest.mark.parametrize("retry_after", [None, "1", "garbage", "86400"])
-def test_proof_6_in_real_time_throttling_of_30_seconds_is_sat_out(retry_after: str | None) -> None:
-    with LocalKeyVault(VaultOptions(throttle_retry_after=retry_after)) as vault:
-        store = opened(vault, 8)
-        now = time.time()
-        vault.throttle_between(now, now + 30)
-        started = time.monotonic()
-        write_many(store, 24, 8)
-        took = time.monotonic() - started
-        store.close()
-        assert len(vault.server.state.names()) == 24
-        assert 30 <= took < 150
+def retry_after_of_a_refusal(world: World) -> str | None:
+    """What OpenBao itself says when its rate limit is passed."""
+    address = f"{world.bao.url}/v1/{world.mount}/data/x"
+    asking = urllib.request.Request(address, headers={"X-Vault-Token": world.bao.token})  # noqa: S310 - a server of ours
+    for _ in range(1_000):
+        try:
+            urllib.request.urlopen(asking, timeout=5).close()  # noqa: S310
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == 429:
+                return error.headers.get("Retry-After")
+    raise AssertionError("no refusal in 1,000 requests")
+
+
+@pytest.mark.parametrize("says_when", [False, True], ids=["without Retry-After", "with Retry-After"])
+def test_proof_6_in_real_time_a_real_servers_own_rate_limit_is_kept_to(world: World, says_when: bool) -> None:  # noqa: FBT001
+    values = declare(world, 150)
+    seed_key_vault(world, values)
+    world.bao.call("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": says_when})
+    quota = f"sys/quotas/rate-limit/{world.mount}"
+    world.bao.call("POST", quota, {"path": f"{world.mount}/", "rate": 60, "interval": "1s"})
+    assert (retry_after_of_a_refusal(world) is not None) == says_when
+    refused: list[str | None] = []
+
+    def note(body: bytes) -> bytes:
+        if b"quota exceeded" in body:
+            refused.append(None)
+        return body
+
+    with FaultyGateway(world.bao.url, lambda _seen: GatewayFault(rewrite=note)) as gateway:
+        world.variables["VAULT_ADDR"] = gateway.url
+        done = world.migrate("--from", "azure", "--apply", to="vault")
+    world.bao.call("DELETE", quota)
+    assert done.code == 0, done.out[-2000:] + done.err
+    assert refused
+    assert_whole(world, "vault", values)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.demo.key_vault_throttle import Limits, RequestKind, Throttle
+from compiler.demo.key_vault_throttle import Limits, Throttle
 from compiler.stores.retry import RetryPolicy
+from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,24 +17,6 @@ SOME = 120
 WORKERS = 16
 LATENCY = 0.02
 SOURCE = {"azure": "vault", "vault": "azure"}
-# What is asked for, and how much of it is obeyed.
-ASKED = {None: 0, "1": 1, "0": 0, "garbage": 0, "86400": 30}
-
-
-class Closing(Throttle):
-    """Refuses everything for `seconds` once it has let so many writes pass."""
-
-    def __init__(self, writes: int, seconds: float) -> None:
-        super().__init__(Limits(None, None))
-        self._writes = writes
-        self._seconds = seconds
-
-    def admits(self, kind: RequestKind, now: float) -> bool:
-        if self._writes == 0:
-            self.close_between(now, now + self._seconds)
-        if self._writes >= 0 and (kind == "create" or self._writes == 0):
-            self._writes -= 1
-        return super().admits(kind, now)
 
 
 def throttle(ends: Ends, store: str, throttle: Throttle) -> None:
@@ -49,16 +32,6 @@ def assert_nobody_asks_during_a_cool_down(requests: list[Any], asked: float) -> 
     times = [request.time for request in requests]
     for refused in (request.time for request in requests if request.status == 429):
         assert not [time - refused for time in times if refused + 2 * LATENCY < time < refused + shortest]
-
-
-def most_in_any_window(times: list[float], window: float = 10.0) -> int:
-    times = sorted(times)
-    start = most = 0
-    for end, time in enumerate(times):
-        while time - times[start] > window:
-            start += 1
-        most = max(most, end - start + 1)
-    return most
 
 
 @pytest.mark.parametrize("retry_after", ASKED)
