@@ -93,6 +93,13 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
+    """A server with storage on disk and TLS; whoever seals it unseals it."""
+    with LocalOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
+        yield server
+
+
 @pytest.fixture
 def key_vault() -> Iterator[LocalKeyVault]:
     with LocalKeyVault(VaultOptions(limits=Limits(None, None))) as vault:

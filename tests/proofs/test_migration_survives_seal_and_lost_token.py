@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.demo.faulty_gateway import FaultyGateway
-from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store_address import Provider
 from compiler.operations.live import LiveStores
 from compiler.stores.open import open_store
@@ -26,6 +25,7 @@ from compiler.stores.retry import RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from compiler.demo.local_openbao import LocalOpenBao
     from compiler.model.store_address import StoreAddress
     from tests.commands import Done
     from tests.proofs.conftest import World
@@ -158,12 +158,6 @@ def store(world: World, provider: Provider, name: str, document: dict[str, str])
         world.put(name, document)
     else:
         world.azure.seed(name, json.dumps(document), content_type="application/json")
-
-
-@pytest.fixture(scope="module")
-def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
-    with LocalOpenBao.start_raft(tmp_path_factory.mktemp("raft")) as server:
-        yield server
 
 
 @pytest.fixture
