@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pyrage import x25519  # type: ignore[import-untyped]
+
+from tests.proofs.stopped.conftest import NAMES, VALUES, ready
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,27 +39,6 @@ sys.exit(main(sys.argv[1:]))
 POINTS = ((1, "after"), (2, "before"), (3, "after"), (4, "before"), (4, "after"))
 KILLED = -9
 COMMANDS = ("put", "restore", "migrate", "undo")
-VALUES = {"GITHUB_TOKEN": "token-1", "GITHUB_APP_KEY": "pem"}
-
-
-@pytest.fixture
-def commands(world: World, tmp_path: Path) -> dict[str, tuple[str, ...]]:
-    """A command line for each that writes the same two remote secrets of the Key Vault."""
-    identity, key, plain = x25519.Identity.generate(), tmp_path / "key", tmp_path / "values.json"
-    for path, text in ((key, str(identity)), (plain, json.dumps(VALUES))):
-        path.write_text(text, "utf-8")
-        path.chmod(0o600)
-    world.fill()
-    world.put("agents/github", VALUES)
-    backup, only = str(tmp_path / "prod.age"), ("--only", "github")
-    assert world.run("backup", "prod", backup, "--recipient", str(identity.to_public()), *only).code == 0
-    migrate = ("migrate", "prod", "--to", "azure", *only, "--apply")
-    return {
-        "put": ("put", "prod", "github", "--store", "azure", "--from-file", str(plain), "--apply"),
-        "restore": ("restore", "prod", backup, "--identity", str(key), "--to", "azure", "--apply"),
-        "migrate": migrate,
-        "undo": ("migrate", "prod", "--undo", "RUN", "--apply"),
-    }
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -84,12 +64,7 @@ def unaccounted(world: World, audit: Path, known: dict[str, list[str]]) -> list[
 def test_killed_around_any_line_of_the_audit_file_no_version_is_without_a_name(
     world: World, commands: dict[str, tuple[str, ...]], tmp_path: Path, command: str, turn: int, how: str
 ) -> None:
-    argv, audit, names = commands[command], tmp_path / "audit.jsonl", ("agents-github", "github-app-key")
-    if command == "undo":
-        for name in names:
-            world.azure.seed(name, '{"GITHUB_TOKEN": "old"}')
-        assert world.run(*commands["migrate"], "--on-conflict", "overwrite").code == 0
-        argv = tuple(world.journals()[0].stem if word == "RUN" else word for word in argv)
+    argv, audit = ready(world, commands, command), tmp_path / "audit.jsonl"
     known = world.azure_versions()
     program = DYING.replace("TURN", str(turn)).replace("HOW", repr(how))
     died = world.process(program, *argv, "--audit", str(audit))
@@ -104,7 +79,7 @@ def test_killed_around_any_line_of_the_audit_file_no_version_is_without_a_name(
     assert again.code == 0, again.out + again.err
     assert unaccounted(world, audit, known) == []
     count = 3 if command == "undo" else 1
-    assert {name: len(versions) for name, versions in world.azure_versions().items()} == dict.fromkeys(names, count)
+    assert {name: len(versions) for name, versions in world.azure_versions().items()} == dict.fromkeys(NAMES, count)
     assert not any(value in audit.read_text("utf-8") for value in VALUES.values())
 
 
