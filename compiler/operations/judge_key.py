@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compiler.stores.secret import Comparer, Secret
 
 # Ways in which a source does not hold a value, as opposed to not saying whether it does.
-_NOT_HELD = (DisabledError, NotFoundError, SoftDeletedError, VersionGoneError)
+_NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
 _ADD = "add it to the source, or choose a variant without it"
 
 
@@ -39,6 +39,9 @@ class Verdict:
 
 def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool) -> Verdict | None:
     """The value to move as an update, why there is none, or nothing for a key that need not be there and is not."""
+    if isinstance(reading, DisabledError) and not in_use:
+        # Somebody turned off what nobody reads.
+        return None
     if isinstance(reading, StoreError):
         if not isinstance(reading, _NOT_HELD):
             return Verdict(Kind.REFUSE, f"the source cannot be read: {reading.reason}", reading.remedy)

@@ -24,9 +24,8 @@ def remote(value: Secret | None = None, whole: str | None = None, *, is_object: 
 
 @pytest.mark.parametrize(
     "reading",
-    [refusal(errors.NotFoundError), refusal(errors.SoftDeletedError), refusal(errors.DisabledError), remote(),
-     remote(is_object=False)],
-)  # fmt: skip
+    [refusal(errors.NotFoundError), refusal(errors.SoftDeletedError), remote(), remote(is_object=False)],
+)
 def test_a_value_that_the_source_does_not_hold_is_missing_only_where_it_is_in_use(
     reading: RemoteSecret | errors.StoreError,
 ) -> None:
@@ -48,6 +47,13 @@ def test_a_source_that_cannot_be_read_is_refused_whether_the_key_is_used_or_not(
     verdict = judge_source(refusal(errors.UnavailableError), PROPERTY, Options(), in_use=in_use)
     assert verdict is not None
     assert (verdict.kind, verdict.remedy) == (Kind.REFUSE, "the remedy")
+
+
+def test_a_disabled_source_is_refused_with_the_way_to_enable_it_where_the_key_is_used() -> None:
+    verdict = judge_source(refusal(errors.DisabledError), PROPERTY, Options(), in_use=True)
+    assert verdict is not None
+    assert (verdict.kind, verdict.remedy) == (Kind.REFUSE, "the remedy")
+    assert judge_source(refusal(errors.DisabledError), PROPERTY, Options(), in_use=False) is None
 
 
 def test_an_empty_value_is_refused_where_it_is_used_and_no_value_elsewhere() -> None:
