@@ -1,0 +1,51 @@
+"""A project whose stores hold what each command needs, and a command line for each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from pyrage import x25519  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.proofs.conftest import World
+
+NAMES = ("agents-github", "github-app-key")
+VALUES = {"GITHUB_TOKEN": "token-1", "GITHUB_APP_KEY": "pem"}
+
+
+@pytest.fixture
+def commands(world: World, tmp_path: Path) -> dict[str, tuple[str, ...]]:
+    """A command line for each command; those that write write the same two remote secrets of the Key Vault."""
+    identity, key, plain = x25519.Identity.generate(), tmp_path / "key", tmp_path / "values.json"
+    for path, text in ((key, str(identity)), (plain, json.dumps(VALUES))):
+        path.write_text(text, "utf-8")
+        path.chmod(0o600)
+    world.fill()
+    world.put("agents/github", VALUES)
+    backup, only, recipient = str(tmp_path / "prod.age"), ("--only", "github"), str(identity.to_public())
+    assert world.run("backup", "prod", backup, "--recipient", recipient, *only).code == 0
+    return {
+        "put": ("put", "prod", "github", "--store", "azure", "--from-file", str(plain), "--apply"),
+        "restore": ("restore", "prod", backup, "--identity", str(key), "--to", "azure", "--apply"),
+        "migrate": ("migrate", "prod", "--to", "azure", *only, "--apply"),
+        "undo": ("migrate", "prod", "--undo", "RUN", "--apply"),
+        "verify": ("verify", "prod", "github"),
+        "backup": ("backup", "prod", str(tmp_path / "again.age"), "--recipient", recipient, "--replace"),
+    }
+
+
+def ready(world: World, commands: dict[str, tuple[str, ...]], command: str) -> tuple[str, ...]:
+    """The command line, once the Key Vault and the run files are as the command finds them for the first time."""
+    world.azure.server.state._secrets.clear()
+    for journal in world.journals():
+        journal.unlink()
+    if command != "undo":
+        return commands[command]
+    for name in NAMES:
+        world.azure.seed(name, '{"GITHUB_TOKEN": "old"}')
+    assert world.run(*commands["migrate"], "--on-conflict", "overwrite").code == 0
+    return tuple(world.journals()[0].stem if word == "RUN" else word for word in commands["undo"])
