@@ -19,7 +19,7 @@ from compiler.operations.apply_migration import apply_migration
 from compiler.operations.journal import Journal, find_run, find_unfinished, identity_of, new_id
 from compiler.operations.live import LiveStores, address_of
 from compiler.operations.migration import OnConflict, Options
-from compiler.operations.migration_routes import store_named
+from compiler.operations.migration_routes import routes_of, store_named
 from compiler.operations.plan_migration import plan_migration
 from compiler.operations.run_lock import RunLock
 from compiler.render.migration import blocked_reason, plan_end, plan_lines, report
@@ -83,7 +83,10 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         with refusals(), LiveStores(os.environ) as stores:
             if arguments.undo is not None:
                 return undo(arguments, invocation, environment, stores)
-            return _Migrate(arguments, invocation, environment, stores).run()
+            migration = _Migrate(arguments, invocation, environment, stores)
+            # From here on the routes are enough; a large environment is more than all that is still to come.
+            del environment
+            return migration.run()
 
 
 class _Migrate:
@@ -94,13 +97,12 @@ class _Migrate:
     ) -> None:
         self._arguments = arguments
         self._root = invocation.root
-        self._environment = environment
         self._stores = stores
         self._output = RunOutput(arguments, invocation)
-        self._to = store_named(environment, arguments.to)
-        self._source = store_named(environment, arguments.source) if arguments.source is not None else None
-        if self._source is self._to:
-            raise UsageError(f'--from and --to both name the store "{self._to.id}"', "name another one with --from")
+        to = store_named(environment, arguments.to)
+        source = store_named(environment, arguments.source) if arguments.source is not None else None
+        if source is to:
+            raise UsageError(f'--from and --to both name the store "{to.id}"', "name another one with --from")
         self._options = Options(
             tuple(arguments.only),
             arguments.all_properties,
@@ -108,6 +110,8 @@ class _Migrate:
             arguments.recover,
             arguments.stringify,
         )
+        self._routes = routes_of(environment, to, source, arguments.only)
+        self._identity = _identity(environment.name, to, source, self._options)
 
     def run(self) -> int:
         if self._arguments.apply:
@@ -117,13 +121,12 @@ class _Migrate:
         return self._show_plan(plan, code, plan_end(plan, continue_on_error=self._arguments.continue_on_error))
 
     def _planned(self, unfinished: Run | None) -> Plan:
-        return plan_migration(self._environment, self._to, self._source, self._stores, self._options, run=unfinished)
+        return plan_migration(self._routes, self._stores, self._options, run=unfinished)
 
     def _run_locked(self) -> int:
-        identity = _identity(self._environment, self._to, self._source, self._options)
         run_id = new_id()
         with RunLock(self._root, f"run {run_id}") as lock:
-            unfinished = find_unfinished(self._root, identity)
+            unfinished = find_unfinished(self._root, self._identity)
             if unfinished is not None:
                 run_id = unfinished.id
                 lock.rename(f"run {run_id}")
@@ -137,20 +140,18 @@ class _Migrate:
                 code = OK if plan.is_clean else FOUND
                 return self._show_plan(plan, code, "nothing was written: there is nothing left to write")
             with interruption(GOES_ON):
-                return self._apply(plan, self._stores.open(self._to), run_id, identity, is_new=unfinished is None)
+                return self._apply(plan, self._stores.open(self._routes.to), run_id, is_new=unfinished is None)
 
-    def _apply(
-        self, plan: Plan, destination: SecretWriter, run_id: str, identity: dict[str, Any], *, is_new: bool
-    ) -> int:
+    def _apply(self, plan: Plan, destination: SecretWriter, run_id: str, *, is_new: bool) -> int:
         def journal() -> Journal:
             if is_new:
-                return Journal.begin(self._root, run_id, plan, identity)
+                return Journal.begin(self._root, run_id, plan, self._identity)
             return Journal(find_run(self._root, run_id).path, new=False)
 
         self._output.lines(plan_lines(plan, colour=self._output.may_colour))
         with ExitStack() as stack:
             stop = stack.enter_context(stoppable())
-            notes = notes_of(stack, journal, self._environment.name, destination, self._arguments.audit)
+            notes = notes_of(stack, journal, plan.environment, destination, self._arguments.audit)
             with self._output.progress(len(plan.writes), plan.destination) as tell:
                 outcome = apply_migration(
                     plan,
@@ -171,7 +172,7 @@ class _Migrate:
         return code
 
 
-def _identity(environment: Environment, to: Store, source: Store | None, options: Options) -> dict[str, Any]:
+def _identity(environment: str, to: Store, source: Store | None, options: Options) -> dict[str, Any]:
     return identity_of(
         {
             "only": sorted(options.only),
@@ -180,7 +181,7 @@ def _identity(environment: Environment, to: Store, source: Store | None, options
             "recover": options.recover,
             "stringify": options.stringify,
         },
-        environment.name,
+        environment,
         address_of(to, os.environ).absolute,
         source.id if source is not None else None,
     )

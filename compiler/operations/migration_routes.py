@@ -38,8 +38,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """`mains` are each secret's own remote names in its source and in the destination, for its other properties."""
+    """`mains` are each secret's own remote names in its source and in the destination, for its other properties.
 
+    They hold no part of the environment but its stores, so that a large one need not stay in memory for them.
+    """
+
+    environment: str
+    to: Store
     keys: tuple[Route, ...]
     mains: tuple[tuple[str, Store, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
@@ -87,7 +92,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         ]
         if own is not None and theirs is not None:
             mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))
-    return Routes(tuple(keys), tuple(mains), tuple(skipped))
+    return Routes(environment.name, to, tuple(keys), tuple(mains), tuple(skipped))
 
 
 def _remote(secret: Secret, store: Store) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.place import Place
 from compiler.operations.judge_key import Verdict, judge_destination, judge_source
 from compiler.operations.migration import Kind, Location, OnConflict, Options, Plan, Step
-from compiler.operations.migration_routes import Route, Routes, routes_of
+from compiler.operations.migration_routes import Route, Routes
 from compiler.operations.plan_writes import Judged, plan_writes
 from compiler.operations.read_many import read_many
 from compiler.operations.resume_migration import narrowed
@@ -19,7 +19,7 @@ from compiler.stores.secret import Comparer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from compiler.model.environment import Environment, Store
+    from compiler.model.environment import Store
     from compiler.operations.journal import Run
     from compiler.operations.live import LiveStores
     from compiler.operations.read_many import Reading
@@ -56,9 +56,7 @@ class _Context:
 
 
 def plan_migration(
-    environment: Environment,
-    to: Store,
-    source: Store | None,
+    routes: Routes,
     stores: LiveStores,
     options: Options,
     *,
@@ -67,9 +65,9 @@ def plan_migration(
 ) -> Plan:
     """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.
 
-    Raises UnknownNameError, NoAddressError, and the StoreError of a store that cannot be used at all.
+    Raises NoAddressError, and the StoreError of a store that cannot be used at all.
     """
-    routes = routes_of(environment, to, source, options.only)
+    to = routes.to
     origins = {route.source_store.id: stores.open(route.source_store) for route in routes.keys}
     destination = stores.open(to)
     ends = _Ends(origins, destination, {})
@@ -82,7 +80,7 @@ def plan_migration(
     judged = [each for each in (_judged(route, ends, context) for route in chosen) if each is not None]
     steps, writes = plan_writes(judged, destination, ends.target)
     plan = Plan(
-        environment=environment.name,
+        environment=routes.environment,
         destination=to.id,
         destination_address=destination.address.absolute,
         sources={name: store.address.absolute for name, store in origins.items()},

@@ -8,6 +8,7 @@ import pytest
 from compiler.operations.journal import Entry, Run
 from compiler.operations.live import LiveStores
 from compiler.operations.migration import Adopted, Kind, OnConflict, Options, Plan
+from compiler.operations.migration_routes import routes_of
 from compiler.operations.plan_migration import plan_migration
 from compiler.stores.errors import Action, UnavailableError
 from tests.unit.operations.memory_store import MemoryStore
@@ -43,7 +44,8 @@ def ends() -> Ends:
 def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", **options: object) -> Plan:
     source = environment.stores["vault"] if to == "other" else None
     chosen = replace(Options(), **options)  # type: ignore[arg-type]
-    return plan_migration(environment, environment.stores[to], source, ends.live, chosen, run=run)
+    routes = routes_of(environment, environment.stores[to], source, chosen.only)
+    return plan_migration(routes, ends.live, chosen, run=run)
 
 
 def kinds(found: Plan) -> dict[str, Kind]:
@@ -84,10 +86,14 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     (step,) = plan(lone, ends).steps
     assert (step.kind, step.reason) == (Kind.REFUSE, 'the key has no place in "azure"')
     assert step.remedy == "write remote.azurekv in the catalogue"
-    back = plan_migration(lone, environment.stores["vault"], environment.stores["azure"], ends.live, Options())
+    back = plan_migration(
+        routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
+    )
     assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
     unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
-    nothing = plan_migration(unused, environment.stores["vault"], environment.stores["azure"], ends.live, Options())
+    nothing = plan_migration(
+        routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
+    )
     assert nothing.steps == ()
 
 
