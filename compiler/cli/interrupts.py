@@ -6,10 +6,13 @@ import os
 import signal
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from compiler.cli.exit_codes import INTERRUPTED
+from compiler.operations.interrupted import follows_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _STANDARD_ERROR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,7 +24,8 @@ GOES_ON: Final = "run the same command again: it compares first, and writes only
 def stoppable() -> Iterator[threading.Event]:
     """Set the event at the first signal, in place of an exception at whatever line runs; the second one raises.
 
-    Only the main thread gets signals: in another one the event is never set.
+    The third one ends the process where it stands, as a kill would, for whoever does not wait for a store either. Only
+    the main thread gets signals: in another one the event is never set.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -31,19 +35,35 @@ def stoppable() -> Iterator[threading.Event]:
 
     def first(_number: int, _frame: object) -> None:
         stop.set()
-        for number in _SIGNALS:
-            signal.signal(number, signal.default_int_handler)
-        # Not through `sys.stderr`: the signal may come in the middle of a write to it, which must not be entered twice.
-        with suppress(OSError):
-            os.write(_STANDARD_ERROR, b"\nstopping: what is under way is finished first\n")
+        _handle(second)
+        _say("\nstopping: what is under way is finished first\n")
 
-    for number in _SIGNALS:
-        signal.signal(number, first)
+    def second(_number: int, _frame: object) -> NoReturn:
+        _handle(_third)
+        raise KeyboardInterrupt
+
+    _handle(first)
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _third(_number: int, _frame: object) -> NoReturn:
+    _say(f"interrupted; {GOES_ON}\n")
+    os._exit(INTERRUPTED)
+
+
+def _handle(handler: Callable[[int, object], None]) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    # Not through `sys.stderr`: the signal may come in the middle of a write to it, which must not be entered twice.
+    with suppress(OSError):
+        os.write(_STANDARD_ERROR, line.encode())
 
 
 @contextmanager
@@ -53,6 +73,9 @@ def interruption(said: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         if interrupt.args:
+            raise
+    except Exception as error:
+        if not follows_interrupt(error):
             raise
     else:
         return

@@ -1,4 +1,4 @@
-"""SIGTERM in, KeyboardInterrupt out: what Ctrl-C leaves tidy, a service manager's stop leaves as tidy."""
+"""Ctrl-C and SIGTERM in, one KeyboardInterrupt out: a service manager's stop leaves all as tidy as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def orderly_termination() -> Iterator[None]:
-    """While the block runs, SIGTERM unwinds it as Ctrl-C does."""
+    """While the block runs, the first signal of either kind unwinds it; further ones do not interrupt the unwinding."""
     if threading.current_thread() is not threading.main_thread():
         # Signals are the main thread's.
         yield
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    # A second exception in the middle of the first one's clean-up would end as a complaint of whatever was cleaned up.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

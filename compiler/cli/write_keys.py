@@ -12,6 +12,7 @@ from compiler.cli.defect import describe
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
 from compiler.cli.interrupts import GOES_ON, stoppable
 from compiler.operations.audit import AuditLog
+from compiler.operations.interrupted import follows_interrupt
 from compiler.operations.journal import new_id
 from compiler.operations.write_keys import State, write_keys
 from compiler.render.changes import safe
@@ -49,11 +50,11 @@ def apply(
                 if stop.is_set() and len(outcomes) < wanted:
                     _tell_incomplete(outcomes, wanted)
                     return Applied(INTERRUPTED, run, tuple(outcomes), is_interrupted=True)
-        except KeyboardInterrupt:
-            # The second signal: what is under way may or may not be stored.
-            raise KeyboardInterrupt(_so_far(outcomes, wanted)) from None
-        except Exception as error:  # noqa: BLE001 - what is done is to be told, and how to go on
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - what is done is to be told, and how to go on
             sys.stdout.flush()
+            if follows_interrupt(error):
+                # The second signal: what is under way may or may not be stored.
+                raise KeyboardInterrupt(_so_far(outcomes, wanted)) from None
             sys.stderr.write(describe(error, is_debug=is_debug))
             _tell_incomplete(outcomes, wanted)
             return Applied(INCOMPLETE, run, tuple(outcomes))

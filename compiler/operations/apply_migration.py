@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from compiler.operations.audit import AuditError, IntentError
+from compiler.operations.interrupted import follows_interrupt
 from compiler.operations.migration import Outcome, Result, State
 from compiler.operations.move_remote import Mover, refusal
 from compiler.operations.run_notes import unnoted
@@ -51,12 +52,13 @@ def apply_migration(
                 result = future.result()
                 if result.state is not State.PENDING:
                     report(result)
-        except KeyboardInterrupt:
-            # Whoever asks a second time does not wait for reports; threads cannot be ended in the middle of a write.
-            interrupted = True
-            work.failed.set()
-        except Exception as error:  # noqa: BLE001 - a defect must not leave the run without an end
-            work.broke(error)
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - neither may leave the run without an end
+            if follows_interrupt(error):
+                # Whoever asks a second time does not wait for reports; threads cannot be ended in a write's middle.
+                interrupted = True
+                work.failed.set()
+            elif isinstance(error, Exception):
+                work.broke(error)
     results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
     outcome = Outcome(notes.journal.id, results, interrupted, work.defect)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.apply_migration import defective
 from compiler.operations.audit import AuditError
+from compiler.operations.interrupted import follows_interrupt
 from compiler.operations.migration import Outcome, Result, State
 from compiler.operations.read_many import read_many
 from compiler.operations.run_notes import unnoted
@@ -99,7 +100,10 @@ def apply_undo(
         try:
             results[step.name] = _undone(step, destination, notes)
             report(results[step.name])
-        except Exception as error:  # noqa: BLE001 - what is done is to be told, and that the rest can be
+        except Exception as error:
+            if follows_interrupt(error):
+                raise
+            # A defect: what is done is to be told, and that the rest can be.
             if results[step.name].state is State.PENDING:
                 results[step.name] = defective(step.name)
             defect = error

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import io
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from compiler.cli.interrupts import interruption, stoppable
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
@@ -77,3 +82,31 @@ def test_whatever_else_leaves_the_block_is_let_through() -> None:
         raise KeyError
     with interruption("said"):
         pass
+
+
+def test_the_complaint_of_a_lock_that_an_interrupt_broke_is_that_interrupt() -> None:
+    def broken() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    with pytest.raises(KeyboardInterrupt, match="said"), interruption("said"):
+        broken()
+
+
+def test_a_third_signal_ends_the_process_where_it_stands() -> None:
+    program = """
+import signal
+from compiler.cli.interrupts import stoppable
+with stoppable():
+    signal.raise_signal(signal.SIGINT)
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        signal.raise_signal(signal.SIGINT)
+    raise AssertionError
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1].startswith("interrupted; run the same command again")

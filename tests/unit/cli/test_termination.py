@@ -9,11 +9,28 @@ import pytest
 from compiler.cli.termination import orderly_termination
 
 
-def test_sigterm_unwinds_as_ctrl_c_does_and_is_given_back_afterwards() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_either_signal_unwinds_and_is_given_back_afterwards(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(KeyboardInterrupt), orderly_termination():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before
+        os.kill(os.getpid(), number)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_interrupt_the_clean_up(second: signal.Signals) -> None:
+    cleaned: list[bool] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            os.kill(os.getpid(), second)
+            cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt), orderly_termination():
+        work()
+    assert cleaned
 
 
 def test_another_thread_leaves_signals_alone() -> None:

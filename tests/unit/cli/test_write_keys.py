@@ -102,6 +102,13 @@ def test_a_second_ctrl_c_says_what_is_done_and_how_to_go_on(monkeypatch: pytest.
         apply(monkeypatch, State.WRITTEN, KeyboardInterrupt())
 
 
+def test_what_a_second_ctrl_c_breaks_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = RuntimeError("release unlocked lock")
+    broken.__context__ = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt, match="1 of 3 remote secrets are written"):
+        apply(monkeypatch, State.WRITTEN, broken)
+
+
 def test_a_defect_says_where_it_was_what_is_done_and_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -380,6 +380,19 @@ def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
     assert read_run(journal_path(tmp_path)).ended == "interrupted"
 
 
+def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    broken = RuntimeError("release unlocked lock")
+    broken.__context__ = KeyboardInterrupt()
+
+    def impatient(_result: Result) -> None:
+        raise broken
+
+    store = MemoryStore()
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), workers=1, report=impatient)
+    assert (outcome.interrupted, outcome.defect) == (True, None)
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
 def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
     write = write_of(store, "a", A="1")

@@ -164,6 +164,20 @@ def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
     assert "s3ntinel" not in str(outcome.results)
 
 
+def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path) -> None:
+    broken = RuntimeError("release unlocked lock")
+    broken.__context__ = KeyboardInterrupt()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            raise broken
+
+    store = two_versions()
+    store.before = before
+    with pytest.raises(RuntimeError):
+        undo(tmp_path, run_of(a=updated()), store)
+
+
 def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:
     store = MemoryStore()
     assert plan_undo(run_of(a=updated(after=None)), store) == ()
