@@ -43,7 +43,7 @@ class VaultWriting(VaultReading):
         before = base.properties if base is not None else {}
         written = self._put(name, {**before, **changes}, base)
         if attributes is not None and attributes.tags != (base.attributes.tags if base is not None else {}):
-            self._tag(name, attributes.tags)
+            self._tag(name, attributes.tags, written)
         return written
 
     def check_whole(
@@ -61,7 +61,7 @@ class VaultWriting(VaultReading):
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         written = self._put(earlier.name, earlier.properties, base)
         if earlier.attributes.tags != base.attributes.tags:
-            self._tag(earlier.name, earlier.attributes.tags)
+            self._tag(earlier.name, earlier.attributes.tags, written)
         return written
 
     def soft_delete(self, name: str, version: str) -> None:
@@ -162,14 +162,23 @@ class VaultWriting(VaultReading):
     def _same(self, one: Mapping[str, Secret], other: Mapping[str, Secret]) -> bool:
         return one.keys() == other.keys() and all(self._comparer.same(one[key], other[key]) for key in one)
 
-    def _tag(self, name: str, tags: Mapping[str, str]) -> None:
-        self._repeatable(
-            self._request(Action.WRITE, name, "metadata", "update"),
-            # None: hvac's default would take away the time after which its owner lets versions delete themselves.
-            lambda _: self._kv.update_metadata(
-                name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
-            ),
-        )
+    def _tag(self, name: str, tags: Mapping[str, str], written: Written) -> None:
+        try:
+            self._repeatable(
+                self._request(Action.WRITE, name, "metadata", "update"),
+                # None: hvac's default would take away the time after which its owner lets versions delete themselves.
+                lambda _: self._kv.update_metadata(
+                    name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
+                ),
+            )
+        except StoreError as error:
+            failure = error
+        else:
+            return
+        # Not that error: it would say of a version that is there that nothing was stored.
+        reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
+        remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
+        raise OutcomeUnknownError(self._place(name), Action.WRITE, reason, remedy)
 
     def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
         # Doing it twice is as doing it once, so it may be sent again like a read.

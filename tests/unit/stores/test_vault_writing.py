@@ -222,12 +222,16 @@ def test_tags_whose_reply_was_lost_are_sent_again(vault: ScriptedVault, store: V
     assert len(vault.bodies(METADATA)) == 2
 
 
-def test_tags_that_may_not_be_written_are_told_with_the_permission(vault: ScriptedVault, store: VaultStore) -> None:
+def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_version_that_is_stored(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
     vault.on("POST", DATA, stored(1))
     vault.on("POST", METADATA, denied())
-    with pytest.raises(ForbiddenError) as caught:
+    with pytest.raises(OutcomeUnknownError, match="version 1 is stored, and its tags are not: no policy") as caught:
         store.write("github", NEW, None, Attributes(tags={"a": "1"}))
-    assert caught.value.permission == f"update on {METADATA}"
+    # A refusal would say that nothing was stored.
+    assert caught.value.maybe_done
+    assert f'path "{METADATA}"' in caught.value.remedy
 
 
 @pytest.mark.parametrize(("read", "wanted"), [(None, "create"), (base(2), "update")])
