@@ -140,7 +140,8 @@ def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | No
     """About a store as a whole: once, at the line that describes it, with how many keys nothing is known of."""
     count = f"{len(asking)} key{'' if len(asking) == 1 else 's'} not looked at"
     if isinstance(failure, NoAddressError):
-        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span))
+        reason, _, remedy = str(failure).partition("; ")
+        return BY_ID["no-answer"].diagnostic(Finding(f"{reason}; {count}", store.node.key_span, help=remedy))
     said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
     return BY_ID[_rule_of(failure)].diagnostic(finding)

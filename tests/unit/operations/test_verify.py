@@ -222,7 +222,8 @@ def test_a_store_without_an_address_says_what_to_set() -> None:
     found, _ = run({}, asked(of=store(address=None)))
     (diagnostic,) = found.diagnostics
     assert diagnostic.rule == "no-answer"
-    assert diagnostic.message.endswith("or set AZURE_KEYVAULT_NAME; 1 key not looked at")
+    assert diagnostic.message.endswith("has no address; 1 key not looked at")
+    assert diagnostic.help == "write its vaultUrl, or set AZURE_KEYVAULT_NAME"
     assert not found.answered
 
 
