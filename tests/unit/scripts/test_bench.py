@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from scripts.bench_projects import generate, generate_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SECONDS = Budget("1,000 environments", "s", 2.0, 1.0)
 
@@ -50,6 +51,13 @@ def test_children_keep_their_bytecode_and_know_no_store(monkeypatch: pytest.Monk
     bench.run(("-c", "import os, sys; sys.exit(sys.dont_write_bytecode or 'AI_PLATFORM_SECRET_STORE' in os.environ)"))
 
 
+def test_what_is_measured_runs_with_the_users_packages_alone(tmp_path: Path) -> None:
+    python = bench.users_python(tmp_path / "venv")
+    bench.run(("-c", "import jsonschema, ruamel.yaml, yaml; yaml.CSafeLoader"), python)
+    find = "any(map(importlib.util.find_spec, ('pytest', 'hvac')))"
+    bench.run(("-c", f"import importlib.util, sys; sys.exit({find})"), python)
+
+
 def test_the_median_is_of_time_and_the_largest_of_memory() -> None:
     found = iter([Usage(9, 9), Usage(1, 10), Usage(3, 30), Usage(2, 20)])
     assert bench.median(lambda: next(found), 3) == Usage(2, 30)
@@ -68,7 +76,7 @@ def test_the_generated_projects_compile_without_a_word(tmp_path: Path) -> None:
 
 
 def test_bare_python_makes_the_same_secrets(tmp_path: Path) -> None:
-    bench.bare(generate(tmp_path / "one", 1), tmp_path / "out")()
+    bench.bare(Path(sys.executable), generate(tmp_path / "one", 1), tmp_path / "out")()
     text = (tmp_path / "out/e00000.yaml").read_text()
     assert text.count("kind: ExternalSecret\n") == 6
     assert "AZURE_OPENAI_API_KEY" in text
