@@ -94,6 +94,11 @@ def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
     if reply.status < HTTPStatus.MULTIPLE_CHOICES:
         reason = f"what answered is no Vault: status {reply.status} without JSON"
         return UnexpectedReplyError(place, action, reason, "look for a proxy or a wrong address")
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        # Vault has no such answer: a Key Vault has, and a proxy that wants a log-in.
+        return UnexpectedReplyError(
+            place, action, "what answered is no Vault: status 401", "look for a proxy or a wrong address"
+        )
     return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
 
 

@@ -48,6 +48,12 @@ def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error:
     assert '"a" in https://vault/secret' in str(error)
 
 
+def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
+    # A Key Vault's, or that of a proxy that wants a log-in.
+    error = of(401)
+    assert (error.code, error.reason) == ("unexpected-reply", "what answered is no Vault: status 401")
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
