@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.commands import Done
     from tests.proofs.conftest import World
 
+# A thread that reads for a command that was stopped is not waited for: its socket goes with the process.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 WRITES = ("put", "restore", "migrate", "undo")
 # Every way in which a command may say in one line what it leaves behind.
 LEFT = {
