@@ -182,14 +182,40 @@ def test_proof_10_a_namespace_or_log_in_mount_of_the_environment_that_leaves_its
 
 @pytest.mark.parametrize("provider", ["vault", "azurekv"])
 def test_proof_10_a_values_file_that_no_rule_has_judged_asks_no_server_either(watched: Watched, provider: str) -> None:
-    places = {"vault": {"server": watched.gateway.url, "path": "kv"}, "azurekv": {"vaultUrl": watched.world.azure.url}}
-    stores = {"it": {"name": "store", "provider": {provider: places[provider]}}}
+    token = {"tokenSecretRef": {"name": "vault-token", "key": "token", "namespace": "agents"}}
+    places: dict[str, dict[str, object]] = {
+        "vault": {"server": watched.gateway.url, "path": "kv", "version": "v2", "auth": token},
+        "azurekv": {
+            "vaultUrl": watched.world.azure.url,
+            "environmentType": "PublicCloud",
+            "authType": "ManagedIdentity",
+        },
+    }
+    store = {
+        "name": "store",
+        "syncWave": "-60",
+        "conditions": [{"namespaces": ["agents"]}],
+        "provider": {provider: places[provider]},
+    }
+    secret = {
+        "name": "agent-jira-secrets",
+        "namespace": "agents",
+        "storeRef": {"kind": "ClusterSecretStore", "name": "store"},
+        "refreshInterval": "1h0m0s",
+        "syncWave": "-49",
+        "fetch": "perKey",
+        "keys": ["TOKEN"],
+    }
     path = watched.world.root / "values.yaml"
     for name in NAMES:
-        secret = {"storeRef": {"kind": "ClusterSecretStore", "name": "store"}, "remoteKey": name, "keys": ["TOKEN"]}
-        path.write_text(json.dumps({"clusterSecretStores": stores, "externalSecrets": {"jira": secret}}), "utf-8")
+        values = {"clusterSecretStores": {"it": store}, "externalSecrets": {"jira": {**secret, "remoteKey": name}}}
+        path.write_text(json.dumps(values), "utf-8")
         done = watched.refuses("verify", "--values", str(path))
-        assert done.rules == ["control-character" if name == NUL else "invalid-reference"], done
+        # Of lines and control characters the schema of values files knows already.
+        expected = (
+            "control-character" if name == NUL else "invalid-reference" if name.isprintable() else "invalid-value"
+        )
+        assert done.rules == [expected], done
 
 
 @pytest.mark.usefixtures("unjudged")
