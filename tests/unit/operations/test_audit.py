@@ -5,6 +5,9 @@ import os
 import resource
 import stat
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
@@ -74,6 +77,32 @@ def write(log: AuditLog, *, then: BaseException | None = None, version: str | No
             line.written(version)
         if then is not None:
             raise then
+
+
+def test_threads_of_one_command_share_the_wait_for_the_disk_and_none_goes_on_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        time.sleep(0.01)
+        fsync(descriptor)
+        synced.append(size)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    path = tmp_path / "audit"
+    with AuditLog(path) as log, ThreadPoolExecutor(8) as pool:
+
+        def work(number: int) -> bool:
+            log.record(replace(ENTRY, version=f"v{number}"))
+            # Up to where the disk has it, the file holds this line.
+            return f'"v{number}"' in path.read_bytes()[: max(synced)].decode()
+
+        assert all(pool.map(work, range(40)))
+    assert len(lines(path)) == 40
+    assert len(synced) < 40
 
 
 def test_a_write_has_its_line_before_and_its_line_after(tmp_path: Path) -> None:
