@@ -156,13 +156,24 @@ class VaultConnection:
         with self._lock:
             if self._generation != generation:
                 return
-            before = self._token
+            if self._failure is None:
+                self._failure = self._replaced(expired)
+            if self._failure is not None:
+                raise self._failure
+
+    def _replaced(self, expired: ExpiredTokenError) -> StoreError | None:
+        """Log in once more; a failure is kept, as sixteen workers that try each for itself lock the caller out."""
+        before = self._token
+        try:
             token = self._retrier.read(self._log_in)
-            if before is not None and token.text.reveal() == before.text.reveal():
-                self._client.token = token.text.reveal()
-                raise expired
-            self._take(token)
-            self._look_up_self()
+        except StoreError as error:
+            return error.with_traceback(None)
+        if before is not None and token.text.reveal() == before.text.reveal():
+            self._client.token = token.text.reveal()
+            return expired
+        self._take(token)
+        self._look_up_self()
+        return None
 
     def _look_up_self(self) -> None:
         facts = self._questions.token_facts(Action.LOG_IN)
