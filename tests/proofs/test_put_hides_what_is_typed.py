@@ -83,7 +83,7 @@ def test_ctrl_c_at_a_prompt_writes_nothing(world: World) -> None:
     terminal.wait_for("JIRA_URL: ")
     terminal.type("\x03")
     assert terminal.end() == 130
-    assert terminal.shown.endswith("interrupted\r\n")
+    assert terminal.shown.endswith("interrupted; nothing was written\r\n")
     assert "s3ntinel" not in terminal.shown
     world.put("agents/jira", {"x": "y"})
     assert world.vault_versions("agents/jira") == 1
