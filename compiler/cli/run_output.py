@@ -61,6 +61,9 @@ class RunOutput:
         if outcome.defect is not None:
             sys.stdout.flush()
             sys.stderr.write(describe(outcome.defect, is_debug=self._is_debug))
+        if outcome.unnoted:
+            sys.stdout.flush()
+            sys.stderr.write(f"error: the run's end is not noted: {outcome.unnoted}\n")
         done = outcome.count(*_FINE)
         self.lines(result_line(store, result) for result in outcome.results if result.state not in _FINE)
         self.lines([f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"])

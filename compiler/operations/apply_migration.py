@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.audit import AuditError, IntentError
@@ -62,7 +63,11 @@ def apply_migration(
     results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
     outcome = Outcome(notes.journal.id, results, interrupted, work.defect)
-    notes.journal.end(_end(outcome))
+    try:
+        notes.journal.end(_end(outcome))
+    except OSError as error:
+        # A run without an end can go on: what is done is told all the same.
+        return replace(outcome, unnoted=unnoted("", error).reason)
     return outcome
 
 

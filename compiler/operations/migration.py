@@ -162,12 +162,16 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a run or an undo. `defect` is an error of this program that ended it before its end."""
+    """What became of a run or an undo.
+
+    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks that end.
+    """
 
     run: str
     results: tuple[Result, ...]
     interrupted: bool = False
     defect: Exception | None = None
+    unnoted: str = ""
 
     def count(self, *states: State) -> int:
         return sum(result.state in states for result in self.results)
@@ -175,7 +179,8 @@ class Outcome:
     @property
     def is_incomplete(self) -> bool:
         """Whether running the same command again can do more."""
-        return self.interrupted or self.defect is not None or self.count(State.FAILED, State.PENDING) > 0
+        is_cut_short = self.interrupted or self.defect is not None or bool(self.unnoted)
+        return is_cut_short or self.count(State.FAILED, State.PENDING) > 0
 
     @property
     def has_differences(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -42,7 +43,8 @@ class LineFile:
             written = os.write(self._file, b"\n" + data if self._needs_newline else data)
             self._needs_newline = written < len(data)
             if self._needs_newline:
-                raise OSError("the line could not be written whole; is the disk full?")
+                # What the next write would be answered, as nothing else cuts one short.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._written += 1
             mine = self._written
         if wait:

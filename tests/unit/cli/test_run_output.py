@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +38,7 @@ def outcome(*states: State, interrupted: bool = False, defect: Exception | None 
         (outcome(State.CONFLICT, State.FAILED), True, 4),
         (outcome(State.PENDING), True, 4),
         (outcome(State.DONE, defect=KeyError()), True, 4),
+        (replace(outcome(State.DONE), unnoted="the disk is full"), True, 4),
         (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
     ],
 )
@@ -53,6 +55,13 @@ def test_what_is_not_done_is_told_by_name_and_how_to_go_on(capsys: pytest.Captur
     ]
     output().outcome(outcome(State.PENDING, interrupted=True), "azure")
     assert capsys.readouterr().out.endswith("interrupted; run the same command again to go on from here\n")
+
+
+def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    output().outcome(replace(outcome(State.DONE), unnoted="the journal cannot be written: full"), "azure")
+    shown = capsys.readouterr()
+    assert shown.err == "error: the run's end is not noted: the journal cannot be written: full\n"
+    assert shown.out.endswith("incomplete; run the same command again to go on from here\n")
 
 
 def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,6 +242,20 @@ def test_what_cannot_be_noted_before_the_write_is_not_written(
     assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
 
 
+def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "end", full)
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
+    assert outcome.unnoted == "the journal cannot be written: No space left on device"
+    assert read_run(journal_path(tmp_path)).is_resumable
+
+
 @pytest.mark.parametrize(("turn", "stored"), [(0, False), (1, True)])
 def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     tmp_path: Path,

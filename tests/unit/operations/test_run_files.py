@@ -52,7 +52,7 @@ def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
 ) -> None:
     file, write = LineFile(tmp_path / "run", new=True), os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match="No space left"):
         file.append({"lost": 1})
     monkeypatch.setattr(os, "write", write)
     file.append({"kept": 1})
