@@ -133,11 +133,20 @@ class VaultConnection:
     def _log_in(self) -> Token:
         place = Place(self._address.absolute)
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
+        statuses: list[int] = []
+
+        def send(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+            try:
+                return self._login.log_in(client)
+            except Refusal as refusal:
+                statuses.append(refusal.reply.status)
+                raise
+
         try:
-            return self._attempt(request, self._login.log_in)
+            return self._attempt(request, send)
         except StoreError as error:
             refused = error
-        if isinstance(refused, UnauthenticatedError) or refused.retryable or refused.code not in _LOG_IN_REFUSALS:
+        if refused.code not in _LOG_IN_REFUSALS or not _REFUSING.issuperset(statuses or [0]):
             raise refused
         raise UnauthenticatedError(
             place,
@@ -206,5 +215,7 @@ def _renewed(client: Any) -> tuple[float, bool]:  # noqa: ANN401 - hvac has no t
     return float(auth["lease_duration"]), bool(auth["renewable"])
 
 
-# What a server answers to wrong credentials differs by method: 400, 403, and 404 for a method that is not mounted.
+# What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or
+# none. Whatever comes with another status is no Vault's refusal.
+_REFUSING: Final = frozenset({400, 403, 404, 405})
 _LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", "not-found", WrongMountError.code})

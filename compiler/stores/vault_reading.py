@@ -43,8 +43,12 @@ class VaultReading:
 
     def read_version(self, name: str, version: str) -> RemoteSecret:
         request = self._request(Action.READ, name, "data", "read")
+        # Vault takes 0 for the newest one.
+        number = int(version) if version.isdecimal() else 0
         try:
-            return self._parsed(request, remote_secret, lambda _: self._read(name, int(version)))
+            if number:
+                return self._parsed(request, remote_secret, lambda _: self._read(name, number))
+            reason = f'"{version}" is no number of a version'
         except NotFoundError:
             reason = f"version {version} is evicted or was never there"
         except SoftDeletedError:

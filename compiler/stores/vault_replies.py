@@ -167,6 +167,9 @@ def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
 
 def malformed(place: Place, action: Action) -> StoreError:
     """Return the error of a JSON object that lacks what the API promises."""
+    if action is Action.LOG_IN:
+        reason = "what answered is no Vault: a success without a Vault's fields"
+        return UnexpectedReplyError(place, action, reason, "look for a proxy or a wrong address")
     return UnexpectedReplyError(
         place,
         action,

@@ -164,7 +164,7 @@ def test_trouble_at_the_first_contact_that_passes_is_waited_for(vault: ScriptedV
     assert vault.open().read("github").version == "1"
 
 
-@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
 def test_a_refused_log_in_names_its_method_and_shows_nothing_of_the_answer(vault: ScriptedVault, status: int) -> None:
     vault.on("POST", LOGIN, refused(status, f"invalid secret id {SENTINEL}"))
     error = failure(vault.open(ROLE))
@@ -190,6 +190,18 @@ def test_a_log_in_that_a_server_in_trouble_did_not_take_is_no_matter_of_credenti
 ) -> None:
     vault.on("POST", LOGIN, answer)
     assert type(failure(vault.open(ROLE))) is kind
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200), Answer(200, ["x"]), Answer(200, {"ok": True}), Answer(401, {}), Answer(204)]
+)
+def test_a_log_in_that_something_else_answers_is_told_to_be_no_vaults(vault: ScriptedVault, answer: Answer) -> None:
+    vault.on("POST", LOGIN, answer)
+    error = failure(vault.open(ROLE))
+    assert type(error) is UnexpectedReplyError
+    assert error.reason.startswith("what answered is no Vault: ")
+    assert (error.action, error.remedy) == (Action.LOG_IN, "look for a proxy or a wrong address")
+    assert error.__context__ is None
 
 
 def test_a_token_that_ran_out_is_replaced_and_the_request_sent_again_with_the_new_one(vault: ScriptedVault) -> None:

@@ -98,6 +98,17 @@ def test_an_earlier_version_is_asked_for_by_its_number(vault: ScriptedVault, sto
     assert vault.asked[-1].query == {"version": "3"}
 
 
+@pytest.mark.parametrize("number", ["0", "00", "", "-1", "newest"])
+def test_no_version_that_vault_would_take_for_the_newest_is_asked_for(
+    vault: ScriptedVault, store: VaultStore, number: str
+) -> None:
+    vault.on("GET", READ, version(3, TOKEN="x"))
+    with pytest.raises(VersionGoneError) as caught:
+        store.read_version("github", number)
+    assert (caught.value.version, caught.value.reason) == (number, f'"{number}" is no number of a version')
+    assert vault.paths("GET", READ) == []
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
