@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import PROVIDERS
+from compiler.operations.second_reading import second_reading
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.emit import quote, read_values
@@ -134,18 +135,26 @@ def _new_diagnostics(old: Document, new_text: str) -> tuple[Diagnostic, ...]:
     document, found = load_text(old.source.path, new_text)
     if document is None:
         return found
-    # The proof of the text: all that was there means what it meant, and one secret more is there.
-    after, before = document.root.plain_data(), old.root.plain_data()
-    secrets = after.get("secrets") if isinstance(after, dict) else None
-    if not isinstance(secrets, dict) or not isinstance(before, dict) or not secrets:
-        raise NoPlaceError(*_UNSAFE)
-    secrets.pop(next(reversed(secrets)))
-    if after != {**before, "secrets": before.get("secrets", {})}:
+    # The proof of the text: to either reader all that was there means what it meant, and one secret more is there.
+    added = _added(old.root.plain_data(), document.root.plain_data())
+    if added is None or added != _added(second_reading(old.source.text), second_reading(new_text)):
         raise NoPlaceError(*_UNSAFE)
     document, found = validate(document, "catalogue")
     known = {(each.rule, each.message) for each in Checker().catalogue(catalogue_of(old))}
     judged = Checker().catalogue(catalogue_of(document))
     return (*found, *(each for each in judged if (each.rule, each.message) not in known))
+
+
+def _added(before: object, after: object) -> tuple[str, object] | None:
+    """The last secret of `after` with its id, where all else is as `before` has it."""
+    secrets = after.get("secrets") if isinstance(after, dict) else None
+    if not isinstance(secrets, dict) or not isinstance(after, dict) or not secrets:
+        return None
+    # A catalogue of comments alone is an empty mapping to one reader and nothing to the other.
+    old = before if isinstance(before, dict) else {}
+    kept = dict(secrets)
+    last = kept.popitem()
+    return last if {**after, "secrets": kept} == {**old, "secrets": old.get("secrets") or {}} else None
 
 
 def _scalar(text: str) -> str:

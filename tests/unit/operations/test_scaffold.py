@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.operations import scaffold
 from compiler.operations.scaffold import NoPlaceError, environment_text, new_secret, with_secret
 from compiler.stages.load import load_text
 
@@ -73,6 +74,17 @@ def test_a_form_without_lines_is_refused(text: str) -> None:
     with pytest.raises(NoPlaceError) as caught:
         with_secret(_document(text), new_secret("b", None, None, {}, ()))
     assert caught.value.help
+
+
+@pytest.mark.parametrize("reading", [None, {"secrets": {}}, {"secrets": {"b": {}}}, {"secrets": []}])
+def test_an_edit_that_another_reader_takes_for_something_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, reading: object
+) -> None:
+    document = _document(SHAPES["last"])
+    with_secret(document, new_secret("b", None, None, {}, ()))
+    monkeypatch.setattr(scaffold, "second_reading", lambda text: None if text == document.source.text else reading)
+    with pytest.raises(NoPlaceError):
+        with_secret(document, new_secret("b", None, None, {}, ()))
 
 
 def test_what_is_not_said_follows_the_contract() -> None:
