@@ -122,7 +122,7 @@ def _conflict(answer: Answer, place: Place, action: Action) -> StoreError:
 
 def soft_deleted(place: Place, action: Action, version: str | None = None) -> SoftDeletedError:
     """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
-    remedy = "recover it (`--recover`, or `az keyvault secret recover`)"
+    remedy = "recover it (`az keyvault secret recover`, or `migrate --recover`)"
     return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)
 
 

@@ -99,7 +99,7 @@ class VaultWriting(VaultReading):
             state = self.describe(name)
         if state.state is State.SOFT_DELETED:
             reason = f"its version {state.version} is deleted"
-            remedy = "recover it (bao kv undelete, or --recover), then plan again"
+            remedy = "recover it (`bao kv undelete`, or `migrate --recover`), then plan again"
             raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
         if state.state is State.DESTROYED and base is None and state.version is not None:
             # Nothing is there to be lost; only the numbering goes on.

@@ -294,9 +294,9 @@ def test_proof_12_properties_that_the_plan_does_not_name_survive_byte_for_byte()
 def test_proof_14_a_soft_deleted_target_is_refused_with_the_command_to_use() -> None:
     with virtual() as (vault, store, _clock):
         version = vault.seed_deleted("github", '{"TOKEN": "old"}')
-        with pytest.raises(SoftDeletedError, match="--recover") as reading:
+        with pytest.raises(SoftDeletedError, match="`az keyvault secret recover`, or `migrate --recover`") as reading:
             store.read("github")
-        with pytest.raises(SoftDeletedError, match="--recover"):
+        with pytest.raises(SoftDeletedError, match="`az keyvault secret recover`, or `migrate --recover`"):
             store.write("github", {"TOKEN": Secret("new")}, None)
         assert reading.value.version == version
         assert store.describe("github").state is State.SOFT_DELETED

@@ -76,7 +76,7 @@ def test_proof_14_a_soft_deleted_name_is_refused_with_the_command_to_use(world: 
     world.azure.seed_deleted("agents-jira", '{"JIRA_TOKEN": "old"}')
     report = world.report("--apply")
     assert steps(report)["JIRA_TOKEN"]["kind"] == "refuse"
-    assert "--recover" in steps(report)["JIRA_TOKEN"]["remedy"]
+    assert "migrate --recover" in steps(report)["JIRA_TOKEN"]["remedy"]
     assert report["exitCode"] == 1
     assert len(world.azure.versions("agents-jira")) == 1
     assert world.azure.versions("agents-github") == []

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.stores.azure_key_vault_errors import Answer, error_of
+from compiler.stores.azure_key_vault_errors import Answer, error_of, soft_deleted
 from compiler.stores.errors import Action, ForbiddenError, Place, ThrottledError
 
 PLACE = Place("https://v.vault.azure.net", "github")
@@ -67,3 +67,9 @@ def test_a_code_that_is_no_word_is_not_shown(code: str) -> None:
         error = error_of(Answer(status, code, code, is_key_vaults=True), PLACE, Action.READ)
         assert code not in str(error)
         assert '"unknown"' in str(error)
+
+
+def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
+    # What verify, put and restore report too, which have no such option of their own.
+    error = soft_deleted(PLACE, Action.READ, "v1")
+    assert (error.version, error.remedy) == ("v1", "recover it (`az keyvault secret recover`, or `migrate --recover`)")

@@ -48,6 +48,11 @@ def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error:
     assert '"a" in https://vault/secret' in str(error)
 
 
+def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
+    # What verify, put and restore report too, which have no such option of their own.
+    assert of(404, version=3).remedy == "recover it (`bao kv undelete`, or `migrate --recover`)"
+
+
 def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
     # A Key Vault's, or that of a proxy that wants a log-in.
     error = of(401)
