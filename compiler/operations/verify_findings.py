@@ -50,17 +50,22 @@ _RULES: tuple[tuple[type[StoreError], str], ...] = (
 _VALUE_RULES = (
     (Trait.NOT_A_STRING, "not-a-string"),
     (Trait.EMPTY, "blank-value"),
+    (Trait.NUL, "invalid-character"),
+    (Trait.LONE_SURROGATE, "invalid-character"),
     (Trait.PLACEHOLDER, "placeholder-value"),
     (Trait.SPACE_AT_END, "surrounding-white-space"),
 )
 _VALUE_MESSAGES = {
-    "not-a-string": "is no text but a JSON {kind}",
-    "blank-value": "is empty",
-    "placeholder-value": "is still a placeholder",
-    "surrounding-white-space": "begins or ends with white space",
+    Trait.NOT_A_STRING: "is no text but a JSON {kind}",
+    Trait.EMPTY: "is empty",
+    Trait.NUL: "holds a NUL character, which no environment variable can",
+    Trait.LONE_SURROGATE: "is no valid Unicode text: it holds half of a surrogate pair",
+    Trait.PLACEHOLDER: "is still a placeholder",
+    Trait.SPACE_AT_END: "begins or ends with white space",
 }
 _VALUE_HELP = {
     "not-a-string": "store it as a JSON string",
+    "invalid-character": "set the value that is meant, Base64 where it is no text",
     "blank-value": "set it, or leave the key out with `use:`",
     "placeholder-value": "set the real value",
     "surrounding-white-space": "store it again without, unless it belongs there",
@@ -99,7 +104,7 @@ def value_findings(reference: Reference, value: Secret | Absence) -> Iterator[Ke
         found = traits(value)
         for trait, rule in _VALUE_RULES:
             if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
-                message = _VALUE_MESSAGES[rule].format(kind=value.kind.value)
+                message = _VALUE_MESSAGES[trait].format(kind=value.kind.value)
                 yield KeyFinding(rule, message, _VALUE_HELP[rule])
 
 

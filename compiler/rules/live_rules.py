@@ -90,6 +90,14 @@ A program that starts with an empty token fails later, and further away from the
     {"GITHUB_PERSONAL_ACCESS_TOKEN": ""}
 
 Set the value, or leave the key out with `use:`.""",
+    "invalid-character": """The value holds a NUL character, or half of a surrogate pair, which is no character at all.
+
+No environment variable can hold a NUL, so that a container with this one does not start. In place of the half pair the
+cluster gets U+FFFD, which is another value. `put`, `migrate` and `restore` write neither.
+
+    {"PASSWORD": "pass\\u0000word", "NAME": "\\ud83d"}
+
+Set the value that is meant; Base64 where it is no text, with a program that decodes it.""",
     "placeholder-value": """The value is what somebody wrote for the time being.
 
 Such words count: changeme, TODO, TBD, placeholder, `<...>`, `${...}`, xxx, `your-...`.

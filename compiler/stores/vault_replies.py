@@ -136,7 +136,11 @@ def _missing(reply: Reply, place: Place, action: Action) -> StoreError:
             place, action, f"version {version} is destroyed for good", "write a new version", version
         )
     return SoftDeletedError(
-        place, action, f"its version {version} is deleted", "recover it (`bao kv undelete`, or `migrate --recover`)", version
+        place,
+        action,
+        f"its version {version} is deleted",
+        "recover it (`bao kv undelete`, or `migrate --recover`)",
+        version,
     )
 
 

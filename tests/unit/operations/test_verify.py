@@ -124,6 +124,8 @@ def test_a_sound_key_is_not_mentioned() -> None:
         ('"<token>"', "placeholder-value"),
         ('"TODO"', "placeholder-value"),
         (f'"{SENTINEL}\\n"', "surrounding-white-space"),
+        (f'"{SENTINEL}\\u0000"', "invalid-character"),
+        (f'"{SENTINEL}\\ud83d"', "invalid-character"),
         ("4711", "not-a-string"),
         ("null", "not-a-string"),
         ('{"a": 1}', "not-a-string"),
