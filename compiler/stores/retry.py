@@ -81,14 +81,19 @@ class Retrier:
                 if (stored := settle()) is not None:
                     return stored
                 wait = 0.0
-            if not failure.retryable or self.clock.now() + wait > self._end(began, failed):
+            left = self._end(began, failed) - self.clock.now()
+            if not failure.retryable or left <= 0:
                 raise self._given_up(failure)
             attempt += 1
             if isinstance(failure, ThrottledError):
+                if wait > left:
+                    # Earlier than it asks for, the store is not asked again.
+                    raise failure
                 # The vault's quota is everyone's: all workers wait, not this one alone.
                 self.limiter.pause(wait)
             else:
-                self.clock.sleep(wait)
+                # The last attempt is at the very end, however the waits before it fell.
+                self.clock.sleep(min(wait, left))
 
     def _heard(self, failure: StoreError) -> None:
         if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
