@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from compiler.operations.backup_format import Backup, KeyName
-from compiler.operations.key_places import key_places
+from compiler.operations.key_places import catalogue_places, key_places
 from compiler.operations.read_many import read_many
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.traits import UNWRITABLE, Trait, traits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.place import Place
@@ -75,7 +75,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
             values[each.name] = found
     time = datetime.now(UTC).isoformat(timespec="seconds")
     backup = Backup(environment.name, time, values, tuple(each.name for each in lacking))
-    return Gathered(backup, tuple(lacking), _left_out(asked, readings))
+    return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
 
 
 def _asked(secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
@@ -103,8 +103,18 @@ def _value(asked: _Asked, reading: Reading | None) -> Value | Lacking | None:
     return value
 
 
-def _left_out(asked: Sequence[_Asked], readings: dict[tuple[int, str], Reading]) -> tuple[tuple[str, str], ...]:
-    named = {(id(each.reader), each.place.remote_key, each.place.property) for each in asked if each.place is not None}
+def _known(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> frozenset[tuple[int, Place]]:
+    used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
+    return frozenset(
+        (id(stores.open(store)), place) for store in used.values() for place in catalogue_places(environment, store)
+    )
+
+
+def _left_out(
+    asked: Sequence[_Asked], readings: Mapping[tuple[int, str], Reading], known: frozenset[tuple[int, Place]]
+) -> tuple[tuple[str, str], ...]:
+    own = {(id(each.reader), each.place) for each in asked if each.place is not None}
+    named = {(reader, place.remote_key, place.property) for reader, place in known | own}
     wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
     return tuple(
         (name, property_)

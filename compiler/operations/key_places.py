@@ -1,4 +1,4 @@
-"""A secret of an environment and any store of it in; where that store keeps each of the secret's keys out."""
+"""A secret of an environment, or all of its catalogue, and a store in; where that store keeps each key out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.place import place_of
 
 if TYPE_CHECKING:
-    from compiler.model.environment import Secret, Store
+    from compiler.model.environment import Environment, Secret, Store
     from compiler.model.place import Place
 
 
@@ -15,3 +15,19 @@ def key_places(secret: Secret, store: Store) -> dict[str, Place | None]:
     """The place of every key of the catalogue's entry, in use or not; nothing where that provider has none for it."""
     remote = secret.node.text("remote", store.provider) or secret.entry.remote.get(store.provider)
     return {key.name: place_of(key, store.provider, remote, store.prefix) for key in secret.entry.keys.values()}
+
+
+def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]:
+    """Every place in `store` that a key of the catalogue has, of entries too that the environment does not use.
+
+    Several secrets may lie in one remote secret: what is in it and no key of one may be a key of another.
+    """
+    places: set[Place | None] = set()
+    for name, entry in environment.catalogue.entries.items():
+        secret = environment.secrets.get(name)
+        if secret is not None:
+            places.update(key_places(secret, store).values())
+            continue
+        remote = entry.remote.get(store.provider)
+        places.update(place_of(key, store.provider, remote, store.prefix) for key in entry.keys.values())
+    return frozenset(place for place in places if place is not None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.place import place_of
 from compiler.model.suggestion import suggest
+from compiler.operations.key_places import catalogue_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +41,8 @@ class Route:
 class Routes:
     """`mains` are each secret's own remote names in its source and in the destination, for its other properties.
 
-    They hold no part of the environment but its stores, so that a large one need not stay in memory for them.
+    `shared` are places in those of the sources, by their store, that belong to keys that are not on the way. They hold
+    no part of the environment but its stores, so that a large one need not stay in memory for them.
     """
 
     environment: str
@@ -48,6 +50,7 @@ class Routes:
     keys: tuple[Route, ...]
     mains: tuple[tuple[str, Store, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
+    shared: frozenset[tuple[str, Place]] = frozenset()
 
 
 def store_named(environment: Environment, name: str) -> Store:
@@ -92,7 +95,22 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         ]
         if own is not None and theirs is not None:
             mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))
-    return Routes(environment.name, to, tuple(keys), tuple(mains), tuple(skipped))
+    return Routes(environment.name, to, tuple(keys), tuple(mains), tuple(skipped), _shared(environment, keys, mains))
+
+
+def _shared(
+    environment: Environment, keys: Iterable[Route], mains: Iterable[tuple[str, Store, str, str]]
+) -> frozenset[tuple[str, Place]]:
+    moved = {(route.source_store.id, route.source) for route in keys}
+    origins: dict[str, tuple[Store, set[str]]] = {}
+    for _, store, own, _ in mains:
+        origins.setdefault(store.id, (store, set()))[1].add(own)
+    return frozenset(
+        (store.id, place)
+        for store, names in origins.values()
+        for place in catalogue_places(environment, store)
+        if place.remote_key in names and (store.id, place) not in moved
+    )
 
 
 def _remote(secret: Secret, store: Store) -> str | None:

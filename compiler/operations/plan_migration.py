@@ -115,19 +115,18 @@ def _names(
 
 def _extras(routes: Routes, ends: _Ends) -> Iterator[Route]:
     """What lies beside the keys in each secret's own remote, as routes of their own."""
-    known = {
-        (route.source_store.id, route.source.remote_key, route.source.property)
-        for route in routes.keys
-        if route.source is not None
-    }
+    known = {(route.source_store.id, route.source) for route in routes.keys if route.source is not None}
+    known |= routes.shared
     for secret, store, own, theirs in routes.mains:
         reading = ends.readings[id(ends.sources[store.id]), own]
-        if isinstance(reading, StoreError):
+        # Where a key is the whole value, what looks like properties is a part of it.
+        if isinstance(reading, StoreError) or (store.id, Place(own, None)) in known:
             continue
         for name in reading.properties:
-            if (store.id, own, name) not in known:
-                known.add((store.id, own, name))
-                yield Route(secret, name, False, store, Place(own, name), Place(theirs, name))
+            place = Place(own, name)
+            if (store.id, place) not in known:
+                known.add((store.id, place))
+                yield Route(secret, name, False, store, place, Place(theirs, name))
 
 
 def _judged(route: Route, ends: _Ends, context: _Context) -> Judged | None:

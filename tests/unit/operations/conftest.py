@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +51,17 @@ def environment(tmp_path: Path) -> Environment:
     assert not result.failed, result.diagnostics
     assert result.project is not None
     return result.project.environments[0]
+
+
+@pytest.fixture
+def sharing(environment: Environment) -> Environment:
+    """The same, with all entries in one remote secret, of which `vaultonly` is not enabled."""
+    entries = {
+        name: replace(entry, remote={"vault": "agents/shared", "azurekv": "agents-shared"})
+        for name, entry in environment.catalogue.entries.items()
+    }
+    secrets = {name: replace(secret, entry=entries[name]) for name, secret in environment.secrets.items()}
+    return replace(environment, catalogue=replace(environment.catalogue, entries=entries), secrets=secrets)
 
 
 @pytest.fixture

@@ -113,6 +113,18 @@ def test_properties_outside_the_catalogue_are_left_out_and_told(environment: Env
     assert ("github", "NOTES") not in gathered.backup.values
 
 
+@pytest.mark.parametrize("only", [(), ("jira",)])
+def test_keys_of_other_secrets_in_the_same_remote_are_no_strangers(
+    sharing: Environment, stores: Stores, only: tuple[str, ...]
+) -> None:
+    assert stores.vault is not None
+    names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
+    stores.vault.hold("agents/shared", {name: Secret(name) for name in names})
+    gathered = gather(sharing, only, stores.live)
+    assert gathered.left_out == (("agents/shared", "NOTES"),)
+    assert {secret for secret, _ in gathered.backup.values} == set(only or ("github", "jira"))
+
+
 def test_a_key_without_a_place_is_missing_and_a_secret_without_a_store_is_none(
     environment: Environment, stores: Stores
 ) -> None:

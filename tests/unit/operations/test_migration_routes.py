@@ -66,3 +66,14 @@ def test_a_secret_without_a_place_in_the_destination_has_routes_without_one(envi
     routes = routes_of(lone, environment.stores["azure"], None, ())
     assert [(route.key, route.destination) for route in routes.keys] == [("ONLY", None)]
     assert routes.mains == ()
+
+
+def test_what_lies_in_the_same_remote_secret_and_is_not_on_the_way_is_known(
+    environment: Environment, sharing: Environment
+) -> None:
+    routes = routes_of(sharing, sharing.stores["azure"], None, ("jira",))
+    assert {(store, place.remote_key, place.property) for store, place in routes.shared} == {
+        ("vault", "agents/shared", name) for name in ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY", "ONLY")
+    }
+    # What lies elsewhere is nobody's matter: a large environment must not stay in memory for it.
+    assert routes_of(environment, environment.stores["azure"], None, ("jira",)).shared == frozenset()

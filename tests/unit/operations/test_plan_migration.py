@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.catalogue import KeyRemote
 from compiler.operations.journal import Entry, Run
 from compiler.operations.live import LiveStores
 from compiler.operations.migration import Adopted, Kind, OnConflict, Options, Plan
@@ -68,6 +69,24 @@ def test_properties_beside_the_keys_are_listed_and_copied_when_asked(environment
     assert [str(place) for place in found.extras] == ["vault:agents/jira#EXTRA"]
     assert "EXTRA" not in kinds(found)
     assert kinds(plan(environment, ends, all_properties=True))["EXTRA"] is Kind.CREATE
+
+
+def test_keys_of_other_secrets_in_the_same_remote_are_no_extras(sharing: Environment, ends: Ends) -> None:
+    names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
+    ends.vault.seed("agents/shared", **{name: name for name in names})
+    found = plan(sharing, ends, only=("jira",), all_properties=True)
+    assert [str(place) for place in found.extras] == ["vault:agents/shared#NOTES"]
+    assert set(kinds(found)) == {"JIRA_TOKEN", "JIRA_URL", "NOTES"}
+
+
+def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends: Ends) -> None:
+    entry = sharing.catalogue.entries["vaultonly"]
+    only = replace(entry.keys["ONLY"], remote={"azurekv": KeyRemote(None, None, whole=True)})
+    entries = {**sharing.catalogue.entries, "vaultonly": replace(entry, keys={"ONLY": only})}
+    lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
+    ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
+    routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
+    assert plan_migration(routes, ends.live, Options()).extras == ()
 
 
 def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:
