@@ -64,6 +64,11 @@ class VaultConnection:
             lambda: self._retrier.write(lambda: self._attempt(request, call), settle, RequestClass.CREATE)
         )
 
+    def require(self, request: Request) -> None:
+        """Raise ForbiddenError where the token is known to lack what `request` needs; the request is not sent."""
+        place = Place(self._address.absolute, request.name)
+        self._with_token(lambda: self._retrier.read(lambda: self._questions.require(request, place)))
+
     def prepare(self) -> None:
         """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
         with self._lock:

@@ -103,7 +103,7 @@ class VaultQuestions:
         if request.path.startswith("sys/internal/ui/mounts/"):
             return self._mount_denied(place, facts)
         wanted = f"{request.capability} on {request.path}"
-        if request.capability in self._capabilities(request):
+        if request.capability in (self._capabilities(request) or ()):
             return ForbiddenError(
                 place,
                 request.action,
@@ -112,14 +112,16 @@ class VaultQuestions:
                 cause=ForbiddenCause.OTHER,
                 permission=wanted,
             )
-        return ForbiddenError(
-            place,
-            request.action,
-            f'no policy of the token gives "{request.capability}" on "{request.path}"',
-            f'add to a policy: path "{request.path}" {{ capabilities = ["{request.capability}"] }}',
-            cause=ForbiddenCause.POLICY,
-            permission=wanted,
-        )
+        return _no_policy(request, place)
+
+    def require(self, request: Request, place: Place) -> None:
+        """Raise ForbiddenError where the token is known to lack what `request` needs.
+
+        A token that may not ask is not known to lack anything: the request itself will tell.
+        """
+        found = self._capabilities(request)
+        if found is not None and not found & {request.capability, "root"}:
+            raise _no_policy(request, place)
 
     def _mount_denied(self, place: Place, facts: TokenFacts | None) -> StoreError:
         mount = self._address.mount
@@ -135,18 +137,32 @@ class VaultQuestions:
             permission=f"any capability below {mount}/",
         )
 
-    def _capabilities(self, request: Request) -> frozenset[str]:
-        def ask(client: Any) -> Any:  # noqa: ANN401 - hvac has no types
+    def _capabilities(self, request: Request) -> frozenset[str] | None:
+        """What the token may do on the request's path; nothing where it is not told."""
+
+        def ask(client: Any) -> frozenset[str] | None:  # noqa: ANN401 - hvac has no types
             try:
-                return frozenset(client.sys.get_capabilities([request.path])["data"].get(request.path, ()))
+                told = client.sys.get_capabilities([request.path])["data"].get(request.path, False)
+                return frozenset(told) if told is not False else None
             except Refusal as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN:
                     raise
-                return frozenset()
+                return None
 
         asking = Request(request.action, request.name, "sys/capabilities-self", "update")
-        found: frozenset[str] = self._attempt(asking, ask)
+        found: frozenset[str] | None = self._attempt(asking, ask)
         return found
+
+
+def _no_policy(request: Request, place: Place) -> ForbiddenError:
+    return ForbiddenError(
+        place,
+        request.action,
+        f'no policy of the token gives "{request.capability}" on "{request.path}"',
+        f'add to a policy: path "{request.path}" {{ capabilities = ["{request.capability}"] }}',
+        cause=ForbiddenCause.POLICY,
+        permission=f"{request.capability} on {request.path}",
+    )
 
 
 def _facts(shown: Mapping[str, Any]) -> TokenFacts:

@@ -41,10 +41,8 @@ class VaultWriting(VaultReading):
         for problem in problems_of_write(name, changes, base, attributes):
             raise error_of_problem(problem, self._place(name))
         before = base.properties if base is not None else {}
-        written = self._put(name, {**before, **changes}, base)
-        if attributes is not None and attributes.tags != (base.attributes.tags if base is not None else {}):
-            self._tag(name, attributes.tags, written)
-        return written
+        tags = base.attributes.tags if base is not None else {}
+        return self._put_tagged(name, {**before, **changes}, base, attributes.tags if attributes is not None else tags)
 
     def check_whole(
         self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
@@ -59,10 +57,7 @@ class VaultWriting(VaultReading):
         raise error_of_problem(next(problems_of_whole(name)), self._place(name))
 
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
-        written = self._put(earlier.name, earlier.properties, base)
-        if earlier.attributes.tags != base.attributes.tags:
-            self._tag(earlier.name, earlier.attributes.tags, written)
-        return written
+        return self._put_tagged(earlier.name, earlier.properties, base, earlier.attributes.tags)
 
     def soft_delete(self, name: str, version: str) -> None:
         state = self.describe(name)
@@ -90,6 +85,19 @@ class VaultWriting(VaultReading):
             lambda _: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
         )
         return replace(state, state=State.PRESENT, version=self.read(name).version)
+
+    def _put_tagged(
+        self, name: str, properties: Mapping[str, Secret], base: RemoteSecret | None, tags: Mapping[str, str]
+    ) -> Written:
+        if tags == (base.attributes.tags if base is not None else {}):
+            return self._put(name, properties, base)
+        request = self._request(Action.WRITE, name, "metadata", "update")
+        # A request of its own, which can only come after: refused then, it would leave a secret without its tags that
+        # every later comparison of keys finds complete.
+        self._connection.require(request)
+        written = self._put(name, properties, base)
+        self._tag(request, tags, written)
+        return written
 
     def _put(self, name: str, properties: Mapping[str, Secret], base: RemoteSecret | None) -> Written:
         version = int(base.version) if base is not None else 0
@@ -162,13 +170,13 @@ class VaultWriting(VaultReading):
     def _same(self, one: Mapping[str, Secret], other: Mapping[str, Secret]) -> bool:
         return one.keys() == other.keys() and all(self._comparer.same(one[key], other[key]) for key in one)
 
-    def _tag(self, name: str, tags: Mapping[str, str], written: Written) -> None:
+    def _tag(self, request: Request, tags: Mapping[str, str], written: Written) -> None:
         try:
             self._repeatable(
-                self._request(Action.WRITE, name, "metadata", "update"),
+                request,
                 # None: hvac's default would take away the time after which its owner lets versions delete themselves.
                 lambda _: self._kv.update_metadata(
-                    name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
+                    request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
                 ),
             )
         except StoreError as error:
@@ -178,7 +186,7 @@ class VaultWriting(VaultReading):
         # Not that error: it would say of a version that is there that nothing was stored.
         reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
-        raise OutcomeUnknownError(self._place(name), Action.WRITE, reason, remedy)
+        raise OutcomeUnknownError(self._place(request.name), Action.WRITE, reason, remedy)
 
     def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
         # Doing it twice is as doing it once, so it may be sent again like a read.

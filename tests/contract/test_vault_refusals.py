@@ -104,6 +104,24 @@ def test_proof_17_each_403_has_a_message_of_its_own_and_none_says_not_found(
     assert not any("not found" in text or "no such" in text for text in told)
 
 
+def test_tags_that_may_not_be_written_leave_nothing_behind(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
+    values = 'path "secret/data/tagged/*" { capabilities = ["create", "read", "update"] }'
+    tags = 'path "secret/metadata/tagged/*" { capabilities = ["update"] }'
+    attributes = Attributes(tags={"owner": "platform"})
+    without = open_vault(openbao.url, {"VAULT_TOKEN": token_with(openbao, values)})
+    with pytest.raises(ForbiddenError) as caught:
+        without.write("tagged/a", {"A": Secret("1")}, None, attributes)
+    assert caught.value.permission == "update on secret/metadata/tagged/a"
+    assert isinstance(read_error(without, "tagged/a"), NotFoundError)
+    # What the guide gives for it is enough, also for a secret that is new.
+    enough = open_vault(openbao.url, {"VAULT_TOKEN": token_with(openbao, f"{values} {tags}")})
+    assert enough.write("tagged/a", {"A": Secret("1")}, None, attributes).version == "1"
+    assert enough.read("tagged/a").attributes.tags == {"owner": "platform"}
+    # A token that may not ask about itself is not refused for that.
+    silent = token_with(openbao, f"{values} {tags}", no_default_policy=True)
+    assert open_vault(openbao.url, {"VAULT_TOKEN": silent}).write("tagged/b", {"A": Secret("1")}, None, attributes)
+
+
 @pytest.mark.parametrize("mount", ["kv1", "sys", "cubbyhole", "secret/deeper", "never/was"])
 def test_proof_13_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_written(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, mount: str

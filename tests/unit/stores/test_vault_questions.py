@@ -234,3 +234,31 @@ def test_a_refused_mount_is_missing_to_root_and_unknown_to_everyone_else() -> No
         if isinstance(error, ForbiddenError):
             assert (error.cause, error.permission) == (ForbiddenCause.MOUNT_UNKNOWN, "any capability below team/kv/")
             assert "does not say which" in error.reason
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        {"data": {READ.path: ["list", "read"]}},
+        {"data": {READ.path: ["root"]}},
+        # Not told: only the request itself will show.
+        {"data": {}},
+        POLICY_DENIES,
+        TOKEN_IS_DEAD,
+    ],
+)
+def test_what_a_token_is_not_known_to_lack_is_not_refused_beforehand(capabilities: object) -> None:
+    questions, server = asking(capabilities=capabilities)
+    questions.require(READ, PLACE)
+    assert server.asked == [Request(Action.READ, "github", CAPABILITIES, "update")]
+
+
+@pytest.mark.parametrize("told", [["deny"], ["list", "create", "update"], []])
+def test_what_a_token_is_known_to_lack_is_refused_beforehand_with_the_permission(told: list[str]) -> None:
+    questions, _ = asking(capabilities={"data": {READ.path: told}})
+    with pytest.raises(ForbiddenError) as caught:
+        questions.require(READ, PLACE)
+    error = caught.value
+    assert (error.place, error.action, error.cause) == (PLACE, Action.READ, ForbiddenCause.POLICY)
+    assert error.permission == f"read on {READ.path}"
+    assert error.remedy == f'add to a policy: path "{READ.path}" {{ capabilities = ["read"] }}'

@@ -222,6 +222,46 @@ def test_tags_whose_reply_was_lost_are_sent_again(vault: ScriptedVault, store: V
     assert len(vault.bodies(METADATA)) == 2
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda store: store.write("github", NEW, None, Attributes(tags={"a": "1"})),
+        lambda store: store.restore(base(4, {"a": "1"}), base(9, {"a": "2"})),
+    ],
+    ids=["write", "restore"],
+)
+def test_tags_that_may_not_be_written_refuse_the_write_before_anything_is_stored(
+    vault: ScriptedVault, store: VaultStore, act: Callable[[VaultStore], object]
+) -> None:
+    vault.on("POST", CAPABILITIES, data(**{METADATA: ["read"]}))
+    with pytest.raises(ForbiddenError) as caught:
+        act(store)
+    assert caught.value.permission == f"update on {METADATA}"
+    assert (caught.value.action, caught.value.maybe_done) == (Action.WRITE, False)
+    assert vault.bodies(DATA) == vault.bodies(METADATA) == []
+
+
+def test_only_a_write_of_tags_asks_whether_it_may(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", CAPABILITIES, data(**{METADATA: ["create", "update"]}))
+    vault.on("POST", DATA, stored(3))
+    vault.on("POST", METADATA, NOTHING)
+    store.write("github", NEW, base(2, {"a": "1"}), Attributes(tags={"a": "1"}))
+    assert vault.bodies(CAPABILITIES) == []
+    store.write("github", NEW, base(2, {"a": "1"}), Attributes(tags={"a": "2"}))
+    assert vault.bodies(CAPABILITIES) == [{"paths": [METADATA]}]
+    assert len(vault.bodies(METADATA)) == 1
+
+
+def test_a_question_about_permissions_that_meets_trouble_is_asked_again(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", CAPABILITIES, CUT, refused(503, "x"), data(**{METADATA: ["update"]}))
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, NOTHING)
+    assert store.write("github", NEW, None, Attributes(tags={"a": "1"})).version == "1"
+    assert len(vault.bodies(DATA)) == 1
+
+
 def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_version_that_is_stored(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
