@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from compiler.stores.interface import Attributes, RemoteSecret
     from compiler.stores.secret import Secret
@@ -102,6 +103,27 @@ class Adopted:
     before: str | None = None
 
 
+class NoteKind(StrEnum):
+    """What is to be known of a source that is copied, and stops nothing."""
+
+    EXPIRES = "expires-left-behind"
+    NOT_BEFORE = "not-before-left-behind"
+    CONTENT_TYPE = "content-type-left-behind"
+    TAGS = "tags-left-behind"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One fact about a remote secret of a source, no property named; `date` is the one that the fact is about."""
+
+    kind: NoteKind
+    secret: str
+    source: Location
+    date: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """All steps in the order of the environment, and the writes they come to.
@@ -121,6 +143,7 @@ class Plan:
     skipped: tuple[tuple[str, str], ...] = ()
     left_out: tuple[str, ...] = ()
     adopted: tuple[Adopted, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def is_clean(self) -> bool:

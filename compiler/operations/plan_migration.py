@@ -9,6 +9,7 @@ from compiler.model.place import Place
 from compiler.operations.judge_key import Verdict, judge_destination, judge_source
 from compiler.operations.migration import Kind, Location, OnConflict, Options, Plan, Step
 from compiler.operations.migration_routes import Route, Routes
+from compiler.operations.plan_notes import notes_of
 from compiler.operations.plan_writes import Judged, plan_writes
 from compiler.operations.read_many import read_many
 from compiler.operations.resume_migration import narrowed
@@ -90,14 +91,14 @@ def plan_migration(
         extras=tuple(_location(route.source_store, route.source) for route in extras if route.source is not None),
         skipped=routes.skipped,
     )
-    if run is None:
-        return plan
-    versions = {
-        name: reading.version
+    held = {
+        name: reading
         for (store, name), reading in ends.readings.items()
         if store == id(destination) and not isinstance(reading, StoreError)
     }
-    return narrowed(plan, run, versions)
+    if run is not None:
+        plan = narrowed(plan, run, {name: reading.version for name, reading in held.items()})
+    return replace(plan, notes=notes_of(plan, judged, destination.address.provider, held))
 
 
 def _names(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.migration import WRITING, Kind, OnConflict, State
+from compiler.operations.migration import WRITING, Kind, NoteKind, OnConflict, State
 from compiler.operations.undo_migration import UndoKind
 from compiler.render.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from compiler.operations.migration import Location, Outcome, Plan, Result, Step
     from compiler.operations.undo_migration import UndoStep
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 REPORT_FORMAT = 1
 # Colours of the words that ask for attention; the others have none.
 _COLOURS = {Kind.CONFLICT: "31", Kind.REFUSE: "31", Kind.MISSING: "31", Kind.CREATE: "32", Kind.UPDATE: "33"}
+
+_LEFT_BEHIND = {
+    NoteKind.EXPIRES: "the expiry date",
+    NoteKind.NOT_BEFORE: "the activation date",
+    NoteKind.CONTENT_TYPE: "the content type",
+    NoteKind.TAGS: "the tags",
+}
+_DATED = {NoteKind.EXPIRED: "expired in the source", NoteKind.NOT_YET_VALID: "not yet valid in the source"}
+# A line of a plan; the report for programs names all.
+_MOST_NAMES = 12
 
 
 def plan_lines(plan: Plan, *, colour: bool = False) -> Iterator[str]:
@@ -41,6 +52,7 @@ def plan_lines(plan: Plan, *, colour: bool = False) -> Iterator[str]:
     if plan.extras and not plan.options.all_properties:
         yield "properties that no key of the catalogue names, left out without --all-properties:"
         yield from (f"  {_shown(place)}" for place in plan.extras)
+    yield from _note_lines(plan)
     if plan.left_out:
         yield "not in the run that is resumed, and left for the next one:"
         yield from (f"  {printable(plan.destination)}:{printable(name)}" for name in plan.left_out)
@@ -90,6 +102,15 @@ def report(plan: Plan, outcome: Outcome | None, exit_code: int) -> dict[str, Any
         "extras": [_place(place) for place in plan.extras],
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
         "leftOut": list(plan.left_out),
+        "notes": [
+            {
+                "kind": str(note.kind),
+                "secret": note.secret,
+                "source": {"store": note.source.store, "name": note.source.name},
+                "date": note.date.isoformat() if note.date is not None else None,
+            }
+            for note in plan.notes
+        ],
         "blocked": plan.is_blocked,
         **_outcome(outcome),
         "exitCode": exit_code,
@@ -136,6 +157,28 @@ def plan_end(plan: Plan, *, continue_on_error: bool) -> str:
         if plan.writes
         else "nothing was written: there is nothing to write"
     )
+
+
+def _note_lines(plan: Plan) -> Iterator[str]:
+    """A line for what is left behind and one for dates that are not today's, however many secrets they name."""
+    by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
+    for note in plan.notes:
+        by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
+    left = [f"{what} of {_named(list(by_kind[kind]))}" for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
+    if left:
+        yield f"not taken along to {_quoted(plan.destination)}: {'; '.join(left)}"
+    dated = [
+        f"{what} {_named([f'{secret} ({date:%Y-%m-%d})' for secret, date in by_kind[kind].items()])}"
+        for kind, what in _DATED.items()
+        if kind in by_kind
+    ]
+    if dated:
+        yield f"copied all the same: {'; '.join(dated)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name) for name in names[:_MOST_NAMES])
+    return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
 
 
 def _outcome(outcome: Outcome | None) -> dict[str, Any]:

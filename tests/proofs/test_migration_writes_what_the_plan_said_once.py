@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,20 @@ def test_every_key_that_the_source_holds_is_copied_and_only_keys_in_use_can_be_m
     assert world.migrate("--apply", "--continue-on-error", "--all-properties").code == 1
     assert world.azure.value("github-app-key") == "-----BEGIN-----\nx\n"
     assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "t", "EXTRA": "beside"}
+
+
+def test_what_vault_cannot_keep_of_a_key_vaults_secret_is_said_before_it_is_lost(world: World) -> None:
+    past = int(datetime(2025, 1, 31, tzinfo=UTC).timestamp())
+    world.azure.seed("agents-github", '{"GITHUB_TOKEN": "t"}', content_type="application/json", tags={"owner": "us"})
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "t", "JIRA_URL": "u"}', expires=past, not_before=past)
+    shown = world.migrate("--from", "azure", to="vault")
+    assert 'not taken along to "vault": the expiry date of jira; the activation date of jira\n' in shown.out
+    assert "copied all the same: expired in the source jira (2025-01-31)\n" in shown.out
+    notes = world.report("--from", "azure", "--apply", to="vault")["notes"]
+    assert {note["kind"] for note in notes} == {"expires-left-behind", "not-before-left-behind", "expired"}
+    assert {(note["secret"], note["source"]["name"]) for note in notes} == {("jira", "agents-jira")}
+    # What is there is compared by its keys, and nothing is written.
+    assert world.report("--from", "azure", to="vault")["notes"] == []
 
 
 def test_only_names_the_secrets_to_move_and_a_secret_that_reads_the_destination_is_skipped(world: World) -> None:

@@ -1,25 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.catalogue import KeyRemote
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.journal import Entry, Run
 from compiler.operations.live import LiveStores
-from compiler.operations.migration import Adopted, Kind, OnConflict, Options, Plan
+from compiler.operations.migration import Adopted, Kind, Location, Note, NoteKind, OnConflict, Options, Plan
 from compiler.operations.migration_routes import routes_of
 from compiler.operations.plan_migration import plan_migration
 from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.interface import Attributes
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from compiler.model.environment import Environment
-    from compiler.model.store_address import StoreAddress
 
 
 class Ends:
@@ -87,6 +89,28 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
     ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
     routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
     assert plan_migration(routes, ends.live, Options()).extras == ()
+
+
+def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
+    ends.vault.address = StoreAddress(Provider.VAULT, "https://vault")
+    ends.vault.versions.clear()
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    expires = datetime(2025, 1, 31, tzinfo=UTC)
+    (version,) = ends.azure.versions["agents-jira"]
+    ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
+    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
+    source = Location("azure", "agents-jira", None)
+    assert plan_migration(routes, ends.live, Options()).notes == (
+        Note(NoteKind.EXPIRES, "jira", source, expires),
+        Note(NoteKind.EXPIRED, "jira", source, expires),
+    )
+    # The run that is resumed finds its value there without the tags: nothing is left to write, and that is told.
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    entry = Entry("create", None, recover=False, keys=("JIRA_TOKEN", "JIRA_URL"), maybe_stored=True)
+    run = Run("id", Path("run"), "prod", "vault", "https://vault", {}, {"agents/jira": entry}, is_planned=True)
+    resumed = plan_migration(routes, ends.live, Options(), run=run)
+    assert ([adopted.name for adopted in resumed.adopted], resumed.writes) == (["agents/jira"], ())
+    assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
 
 
 def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:

@@ -1,8 +1,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from compiler.operations.migration import Kind, Location, OnConflict, Options, Outcome, Plan, Result, State, Step, Write
+from compiler.operations.migration import (
+    Kind,
+    Location,
+    Note,
+    NoteKind,
+    OnConflict,
+    Options,
+    Outcome,
+    Plan,
+    Result,
+    State,
+    Step,
+    Write,
+)
 from compiler.operations.undo_migration import UndoKind, UndoStep
 from compiler.render.migration import (
     blocked_reason,
@@ -22,6 +37,7 @@ def step(key: str, kind: Kind, reason: str = "", remedy: str = "") -> Step:
     return Step("jira", key, kind, Location("vault", "agents/jira", key), place, reason, remedy)
 
 
+PAST = datetime(2025, 1, 31, tzinfo=UTC)
 PLAN = Plan(
     environment="prod",
     destination="azure",
@@ -56,6 +72,48 @@ def test_a_plan_is_a_line_a_key_with_why_and_what_to_do_below() -> None:
         "  azure:pem",
         "plan: 1 create, 1 conflict, 1 refuse; 1 remote secret to write",
     ]
+
+
+def noted(*notes: tuple[NoteKind, str]) -> Plan:
+    source = Location("azure", "agents-jira", None)
+    return replace(PLAN, destination="vault", notes=tuple(Note(kind, name, source, PAST) for kind, name in notes))
+
+
+def test_what_is_not_taken_along_and_what_is_out_of_date_are_a_line_each() -> None:
+    plan = noted(
+        (NoteKind.EXPIRES, "jira"),
+        (NoteKind.EXPIRED, "jira"),
+        (NoteKind.CONTENT_TYPE, "pem"),
+        (NoteKind.EXPIRES, "github"),
+        (NoteKind.NOT_YET_VALID, "pem"),
+        (NoteKind.NOT_BEFORE, "a\nb"),
+        (NoteKind.TAGS, "jira"),
+    )
+    lines = list(plan_lines(plan))
+    at = lines.index(
+        'not taken along to "vault": the expiry date of jira, github; the activation date of a\\x0ab; '
+        "the content type of pem; the tags of jira"
+    )
+    assert lines[at + 1] == (
+        "copied all the same: expired in the source jira (2025-01-31); not yet valid in the source pem (2025-01-31)"
+    )
+    assert [line for line in lines if line not in list(plan_lines(replace(plan, notes=())))] == lines[at : at + 2]
+
+
+def test_a_line_names_a_dozen_and_the_report_all() -> None:
+    plan = noted(*((NoteKind.EXPIRES, f"s{number}") for number in range(14)))
+    assert any(
+        line.endswith("the expiry date of " + ", ".join(f"s{n}" for n in range(12)) + " and 2 more")
+        for line in plan_lines(plan)
+    )
+    found = json.loads(json.dumps(report(plan, None, 0)))["notes"]
+    assert len(found) == 14
+    assert found[0] == {
+        "kind": "expires-left-behind",
+        "secret": "s0",
+        "source": {"store": "azure", "name": "agents-jira"},
+        "date": "2025-01-31T00:00:00+00:00",
+    }
 
 
 def test_a_plan_in_colour_says_the_same() -> None:
