@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.stale_dates import DateKind, stale_dates
 from compiler.render.changes import safe
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from compiler.operations.write_keys import Outcome
 
 REPORT_FORMAT = 1
+_DATES = {
+    DateKind.EXPIRED: "expiry date, {}, which is past",
+    DateKind.NOT_YET_VALID: "activation date, {}, which lies ahead",
+}
 
 
 def put_lines(target: Target, plan: ChangePlan) -> Iterator[str]:
@@ -30,6 +35,7 @@ def put_lines(target: Target, plan: ChangePlan) -> Iterator[str]:
         yield f"  {word:<8} {key.key.ljust(widest)}  {safe(key.place.remote_key)}"
         if key.refusal is not None:
             yield f"           {safe(key.refusal)}"
+    yield from _date_lines(plan)
 
 
 def restore_lines(shown: str, backup: Backup, plan: RestorePlan) -> Iterator[str]:
@@ -47,6 +53,7 @@ def restore_lines(shown: str, backup: Backup, plan: RestorePlan) -> Iterator[str
         yield f"  {step.action:<8} {safe(name.ljust(widest))}  {safe(place)}".rstrip()
         if step.reason:
             yield f"           {safe(step.reason)}"
+    yield from _date_lines(plan.changes)
 
 
 def put_report(
@@ -69,6 +76,7 @@ def put_report(
             }
             for key in keys
         ],
+        "notes": _date_notes(plan),
         **done,
         "exitCode": exit_code,
     }
@@ -94,6 +102,7 @@ def restore_report(
             for step in plan.steps
         ],
         "blocked": plan.is_blocked,
+        "notes": _date_notes(plan.changes),
         **done,
         "exitCode": exit_code,
     }
@@ -145,6 +154,25 @@ def results(
 
 def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _date_lines(plan: ChangePlan) -> Iterator[str]:
+    for found in stale_dates(plan):
+        dated, what = f"{found.date:%Y-%m-%d}", _DATES[found.kind]
+        yield f"  note: the new version of {safe(found.name)} keeps its {what.format(dated)}"
+        yield f"        help: once it is written: {safe(found.remedy)}"
+
+
+def _date_notes(plan: ChangePlan | None) -> list[dict[str, str]]:
+    return [
+        {
+            "kind": str(found.kind),
+            "name": safe(found.name),
+            "date": found.date.isoformat(),
+            "remedy": safe(found.remedy),
+        }
+        for found in (stale_dates(plan) if plan is not None else ())
+    ]
 
 
 def _callers(plan: ChangePlan | None) -> list[dict[str, str]]:

@@ -112,7 +112,8 @@ that `delete_version_after` deletes.
 
     $ az keyvault secret show ...                     # "expires": "2025-01-31T00:00:00+00:00"
 
-Rotate it; a new version has its own expiry date.""",
+Rotate it, and give the new version a date of its own: `put` and `migrate` keep the old one, and `put` shows the command
+that changes it, `az keyvault secret set-attributes --expires`.""",
     "not-yet-valid": """The secret's activation date lies ahead.
 
 Key Vault serves it all the same: the cluster gets a value that does not count yet.

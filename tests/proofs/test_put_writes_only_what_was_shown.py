@@ -50,6 +50,17 @@ def test_other_properties_stay_byte_for_byte(world: World, store: str) -> None:
         assert world.vault_versions("agents/jira") == 1
 
 
+def test_a_date_that_the_new_version_keeps_is_said_before_verify_says_it(world: World) -> None:
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "old", "JIRA_URL": "u"}', expires=1738281600)
+    planned = put(world, {"JIRA_TOKEN": "new"}, "--store", "azure")
+    assert "  note: the new version of agents-jira keeps its expiry date, 2025-01-31, which is past\n" in planned.out
+    assert f"--id {world.azure.url}/secrets/agents-jira --expires DATE\n" in planned.out
+    assert put(world, {"JIRA_TOKEN": "new"}, "--store", "azure", "--apply").code == 0
+    assert world.azure.versions("agents-jira")[-1].expires == 1738281600
+    # Of a secret that is not written nothing is said.
+    assert "note:" not in put(world, {"JIRA_TOKEN": "new"}, "--store", "azure").out
+
+
 def test_keys_in_two_remote_secrets_are_two_writes_with_their_lines(world: World) -> None:
     audit = world.root / "audit.jsonl"
     values = {"GITHUB_TOKEN": "t", "GITHUB_APP_KEY": "-----BEGIN\nPEM-----\n"}

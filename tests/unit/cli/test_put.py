@@ -231,6 +231,7 @@ def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
             }
             for key in ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL")
         ],
+        "notes": [],
         "applied": True,
         "run": report["run"],
         "interrupted": False,

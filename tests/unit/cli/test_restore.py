@@ -43,7 +43,9 @@ def plans(identity: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     """Says what the plan is; returns the list of what is applied."""
 
     def say(action: Action, writes: int = 1) -> list[str]:
-        changes: Any = SimpleNamespace(writes=(1,) * writes, who={"https://vault/secret": "ada"})
+        changes: Any = SimpleNamespace(
+            writes=(SimpleNamespace(base=None),) * writes, who={"https://vault/secret": "ada"}
+        )
         reason = "it is refused; do something" if action is Action.REFUSE else ""
         place = None if action is Action.REFUSE else PLACE
         plan = RestorePlan((RestoreStep("jira", "ATLASSIAN_TOKEN", action, place, reason),), changes)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 from compiler.model.place import Place
+from compiler.model.store_address import Provider
 from compiler.operations.backup_format import Backup
 from compiler.operations.restore import Action, RestorePlan, RestoreStep
 from compiler.operations.set_keys import Change, ChangePlan, KeyChange, RemoteChange
@@ -17,6 +19,7 @@ from compiler.render.key_changes import (
     restore_report,
     results,
 )
+from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.secret import Secret
 
 TOKEN = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
@@ -57,6 +60,34 @@ def test_a_put_for_programs() -> None:
     assert report["keys"][2]["place"] == {"name": "pem", "property": None}
     assert (report["applied"], report["run"], report["results"], report["exitCode"]) == (False, None, [], 1)
     assert put_report("dev", TARGET, None, results(), 0)["keys"] == []
+
+
+def test_a_date_that_goes_on_is_noted_with_what_changes_it() -> None:
+    writer: Any = SimpleNamespace(
+        address=SimpleNamespace(absolute="https://v.vault.azure.net", provider=Provider.AZURE_KEY_VAULT)
+    )
+    dates = Attributes(expires=datetime(2025, 1, 31, tzinfo=UTC), not_before=datetime(9999, 1, 1, tzinfo=UTC))
+    key = KeyChange("jira", "TOKEN", Place("agents-jira", "TOKEN"), Change.CHANGED)
+    base = RemoteSecret("agents-jira", "1", {}, dates)
+    plan = ChangePlan((RemoteChange(writer, "agents-jira", (key,), base, {"TOKEN": Secret(TOKEN)}),), {})
+    command = "az keyvault secret set-attributes --id https://v.vault.azure.net/secrets/agents-jira"
+    lines = [
+        "  note: the new version of agents-jira keeps its expiry date, 2025-01-31, which is past",
+        f"        help: once it is written: {command} --expires DATE",
+        "  note: the new version of agents-jira keeps its activation date, 9999-01-01, which lies ahead",
+        f"        help: once it is written: {command} --not-before DATE",
+    ]
+    assert list(put_lines(TARGET, plan))[1:] == lines
+    assert list(restore_lines("dev.age", BACKUP, RestorePlan((), plan)))[-4:] == lines
+    notes = put_report("dev", TARGET, plan, results(), 0)["notes"]
+    assert notes == restore_report("dev", BACKUP, RestorePlan((), plan), results(), 0)["notes"]
+    assert notes[0] == {
+        "kind": "expired",
+        "name": "agents-jira",
+        "date": "2025-01-31T00:00:00+00:00",
+        "remedy": f"{command} --expires DATE",
+    }
+    assert put_report("dev", TARGET, None, results(), 0)["notes"] == []
 
 
 def test_what_became_of_the_writes_names_places_and_versions() -> None:
