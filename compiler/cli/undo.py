@@ -9,9 +9,10 @@ from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import interruption, stoppable
 from compiler.cli.run_output import RunOutput, code_of, notes_of
-from compiler.operations.journal import Journal, find_run
+from compiler.operations.journal import Journal, find_run, runs
 from compiler.operations.migration import OnConflict
 from compiler.operations.migration_routes import store_named
+from compiler.operations.run_history import history_of
 from compiler.operations.run_lock import RunLock
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
 from compiler.render.migration import undo_lines, undo_report
@@ -50,7 +51,7 @@ def undo(arguments: Namespace, invocation: Invocation, environment: Environment,
     output = RunOutput(arguments, invocation)
     if arguments.apply:
         return _apply(arguments, invocation, output, run, destination)
-    steps = plan_undo(run, destination)
+    steps = plan_undo(run, destination, history_of(runs(invocation.root), run.address))
     code = FOUND if any(step.kind is UndoKind.REFUSE for step in steps) else OK
     acts = any(step.kind not in {UndoKind.REFUSE, UndoKind.DONE} for step in steps)
     end = "nothing was written; --apply does this" if acts else "nothing was written: there is nothing to take back"
@@ -70,7 +71,7 @@ def _refuse_options(arguments: Namespace) -> None:
 
 def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run: Run, destination: SecretWriter) -> int:
     with RunLock(invocation.root, f"undo of run {run.id}"), ExitStack() as stack:
-        steps = plan_undo(run, destination)
+        steps = plan_undo(run, destination, history_of(runs(invocation.root), run.address))
         output.lines(undo_lines(steps, run.destination))
         with interruption(GOES_ON):
             stop = stack.enter_context(stoppable())

@@ -12,7 +12,7 @@ from compiler.operations.run_files import LineFile, read_lines
 from compiler.operations.run_lock import FOLDER, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from compiler.operations.migration import Plan, Result, Write
@@ -43,6 +43,7 @@ class Entry:
     state: str = "planned"
     maybe_stored: bool = False
     undo: str | None = None
+    undone_as: str | None = None  # the version by which an undo put back what stood there before
     slipped: tuple[str, ...] = ()
 
 
@@ -83,7 +84,7 @@ def identity_of(plan_options: Mapping[str, Any], environment: str, address: str,
 
 
 class Journal:
-    """Appends to one run's file; every call returns when the line is on the disk. Raises OSError."""
+    """Appends to one run's file; every call but `settled` returns when the line is on the disk. Raises OSError."""
 
     def __init__(self, path: Path, *, new: bool) -> None:
         self.id = path.stem
@@ -125,9 +126,13 @@ class Journal:
         self._append("step", name=name, state="written", before=before, after=after, slipped=list(slipped))
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
-        """What became of a remote secret in the end."""
+        """What became of a remote secret in the end.
+
+        It is on the disk with the next line: where a crash takes it, the run that goes on reads back once more.
+        """
+        state = str(result.state)
         self._append(
-            "step", name=result.name, state=str(result.state), code=result.code or None, maybe_stored=maybe_stored
+            "step", wait=False, name=result.name, state=state, code=result.code or None, maybe_stored=maybe_stored
         )
 
     def adopted(self, name: str, version: str) -> None:
@@ -165,14 +170,20 @@ def find_run(root: Path, run: str) -> Run:
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
     """The newest run of this identity, where something is left of it."""
+    for run in runs(root):
+        if run.identity == identity:
+            return run if run.is_resumable else None
+    return None
+
+
+def runs(root: Path) -> Iterator[Run]:
+    """All runs of this folder, newest first, without those that cannot be read."""
     for path in _journals(root):
         try:
             run = read_run(path)
         except JournalError:
             continue
-        if run.identity == identity:
-            return run if run.is_resumable else None
-    return None
+        yield run
 
 
 def read_run(path: Path) -> Run:
@@ -207,7 +218,9 @@ def _take(run: Run, line: Mapping[str, Any]) -> None:
     elif what == "end":
         run.ended = line["state"]
     elif what == "undo":
-        run.entries[line["name"]].undo = line["state"]
+        entry = run.entries[line["name"]]
+        entry.undo = line["state"]
+        entry.undone_as = line.get("version") or entry.undone_as
     elif what == "step":
         # A resumed run goes on after its end.
         run.ended = None

@@ -11,6 +11,7 @@ from compiler.operations.audit import AuditError
 from compiler.operations.interrupted import follows_interrupt
 from compiler.operations.migration import Outcome, Result, State
 from compiler.operations.read_many import read_many
+from compiler.operations.run_history import RunHistory
 from compiler.operations.run_notes import unnoted
 from compiler.stores.errors import (
     ConflictError,
@@ -58,9 +59,13 @@ class UndoStep:
     earlier: RemoteSecret | None = None
 
 
-def plan_undo(run: Run, destination: SecretWriter, workers: int = 16) -> tuple[UndoStep, ...]:
+def plan_undo(
+    run: Run, destination: SecretWriter, history: RunHistory | None = None, workers: int = 16
+) -> tuple[UndoStep, ...]:
     """What undoing `run` means, found by reading. Raises the StoreError of a store that cannot be used at all.
 
+    `history` tells the versions of other runs and of their undos from a stranger's: several runs that wrote one secret
+    are undone newest first.
     While it is open whether a write of the run was stored, nothing is undone: going on with the run settles that, and
     a run of which a part was undone cannot go on.
     """
@@ -68,13 +73,14 @@ def plan_undo(run: Run, destination: SecretWriter, workers: int = 16) -> tuple[U
     if not touched:
         return ()
     readings = read_many([(destination, name) for name in touched], workers)
+    known = history or RunHistory()
     steps: list[UndoStep] = []
     is_open = False
     for name, entry in touched.items():
         reading = readings[id(destination), name]
         if entry.after is not None:
-            steps.append(_step(name, entry, reading, destination))
-        elif (step := _doubtful(name, entry, reading, is_resumable=run.is_resumable)) is not None:
+            steps.append(_step(name, entry, reading, destination, known))
+        elif (step := _doubtful(name, entry, reading, known, is_resumable=run.is_resumable)) is not None:
             steps.append(step)
             is_open = True
     return tuple(map(_waiting, steps)) if is_open and run.is_resumable else tuple(steps)
@@ -111,7 +117,7 @@ def apply_undo(
     return Outcome(notes.journal.id, tuple(results.values()), stop is not None and stop.is_set(), defect)
 
 
-def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter) -> UndoStep:
+def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter, history: RunHistory) -> UndoStep:
     deletes = entry.recover or entry.kind == "create"
     if entry.undo == "done":
         return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it was undone before")
@@ -119,22 +125,39 @@ def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter) 
         return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it is deleted already")
     if isinstance(reading, StoreError):
         return UndoStep(name, UndoKind.REFUSE, entry.keys, entry.after, reading.reason, reading.remedy)
-    if entry.slipped and reading.version == entry.after:
+    original = history.original(name, reading.version)
+    if original != entry.after:
+        return _foreign(name, entry, reading, destination, history.runs.get((name, original)))
+    if (unlike := _unlike(name, entry, reading, destination)) is not None:
+        return unlike
+    if entry.slipped:
         # What stood there last before the run's version is theirs, not what the run had read.
         reason = f"another writer's version {', '.join(entry.slipped)} is covered by the run's, {entry.after}"
         return UndoStep(name, UndoKind.REFUSE, entry.keys, reading.version, reason, "put that version back by hand")
     if deletes:
-        return _deletion(name, entry, reading)
+        return UndoStep(name, UndoKind.DELETE, entry.keys, reading.version, current=reading)
     return _restoration(name, entry, reading, destination)
 
 
-def _doubtful(name: str, entry: Entry, reading: Reading, *, is_resumable: bool) -> UndoStep | None:
+def _foreign(name: str, entry: Entry, current: RemoteSecret, destination: SecretWriter, run: str | None) -> UndoStep:
+    """What stands there is not the run's: the run's own undo began it, or `run` wrote it, or nobody knows who."""
+    if entry.undo == "started" and entry.kind != "create" and not entry.recover:
+        # That undo was stopped before it could note the new version.
+        step = _restoration(name, entry, current, destination)
+        if step.earlier is None:
+            return step
+        if _same(current, step.earlier):
+            return replace(step, kind=UndoKind.DONE, reason="it was undone before", earlier=None)
+    return _changed(name, entry, current, run)
+
+
+def _doubtful(name: str, entry: Entry, reading: Reading, history: RunHistory, *, is_resumable: bool) -> UndoStep | None:
     """A write that was begun and never noted; nothing where the store shows that it was not stored."""
     if isinstance(reading, SoftDeletedError | NotFoundError):
         return None
     if isinstance(reading, StoreError):
         return UndoStep(name, UndoKind.REFUSE, entry.keys, None, reading.reason, reading.remedy)
-    if reading.version in {entry.before, entry.planned_before}:
+    if history.original(name, reading.version) in {entry.before, entry.planned_before}:
         return None
     reason = f"the run was stopped while it wrote this: version {reading.version} may be its own or another writer's"
     remedy = _SETTLE if is_resumable else "decide by hand whose it is"
@@ -148,15 +171,7 @@ def _waiting(step: UndoStep) -> UndoStep:
     return replace(step, kind=UndoKind.REFUSE, reason=reason, remedy=_SETTLE, current=None, earlier=None)
 
 
-def _deletion(name: str, entry: Entry, current: RemoteSecret) -> UndoStep:
-    if current.version != entry.after:
-        return _changed(name, entry, current)
-    return UndoStep(name, UndoKind.DELETE, entry.keys, current.version, current=current)
-
-
 def _restoration(name: str, entry: Entry, current: RemoteSecret, destination: SecretWriter) -> UndoStep:
-    if current.version != entry.after and entry.undo != "started":
-        return _changed(name, entry, current)
     before = entry.before or entry.planned_before or ""
     try:
         earlier = destination.read_version(name, before)
@@ -165,17 +180,28 @@ def _restoration(name: str, entry: Entry, current: RemoteSecret, destination: Se
         return UndoStep(name, UndoKind.REFUSE, entry.keys, current.version, reason, "restore it from a backup")
     except StoreError as error:
         return UndoStep(name, UndoKind.REFUSE, entry.keys, current.version, error.reason, error.remedy)
-    if current.version != entry.after:
-        # An earlier undo began this one and was stopped before it could note the new version.
-        if not _same(current, earlier):
-            return _changed(name, entry, current)
-        return UndoStep(name, UndoKind.DONE, entry.keys, current.version, "it was undone before")
     return UndoStep(name, UndoKind.RESTORE, entry.keys, current.version, current=current, earlier=earlier)
 
 
-def _changed(name: str, entry: Entry, current: RemoteSecret) -> UndoStep:
-    reason = f"version {current.version} stands there, and the run's is {entry.after}: somebody wrote since"
-    return UndoStep(name, UndoKind.REFUSE, entry.keys, current.version, reason, "decide by hand which one is right")
+def _unlike(name: str, entry: Entry, current: RemoteSecret, destination: SecretWriter) -> UndoStep | None:
+    """Why a version that an undo is noted to have written is not taken for the run's own."""
+    if current.version == entry.after or entry.after is None:
+        return None
+    try:
+        own = destination.read_version(name, entry.after)
+    except StoreError as error:
+        reason = f"version {current.version} cannot be compared with the run's, {entry.after}: {error.reason}"
+        return UndoStep(name, UndoKind.REFUSE, entry.keys, current.version, reason, "decide by hand which one is right")
+    # A Vault counts from 1 again where somebody ended a secret for good: what proves a version is its value.
+    return None if _same(current, own) else _changed(name, entry, current, None)
+
+
+def _changed(name: str, entry: Entry, current: RemoteSecret, run: str | None) -> UndoStep:
+    who, remedy = "somebody", "decide by hand which one is right"
+    if run is not None:
+        who, remedy = f"the run {run}", f"undo that run first, with --undo {run}"
+    reason = f"version {current.version} stands there, and the run's is {entry.after}: {who} wrote since"
+    return UndoStep(name, UndoKind.REFUSE, entry.keys, current.version, reason, remedy)
 
 
 def _same(one: RemoteSecret, other: RemoteSecret) -> bool:
@@ -190,9 +216,12 @@ def _same(one: RemoteSecret, other: RemoteSecret) -> bool:
 def _undone(step: UndoStep, destination: SecretWriter, notes: Notes) -> Result:
     if step.kind is UndoKind.REFUSE:
         return Result(step.name, State.CONFLICT, step.version, (), "refused", step.reason, step.remedy)
-    if step.kind is UndoKind.DONE or step.current is None:
-        return Result(step.name, State.KEPT, step.version)
     try:
+        if step.kind is UndoKind.DONE or step.current is None:
+            if step.current is not None:
+                # Stopped before it could say so, and said now: the undo of an older run goes by it.
+                notes.journal.undo(step.name, "done", step.version)
+            return Result(step.name, State.KEPT, step.version)
         return _written(step, step.current, destination, notes)
     except StoreError as error:
         state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED

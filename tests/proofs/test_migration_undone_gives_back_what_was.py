@@ -52,6 +52,26 @@ def test_on_vault_an_undo_restores_and_deletes_too(world: World) -> None:
     assert not metadata["versions"]["1"]["destroyed"]
 
 
+def test_two_runs_on_the_same_secrets_are_undone_newest_first(world: World) -> None:
+    world.azure.seed("agents-jira", '{"JIRA_TOKEN": "first"}')
+    world.fill()
+    assert world.migrate("--apply", "--on-conflict", "overwrite").code == 0
+    world.put("agents/github", {"GITHUB_TOKEN": "token-3"})
+    world.put("agents/jira", {"JIRA_TOKEN": "token-4", "JIRA_URL": "u"})
+    assert world.migrate("--apply", "--on-conflict", "overwrite").code == 0
+    older, newer = sorted(world.journals(), key=lambda path: path.stat().st_mtime_ns)
+
+    early = world.run("migrate", "prod", "--undo", older.stem, "--quiet", "--apply")
+    assert (early.code, f"undo that run first, with --undo {newer.stem}" in early.out) == (1, True)
+    assert world.azure_object("agents-jira")["JIRA_TOKEN"] == "token-4"
+
+    assert world.run("migrate", "prod", "--undo", newer.stem, "--quiet", "--apply").code == 0
+    assert world.azure_object("agents-jira")["JIRA_TOKEN"] == "token-2"
+    assert world.run("migrate", "prod", "--undo", older.stem, "--quiet", "--apply").code == 0
+    assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "first"}
+    assert phase(world, "agents-github") != "active"
+
+
 def test_what_somebody_wrote_since_is_left_alone(world: World) -> None:
     world.fill()
     assert world.migrate("--apply").code == 0

@@ -15,6 +15,7 @@ from compiler.operations.journal import (
     identity_of,
     new_id,
     read_run,
+    runs,
     runs_folder,
 )
 from compiler.operations.migration import Kind, Location, Options, Plan, Result, State, Step, Write
@@ -161,3 +162,24 @@ def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path
     journal.settled(Result("a", State.CONFLICT, "v2", ("v1",), "conflict"))
     journal.close()
     assert find_run(tmp_path, FIRST).entries["a"].slipped == ("v1",)
+
+
+def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+    journal.written("a", None, "v1", ())
+    journal.undo("a", "started")
+    assert find_run(tmp_path, FIRST).entries["a"].undone_as is None
+    journal.undo("a", "done", "v2")
+    # An undo once more, which finds it done.
+    journal.undo("a", "started")
+    journal.close()
+    assert find_run(tmp_path, FIRST).entries["a"].undone_as == "v2"
+
+
+def test_all_runs_are_read_newest_first_but_for_those_that_cannot_be(tmp_path: Path) -> None:
+    assert list(runs(tmp_path)) == []
+    for name in (FIRST, SECOND):
+        begin(tmp_path, name).close()
+    (runs_folder(tmp_path) / "20250131-120002-000000.jsonl").write_text("{}", "utf-8")
+    (runs_folder(tmp_path) / "notes.jsonl").write_text("{}", "utf-8")
+    assert [run.id for run in runs(tmp_path)] == [SECOND, FIRST]

@@ -9,6 +9,7 @@ import pytest
 from compiler.operations.audit import AuditError, AuditLog
 from compiler.operations.journal import Entry, Journal, Run
 from compiler.operations.migration import Options, Outcome, Plan, State
+from compiler.operations.run_history import RunHistory
 from compiler.operations.run_notes import Notes
 from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
 from compiler.stores.errors import (
@@ -206,6 +207,76 @@ def test_the_same_goes_for_a_whole_value() -> None:
     for value in ("old", "new", "old"):
         store.seed_whole("a", value)
     assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.DONE]
+
+
+def test_runs_on_one_secret_are_undone_newest_first() -> None:
+    store = two_versions()
+    store.seed("a", A="newest")
+    older, newer = run_of(a=updated()), run_of(a=updated("v2", "v3"))
+    history = RunHistory(runs={("a", "v2"): "older", ("a", "v3"): "newer"})
+    (step,) = plan_undo(older, store, history)
+    assert (step.kind, step.remedy) == (UndoKind.REFUSE, "undo that run first, with --undo newer")
+    assert step.reason == "version v3 stands there, and the run's is v2: the run newer wrote since"
+    (step,) = plan_undo(newer, store, history)
+    assert step.kind is UndoKind.RESTORE
+    store.seed("a", A="new")
+    # What the newer one's undo wrote is what the older one had written.
+    history.again["a", "v4"] = "v2"
+    (step,) = plan_undo(older, store, history)
+    assert (step.kind, step.version) == (UndoKind.RESTORE, "v4")
+    assert step.earlier is not None
+    assert step.earlier.version == "v1"
+    assert kinds(older, store) == [UndoKind.REFUSE]
+
+
+def test_a_secret_that_a_run_made_and_a_newer_one_changed_is_deleted_when_both_are_undone() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    history = RunHistory(again={("a", "v3"): "v1"})
+    (step,) = plan_undo(run_of(a=created()), store, history)
+    assert (step.kind, step.version) == (UndoKind.DELETE, "v3")
+
+
+def test_the_number_of_an_undos_version_proves_nothing_where_its_value_is_another() -> None:
+    # A Vault counts from 1 again where somebody ended the secret for good.
+    store = two_versions()
+    store.seed("a", A="theirs")
+    history = RunHistory(again={("a", "v3"): "v2"}, runs={("a", "v2"): "this"})
+    (step,) = plan_undo(run_of(a=updated()), store, history)
+    assert (step.kind, step.remedy) == (UndoKind.REFUSE, "decide by hand which one is right")
+    assert "somebody wrote since" in step.reason
+    del store.versions["a"][1]
+    (step,) = plan_undo(run_of(a=updated()), store, history)
+    assert (step.kind, step.current) == (UndoKind.REFUSE, None)
+    assert step.reason == "version v3 cannot be compared with the run's, v2: it is evicted"
+
+
+def test_another_writers_version_is_not_covered_again_by_way_of_a_newer_undo() -> None:
+    store = two_versions()
+    store.seed("a", A="new")
+    entry = updated()
+    entry.slipped = ("v0",)
+    (step,) = plan_undo(run_of(a=entry), store, RunHistory(again={("a", "v3"): "v2"}))
+    assert (step.kind, step.remedy) == (UndoKind.REFUSE, "put that version back by hand")
+
+
+def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert undo(tmp_path, run_of(a=updated(undo="started")), store).results[0].state is State.KEPT
+    path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
+    line = json.loads(path.read_text("utf-8").splitlines()[-1])
+    assert (line["type"], line["name"], line["state"], line["version"]) == ("undo", "a", "done", "v3")
+    # What was noted is not noted again.
+    lines = len(path.read_text("utf-8").splitlines())
+    undo(tmp_path, run_of(a=updated(undo="done")), store)
+    assert len(path.read_text("utf-8").splitlines()) == lines
+
+
+def test_a_begun_write_over_what_an_undo_put_back_was_not_stored() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert plan_undo(run_of(a=begun("v1", "update")), store, RunHistory(again={("a", "v3"): "v1"})) == ()
 
 
 def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
