@@ -5,6 +5,7 @@ import pytest
 from compiler.demo.key_vault_faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.stores.azure_key_vault import AzureKeyVaultStore
+from compiler.stores.clock import VirtualClock
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -18,7 +19,9 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
 )
 from compiler.stores.interface import Attributes
+from compiler.stores.options import StoreOptions
 from compiler.stores.secret import Secret
+from tests.unit.stores.conftest import address_of
 
 
 @pytest.mark.parametrize("text", ["plain", "[1]", '"x"', '{"a": 1, "a": 2}', "{", '{"a": NaN}'])
@@ -157,3 +160,25 @@ def test_disabled_is_told_from_absent_when_it_is_to_be_written(vault: LocalKeyVa
     with pytest.raises(DisabledError, match="newest version is disabled"):
         store.write("github", {"A": Secret("x")}, None)
     assert len(vault.versions("github")) == 1
+
+
+def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault: LocalKeyVault) -> None:
+    class Arriving(VirtualClock):
+        """The write is under way still when its connection breaks, and is stored while time passes."""
+
+        is_under_way = True
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.is_under_way and seconds > 0.1:
+                self.is_under_way = False
+                vault.seed("github", '{"A": "x"}', content_type="application/json")
+
+    options = StoreOptions(clock=Arriving(), chance=lambda: 0.0)
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), options)
+    assert store.write("other", {"A": Secret("x")}, None).version
+    vault.add_fault(Fault(FaultKind.DROP_REQUEST, method="PUT"))
+    written = store.write("github", {"A": Secret("x")}, None)
+    store.close()
+    assert [version.id for version in vault.versions("github")] == [written.version]
+    assert written.slipped == ()
