@@ -197,10 +197,11 @@ def _unlike(name: str, entry: Entry, current: RemoteSecret, destination: SecretW
 
 
 def _changed(name: str, entry: Entry, current: RemoteSecret, run: str | None) -> UndoStep:
-    who, remedy = "somebody", "decide by hand which one is right"
+    reason = f"version {current.version} stands there, and the run's is {entry.after}: somebody wrote since"
+    remedy = "decide by hand which one is right"
     if run is not None:
-        who, remedy = f"the run {run}", f"undo that run first, with --undo {run}"
-    reason = f"version {current.version} stands there, and the run's is {entry.after}: {who} wrote since"
+        reason = f"version {current.version} stands there, and the run's is {entry.after}: the run {run} wrote since"
+        remedy = f"undo that run first, with --undo {run}"
     return UndoStep(name, UndoKind.REFUSE, entry.keys, current.version, reason, remedy)
 
 
