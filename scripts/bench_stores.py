@@ -335,7 +335,7 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
 
 
 def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao, notes: list[str]) -> Figure:
-    """The largest resident memory of the whole command, compile included; `notes` gets that of its compile alone."""
+    """The largest resident memory of the whole command, compile included; `notes` gets that of a compile."""
     emptied(openbao)
     # In a process of its own: what the system takes for a process's largest memory counts that of the one it came from.
     child = os.fork()
@@ -348,7 +348,7 @@ def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpe
     compiled = run((*PROGRAM, "--root", root, "compile"))
     moved = run((*PROGRAM, "--root", root, "migrate", "prod", "--to", "second", "--apply", "--quiet"))
     title = f"peak memory of `migrate --apply`, {count:,} secrets of one key, OpenBao"
-    notes.append(f"{title}: compiling them alone takes {compiled.memory:.0f} of {moved.memory:.0f} MiB")
+    notes.append(f"`compile` of the same, which also prints and proves a values file: {compiled.memory:.0f} MiB")
     return Figure(at_most(title, "MiB", 100), moved.memory)
 
 
