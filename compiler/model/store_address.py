@@ -1,8 +1,14 @@
 """StoreAddress: where a store is, absolute and free of secrets; a compiled environment's stores are mapped to it."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
+
+# Whatever stands before the last "@", where a user and a password would: also in a text that is no URL, which is
+# shown in the message that says so.
+_USER_INFO: Final = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 
 
 class Provider(StrEnum):
@@ -29,8 +35,14 @@ class StoreAddress:
 
     @property
     def absolute(self) -> str:
-        """What names the same place for everyone, in messages, journals and comparisons: no prefix, no final slash."""
+        """What names the same place for everyone, in messages, journals and comparisons: no prefix, no final slash.
+
+        Never a user or a password of the URL, which the adapters refuse.
+        """
         url = self.url.rstrip("/")
+        # Asked for with every request.
+        if "@" in url and (found := _USER_INFO.match(url)) is not None:
+            url = f"{found[1] or ''}…@{url[found.end() :]}"
         if self.provider is Provider.AZURE_KEY_VAULT:
             return url.lower()
         parts = (url, (self.vault_namespace or "").strip("/"), self.mount.strip("/"))

@@ -149,7 +149,9 @@ def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | No
         return BY_ID["no-answer"].diagnostic(Finding(f"{reason}; {count}", store.node.key_span, help=remedy))
     said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
-    return BY_ID[_rule_of(failure)].diagnostic(finding)
+    # What is wrong is the store's own address then, and no reference to a secret in it.
+    rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)
+    return BY_ID[rule].diagnostic(finding)
 
 
 def _rule_of(error: StoreError) -> str:

@@ -26,9 +26,10 @@ def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSess
     place = Place(address.absolute)
     url = _split(address.url)
     if url is None or url.scheme not in {"http", "https"} or url.query or url.fragment or url.username is not None:
-        raise InvalidNameError(
-            place, Action.CONNECT, "the address is no http:// or https:// URL of a server", "correct the store's server"
-        )
+        # In live commands the variable stands for what the environment writes.
+        written = "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
+        reason = "the address is no http:// or https:// URL of a server"
+        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {written}")
     _check_trust(url, place, environ)
     path = url.path.rstrip("/")
     context = _tls(address, environ, place) if url.scheme == "https" else None

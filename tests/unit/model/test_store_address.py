@@ -1,3 +1,5 @@
+import pytest
+
 from compiler.model.store_address import Provider, StoreAddress
 
 
@@ -10,6 +12,22 @@ def test_the_absolute_address_of_a_vault_has_namespace_and_mount() -> None:
 def test_the_absolute_address_of_a_key_vault_is_its_url_whatever_the_case() -> None:
     one = StoreAddress(Provider.AZURE_KEY_VAULT, "https://Prod.vault.azure.net/", prefix="team-")
     assert one.absolute == "https://prod.vault.azure.net"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user@v:8200", "https://…@v:8200"),
+        ("https://user:pass@word@v/below", "https://…@v/below"),
+        ("https://user:pa/ss?w#d@v", "https://…@v"),
+        ("user:password@v:8200", "…@v:8200"),
+        ("HTTPS://u\nser@v", "HTTPS://…@v"),
+        ("@v", "…@v"),
+    ],
+)
+def test_no_user_of_a_url_is_shown(url: str, shown: str) -> None:
+    assert StoreAddress(Provider.VAULT, url, mount="a@b").absolute == f"{shown}/a@b"
+    assert StoreAddress(Provider.AZURE_KEY_VAULT, url).absolute == shown.lower()
 
 
 def test_a_prefix_does_not_make_another_store() -> None:

@@ -52,13 +52,19 @@ def heard(url: str, environ: Mapping[str, str], reply: bytes = b"") -> bytes:
         "https://vault.example.com/?a=b",
         "https://vault.example.com/#x",
         "https://user:secret-word@vault.example.com",
+        "https://secret-word@vault.example.com",
+        "secret-word@vault.example.com:8200",
         "https://vault.example.com:99999",
         "https://[::1",
     ],
 )
 def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
-    with pytest.raises(InvalidNameError, match="correct the store's server"):
-        session(url)
+    with pytest.raises(InvalidNameError, match="correct the store's server") as caught:
+        session(url, VAULT_ADDR="https://another.example.com")
+    assert "secret-word" not in str(caught.value)
+    # Where the variable says it, correcting the environment's file would change nothing.
+    with pytest.raises(InvalidNameError, match=r"; correct VAULT_ADDR$"):
+        session(url, VAULT_ADDR=url)
 
 
 @pytest.mark.parametrize("url", ["http://vault.example.com", "http://10.0.0.1:8200", "http://svc.example.com"])
