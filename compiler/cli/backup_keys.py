@@ -49,9 +49,11 @@ def passphrase(*, is_new: bool) -> Secret:
     if name:
         return Secret(_decoded(_of_variable(name)).rstrip("\r\n"))
     if not is_terminal():
-        way_out = "name --recipient" if is_new else "it was encrypted with a passphrase"
+        # A backup that a passphrase closed is opened by nothing else.
+        way_out = "name --recipient, or" if is_new else "the backup was encrypted with a passphrase:"
         raise UsageError(
-            "there is no terminal to ask for the passphrase on", f"{way_out}, or set {PASSPHRASE_FILE_VARIABLE}"
+            "there is no terminal to ask for the passphrase on",
+            f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the name of a file that holds it",
         )
     first = _typed("Passphrase: ")
     if is_new and not Comparer().same(first, _typed("The same again: ")):

@@ -24,25 +24,24 @@ class Progress:
         self._total = total
         self._stream = stream or sys.stderr
         self._now = now
-        self._done = 0
+        self._done = self._failed = 0
         self._started = now()
         self._drawn = 0.0
         self._is_quiet = quiet
         self._is_bar = not quiet and self._stream.isatty()
 
-    def step(self, line: str, *, important: bool = False) -> None:
-        """One more is done; `line` says which. On a terminal only important lines stay."""
+    def step(self, line: str, *, is_fine: bool = True) -> None:
+        """One more is done; `line` says which. On a terminal the bar counts those that are not fine."""
         self._done += 1
+        self._failed += not is_fine
         if self._is_quiet:
             return
         if not self._is_bar:
             self._stream.write(f"{self._done}/{self._total} {line}\n")
             self._stream.flush()
             return
-        if important:
-            self._stream.write(f"{_CLEAR}{line}\n")
         now = self._now()
-        if important or now - self._drawn >= _REDRAW_SECONDS or self._done == self._total:
+        if not is_fine or now - self._drawn >= _REDRAW_SECONDS or self._done == self._total:
             self._drawn = now
             self._stream.write(_CLEAR + self._bar(now))
             self._stream.flush()
@@ -58,4 +57,5 @@ class Progress:
         rate = self._done / max(now - self._started, 0.001)
         left = round((self._total - self._done) / rate)
         bar = "#" * filled + "." * (_WIDTH - filled)
-        return f"[{bar}] {self._done}/{self._total}  {rate:.0f}/s  {left // _MINUTE}:{left % _MINUTE:02} left"
+        failed = f"  {self._failed} not done" if self._failed else ""
+        return f"[{bar}] {self._done}/{self._total}{failed}  {rate:.0f}/s  {left // _MINUTE}:{left % _MINUTE:02} left"

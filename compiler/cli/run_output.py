@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,11 @@ class RunOutput:
 
     @contextmanager
     def progress(self, total: int, store: str) -> Iterator[Callable[[Result], None]]:
-        """Called with each result of `total`, show how far it is."""
+        """Called with each result of `total`, show how far it is; why one is not fine is for the end to say, once."""
         bar = Progress(total, quiet=self._is_quiet)
-        yield lambda result: bar.step(result_line(store, result), important=result.state not in _FINE)
+        yield lambda result: bar.step(
+            result_line(store, replace(result, reason="", remedy="")), is_fine=result.state in _FINE
+        )
         bar.close()
 
     def outcome(self, outcome: Outcome, store: str) -> None:

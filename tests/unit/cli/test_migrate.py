@@ -141,6 +141,8 @@ def test_a_failure_is_incomplete_and_resumed_by_the_same_command(
     found = migrate("--apply")
     assert found.code == 4
     assert f"azure:{AZURE} failed: no answer; wait" in found.out
+    # Why is said once.
+    assert found.err.endswith(f"\n1/1 azure:{AZURE} failed\n")
     assert "incomplete; run the same command again to go on from here" in found.out
     ends.azure.before = lambda _method, _name: None
     run = journal(project).stem
@@ -165,8 +167,8 @@ def test_a_resumed_run_that_is_stopped_by_another_writer_ends(
 
 def test_an_interrupt_says_how_to_go_on(migrate: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupting(Progress):
-        def step(self, line: str, *, important: bool = False) -> None:
-            del line, important
+        def step(self, line: str, *, is_fine: bool = True) -> None:
+            del line, is_fine
             raise KeyboardInterrupt
 
     monkeypatch.setattr("compiler.cli.run_output.Progress", Interrupting)

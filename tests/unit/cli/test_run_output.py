@@ -71,17 +71,22 @@ def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[
         assert capsys.readouterr().out == shown
 
 
-def test_what_went_wrong_stays_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_a_step_is_not_done_is_told_once_when_all_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen: list[tuple[str, bool]] = []
 
-    def step(_self: Progress, line: str, *, important: bool = False) -> None:
-        seen.append((line, important))
+    def step(_self: Progress, line: str, *, is_fine: bool = True) -> None:
+        seen.append((line, is_fine))
 
     monkeypatch.setattr(Progress, "step", step)
+    results = (Result("a", State.DONE, "v1"), Result("b", State.CONFLICT, None, (), "conflict", "why", "how"))
     with output().progress(2, "azure") as tell:
-        tell(Result("a", State.DONE))
-        tell(Result("b", State.CONFLICT))
-    assert seen == [("azure:a done", False), ("azure:b conflict", True)]
+        for result in results:
+            tell(result)
+    assert seen == [("azure:a done, version v1", True), ("azure:b conflict", False)]
+    output().outcome(Outcome("run-1", results), "azure")
+    assert capsys.readouterr().out.splitlines()[0] == "azure:b conflict: why; how"
 
 
 def test_the_audit_file_is_opened_before_the_journal_is_begun(tmp_path: Path) -> None:
