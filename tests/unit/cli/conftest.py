@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.operations.live import LiveStores
 from tests.commands import run_command
+from tests.unit.cli.two_ends import KEY, VAULT, Ends, journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.commands import Done
 
@@ -76,3 +78,35 @@ def edit(project: Path) -> Callable[[str, str, str], None]:
         file.write_text(text.replace(old, new, 1), "utf-8")
 
     return replace
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
+    """What `migrate` opens in place of the project's stores; the Vault holds a token."""
+    made = Ends()
+    made.vault.seed(VAULT, **{KEY: "token"})
+
+    def stores(environ: Mapping[str, str]) -> LiveStores:
+        return LiveStores(environ, made.open)
+
+    monkeypatch.setattr("compiler.cli.migrate.LiveStores", stores)
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
+    return made
+
+
+@pytest.fixture
+def migrate(project: Path, run: Callable[..., Done], ends: Ends) -> Callable[..., Done]:
+    """Copies one secret into the Key Vault."""
+    del project, ends
+
+    def invoke(*options: str) -> Done:
+        return run("migrate", "dev", "--to", "azure", "--only", "github", *options)
+
+    return invoke
+
+
+@pytest.fixture
+def done(project: Path, migrate: Callable[..., Done]) -> str:
+    """The id of a run that is complete."""
+    assert migrate("--apply").code == 0
+    return journal(project).stem

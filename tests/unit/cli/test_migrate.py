@@ -1,72 +1,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import compiler.cli.migrate as command
 from compiler.cli.progress import Progress
-from compiler.operations.live import LiveStores
-from tests.unit.operations.memory_store import MemoryStore
+from tests.unit.cli.two_ends import AZURE, KEY, journal, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from compiler.model.store_address import StoreAddress
     from tests.commands import Done
-
-VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
-KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
-
-
-class Ends:
-    """Both stores of the shipped project, in memory."""
-
-    def __init__(self) -> None:
-        self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
-
-    def open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
-        del environ
-        return self.vault if address.provider == "vault" else self.azure
-
-
-@pytest.fixture
-def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
-    made = Ends()
-    made.vault.seed(VAULT, **{KEY: "token"})
-
-    def stores(environ: Mapping[str, str]) -> LiveStores:
-        return LiveStores(environ, made.open)
-
-    monkeypatch.setattr(command, "LiveStores", stores)
-    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
-    return made
-
-
-@pytest.fixture
-def migrate(project: Path, run: Callable[..., Done], ends: Ends) -> Callable[..., Done]:
-    def invoke(*options: str) -> Done:
-        return run("migrate", "dev", "--to", "azure", "--only", "github", *options)
-
-    return invoke
-
-
-@pytest.fixture
-def done(project: Path, migrate: Callable[..., Done]) -> str:
-    """The id of a run that is complete."""
-    assert migrate("--apply").code == 0
-    return journal(project).stem
-
-
-def journal(project: Path) -> Path:
-    (found,) = (project / ".platform-secrets/runs").glob("*.jsonl")
-    return found
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    from tests.unit.cli.two_ends import Ends
 
 
 @pytest.mark.parametrize("options", [(), ("--to", "azure", "--undo", "run")])
@@ -196,59 +144,6 @@ def test_the_audit_file_is_written_or_the_run_is_not_begun(
     assert migrate("--apply", "--audit", str(tmp_path / "audit")).code == 0
     _, line = lines(tmp_path / "audit")
     assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
-
-
-def test_undo_shows_and_then_does(
-    project: Path, run: Callable[..., Done], ends: Ends, done: str, tmp_path: Path
-) -> None:
-    shown = run("migrate", "dev", "--undo", done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; --apply does this")
-    assert json.loads(run("migrate", "dev", "--undo", done, "--format", "json").out)["applied"] is False
-    undone = run("migrate", "dev", "--undo", done, "--apply", "--audit", str(tmp_path / "audit"))
-    assert (undone.code, ends.azure.deleted) == (0, {AZURE})
-    assert lines(tmp_path / "audit")[0]["action"] == "delete"
-    again = run("migrate", "dev", "--undo", done, "--apply", "--format", "json")
-    assert [result["state"] for result in json.loads(again.out)["results"]] == ["kept"]
-    assert run("migrate", "dev", "--undo", done).out.endswith("nothing was written: there is nothing to take back\n")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--only", "github"),
-        ("--from", "vault"),
-        ("--all-properties",),
-        ("--recover",),
-        ("--stringify",),
-        ("--continue-on-error",),
-        ("--on-conflict", "skip"),
-    ],
-)
-def test_undo_takes_no_option_that_it_would_not_heed(
-    run: Callable[..., Done], ends: Ends, done: str, options: tuple[str, ...]
-) -> None:
-    found = run("migrate", "dev", "--undo", done, *options, "--apply")
-    assert (found.code, f"{options[0]} does not go with it" in found.err) == (2, True)
-    assert ends.azure.deleted == set()
-
-
-def test_undo_refuses_what_changed_since_and_exits_1(run: Callable[..., Done], ends: Ends, done: str) -> None:
-    ends.azure.seed(AZURE, **{KEY: "theirs"})
-    shown = run("migrate", "dev", "--undo", done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there is nothing to take back")
-    assert run("migrate", "dev", "--undo", done, "--apply").code == 1
-    assert ends.azure.deleted == set()
-
-
-def test_undo_is_for_the_runs_environment_and_place(
-    run: Callable[..., Done], ends: Ends, done: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
-    assert 'the run is of the environment "dev"' in run("migrate", "staging", "--undo", done).err
-    ends.azure.address = MemoryStore("https://elsewhere").address
-    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
-    found = run("migrate", "dev", "--undo", done)
-    assert (found.code, "it wrote to https://azure" in found.err) == (2, True)
 
 
 class TestADefect:
