@@ -104,7 +104,7 @@ class Adopted:
 
 
 class NoteKind(StrEnum):
-    """What is to be known of a source that is copied, and stops nothing."""
+    """What is to be known of a secret that is copied, and stops nothing."""
 
     EXPIRES = "expires-left-behind"
     NOT_BEFORE = "not-before-left-behind"
@@ -112,15 +112,20 @@ class NoteKind(StrEnum):
     TAGS = "tags-left-behind"
     EXPIRED = "expired"
     NOT_YET_VALID = "not-yet-valid"
+    KEEPS_EXPIRES = "keeps-past-expires"  # of the destination's, which is there already
+    KEEPS_NOT_BEFORE = "keeps-not-before-ahead"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One fact about a remote secret of a source, no property named; `date` is the one that the fact is about."""
+    """One fact about a remote secret, of the source where nothing else is said; `date` is the one that it is about.
+
+    `place` names no property.
+    """
 
     kind: NoteKind
     secret: str
-    source: Location
+    place: Location
     date: datetime | None = None
 
 

@@ -30,7 +30,7 @@ def notes_of(
 ) -> tuple[Note, ...]:
     """In the plan's order, each once. `provider` is the destination's, and `held` what it was seen to hold.
 
-    Nothing is said of what is there already: keys are compared, and what lies beside them is their owners' matter.
+    Nothing is said of what is not written: keys are compared, and what lies beside them is their owners' matter.
     """
     moment = now or datetime.now(UTC)
     by_name: dict[str, list[Judged]] = {}
@@ -43,6 +43,8 @@ def notes_of(
         for each in by_name.get(write.name, ()):
             if (each.step.secret, each.step.key) in written:
                 found.update(dict.fromkeys(_notes(each, _kept(write, provider, each), moment)))
+        if write.base is not None and provider is not Provider.VAULT:
+            found.update(dict.fromkeys(_notes_of_base(write, write.base, moment)))
     for adopted in plan.adopted:
         for each in by_name.get(adopted.name, ()):
             found.update(dict.fromkeys(_notes_of_adopted(each, adopted, held)))
@@ -74,6 +76,19 @@ def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
     ):
         if is_lost:
             yield Note(kind, each.step.secret, source, date)
+
+
+def _notes_of_base(write: Write, base: RemoteSecret, now: datetime) -> Iterator[Note]:
+    """Of what is there already and keeps its dates in the new version."""
+    has = base.attributes
+    for step in write.steps:
+        if step.destination is None:
+            continue
+        place = replace(step.destination, property=None)
+        if has.expires is not None and has.expires <= now:
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires)
+        if has.not_before is not None and has.not_before > now:
+            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before)
 
 
 def _notes_of_adopted(each: Judged, adopted: Adopted, held: Mapping[str, RemoteSecret]) -> Iterator[Note]:

@@ -27,6 +27,10 @@ _LEFT_BEHIND = {
     NoteKind.TAGS: "the tags",
 }
 _DATED = {NoteKind.EXPIRED: "expired in the source", NoteKind.NOT_YET_VALID: "not yet valid in the source"}
+_KEPT = {
+    NoteKind.KEEPS_EXPIRES: "the past expiry date of",
+    NoteKind.KEEPS_NOT_BEFORE: "the activation date, ahead, of",
+}
 # A line of a plan; the report for programs names all.
 _MOST_NAMES = 12
 
@@ -106,7 +110,7 @@ def report(plan: Plan, outcome: Outcome | None, exit_code: int) -> dict[str, Any
             {
                 "kind": str(note.kind),
                 "secret": note.secret,
-                "source": {"store": note.source.store, "name": note.source.name},
+                "place": {"store": note.place.store, "name": note.place.name},
                 "date": note.date.isoformat() if note.date is not None else None,
             }
             for note in plan.notes
@@ -160,20 +164,24 @@ def plan_end(plan: Plan, *, continue_on_error: bool) -> str:
 
 
 def _note_lines(plan: Plan) -> Iterator[str]:
-    """A line for what is left behind and one for dates that are not today's, however many secrets they name."""
+    """A line for what is left behind, and one for the dates of each end that are past or ahead."""
     by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
     for note in plan.notes:
         by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
     left = [f"{what} of {_named(list(by_kind[kind]))}" for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
     if left:
         yield f"not taken along to {_quoted(plan.destination)}: {'; '.join(left)}"
-    dated = [
-        f"{what} {_named([f'{secret} ({date:%Y-%m-%d})' for secret, date in by_kind[kind].items()])}"
-        for kind, what in _DATED.items()
-        if kind in by_kind
-    ]
-    if dated:
-        yield f"copied all the same: {'; '.join(dated)}"
+    for begin, kinds in (
+        ("copied all the same:", _DATED),
+        (f"kept in {_quoted(plan.destination)} until somebody changes it:", _KEPT),
+    ):
+        dated = [
+            f"{what} {_named([f'{secret} ({date:%Y-%m-%d})' for secret, date in by_kind[kind].items()])}"
+            for kind, what in kinds.items()
+            if kind in by_kind
+        ]
+        if dated:
+            yield f"{begin} {'; '.join(dated)}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -110,7 +110,7 @@ def test_what_vault_cannot_keep_of_a_key_vaults_secret_is_said_before_it_is_lost
     assert "copied all the same: expired in the source jira (2025-01-31)\n" in shown.out
     notes = world.report("--from", "azure", "--apply", to="vault")["notes"]
     assert {note["kind"] for note in notes} == {"expires-left-behind", "not-before-left-behind", "expired"}
-    assert {(note["secret"], note["source"]["name"]) for note in notes} == {("jira", "agents-jira")}
+    assert {(note["secret"], note["place"]["name"]) for note in notes} == {("jira", "agents-jira")}
     # What is there is compared by its keys, and nothing is written.
     assert world.report("--from", "azure", to="vault")["notes"] == []
 

@@ -71,7 +71,7 @@ def test_what_a_new_secret_will_not_have_and_what_is_out_of_date(
     member = judged(attributes, whole=whole)
     found = notes(planned(member), member, provider=provider)
     assert [note.kind for note in found] == expected
-    assert {(note.secret, note.source) for note in found} <= {("github", SOURCE)}
+    assert {(note.secret, note.place) for note in found} <= {("github", SOURCE)}
 
 
 def test_a_note_of_a_date_has_it() -> None:
@@ -83,7 +83,7 @@ def test_what_several_keys_share_is_said_once_and_of_each_origin() -> None:
     members = [judged(ALL), judged(ALL, "B"), judged(Attributes(tags={"a": "b"}), "C", origin="other")]
     # A new secret that comes from several takes over nothing of any.
     found = notes(planned(*members), *members, provider=AZURE)
-    assert [(note.kind, note.source.name) for note in found] == [
+    assert [(note.kind, note.place.name) for note in found] == [
         (E, "source"),
         (B, "source"),
         (C, "source"),
@@ -99,6 +99,23 @@ def test_a_secret_that_is_there_keeps_its_own_and_lacks_only_what_no_vault_can_h
     assert plan.writes[0].base is there
     assert notes(plan, member, provider=AZURE) == []
     assert [note.kind for note in notes(plan, member, provider=VAULT)] == [E, B, C]
+
+
+@pytest.mark.parametrize(
+    ("dates", "kinds"),
+    [
+        (Attributes(expires=FUTURE, not_before=PAST), []),
+        (Attributes(expires=NOW, not_before=NOW), [NoteKind.KEEPS_EXPIRES]),
+        (Attributes(expires=PAST, not_before=FUTURE), [NoteKind.KEEPS_EXPIRES, NoteKind.KEEPS_NOT_BEFORE]),
+    ],
+)
+def test_a_secret_that_is_there_keeps_dates_that_verify_would_find(dates: Attributes, kinds: list[NoteKind]) -> None:
+    members = [judged(Attributes()), judged(Attributes(), "B")]
+    plan = planned(*members, there=RemoteSecret("remote", "v1", {}, dates))
+    found = notes(plan, *members, provider=AZURE)
+    assert [note.kind for note in found] == kinds
+    assert {note.place for note in found} <= {Location("to", "remote", None)}
+    assert notes(plan, *members, provider=VAULT) == []
 
 
 def test_nothing_is_said_of_what_is_not_written() -> None:

@@ -88,6 +88,8 @@ def test_what_is_not_taken_along_and_what_is_out_of_date_are_a_line_each() -> No
         (NoteKind.NOT_YET_VALID, "pem"),
         (NoteKind.NOT_BEFORE, "a\nb"),
         (NoteKind.TAGS, "jira"),
+        (NoteKind.KEEPS_NOT_BEFORE, "github"),
+        (NoteKind.KEEPS_EXPIRES, "github"),
     )
     lines = list(plan_lines(plan))
     at = lines.index(
@@ -97,7 +99,11 @@ def test_what_is_not_taken_along_and_what_is_out_of_date_are_a_line_each() -> No
     assert lines[at + 1] == (
         "copied all the same: expired in the source jira (2025-01-31); not yet valid in the source pem (2025-01-31)"
     )
-    assert [line for line in lines if line not in list(plan_lines(replace(plan, notes=())))] == lines[at : at + 2]
+    assert lines[at + 2] == (
+        'kept in "vault" until somebody changes it: the past expiry date of github (2025-01-31); '
+        "the activation date, ahead, of github (2025-01-31)"
+    )
+    assert [line for line in lines if line not in list(plan_lines(replace(plan, notes=())))] == lines[at : at + 3]
 
 
 def test_a_line_names_a_dozen_and_the_report_all() -> None:
@@ -111,7 +117,7 @@ def test_a_line_names_a_dozen_and_the_report_all() -> None:
     assert found[0] == {
         "kind": "expires-left-behind",
         "secret": "s0",
-        "source": {"store": "azure", "name": "agents-jira"},
+        "place": {"store": "azure", "name": "agents-jira"},
         "date": "2025-01-31T00:00:00+00:00",
     }
 
