@@ -122,6 +122,9 @@ def test_nothing_is_said_of_what_is_not_written() -> None:
     member = judged(ALL)
     kept = replace(member, step=replace(member.step, kind=Kind.KEEP))
     assert notes(planned(kept), kept, provider=VAULT) == []
+    # Nor of a key that stays, beside one that is written.
+    written = judged(Attributes(), "B", origin="other")
+    assert notes(planned(kept, written), kept, written, provider=VAULT) == []
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,14 @@ def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> 
     assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.REFUSE]
 
 
+def test_a_stopped_undo_of_what_the_run_had_made_is_no_writer() -> None:
+    store = two_versions()
+    entry = created()
+    entry.undo = "started"
+    (step,) = plan_undo(run_of(a=entry), store)
+    assert (step.kind, "somebody wrote since" in step.reason) == (UndoKind.REFUSE, True)
+
+
 def test_the_same_goes_for_a_whole_value() -> None:
     store = MemoryStore()
     for value in ("old", "new", "old"):
