@@ -1,6 +1,5 @@
 """Secret: a value that cannot be printed, copied, pickled or compared in the clear, and what compares it instead."""
 
-import hashlib
 import hmac
 import os
 import re
@@ -22,9 +21,6 @@ class JsonKind(StrEnum):
     NULL = "null"
     OBJECT = "object"
     ARRAY = "array"
-
-
-_WORDS: Final = frozenset({JsonKind.BOOLEAN, JsonKind.NULL})
 
 
 class Secret:
@@ -60,8 +56,6 @@ class Secret:
         A value of fewer than four characters, a boolean, null, and the words for them are never found: they stand in
         other words and sentences by themselves.
         """
-        if self.kind in _WORDS:
-            return ()
         return tuple(
             (found.start(), found.end()) for form in forms(self.__text) for found in re.finditer(re.escape(form), text)
         )
@@ -134,9 +128,10 @@ class Mark:
 
 
 class Comparer:
-    """Tells whether secrets are equal, and marks them by HMAC-SHA256 under a random key that lives as long as it does.
+    """Tells whether secrets are equal by HMAC-SHA256 under a random key that lives as long as this object.
 
-    A mark stands for a value where many are compared, and nothing in it can be looked up in a table of known values.
+    A mark stands for a value where many are compared. Nothing in it can be looked up in a table of known values, and
+    the time of a comparison tells nothing of how alike two values are.
     """
 
     __slots__ = ("__key",)
@@ -145,11 +140,12 @@ class Comparer:
         self.__key = os.urandom(_KEY_BYTES)
 
     def mark(self, secret: Secret) -> Mark:
-        return Mark(hmac.digest(self.__key, secret.kind.value.encode() + b":" + _bytes(secret), hashlib.sha256))
+        return Mark(self._digest(secret))
 
     def same(self, one: Secret, other: Secret) -> bool:
-        """True when both are of one JSON kind and hold the same text, found in a time that only tells the length."""
-        return one.kind is other.kind and hmac.compare_digest(_bytes(one), _bytes(other))
+        """True when both are of one JSON kind and hold the same text."""
+        # Without a Mark of each, which would cost as much again: every key of a migration is compared twice.
+        return hmac.compare_digest(self._digest(one), self._digest(other))
 
     def __repr__(self) -> str:
         return f"Comparer({HIDDEN})"
@@ -160,6 +156,6 @@ class Comparer:
     def __copy__(self) -> Self:
         return self
 
-
-def _bytes(secret: Secret) -> bytes:
-    return secret.reveal().encode("utf-8", "surrogatepass")
+    def _digest(self, secret: Secret) -> bytes:
+        text = secret.reveal().encode("utf-8", "surrogatepass")
+        return hmac.digest(self.__key, secret.kind.encode() + b":" + text, "sha256")
