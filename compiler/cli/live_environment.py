@@ -12,7 +12,7 @@ from compiler.cli.compiling import compiled, environments
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.operations.audit import AuditError
 from compiler.operations.journal import JournalError
-from compiler.operations.live import NoAddressError
+from compiler.operations.live import AddressError
 from compiler.operations.migration_routes import UnknownNameError
 from compiler.operations.run_lock import AnotherRunError
 from compiler.render.printable import printable
@@ -51,9 +51,8 @@ def refusals() -> Iterator[None]:
         failure = CannotRunError(str(error), "name another file with --audit")
     except AnotherRunError as error:
         failure = CannotRunError(printable(str(error)), error.help)
-    except NoAddressError as error:
-        message, _, remedy = str(error).partition("; ")
-        failure = CannotRunError(printable(message), remedy)
+    except AddressError as error:
+        failure = CannotRunError(printable(str(error)), error.remedy)
     except OSError as error:
         where = f' "{printable(str(error.filename))}"' if error.filename else ""
         reason = (error.strerror or "unknown reason").lower()

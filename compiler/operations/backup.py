@@ -55,7 +55,7 @@ class _Asked:
 def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
     """The values of the secrets `only`, or of all, from the store that each reads.
 
-    Keys of variants that are not in use are taken along where they are there. Raises NoAddressError, and the
+    Keys of variants that are not in use are taken along where they are there. Raises AddressError, and the
     StoreError of a store that cannot be used at all.
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.model.store_address import Provider, StoreAddress
+from compiler.stages.outside import VAULT_NAME_VARIABLE
 from compiler.stores.open import open_store
 
 if TYPE_CHECKING:
@@ -17,24 +18,31 @@ if TYPE_CHECKING:
     from compiler.stores.interface import SecretWriter
 
 VAULT_ADDRESS_VARIABLE = "VAULT_ADDR"
-_VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
 
 
-class NoAddressError(Exception):
-    """A store of the environment that has no address, neither written nor from outside."""
+class AddressError(Exception):
+    """A store of the environment cannot be reached by the address that it has. `remedy` is what to do about it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+class NoAddressError(AddressError):
+    """It has none, neither written nor from outside."""
 
     def __init__(self, store: Store) -> None:
         setting = "server" if store.provider == VAULT else "vaultUrl"
-        variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else _VAULT_NAME_VARIABLE
-        super().__init__(f'the store "{store.id}" has no address; write its {setting}, or set {variable}')
+        variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else VAULT_NAME_VARIABLE
+        super().__init__(f'the store "{store.id}" has no address', f"write its {setting}, or set {variable}")
 
 
-class AnotherVaultError(NoAddressError):
-    """A Key Vault whose written address is another than that of the vault that AZURE_KEYVAULT_NAME names."""
+class AnotherVaultError(AddressError):
+    """The written one is that of another Key Vault than AZURE_KEYVAULT_NAME names."""
 
     def __init__(self, store: Store) -> None:
-        reason = f'{_VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
-        Exception.__init__(self, f"{reason}; unset {_VAULT_NAME_VARIABLE}, or correct vaultUrl")
+        reason = f'{VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
+        super().__init__(reason, f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl")
 
 
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
@@ -47,7 +55,7 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     url = (environ.get(VAULT_ADDRESS_VARIABLE) if is_vault else None) or store.address
     if not url:
         raise NoAddressError(store)
-    name = None if is_vault else environ.get(_VAULT_NAME_VARIABLE)
+    name = None if is_vault else environ.get(VAULT_NAME_VARIABLE)
     if name and url.partition("://")[2].partition(".")[0].lower() != name.lower():
         raise AnotherVaultError(store)
     namespace = store.vault_namespace or (environ.get("VAULT_NAMESPACE") if is_vault else None)
@@ -76,7 +84,7 @@ class LiveStores:
             self._open.popitem()[1].close()
 
     def open(self, store: Store) -> SecretWriter:
-        """The adapter of `store`; two names of one address share it. Raises NoAddressError and StoreError."""
+        """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
         address = address_of(store, self._environ)
         if address not in self._open:
             self._open[address] = self._opener(address, self._environ)

@@ -66,7 +66,7 @@ def plan_migration(
 ) -> Plan:
     """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.
 
-    Raises NoAddressError, and the StoreError of a store that cannot be used at all.
+    Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
     to = routes.to
     origins = {route.source_store.id: stores.open(route.source_store) for route in routes.keys}

@@ -76,7 +76,7 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
 def plan_put(target: Target, values: Mapping[str, Value], stores: LiveStores) -> ChangePlan:
     """What `values`, by keys of the catalogue, would change; nothing else in the remote secrets does.
 
-    Raises UnfitValueError, NoAddressError and StoreError; sends no writing request.
+    Raises UnfitValueError, AddressError and StoreError; sends no writing request.
     """
     places = key_places(target.secret, target.store)
     wanted = []

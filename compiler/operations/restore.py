@@ -91,7 +91,7 @@ def plan_restore(
 ) -> RestorePlan:
     """What restoring the secrets `only`, or all, would do: into the store `to`, or into the one that each reads.
 
-    Sends no writing request. Raises NoAddressError, and the StoreError of a store that cannot be used at all.
+    Sends no writing request. Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
     wanted: list[Wanted] = []
     refused: list[RestoreStep] = []

@@ -96,7 +96,7 @@ class ChangePlan:
 def plan_changes(wanted: Iterable[Wanted], stores: LiveStores, *, replaces: bool = True) -> ChangePlan:
     """Compare with what the stores hold, each remote secret read once, and let the adapters judge every write.
 
-    Without `replaces`, only keys that are new would be written. Sends no writing request. Raises NoAddressError, and
+    Without `replaces`, only keys that are new would be written. Sends no writing request. Raises AddressError, and
     the StoreError of a store that cannot be used at all.
     """
     groups: dict[tuple[str, str], tuple[SecretWriter, str, list[Wanted]]] = {}

@@ -13,7 +13,7 @@ from compiler.operations.eso_resolution import (
     remote_name,
     resolve,
 )
-from compiler.operations.live import NoAddressError
+from compiler.operations.live import AddressError
 from compiler.operations.read_many import WORKERS, is_of_store, is_silence, read_all
 from compiler.operations.verify_findings import (
     KeyFinding,
@@ -141,7 +141,7 @@ def _open(references: Iterable[Reference], stores: LiveStores, findings: _Findin
     for store, asking in by_store.items():
         try:
             readers[store] = stores.open(store)
-        except (NoAddressError, StoreError) as error:
+        except (AddressError, StoreError) as error:
             findings.add(asking, of_store(store, asking, error))
     return readers
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related
 from compiler.operations.eso_resolution import Absence
-from compiler.operations.live import NoAddressError
+from compiler.operations.live import AddressError
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.rules.wording import quoted
@@ -141,12 +141,11 @@ def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
     return of_remote(_rule_of(error), group, message, error.remedy)
 
 
-def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | NoAddressError) -> Diagnostic:
+def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
     """About a store as a whole: once, at the line that describes it, with how many keys nothing is known of."""
     count = f"{len(asking)} key{'' if len(asking) == 1 else 's'} not looked at"
-    if isinstance(failure, NoAddressError):
-        reason, _, remedy = str(failure).partition("; ")
-        return BY_ID["no-answer"].diagnostic(Finding(f"{reason}; {count}", store.node.key_span, help=remedy))
+    if isinstance(failure, AddressError):
+        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.remedy))
     said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
     # What is wrong is the store's own address then, and no reference to a secret in it.

@@ -93,19 +93,16 @@ def test_vaults_variables_say_nothing_about_key_vault(azure: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("vault", 'the store "vault" has no address; write its server, or set VAULT_ADDR'),
-        ("azure", 'the store "azure" has no address; write its vaultUrl, or set AZURE_KEYVAULT_NAME'),
-    ],
+    ("name", "remedy"),
+    [("vault", "write its server, or set VAULT_ADDR"), ("azure", "write its vaultUrl, or set AZURE_KEYVAULT_NAME")],
 )
 @pytest.mark.parametrize("address", [None, ""])
 def test_a_store_without_an_address_says_what_to_write_or_to_set(
-    environment: Environment, name: str, message: str, address: str | None
+    environment: Environment, name: str, remedy: str, address: str | None
 ) -> None:
     with pytest.raises(NoAddressError) as caught:
         address_of(replace(environment.stores[name], address=address), {})
-    assert str(caught.value) == message
+    assert (str(caught.value), caught.value.remedy) == (f'the store "{name}" has no address', remedy)
 
 
 def test_a_key_vault_other_than_the_one_that_the_variable_names_is_not_opened(azure: Store, vault: Store) -> None:
@@ -116,8 +113,8 @@ def test_a_key_vault_other_than_the_one_that_the_variable_names_is_not_opened(az
     for written in (KEY_VAULT, "https://agents2.vault.azure.net", "https://localhost:8443"):
         with pytest.raises(AnotherVaultError) as caught:
             address_of(replace(azure, address=written), {"AZURE_KEYVAULT_NAME": "gents"})
-        message = 'AZURE_KEYVAULT_NAME names another vault than the vaultUrl of the store "azure"'
-        assert str(caught.value) == f"{message}; unset AZURE_KEYVAULT_NAME, or correct vaultUrl"
+        assert str(caught.value) == 'AZURE_KEYVAULT_NAME names another vault than the vaultUrl of the store "azure"'
+        assert caught.value.remedy == "unset AZURE_KEYVAULT_NAME, or correct vaultUrl"
     assert address_of(azure, {"AZURE_KEYVAULT_NAME": ""}) == address_of(azure, {})
 
 
