@@ -160,6 +160,13 @@ class SealedError(UnavailableError):
     maybe_done = False
 
 
+class LeaderlessError(UnavailableError):
+    """Vault: no node leads for a moment, after a seal or while another is chosen; nothing is stored meanwhile."""
+
+    code = "leaderless"
+    maybe_done = False
+
+
 class BusyError(UnavailableError):
     """Key Vault: the name is being deleted or recovered, which takes seconds; it stores nothing in this state."""
 

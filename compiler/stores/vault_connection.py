@@ -13,9 +13,12 @@ from compiler.stores.errors import (
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
+    LeaderlessError,
     Place,
+    RedirectRefusedError,
     StoreError,
     UnauthenticatedError,
+    UnavailableError,
     WrongMountError,
 )
 from compiler.stores.interface import Identity
@@ -28,6 +31,8 @@ from compiler.stores.vault_replies import Refusal, error_of_reply, error_of_tran
 
 T = TypeVar("T")
 _RENEW_BELOW: Final = 1 / 3
+# Seconds in which a cluster that lost its leader has found another, and its nodes say so.
+_ELECTION: Final = 30.0
 
 
 class VaultConnection:
@@ -52,6 +57,7 @@ class VaultConnection:
         self._generation = 0
         self._token: Token | None = None
         self._token_ends: float | None = None
+        self._in_trouble_until = 0.0
         self.identity = Identity("unknown", login.method)
 
     def read(self, request: Request, call: Callable[[Any], T]) -> T:
@@ -107,10 +113,19 @@ class VaultConnection:
             reply = None
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.
         if reply is None:
-            raise failure
+            raise self._after_trouble(failure)
         if reply.status == HTTPStatus.FORBIDDEN:
             raise self._denied(request, place, generation)
-        raise error_of_reply(reply, place, request.action)
+        raise self._after_trouble(error_of_reply(reply, place, request.action))
+
+    def _after_trouble(self, failure: StoreError) -> StoreError:
+        """The failure; a redirect right after a seal or an outage is that of a standby without a leader, and ends."""
+        if isinstance(failure, UnavailableError):
+            self._in_trouble_until = self._clock.now() + _ELECTION
+        elif isinstance(failure, RedirectRefusedError) and self._clock.now() < self._in_trouble_until:
+            reason = "after trouble it names another node, as one does while a leader is chosen"
+            return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
+        return failure
 
     def _denied(self, request: Request, place: Place, generation: int) -> StoreError:
         if request.action is not Action.LOG_IN:

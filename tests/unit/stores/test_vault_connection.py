@@ -204,6 +204,42 @@ def test_a_log_in_that_something_else_answers_is_told_to_be_no_vaults(vault: Scr
     assert error.__context__ is None
 
 
+STANDBY = Answer(307, {}, (("Location", "https://node-2.example.com/v1/secret"),))
+
+
+@pytest.mark.parametrize("trouble", [refused(503, "Vault is sealed"), refused(500, "local node not active"), CUT])
+def test_a_redirect_right_after_trouble_is_waited_out(
+    vault: ScriptedVault, options: StoreOptions, trouble: Answer
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    vault.on("GET", READ, trouble, STANDBY, STANDBY, version(2, TOKEN="x"))
+    assert store.read("github").version == "2"
+    assert len(vault.paths("GET", READ)) == 4
+
+
+def test_a_redirect_that_stays_is_refused_within_an_elections_time(
+    vault: ScriptedVault, options: StoreOptions, clock: VirtualClock
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    vault.on("GET", READ, CUT, STANDBY)
+    with pytest.raises(RedirectRefusedError):
+        store.read("github")
+    assert 30 <= clock.now() < 60
+
+
+def test_a_write_that_a_standby_did_not_take_is_sent_again_without_looking_for_it(
+    vault: ScriptedVault, options: StoreOptions
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    stored = data(version=1)
+    vault.on("POST", READ, refused(503, "Vault is sealed"), STANDBY, stored)
+    assert store.write("github", {"TOKEN": Secret("x")}, None).version == "1"
+    assert vault.paths("GET", READ) == []
+
+
 def test_a_token_that_ran_out_is_replaced_and_the_request_sent_again_with_the_new_one(vault: ScriptedVault) -> None:
     vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
     store = vault.open(ROLE)
