@@ -43,6 +43,7 @@ class Entry:
     state: str = "planned"
     maybe_stored: bool = False
     undo: str | None = None
+    deleted: str | None = None  # with `recover`, the version that was soft-deleted
     undone_as: str | None = None  # the version by which an undo put back what stood there before
     slipped: tuple[str, ...] = ()
 
@@ -68,9 +69,13 @@ class Run:
         return self.is_planned and self.ended in _RESUMABLE and not undone
 
     @property
-    def recovering(self) -> frozenset[str]:
-        """Names that were to be recovered and not yet written: what stands there now is the deleted value."""
-        return frozenset(name for name, entry in self.entries.items() if entry.recover and entry.after is None)
+    def recovering(self) -> dict[str, str]:
+        """What was to be recovered and is not yet written: by name, the version that holds the deleted value."""
+        return {
+            name: entry.deleted
+            for name, entry in self.entries.items()
+            if entry.recover and entry.after is None and entry.deleted is not None
+        }
 
 
 def new_id() -> str:
@@ -114,6 +119,7 @@ class Journal:
                 kind="create" if write.base is None and not write.recover else "update",
                 before=write.before,
                 recover=write.recover,
+                deleted=write.deleted,
                 keys=[_key(write, index) for index in range(len(write.steps))],
             )
         journal._append("planned", writes=len(plan.writes))
@@ -212,7 +218,8 @@ def _take(run: Run, line: Mapping[str, Any]) -> None:
     what = line["type"]
     if what == "plan":
         keys = tuple(str(key["key"]) for key in line["keys"])
-        run.entries[line["name"]] = Entry(line["kind"], line["before"], line["recover"], keys)
+        entry = Entry(line["kind"], line["before"], line["recover"], keys, deleted=line.get("deleted"))
+        run.entries[line["name"]] = entry
     elif what == "planned":
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":

@@ -76,7 +76,8 @@ class Step:
 class Write:
     """One remote secret of the destination with all keys to set in it; `whole` where it is one value instead.
 
-    `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery.
+    `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery;
+    `deleted` is then the version that was, where the store tells.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Write:
     base: RemoteSecret | None = None
     attributes: Attributes | None = None
     recover: bool = False
+    deleted: str | None = None
 
     @property
     def before(self) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.migration import Result, State
-from compiler.stores.errors import ConflictError
+from compiler.stores.errors import Action, ConflictError, Place
 from compiler.stores.secret import Comparer
 
 if TYPE_CHECKING:
@@ -57,11 +57,18 @@ class Mover:
             self._destination.recover(write.name)
             base = self._destination.read(write.name)
             line.written(base.version)
+        if write.deleted is not None and base.version != write.deleted:
+            raise self._recovered_by_another(write, base.version)
         if write.whole is not None:
             same = base.whole is not None and self._comparer.same(base.whole, write.whole)
             return replace(write, base=base, whole=None if same else write.whole)
         changes = {key: value for key, value in write.changes.items() if not self._holds(base, key, value)}
         return replace(write, base=base, changes=changes)
+
+    def _recovered_by_another(self, write: Write, found: str) -> ConflictError:
+        place = Place(self._destination.address.absolute, write.name)
+        reason = f"another writer was there: version {write.deleted} was soft-deleted, version {found} is the newest"
+        return ConflictError(place, Action.WRITE, reason, "plan again", expected=write.deleted, found=found)
 
     def _verified(self, write: Write, written: Written) -> Result:
         found = self._destination.read(write.name)

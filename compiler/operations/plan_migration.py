@@ -48,12 +48,12 @@ class _Ends:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """How to judge. `recovering` are names whose old value was soft-deleted when the run to resume was planned."""
+    """How to judge. `recovering` are the versions by name that were deleted when the run to resume was planned."""
 
     to: Store
     options: Options
     comparer: Comparer
-    recovering: frozenset[str]
+    recovering: Mapping[str, str]
 
 
 def plan_migration(
@@ -77,7 +77,7 @@ def plan_migration(
         ends = _Ends(origins, destination, read_many(_names(routes, origins, destination), workers))
         extras = list(_extras(routes, ends))
     chosen = (*routes.keys, *extras) if options.all_properties else routes.keys
-    context = _Context(to, options, Comparer(), run.recovering if run is not None else frozenset())
+    context = _Context(to, options, Comparer(), run.recovering if run is not None else {})
     judged = [each for each in (_judged(route, ends, context) for route in chosen) if each is not None]
     steps, writes = plan_writes(judged, destination, ends.target)
     plan = Plan(
@@ -163,9 +163,11 @@ def _judged_destination(route: Route, ends: _Ends, context: _Context, value: Sec
     if route.source == route.destination and ends.sources[route.source_store.id] is ends.destination:
         reason = f'"{route.source_store.id}" and "{to.id}" are one place from here'
         return Verdict(Kind.REFUSE, reason, "check their addresses, and VAULT_ADDR, which stands for every Vault")
-    if route.destination.remote_key in context.recovering:
+    target = ends.target(route.destination)
+    recovered = context.recovering.get(route.destination.remote_key)
+    if options.recover and isinstance(target, RemoteSecret) and target.version == recovered:
         options = replace(options, on_conflict=OnConflict.OVERWRITE)
-    return judge_destination(ends.target(route.destination), route.destination, value, options, context.comparer)
+    return judge_destination(target, route.destination, value, options, context.comparer)
 
 
 def _location(store: Store, place: Place) -> Location:

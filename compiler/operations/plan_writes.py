@@ -94,6 +94,7 @@ def _write(name: str, members: Sequence[Judged], steps: Sequence[Step], reading:
         if isinstance(reading, StoreError) and not recover
         else None,
         recover=recover,
+        deleted=reading.version if isinstance(reading, SoftDeletedError) else None,
     )
 
 

@@ -26,8 +26,10 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[str, str]) -> Plan:
         entry = run.entries.get(write.name)
         if entry is None:
             continue
-        expected = entry.after or entry.before or entry.planned_before
-        if not write.recover and write.before != expected and write.name not in run.recovering:
+        # The value that was deleted is there again where the run was stopped after it had recovered it.
+        recovered = run.recovering.get(write.name)
+        expected = entry.after or entry.before or entry.planned_before or recovered
+        if not write.recover and write.before != expected:
             changed[write.name] = f"version {write.before or 'none'} stands there, the run knows {expected or 'none'}"
         else:
             writes.append(write)

@@ -65,9 +65,8 @@ class MemoryStore:
         if name not in self.versions:
             raise NotFoundError(self.place(name), Action.READ, "it is not there", "create it")
         if name in self.deleted:
-            raise SoftDeletedError(
-                self.place(name), Action.READ, "it is soft-deleted", "recover it (`migrate --recover`)"
-            )
+            remedy, newest = "recover it (`migrate --recover`)", self.versions[name][-1].version
+            raise SoftDeletedError(self.place(name), Action.READ, "it is soft-deleted", remedy, newest)
         return self.versions[name][-1]
 
     def read_version(self, name: str, version: str) -> RemoteSecret:

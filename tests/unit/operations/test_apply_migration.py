@@ -28,10 +28,11 @@ RUN = "20250131-120000-4fa1c2"
 
 def write_of(store: MemoryStore, name: str, **values: str) -> Write:
     base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
+    deleted = store.versions[name][-1].version if name in store.deleted else None
     steps = tuple(
         Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location("azure", name, key)) for key in values
     )
-    return Write(name, steps, secrets(**values), base=base, recover=name in store.deleted)
+    return Write(name, steps, secrets(**values), base=base, recover=name in store.deleted, deleted=deleted)
 
 
 def plan_of(store: MemoryStore, *writes: Write, adopted: tuple[Adopted, ...] = ()) -> Plan:
@@ -218,6 +219,23 @@ def test_a_recovered_secret_that_holds_everything_is_kept(
     outcome = apply(store, plan_of(store, write))
     assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
     assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
+
+
+def test_what_somebody_else_recovered_and_wrote_first_is_a_conflict(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed("a", A="old")
+    store.deleted.add("a")
+    write = write_of(store, "a", A="new")
+
+    def overtake(method: str, _name: str) -> None:
+        if method == "recover":
+            store.deleted.clear()
+            store.seed("a", A="newer")
+
+    store.before = overtake
+    result = apply(store, plan_of(store, write)).results[0]
+    assert (result.state, result.slipped) == (State.CONFLICT, ("v2",))
+    assert store.shown("a") == {"A": "newer"}
 
 
 def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> None:

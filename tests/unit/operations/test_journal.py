@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,7 +31,7 @@ BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
 
 
 def plan() -> Plan:
-    writes = (Write("a", (STEP,), {"TOKEN": Secret("sentinel")}), Write("b", (BARE,), {}, recover=True))
+    writes = (Write("a", (STEP,), {"TOKEN": Secret("sentinel")}), Write("b", (BARE,), {}, recover=True, deleted="v7"))
     return Plan("prod", "azure", "https://a", {"vault": "https://v"}, Options(), (STEP,), writes)
 
 
@@ -58,9 +59,16 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     assert (run.entries["a"].kind, run.entries["b"].kind, run.entries["a"].keys) == ("create", "update", ("TOKEN",))
     assert (run.entries["a"].state, run.entries["a"].after) == ("done", "v1")
     assert (run.entries["b"].state, run.entries["b"].maybe_stored) == ("failed", True)
-    assert run.recovering == {"b"}
+    assert run.recovering == {"b": "v7"}
     assert (run.ended, run.is_resumable) == ("incomplete", True)
     assert "sentinel" not in run.path.read_text("utf-8")
+
+
+def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
+    writes = (Write("a", (BARE,), {}, recover=True),)
+    Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.entries["a"].recover, run.recovering) == (True, {})
 
 
 def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:

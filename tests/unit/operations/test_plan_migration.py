@@ -177,9 +177,21 @@ def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
 def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
     environment: Environment, ends: Ends, tmp_path: Path
 ) -> None:
-    ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
     run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
-    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started")
-    assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.UPDATE
+    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started", deleted=deleted)
+    assert kinds(plan(environment, ends, run, recover=True))["JIRA_TOKEN"] is Kind.UPDATE
+    assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends, on_conflict=OnConflict.OVERWRITE))["JIRA_TOKEN"] is Kind.UPDATE
+
+
+def test_what_somebody_wrote_over_the_value_that_was_deleted_is_a_conflict(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started", deleted=deleted)
+    ends.azure.seed("agents-jira", JIRA_TOKEN="newer")
+    found = plan(environment, ends, run, recover=True)
+    assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())

@@ -109,7 +109,7 @@ def test_nothing_is_taken_over_from_several_or_onto_a_secret_that_is_there() -> 
     assert (write.attributes, write.before, write.recover) == (None, "v1", False)
     store.deleted.add("remote")
     _, (write,) = plan_writes([judged("A", origin=one)], store, lambda place: standing(store, place))
-    assert (write.attributes, write.before, write.recover) == (None, None, True)
+    assert (write.attributes, write.before, write.recover, write.deleted) == (None, None, True, "v1")
 
 
 def test_a_key_without_place_or_value_stays_a_step() -> None:

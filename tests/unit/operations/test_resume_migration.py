@@ -19,9 +19,11 @@ def write(name: str, before: str | None, *, recover: bool = False) -> Write:
     return Write(name, (step(name),), {}, base=base, recover=recover)
 
 
-def entry(before: str | None, after: str | None = None, state: str = "planned", **rest: bool) -> Entry:
-    maybe = state == "started" or rest.get("maybe", False)
-    return Entry("update", before, rest.get("recover", False), ("KEY",), before, after, state, maybe)
+def entry(
+    before: str | None, after: str | None = None, state: str = "planned", *, maybe: bool = False, deleted: str = ""
+) -> Entry:
+    maybe = maybe or state == "started"
+    return Entry("update", before, bool(deleted), ("KEY",), before, after, state, maybe, deleted=deleted or None)
 
 
 def plan(steps: tuple[Step, ...], *writes: Write) -> Plan:
@@ -49,7 +51,8 @@ def test_what_the_run_did_not_plan_is_left_out() -> None:
         (entry("v1"), "v2", False),
         (entry(None), "v1", False),
         (entry("v1", "v2", "done"), "v3", False),
-        (entry(None, recover=True), "v1", True),
+        (entry(None, deleted="v1"), "v1", True),
+        (entry(None, deleted="v1"), "v2", False),
     ],
 )
 def test_a_version_that_the_run_does_not_know_is_a_conflict(known: Entry, stands: str | None, kept: bool) -> None:  # noqa: FBT001
