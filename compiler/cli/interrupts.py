@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during writes, in; an event that lets what is under way be finished, out."""
+"""Ctrl-C and SIGTERM in; an event that lets what is under way be finished, and a line of what is left behind, out."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
-from compiler.cli.run_output import RunOutput, code_of, notes_of
+from compiler.cli.run_output import GOES_ON, RunOutput, code_of, notes_of
 from compiler.cli.termination import orderly_termination
-from compiler.cli.undo import GOES_ON, undo
+from compiler.cli.undo import undo
 from compiler.operations.apply_migration import apply_migration
 from compiler.operations.journal import Journal, find_run, find_unfinished, identity_of, new_id
 from compiler.operations.live import LiveStores, address_of

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compiler.operations.migration import Outcome, Result
     from compiler.stores.interface import SecretWriter
 
+GOES_ON = "run the same command again to go on from here"
 _FINE = frozenset({State.DONE, State.KEPT})
 
 
@@ -54,10 +55,13 @@ class RunOutput:
     def progress(self, total: int, store: str) -> Iterator[Callable[[Result], None]]:
         """Called with each result of `total`, show how far it is; why one is not fine is for the end to say, once."""
         bar = Progress(total, quiet=self._is_quiet)
-        yield lambda result: bar.step(
-            result_line(store, replace(result, reason="", remedy="")), is_fine=result.state in _FINE
-        )
-        bar.close()
+        try:
+            yield lambda result: bar.step(
+                result_line(store, replace(result, reason="", remedy="")), is_fine=result.state in _FINE
+            )
+        finally:
+            # An interrupt is told on a line of its own.
+            bar.close()
 
     def outcome(self, outcome: Outcome, store: str) -> None:
         """Tell what is not as it should be, and how it ended."""
@@ -72,7 +76,7 @@ class RunOutput:
         self.lines([f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"])
         if outcome.is_incomplete:
             word = "interrupted" if outcome.interrupted else "incomplete"
-            self.lines([f"{word}; run the same command again to go on from here"])
+            self.lines([f"{word}; {GOES_ON}"])
 
 
 def notes_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import interruption, stoppable
-from compiler.cli.run_output import RunOutput, code_of, notes_of
+from compiler.cli.run_output import GOES_ON, RunOutput, code_of, notes_of
 from compiler.operations.journal import Journal, find_run, runs
 from compiler.operations.migration import OnConflict
 from compiler.operations.migration_routes import store_named
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from compiler.operations.live import LiveStores
     from compiler.stores.interface import SecretWriter
 
-GOES_ON = "run the same command again to go on from here"
 # Of a migration's own options: an undo knows from the journal what to do.
 _FOR_MIGRATION = {
     "--from": "source",

@@ -12,7 +12,7 @@ from compiler.operations.audit import AuditError, IntentError
 from compiler.operations.interrupted import follows_interrupt
 from compiler.operations.migration import Outcome, Result, State
 from compiler.operations.move_remote import Mover, refusal
-from compiler.operations.run_notes import unnoted
+from compiler.operations.run_notes import AGAIN, unnoted
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def apply_migration(
 
 def defective(name: str) -> Result:
     """The failure of a step by a defect of this program, which may have come after the write."""
-    reason, remedy = "this program met a defect of its own", "run the same command again: it compares first"
-    return Result(name, State.FAILED, code=DEFECT, reason=reason, remedy=remedy)
+    return Result(name, State.FAILED, code=DEFECT, reason="this program met a defect of its own", remedy=AGAIN)
 
 
 def _end(outcome: Outcome) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from compiler.operations.migration import Adopted
     from compiler.stores.interface import SecretWriter
 
-_AGAIN = "run the same command again: it compares first"
+AGAIN = "run the same command again: it compares first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,4 @@ def unnoted(name: str, error: AuditError | OSError) -> Result:
     """The failure of a step that could not be written down."""
     known = str(error) if isinstance(error, AuditError) else error.strerror
     reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
-    return Result(name, State.FAILED, code="unnoted", reason=reason or "", remedy=_AGAIN)
+    return Result(name, State.FAILED, code="unnoted", reason=reason or "", remedy=AGAIN)

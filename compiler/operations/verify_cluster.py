@@ -72,14 +72,14 @@ def verify_cluster(
             for each in here:
                 found.extend(_judge(each, live, cluster.secret(namespace, each.name), complaints))
     except ClusterError as error:
-        found.append(unreachable(expected, error, "any further"))
+        found.append(unreachable(expected, error, "asked any further"))
     return tuple(found)
 
 
-def unreachable(expected: Sequence[Expected], error: ClusterError, extent: str = "") -> Diagnostic:
+def unreachable(expected: Sequence[Expected], error: ClusterError, what: str = "asked") -> Diagnostic:
     """That the cluster cannot be asked, at the line of the first secret that should be in it."""
     rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
-    message = f"the cluster cannot be asked{extent and ' '}{extent}: {error}"
+    message = f"the cluster cannot be {what}: {error}"
     return BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy))
 
 

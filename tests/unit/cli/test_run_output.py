@@ -89,6 +89,18 @@ def test_why_a_step_is_not_done_is_told_once_when_all_is_over(
     assert capsys.readouterr().out.splitlines()[0] == "azure:b conflict: why; how"
 
 
+def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Progress] = []
+
+    def close(bar: Progress) -> None:
+        closed.append(bar)
+
+    monkeypatch.setattr(Progress, "close", close)
+    with pytest.raises(KeyboardInterrupt), output().progress(2, "azure"):
+        raise KeyboardInterrupt
+    assert len(closed) == 1
+
+
 def test_the_audit_file_is_opened_before_the_journal_is_begun(tmp_path: Path) -> None:
     store: Any = MemoryStore()
 
