@@ -66,15 +66,15 @@ def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
         return
     has = each.origin.attributes
     source = replace(each.step.source, property=None)
-    for kind, is_lost, date in (
+    for kind, is_so, date in (
         (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
         (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
         (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
         (NoteKind.TAGS, bool(has.tags) and has.tags != kept.tags, None),
-        (NoteKind.EXPIRED, has.expires is not None and has.expires <= now, has.expires),
-        (NoteKind.NOT_YET_VALID, has.not_before is not None and has.not_before > now, has.not_before),
+        (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
+        (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
     ):
-        if is_lost:
+        if is_so:
             yield Note(kind, each.step.secret, source, date)
 
 
@@ -85,9 +85,9 @@ def _notes_of_base(write: Write, base: RemoteSecret, now: datetime) -> Iterator[
         if step.destination is None:
             continue
         place = replace(step.destination, property=None)
-        if has.expires is not None and has.expires <= now:
+        if has.past_expires(now) is not None:
             yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires)
-        if has.not_before is not None and has.not_before > now:
+        if has.not_before_ahead(now) is not None:
             yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before)
 
 

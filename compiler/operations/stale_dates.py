@@ -47,7 +47,9 @@ def _stale(remote: RemoteChange, now: datetime) -> Iterator[StaleDate]:
         return
     attributes = remote.base.attributes
     command = f"az keyvault secret set-attributes --id {remote.writer.address.absolute}/secrets/{remote.name}"
-    if attributes.expires is not None and attributes.expires <= now:
-        yield StaleDate(remote.name, DateKind.EXPIRED, attributes.expires, f"{command} --expires DATE")
-    if attributes.not_before is not None and attributes.not_before > now:
-        yield StaleDate(remote.name, DateKind.NOT_YET_VALID, attributes.not_before, f"{command} --not-before DATE")
+    for kind, date, option in (
+        (DateKind.EXPIRED, attributes.past_expires(now), "--expires"),
+        (DateKind.NOT_YET_VALID, attributes.not_before_ahead(now), "--not-before"),
+    ):
+        if date is not None:
+            yield StaleDate(remote.name, kind, date, f"{command} {option} DATE")

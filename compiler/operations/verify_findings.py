@@ -111,14 +111,14 @@ def value_findings(reference: Reference, value: Secret | Absence) -> Iterator[Ke
 def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyFinding | None:
     """What the dates of a remote secret say; its `message` is a sentence of its own."""
     attributes, name = remote.attributes, quoted(remote.name)
-    if attributes.expires is not None and attributes.expires <= now:
-        message = f"{name} expired on {attributes.expires:%Y-%m-%d}"
+    if (expired := attributes.past_expires(now)) is not None:
+        message = f"{name} expired on {expired:%Y-%m-%d}"
         return KeyFinding("expired-secret", message, "rotate it, with a new expiry date")
-    if attributes.not_before is not None and attributes.not_before > now:
-        message = f"{name} is not valid before {attributes.not_before:%Y-%m-%d}"
+    if (ahead := attributes.not_before_ahead(now)) is not None:
+        message = f"{name} is not valid before {ahead:%Y-%m-%d}"
         return KeyFinding("not-yet-valid", message, "correct the date, or write the version that counts now")
-    if attributes.expires is not None and attributes.expires <= now + within:
-        message = f"{name} expires on {attributes.expires:%Y-%m-%d}"
+    if (soon := attributes.past_expires(now + within)) is not None:
+        message = f"{name} expires on {soon:%Y-%m-%d}"
         return KeyFinding("expires-soon", message, "rotate it before, with a new expiry date")
     return None
 

@@ -26,6 +26,14 @@ class Attributes:
     updated: datetime | None = None
     managed: bool = False
 
+    def past_expires(self, now: datetime) -> datetime | None:
+        """The expiry date, where it is past."""
+        return self.expires if self.expires is not None and self.expires <= now else None
+
+    def not_before_ahead(self, now: datetime) -> datetime | None:
+        """The activation date, where it lies ahead."""
+        return self.not_before if self.not_before is not None and self.not_before > now else None
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteSecret:

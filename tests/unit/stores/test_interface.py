@@ -2,6 +2,7 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -85,3 +86,11 @@ def test_two_secrets_without_tags_do_not_share_them() -> None:
 def test_a_state_reads_as_a_word_of_a_sentence() -> None:
     # Messages say "it is soft-deleted, not present".
     assert [f"{state}" for state in State] == ["absent", "present", "disabled", "soft-deleted", "destroyed"]
+
+
+def test_dates_count_from_the_moment_that_they_name() -> None:
+    moment, second = datetime(2025, 1, 31, tzinfo=UTC), timedelta(seconds=1)
+    has = Attributes(expires=moment, not_before=moment)
+    assert [has.past_expires(now) for now in (moment - second, moment)] == [None, moment]
+    assert [has.not_before_ahead(now) for now in (moment - second, moment)] == [moment, None]
+    assert (Attributes().past_expires(moment), Attributes().not_before_ahead(moment)) == (None, None)
