@@ -96,11 +96,6 @@ class Ends:
             else:
                 self.azure.seed(f"k{number}", json.dumps({key: value}), content_type="application/json")
 
-    def empty(self, store: str) -> None:
-        """Take everything out of one store, without a request."""
-        held = self.vault.documents if store == "vault" else self.azure.server.state._secrets
-        held.clear()
-
     def assert_whole(self, store: str) -> None:
         """Each secret is there byte for byte, in one version, and nothing else is."""
         if store == "vault":
@@ -115,12 +110,8 @@ class Ends:
         assert held == wanted
 
     def requests(self, store: str) -> list[Any]:
-        """What the store saw since the last `forget`: `time`, `method`, `path`, `status` and `fault` of each."""
+        """What the store saw: `time`, `method`, `path`, `status` and `fault` of each."""
         return self.vault.log if store == "vault" else self.azure.requests()
-
-    def forget(self) -> None:
-        self.vault.log.clear()
-        self.azure.forget_requests()
 
     def journals(self) -> list[Path]:
         return sorted((self.root / ".platform-secrets/runs").glob("*.jsonl"))

@@ -30,22 +30,30 @@ def share(requests: list[Any], kinds: frozenset[FaultKind]) -> float:
     return sum(request.fault in kinds for request in requests) / len(requests)
 
 
+SOURCE = {"azure": "vault", "vault": "azure"}
+
+
+@pytest.mark.parametrize("to", ["azure", "vault"])
+def test_a_secret_costs_the_ideal_number_of_requests_where_nothing_fails(
+    make_ends: Callable[..., Ends], to: str
+) -> None:
+    some = 200
+    ends = make_ends(some)
+    ends.fill(SOURCE[to])
+    code, said = ends.migrate(to)
+    assert code == 0, said
+    ends.assert_whole(to)
+    # Logging in, and looking at token and mount, costs a few once.
+    assert all(each * some <= len(ends.requests(store)) <= each * some + 3 for store, each in IDEAL[to].items())
+
+
 @pytest.mark.parametrize("to", ["azure", "vault"])
 def test_proof_25_2000_secrets_through_a_storm_are_verified_without_duplicate_at_130_percent_of_the_requests(
     make_ends: Callable[..., Ends], to: str
 ) -> None:
     ends = make_ends(MANY)
-    source = {"azure": "vault", "vault": "azure"}[to]
-    ends.fill(source)
+    ends.fill(SOURCE[to])
     ends.weather.latency = 0.1
-    code, said = ends.migrate(to)
-    assert code == 0, said
-    ends.assert_whole(to)
-    ideal = {store: len(ends.requests(store)) for store in IDEAL}
-    assert all(each * MANY <= ideal[store] <= each * MANY + 20 for store, each in IDEAL[to].items())
-
-    ends.empty(to)
-    ends.forget()
     for fault in STORM:
         ends.azure.add_fault(fault)
         ends.vault.faults.add(fault)
@@ -53,10 +61,10 @@ def test_proof_25_2000_secrets_through_a_storm_are_verified_without_duplicate_at
     assert code == 0, said
     assert f"{MANY} of {MANY} done and verified" in said
     ends.assert_whole(to)
-    ends.assert_whole(source)
-    for store in IDEAL:
+    ends.assert_whole(SOURCE[to])
+    for store, each in IDEAL[to].items():
         requests = ends.requests(store)
         assert share(requests, RESETS) > 0.04
         assert share(requests, ERRORS) > 0.04
-        assert len(requests) <= 1.3 * ideal[store]
-    assert len(ends.journals()) == 2
+        assert len(requests) <= 1.3 * each * MANY
+    assert len(ends.journals()) == 1
