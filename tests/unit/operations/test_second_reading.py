@@ -15,6 +15,6 @@ def test_it_reads_yaml_of_version_1_2(text: str, old: object, new: object) -> No
     assert second_reading(text) == new
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "[" * 5000, "a: 2024-99-99"])
+@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "[" * 600 + "]" * 600, "a: 2024-99-99"])
 def test_what_it_cannot_read_is_nothing(text: str) -> None:
     assert second_reading(text) is None
