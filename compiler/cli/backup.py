@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli import backup_keys
+from compiler.cli.command_output import CommandOutput
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import interruption
-from compiler.cli.json_report import print_report
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.termination import orderly_termination
@@ -77,11 +77,11 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         if environment is None:
             return FOUND
         with refusals():
-            return _backed_up(arguments, environment)
+            return _backed_up(arguments, CommandOutput(arguments, invocation), environment)
 
 
-def _backed_up(arguments: Namespace, environment: Environment) -> int:
-    path, is_json = Path(arguments.file), arguments.format == "json"
+def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environment) -> int:
+    path = Path(arguments.file)
     try:
         for name in arguments.only:
             if name not in environment.secrets:
@@ -92,17 +92,14 @@ def _backed_up(arguments: Namespace, environment: Environment) -> int:
         with LiveStores(os.environ) as stores:
             gathered = gather(environment, arguments.only, stores)
         if not _is_enough(gathered, is_partial=arguments.partial):
-            if is_json:
-                print_report(backup_report(gathered, arguments.file, FOUND, is_written=False))
+            output.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
             return FOUND
         plain = encode(gathered.backup)
         sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
         with interruption("the file is as it was, or the whole new one"):
             write_private(path, sealed, replaces=arguments.replace)
-            if is_json:
-                print_report(backup_report(gathered, arguments.file, OK, is_written=True))
-            else:
-                _tell(gathered, arguments.file)
+            _tell(gathered, arguments.file, output)
+            output.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
     except (EncryptionError, FileRefusedError) as error:
         raise CannotRunError(f"{error}", error.help) from None
     return OK
@@ -134,10 +131,10 @@ def _is_enough(gathered: Gathered, *, is_partial: bool) -> bool:
     return True
 
 
-def _tell(gathered: Gathered, shown: str) -> None:
+def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:
     backup = gathered.backup
-    for name, property_ in gathered.left_out:
-        sys.stderr.write(f"note: {safe(f'{name}: {property_}')}: left out, as the catalogue has no such key\n")
+    left_out = (f"note: {safe(f'{name}: {property_}')}" for name, property_ in gathered.left_out)
+    output.lines((f"{note}: left out, as the catalogue has no such key" for note in left_out), is_error=True)
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""
-    sys.stdout.write(f"{safe(shown)}: written, {backup.environment}, {counts}{missing}\n")
+    output.lines([f"{safe(shown)}: written, {backup.environment}, {counts}{missing}"])

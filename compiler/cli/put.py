@@ -6,10 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from compiler.cli.command_output import CommandOutput
 from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import GOES_ON, NOTHING_WRITTEN, interruption
-from compiler.cli.json_report import print_report
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format, add_store
 from compiler.cli.prompts import confirmed, hidden_values, is_terminal
@@ -129,20 +129,18 @@ class _Put:
 
     def __init__(self, arguments: Namespace, invocation: Invocation, environment: Environment, target: Target) -> None:
         self._arguments = arguments
-        self._is_debug = invocation.options.is_debug
+        self._output = CommandOutput(arguments, invocation)
         self._environment = environment.name
         self._target = target
-        self._is_json = arguments.format == "json"
 
     def act(self, plan: ChangePlan) -> int:
-        if not self._is_json:
-            sys.stdout.writelines(f"{line}\n" for line in put_lines(self._target, plan))
+        self._output.lines(put_lines(self._target, plan))
         if plan.is_refused:
             return self.ended(plan, FOUND, NOTHING_WRITTEN, is_error=True)
         if not plan.writes:
             return self.ended(plan, OK, "nothing to write: the store holds these values")
         if not self._arguments.apply:
-            if self._is_json or self._arguments.stdin or not is_terminal():
+            if self._output.is_json or self._arguments.stdin or not is_terminal():
                 return self.ended(plan, OK, "nothing was written; --apply writes this")
             keys = counted(sum(len(remote.values) for remote in plan.writes), "key")
             if not confirmed(f"Write {keys} to {self._environment}?"):
@@ -151,25 +149,15 @@ class _Put:
 
     def ended(self, plan: ChangePlan | None, code: int, last: str, *, is_error: bool = False) -> int:
         """Tell that nothing was written, and why."""
-        if self._is_json:
-            self._report(plan, results(), code)
-        else:
-            (sys.stderr if is_error else sys.stdout).write(f"{last}\n")
+        self._output.lines([last], is_error=is_error)
+        self._report(plan, results(), code)
         return code
 
     def _applied(self, plan: ChangePlan) -> int:
         with interruption(GOES_ON):
-            done = apply(
-                plan,
-                self._environment,
-                "put",
-                self._arguments.audit,
-                is_debug=self._is_debug,
-                tells=not self._is_json,
-            )
-            if self._is_json:
-                self._report(plan, results(done.run, done.outcomes, is_interrupted=done.is_interrupted), done.code)
+            done = apply(plan, self._environment, "put", self._arguments.audit, self._output)
+            self._report(plan, results(done.run, done.outcomes, is_interrupted=done.is_interrupted), done.code)
             return done.code
 
     def _report(self, plan: ChangePlan | None, done: dict[str, Any], code: int) -> None:
-        print_report(put_report(self._environment, self._target, plan, done, code))
+        self._output.report(lambda: put_report(self._environment, self._target, plan, done, code))

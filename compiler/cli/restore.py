@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli import backup_keys
+from compiler.cli.command_output import CommandOutput
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.interrupts import GOES_ON, NOTHING_WRITTEN, interruption
-from compiler.cli.json_report import print_report
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.secret_input import read_file
@@ -78,32 +77,20 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
             except RestoreRefusedError as error:
                 raise UsageError(safe(str(error)), safe(error.help)) from None
             plan = plan_restore(backup, environment, to, arguments.only, OnConflict(arguments.on_conflict), stores)
-            return _act(arguments, invocation, environment.name, backup, plan)
+            return _act(arguments, CommandOutput(arguments, invocation), environment.name, backup, plan)
 
 
-def _act(arguments: Namespace, invocation: Invocation, environment: str, backup: Backup, plan: RestorePlan) -> int:
-    is_json = arguments.format == "json"
+def _act(arguments: Namespace, output: CommandOutput, environment: str, backup: Backup, plan: RestorePlan) -> int:
     code, last = _end(plan, is_applied=arguments.apply)
-    if not is_json:
-        sys.stdout.writelines(f"{line}\n" for line in restore_lines(arguments.file, backup, plan))
+    output.lines(restore_lines(arguments.file, backup, plan))
     if code is None:
         with interruption(GOES_ON):
-            done = apply(
-                plan.changes,
-                environment,
-                "restore",
-                arguments.audit,
-                is_debug=invocation.options.is_debug,
-                tells=not is_json,
-            )
-            if is_json:
-                became = results(done.run, done.outcomes, is_interrupted=done.is_interrupted)
-                print_report(restore_report(environment, backup, plan, became, done.code))
+            done = apply(plan.changes, environment, "restore", arguments.audit, output)
+            became = results(done.run, done.outcomes, is_interrupted=done.is_interrupted)
+            output.report(lambda: restore_report(environment, backup, plan, became, done.code))
             return done.code
-    if is_json:
-        print_report(restore_report(environment, backup, plan, results(), code))
-    else:
-        (sys.stderr if plan.is_blocked else sys.stdout).write(f"{last}\n")
+    output.lines([last], is_error=plan.is_blocked)
+    output.report(lambda: restore_report(environment, backup, plan, results(), code))
     return code
 
 

@@ -6,11 +6,11 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from compiler.cli.command_output import CommandOutput
 from compiler.cli.defect import describe
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, INTERRUPTED, OK
-from compiler.cli.json_report import print_report
 from compiler.cli.progress import Progress
 from compiler.operations.audit import AuditLog
 from compiler.operations.migration import State
@@ -19,7 +19,7 @@ from compiler.render.migration import result_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import ExitStack
 
     from compiler.cli.invocation import Invocation
@@ -31,25 +31,13 @@ GOES_ON = "run the same command again to go on from here"
 _FINE = frozenset({State.DONE, State.KEPT})
 
 
-class RunOutput:
-    """Prints as the command line asks."""
+class RunOutput(CommandOutput):
+    """Prints how a run goes, too."""
 
     def __init__(self, arguments: Namespace, invocation: Invocation) -> None:
-        self.is_json = arguments.format == "json"
+        super().__init__(arguments, invocation)
         self.may_colour = invocation.may_colour(sys.stdout)
         self._is_quiet = arguments.quiet
-        self._is_debug = invocation.options.is_debug
-
-    def lines(self, lines: Iterable[str]) -> None:
-        """Print what is for people."""
-        if not self.is_json:
-            sys.stdout.writelines(f"{line}\n" for line in lines)
-            sys.stdout.flush()
-
-    def report(self, content: Callable[[], dict[str, Any]]) -> None:
-        """Print what is for programs."""
-        if self.is_json:
-            print_report(content())
 
     @contextmanager
     def progress(self, total: int, store: str) -> Iterator[Callable[[Result], None]]:
@@ -67,7 +55,7 @@ class RunOutput:
         """Tell what is not as it should be, and how it ended."""
         if outcome.defect is not None:
             sys.stdout.flush()
-            sys.stderr.write(describe(outcome.defect, is_debug=self._is_debug))
+            sys.stderr.write(describe(outcome.defect, is_debug=self.is_debug))
         if outcome.unnoted:
             sys.stdout.flush()
             sys.stderr.write(f"error: the run's end is not noted: {outcome.unnoted}\n")

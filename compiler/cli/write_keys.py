@@ -18,6 +18,7 @@ from compiler.operations.write_keys import State, write_keys
 from compiler.render.changes import safe
 
 if TYPE_CHECKING:
+    from compiler.cli.command_output import CommandOutput
     from compiler.operations.set_keys import ChangePlan
     from compiler.operations.write_keys import Outcome
 
@@ -32,10 +33,8 @@ class Applied:
     is_interrupted: bool = False
 
 
-def apply(
-    plan: ChangePlan, environment: str, action: str, audit: str | None, *, is_debug: bool, tells: bool = True
-) -> Applied:
-    """Write all of the plan; with `tells`, print a line for each. Raises AuditError before the first write only.
+def apply(plan: ChangePlan, environment: str, action: str, audit: str | None, output: CommandOutput) -> Applied:
+    """Write all of the plan, and tell of each write in `output`. Raises AuditError before the first write only.
 
     Ctrl-C and SIGTERM end it after the write that is under way; the second one at once.
     """
@@ -46,7 +45,7 @@ def apply(
         try:
             for outcome in write_keys(plan, environment, action, log, run):
                 outcomes.append(outcome)
-                _tell(outcome, tells=tells)
+                _tell(outcome, output)
                 if stop.is_set() and len(outcomes) < wanted:
                     _tell_incomplete(outcomes, wanted)
                     return Applied(INTERRUPTED, run, tuple(outcomes), is_interrupted=True)
@@ -55,19 +54,18 @@ def apply(
             if follows_interrupt(error):
                 # The second signal: what is under way may or may not be stored.
                 raise KeyboardInterrupt(_so_far(outcomes, wanted)) from None
-            sys.stderr.write(describe(error, is_debug=is_debug))
+            sys.stderr.write(describe(error, is_debug=output.is_debug))
             _tell_incomplete(outcomes, wanted)
             return Applied(INCOMPLETE, run, tuple(outcomes))
     return Applied(_code(outcomes, wanted), run, tuple(outcomes))
 
 
-def _tell(outcome: Outcome, *, tells: bool) -> None:
+def _tell(outcome: Outcome, output: CommandOutput) -> None:
     place = safe(f"{outcome.remote.name} in {outcome.remote.writer.address.absolute}")
     version = f", version {outcome.version}" if outcome.version else ""
-    if outcome.is_stored and tells:
-        sys.stdout.write(f"written {place}{version}\n")
+    if outcome.is_stored:
+        output.lines([f"written {place}{version}"])
     if outcome.state is not State.WRITTEN:
-        sys.stdout.flush()
         what = f"{outcome.state}: {place}: " if not outcome.is_stored else f"{outcome.state}: "
         sys.stderr.write(f"error: {what}{safe(outcome.reason)}\nhelp: {safe(outcome.remedy)}\n")
 

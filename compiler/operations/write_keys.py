@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.operations.audit import Audited, AuditEntry, AuditError, IntentError
-from compiler.operations.journal import new_id
 from compiler.stores.errors import ConflictError, StoreError
 from compiler.stores.secret import Comparer
 
@@ -47,16 +46,13 @@ class Outcome:
         return self.state in {State.WRITTEN, State.SLIPPED, State.UNVERIFIED, State.UNNOTED}
 
 
-def write_keys(
-    plan: ChangePlan, environment: str, action: str, audit: AuditLog | None, run: str | None = None
-) -> Iterator[Outcome]:
+def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog | None, run: str) -> Iterator[Outcome]:
     """Go through the plan's writes, doing each when it is asked for; a failure ends them, a conflict does not.
 
     Each write is a compare-and-set against what the plan read, and is read back. `run` names all of them in the audit
     file; a write that cannot be announced there is not done, and one that could not be noted afterwards is the last.
     """
     comparer = Comparer()
-    run = run or new_id()
     for remote in plan.writes:
         store = remote.writer.address.absolute
         before = remote.base.version if remote.base is not None else None

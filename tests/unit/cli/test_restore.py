@@ -52,8 +52,8 @@ def plans(identity: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
         applied: list[str] = []
         monkeypatch.setattr("compiler.cli.restore.plan_restore", lambda *_: plan)
 
-        def apply(*parts: object, is_debug: bool, tells: bool) -> Applied:
-            applied.append(str((*parts[1:], is_debug, tells)))
+        def apply(_plan: object, environment: str, action: str, audit: str, _output: object) -> Applied:
+            applied.append(f"{environment} {action} {audit}")
             return Applied(0, "run-1", ())
 
         monkeypatch.setattr("compiler.cli.restore.apply", apply)
@@ -79,7 +79,7 @@ def test_the_plan_is_shown_and_nothing_applied(plans: Callable[..., list[str]], 
     ]
     assert applied == []
     assert restore(run, "--apply", "--audit", "audit").code == 0
-    assert applied == ["('dev', 'restore', 'audit', False, True)"]
+    assert applied == ["dev restore audit"]
 
 
 @pytest.mark.parametrize(

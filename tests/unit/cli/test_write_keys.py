@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import os
 import signal
+from argparse import Namespace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from compiler.cli import write_keys
+from compiler.cli.command_output import CommandOutput
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
+from compiler.cli.invocation import Globals, Invocation
 from compiler.operations.audit import AuditError
 from compiler.operations.write_keys import Outcome, State
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from compiler.operations.set_keys import ChangePlan
 
 
+def output(form: str = "text") -> CommandOutput:
+    return CommandOutput(Namespace(format=form), Invocation(Globals()))
+
+
 def outcome(state: State) -> Outcome:
     remote: Any = SimpleNamespace(name="agents/jira", writer=SimpleNamespace(address=SimpleNamespace(absolute="vault")))
     is_stored = state in {State.WRITTEN, State.SLIPPED, State.UNVERIFIED}
@@ -27,7 +34,7 @@ def outcome(state: State) -> Outcome:
 
 
 def apply(
-    monkeypatch: pytest.MonkeyPatch, *steps: State | BaseException, audit: str | None = None, tells: bool = True
+    monkeypatch: pytest.MonkeyPatch, *steps: State | BaseException, audit: str | None = None, form: str = "text"
 ) -> Applied:
     def go(*_: object) -> Iterator[Outcome]:
         for step in steps:
@@ -37,7 +44,7 @@ def apply(
 
     monkeypatch.setattr(write_keys, "write_keys", go)
     plan = cast("ChangePlan", SimpleNamespace(writes=(1, 2, 3)))
-    return write_keys.apply(plan, "prod", "put", audit, is_debug=False, tells=tells)
+    return write_keys.apply(plan, "prod", "put", audit, output(form))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_a_signal_ends_it_after_the_write_under_way(
 
     monkeypatch.setattr(write_keys, "write_keys", go)
     plan = cast("ChangePlan", SimpleNamespace(writes=(1, 2, 3)))
-    done = write_keys.apply(plan, "prod", "put", None, is_debug=False)
+    done = write_keys.apply(plan, "prod", "put", None, output())
     assert (done.code, done.is_interrupted, len(done.outcomes)) == (INTERRUPTED, True, 2)
     shown = capsys.readouterr()
     assert shown.out.count("written") == 2
@@ -123,7 +130,7 @@ def test_a_defect_says_where_it_was_what_is_done_and_how_to_go_on(
 def test_for_programs_nothing_is_written_to_standard_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    apply(monkeypatch, State.WRITTEN, State.CONFLICT, tells=False)
+    apply(monkeypatch, State.WRITTEN, State.CONFLICT, form="json")
     shown = capsys.readouterr()
     assert (shown.out, "conflict" in shown.err) == ("", True)
 

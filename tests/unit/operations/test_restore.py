@@ -53,7 +53,9 @@ def test_into_an_empty_store_all_is_created_where_the_catalogue_says(environment
     plan = planned(environment, stores, to=environment.stores["azure"])
     assert actions(plan) == dict.fromkeys(("GITHUB_APP_KEY", "GITHUB_TOKEN", "JIRA_TOKEN"), Action.CREATE)
     assert not plan.is_blocked
-    assert [outcome.state for outcome in write_keys(plan.changes, "prod", "restore", None)] == [State.WRITTEN] * 3
+    assert [outcome.state for outcome in write_keys(plan.changes, "prod", "restore", None, "run-1")] == [
+        State.WRITTEN
+    ] * 3
     assert stores.azure is not None
     assert stores.vault is not None
     whole = stores.azure.held["github-app-key"].whole

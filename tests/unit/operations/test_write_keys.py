@@ -49,7 +49,7 @@ def written(name: str, version: str) -> list[tuple[str, str, str | None]]:
 
 def done(plan: ChangePlan, path: Path) -> list[Outcome]:
     with AuditLog(path) as audit:
-        return list(write_keys(plan, "prod", "put", audit))
+        return list(write_keys(plan, "prod", "put", audit, "run-1"))
 
 
 def test_each_remote_secret_is_written_once_and_noted(plan: ChangePlan, stores: Stores, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_each_remote_secret_is_written_once_and_noted(plan: ChangePlan, stores: 
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert lines[0]["properties"] == ["A", "B"]
     assert (lines[0]["who"], lines[0]["action"], lines[0]["before"]) == ("tester", "put", None)
-    assert len({line["run"] for line in lines}) == 1
+    assert {line["run"] for line in lines} == {"run-1"}
 
 
 def test_a_line_says_what_the_write_rests_upon(environment: Environment, stores: Stores, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_whole_value_is_written_as_one(environment: Environment, stores: Store
     assert stores.azure is not None
     store = environment.stores["azure"]
     planned = plan_changes([Wanted("github", "K", store, Place("key", None), Secret("pem"))], stores.live)
-    (outcome,) = write_keys(planned, "prod", "put", None)
+    (outcome,) = write_keys(planned, "prod", "put", None, "run-1")
     assert outcome.state is State.WRITTEN
     assert stores.azure.held["key"].whole is not None
 
@@ -162,7 +162,7 @@ def test_ctrl_c_in_a_write_notes_that_it_may_be_stored(plan: ChangePlan, stores:
 def test_proof_15_a_store_that_keeps_other_bytes_is_found(plan: ChangePlan, stores: Stores) -> None:
     assert stores.vault is not None
     stores.vault.lies = True
-    outcomes = list(write_keys(plan, "prod", "put", None))
+    outcomes = list(write_keys(plan, "prod", "put", None, "run-1"))
     assert states(outcomes) == [State.UNVERIFIED] * 3
     assert "another value" in outcomes[0].reason
 
@@ -172,7 +172,7 @@ def test_a_version_that_cannot_be_read_back_is_unverified(plan: ChangePlan, stor
     gone = VersionGoneError.__new__(VersionGoneError)
     gone.reason, gone.remedy = "it is gone", "look"
     stores.vault.failures["read_version", "one"] = gone
-    first, *rest = write_keys(plan, "prod", "put", None)
+    first, *rest = write_keys(plan, "prod", "put", None, "run-1")
     assert first.state is State.UNVERIFIED
     assert first.is_stored
     assert first.reason == "reading back: it is gone"
@@ -182,6 +182,6 @@ def test_a_version_that_cannot_be_read_back_is_unverified(plan: ChangePlan, stor
 def test_another_writers_version_below_ours_is_told(plan: ChangePlan, stores: Stores) -> None:
     assert stores.vault is not None
     stores.vault.slipped = ("theirs",)
-    outcomes = list(write_keys(plan, "prod", "put", None))
+    outcomes = list(write_keys(plan, "prod", "put", None, "run-1"))
     assert states(outcomes) == [State.SLIPPED] * 3
     assert "theirs" in outcomes[0].reason
