@@ -48,7 +48,7 @@ class Gathered:
 class _Asked:
     name: KeyName
     is_used: bool
-    reader: SecretReader | None
+    reader: SecretReader
     place: Place | None
 
 
@@ -60,14 +60,12 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
     asked = [each for secret in chosen if secret.store is not None for each in _asked(secret, secret.store, stores)]
-    readings = read_many(
-        [(each.reader, each.place.remote_key) for each in asked if each.reader is not None and each.place is not None],
-        _WORKERS,
-    )
+    names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
+    readings = read_many(names, _WORKERS)
     values: dict[KeyName, Value] = {}
     lacking: list[Lacking] = []
     for each in asked:
-        reading = readings[id(each.reader), each.place.remote_key] if each.place is not None else None
+        reading = readings[each.reader, each.place.remote_key] if each.place is not None else None
         found = _value(each, reading)
         if isinstance(found, Lacking):
             lacking.append(found)
@@ -81,10 +79,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
 def _asked(secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
     used = {key.key.name for key in secret.keys}
     reader = stores.open(store)
-    return [
-        _Asked((secret.id, key), key in used, reader if place is not None else None, place)
-        for key, place in key_places(secret, store).items()
-    ]
+    return [_Asked((secret.id, key), key in used, reader, place) for key, place in key_places(secret, store).items()]
 
 
 def _value(asked: _Asked, reading: Reading | None) -> Value | Lacking | None:
@@ -103,17 +98,21 @@ def _value(asked: _Asked, reading: Reading | None) -> Value | Lacking | None:
     return value
 
 
-def _known(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> frozenset[tuple[int, Place]]:
+def _known(
+    environment: Environment, chosen: Sequence[Secret], stores: LiveStores
+) -> frozenset[tuple[SecretReader, Place]]:
     used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
     return frozenset(
-        (id(stores.open(store)), place) for store in used.values() for place in catalogue_places(environment, store)
+        (stores.open(store), place) for store in used.values() for place in catalogue_places(environment, store)
     )
 
 
 def _left_out(
-    asked: Sequence[_Asked], readings: Mapping[tuple[int, str], Reading], known: frozenset[tuple[int, Place]]
+    asked: Sequence[_Asked],
+    readings: Mapping[tuple[SecretReader, str], Reading],
+    known: frozenset[tuple[SecretReader, Place]],
 ) -> tuple[tuple[str, str], ...]:
-    own = {(id(each.reader), each.place) for each in asked if each.place is not None}
+    own = {(each.reader, each.place) for each in asked if each.place is not None}
     named = {(reader, place.remote_key, place.property) for reader, place in known | own}
     wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
     return tuple(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from compiler.operations.journal import Run
     from compiler.operations.live import LiveStores
     from compiler.operations.read_many import Reading
-    from compiler.stores.interface import SecretWriter
+    from compiler.stores.interface import SecretReader, SecretWriter
     from compiler.stores.secret import Secret
 
 WORKERS = 16
@@ -36,14 +36,14 @@ class _Ends:
 
     sources: Mapping[str, SecretWriter]
     destination: SecretWriter
-    readings: Mapping[tuple[int, str], Reading]
+    readings: Mapping[tuple[SecretReader, str], Reading]
 
     def source(self, route: Route) -> Reading | None:
         store = self.sources[route.source_store.id]
-        return self.readings.get((id(store), route.source.remote_key)) if route.source is not None else None
+        return self.readings.get((store, route.source.remote_key)) if route.source is not None else None
 
     def target(self, place: Place) -> Reading:
-        return self.readings[id(self.destination), place.remote_key]
+        return self.readings[self.destination, place.remote_key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def plan_migration(
     held = {
         name: reading
         for (store, name), reading in ends.readings.items()
-        if store == id(destination) and not isinstance(reading, StoreError)
+        if store is destination and not isinstance(reading, StoreError)
     }
     if run is not None:
         plan = narrowed(plan, run, {name: reading.version for name, reading in held.items()})
@@ -119,7 +119,7 @@ def _extras(routes: Routes, ends: _Ends) -> Iterator[Route]:
     known = {(route.source_store.id, route.source) for route in routes.keys if route.source is not None}
     known |= routes.shared
     for secret, store, own, theirs in routes.mains:
-        reading = ends.readings[id(ends.sources[store.id]), own]
+        reading = ends.readings[ends.sources[store.id], own]
         # Where a key is the whole value, what looks like properties is a part of it.
         if isinstance(reading, StoreError) or (store.id, Place(own, None)) in known:
             continue

@@ -130,8 +130,8 @@ def read_all(
     return asking.found
 
 
-def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[int, str], Reading]:
-    """What stands under each (`id` of the adapter, name), for those who can do without none of the stores.
+def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[SecretReader, str], Reading]:
+    """As `read_all`, for those who can do without none of the stores.
 
     Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
     answers in the middle, or that forbids every one.
@@ -150,4 +150,4 @@ def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[
     for readings in by_store.values():
         if isinstance(readings[0], ForbiddenError) and all(isinstance(each, ForbiddenError) for each in readings):
             raise readings[0]
-    return {(id(reader), name): reading for (reader, name), reading in asking.found.items()}
+    return asking.found

@@ -110,13 +110,13 @@ def plan_changes(wanted: Iterable[Wanted], stores: LiveStores, *, replaces: bool
     asked = {
         writer.address.absolute: writer
         for writer, name, _ in groups.values()
-        if not isinstance(readings[id(writer), name], InvalidNameError)
+        if not isinstance(readings[writer, name], InvalidNameError)
     }
     who = {absolute: writer.whoami().subject for absolute, writer in asked.items()}
     comparer = Comparer()
     return ChangePlan(
         tuple(
-            _planned(writer, members, readings[id(writer), name], comparer, replaces=replaces)
+            _planned(writer, members, readings[writer, name], comparer, replaces=replaces)
             for writer, name, members in groups.values()
         ),
         who,

@@ -77,7 +77,7 @@ def plan_undo(
     steps: list[UndoStep] = []
     is_open = False
     for name, entry in touched.items():
-        reading = readings[id(destination), name]
+        reading = readings[destination, name]
         if entry.after is not None:
             steps.append(_step(name, entry, reading, destination, known))
         elif (step := _doubtful(name, entry, reading, known, is_resumable=run.is_resumable)) is not None:
