@@ -153,20 +153,21 @@ class VaultConnection:
     def _log_in(self) -> Token:
         place = Place(self._address.absolute)
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
-        statuses: list[int] = []
+        is_a_vaults = False
 
         def send(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+            nonlocal is_a_vaults
             try:
                 return self._login.log_in(client)
             except Refusal as refusal:
-                statuses.append(refusal.reply.status)
+                is_a_vaults = refusal.reply.status in _REFUSING
                 raise
 
         try:
             return self._attempt(request, send)
         except StoreError as error:
             refused = error
-        if refused.code not in _LOG_IN_REFUSALS or not _REFUSING.issuperset(statuses or [0]):
+        if not is_a_vaults or refused.code not in _LOG_IN_REFUSALS:
             raise refused
         raise UnauthenticatedError(
             place,
