@@ -70,6 +70,8 @@ def _refuse_options(arguments: Namespace) -> None:
 
 def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run: Run, destination: SecretWriter) -> int:
     with RunLock(invocation.root, f"undo of run {run.id}"), ExitStack() as stack:
+        # Once more: until here, another command could go on with it.
+        run = find_run(invocation.root, run.id)
         steps = plan_undo(run, destination, history_of(runs(invocation.root), run.address))
         output.lines(undo_lines(steps, run.destination))
         with interruption(GOES_ON):

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from compiler.operations.run_lock import RunLock
 from compiler.stores.errors import Action, UnavailableError
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, lines
 from tests.unit.operations.memory_store import MemoryStore
@@ -82,6 +83,21 @@ def test_runs_on_one_secret_are_undone_newest_first(
     assert "undo: 1 delete" in run("migrate", "dev", "--undo", done).out
     assert run("migrate", "dev", "--undo", done, "--apply").code == 0
     assert ends.azure.deleted == {AZURE}
+
+
+def test_what_another_command_noted_before_this_one_had_the_lock_counts(
+    run: Callable[..., Done], ends: Ends, done: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(RunLock):
+        def __enter__(self) -> Self:
+            with journal(project).open("a") as file:
+                file.write(json.dumps({"type": "undo", "name": AZURE, "state": "done", "version": None}) + "\n")
+            return super().__enter__()
+
+    monkeypatch.setattr("compiler.cli.undo.RunLock", Late)
+    undone = run("migrate", "dev", "--undo", done, "--apply", "--format", "json")
+    assert [result["state"] for result in undone.report["results"]] == ["kept"]
+    assert ends.azure.deleted == set()
 
 
 def test_a_failure_is_incomplete_and_the_same_command_goes_on(
