@@ -13,12 +13,14 @@ from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.interrupts import interruption
+from compiler.cli.live_environment import refusals
 from compiler.cli.options import add_format, add_store
 from compiler.cli.termination import orderly_termination
 from compiler.model.diagnostic import Severity
 from compiler.model.suggestion import suggest
 from compiler.operations.cluster_objects import ClusterError
 from compiler.operations.live import LiveStores
+from compiler.operations.migration_routes import store_named
 from compiler.operations.references import references_of
 from compiler.operations.values_references import (
     SECRETS,
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document
-    from compiler.model.environment import Environment, Store
     from compiler.model.store_address import StoreAddress
     from compiler.operations.references import Reference
     from compiler.operations.verify import Verification
@@ -136,7 +137,8 @@ def _asked(arguments: Namespace, invocation: Invocation) -> _Asked:
         tell_notes(result)
     (environment,) = result.project.environments
     _refuse_unknown(arguments.secrets, environment.secrets, environment.disabled)
-    store = _store(environment, arguments.store) if arguments.store is not None else None
+    with refusals():
+        store = store_named(environment, arguments.store) if arguments.store is not None else None
     references, diagnostics = references_of(environment, arguments.secrets, store)
     return _Asked(arguments.environment, references, diagnostics, expected_of(environment, arguments.secrets))
 
@@ -208,16 +210,6 @@ def _refuse_unknown(secrets: Iterable[str], known: Iterable[str], disabled: Iter
             raise UsageError(f'the secret "{safe(name)}" is disabled here', "it has `enabled: false`")
         if name not in known:
             raise UsageError(f'there is no secret "{safe(name)}" here', suggest(name, known, "secrets"))
-
-
-def _store(environment: Environment, wanted: str) -> Store:
-    by_name = {store.name: store for store in environment.stores.values()}
-    store = environment.stores.get(wanted) or by_name.get(wanted)
-    if store is None:
-        raise UsageError(
-            f'the environment has no store "{safe(wanted)}"', suggest(wanted, environment.stores, "stores")
-        )
-    return store
 
 
 def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
