@@ -43,7 +43,7 @@ def test_a_secret_costs_the_ideal_number_of_requests_where_nothing_fails(
     code, said = ends.migrate(to)
     assert code == 0, said
     ends.assert_whole(to)
-    # Once a run, or once a worker at the most: logging in, looking at token and mount, the first write's look for others.
+    # Once a run, or once a worker at most: logging in, looking at token and mount, the first write's look for others.
     more = {store: len(ends.requests(store)) - each * some for store, each in IDEAL[to].items()}
     assert all(0 <= each <= 20 for each in more.values()), more
 
