@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -110,14 +111,14 @@ class SdkClient:
         self._warm = False
 
     def get(self, name: str, version: str | None, action: Action) -> Bundle:
-        return _bundle(self._call(name, action, lambda: self._client.get_secret(name, version)))
+        return self._call(name, action, lambda: _bundle(self._client.get_secret(name, version)))
 
     def set(self, name: str, value: Secret, attributes: Attributes) -> Bundle:
-        return _bundle(
-            self._call(
-                name,
-                Action.WRITE,
-                lambda: self._client.set_secret(
+        return self._call(
+            name,
+            Action.WRITE,
+            lambda: _bundle(
+                self._client.set_secret(
                     name,
                     value.reveal(),
                     enabled=attributes.enabled,
@@ -125,12 +126,12 @@ class SdkClient:
                     content_type=attributes.content_type,
                     not_before=attributes.not_before,
                     expires_on=attributes.expires,
-                ),
-            )
+                )
+            ),
         )
 
     def get_deleted(self, name: str, action: Action) -> Bundle:
-        return _bundle(self._call(name, action, lambda: self._client.get_deleted_secret(name)))
+        return self._call(name, action, lambda: _bundle(self._client.get_deleted_secret(name)))
 
     def delete(self, name: str) -> None:
         # The poller that comes back is not asked: it would poll past limiter and clock.
@@ -219,12 +220,12 @@ def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:
     value = shown.value if isinstance(shown, KeyVaultSecret) else None
     attributes = Attributes(
         enabled=properties.enabled is not False,
-        expires=properties.expires_on,
-        not_before=properties.not_before,
+        expires=_time(properties.expires_on),
+        not_before=_time(properties.not_before),
         content_type=properties.content_type,
         tags=dict(properties.tags or {}),
-        created=properties.created_on,
-        updated=properties.updated_on,
+        created=_time(properties.created_on),
+        updated=_time(properties.updated_on),
         managed=bool(properties.managed),
     )
     level = properties.recovery_level
@@ -238,16 +239,24 @@ def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:
     )
 
 
+def _time(told: object) -> datetime | None:
+    # A number without bounds is no date, and the SDK hands it on as it came.
+    if told is None or isinstance(told, datetime):
+        return told
+    raise TypeError
+
+
 def _answer(error: HttpResponseError, *, worked_before: bool) -> Answer:
     parsed = error.error
+    code = parsed.code if parsed is not None and isinstance(parsed.code, str) else None
     inner = parsed.innererror.get("code") if parsed is not None and isinstance(parsed.innererror, Mapping) else None
     headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
     return Answer(
         status=error.status_code or 0,
-        code=parsed.code if parsed is not None else None,
+        code=code,
         inner=inner if isinstance(inner, str) else None,
         retry_after=headers.get("Retry-After"),
-        is_key_vaults=parsed is not None and parsed.code is not None,
+        is_key_vaults=code is not None,
         worked_before=worked_before,
     )
 

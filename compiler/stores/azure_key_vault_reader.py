@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Final
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault_bundle import Bundle, VaultClient
@@ -16,11 +17,15 @@ from compiler.stores.errors import (
     NotFoundError,
     Place,
     UnauthenticatedError,
+    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import Identity, RemoteSecret, SecretState, State
 from compiler.stores.retry import Retrier
 from compiler.stores.secret import Secret
+
+# Of 25 entries each: more than any vault holds of names, or a secret of versions.
+_MOST_PAGES: Final = 10_000
 
 
 class KeyVaultReader:
@@ -76,6 +81,7 @@ class KeyVaultReader:
     def names(self) -> Iterator[SecretState]:
         prefix = self._address.prefix.lower()
         token: str | None = None
+        followed: set[str] = set()
         while True:
             page, token = self._retrier.read(lambda after=token: self._client.page_of_names(after))  # type: ignore[misc]
             for bundle in page:
@@ -83,6 +89,7 @@ class KeyVaultReader:
                     yield SecretState(bundle.name, _state(bundle), bundle.version, bundle.attributes)
             if token is None:
                 return
+            self._require_end(token, followed, Place(self._address.absolute), Action.LIST)
 
     def whoami(self) -> Identity:
         if (known := self._client.identity()) is not None:
@@ -113,6 +120,7 @@ class KeyVaultReader:
     def _versions(self, name: str, action: Action) -> list[Bundle]:
         found: list[Bundle] = []
         token: str | None = None
+        followed: set[str] = set()
         while True:
             page, token = self._retrier.read(
                 lambda after=token: self._client.page_of_versions(name, after, action)  # type: ignore[misc]
@@ -120,6 +128,13 @@ class KeyVaultReader:
             found += page
             if token is None:
                 return found
+            self._require_end(token, followed, self._place(name), action)
+
+    def _require_end(self, token: str, followed: set[str], place: Place, action: Action) -> None:
+        if token in followed or len(followed) == _MOST_PAGES:
+            reason = "its list does not end: a page points to one that was there before, or there are too many"
+            raise UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+        followed.add(token)
 
     def _deleted(self, name: str, action: Action) -> Bundle | None:
         try:

@@ -38,8 +38,8 @@ _ELECTION: Final = 30.0
 class VaultConnection:
     """Runs calls on an hvac client whose adapter raises Refusal. The first call logs in and looks at the mount.
 
-    A call also takes its reply apart: a KeyError, TypeError, ValueError or AttributeError in it is a reply of another
-    shape.
+    A call also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers and
+    dates without bounds) in it is a reply of another shape.
     """
 
     def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401
@@ -108,7 +108,7 @@ class VaultConnection:
         except (OSError, HTTPException) as problem:
             failure: StoreError = error_of_transport(problem, place, request.action)
             reply = None
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             failure = malformed(place, request.action)
             reply = None
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.

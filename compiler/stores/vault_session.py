@@ -9,6 +9,8 @@ from http.client import HTTPConnection
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from compiler.stores.bounded_reply import BoundedResponse
+
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
@@ -78,6 +80,7 @@ class VaultSession:
                 return connection
             connection.close()
         connection = self._connect()
+        connection.response_class = BoundedResponse
         connection.timeout = connect_timeout
         try:
             connection.connect()

@@ -1,12 +1,15 @@
+import json
 import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from azure.core.exceptions import ClientAuthenticationError
 
 from compiler.demo.key_vault_faults import Fault, FaultKind
@@ -21,6 +24,7 @@ from compiler.stores.errors import (
     TlsFailureError,
     UnauthenticatedError,
     UnavailableError,
+    UnexpectedReplyError,
 )
 from compiler.stores.options import StoreOptions
 from compiler.stores.secret import Secret
@@ -74,6 +78,58 @@ def test_no_error_leads_to_the_value_or_the_token(
     store.close()
     token = environ["AZURE_KEYVAULT_TOKEN"]
     assert not any(SENTINEL in text or token in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"attributes": True},
+        {"attributes": {"created": 1e30}},
+        {"attributes": {"exp": 1e30}},
+        {"attributes": {"nbf": 1e30}},
+        {"attributes": {"updated": 1e30}},
+        {"tags": [7]},
+    ],
+    ids=str,
+)
+def test_a_success_of_another_shape_is_no_key_vaults(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", SENTINEL)
+    _altered(monkeypatch, lambda body: {**body, **odd})
+    for ask in (lambda: store.read("github"), lambda: store.write("github", {"A": Secret(SENTINEL)}, None)):
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert caught.value.__context__ is None or isinstance(caught.value.__context__, StoreError)
+        assert SENTINEL not in str(caught.value)
+    with pytest.raises(UnexpectedReplyError):
+        store.read("github")
+
+
+@pytest.mark.parametrize("code", [["SecretDisabled"], {"a": 1}, 7, True])
+def test_a_refusal_whose_code_is_no_word_is_no_key_vaults(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, code: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", "x")
+    _altered(monkeypatch, lambda _: {"error": {"code": code, "message": SENTINEL}}, status=403)
+    with pytest.raises(UnexpectedReplyError):
+        store.read("github")
+
+
+def _altered(
+    monkeypatch: pytest.MonkeyPatch, alter: Callable[[dict[str, Any]], dict[str, Any]], status: int | None = None
+) -> None:
+    """Let what was a success come back as `alter` makes it."""
+    send = requests.Session.request
+
+    def request(session: requests.Session, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        response = send(session, *args, **kwargs)
+        if response.status_code == 200:
+            response._content = json.dumps(alter(response.json())).encode()
+            response.status_code = status or 200
+        return response
+
+    monkeypatch.setattr(requests.Session, "request", request)
 
 
 def test_32_cold_threads_ask_for_one_token_and_share_it(vault: LocalKeyVault) -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.stores.azure_key_vault import AzureKeyVaultStore
 from compiler.stores.clock import VirtualClock
 from compiler.stores.errors import (
+    Action,
     NotFoundError,
     UnauthenticatedError,
+    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import State
@@ -69,6 +72,28 @@ def test_describe_asks_for_no_value_unless_two_versions_share_a_second() -> None
         vault.seed("github", "four", enabled=False)
         assert store.describe("github").state is State.DISABLED
         store.close()
+
+
+def test_a_list_that_points_back_to_a_page_of_its_own_ends(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", "x")
+    store.read("github")
+    page = store._client.page_of_versions("github", None, Action.LIST)[0]
+    monkeypatch.setattr(store._client, "page_of_versions", lambda *_: (page, f"{vault.url}/again"))
+    monkeypatch.setattr(store._client, "page_of_names", lambda *_: (page, f"{vault.url}/again"))
+    with pytest.raises(UnexpectedReplyError, match="does not end"):
+        store.describe("github")
+    with pytest.raises(UnexpectedReplyError, match="does not end"):
+        list(store.names())
+
+
+def test_a_list_of_ever_new_pages_ends(store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = count()
+    monkeypatch.setattr(store._client, "page_of_names", lambda *_: ([], str(next(asked))))
+    with pytest.raises(UnexpectedReplyError, match="does not end"):
+        list(store.names())
+    assert next(asked) == 10_001
 
 
 def test_names_go_through_all_pages_and_stop_at_the_prefix(vault: LocalKeyVault) -> None:

@@ -1,12 +1,16 @@
+import gzip
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
 
 from compiler.stores.azure_key_vault_session import ForeignHostError, VaultSession, authorities
+from compiler.stores.bounded_reply import BoundedResponse, ReplyTooLargeError
 
 URL = "https://team.vault.azure.net"
 HEADERS = {"Authorization": "Bearer t0ken-4711"}
@@ -16,8 +20,9 @@ PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "AL
 class Wire(BaseAdapter):
     """Stands for the network: keeps what would leave, and answers with one status."""
 
-    def __init__(self, status: int = 200, **headers: str) -> None:
+    def __init__(self, status: int = 200, body: bytes = b"", **headers: str) -> None:
         super().__init__()
+        self._body = body
         self.sent: list[requests.PreparedRequest] = []
         self.proxies: list[Any] = []
         self._status, self._headers = status, headers
@@ -29,6 +34,7 @@ class Wire(BaseAdapter):
         response.status_code, response.request = self._status, request
         response.url = request.url or ""
         response.headers.update(self._headers)
+        response.raw = HTTPResponse(io.BytesIO(self._body), self._headers, preload_content=False)
         return response
 
     def close(self) -> None:
@@ -171,3 +177,24 @@ def test_the_authorities_are_the_address_own_or_the_first_variables(
 ) -> None:
     found = authorities(Path(given) if given else None, environment)
     assert found == (Path(expected) if expected else None)
+
+
+def test_what_comes_compressed_is_measured_by_what_it_becomes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedResponse, "largest", 100_000)
+    encoding = {"Content-Encoding": "gzip"}
+    with session_over(Wire(200, gzip.compress(bytes(100_000)), **encoding)) as opened:
+        assert opened.get(URL).content == bytes(100_000)
+    with (
+        session_over(Wire(200, gzip.compress(bytes(100_001)), **encoding)) as opened,
+        pytest.raises(ReplyTooLargeError),
+    ):
+        opened.get(URL)
+
+
+def test_replies_have_an_end_through_a_proxy_too() -> None:
+    with VaultSession(URL, 4, lambda _token: None) as opened:
+        adapter = opened.get_adapter(URL)
+        assert isinstance(adapter, HTTPAdapter)
+        for manager in (adapter.poolmanager, adapter.proxy_manager_for("http://proxy.example:3128")):
+            pool = manager.connection_from_host("team.vault.azure.net", 443, "https")
+            assert vars(pool.ConnectionCls)["response_class"] is BoundedResponse

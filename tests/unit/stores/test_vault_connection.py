@@ -398,7 +398,17 @@ def test_an_identity_that_is_not_told_is_unknown_and_no_error(vault: ScriptedVau
     assert (identity.subject, identity.method, identity.expires) == ("unknown", "approle", None)
 
 
-@pytest.mark.parametrize("body", [{}, {"data": {}}, {"data": {"data": {"A": SENTINEL}, "metadata": []}}, [SENTINEL]])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": {}},
+        {"data": {"data": {"A": SENTINEL}, "metadata": []}},
+        {"data": {"data": {"A": SENTINEL}, "metadata": {"version": float("inf")}}},
+        {"data": {"data": {"A": SENTINEL}, "metadata": {"version": 1, "created_time": "0001-01-01T00:00:00+23:59"}}},
+        [SENTINEL],
+    ],
+)
 def test_a_reply_of_another_shape_is_told_at_its_place_and_not_asked_for_again(
     vault: ScriptedVault, body: object
 ) -> None:

@@ -6,6 +6,7 @@ from http.client import HTTPConnection, HTTPException
 
 import pytest
 
+from compiler.stores.bounded_reply import ReplyTooLargeError
 from compiler.stores.vault_session import VaultSession
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"
@@ -144,3 +145,11 @@ def test_a_host_that_takes_no_connection_is_an_os_error() -> None:
     session = VaultSession(lambda: HTTPConnection("127.0.0.1", port), "", {})
     with pytest.raises(ConnectionRefusedError):
         session.request("get", "/", {}, timeout=(1, 2))
+
+
+def test_a_reply_without_an_end_is_given_up_and_its_connection_with_it(serve: type[Server]) -> None:
+    server = serve((b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n",), (OK,))
+    with closing(session_to(server)) as session:
+        with pytest.raises(ReplyTooLargeError):
+            session.request("get", "/", {}, timeout=(1, 2))
+        assert session.request("get", "/", {}, timeout=(1, 2)).content == b"{}"

@@ -1,0 +1,57 @@
+"""A server's reply as http.client reads it in; the same out, but with an end: at most so many bytes and seconds."""
+
+import io
+import time
+from http.client import HTTPResponse
+from typing import Any, ClassVar
+
+
+class ReplyTooLargeError(ValueError):
+    """What answers sends more than any store has to say. It carries nothing of the reply."""
+
+
+class BoundedResponse(HTTPResponse):
+    """The `response_class` of a connection whose server need not be what it should be.
+
+    A connection's own timeout begins anew with every byte that comes: by itself it ends no reply that trickles.
+    Raises ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
+    """
+
+    # Vault's documents end at 1 MiB and Key Vault's pages at 25 entries; a list of 100,000 names is 10 MB.
+    largest: ClassVar[int] = 64 * 1024 * 1024
+    longest: ClassVar[float] = 60.0
+
+    def __init__(self, sock: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
+        super().__init__(sock, *given, **named)
+        whole = self.fp
+        self.fp = io.BufferedReader(_Bounded(whole.detach(), self.largest, self.longest))
+
+    def begin(self) -> None:
+        super().begin()
+        # Memory for all that is announced would be taken before any of it came.
+        if self.length is not None and self.length > self.largest:
+            raise ReplyTooLargeError
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, largest: int, longest: float) -> None:
+        super().__init__()
+        self._raw = raw
+        self._left = largest
+        self._end = time.monotonic() + longest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - io's own name of the type is private
+        if time.monotonic() > self._end:
+            raise TimeoutError
+        count: int | None = self._raw.readinto(buffer)
+        self._left -= count or 0
+        if self._left < 0:
+            raise ReplyTooLargeError
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
