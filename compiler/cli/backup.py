@@ -28,7 +28,8 @@ from compiler.operations.live import LiveStores
 from compiler.operations.migration_routes import UnknownNameError
 from compiler.operations.private_file import FileRefusedError, require_writable, write_private
 from compiler.render.changes import safe
-from compiler.render.key_changes import backup_report, counted
+from compiler.render.key_changes import backup_report
+from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -19,6 +19,7 @@ from compiler.operations.staleness import differing_lines, stale_values
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
 from compiler.render.changes import change_lines, safe
 from compiler.render.printable import printable
+from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -148,7 +149,7 @@ def _tell(arguments: Namespace, project: Project, outcome: _Outcome) -> None:
     for environment, file in zip(project.environments, outcome.files, strict=False):
         if outcome.written or arguments.check:
             keys = sum(len(secret.keys) for secret in environment.secrets.values())
-            counts = f"{_counted(len(environment.secrets), 'secret')}, {_counted(keys, 'key')}"
+            counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
             stream.write(f"{safe(file.output.shown)}: {_state(file, is_check=arguments.check)}, {counts}\n")
             _tell_changes(file, stream, is_check=arguments.check)
     for shown in outcome.pruned:
@@ -167,7 +168,3 @@ def _state(file: ValuesFile, *, is_check: bool) -> str:
     if is_check:
         return "stale" if file.is_stale else "up to date"
     return "written" if file.is_stale else "unchanged"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

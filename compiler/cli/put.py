@@ -20,7 +20,8 @@ from compiler.operations.live import LiveStores
 from compiler.operations.put import UnfitValueError, UnknownKeyError, plan_put, spaced_keys, target_of
 from compiler.operations.value_input import InputForm, ValueInputError, read_values
 from compiler.render.changes import safe
-from compiler.render.key_changes import counted, put_lines, put_report, results
+from compiler.render.key_changes import put_lines, put_report, results
+from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace

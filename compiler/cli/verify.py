@@ -31,6 +31,7 @@ from compiler.operations.values_references import (
 from compiler.operations.verify import EXPIRES_WITHIN, verify
 from compiler.operations.verify_cluster import expected_of, unreachable, verify_cluster
 from compiler.render.changes import safe
+from compiler.rules.wording import counted
 from compiler.stages.load import load_text
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
 from compiler.stages.read import read_text
@@ -225,7 +226,7 @@ def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
             who = f'"{seen.identity.subject}" by {seen.identity.method}'
         stream.write(f"{safe(f'{seen.store}: read from {seen.address} as {who}')}\n")
     sound = sum(status.is_sound for status in found.keys)
-    remotes = f"{found.remotes} remote secret{'' if found.remotes == 1 else 's'} read"
+    remotes = f"{counted(found.remotes, 'remote secret')} read"
     stream.write(f"{safe(subject)}: {sound} of {len(found.keys)} keys sound, {remotes}\n")
 
 

@@ -10,7 +10,7 @@ from compiler.operations.eso_resolution import Absence
 from compiler.operations.live import AddressError
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
-from compiler.rules.wording import quoted
+from compiler.rules.wording import counted, quoted
 from compiler.stores.errors import (
     DisabledError,
     ForbiddenError,
@@ -143,7 +143,7 @@ def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
 
 def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
     """About a store as a whole: once, at the line that describes it, with how many keys nothing is known of."""
-    count = f"{len(asking)} key{'' if len(asking) == 1 else 's'} not looked at"
+    count = f"{counted(len(asking), 'key')} not looked at"
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.remedy))
     said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.operations.stale_dates import DateKind, stale_dates
 from compiler.render.changes import safe
+from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -150,10 +151,6 @@ def results(
             for outcome in outcomes
         ],
     }
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _date_lines(plan: ChangePlan) -> Iterator[str]:

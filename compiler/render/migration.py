@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.operations.migration import WRITING, Kind, NoteKind, OnConflict, State
 from compiler.operations.undo_migration import UndoKind
 from compiler.render.printable import printable
+from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,8 +68,7 @@ def summary(plan: Plan) -> str:
     """One line of counts, in the order of the kinds."""
     found = Counter(step.kind for step in plan.steps)
     counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "nothing to move"
-    writes = len(plan.writes)
-    return f"plan: {counts}; {writes} remote secret{'' if writes == 1 else 's'} to write"
+    return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to write"
 
 
 def result_line(store: str, result: Result) -> str:

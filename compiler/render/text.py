@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +32,7 @@ def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = Fals
 def summary(shown: Sequence[Shown]) -> str:
     """How many errors and warnings there are: `2 errors, 1 warning`."""
     counts = Counter(each.severity for each in shown)
-    return ", ".join(
-        f"{counts[severity]} {severity.value}{'' if counts[severity] == 1 else 's'}"
-        for severity in Severity
-        if counts[severity]
-    )
+    return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 
 def _lines(each: Shown, *, colour: bool) -> list[str]:

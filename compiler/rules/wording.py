@@ -1,4 +1,4 @@
-"""Names from the input in, as a message may show them out: quoted, listed, and never with what looks like a secret."""
+"""Names and numbers in, as a message may show them out: quoted, listed, counted; never what looks like a secret."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def listed(names: Iterable[str]) -> str:
     text = ", ".join(quoted(name) for name in all_names[:_MOST_NAMES])
     left = len(all_names) - _MOST_NAMES
     return f"{text} and {left} more" if left > 0 else text
+
+
+def counted(count: int, what: str) -> str:
+    """`1 key`, `2 keys`; `what` is the singular of a regular noun."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

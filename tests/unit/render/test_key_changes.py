@@ -12,7 +12,6 @@ from compiler.operations.set_keys import Change, ChangePlan, KeyChange, RemoteCh
 from compiler.operations.write_keys import Outcome, State
 from compiler.render.key_changes import (
     backup_report,
-    counted,
     put_lines,
     put_report,
     restore_lines,
@@ -134,7 +133,3 @@ def test_a_backup_names_its_keys() -> None:
     assert (report["file"], report["backup"]["secrets"]) == ("dev\\x0a.age", {"jira": ["TOKEN"]})
     assert report["leftOut"] == [{"name": "agents/jira", "property": "OTHER"}]
     assert TOKEN not in str(report)
-
-
-def test_counting() -> None:
-    assert (counted(1, "key"), counted(0, "key")) == ("1 key", "0 keys")

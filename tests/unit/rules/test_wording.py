@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.rules.wording import listed, quoted
+from compiler.rules.wording import counted, listed, quoted
 
 
 def test_quotes_a_name() -> None:
@@ -24,3 +24,11 @@ def test_cuts_a_long_list_and_says_so() -> None:
     assert listed(["a", "b"]) == '"a", "b"'
     assert listed("abcde") == '"a", "b", "c", "d", "e"'
     assert listed("abcdefg") == '"a", "b", "c", "d", "e" and 2 more'
+
+
+def test_counts() -> None:
+    assert (counted(1, "key"), counted(0, "key"), counted(2, "remote secret")) == (
+        "1 key",
+        "0 keys",
+        "2 remote secrets",
+    )
