@@ -18,14 +18,17 @@ from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compiler.demo.local_openbao import LocalOpenBao
 
 
 @pytest.fixture
-def closed_port() -> int:
+def closed_port() -> Iterator[int]:
+    """A port that refuses every connection, and that nobody else can take meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
+        yield int(bound.getsockname()[1])
 
 
 @pytest.mark.parametrize("provider", list(Provider))

@@ -47,7 +47,7 @@ def _request(connection: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def serve(request: pytest.FixtureRequest) -> Iterator[type[Server]]:
+def serve() -> Iterator[type[Server]]:
     started: list[Server] = []
 
     class Started(Server):
@@ -140,11 +140,12 @@ def test_waiting_for_a_reply_ends_with_the_read_timeout() -> None:
 
 
 def test_a_host_that_takes_no_connection_is_an_os_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    session = VaultSession(lambda: HTTPConnection("127.0.0.1", port), "", {})
-    with pytest.raises(ConnectionRefusedError):
-        session.request("get", "/", {}, timeout=(1, 2))
+    with socket.socket() as bound:
+        # Not listening, but taken: nobody else's server can come to this port meanwhile.
+        bound.bind(("127.0.0.1", 0))
+        session = VaultSession(lambda: HTTPConnection(*bound.getsockname()), "", {})
+        with pytest.raises(ConnectionRefusedError):
+            session.request("get", "/", {}, timeout=(1, 2))
 
 
 def test_a_reply_without_an_end_is_given_up_and_its_connection_with_it(serve: type[Server]) -> None:
