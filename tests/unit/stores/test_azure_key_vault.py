@@ -268,13 +268,18 @@ def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: LocalKeyVault) ->
     store.close()
 
 
-def test_nothing_listening_and_no_such_host_are_told_apart() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    for url, reason in [(f"https://localhost:{port}", "nothing listens"), ("https://x.invalid", "does not resolve")]:
-        address = StoreAddress(Provider.AZURE_KEY_VAULT, url)
+@pytest.mark.parametrize(
+    ("host", "reason"), [("localhost:{port}", "nothing listens"), ("x.invalid", "does not resolve")]
+)
+def test_nothing_listening_and_no_such_host_are_told_apart(host: str, reason: str) -> None:
+    with socket.socket() as bound:
+        # Not listening, but taken: nobody else's server can come to this port meanwhile.
+        bound.bind(("127.0.0.1", 0))
+        url = f"https://{host.format(port=bound.getsockname()[1])}"
         options = StoreOptions(clock=VirtualClock())
-        store = AzureKeyVaultStore(address, {}, options, credential=FailingCredential())
+        store = AzureKeyVaultStore(
+            StoreAddress(Provider.AZURE_KEY_VAULT, url), {}, options, credential=FailingCredential()
+        )
         with pytest.raises(UnavailableError, match=reason):
             store.read("github")
         store.close()
