@@ -218,26 +218,34 @@ def _take(run: Run, line: Mapping[str, Any]) -> None:
     what = line["type"]
     if what == "plan":
         keys = tuple(str(key["key"]) for key in line["keys"])
-        entry = Entry(line["kind"], line["before"], line["recover"], keys, deleted=line.get("deleted"))
-        run.entries[line["name"]] = entry
+        deleted = _text(line.get("deleted"))
+        entry = Entry(str(line["kind"]), _text(line["before"]), line["recover"] is True, keys, deleted=deleted)
+        run.entries[str(line["name"])] = entry
     elif what == "planned":
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":
-        run.ended = line["state"]
+        run.ended = _text(line["state"])
     elif what == "undo":
         entry = run.entries[line["name"]]
-        entry.undo = line["state"]
-        entry.undone_as = line.get("version") or entry.undone_as
+        entry.undo = _text(line["state"])
+        entry.undone_as = _text(line.get("version")) or entry.undone_as
     elif what == "step":
         # A resumed run goes on after its end.
         run.ended = None
         entry = run.entries[line["name"]]
-        entry.state = line["state"]
+        entry.state = str(line["state"])
         entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
         if entry.state == "started" or ("before" in line and entry.before is None):
-            entry.before = line.get("before")
-        entry.after = line.get("after", entry.after)
+            entry.before = _text(line.get("before"))
+        entry.after = _text(line.get("after", entry.after))
         entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
+
+
+def _text(noted: object) -> str | None:
+    # The folder may have come with somebody else's project: what is no version must not pass for one.
+    if noted is None or isinstance(noted, str):
+        return noted
+    raise TypeError
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MODE = 0o600
+# The journal of a thousand remote secrets is 1 MB.
+_LARGEST = 64 * 1024 * 1024
 
 
 class LineFile:
@@ -68,12 +71,21 @@ class LineFile:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file; a line that a crash cut off is left out. Raises OSError."""
+    """Return the objects of a file; a line that a crash cut off is left out.
+
+    The file may have come with somebody else's project: a link, a pipe, a device and what is larger than any run's are
+    refused. Raises OSError.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        content = file.read(_LARGEST)
     found = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for text in content.decode("utf-8", "replace").splitlines():
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(line, dict):
             found.append(line)

@@ -144,6 +144,25 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
         find_run(tmp_path, FIRST)
 
 
+@pytest.mark.parametrize("odd", [{}, [], ["v1"], 7, True])
+@pytest.mark.parametrize(
+    ("type_", "field"),
+    [("plan", "before"), ("plan", "deleted"), ("step", "before"), ("step", "after"), ("undo", "version")],
+)
+def test_what_is_no_version_does_not_pass_for_one(tmp_path: Path, type_: str, field: str, odd: object) -> None:
+    journal = begin(tmp_path)
+    journal.started("a", None)
+    journal.written("a", None, "v1", ())
+    journal.undo("a", "done", "v2")
+    journal.close()
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    changed = [{**line, field: odd} if line["type"] == type_ else line for line in lines]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in changed), "utf-8")
+    with pytest.raises(JournalError, match="cannot be read"):
+        read_run(path)
+
+
 def test_a_line_of_a_later_release_is_passed_over(tmp_path: Path) -> None:
     begin(tmp_path).close()
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"

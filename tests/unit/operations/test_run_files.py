@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -111,3 +112,19 @@ def test_a_wait_that_failed_is_the_error_of_the_append_and_not_taken_for_done(
     file.append({"b": 2})
     file.close()
     assert read_lines(tmp_path / "run")[-1] == {"b": 2}
+
+
+def test_what_is_no_file_of_ones_own_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    for name in ("device", "pipe", "folder", "huge"):
+        with pytest.raises(OSError, match=r"symbolic|argument|directory"):
+            read_lines(tmp_path / name)
+
+
+def test_a_line_that_is_nested_without_end_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("[" * 100_000 + "\n" + json.dumps({"a": 1}) + "\n")
+    assert read_lines(tmp_path / "run") == [{"a": 1}]
