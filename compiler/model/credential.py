@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from compiler.model.randomness import random_words
 from compiler.model.token_form import known_forms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONCEALED = "…"
 
@@ -28,6 +32,9 @@ _WORDS_ONLY = re.compile(
     r"|[A-Z]{1,15}[0-9]?(?:_[A-Z]{1,15})*+"
     r"|[a-z]{3,15}(?:[A-Z][a-z]{3,15}){1,3}"
 )
+# What Key Vault calls the versions of a secret, in a sentence that says so: no more secret than a number is.
+_VERSION_WORD = "version "
+_VERSIONS = re.compile(r"\bversion [0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
 # A credential wrapped over lines goes on in every following line that is nothing but one such word.
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
 
@@ -36,7 +43,7 @@ def looks_like_credential(text: str) -> bool:
     """Whether some part of `text` has the form of a known credential or the look of random characters."""
     if len(text) < _SHORTEST or _WORDS_ONLY.fullmatch(text):
         return False
-    return any(True for _ in chain(known_forms(text), random_words(text)))
+    return any(True for _ in _forms(text))
 
 
 def credential_parts(text: str) -> list[tuple[int, int]]:
@@ -47,12 +54,19 @@ def credential_parts(text: str) -> list[tuple[int, int]]:
     parts: list[tuple[int, int]] = []
     if len(text) < _SHORTEST or _WORDS_ONLY.fullmatch(text):
         return parts
-    for start, form_end in sorted(chain(known_forms(text), random_words(text))):
+    for start, form_end in sorted(_forms(text)):
         if parts and form_end <= parts[-1][1]:
             continue
         begin = parts.pop()[0] if parts and start <= parts[-1][1] else start
         parts.append((begin, _end_of_lines(text, form_end)))
     return parts
+
+
+def _forms(text: str) -> Iterator[tuple[int, int]]:
+    versions = [found.span() for found in _VERSIONS.finditer(text)] if _VERSION_WORD in text else ()
+    for start, end in chain(known_forms(text), random_words(text)):
+        if not any(first <= start and end <= last for first, last in versions):
+            yield start, end
 
 
 def conceal(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.operations.stale_dates import DateKind, stale_dates
 from compiler.render.changes import safe
+from compiler.render.printable import printable
 from compiler.rules.wording import counted
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def results(
                 "address": outcome.remote.writer.address.absolute,
                 "name": safe(outcome.remote.name),
                 "state": str(outcome.state),
-                "version": safe(outcome.version) if outcome.version is not None else None,
+                "version": printable(outcome.version) if outcome.version is not None else None,
                 "reason": safe(outcome.reason) or None,
                 "remedy": safe(outcome.remedy) or None,
             }

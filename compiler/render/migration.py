@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.operations.migration import WRITING, Kind, NoteKind, OnConflict, State
 from compiler.operations.undo_migration import UndoKind
+from compiler.render.changes import safe
 from compiler.render.printable import printable
 from compiler.rules.wording import counted
 
@@ -60,7 +61,7 @@ def plan_lines(plan: Plan, *, colour: bool = False) -> Iterator[str]:
     yield from _note_lines(plan)
     if plan.left_out:
         yield "not in the run that is resumed, and left for the next one:"
-        yield from (f"  {printable(plan.destination)}:{printable(name)}" for name in plan.left_out)
+        yield from (f"  {printable(plan.destination)}:{safe(name)}" for name in plan.left_out)
     yield summary(plan)
 
 
@@ -73,7 +74,7 @@ def summary(plan: Plan) -> str:
 
 def result_line(store: str, result: Result) -> str:
     """What became of one remote secret."""
-    where = f"{printable(store)}:{printable(result.name)}"
+    where = f"{printable(store)}:{safe(result.name)}"
     version = f", version {printable(result.version)}" if result.version else ""
     reason = f": {printable(result.reason)}" if result.reason else ""
     remedy = f"; {printable(result.remedy)}" if result.remedy else ""
@@ -84,7 +85,7 @@ def result_line(store: str, result: Result) -> str:
 def undo_lines(steps: Sequence[UndoStep], store: str) -> Iterator[str]:
     """The plan of an undo, a line for each remote secret."""
     for step in steps:
-        yield f"  {step.kind.ljust(8)}  {printable(store)}:{printable(step.name)}".rstrip()
+        yield f"  {step.kind.ljust(8)}  {printable(store)}:{safe(step.name)}".rstrip()
         if step.reason:
             help_text = f"; {printable(step.remedy)}" if step.remedy else ""
             yield f"            {printable(step.reason)}{help_text}"
@@ -105,12 +106,12 @@ def report(plan: Plan, outcome: Outcome | None, exit_code: int) -> dict[str, Any
         "counts": {str(kind): found[kind] for kind in Kind},
         "extras": [_place(place) for place in plan.extras],
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
-        "leftOut": list(plan.left_out),
+        "leftOut": [safe(name) for name in plan.left_out],
         "notes": [
             {
                 "kind": str(note.kind),
                 "secret": note.secret,
-                "place": {"store": note.place.store, "name": note.place.name},
+                "place": {"store": note.place.store, "name": safe(note.place.name)},
                 "date": note.date.isoformat() if note.date is not None else None,
             }
             for note in plan.notes
@@ -127,9 +128,9 @@ def undo_report(run: str, steps: Sequence[UndoStep], outcome: Outcome | None, ex
         "undo": run,
         "steps": [
             {
-                "name": step.name,
+                "name": safe(step.name),
                 "kind": str(step.kind),
-                "keys": list(step.keys),
+                "keys": [safe(key) for key in step.keys],
                 "version": step.version,
                 "reason": step.reason or None,
                 "remedy": step.remedy or None,
@@ -185,7 +186,7 @@ def _note_lines(plan: Plan) -> Iterator[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(printable(name) for name in names[:_MOST_NAMES])
+    shown = ", ".join(safe(name) for name in names[:_MOST_NAMES])
     return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
 
 
@@ -194,7 +195,7 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any]:
         return {"applied": False, "run": None, "results": []}
     results = [
         {
-            "name": result.name,
+            "name": safe(result.name),
             "state": str(result.state),
             "version": result.version,
             "otherVersions": list(result.slipped),
@@ -210,7 +211,7 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any]:
 def _step(step: Step) -> dict[str, Any]:
     return {
         "secret": step.secret,
-        "key": step.key,
+        "key": safe(step.key),
         "kind": str(step.kind),
         "source": _place(step.source),
         "destination": _place(step.destination),
@@ -220,15 +221,23 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _place(place: Location | None) -> dict[str, str | None] | None:
-    return None if place is None else {"store": place.store, "name": place.name, "property": place.property}
+    return (
+        None
+        if place is None
+        else {
+            "store": place.store,
+            "name": safe(place.name),
+            "property": safe(place.property) if place.property is not None else None,
+        }
+    )
 
 
 def _key(step: Step) -> str:
-    return printable(f"{step.secret}/{step.key}")
+    return safe(f"{step.secret}/{step.key}")
 
 
 def _shown(place: Location | None) -> str:
-    return printable(str(place)) if place is not None else ""
+    return safe(str(place)) if place is not None else ""
 
 
 def _quoted(name: str) -> str:

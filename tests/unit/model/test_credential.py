@@ -111,3 +111,30 @@ def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
         begin = time.process_time()
         credential_parts(text)
         assert time.process_time() - begin < 0.5, text[:40]
+
+
+VERSION = "5e1f0c6ab2df4f51a7e0c8d1a2b3c4d5"
+
+
+def test_a_version_that_a_sentence_calls_one_is_none() -> None:
+    said = f"another writer was there: version {VERSION} was read, version {VERSION[::-1]} is the newest"
+    assert conceal(said) == said
+    assert (
+        conceal(f"version {VERSION}, {VERSION[::-1]} came between")
+        == f"version {VERSION}, {VERSION[::-1]} came between"
+    )
+    assert not looks_like_credential(f"its version {VERSION} is deleted")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{VERSION}",
+        f"conversion {VERSION}",
+        f"version: {VERSION}",
+        f"version {VERSION}0a1b",
+        f"version {VERSION}-{VERSION}",
+    ],
+)
+def test_the_same_digits_elsewhere_are_hidden(text: str) -> None:
+    assert VERSION not in conceal(text)

@@ -104,6 +104,13 @@ def test_what_became_of_the_writes_names_places_and_versions() -> None:
     ]
 
 
+def test_a_version_is_shown_as_the_store_names_it() -> None:
+    version = "5e1f0c6ab2df4f51a7e0c8d1a2b3c4d5"
+    reason = f"another writer's version {version} is now below this one"
+    [done] = results("run-1", [Outcome(REMOTE, State.SLIPPED, version, reason, "look")])["results"]
+    assert (done["version"], done["reason"]) == (version, reason)
+
+
 def test_a_restore_says_what_the_backup_is_and_what_becomes_of_each_key() -> None:
     steps = (
         RestoreStep("jira", "TOKEN", Action.CREATE, Place("agents/jira", "TOKEN")),

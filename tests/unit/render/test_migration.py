@@ -74,6 +74,17 @@ def test_a_plan_is_a_line_a_key_with_why_and_what_to_do_below() -> None:
     ]
 
 
+MISPLACED = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def test_a_value_that_somebody_made_the_name_of_a_property_is_not_shown() -> None:
+    plan = replace(PLAN, extras=(Location("vault", "agents/jira", MISPLACED),), steps=(step(MISPLACED, Kind.CREATE),))
+    undo = [UndoStep("agents-jira", UndoKind.RESTORE, (MISPLACED,), "2")]
+    shown = [*plan_lines(plan), json.dumps(report(plan, None, 0)), json.dumps(undo_report("r", undo, None, 0))]
+    assert not any(MISPLACED in text for text in shown)
+    assert "  vault:agents/jira#…" in shown
+
+
 def noted(*notes: tuple[NoteKind, str]) -> Plan:
     source = Location("azure", "agents-jira", None)
     return replace(PLAN, destination="vault", notes=tuple(Note(kind, name, source, PAST) for kind, name in notes))
