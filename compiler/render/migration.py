@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.credential import conceal
 from compiler.operations.migration import WRITING, Kind, NoteKind, OnConflict, State
 from compiler.operations.undo_migration import UndoKind
 from compiler.render.changes import safe
@@ -106,12 +107,12 @@ def report(plan: Plan, outcome: Outcome | None, exit_code: int) -> dict[str, Any
         "counts": {str(kind): found[kind] for kind in Kind},
         "extras": [_place(place) for place in plan.extras],
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
-        "leftOut": [safe(name) for name in plan.left_out],
+        "leftOut": [conceal(name) for name in plan.left_out],
         "notes": [
             {
                 "kind": str(note.kind),
                 "secret": note.secret,
-                "place": {"store": note.place.store, "name": safe(note.place.name)},
+                "place": {"store": note.place.store, "name": conceal(note.place.name)},
                 "date": note.date.isoformat() if note.date is not None else None,
             }
             for note in plan.notes
@@ -128,9 +129,9 @@ def undo_report(run: str, steps: Sequence[UndoStep], outcome: Outcome | None, ex
         "undo": run,
         "steps": [
             {
-                "name": safe(step.name),
+                "name": conceal(step.name),
                 "kind": str(step.kind),
-                "keys": [safe(key) for key in step.keys],
+                "keys": [conceal(key) for key in step.keys],
                 "version": step.version,
                 "reason": step.reason or None,
                 "remedy": step.remedy or None,
@@ -195,7 +196,7 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any]:
         return {"applied": False, "run": None, "results": []}
     results = [
         {
-            "name": safe(result.name),
+            "name": conceal(result.name),
             "state": str(result.state),
             "version": result.version,
             "otherVersions": list(result.slipped),
@@ -211,7 +212,7 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any]:
 def _step(step: Step) -> dict[str, Any]:
     return {
         "secret": step.secret,
-        "key": safe(step.key),
+        "key": conceal(step.key),
         "kind": str(step.kind),
         "source": _place(step.source),
         "destination": _place(step.destination),
@@ -226,8 +227,8 @@ def _place(place: Location | None) -> dict[str, str | None] | None:
         if place is None
         else {
             "store": place.store,
-            "name": safe(place.name),
-            "property": safe(place.property) if place.property is not None else None,
+            "name": conceal(place.name),
+            "property": conceal(place.property) if place.property is not None else None,
         }
     )
 
