@@ -22,7 +22,13 @@ from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault_bundle import Bundle
 from compiler.stores.azure_key_vault_connection import connection_error, is_loopback, verified
 from compiler.stores.azure_key_vault_errors import Answer, error_of
-from compiler.stores.azure_key_vault_identity import Credential, FixedToken, NoTokenError, SharedCredential
+from compiler.stores.azure_key_vault_identity import (
+    Credential,
+    FixedToken,
+    ForeignResourceError,
+    NoTokenError,
+    SharedCredential,
+)
 from compiler.stores.azure_key_vault_session import ForeignHostError, VaultSession, authorities
 from compiler.stores.azure_key_vault_writer import KeyVaultWriter
 from compiler.stores.errors import (
@@ -104,7 +110,7 @@ class SdkClient:
             retry_policy=RetryPolicy.no_retries(),
             redirect_policy=RedirectPolicy.no_redirects(),
             logging_enable=False,
-            verify_challenge_resource=not (environ.get(EMULATOR_VARIABLE) == "1" and is_loopback(url)),
+            verify_challenge_resource=not _is_emulator(url, environ),
             **({"api_version": version} if (version := environ.get(API_VERSION_VARIABLE)) else {}),
         )
         self._first_call = threading.Lock()
@@ -199,12 +205,19 @@ class SdkClient:
                 self._warm = True
             if answer.status != _OK:
                 return error_of(answer, place, action)
+        if isinstance(error, ForeignResourceError):
+            reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, and got none"
+            return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, "check the vault's URL")
         if isinstance(error, ValueError) and "challenge" in str(error):
             reason = "it asks for a token for another resource than its own host, and got none"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, remedy)
         reason = f"it answered with something that is not Key Vault's JSON ({type(error).__name__})"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+
+
+def _is_emulator(url: str, environ: Mapping[str, str]) -> bool:
+    return environ.get(EMULATOR_VARIABLE) == "1" and is_loopback(url)
 
 
 def _silence_sdk() -> None:
@@ -271,7 +284,7 @@ def _shared(credential: Credential | None, environ: Mapping[str, str], url: str,
     if credential is not None:
         return SharedCredential(credential, type(credential).__name__)
     if token := environ.get(TOKEN_VARIABLE):
-        return SharedCredential(FixedToken(token), TOKEN_VARIABLE)
+        return SharedCredential(FixedToken(token, is_for_any=_is_emulator(url, environ)), TOKEN_VARIABLE)
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
 

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from compiler.stores.interface import Identity
 
 # The SDK asks anew when less than this is left; a shorter margin here would make it ask for every request.
 _MARGIN: Final = 300.0
 _ENTRA_CODE: Final = re.compile(r"AADSTS[0-9]{3,9}")
+# The resource of each cloud: https://learn.microsoft.com/azure/key-vault/general/authentication
+_KEY_VAULTS: Final = frozenset({"vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net"})
 _SUBJECT_CLAIMS: Final = ("upn", "preferred_username", "unique_name", "appid", "azp")
 
 
@@ -49,18 +52,32 @@ class NoTokenError(Exception):
         self.codes = codes
 
 
+class ForeignResourceError(Exception):
+    """A token was asked for that is for another resource than the one at hand, which stays here."""
+
+
 @dataclass(frozen=True)
 class FixedToken:
-    """A credential of one token that somebody else got, such as a pipeline step or an emulator's user."""
+    """A credential of one token that somebody else got, such as a pipeline step or an emulator's user.
+
+    Whoever answers at a vault's URL says which resource a token is to be for, and may say any of its own domain. Unless
+    `is_for_any`, this one is given for the resource that it was made for alone, or where it does not tell, for Key
+    Vault's own. Raises ForeignResourceError.
+    """
 
     token: str
+    is_for_any: bool = False
 
     def __repr__(self) -> str:
         return "FixedToken(…)"
 
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+    def get_token(self, *scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+        claims = claims_of(self.token)
+        own = _host(claims.get("aud"))
+        if not self.is_for_any and not {*map(_host, scopes)} <= ({own} if own else _KEY_VAULTS):
+            raise ForeignResourceError
         # Without a readable end it counts as good for an hour: the vault itself says when it is not.
-        ends = claims_of(self.token).get("exp")
+        ends = claims.get("exp")
         return AccessToken(self.token, ends if isinstance(ends, int) else int(time.time()) + 3_600)
 
 
@@ -81,7 +98,7 @@ class SharedCredential:
         self._held: tuple[tuple[str, ...], TokenLike] | None = None
 
     def get_token(self, *scopes: str, **options: Any) -> TokenLike:  # noqa: ANN401 - azure's own signature
-        """The signature that the SDK calls. Raises NoTokenError."""
+        """The signature that the SDK calls. Raises NoTokenError and ForeignResourceError."""
         with self._lock:
             # A claims challenge says that the token at hand is not good enough any more.
             if self._held is not None and not options.get("claims") and self._held[0] == scopes:
@@ -91,6 +108,8 @@ class SharedCredential:
             codes: tuple[str, ...] = ()
             try:
                 token = self._inner.get_token(*scopes, **options)
+            except ForeignResourceError:
+                raise
             except Exception as error:  # noqa: BLE001 - every credential has exceptions of its own
                 codes = tuple(dict.fromkeys(_ENTRA_CODE.findall(str(error))))
             else:
@@ -133,6 +152,13 @@ def claims_of(token: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
+
+
+def _host(resource: object) -> str:
+    try:
+        return urlsplit(resource).netloc.lower() if isinstance(resource, str) else ""
+    except ValueError:
+        return ""
 
 
 def _one_line(subject: str) -> str:

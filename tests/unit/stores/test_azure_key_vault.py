@@ -26,6 +26,7 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
+from compiler.stores.interface import State
 from compiler.stores.options import StoreOptions
 from compiler.stores.secret import Secret
 from tests.unit.stores.conftest import address_of, opened_with
@@ -212,6 +213,28 @@ def test_with_a_cloud_name_the_challenge_is_verified_whatever_the_switch_says(cl
             store.read("github")
         store.close()
         assert credential.requests == 0
+
+
+def test_a_vault_of_another_domain_gets_no_token_that_was_made_for_key_vault(
+    cloud_names: None, vault: LocalKeyVault
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # All that the SDK looks at fits: the resource is of the host's own domain.
+    options = VaultOptions(server_names=("prod.vault.example",), resource=f"https://vault.example:{port}", port=port)
+    with LocalKeyVault(options) as foreign:
+        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://prod.vault.example:{port}")
+        environ = {**vault.environ(), "AZURE_KEYVAULT_CACERT": str(foreign.ca_file)}
+        store = AzureKeyVaultStore(address, environ)
+        with pytest.raises(UnauthenticatedError, match="another resource than that of AZURE_KEYVAULT_TOKEN"):
+            store.read("github")
+        assert len(foreign.requests()) == 1
+        store.close()
+        own = AzureKeyVaultStore(
+            address, {**environ, "AZURE_KEYVAULT_TOKEN": foreign.environ()["AZURE_KEYVAULT_TOKEN"]}
+        )
+        assert own.describe("github").state is State.ABSENT
+        own.close()
 
 
 def test_a_cloud_name_and_its_own_resource_work_with_verification_on(cloud_names: None) -> None:

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.azure_key_vault_identity import AccessToken, FixedToken, NoTokenError, SharedCredential, claims_of
+from compiler.stores.azure_key_vault_identity import (
+    AccessToken,
+    FixedToken,
+    ForeignResourceError,
+    NoTokenError,
+    SharedCredential,
+    claims_of,
+)
+
+SCOPE = "https://vault.azure.net/.default"
 
 
 def jwt(claims: object) -> str:
@@ -81,8 +90,8 @@ def test_what_is_no_token_of_claims_has_none(token: str) -> None:
 
 
 def test_a_fixed_token_ends_when_it_says_and_is_not_shown() -> None:
-    assert FixedToken(jwt({"exp": 4_000_000_000})).get_token("scope").expires_on == 4_000_000_000
-    assert FixedToken("opaque").get_token("scope").expires_on > 1_700_000_000
+    assert FixedToken(jwt({"exp": 4_000_000_000})).get_token(SCOPE).expires_on == 4_000_000_000
+    assert FixedToken("opaque").get_token(SCOPE).expires_on > 1_700_000_000
     assert "opaque" not in repr(FixedToken("opaque"))
 
 
@@ -95,3 +104,29 @@ def test_a_credential_that_fails_leaves_entras_codes_and_no_context() -> None:
         SharedCredential(Failing(), "test", now).get_token("scope")
     assert caught.value.codes == ("AADSTS70011",)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("token", "scope", "given"),
+    [
+        (jwt({"aud": "https://vault.azure.net"}), SCOPE, True),
+        (jwt({"aud": "https://Vault.Azure.net/"}), SCOPE, True),
+        (jwt({"aud": "https://vault.azure.cn"}), SCOPE, False),
+        (jwt({"aud": "https://vault.example"}), "https://vault.example/.default", True),
+        (jwt({"aud": "https://vault.azure.net"}), "https://vault.azure.net.example/.default", False),
+        (jwt({"aud": "https://vault.azure.net"}), "https://vault.azure.net@example/.default", False),
+        (jwt({"aud": "https://vault.azure.net"}), "https://[/.default", False),
+        (jwt({"aud": "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"}), SCOPE, True),
+        (jwt({"aud": "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"}), "https://vault.example/.default", False),
+        ("opaque", "https://vault.usgovcloudapi.net/.default", True),
+        ("opaque", "https://vault.example/.default", False),
+    ],
+)
+def test_a_token_is_given_for_its_own_resource_alone(token: str, scope: str, *, given: bool) -> None:
+    credential = SharedCredential(FixedToken(token), "test")
+    if given:
+        assert credential.get_token(scope).token == token
+    else:
+        with pytest.raises(ForeignResourceError):
+            credential.get_token(scope)
+    assert FixedToken(token, is_for_any=True).get_token(scope).token == token
