@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import (
     DecodeError,
@@ -21,19 +20,13 @@ from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault_bundle import Bundle
 from compiler.stores.azure_key_vault_connection import connection_error, is_loopback, verified
+from compiler.stores.azure_key_vault_credential import TOKEN_VARIABLE, no_token, shared_credential
 from compiler.stores.azure_key_vault_errors import Answer, error_of
-from compiler.stores.azure_key_vault_identity import (
-    Credential,
-    FixedToken,
-    ForeignResourceError,
-    NoTokenError,
-    SharedCredential,
-)
+from compiler.stores.azure_key_vault_identity import Credential, ForeignResourceError, NoTokenError
 from compiler.stores.azure_key_vault_session import ForeignHostError, VaultSession, authorities
 from compiler.stores.azure_key_vault_writer import KeyVaultWriter
 from compiler.stores.errors import (
     Action,
-    MissingDependencyError,
     Place,
     RedirectRefusedError,
     StoreError,
@@ -50,16 +43,10 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 T = TypeVar("T")
-TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
 EMULATOR_VARIABLE: Final = "AZURE_KEYVAULT_EMULATOR"
 API_VERSION_VARIABLE: Final = "AZURE_KEYVAULT_API_VERSION"
 _OK: Final = 200
 _UNAUTHORISED: Final = 401
-# Clouds whose users log in elsewhere than at login.microsoftonline.com.
-_AUTHORITIES: Final = {
-    ".vault.azure.cn": "login.chinacloudapi.cn",
-    ".vault.usgovcloudapi.net": "login.microsoftonline.us",
-}
 
 
 class AzureKeyVaultStore(KeyVaultWriter):
@@ -92,7 +79,8 @@ class SdkClient:
         self._store = address.absolute
         url = address.url.rstrip("/")
         verify = verified(Place(self._store), url, authorities(address.ca, environ))
-        self._credential = _shared(credential, environ, url, Place(self._store))
+        is_emulator = _is_emulator(url, environ)
+        self._credential = shared_credential(credential, environ, url, Place(self._store), is_emulator=is_emulator)
         self._session = VaultSession(url, options.workers, self._credential.forget)
         self._client = SecretClient(
             url,
@@ -110,7 +98,7 @@ class SdkClient:
             retry_policy=RetryPolicy.no_retries(),
             redirect_policy=RedirectPolicy.no_redirects(),
             logging_enable=False,
-            verify_challenge_resource=not _is_emulator(url, environ),
+            verify_challenge_resource=not is_emulator,
             **({"api_version": version} if (version := environ.get(API_VERSION_VARIABLE)) else {}),
         )
         self._first_call = threading.Lock()
@@ -193,7 +181,7 @@ class SdkClient:
 
     def _failure(self, error: Exception, place: Place, action: Action) -> StoreError:
         if isinstance(error, NoTokenError):
-            return _no_token(error, Place(self._store))
+            return no_token(error, Place(self._store))
         if isinstance(error, ForeignHostError):
             reason = "an answer pointed to another host, which is never asked: the token would go there"
             return RedirectRefusedError(place, action, reason, "check the vault's URL")
@@ -272,41 +260,3 @@ def _answer(error: HttpResponseError, *, worked_before: bool) -> Answer:
         is_key_vaults=code is not None,
         worked_before=worked_before,
     )
-
-
-def _no_token(error: NoTokenError, place: Place) -> StoreError:
-    codes = f" ({', '.join(error.codes)})" if error.codes else ""
-    remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential gave a token{codes}", remedy)
-
-
-def _shared(credential: Credential | None, environ: Mapping[str, str], url: str, place: Place) -> SharedCredential:
-    if credential is not None:
-        return SharedCredential(credential, type(credential).__name__)
-    if token := environ.get(TOKEN_VARIABLE):
-        return SharedCredential(FixedToken(token, is_for_any=_is_emulator(url, environ)), TOKEN_VARIABLE)
-    return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
-
-
-def _method(environ: Mapping[str, str]) -> str:
-    return environ.get("AZURE_TOKEN_CREDENTIALS") or "DefaultAzureCredential"
-
-
-def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> Credential:
-    try:
-        # 200 ms of import that an injected credential or a given token does not need.
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415
-    except ModuleNotFoundError:
-        reason = 'the Python package "azure-identity" is not installed'
-        remedy = "run: pip install platform-secrets[azure]"
-        raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
-    host = (urlsplit(url).hostname or "").lower()
-    authority = next((login for ending, login in _AUTHORITIES.items() if host.endswith(ending)), None)
-    chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
-    try:
-        return DefaultAzureCredential(**chosen)
-    except ValueError:
-        # Without the SDK's text, which quotes what the variables hold.
-        reason = "a variable that chooses the Azure credential cannot be used"
-    remedy = "correct AZURE_TOKEN_CREDENTIALS, to AzureCliCredential for one, or AZURE_AUTHORITY_HOST"
-    raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)

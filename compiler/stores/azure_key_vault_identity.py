@@ -141,7 +141,7 @@ class SharedCredential:
         object_id = claims.get("oid")
         parts = names[:1] + ([f"oid {object_id}"] if isinstance(object_id, str) else [])
         subject = " ".join([parts[0], *(f"({part})" for part in parts[1:])]) if parts else "unknown"
-        return Identity(_one_line(subject), self._method, datetime.fromtimestamp(token.expires_on, UTC))
+        return Identity(_one_line(subject), self._method, _time(token.expires_on))
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -152,6 +152,14 @@ def claims_of(token: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
+
+
+def _time(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        # Far beyond any calendar: as good as no end.
+        return None
 
 
 def _host(resource: object) -> str:

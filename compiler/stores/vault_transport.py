@@ -83,7 +83,7 @@ def _check_trust(url: SplitResult, place: Place, environ: Mapping[str, str]) -> 
 
 
 def _is_near(host: str) -> bool:
-    if host == "localhost" or host.endswith(".svc") or ".svc." in host:
+    if host == "localhost" or host.endswith((".svc", ".svc.cluster.local")):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

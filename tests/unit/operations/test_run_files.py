@@ -64,10 +64,13 @@ def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
 def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = LineFile(tmp_path / "run", new=True)
     sizes: list[int] = []
+    threads = 16
 
     def slow(descriptor: int) -> None:
         sizes.append(os.fstat(descriptor).st_size)
-        time.sleep(0.02)
+        # The first wait lasts until everybody has written.
+        while len(sizes) == 1 and file.path.read_bytes().count(b"\n") < threads:
+            time.sleep(0.001)
 
     monkeypatch.setattr(os, "fsync", slow)
 
@@ -77,10 +80,10 @@ def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest
         # On the disk when it returns: some wait began when the line was there.
         return (tmp_path / "run").read_bytes()[: max(sizes)].count(b'{"number":%d}\n' % number) == 1
 
-    with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(append, range(64)))
+    with ThreadPoolExecutor(threads) as pool:
+        assert all(pool.map(append, range(threads)))
     file.close()
-    assert len(sizes) < 32
+    assert len(sizes) == 2
 
 
 def test_lines_that_need_not_wait_are_on_the_disk_with_the_next_one(

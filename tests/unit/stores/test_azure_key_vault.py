@@ -1,6 +1,5 @@
 import json
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from compiler.stores.azure_key_vault import AzureKeyVaultStore
 from compiler.stores.clock import VirtualClock
 from compiler.stores.errors import (
     Action,
-    MissingDependencyError,
     StoreError,
     TlsFailureError,
     UnauthenticatedError,
@@ -331,46 +329,3 @@ def test_an_api_version_can_be_named_for_an_older_emulator(vault: LocalKeyVault)
     assert store.read("github").version
     store.close()
     store.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "environ", "expected"),
-    [
-        ("https://v.vault.azure.net", {}, {}),
-        ("https://v.vault.azure.cn", {}, {"authority": "login.chinacloudapi.cn"}),
-        ("https://v.vault.usgovcloudapi.net/", {}, {"authority": "login.microsoftonline.us"}),
-        ("https://v.vault.azure.cn", {"AZURE_AUTHORITY_HOST": "login.example"}, {}),
-    ],
-)
-def test_the_default_credential_logs_in_at_the_vaults_own_cloud(
-    url: str, environ: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[dict[str, str]] = []
-
-    def record(**options: str) -> FailingCredential:
-        asked.append(options)
-        return FailingCredential()
-
-    monkeypatch.setattr("azure.identity.DefaultAzureCredential", record)
-    AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, url), environ).close()
-    assert asked == [expected]
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [("AZURE_TOKEN_CREDENTIALS", "sentinel-4711"), ("AZURE_AUTHORITY_HOST", "http://sentinel-4711")],
-)
-def test_a_variable_that_names_no_credential_is_no_defect(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(UnauthenticatedError, match="correct AZURE_TOKEN_CREDENTIALS") as caught:
-        AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, "https://v.vault.azure.net"), {variable: value})
-    assert "sentinel" not in str(caught.value)
-    assert caught.value.__context__ is None
-
-
-def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "azure.identity", None)
-    with pytest.raises(MissingDependencyError, match=r"platform-secrets\[azure\]"):
-        AzureKeyVaultStore(StoreAddress(Provider.AZURE_KEY_VAULT, "https://v.vault.azure.net"), {})

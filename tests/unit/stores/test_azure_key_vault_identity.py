@@ -89,6 +89,15 @@ def test_what_is_no_token_of_claims_has_none(token: str) -> None:
     assert claims_of(token) == {}
 
 
+@pytest.mark.parametrize("end", [10**30, -(10**30), 10**14])
+def test_an_end_beyond_any_calendar_is_none(end: int) -> None:
+    credential = SharedCredential(FixedToken(jwt({"exp": end})), "method", now)
+    credential.get_token(SCOPE)
+    identity = credential.identity()
+    assert identity is not None
+    assert identity.expires is None
+
+
 def test_a_fixed_token_ends_when_it_says_and_is_not_shown() -> None:
     assert FixedToken(jwt({"exp": 4_000_000_000})).get_token(SCOPE).expires_on == 4_000_000_000
     assert FixedToken("opaque").get_token(SCOPE).expires_on > 1_700_000_000
