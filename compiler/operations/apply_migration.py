@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 WORKERS = 16
 DEFECT = "defect"
+# Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
+_PACE = 0.05
 
 
 def apply_migration(
@@ -48,11 +51,14 @@ def apply_migration(
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
         try:
-            futures = [pool.submit(work.do, write) for write in plan.writes]
-            for future in as_completed(futures):
-                result = future.result()
-                if result.state is not State.PENDING:
-                    report(result)
+            todo = deque(plan.writes)
+            threads = [pool.submit(work.take, todo) for _ in range(min(workers, len(todo)))]
+            while True:
+                left = wait(threads, _PACE).not_done
+                while work.fresh:
+                    report(work.fresh.popleft())
+                if not left:
+                    break
         except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - neither may leave the run without an end
             if follows_interrupt(error):
                 # Whoever asks a second time does not wait for reports; threads cannot be ended in a write's middle.
@@ -97,10 +103,18 @@ class _Work:
         self.failed = threading.Event()
         self.defect: Exception | None = None
         self.results: dict[str, Result] = {}
+        self.fresh: deque[Result] = deque()
 
-    def do(self, write: Write) -> Result:
-        if self._stop.is_set() or self.failed.is_set():
-            return Result(write.name, State.PENDING)
+    def take(self, todo: deque[Write]) -> None:
+        """Do one write after another, until there is none left or none is to be begun; for any number of threads."""
+        while not self._stop.is_set() and not self.failed.is_set():
+            try:
+                write = todo.popleft()
+            except IndexError:
+                return
+            self._do(write)
+
+    def _do(self, write: Write) -> None:
         try:
             result = self._done(write)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are to finish theirs and the run to end
@@ -112,7 +126,7 @@ class _Work:
             # Before this thread takes its next one, which would wait for a store that is gone once more.
             self.failed.set()
         self.results[write.name] = result
-        return result
+        self.fresh.append(result)
 
     def broke(self, error: Exception) -> None:
         """Begin nothing more, for a defect; the first one is kept."""

@@ -89,7 +89,11 @@ def identity_of(plan_options: Mapping[str, Any], environment: str, address: str,
 
 
 class Journal:
-    """Appends to one run's file; every call but `settled` returns when the line is on the disk. Raises OSError."""
+    """Appends to one run's file; what it announces is on the disk when the call returns. Raises OSError.
+
+    What became of a write is there with the next line that is waited for: where a crash takes it, the run that goes on
+    finds the version by comparing, as it does when the crash comes before the line.
+    """
 
     def __init__(self, path: Path, *, new: bool) -> None:
         self.id = path.stem
@@ -129,13 +133,10 @@ class Journal:
         self._append("step", name=name, state="started", before=before)
 
     def written(self, name: str, before: str | None, after: str, slipped: tuple[str, ...]) -> None:
-        self._append("step", name=name, state="written", before=before, after=after, slipped=list(slipped))
+        self._append("step", wait=False, name=name, state="written", before=before, after=after, slipped=list(slipped))
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
-        """What became of a remote secret in the end.
-
-        It is on the disk with the next line: where a crash takes it, the run that goes on reads back once more.
-        """
+        """What became of a remote secret in the end."""
         state = str(result.state)
         self._append(
             "step", wait=False, name=result.name, state=state, code=result.code or None, maybe_stored=maybe_stored

@@ -70,7 +70,8 @@ class Retrier:
             except StoreError as error:
                 failure = error
             else:
-                self.answered.set()
+                if not self.answered.is_set():
+                    self.answered.set()
                 return result
             self._heard(failure)
             failed = self.clock.now() if failed is None else failed

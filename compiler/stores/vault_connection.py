@@ -77,13 +77,14 @@ class VaultConnection:
 
     def prepare(self) -> None:
         """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
-        with self._lock:
-            if not self._ready and self._failure is None:
-                try:
-                    self._retrier.read(self._open)
-                    self._ready = True
-                except StoreError as error:
-                    self._failure = error
+        if not self._ready:
+            with self._lock:
+                if not self._ready and self._failure is None:
+                    try:
+                        self._retrier.read(self._open)
+                        self._ready = True
+                    except StoreError as error:
+                        self._failure = error
         if self._failure is not None:
             raise self._failure
         self._renew_in_time()
@@ -99,24 +100,27 @@ class VaultConnection:
         return run()
 
     def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
-        place = Place(self._address.absolute, request.name)
         generation = self._generation
         try:
             return call(self._client)
         except Refusal as refusal:
             reply = refusal.reply
         except (OSError, HTTPException) as problem:
-            failure: StoreError = error_of_transport(problem, place, request.action)
+            failure: StoreError = error_of_transport(problem, self._place(request), request.action)
             reply = None
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-            failure = malformed(place, request.action)
+            failure = malformed(self._place(request), request.action)
             reply = None
+        place = self._place(request)
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.
         if reply is None:
             raise self._after_trouble(failure)
         if reply.status == HTTPStatus.FORBIDDEN:
             raise self._denied(request, place, generation)
         raise self._after_trouble(error_of_reply(reply, place, request.action))
+
+    def _place(self, request: Request) -> Place:
+        return Place(self._address.absolute, request.name)
 
     def _after_trouble(self, failure: StoreError) -> StoreError:
         """The failure; a redirect right after a seal or an outage is that of a standby without a leader, and ends."""

@@ -37,7 +37,8 @@ class VaultSession:
     def __init__(self, connect: Callable[[], HTTPConnection], start: str, extra: Mapping[str, str]) -> None:
         self._connect = connect
         self._start = start
-        self._extra = {"Content-Type": "application/json", **extra}
+        self._extra = dict(extra)
+        self._with_body = {"Content-Type": "application/json", **extra}
         # The last one used is taken first: the fewest stay open. Its operations are atomic.
         self._idle: deque[HTTPConnection] = deque()
 
@@ -54,7 +55,7 @@ class VaultSession:
                 method.upper(),
                 f"{self._start}{path}{query}",
                 None if body is None else json.dumps(body).encode(),
-                {**headers, **self._extra},
+                {**headers, **(self._extra if body is None else self._with_body)},
             )
             reply = connection.getresponse()
             content = reply.read()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,21 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     assert run.recovering == {"b": "v7"}
     assert (run.ended, run.is_resumable) == ("incomplete", True)
     assert "sentinel" not in run.path.read_text("utf-8")
+
+
+def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, waits = begin(tmp_path), list[int]()
+    monkeypatch.setattr(os, "fsync", waits.append)
+    journal.started("a", None)
+    assert len(waits) == 1
+    journal.written("a", None, "v1", ())
+    journal.settled(Result("a", State.DONE, "v1"))
+    assert len(waits) == 1
+    journal.end("complete")
+    assert len(waits) == 2
+    journal.close()
 
 
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
