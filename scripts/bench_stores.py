@@ -352,7 +352,9 @@ def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpe
     compiled = run((*PROGRAM, "--root", root, "compile"))
     moved = run((*PROGRAM, "--root", root, "migrate", "prod", "--to", "second", "--apply", "--quiet"))
     title = f"peak memory of `migrate --apply`, {count:,} secrets of one key, OpenBao"
-    notes.append(f"`compile` of {count:,} secrets, which also prints and proves a values file: {compiled.memory:.0f} MiB")
+    notes.append(
+        f"`compile` of {count:,} secrets, which also prints and proves a values file: {compiled.memory:.0f} MiB"
+    )
     return Figure(at_most(title, "MiB", 100), moved.memory)
 
 
