@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
+from compiler.operations.shared_sync import SharedSync
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ class AuditLog:
             os.close(self._descriptor)
             raise AuditError("the audit file is no regular file")
         self._lock = threading.Lock()
-        self._syncing = threading.Lock()
-        self._written = self._synced = 0
+        self._sync = SharedSync(self._descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -108,9 +108,8 @@ class AuditLog:
         try:
             with self._lock:
                 self._append(data)
-                self._written += 1
-                mine = self._written
-            self._sync(mine)
+                mine = self._sync.added()
+            self._sync.wait(mine)
         except OSError as error:
             raise AuditError(f"the audit file cannot be written: {_reason(error)}") from None
 
@@ -127,16 +126,6 @@ class AuditLog:
                 raise
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def _sync(self, mine: int) -> None:
-        with self._syncing:
-            # Lines that were added while another thread waited for the disk share the next wait.
-            if self._synced >= mine:
-                return
-            with self._lock:
-                covered = self._written
-            os.fsync(self._descriptor)
-            self._synced = covered
 
 
 class Audited:

@@ -9,6 +9,8 @@ import stat
 import threading
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.shared_sync import SharedSync
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -32,8 +34,7 @@ class LineFile:
             path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | only_new, _MODE
         )
         self._lock = threading.Lock()
-        self._syncing = threading.Lock()
-        self._written = self._synced = 0
+        self._sync = SharedSync(self._file)
         size = os.fstat(self._file).st_size
         # A line that a crash cut off gets its end, so that the next one is a line of its own.
         self._needs_newline = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
@@ -48,21 +49,9 @@ class LineFile:
             if self._needs_newline:
                 # What the next write would be answered, as nothing else cuts one short.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._written += 1
-            mine = self._written
+            mine = self._sync.added()
         if wait:
-            self._sync(mine)
-
-    def _sync(self, mine: int) -> None:
-        with self._syncing:
-            # Lines that were written while another thread waited for the disk share the next wait: a disk takes a
-            # few hundred of them a second.
-            if self._synced >= mine:
-                return
-            with self._lock:
-                covered = self._written
-            os.fsync(self._file)
-            self._synced = covered
+            self._sync.wait(mine)
 
     def close(self) -> None:
         if self._file >= 0:
