@@ -8,7 +8,7 @@ import resource
 import sys
 
 from compiler.cli.main import main
-from compiler.cli.streams import open_streams
+from compiler.cli.terminal.streams import open_streams
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:

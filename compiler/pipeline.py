@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from compiler.library import Library
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment
 from compiler.model.outline import SecretChange, compare, outlines_of_values
 from compiler.model.project import Project
 from compiler.model.source import Source, Span
 from compiler.model.values import ValuesData, values_of
-from compiler.rules.wording import quoted
+from compiler.project_files import Library
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.emit import HEADER, read_values, values_text
@@ -20,6 +19,7 @@ from compiler.stages.merge import merge, merge_onto
 from compiler.stages.outside import Outside, outside_layer
 from compiler.stages.resolve import Resolver
 from compiler.stages.write import Output, read_old, write_all
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

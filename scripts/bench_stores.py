@@ -29,18 +29,18 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
-from compiler.operations.apply_migration import apply_migration  # noqa: E402
-from compiler.operations.journal import Journal, identity_of, new_id  # noqa: E402
-from compiler.operations.live import LiveStores  # noqa: E402
-from compiler.operations.migration import Options, Outcome, State  # noqa: E402
-from compiler.operations.migration_routes import routes_of  # noqa: E402
-from compiler.operations.plan_migration import plan_migration  # noqa: E402
-from compiler.operations.references import references_of  # noqa: E402
-from compiler.operations.run_notes import Notes  # noqa: E402
-from compiler.operations.verify import verify  # noqa: E402
+from compiler.operations.change.apply import apply_migration  # noqa: E402
+from compiler.operations.change.plan import Options, Outcome, State  # noqa: E402
+from compiler.operations.live.stores import LiveStores  # noqa: E402
+from compiler.operations.migrate.plan import plan_migration  # noqa: E402
+from compiler.operations.migrate.routes import routes_of  # noqa: E402
+from compiler.operations.runs.journal import Journal, identity_of, new_id  # noqa: E402
+from compiler.operations.runs.notes import Notes  # noqa: E402
+from compiler.operations.verify.references import references_of  # noqa: E402
+from compiler.operations.verify.verify import verify  # noqa: E402
 from compiler.pipeline import compile_project  # noqa: E402
 from compiler.stores.open import open_store  # noqa: E402
-from compiler.stores.secret import Secret  # noqa: E402
+from compiler.stores.values.secret import Secret  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
 
 if TYPE_CHECKING:

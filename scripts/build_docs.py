@@ -23,13 +23,13 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.cli import exit_codes  # noqa: E402 - found only with the path above
 from compiler.cli.main import COMMANDS  # noqa: E402
-from compiler.generate.key_vault_guide import key_vault_guide  # noqa: E402
-from compiler.generate.rules_page import rules_page  # noqa: E402
-from compiler.generate.schema_page import GENERATED, schema_page  # noqa: E402
-from compiler.library import Library  # noqa: E402
+from compiler.project_files import Library  # noqa: E402
 from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.catalogue import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
+from scripts.pages.key_vault_guide import key_vault_guide  # noqa: E402
+from scripts.pages.rules_page import rules_page  # noqa: E402
+from scripts.pages.schema_page import GENERATED, schema_page  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,9 +16,9 @@ from compiler.cli.errors import CommandError
 from compiler.cli.exit_codes import COULD_NOT_RUN, USAGE
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.main import main
-from compiler.library import Library
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.pipeline import compile_project
+from compiler.project_files import Library
 from compiler.stages.outside import outside_of
 
 

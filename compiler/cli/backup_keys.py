@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from compiler.cli.errors import CannotRunError, UsageError
-from compiler.cli.prompts import hidden, is_terminal
-from compiler.cli.secret_input import read_file
-from compiler.stores.secret import Comparer, Secret
+from compiler.cli.terminal.prompts import hidden, is_terminal
+from compiler.cli.terminal.secret_input import read_file
+from compiler.stores.values.secret import Comparer, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

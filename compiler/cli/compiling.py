@@ -6,14 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.errors import UsageError
-from compiler.library import UnknownEnvironmentError
-from compiler.model.credential import conceal
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, compile_project
+from compiler.project_files import UnknownEnvironmentError
 from compiler.render.excerpt import show
 from compiler.render.interface import format_named
-from compiler.render.printable import printable
 from compiler.rules import ALL_RULES
+from compiler.text.credential import conceal
+from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence

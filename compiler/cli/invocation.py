@@ -72,7 +72,7 @@ class Command(Protocol):
 
 def command(module: str) -> Command:
     """The sub-command of that module; only the one that is used is imported."""
-    return cast("Command", import_module(f"compiler.cli.{module}"))
+    return cast("Command", import_module(f"compiler.cli.commands.{module}"))
 
 
 def parser_of(name: str, module: str) -> Parser:

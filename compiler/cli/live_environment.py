@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
 from compiler.cli.errors import CannotRunError, UsageError
-from compiler.operations.audit import AuditError
-from compiler.operations.journal import JournalError
-from compiler.operations.live import AddressError
-from compiler.operations.migration_routes import UnknownNameError
-from compiler.operations.run_lock import AnotherRunError
-from compiler.render.printable import printable
+from compiler.operations.live.stores import AddressError
+from compiler.operations.migrate.routes import UnknownNameError
+from compiler.operations.runs.audit import AuditError
+from compiler.operations.runs.journal import JournalError
+from compiler.operations.runs.lock import AnotherRunError
 from compiler.stages.outside import STORE_VARIABLE, outside_of
 from compiler.stores.errors import StoreError
+from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -119,14 +119,14 @@ def _globals(options: dict[str, str]) -> Globals:
 
 
 def _unknown(name: str) -> UsageError:
-    from compiler.model.suggestion import suggest  # noqa: PLC0415 - only where it is needed
+    from compiler.text.suggestion import suggest  # noqa: PLC0415 - only where it is needed
 
     return UsageError(f'there is no command "{name}"', suggest(name, COMMANDS, "commands"))
 
 
 def _say_error(error: CommandError) -> None:
-    from compiler.model.credential import conceal  # noqa: PLC0415 - only where it is needed
-    from compiler.render.printable import printable  # noqa: PLC0415
+    from compiler.text.credential import conceal  # noqa: PLC0415 - only where it is needed
+    from compiler.text.printable import printable  # noqa: PLC0415
 
     lines = [f"error: {error}", *(f"  {line}" for line in error.details.splitlines())]
     if error.help:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from compiler.cli.errors import UsageError
 from compiler.cli.main import PROGRAM
-from compiler.model.credential import conceal
-from compiler.model.suggestion import closest
 from compiler.render.interface import FORMATS
-from compiler.render.printable import printable
+from compiler.text.credential import conceal
+from compiler.text.printable import printable
+from compiler.text.suggestion import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

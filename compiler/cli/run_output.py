@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cli.command_output import CommandOutput
 from compiler.cli.defect import describe
 from compiler.cli.exit_codes import FOUND, INCOMPLETE, INTERRUPTED, OK
-from compiler.cli.progress import Progress
-from compiler.operations.audit import AuditLog
-from compiler.operations.migration import State
-from compiler.operations.run_notes import Notes
-from compiler.render.migration import result_line
+from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.terminal.progress import Progress
+from compiler.operations.change.plan import State
+from compiler.operations.runs.audit import AuditLog
+from compiler.operations.runs.notes import Notes
+from compiler.render.reports.migration import result_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from compiler.cli.invocation import Invocation
-    from compiler.operations.journal import Journal
-    from compiler.operations.migration import Outcome, Result
+    from compiler.operations.change.plan import Outcome, Result
+    from compiler.operations.runs.journal import Journal
     from compiler.stores.interface import SecretWriter
 
 GOES_ON = "run the same command again to go on from here"

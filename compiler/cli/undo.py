@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.interrupts import interruption, stoppable
 from compiler.cli.run_output import GOES_ON, RunOutput, code_of, notes_of
-from compiler.operations.journal import Journal, find_run, runs
-from compiler.operations.migration import OnConflict
-from compiler.operations.migration_routes import store_named
-from compiler.operations.run_history import history_of
-from compiler.operations.run_lock import RunLock
-from compiler.operations.undo_migration import UndoKind, apply_undo, plan_undo
-from compiler.render.migration import undo_lines, undo_report
+from compiler.cli.terminal.interrupts import interruption, stoppable
+from compiler.operations.change.plan import OnConflict
+from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
+from compiler.operations.migrate.routes import store_named
+from compiler.operations.runs.history import history_of
+from compiler.operations.runs.journal import Journal, find_run, runs
+from compiler.operations.runs.lock import RunLock
+from compiler.render.reports.migration import undo_lines, undo_report
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from compiler.cli.invocation import Invocation
     from compiler.model.environment import Environment
-    from compiler.operations.journal import Run
-    from compiler.operations.live import LiveStores
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.runs.journal import Run
     from compiler.stores.interface import SecretWriter
 
 # Of a migration's own options: an undo knows from the journal what to do.

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.defect import describe
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
-from compiler.cli.interrupts import GOES_ON, stoppable
-from compiler.operations.audit import AuditLog
-from compiler.operations.interrupted import follows_interrupt
-from compiler.operations.journal import new_id
-from compiler.operations.write_keys import State, write_keys
-from compiler.render.changes import safe
+from compiler.cli.terminal.interrupts import GOES_ON, stoppable
+from compiler.operations.live.interrupted import follows_interrupt
+from compiler.operations.put.write_keys import State, write_keys
+from compiler.operations.runs.audit import AuditLog
+from compiler.operations.runs.journal import new_id
+from compiler.render.reports.changes import safe
 
 if TYPE_CHECKING:
-    from compiler.cli.command_output import CommandOutput
-    from compiler.operations.set_keys import ChangePlan
-    from compiler.operations.write_keys import Outcome
+    from compiler.cli.terminal.command_output import CommandOutput
+    from compiler.operations.put.set_keys import ChangePlan
+    from compiler.operations.put.write_keys import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.demo.key_vault_rules import SecretBody
-from compiler.demo.key_vault_server import KeyVaultServer, LoggedRequest
-from compiler.demo.key_vault_state import Delays, KeyVaultState
-from compiler.demo.key_vault_throttle import Limits
-from compiler.demo.key_vault_tokens import LocalAccessToken, LocalCredential, TokenIssuer
+from compiler.demo.key_vault.rules import SecretBody
+from compiler.demo.key_vault.server import KeyVaultServer, LoggedRequest
+from compiler.demo.key_vault.state import Delays, KeyVaultState
+from compiler.demo.key_vault.throttle import Limits
+from compiler.demo.key_vault.tokens import LocalAccessToken, LocalCredential, TokenIssuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from compiler.demo.key_vault_faults import Fault
-    from compiler.demo.key_vault_records import SecretVersion
+    from compiler.demo.key_vault.faults import Fault
+    from compiler.demo.key_vault.records import SecretVersion
 
 SERVER_NAMES = ("localhost", "127.0.0.1", "*.vault.azure.net")
 _TENANT = "22222222-2222-4222-8222-222222222222"

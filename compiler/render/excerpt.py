@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from compiler.model.credential import CONCEALED, conceal, credential_parts
 from compiler.render.interface import Shown, ShownRelated
-from compiler.render.printable import cells, printable
+from compiler.text.credential import CONCEALED, conceal, credential_parts
+from compiler.text.printable import cells, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

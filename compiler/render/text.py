@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.wording import counted
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.rules.forms.where import paths_below, waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.where import paths_below, waiver_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from compiler.model.catalogue import PROVIDERS
 from compiler.model.diagnostic import Related, Severity
 from compiler.model.place import place_of
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import listed
+from compiler.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.address import is_loopback, is_service, parse_address
+from compiler.rules.forms.address import is_loopback, is_service, parse_address
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.kubernetes_form import (
+from compiler.rules.forms.kubernetes_form import (
     LONGEST_LABEL,
     LONGEST_NAME,
     label_key_problem,
@@ -29,7 +28,8 @@ from compiler.rules.kubernetes_form import (
     object_name_problem,
     secret_key_problem,
 )
-from compiler.rules.wording import quoted
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Related, Severity
 from compiler.model.place import Place, place_of
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,9 +26,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
+from compiler.rules.forms.where import top_of
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.where import top_of
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.model.source import Source, Span
-from compiler.model.suggestion import closest
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import quoted
+from compiler.text.suggestion import closest
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Severity
+from compiler.rules.forms.where import paths_below, waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.where import paths_below, waiver_scope
+from compiler.text.credential import looks_like_credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

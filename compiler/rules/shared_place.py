@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Related, Severity
-from compiler.rules.address import is_cluster_internal, parse_address
+from compiler.rules.forms.address import is_cluster_internal, parse_address
+from compiler.rules.forms.where import top_of
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.where import top_of
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

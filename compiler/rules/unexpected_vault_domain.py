@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.address import parse_address
+from compiler.rules.forms.address import parse_address
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:

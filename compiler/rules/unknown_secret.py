@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.suggestion import closest, suggest
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import quoted
+from compiler.text.suggestion import closest, suggest
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

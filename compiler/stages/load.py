@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import yaml
 
-from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Scalar, extent
 from compiler.model.source import Source, Span
-from compiler.rules.wording import quoted
+from compiler.text.credential import looks_like_credential
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, extent
-from compiler.rules.wording import quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

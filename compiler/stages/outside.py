@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
-from compiler.model.credential import looks_like_credential
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node, extent
 from compiler.model.source import Source
-from compiler.model.suggestion import suggest
-from compiler.rules.wording import quoted
+from compiler.text.credential import looks_like_credential
+from compiler.text.suggestion import suggest
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
-from compiler.model.suggestion import closest, suggest
-from compiler.rules.wording import quoted
+from compiler.text.suggestion import closest, suggest
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from compiler.model.store_address import StoreAddress
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from compiler.stores.options import StoreOptions
 
 # provider: the module that holds its adapter, the adapter's class, and the extra that installs the provider's client.
 _ADAPTERS: Final = {
-    Provider.VAULT: ("compiler.stores.vault", "VaultStore", "vault"),
-    Provider.AZURE_KEY_VAULT: ("compiler.stores.azure_key_vault", "AzureKeyVaultStore", "azure"),
+    Provider.VAULT: ("compiler.stores.vault.store", "VaultStore", "vault"),
+    Provider.AZURE_KEY_VAULT: ("compiler.stores.azure_key_vault.store", "AzureKeyVaultStore", "azure"),
 }
 
 

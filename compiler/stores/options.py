@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from compiler.stores.clock import Clock, SystemClock
-from compiler.stores.limiter import Quota, RequestClass
-from compiler.stores.retry import RetryPolicy
+from compiler.stores.sending.clock import Clock, SystemClock
+from compiler.stores.sending.limiter import Quota, RequestClass
+from compiler.stores.sending.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.helm import helm_at
-from compiler.operations.parity import prove
+from compiler.operations.chart.helm import helm_at
+from compiler.operations.parity.prove import prove
 from compiler.pipeline import compile_project
 
 if TYPE_CHECKING:

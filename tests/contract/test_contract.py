@@ -21,8 +21,8 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, State
-from compiler.stores.secret import Comparer, Secret
-from compiler.stores.traits import UNWRITABLE, traits
+from compiler.stores.values.secret import Comparer, Secret
+from compiler.stores.values.traits import UNWRITABLE, traits
 
 if TYPE_CHECKING:
     from tests.contract.conftest import StoreCase

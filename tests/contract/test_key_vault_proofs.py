@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
-from compiler.demo.key_vault_state import Delays
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.azure_key_vault import AzureKeyVaultStore
-from compiler.stores.clock import VirtualClock
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     ConflictError,
     DisabledError,
@@ -32,7 +31,8 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, State
 from compiler.stores.options import StoreOptions
-from compiler.stores.secret import Comparer, JsonKind, Secret
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.values.secret import Comparer, JsonKind, Secret
 
 START = 1_800_000_000.0
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
-from compiler.stores.clock import VirtualClock
 from compiler.stores.errors import (
     OutcomeUnknownError,
     RedirectRefusedError,
@@ -23,7 +22,8 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
 )
 from compiler.stores.options import StoreOptions
-from compiler.stores.secret import Comparer, Secret
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.values.secret import Comparer, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

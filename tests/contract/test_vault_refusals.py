@@ -28,7 +28,7 @@ from compiler.stores.errors import (
     WrongMountError,
 )
 from compiler.stores.interface import Attributes, State
-from compiler.stores.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
 from compiler.stores.options import StoreOptions
-from compiler.stores.retry import RetryPolicy
-from compiler.stores.secret import Secret
+from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from compiler.stores.errors import ExpiredTokenError, InvalidNameError, UnauthenticatedError
 from compiler.stores.options import StoreOptions
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

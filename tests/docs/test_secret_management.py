@@ -69,16 +69,16 @@ def reasons_of(tree: ast.Module) -> Iterator[str]:
 
 
 REASONS = {
-    reason: path.name
+    reason: str(path.relative_to(ROOT / "compiler"))
     for folder in ("stores", "operations")
-    for path in sorted((ROOT / "compiler" / folder).glob("*.py"))
+    for path in sorted((ROOT / "compiler" / folder).rglob("*.py"))
     for reason in reasons_of(ast.parse(path.read_text("utf-8")))
 }
 
 
 def test_reasons_are_found_in_the_code() -> None:
     assert len(REASONS) > 60
-    assert REASONS["the server is sealed or not initialised"] == "vault_replies.py"
+    assert REASONS["the server is sealed or not initialised"] == "stores/vault/replies.py"
 
 
 @pytest.mark.parametrize("reason", [reason for reason in REASONS if len(reason.split()) > 1])

@@ -13,7 +13,7 @@ from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import ForbiddenError
 from compiler.stores.interface import State
 from compiler.stores.open import open_store
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.library import UnknownEnvironmentError
 from compiler.pipeline import compile_project
+from compiler.project_files import UnknownEnvironmentError
 from compiler.render.excerpt import show
 from compiler.render.interface import FORMATS, format_named
 from compiler.rules import ALL_RULES

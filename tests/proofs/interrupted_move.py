@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.store_address import Provider
-from compiler.operations.live import LiveStores
+from compiler.operations.live.stores import LiveStores
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
-from compiler.stores.retry import RetryPolicy
+from compiler.stores.sending.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ def tripped(
         return Tripwire(store, method, acts) if address.provider is provider else store
 
     with world.monkeypatch.context() as patch:
-        patch.setattr("compiler.cli.migrate.LiveStores", partial(LiveStores, opener=opener))
+        patch.setattr("compiler.cli.commands.migrate.LiveStores", partial(LiveStores, opener=opener))
         yield
 
 

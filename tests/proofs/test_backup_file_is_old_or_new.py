@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.cli.termination import orderly_termination
-from compiler.operations.private_file import FileRefusedError, write_private
+from compiler.cli.terminal.termination import orderly_termination
+from compiler.operations.backup.private_file import FileRefusedError, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ def test_proof_22_killed_at_any_point_leaves_old_or_new_and_nothing_in_the_clear
     program = f"""
 import os, pathlib, pytest, signal
 from tests.proofs.test_backup_file_is_old_or_new import NEW, at
-from compiler.operations.private_file import write_private
+from compiler.operations.backup.private_file import write_private
 with pytest.MonkeyPatch.context() as patch:
     at({point!r}, patch, lambda: os.kill(os.getpid(), signal.SIGKILL))
     write_private(pathlib.Path({str(path)!r}), NEW, replaces=True)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 DYING = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.operations import run_files
+from compiler.operations.runs import line_file
 
 turn, half = int(sys.argv.pop(1)), sys.argv.pop(1) == "half"
-append, seen = run_files.LineFile.append, 0
+append, seen = line_file.LineFile.append, 0
 
 def dying(self, line, **given):
     global seen
@@ -27,7 +27,7 @@ def dying(self, line, **given):
         os.kill(os.getpid(), signal.SIGKILL)
     append(self, line, **given)
 
-run_files.LineFile.append = dying
+line_file.LineFile.append = dying
 sys.exit(main(sys.argv[1:]))
 """
 # run, two plans, planned, three for each write, end.
@@ -101,8 +101,8 @@ def test_a_resumed_run_is_narrowed_to_what_it_planned(world: World) -> None:
 STORED = """
 import os, signal, sys
 from compiler.cli.main import main
-from compiler.operations.journal import Journal
-from compiler.operations.audit import AuditLog
+from compiler.operations.runs.journal import Journal
+from compiler.operations.runs.audit import AuditLog
 
 record = AuditLog.record
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.leaks import leaks
 
 if TYPE_CHECKING:

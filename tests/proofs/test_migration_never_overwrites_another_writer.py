@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import compiler.cli.migrate as command
-from compiler.operations.apply_migration import apply_migration
+import compiler.cli.commands.migrate as command
+from compiler.operations.change.apply import apply_migration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from compiler.operations.migration import Outcome, Plan
+    from compiler.operations.change.plan import Outcome, Plan
     from tests.proofs.conftest import World
 
 
@@ -61,7 +61,7 @@ def test_proof_12_on_key_vault_the_last_read_sees_the_writer(
 def test_proof_12_on_key_vault_a_writer_after_the_last_read_is_found_and_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compiler.stores.azure_key_vault import SdkClient  # noqa: PLC0415 - imports the SDK
+    from compiler.stores.azure_key_vault.store import SdkClient  # noqa: PLC0415 - imports the SDK
 
     world.fill()
     put = SdkClient.set

@@ -8,8 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
-from compiler.operations.run_lock import RunLock
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.operations.runs.lock import RunLock
 from tests.proofs.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pathlib import Path
-from compiler.operations.run_lock import RunLock
+from compiler.operations.runs.lock import RunLock
 with RunLock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
     print("held", flush=True)
     time.sleep(60)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.demo.key_vault_state import Delays
+from compiler.demo.key_vault.state import Delays
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 
 if TYPE_CHECKING:

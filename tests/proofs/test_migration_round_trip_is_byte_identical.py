@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.secret import Secret
-from compiler.stores.traits import UNWRITABLE, traits
+from compiler.stores.values.secret import Secret
+from compiler.stores.values.traits import UNWRITABLE, traits
 
 if TYPE_CHECKING:
     from tests.proofs.conftest import World

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
-from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.demo.key_vault.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from tests.proofs.conftest import World
@@ -105,7 +105,7 @@ def test_proof_18_a_vault_sealed_in_the_middle_ends_the_read_and_writes_nothing(
     with FaultyGateway(world.bao.url, lambda _: GatewayFault(status=503, body=body)) as gateway:
         world.variables["VAULT_ADDR"] = gateway.url
         world.monkeypatch.setattr(
-            "compiler.stores.retry.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1, 0.1)
+            "compiler.stores.sending.retry.RetryPolicy.__init__.__defaults__", (0.1, 0.01, 0.01, 0.1, 0.1, 0.1)
         )
         done = world.migrate("--apply")
     assert done.code == 3

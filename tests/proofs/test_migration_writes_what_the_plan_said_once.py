@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.demo.key_vault.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from tests.proofs.conftest import World

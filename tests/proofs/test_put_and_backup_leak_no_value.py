@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.demo.key_vault.faults import Fault, FaultKind
 from tests.leaks import leaks
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_proof_2_backup_and_restore_show_and_keep_no_value(world: World, monkeyp
     seen.append(world.run("backup", "prod", str(world.root / "x.age"), "--recipient", private))
     with monkeypatch.context() as patch:
         # A defect while the values are in every frame.
-        patch.setattr("compiler.cli.backup.write_private", lambda *parts, **_: int(repr(parts)))
+        patch.setattr("compiler.cli.commands.backup.write_private", lambda *parts, **_: int(repr(parts)))
         world.put("agents/jira", {"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL})
         seen.append(world.run(*backup))
     assert {done.code for done in seen} >= {0, 1, 2, 3}
@@ -109,7 +109,7 @@ def test_proof_2_backup_and_restore_show_and_keep_no_value(world: World, monkeyp
 def test_proof_2_no_value_is_in_the_process_list(world: World) -> None:
     program = """
 import pathlib, sys
-from compiler.cli import put
+from compiler.cli.commands import put
 from compiler.__main__ import run
 asked = put.plan_put
 def look(*parts):

@@ -24,15 +24,15 @@ import pytest
 
 from compiler.demo.faulty_gateway import Fault as GatewayFault
 from compiler.demo.faulty_gateway import FaultyGateway, Seen
-from compiler.demo.key_vault_faults import Fault, FaultKind
-from compiler.demo.key_vault_throttle import Limits, Throttle
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.key_vault.throttle import Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.operations.apply_migration import apply_migration
-from compiler.operations.live import LiveStores
-from compiler.operations.plan_migration import plan_migration
-from compiler.stores.limiter import UNLIMITED
+from compiler.operations.change.apply import apply_migration
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.migrate.plan import plan_migration
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.limiter import UNLIMITED
 from tests.proofs.limits.throttles import ASKED, Closing, most_in_any_window
 from tests.proofs.test_migration_survives_weather import declare, spread
 
@@ -119,7 +119,7 @@ def test_proof_25_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_
         world.variables["VAULT_ADDR"] = gateway.url
         with pytest.MonkeyPatch.context() as hurried:
             # Only to count: what the limits are for is another proof.
-            hurried.setattr("compiler.stores.azure_key_vault.KEY_VAULT_QUOTAS", UNLIMITED)
+            hurried.setattr("compiler.stores.azure_key_vault.store.KEY_VAULT_QUOTAS", UNLIMITED)
             done = world.migrate(*options, to=to)
         assert done.code == 0, done.out[-2000:] + done.err
         ideal = (len(gateway.seen), len(world.azure.requests()))
@@ -151,7 +151,7 @@ def with_workers(world: World, workers: int) -> None:
     def opened(environ: dict[str, str]) -> LiveStores:
         return LiveStores(environ, lambda address, env: open_store(address, env, StoreOptions(workers=workers)))
 
-    command = "compiler.cli.migrate"
+    command = "compiler.cli.commands.migrate"
     world.monkeypatch.setattr(f"{command}.LiveStores", opened)
     world.monkeypatch.setattr(f"{command}.plan_migration", functools.partial(plan_migration, workers=workers))
     world.monkeypatch.setattr(f"{command}.apply_migration", functools.partial(apply_migration, workers=workers))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway, Seen
-from compiler.demo.key_vault_faults import Fault as KeyVaultFault
-from compiler.demo.key_vault_faults import FaultKind
+from compiler.demo.key_vault.faults import Fault as KeyVaultFault
+from compiler.demo.key_vault.faults import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

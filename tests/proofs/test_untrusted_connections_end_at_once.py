@@ -12,8 +12,8 @@ import pytest
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
-from compiler.demo.key_vault_faults import Fault as KeyVaultFault
-from compiler.demo.key_vault_faults import FaultKind
+from compiler.demo.key_vault.faults import Fault as KeyVaultFault
+from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import compiler.pipeline
-from compiler.library import UnknownEnvironmentError
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, write_values
+from compiler.project_files import UnknownEnvironmentError
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:

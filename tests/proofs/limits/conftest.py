@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from compiler.cli.main import main
-from compiler.demo.key_vault_throttle import Limits
+from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store_address import Provider
-from compiler.operations.apply_migration import apply_migration
-from compiler.operations.live import LiveStores
-from compiler.operations.plan_migration import plan_migration
+from compiler.operations.change.apply import apply_migration
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.migrate.plan import plan_migration
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from tests.proofs.limits.pool_clock import PoolClock
@@ -144,11 +144,11 @@ def make_ends(
         for name, value in {"VAULT_TOKEN": "root", **azure.environ(lifetime=1e9)}.items():
             monkeypatch.setenv(name, value)
         opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))
-        command = "compiler.cli.migrate"
+        command = "compiler.cli.commands.migrate"
         monkeypatch.setattr(f"{command}.LiveStores", lambda environ: LiveStores(environ, opener))
         monkeypatch.setattr(f"{command}.plan_migration", functools.partial(plan_migration, workers=workers))
         monkeypatch.setattr(f"{command}.apply_migration", functools.partial(apply_migration, workers=workers))
-        for module in ("apply_migration", "read_many"):
+        for module in ("change.apply", "live.read_many"):
             monkeypatch.setattr(f"compiler.operations.{module}.ThreadPoolExecutor", clock.pool)
         return ends
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
+from compiler.demo.key_vault.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from compiler.demo.key_vault_faults import FaultKind, FaultScript
-from compiler.demo.key_vault_http import Request
-from compiler.demo.key_vault_throttle import Limits, Throttle
-from compiler.stores.azure_key_vault_bundle import Bundle
-from compiler.stores.azure_key_vault_connection import connection_error
-from compiler.stores.azure_key_vault_errors import Answer, error_of
+from compiler.demo.key_vault.faults import FaultKind, FaultScript
+from compiler.demo.key_vault.http import Request
+from compiler.demo.key_vault.throttle import Limits, Throttle
+from compiler.stores.azure_key_vault.bundle import Bundle
+from compiler.stores.azure_key_vault.connection import connection_error
+from compiler.stores.azure_key_vault.errors import Answer, error_of
 from compiler.stores.errors import Action, Place
 from compiler.stores.interface import Attributes
-from compiler.stores.secret import Secret
-from compiler.stores.vault_session import HttpReply
+from compiler.stores.values.secret import Secret
+from compiler.stores.vault.session import HttpReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.eso_resolution import UnprovenReferenceError, remote_name, resolve
-from compiler.operations.gjson import UnprovenPathError, find
-from compiler.operations.live import LiveStores
-from compiler.operations.references import references_of
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.verify.eso_resolution import UnprovenReferenceError, remote_name, resolve
+from compiler.operations.verify.gjson import UnprovenPathError, find
+from compiler.operations.verify.references import references_of
 from compiler.pipeline import compile_project
-from compiler.stores.document import read_object
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.open import open_store
-from compiler.stores.secret import JsonKind, Secret
+from compiler.stores.values.document import read_object
+from compiler.stores.values.secret import JsonKind, Secret
 from tests.proofs.eso_reference import (
     NotThereError,
     UnknownSyntaxError,

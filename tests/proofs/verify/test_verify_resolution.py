@@ -7,11 +7,11 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from compiler.operations.eso_resolution import remote_name, resolve
-from compiler.operations.live import LiveStores
-from compiler.operations.references import references_of
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.verify.eso_resolution import remote_name, resolve
+from compiler.operations.verify.references import references_of
 from compiler.pipeline import compile_project
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 from tests.proofs.verify.conftest import EVERY_SECRET
 
 if TYPE_CHECKING:

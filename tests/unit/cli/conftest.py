@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live import LiveStores
+from compiler.operations.live.stores import LiveStores
 from tests.commands import run_command
 from tests.unit.cli.two_ends import KEY, VAULT, Ends, journal
 
@@ -89,7 +89,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
 
-    monkeypatch.setattr("compiler.cli.migrate.LiveStores", stores)
+    monkeypatch.setattr("compiler.cli.commands.migrate.LiveStores", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
 

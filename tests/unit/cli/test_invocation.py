@@ -69,4 +69,4 @@ def test_only_the_chosen_command_is_imported(start: Callable[..., Any]) -> None:
     _, err = process.communicate(timeout=30)
     imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
     assert "compiler.rules" in imported
-    assert not imported & {"compiler.pipeline", "compiler.library", "yaml", "jsonschema", "shutil"}
+    assert not imported & {"compiler.pipeline", "compiler.project_files", "yaml", "jsonschema", "shutil"}

@@ -7,11 +7,11 @@ import pytest
 from compiler.cli.errors import CannotRunError, CommandError, UsageError
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.live_environment import live_environment, refusals
-from compiler.operations.audit import AuditError
-from compiler.operations.journal import JournalError
-from compiler.operations.live import NoAddressError
-from compiler.operations.migration_routes import UnknownNameError
-from compiler.operations.run_lock import AnotherRunError
+from compiler.operations.live.stores import NoAddressError
+from compiler.operations.migrate.routes import UnknownNameError
+from compiler.operations.runs.audit import AuditError
+from compiler.operations.runs.journal import JournalError
+from compiler.operations.runs.lock import AnotherRunError
 from compiler.stores.errors import Action, Place, UnavailableError
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def test_help_imports_nothing_that_costs() -> None:
 
 def test_every_command_has_its_module() -> None:
     for module, _ in COMMANDS.values():
-        assert find_spec(f"compiler.cli.{module}") is not None
+        assert find_spec(f"compiler.cli.commands.{module}") is not None
 
 
 def test_version(run: Callable[..., Any]) -> None:

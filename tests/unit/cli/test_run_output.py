@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.progress import Progress
 from compiler.cli.run_output import RunOutput, code_of, notes_of
-from compiler.operations.audit import AuditError
-from compiler.operations.migration import Outcome, Result, State
+from compiler.cli.terminal.progress import Progress
+from compiler.operations.change.plan import Outcome, Result, State
+from compiler.operations.runs.audit import AuditError
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from compiler.operations.journal import Journal
+    from compiler.operations.runs.journal import Journal
 
 
 def output(form: str = "text") -> RunOutput:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from compiler.operations.run_lock import RunLock
+from compiler.operations.runs.lock import RunLock
 from compiler.stores.errors import Action, UnavailableError
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, lines
 from tests.unit.operations.memory_store import MemoryStore

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from compiler.cli import write_keys
-from compiler.cli.command_output import CommandOutput
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, INTERRUPTED, OK
 from compiler.cli.invocation import Globals, Invocation
-from compiler.operations.audit import AuditError
-from compiler.operations.write_keys import Outcome, State
+from compiler.cli.terminal.command_output import CommandOutput
+from compiler.operations.put.write_keys import Outcome, State
+from compiler.operations.runs.audit import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from compiler.cli.write_keys import Applied
-    from compiler.operations.set_keys import ChangePlan
+    from compiler.operations.put.set_keys import ChangePlan
 
 
 def output(form: str = "text") -> CommandOutput:

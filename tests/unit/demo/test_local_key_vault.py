@@ -16,9 +16,9 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from compiler.demo.key_vault_faults import Fault, FaultKind
-from compiler.demo.key_vault_state import Delays
-from compiler.demo.key_vault_throttle import Limits
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.key_vault.state import Delays
+from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live import LiveStores
+from compiler.operations.live.stores import LiveStores
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Place, StoreError
 from tests.agents_project import write_agents_project

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import Action, ConflictError, NotFoundError, Place, SoftDeletedError, VersionGoneError
 from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, SecretState, State, Written
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

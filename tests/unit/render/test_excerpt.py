@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.source import Source, Span
 from compiler.render.excerpt import WIDEST, show
-from compiler.render.printable import cells
+from compiler.text.printable import cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable

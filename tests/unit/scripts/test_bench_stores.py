@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, at_most, fullest, page, project, timed

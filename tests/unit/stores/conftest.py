@@ -6,9 +6,9 @@ import pytest
 
 from compiler.demo.local_key_vault import LocalKeyVault
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.azure_key_vault import AzureKeyVaultStore
-from compiler.stores.clock import VirtualClock
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
 from tests.unit.stores.scripted_vault import ScriptedVault
 
 

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.clock import VirtualClock
 from compiler.stores.options import StoreOptions
-from compiler.stores.vault import VaultStore
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.vault.store import VaultStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,7 +9,7 @@ import pytest
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretState, SecretWriter, State
 from compiler.stores.open import open_store
-from compiler.stores.secret import Secret
+from compiler.stores.values.secret import Secret
 
 SENTINEL = "s3ntinel-4711"
 URLS: Mapping[Provider, str] = {

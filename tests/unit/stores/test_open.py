@@ -35,9 +35,9 @@ def test_a_client_that_is_not_installed_is_told_with_the_command_to_install_it(
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "compiler.stores.vault", raising=False)
-    monkeypatch.setitem(sys.modules, "compiler.stores.vault_writing", None)
-    with pytest.raises(ModuleNotFoundError, match="vault_writing"):
+    monkeypatch.delitem(sys.modules, "compiler.stores.vault.store", raising=False)
+    monkeypatch.setitem(sys.modules, "compiler.stores.vault.writing", None)
+    with pytest.raises(ModuleNotFoundError, match=r"vault\.writing"):
         open_store(ADDRESSES["vault"][0], {})
 
 

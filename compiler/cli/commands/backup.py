@@ -1,0 +1,141 @@
+"""`backup`: what an environment's stores hold for it, in one encrypted file that any of its stores can take back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.cli import backup_keys
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.options import add_format
+from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.termination import orderly_termination
+from compiler.operations.backup.encryption import (
+    EncryptionError,
+    encrypt_to,
+    encrypt_with,
+    parsed_recipients,
+    require_passphrase,
+)
+from compiler.operations.backup.format import encode
+from compiler.operations.backup.gather import gather
+from compiler.operations.backup.private_file import FileRefusedError, require_writable, write_private
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.migrate.routes import UnknownNameError
+from compiler.render.reports.changes import safe
+from compiler.render.reports.key_changes import backup_report
+from compiler.text.wording import counted
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.model.environment import Environment
+    from compiler.operations.backup.gather import Gathered
+    from compiler.stores.values.secret import Secret
+
+DESCRIPTION = f"""Reads all keys of the catalogue that an environment's stores hold for it, and writes them to one file,
+encrypted by age to the recipients' keys, or by a passphrase: that of the file that
+{backup_keys.PASSPHRASE_FILE_VARIABLE} names, else one that is asked for.
+Nothing is on the disk in the clear at any time. A key in use that cannot be had stops the backup, unless --partial.
+`restore` puts the values back, into the same store or another.
+--format json prints one object with the names of the keys that are in the file and of those that are not."""
+EXAMPLES = (
+    "platform-secrets backup prod prod.age --recipient age1…",
+    "platform-secrets backup prod prod.age --recipients-file ops.pub --replace",
+    "platform-secrets backup dev slack.age --only slack",
+)
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="the environment")
+    parser.add_argument("file", metavar="FILE", help="the file to write")
+    parser.add_argument(
+        "--recipient", metavar="KEY", action="append", default=[], help="a public key (age1…) to encrypt to; repeatable"
+    )
+    parser.add_argument(
+        "--recipients-file",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a file with a public key a line; repeatable",
+    )
+    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
+    parser.add_argument("--partial", action="store_true", help="leave out what cannot be had, and list it in the file")
+    parser.add_argument("--replace", action="store_true", help="replace the file if it is there")
+    add_format(parser, ("text", "json"))
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    with orderly_termination(), interruption("no file was written"):
+        environment = live_environment(arguments.environment, invocation)
+        if environment is None:
+            return FOUND
+        with refusals():
+            return _backed_up(arguments, CommandOutput(arguments, invocation), environment)
+
+
+def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environment) -> int:
+    path = Path(arguments.file)
+    try:
+        for name in arguments.only:
+            if name not in environment.secrets:
+                raise UnknownNameError("secret", name, environment.secrets, environment.name)
+        # All that can be refused is, before a secret is read.
+        require_writable(path, replaces=arguments.replace)
+        recipients, passphrase = _keys(arguments)
+        with LiveStores(os.environ) as stores:
+            gathered = gather(environment, arguments.only, stores)
+        if not _is_enough(gathered, is_partial=arguments.partial):
+            output.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
+            return FOUND
+        plain = encode(gathered.backup)
+        sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
+        with interruption("the file is as it was, or the whole new one"):
+            write_private(path, sealed, replaces=arguments.replace)
+            _tell(gathered, arguments.file, output)
+            output.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
+    except (EncryptionError, FileRefusedError) as error:
+        raise CannotRunError(f"{error}", error.help) from None
+    return OK
+
+
+def _keys(arguments: Namespace) -> tuple[tuple[str, ...], Secret | None]:
+    recipients = backup_keys.recipients(arguments.recipient, arguments.recipients_file)
+    if recipients:
+        parsed_recipients(recipients)
+        return recipients, None
+    passphrase = backup_keys.passphrase(is_new=True)
+    require_passphrase(passphrase)
+    return (), passphrase
+
+
+def _is_enough(gathered: Gathered, *, is_partial: bool) -> bool:
+    """Whether to write what there is; says what is lacking."""
+    kind = "note" if is_partial else "error"
+    for lacking in gathered.lacking:
+        place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
+        sys.stderr.write(f"{kind}: {safe(f'{lacking.name[0]}/{lacking.name[1]}{place}: {lacking.reason}')}\n")
+    if gathered.lacking and not is_partial:
+        sys.stderr.write("help: no file was written; put the keys there, or leave them out with --partial\n")
+        return False
+    if not gathered.backup.values:
+        raise UsageError(
+            "there is nothing to back up: the stores hold none of the keys", "`verify` tells what they hold"
+        )
+    return True
+
+
+def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:
+    backup = gathered.backup
+    left_out = (f"note: {safe(f'{name}: {property_}')}" for name, property_ in gathered.left_out)
+    output.lines((f"{note}: left out, as the catalogue has no such key" for note in left_out), is_error=True)
+    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
+    missing = f", {len(backup.missing)} missing" if backup.missing else ""
+    output.lines([f"{safe(shown)}: written, {backup.environment}, {counts}{missing}"])

@@ -1,0 +1,124 @@
+"""`completion`: the script with which a shell completes commands, options and the environments' names."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import CommandError, UsageError
+from compiler.cli.exit_codes import OK
+from compiler.cli.invocation import parser_of
+from compiler.cli.main import COMMANDS, PROGRAM
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+
+DESCRIPTION = """Prints a completion script. Load it from the shell's own start file:
+bash: eval "$(platform-secrets completion bash)" in ~/.bashrc
+zsh: eval "$(platform-secrets completion zsh)" in ~/.zshrc, after compinit
+fish: platform-secrets completion fish | source, in ~/.config/fish/config.fish"""
+EXAMPLES = (
+    "platform-secrets completion bash",
+    "platform-secrets completion --environments",
+)
+_GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), nargs="?", help="the shell")
+    parser.add_argument("--environments", action="store_true", help="print the environments' names, one a line")
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    if arguments.environments:
+        _print_environments(invocation)
+        return OK
+    if arguments.shell is None:
+        raise UsageError("no shell is named", "name bash, zsh or fish")
+    parsers = {name: parser_of(name, module) for name, (module, _) in COMMANDS.items()}
+    options = {name: parser.options() for name, parser in parsers.items()}
+    of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)
+    script = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
+    sys.stdout.write(script(options, of_environments))
+    return OK
+
+
+def _print_environments(invocation: Invocation) -> None:
+    from compiler.project_files import Library  # noqa: PLC0415 - a script needs no parser of YAML
+
+    try:
+        root = invocation.root
+    except CommandError:
+        # A shell that completes outside a project has nothing to offer, and no place for a message.
+        return
+    sys.stdout.writelines(f"{name}\n" for name in Library(root).names)
+
+
+def _bash(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
+    cases = "\n".join(f'    {name}) words="{" ".join(given)}" ;;' for name, given in options.items())
+    return f"""# bash completion of {PROGRAM}
+_platform_secrets() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" name="" words="" word index
+  COMPREPLY=()
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    word="${{COMP_WORDS[index]}}"
+    if [[ "$word" == --root ]]; then ((index++)); continue; fi
+    if [[ "$word" != -* ]]; then name="$word"; break; fi
+  done
+  case "$name" in
+    "") words="{" ".join((*options, *_GLOBAL))}" ;;
+{cases}
+  esac
+  if [[ "$name" == @({"|".join(of_environments)}) && "$current" != -* ]]; then
+    words="$({PROGRAM} completion --environments 2>/dev/null)"
+  fi
+  while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$words" -- "$current")
+}}
+complete -o default -F _platform_secrets {PROGRAM}
+"""
+
+
+def _zsh(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
+    commands = "\n".join(f"    '{name}:{COMMANDS[name][1].replace(chr(39), '')}'" for name in options)
+    cases = "\n".join(f"    {name}) choices=({' '.join(given)}) ;;" for name, given in options.items())
+    return f"""#compdef {PROGRAM}
+_platform_secrets() {{
+  local -a commands choices
+  commands=(
+{commands}
+  )
+  if (( CURRENT == 2 )); then
+    _describe 'command' commands
+    return
+  fi
+  case "$words[2]" in
+{cases}
+  esac
+  if [[ "$words[2]" == ({"|".join(of_environments)}) ]]; then
+    choices+=(${{(f)"$({PROGRAM} completion --environments 2>/dev/null)"}})
+  fi
+  compadd -- $choices
+}}
+compdef _platform_secrets {PROGRAM}
+"""
+
+
+def _fish(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:
+    lines = [f"# fish completion of {PROGRAM}", f"complete -c {PROGRAM} -f"]
+    lines += [
+        f"complete -c {PROGRAM} -n __fish_use_subcommand -a {name} -d '{COMMANDS[name][1].replace(chr(39), '')}'"
+        for name in options
+    ]
+    lines += [
+        f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {name}' -l {option.removeprefix('--')}"
+        for name, given in options.items()
+        for option in given
+    ]
+    lines.append(
+        f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {' '.join(of_environments)}' "
+        f"-a '({PROGRAM} completion --environments 2>/dev/null)'"
+    )
+    return "\n".join(lines) + "\n"

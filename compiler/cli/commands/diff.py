@@ -1,0 +1,119 @@
+"""`diff`: two environments, an environment on another store, or an environment and a file compared by meaning."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.cli.compiling import compiled, environments
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.options import add_format, add_store
+from compiler.cli.outside import outside
+from compiler.operations.chart.diff import UnreadableError, differences, side_of_environment, side_of_text
+from compiler.render.reports.changes import as_data, change_lines, markdown, safe
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.operations.chart.diff import Side
+
+DESCRIPTION = """Compares by meaning: Secrets, keys, the place of each, stores and settings. Exits 1 where they differ.
+Two environments; one environment as it is and on another store; or a file and what an environment compiles to."""
+EXAMPLES = (
+    "platform-secrets diff dev prod",
+    "platform-secrets diff prod --store vault --format markdown",
+    "platform-secrets diff prod --against chart/values-prod.yaml",
+    "helm get manifest platform-secrets | platform-secrets diff prod --against -",
+)
+# Raised when a key changes its meaning or goes; a new key does not raise it.
+_VERSION = 1
+_STDIN = "standard input"
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="the environment")
+    parser.add_argument("other", metavar="OTHER", nargs="?", help="another environment")
+    add_store(parser, "compare the environment as it is with itself on this store")
+    parser.add_argument("--against", metavar="FILE", help="a values file or manifests; - for standard input")
+    add_format(parser, ("text", "json", "markdown"))
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    given = [name for name in ("other", "store", "against") if getattr(arguments, name) is not None]
+    if len(given) != 1:
+        raise UsageError("name one thing to compare with", "another environment, --store ID or --against FILE")
+    sides = _sides(arguments, invocation)
+    if sides is None:
+        return FOUND
+    (before_title, before), (after_title, after) = sides
+    changes = differences(before, after)
+    if arguments.format == "json":
+        data = {"version": _VERSION, "before": safe(before_title), "after": safe(after_title)}
+        sys.stdout.write(json.dumps({**data, "changes": [as_data(each) for each in changes]}, indent=2) + "\n")
+    elif arguments.format == "markdown":
+        sys.stdout.write(markdown(before_title, after_title, changes))
+    else:
+        sys.stdout.write(
+            f"from {safe(before_title)} to {safe(after_title)}: {'' if changes else 'no difference'}".rstrip()
+        )
+        sys.stdout.write("\n")
+        sys.stdout.writelines(f"  {line}\n" for change in changes for line in change_lines(change))
+    return FOUND if changes else OK
+
+
+_Titled = tuple[str, "Side"]
+
+
+def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titled] | None:
+    """Both sides by name; nothing where an environment has errors, which are then shown."""
+    name, root = arguments.environment, invocation.root
+    if arguments.other is not None:
+        wanted = [name, arguments.other]
+        found = {each.name: each for each in environments(compiled(root, wanted, outside(None, wanted)), invocation)}
+        if not found:
+            return None
+        return (name, side_of_environment(found[name])), (
+            arguments.other,
+            side_of_environment(found[arguments.other]),
+        )
+    # The file first: a wrong name is found before anything is compiled.
+    against = _side_of_file(arguments.against) if arguments.against is not None else None
+    as_is_result = compiled(root, [name], outside(None, [name]))
+    as_is = environments(as_is_result, invocation)
+    if not as_is:
+        return None
+    side = side_of_environment(as_is[0])
+    if against is not None:
+        return (_STDIN if arguments.against == "-" else arguments.against, against), (name, side)
+    on_other = compiled(root, [name], outside(arguments.store, [name]))
+    switched = environments(on_other, invocation, told=as_is_result.notes)
+    if not switched:
+        return None
+    return (name, side), (f"{name} on {arguments.store}", side_of_environment(switched[0]))
+
+
+def _side_of_file(path: str) -> Side:
+    shown = _STDIN if path == "-" else safe(path)
+    try:
+        with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"{shown} cannot be read: {reason}", "name a values file or manifests") from None
+    if len(content) > _MOST_BYTES:
+        raise CannotRunError(f"{shown} has more than {_MOST_BYTES} bytes")
+    if not content.strip():
+        # Not "everything is new": most often the command before the pipe failed.
+        raise CannotRunError(f"{shown} is empty", "look at what was to write it")
+    try:
+        return side_of_text(content.decode())
+    except UnicodeDecodeError:
+        raise CannotRunError(f"{shown} is not UTF-8") from None
+    except UnreadableError as error:
+        raise CannotRunError(f"{shown} cannot be compared: {error}") from None

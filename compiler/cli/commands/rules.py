@@ -1,0 +1,74 @@
+"""`rules`: every rule with its severity and summary, or one rule's page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import UsageError
+from compiler.cli.exit_codes import OK
+from compiler.cli.options import add_format
+from compiler.rules import ALL_RULES
+from compiler.text.credential import conceal
+from compiler.text.printable import printable
+from compiler.text.suggestion import suggest
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from typing import Any
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.rules.interface import Rule
+
+DESCRIPTION = "Lists every rule with its severity and summary, or shows one rule's page."
+EXAMPLES = (
+    "platform-secrets rules",
+    "platform-secrets rules shared-place",
+    "platform-secrets rules --format json",
+)
+# Raised when a key changes its meaning or goes; a new key does not raise it.
+_VERSION = 1
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID", nargs="?", help="the rule to show")
+    add_format(parser, ("text", "json"))
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    del invocation
+    chosen = ALL_RULES if arguments.id is None else (_rule(arguments.id),)
+    if arguments.format == "json":
+        report = {"version": _VERSION, "rules": [_data(rule) for rule in chosen]}
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    elif arguments.id is None:
+        widest = max(len(rule.id) for rule in chosen)
+        for rule in chosen:
+            sys.stdout.write(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}\n")
+    else:
+        (rule,) = chosen
+        waivable = "may be waived with a reason" if rule.waivable else "may not be waived"
+        sys.stdout.write(f"{rule.id} ({rule.severity.value}, {waivable})\n\n{rule.page.strip()}\n")
+    return OK
+
+
+def _rule(name: str) -> Rule:
+    rules = {rule.id: rule for rule in ALL_RULES}
+    if name not in rules:
+        shown = printable(conceal(name))
+        way_out = suggest(name, rules, "rules") or "`platform-secrets rules` lists them"
+        raise UsageError(f'there is no rule "{shown}"', way_out)
+    return rules[name]
+
+
+def _data(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "severity": rule.severity.value,
+        "scope": rule.scope.value,
+        "waivable": rule.waivable,
+        "summary": rule.summary,
+        "page": rule.page.strip(),
+    }

@@ -1,0 +1,1 @@
+"""The process's streams, signals and prompts."""

@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM in; an event that lets what is under way be finished, and a line of what is left behind, out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from compiler.cli.exit_codes import INTERRUPTED
+from compiler.operations.live.interrupted import follows_interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_STANDARD_ERROR = 2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTHING_WRITTEN: Final = "nothing was written"
+GOES_ON: Final = "run the same command again: it compares first, and writes only what is not there"
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """Set the event at the first signal, in place of an exception at whatever line runs; the second one raises.
+
+    The third one ends the process where it stands, as a kill would, for whoever does not wait for a store either. Only
+    the main thread gets signals: in another one the event is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def first(_number: int, _frame: object) -> None:
+        stop.set()
+        _handle(second)
+        _say("\nstopping: what is under way is finished first\n")
+
+    def second(_number: int, _frame: object) -> NoReturn:
+        _handle(_third)
+        raise KeyboardInterrupt
+
+    _handle(first)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _third(_number: int, _frame: object) -> NoReturn:
+    _say(f"interrupted; {GOES_ON}\n")
+    os._exit(INTERRUPTED)
+
+
+def _handle(handler: Callable[[int, object], None]) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    # Not through `sys.stderr`: the signal may come in the middle of a write to it, which must not be entered twice.
+    with suppress(OSError):
+        os.write(_STANDARD_ERROR, line.encode())
+
+
+@contextmanager
+def interruption(said: str) -> Iterator[None]:
+    """Let an interrupt that leaves the block say what it leaves behind, unless one further inside has said it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args:
+            raise
+    except Exception as error:
+        if not follows_interrupt(error):
+            raise
+    else:
+        return
+    raise KeyboardInterrupt(said)

@@ -1,0 +1,56 @@
+"""Questions to a person on a terminal in, hidden text and consent out; nothing typed is shown or kept."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.stores.values.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def is_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    try:
+        return sys.stdin.isatty()
+    except (AttributeError, ValueError):
+        # A closed standard input.
+        return False
+
+
+def hidden(question: str) -> Secret | None:
+    """One line that is not shown while it is typed; nothing for an empty one. Raises CannotRunError without an answer.
+
+    A line of a terminal holds 4,095 bytes at most: longer values come from a file.
+    """
+    from getpass import getpass  # noqa: PLC0415 - only for prompts
+
+    sys.stderr.flush()
+    try:
+        text = getpass(question)
+    except (EOFError, UnicodeDecodeError):
+        # The second would show what was typed.
+        text = None
+    if text is None:
+        raise CannotRunError("the input ended, or was no text", "nothing was written")
+    return Secret(text) if text else None
+
+
+def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
+    """The values typed for `keys`; one that is left empty stays as it is. Raises UsageError without a terminal."""
+    if not is_terminal():
+        raise UsageError("there is no terminal to ask for values on", "give them by --stdin or --from-file")
+    sys.stderr.write("Values are not shown. An empty one leaves the key as it is.\n")
+    typed = {key: hidden(f"{key}: ") for key in keys}
+    return {key: value for key, value in typed.items() if value is not None}
+
+
+def confirmed(question: str) -> bool:
+    """Whether the answer is y or yes. An end of input is a no."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -1,0 +1,1 @@
+"""A Key Vault with the service's rules and limits, on this machine."""

@@ -1,0 +1,104 @@
+"""Text and who may read it in, an age file's bytes out, and back; the only module that imports pyrage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compiler.stores.values.secret import Secret
+
+# Who has the file has all the time there is: a short passphrase is found by trying.
+SHORTEST_PASSPHRASE = 12
+_MAGIC = b"age-encryption.org/v1\n"
+_SCRYPT = _MAGIC + b"-> scrypt "
+
+
+class EncryptionError(Exception):
+    """The file cannot be encrypted or decrypted. `help` is the way out; neither text holds key or content."""
+
+    def __init__(self, message: str, help_text: str) -> None:
+        super().__init__(message)
+        self.help = help_text
+
+
+def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
+    """An age file that each of `recipients` (`age1…`) can open. Raises EncryptionError."""
+    return bytes(_pyrage().encrypt(plain, parsed_recipients(recipients)))
+
+
+def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
+    """An age file that the passphrase opens. Raises EncryptionError."""
+    require_passphrase(passphrase)
+    return bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
+
+
+def require_passphrase(passphrase: Secret) -> None:
+    if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
+        raise EncryptionError(
+            f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters",
+            "take a longer one, or encrypt to a recipient's key",
+        )
+
+
+def parsed_recipients(texts: Sequence[str]) -> list[Any]:
+    """The recipients as pyrage has them. Raises EncryptionError, which names a bad one by its number only."""
+    kind = _pyrage().x25519.Recipient
+    found = []
+    for number, text in enumerate(texts, 1):
+        try:
+            found.append(kind.from_str(text))
+        except Exception:  # noqa: BLE001 - pyrage's errors have no common class, and may quote the text
+            found.append(None)
+        if found[-1] is None:
+            message = f"recipient {number} is no age recipient"
+            raise EncryptionError(message, "recipients are public keys that begin with age1, as age-keygen -y prints")
+    return found
+
+
+def needs_passphrase(data: bytes) -> bool:
+    """Whether a passphrase opens the file, rather than a key. Raises EncryptionError where it is no age file."""
+    if not data.startswith(_MAGIC):
+        raise EncryptionError("the file is no backup: it does not begin as an age file", "name another file")
+    return data.startswith(_SCRYPT)
+
+
+def decrypt_with(data: bytes, passphrase: Secret) -> bytes:
+    return _opened(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
+
+
+def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
+    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises EncryptionError."""
+    kind = _pyrage().x25519.Identity
+    keys = []
+    for number, identity in enumerate(identities, 1):
+        try:
+            keys.append(kind.from_str(identity.reveal()))
+        except Exception:  # noqa: BLE001 - see parsed_recipients
+            keys.append(None)
+        if keys[-1] is None:
+            raise EncryptionError(f"identity {number} is no age key", "identities begin with AGE-SECRET-KEY-1")
+    return _opened(lambda: _pyrage().decrypt(data, keys), "key")
+
+
+def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has no types
+    error: type[Exception] = _pyrage().DecryptError
+    try:
+        return bytes(decrypt())
+    except error:
+        pass
+    raise EncryptionError(
+        f"the file cannot be opened: the {by_what} is not the right one, or the file was changed or cut short",
+        f"check the {by_what}, and the file against the place it was copied from",
+    )
+
+
+def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
+    try:
+        import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
+    except ModuleNotFoundError:
+        raise EncryptionError(
+            'the Python package "pyrage" is not installed', "run: pip install platform-secrets[backup]"
+        ) from None
+    return pyrage

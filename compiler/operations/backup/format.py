@@ -1,0 +1,125 @@
+"""A backup's values and manifest in, the text to encrypt out, and back, with everything checked that can be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compiler.stores.values.document import NotAnObjectError, read_object, write_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.stores.values.secret import Secret
+
+FORMAT = "platform-secrets backup"
+# Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
+VERSION = 1
+
+# Secret id, key: both by the catalogue's names, so that any store can take the values.
+KeyName = tuple[str, str]
+
+
+class BackupContentError(Exception):
+    """What was decrypted is no backup that this program may restore."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backup:
+    """The values of one environment at one time (ISO 8601, UTC).
+
+    `missing` are keys in use that could not be had when the backup was made.
+    """
+
+    environment: str
+    time: str
+    values: Mapping[KeyName, Secret]
+    missing: tuple[KeyName, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(secret for secret, _ in self.values))
+
+
+def encode(backup: Backup) -> bytes:
+    """Two lines of JSON: the manifest, and one object of the values by `secret/KEY`; see docs/reference/backup.md."""
+    ordered = sorted(backup.values)
+    content = write_object({f"{secret}/{key}": backup.values[secret, key] for secret, key in ordered})
+    body = content.encode("utf-8", "surrogatepass")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "environment": backup.environment,
+        "time": backup.time,
+        "secrets": _grouped(ordered),
+        "missing": _grouped(sorted(backup.missing)),
+        "counts": {"secrets": len(backup.secrets), "keys": len(ordered)},
+        "digest": _digest(body),
+    }
+    return json.dumps(manifest).encode() + b"\n" + body + b"\n"
+
+
+def decode(data: bytes) -> Backup:
+    """The backup in `data`. Raises BackupContentError where a part does not fit the others."""
+    head, _, rest = data.partition(b"\n")
+    manifest = _manifest(head)
+    body = rest.removesuffix(b"\n")
+    if manifest["digest"] != _digest(body):
+        raise BackupContentError("its content is not the one that its manifest was made for")
+    values = _values(body)
+    ordered = sorted(values)
+    counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
+    if manifest["secrets"] != _grouped(ordered) or manifest["counts"] != counts:
+        raise BackupContentError("its manifest lists other keys than it holds")
+    missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
+    return Backup(manifest["environment"], manifest["time"], values, missing)
+
+
+def _manifest(head: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(head)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BackupContentError("it is no backup of platform-secrets")
+    if manifest.get("version") != VERSION:
+        raise BackupContentError(f"its format is not version {VERSION}, the one this program knows")
+    fields = {"environment": str, "time": str, "secrets": dict, "missing": dict, "counts": dict, "digest": str}
+    if manifest.keys() != fields.keys() | {"format", "version"} or not all(
+        isinstance(manifest[name], kind) for name, kind in fields.items()
+    ):
+        raise BackupContentError("its manifest is damaged")
+    for keys in (*manifest["secrets"].values(), *manifest["missing"].values()):
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise BackupContentError("its manifest is damaged")
+    return manifest
+
+
+def _values(body: bytes) -> dict[KeyName, Secret]:
+    try:
+        found = read_object(body.decode("utf-8", "surrogatepass"))
+    except (NotAnObjectError, UnicodeDecodeError):
+        # Either error may hold the content.
+        found = None
+    if found is None:
+        raise BackupContentError("its content is damaged")
+    values: dict[KeyName, Secret] = {}
+    for name, value in found.items():
+        secret, slash, key = name.partition("/")
+        if not (secret and slash and key and value.is_string):
+            raise BackupContentError("its content is damaged")
+        values[secret, key] = value
+    return values
+
+
+def _grouped(names: list[KeyName]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for secret, key in names:
+        grouped.setdefault(secret, []).append(key)
+    return grouped
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"

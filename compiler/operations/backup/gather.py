@@ -1,0 +1,124 @@
+"""An environment in, all of the catalogue that its stores hold for it out; only reads, each remote secret once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from compiler.operations.backup.format import Backup, KeyName
+from compiler.operations.live.key_places import catalogue_places, key_places
+from compiler.operations.live.read_many import read_many
+from compiler.stores.errors import NotFoundError, StoreError
+from compiler.stores.values.traits import UNWRITABLE, Trait, traits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.place import Place
+    from compiler.operations.live.read_many import Reading
+    from compiler.operations.live.stores import LiveStores
+    from compiler.stores.interface import SecretReader
+    from compiler.stores.values.secret import Secret as Value
+
+_WORKERS = 8
+_UNFIT = UNWRITABLE | {Trait.NOT_A_STRING}
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A key that is not in the backup although the environment uses it, or although the store holds it, and why."""
+
+    name: KeyName
+    place: Place | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """`left_out` are properties that no key of the catalogue names: (remote name, property)."""
+
+    backup: Backup
+    lacking: tuple[Lacking, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    name: KeyName
+    is_used: bool
+    reader: SecretReader
+    place: Place | None
+
+
+def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
+    """The values of the secrets `only`, or of all, from the store that each reads.
+
+    Keys of variants that are not in use are taken along where they are there. Raises AddressError, and the
+    StoreError of a store that cannot be used at all.
+    """
+    chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
+    asked = [each for secret in chosen if secret.store is not None for each in _asked(secret, secret.store, stores)]
+    names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
+    readings = read_many(names, _WORKERS)
+    values: dict[KeyName, Value] = {}
+    lacking: list[Lacking] = []
+    for each in asked:
+        reading = readings[each.reader, each.place.remote_key] if each.place is not None else None
+        found = _value(each, reading)
+        if isinstance(found, Lacking):
+            lacking.append(found)
+        elif found is not None:
+            values[each.name] = found
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    backup = Backup(environment.name, time, values, tuple(each.name for each in lacking))
+    return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
+
+
+def _asked(secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
+    used = {key.key.name for key in secret.keys}
+    reader = stores.open(store)
+    return [_Asked((secret.id, key), key in used, reader, place) for key, place in key_places(secret, store).items()]
+
+
+def _value(asked: _Asked, reading: Reading | None) -> Value | Lacking | None:
+    """The value, why there is none, or nothing where nobody misses it."""
+    if reading is None or asked.place is None or isinstance(reading, NotFoundError):
+        return Lacking(asked.name, asked.place, "the store has no such secret") if asked.is_used else None
+    if isinstance(reading, StoreError):
+        return Lacking(asked.name, asked.place, f"{reading.reason}; {reading.remedy}")
+    named = asked.place.property
+    value = reading.whole if named is None else reading.properties.get(named)
+    if value is None:
+        return Lacking(asked.name, asked.place, "the secret has no such property") if asked.is_used else None
+    if unfit := traits(value) & _UNFIT:
+        what = ", ".join(sorted(trait.replace("-", " ") for trait in unfit))
+        return Lacking(asked.name, asked.place, f"its value is {what}, which could not be restored")
+    return value
+
+
+def _known(
+    environment: Environment, chosen: Sequence[Secret], stores: LiveStores
+) -> frozenset[tuple[SecretReader, Place]]:
+    used = {secret.store.id: secret.store for secret in chosen if secret.store is not None}
+    return frozenset(
+        (stores.open(store), place) for store in used.values() for place in catalogue_places(environment, store)
+    )
+
+
+def _left_out(
+    asked: Sequence[_Asked],
+    readings: Mapping[tuple[SecretReader, str], Reading],
+    known: frozenset[tuple[SecretReader, Place]],
+) -> tuple[tuple[str, str], ...]:
+    own = {(each.reader, each.place) for each in asked if each.place is not None}
+    named = {(reader, place.remote_key, place.property) for reader, place in known | own}
+    wholes = {(reader, name) for reader, name, property_ in named if property_ is None}
+    return tuple(
+        (name, property_)
+        for (reader, name), reading in readings.items()
+        if not isinstance(reading, StoreError) and (reader, name) not in wholes
+        for property_ in reading.properties
+        if (reader, name, property_) not in named
+    )

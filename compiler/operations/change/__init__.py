@@ -1,0 +1,1 @@
+"""The one write engine: plans steps, applies them, reads back, resumes and undoes."""

@@ -1,0 +1,152 @@
+"""A plan, the destination and a journal in; its writes made, verified and noted, and what became of each, out."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.plan import Outcome, Result, State
+from compiler.operations.change.write_remote import Mover, refusal
+from compiler.operations.live.interrupted import follows_interrupt
+from compiler.operations.runs.audit import AuditError, IntentError
+from compiler.operations.runs.notes import AGAIN, unnoted
+from compiler.stores.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compiler.operations.change.plan import Plan, Write
+    from compiler.operations.runs.notes import Notes
+    from compiler.stores.interface import SecretWriter
+
+WORKERS = 16
+DEFECT = "defect"
+# Seconds between two reports: a thread that wakes for each result takes the processor from those that make them.
+_PACE = 0.05
+
+
+def apply_migration(
+    plan: Plan,
+    destination: SecretWriter,
+    notes: Notes,
+    *,
+    continue_on_error: bool = False,
+    workers: int = WORKERS,
+    stop: threading.Event | None = None,
+    report: Callable[[Result], None] = lambda _result: None,
+) -> Outcome:
+    """Make the writes of `plan` and nothing else, each once, and read each back.
+
+    A conflict ends one remote secret and the rest goes on; another failure stops what has not begun, unless
+    `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. A defect of this program
+    does the same, and is in the outcome. `report` is called in this thread.
+    """
+    for adopted in plan.adopted:
+        notes.adopt(destination, adopted)
+    work = _Work(destination, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
+    interrupted = False
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            todo = deque(plan.writes)
+            threads = [pool.submit(work.take, todo) for _ in range(min(workers, len(todo)))]
+            while True:
+                left = wait(threads, _PACE).not_done
+                while work.fresh:
+                    report(work.fresh.popleft())
+                if not left:
+                    break
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - neither may leave the run without an end
+            if follows_interrupt(error):
+                # Whoever asks a second time does not wait for reports; threads cannot be ended in a write's middle.
+                interrupted = True
+                work.failed.set()
+            elif isinstance(error, Exception):
+                work.broke(error)
+    results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
+    interrupted = interrupted or (stop is not None and stop.is_set())
+    outcome = Outcome(notes.journal.id, results, interrupted, work.defect)
+    try:
+        notes.journal.end(_end(outcome))
+    except OSError as error:
+        # A run without an end can go on: what is done is told all the same.
+        return replace(outcome, unnoted=unnoted("", error).reason)
+    return outcome
+
+
+def defective(name: str) -> Result:
+    """The failure of a step by a defect of this program, which may have come after the write."""
+    return Result(name, State.FAILED, code=DEFECT, reason="this program met a defect of its own", remedy=AGAIN)
+
+
+def _end(outcome: Outcome) -> str:
+    if outcome.interrupted:
+        return "interrupted"
+    if outcome.is_incomplete:
+        return "incomplete"
+    return "conflict" if outcome.has_differences else "complete"
+
+
+class _Work:
+    """One remote secret at a time in each thread, and why no further one is begun."""
+
+    def __init__(
+        self, destination: SecretWriter, notes: Notes, stop: threading.Event, *, stops_at_failure: bool
+    ) -> None:
+        self._mover = Mover(destination, notes)
+        self._journal = notes.journal
+        self._stop = stop
+        self._stops_at_failure = stops_at_failure
+        self.failed = threading.Event()
+        self.defect: Exception | None = None
+        self.results: dict[str, Result] = {}
+        self.fresh: deque[Result] = deque()
+
+    def take(self, todo: deque[Write]) -> None:
+        """Do one write after another, until there is none left or none is to be begun; for any number of threads."""
+        while not self._stop.is_set() and not self.failed.is_set():
+            try:
+                write = todo.popleft()
+            except IndexError:
+                return
+            self._do(write)
+
+    def _do(self, write: Write) -> None:
+        try:
+            result = self._done(write)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are to finish theirs and the run to end
+            self.broke(error)
+            result = defective(write.name)
+            with suppress(Exception):
+                self._journal.settled(result, maybe_stored=True)
+        if result.state is State.FAILED and self._stops_at_failure:
+            # Before this thread takes its next one, which would wait for a store that is gone once more.
+            self.failed.set()
+        self.results[write.name] = result
+        self.fresh.append(result)
+
+    def broke(self, error: Exception) -> None:
+        """Begin nothing more, for a defect; the first one is kept."""
+        self.failed.set()
+        self.defect = self.defect or error
+
+    def _done(self, write: Write) -> Result:
+        try:
+            self._journal.started(write.name, write.before)
+            try:
+                result, maybe_stored = self._mover.move(write), False
+            except StoreError as error:
+                result, maybe_stored = refusal(write, error), error.maybe_done
+            self._journal.settled(result, maybe_stored=maybe_stored)
+        except (AuditError, OSError) as error:
+            # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
+            self.failed.set()
+            result = unnoted(write.name, error)
+            if isinstance(error, IntentError):
+                # Nothing was sent, so that nothing stays open.
+                with suppress(OSError):
+                    self._journal.settled(result)
+        return result

@@ -1,0 +1,91 @@
+"""What stands at both ends of one key in; the kind of its step, and the value to write, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.plan import Kind, OnConflict
+from compiler.stores.errors import (
+    DisabledError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreError,
+    VersionGoneError,
+)
+from compiler.stores.values.stringify import stringified
+from compiler.stores.values.traits import Trait, traits
+
+if TYPE_CHECKING:
+    from compiler.model.place import Place
+    from compiler.operations.change.plan import Options
+    from compiler.operations.live.read_many import Reading
+    from compiler.stores.values.secret import Comparer, Secret
+
+# Ways in which a source does not hold a value, as opposed to not saying whether it does.
+_NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
+_ADD = "add it to the source, or choose a variant without it"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`value` is the source's, wherever it was readable and may be written."""
+
+    kind: Kind
+    reason: str = ""
+    remedy: str = ""
+    value: Secret | None = None
+
+
+def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool) -> Verdict | None:
+    """The value to move as an update, why there is none, or nothing for a key that need not be there and is not."""
+    if isinstance(reading, DisabledError) and not in_use:
+        # Somebody turned off what nobody reads.
+        return None
+    if isinstance(reading, StoreError):
+        if not isinstance(reading, _NOT_HELD):
+            return Verdict(Kind.REFUSE, f"the source cannot be read: {reading.reason}", reading.remedy)
+        return Verdict(Kind.MISSING, f"in the source, {reading.reason}", _ADD) if in_use else None
+    if place.property is not None and not reading.is_object:
+        reason = "the source's value is no JSON object, so it has no properties"
+        return Verdict(Kind.MISSING, reason, "repair it by hand") if in_use else None
+    value = reading.properties.get(place.property) if place.property is not None else reading.whole
+    if value is None:
+        what = "no such property" if place.property is not None else "no whole values"
+        return Verdict(Kind.MISSING, f"the source has {what}", _ADD) if in_use else None
+    if not value.is_string:
+        text = stringified(value) if options.stringify else None
+        if text is None:
+            reason = f"the source's value is a JSON {value.kind}, and only strings move unchanged"
+            remedy = "write it as a string in the source" + ("" if options.stringify else ", or use --stringify")
+            return Verdict(Kind.REFUSE, reason, remedy)
+        value = text
+    if Trait.EMPTY in traits(value):
+        return Verdict(Kind.REFUSE, "the source's value is empty", _ADD) if in_use else None
+    return Verdict(Kind.UPDATE, value=value)
+
+
+def judge_destination(reading: Reading, place: Place, value: Secret, options: Options, comparer: Comparer) -> Verdict:
+    """What writing `value` at `place` means, given what stands there."""
+    if isinstance(reading, NotFoundError | VersionGoneError):
+        return Verdict(Kind.CREATE, value=value)
+    if isinstance(reading, SoftDeletedError):
+        if options.recover:
+            return Verdict(Kind.UPDATE, "it is soft-deleted and is recovered first", value=value)
+        return Verdict(Kind.REFUSE, f"in the destination, {reading.reason}", reading.remedy)
+    if isinstance(reading, StoreError):
+        return Verdict(Kind.REFUSE, f"the destination cannot be read: {reading.reason}", reading.remedy)
+    if place.property is not None and not reading.is_object:
+        reason = "the destination's value is no JSON object, so no property can be set in it"
+        return Verdict(Kind.REFUSE, reason, "repair it by hand")
+    held = reading.properties.get(place.property) if place.property is not None else reading.whole
+    if held is None:
+        return Verdict(Kind.UPDATE, "the key is added", value=value)
+    if comparer.same(held, value):
+        return Verdict(Kind.KEEP, value=value)
+    if options.on_conflict is OnConflict.OVERWRITE:
+        return Verdict(Kind.UPDATE, "another value is replaced", value=value)
+    reason = f"the destination already holds another value, at version {reading.version}"
+    skipped = options.on_conflict is OnConflict.SKIP
+    remedy = "it is left as it is" if skipped else "choose with --on-conflict skip or overwrite"
+    return Verdict(Kind.CONFLICT, reason, remedy, value)

@@ -1,0 +1,100 @@
+"""A plan and what its keys come from in; what the destination will not have of that, and what has expired, out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from compiler.model.store_address import Provider
+from compiler.operations.change.plan import Note, NoteKind
+from compiler.stores.interface import Attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from compiler.operations.change.plan import Adopted, Plan, Write
+    from compiler.operations.change.writes import Judged
+    from compiler.stores.interface import RemoteSecret
+
+# What Key Vault's adapter gives every document of properties: it says nothing that the document does not.
+_IMPLIED = "application/json"
+
+
+def notes_of(
+    plan: Plan,
+    judged: Sequence[Judged],
+    provider: Provider,
+    held: Mapping[str, RemoteSecret],
+    now: datetime | None = None,
+) -> tuple[Note, ...]:
+    """In the plan's order, each once. `provider` is the destination's, and `held` what it was seen to hold.
+
+    Nothing is said of what is not written: keys are compared, and what lies beside them is their owners' matter.
+    """
+    moment = now or datetime.now(UTC)
+    by_name: dict[str, list[Judged]] = {}
+    for each in judged:
+        if each.place is not None and each.origin is not None:
+            by_name.setdefault(each.place.remote_key, []).append(each)
+    found: dict[Note, None] = {}
+    for write in plan.writes:
+        written = {(step.secret, step.key) for step in write.steps}
+        for each in by_name.get(write.name, ()):
+            if (each.step.secret, each.step.key) in written:
+                found.update(dict.fromkeys(_notes(each, _kept(write, provider, each), moment)))
+        if write.base is not None and provider is not Provider.VAULT:
+            found.update(dict.fromkeys(_notes_of_base(write, write.base, moment)))
+    for adopted in plan.adopted:
+        for each in by_name.get(adopted.name, ()):
+            found.update(dict.fromkeys(_notes_of_adopted(each, adopted, held)))
+    return tuple(found)
+
+
+def _kept(write: Write, provider: Provider, each: Judged) -> Attributes:
+    """What the destination will have; of a secret that is there already, what it cannot have is what counts."""
+    origin = each.origin.attributes if each.origin is not None else Attributes()
+    is_new = write.base is None and not write.recover
+    kept = (write.attributes or Attributes()) if is_new else origin
+    if provider is Provider.VAULT:
+        return Attributes(tags=kept.tags)
+    return kept
+
+
+def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
+    if each.origin is None or each.step.source is None:
+        return
+    has = each.origin.attributes
+    source = replace(each.step.source, property=None)
+    for kind, is_so, date in (
+        (NoteKind.EXPIRES, has.expires not in {None, kept.expires}, has.expires),
+        (NoteKind.NOT_BEFORE, has.not_before not in {None, kept.not_before}, has.not_before),
+        (NoteKind.CONTENT_TYPE, has.content_type not in {None, _IMPLIED, kept.content_type}, None),
+        (NoteKind.TAGS, bool(has.tags) and has.tags != kept.tags, None),
+        (NoteKind.EXPIRED, has.past_expires(now) is not None, has.expires),
+        (NoteKind.NOT_YET_VALID, has.not_before_ahead(now) is not None, has.not_before),
+    ):
+        if is_so:
+            yield Note(kind, each.step.secret, source, date)
+
+
+def _notes_of_base(write: Write, base: RemoteSecret, now: datetime) -> Iterator[Note]:
+    """Of what is there already and keeps its dates in the new version."""
+    has = base.attributes
+    for step in write.steps:
+        if step.destination is None:
+            continue
+        place = replace(step.destination, property=None)
+        if has.past_expires(now) is not None:
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires)
+        if has.not_before_ahead(now) is not None:
+            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before)
+
+
+def _notes_of_adopted(each: Judged, adopted: Adopted, held: Mapping[str, RemoteSecret]) -> Iterator[Note]:
+    """Of a write that was cut off between the value and its tags, which a comparison of keys finds complete."""
+    there = held.get(adopted.name)
+    if adopted.action != "create" or there is None or each.origin is None or each.step.source is None:
+        return
+    if each.origin.attributes.tags.items() - there.attributes.tags.items():
+        yield Note(NoteKind.TAGS, each.step.secret, replace(each.step.source, property=None))

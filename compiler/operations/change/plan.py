@@ -1,0 +1,217 @@
+"""What a migration is, as frozen shapes: options and steps in a plan, and what became of each write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from compiler.stores.interface import Attributes, RemoteSecret
+    from compiler.stores.values.secret import Secret
+
+
+class Kind(StrEnum):
+    """What is to be done with one key. Only create and update write."""
+
+    CREATE = "create"  # the destination has no such remote secret
+    UPDATE = "update"  # it has one, and this key is added to it or replaced in it
+    KEEP = "keep"  # it holds the same value
+    CONFLICT = "conflict"  # it already holds another value for the key
+    REFUSE = "refuse"  # it cannot be read, or the value cannot be written there as it is
+    MISSING = "missing"  # the environment uses the key and the source does not hold it
+
+
+WRITING = frozenset({Kind.CREATE, Kind.UPDATE})
+
+
+class OnConflict(StrEnum):
+    """What a conflict leads to: nothing is written at all, the key is left alone, or it is replaced."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`only` are ids of secrets, none meaning all; the rest is as the command's options of the same names."""
+
+    only: tuple[str, ...] = ()
+    all_properties: bool = False
+    on_conflict: OnConflict = OnConflict.FAIL
+    recover: bool = False
+    stringify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a store that the environment names; no property means the whole value."""
+
+    store: str
+    name: str
+    property: str | None
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.name}" + (f"#{self.property}" if self.property is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say."""
+
+    secret: str
+    key: str
+    kind: Kind
+    source: Location | None
+    destination: Location | None
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """One remote secret of the destination with all keys to set in it; `whole` where it is one value instead.
+
+    `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery;
+    `deleted` is then the version that was, where the store tells.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    changes: Mapping[str, Secret]
+    whole: Secret | None = None
+    base: RemoteSecret | None = None
+    attributes: Attributes | None = None
+    recover: bool = False
+    deleted: str | None = None
+
+    @property
+    def before(self) -> str | None:
+        return self.base.version if self.base is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A write of an earlier part of the run that was stored before it could be noted: found again by comparing."""
+
+    name: str
+    version: str
+    properties: tuple[str, ...] = ()
+    action: str = "update"
+    before: str | None = None
+
+
+class NoteKind(StrEnum):
+    """What is to be known of a secret that is copied, and stops nothing."""
+
+    EXPIRES = "expires-left-behind"
+    NOT_BEFORE = "not-before-left-behind"
+    CONTENT_TYPE = "content-type-left-behind"
+    TAGS = "tags-left-behind"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    KEEPS_EXPIRES = "keeps-past-expires"  # of the destination's, which is there already
+    KEEPS_NOT_BEFORE = "keeps-not-before-ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One fact about a remote secret, of the source where nothing else is said; `date` is the one that it is about.
+
+    `place` names no property.
+    """
+
+    kind: NoteKind
+    secret: str
+    place: Location
+    date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All steps in the order of the environment, and the writes they come to.
+
+    `extras` are properties of the source that no key of the catalogue names, `skipped` secrets without anything to
+    move and why, `left_out` remote secrets that a resumed run does not cover.
+    """
+
+    environment: str
+    destination: str
+    destination_address: str
+    sources: Mapping[str, str]
+    options: Options
+    steps: tuple[Step, ...]
+    writes: tuple[Write, ...]
+    extras: tuple[Location, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[str, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every key is there already or will be."""
+        return not any(step.kind in {Kind.CONFLICT, Kind.REFUSE, Kind.MISSING} for step in self.steps)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether nothing may be written, unless the caller goes on in spite of errors."""
+        bad = {Kind.REFUSE, Kind.MISSING}
+        if self.options.on_conflict is not OnConflict.SKIP:
+            bad.add(Kind.CONFLICT)
+        return any(step.kind in bad for step in self.steps)
+
+
+class State(StrEnum):
+    """What became of one write."""
+
+    DONE = "done"
+    KEPT = "kept"  # a recovered secret already held every value
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    UNVERIFIED = "unverified"  # reading back showed other bytes than were sent
+    PENDING = "pending"  # not begun
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one remote secret; `version` is the one that holds the keys now, `slipped` other writers' ones."""
+
+    name: str
+    state: State
+    version: str | None = None
+    slipped: tuple[str, ...] = ()
+    code: str = ""
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run or an undo.
+
+    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks that end.
+    """
+
+    run: str
+    results: tuple[Result, ...]
+    interrupted: bool = False
+    defect: Exception | None = None
+    unnoted: str = ""
+
+    def count(self, *states: State) -> int:
+        return sum(result.state in states for result in self.results)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether running the same command again can do more."""
+        is_cut_short = self.interrupted or self.defect is not None or bool(self.unnoted)
+        return is_cut_short or self.count(State.FAILED, State.PENDING) > 0
+
+    @property
+    def has_differences(self) -> bool:
+        return self.count(State.CONFLICT, State.UNVERIFIED) > 0

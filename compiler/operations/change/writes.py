@@ -1,0 +1,129 @@
+"""Judged keys in; one write for each remote secret of the destination, and steps that are sure to fit, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.plan import WRITING, Kind, Step, Write
+from compiler.stores.errors import SoftDeletedError, StoreError
+from compiler.stores.interface import Attributes, Problem, RemoteSecret
+from compiler.stores.values.secret import Comparer, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from compiler.model.place import Place
+    from compiler.operations.live.read_many import Reading
+    from compiler.stores.interface import SecretWriter
+    from compiler.stores.values.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A step with what it would write, and the remote secret that its value comes from."""
+
+    step: Step
+    place: Place | None
+    value: Secret | None
+    origin: RemoteSecret | None
+
+
+def plan_writes(
+    judged: Sequence[Judged], destination: SecretWriter, standing: Callable[[Place], Reading]
+) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
+    """Group by remote secret, and refuse what the destination would refuse, all without a request.
+
+    `standing` tells what the destination holds.
+    """
+    steps = [each.step for each in judged]
+    groups: dict[str, list[int]] = {}
+    for index, each in enumerate(judged):
+        if each.place is not None and each.value is not None:
+            groups.setdefault(each.place.remote_key, []).append(index)
+    writes: list[Write] = []
+    for name, members in groups.items():
+        _refuse_contradictions(judged, members, steps)
+        writing = [index for index in members if steps[index].kind in WRITING]
+        while writing:
+            place = judged[writing[0]].place
+            reading = standing(place) if place is not None else None
+            write = _write(name, [judged[index] for index in writing], [steps[index] for index in writing], reading)
+            problems = _problems(write, destination)
+            if not problems:
+                writes.append(write)
+                break
+            _refuse(problems, writing, judged, steps)
+            writing = [index for index in writing if steps[index].kind in WRITING]
+    return tuple(steps), tuple(writes)
+
+
+def _refuse_contradictions(judged: Sequence[Judged], members: Sequence[int], steps: list[Step]) -> None:
+    properties = {place.property for index in members if (place := judged[index].place) is not None}
+    if len(properties) == len(members) and None not in properties:
+        return
+    comparer = Comparer()
+    marks: dict[str | None, set[Mark]] = {}
+    for index in members:
+        place, value = judged[index].place, judged[index].value
+        if place is not None and value is not None:
+            marks.setdefault(place.property, set()).add(comparer.mark(value))
+    mixed = None in marks and len(marks) > 1
+    for index in members:
+        place = judged[index].place
+        if place is not None and (mixed or len(marks[place.property]) > 1):
+            reason = "another key goes to the same place with another value"
+            steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=reason, remedy="give each a place of its own")
+
+
+def _write(name: str, members: Sequence[Judged], steps: Sequence[Step], reading: Reading | None) -> Write:
+    base = reading if isinstance(reading, RemoteSecret) else None
+    recover = isinstance(reading, SoftDeletedError)
+    changes = {
+        each.place.property: each.value
+        for each in members
+        if each.place is not None and each.place.property is not None and each.value is not None
+    }
+    return Write(
+        name=name,
+        steps=tuple(steps),
+        changes=changes,
+        whole=None if changes else members[0].value,
+        base=base,
+        attributes=_attributes(members, is_whole=not changes)
+        if isinstance(reading, StoreError) and not recover
+        else None,
+        recover=recover,
+        deleted=reading.version if isinstance(reading, SoftDeletedError) else None,
+    )
+
+
+def _attributes(members: Sequence[Judged], *, is_whole: bool) -> Attributes | None:
+    """What a new remote secret takes over from the one its keys come from, where that is one."""
+    origins = {id(each.origin): each.origin for each in members}
+    origin = next(iter(origins.values()))
+    if len(origins) > 1 or origin is None:
+        return None
+    found = origin.attributes
+    content_type = found.content_type if is_whole else None
+    if not (found.tags or found.expires or found.not_before or content_type):
+        return None
+    return Attributes(
+        expires=found.expires, not_before=found.not_before, content_type=content_type, tags=dict(found.tags)
+    )
+
+
+def _problems(write: Write, destination: SecretWriter) -> tuple[Problem, ...]:
+    if write.whole is not None:
+        return destination.check_whole(write.name, write.whole, write.base, write.attributes)
+    return destination.check(write.name, write.changes, write.base, write.attributes)
+
+
+def _refuse(problems: Sequence[Problem], writing: Sequence[int], judged: Sequence[Judged], steps: list[Step]) -> None:
+    named = {place.property for index in writing if (place := judged[index].place) is not None}
+    everything = [problem for problem in problems if problem.property is None or problem.property not in named]
+    for index in writing:
+        place = judged[index].place
+        own = [problem for problem in problems if place is not None and problem.property == place.property]
+        for problem in (*own, *everything)[:1]:
+            steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=problem.reason, remedy=problem.remedy)

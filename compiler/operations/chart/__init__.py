@@ -1,0 +1,1 @@
+"""Renders the chart and compares what it makes."""

@@ -1,0 +1,1 @@
+"""Reads what of a live cluster concerns an environment's secrets."""

@@ -1,0 +1,153 @@
+"""A kubeconfig in, a Cluster out; the only module that imports the Kubernetes client, and no value leaves it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import urllib3.exceptions
+from kubernetes import client, config
+
+from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+_IN_POD = "KUBERNETES_SERVICE_HOST"
+_GROUP, _VERSION = "external-secrets.io", "v1"
+_PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
+_TIMEOUT = (5, 30)  # seconds to connect and to read
+_FORBIDDEN, _UNAUTHORISED, _NOT_FOUND = 403, 401, 404
+_MOST_EVENTS = 500
+
+
+class KubernetesCluster:
+    """The cluster of the kubeconfig's current context, or of `context`; inside a pod, the pod's own."""
+
+    def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
+        # At debug level the client's logger prints replies, and Secrets are among them.
+        logging.getLogger("kubernetes.client.rest").disabled = True
+        failure = None
+        settings = client.Configuration()
+        try:
+            _configure(settings, environ, context)
+        except Exception as error:  # noqa: BLE001 - a YAML parser, a certificate, a log-in program: its text may quote any
+            failure = type(error).__name__
+        if failure is not None:
+            # Without the error and its text, which may quote credentials.
+            raise ClusterError(f"no usable kubeconfig ({failure})", "set KUBECONFIG, or name a context with --context")
+        settings.retries = False
+        api = client.ApiClient(settings)
+        self._core = client.CoreV1Api(api)
+        self._custom = client.CustomObjectsApi(api)
+
+    def store(self, kind: str, name: str, namespace: str) -> LiveStore | None:
+        plural = _PLURALS[kind]
+        found: Any
+        if kind == "SecretStore":
+            found = _asked(
+                f"get {plural} in {namespace}",
+                lambda: self._custom.get_namespaced_custom_object(
+                    _GROUP, _VERSION, namespace, plural, name, _request_timeout=_TIMEOUT
+                ),
+            )
+        else:
+            found = _asked(
+                f"get {plural}",
+                lambda: self._custom.get_cluster_custom_object(
+                    _GROUP, _VERSION, plural, name, _request_timeout=_TIMEOUT
+                ),
+            )
+        return None if found is None else LiveStore(kind, name, _ready(found))
+
+    def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]:
+        found: Any = _asked(
+            f"list externalsecrets in {namespace}",
+            lambda: self._custom.list_namespaced_custom_object(
+                _GROUP, _VERSION, namespace, "externalsecrets", _request_timeout=_TIMEOUT
+            ),
+        )
+        if found is None:
+            raise ClusterError(
+                f"it does not serve {_GROUP}/{_VERSION}", "install External Secrets Operator 0.16 or newer"
+            )
+        return tuple(_external_secret(item) for item in found.get("items") or ())
+
+    def secret(self, namespace: str, name: str) -> LiveSecret | None:
+        def read() -> LiveSecret:
+            found = self._core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT)
+            metadata: Any = found.metadata
+            owners = [each for each in metadata.owner_references or () if each.controller]
+            controller = (owners[0].kind, owners[0].name) if owners else None
+            return LiveSecret(name, frozenset(found.data or ()), controller)
+
+        return _asked(f"get secrets in {namespace}", read)
+
+    def complaints(self, namespace: str) -> Mapping[str, str]:
+        found: Any = _asked(
+            f"list events in {namespace}",
+            lambda: self._core.list_namespaced_event(
+                namespace,
+                field_selector="involvedObject.kind=ExternalSecret,type=Warning",
+                limit=_MOST_EVENTS,
+                _request_timeout=_TIMEOUT,
+            ),
+        )
+        items = found.items if found is not None else ()
+        events = [(_moment(each), each.involved_object.name, each.message or "") for each in items]
+        return {name: message for _, name, message in sorted(events)}
+
+
+def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:
+    # Not the client's own search: it prints to standard output, and remembers KUBECONFIG from when it was imported.
+    files = environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
+    if context is None and "KUBECONFIG" not in environ and _IN_POD in environ and not Path(files).exists():
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        return
+    # Not to persist: a renewed token is not for this program to write into a person's file.
+    config.load_kube_config(  # type: ignore[no-untyped-call]
+        files, context=context, client_configuration=settings, persist_config=False
+    )
+
+
+def _asked(permission: str, ask: Callable[[], T]) -> T | None:
+    """What `ask` returns, or nothing where the cluster has no such object. Raises ClusterError."""
+    try:
+        return ask()
+    except client.ApiException as error:
+        status = error.status
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError) as error:
+        reason = f"it gave no usable answer ({type(error).__name__})"
+        failure = ClusterError(reason, "check the kubeconfig's server, the network and the client's credentials")
+        status = None
+    # Raised out here, without the client's error as context: that one holds headers and body of the reply.
+    if status == _NOT_FOUND:
+        return None
+    if status == _FORBIDDEN:
+        raise ClusterError(f"you may not {permission}", f'give yourself a role with "{permission}"', permission)
+    if status == _UNAUTHORISED:
+        raise ClusterError("it does not know you", "log in to the cluster again")
+    if status is not None:
+        raise ClusterError(f"it answered with status {status}", "look at the cluster's API server, and run again")
+    raise failure
+
+
+def _external_secret(item: Mapping[str, Any]) -> LiveExternalSecret:
+    metadata = item.get("metadata") or {}
+    name = str(metadata.get("name", ""))
+    target = ((item.get("spec") or {}).get("target") or {}).get("name") or name
+    return LiveExternalSecret(name, str(target), metadata.get("labels") or {}, _ready(item))
+
+
+def _ready(item: Mapping[str, Any]) -> Ready | None:
+    for condition in (item.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "Ready":
+            return Ready(condition.get("status") == "True", str(condition.get("message") or ""))
+    return None
+
+
+def _moment(event: Any) -> str:  # noqa: ANN401 - the client has no types
+    moment = event.last_timestamp or event.event_time or event.first_timestamp
+    return moment.isoformat() if moment is not None else ""

@@ -1,0 +1,172 @@
+"""What an environment should have in the cluster, and a Cluster, in; what is not so, at the lines that ask, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.operations.cluster.masking import masked, values_of
+from compiler.operations.cluster.objects import ClusterError
+from compiler.rules.interface import Finding
+from compiler.rules.live_rules import BY_ID
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Environment, Store
+    from compiler.model.source import Span
+    from compiler.operations.cluster.objects import Cluster, LiveExternalSecret, LiveSecret, Ready
+    from compiler.stores.interface import RemoteSecret
+
+# What the chart writes on each of its objects.
+_OWN_LABEL, _OWN_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
+_AGREE = "choose another target, or agree with its owner"
+_DEPLOY = "deploy the newest values, then wait for a refresh"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """One ExternalSecret that the chart prints: it and the Secret have the name `name`. `at` is the asking line."""
+
+    secret: str
+    namespace: str
+    name: str
+    store: Store
+    keys: tuple[str, ...]
+    at: Span
+
+
+def expected_of(environment: Environment, secrets: Sequence[str] = ()) -> tuple[Expected, ...]:
+    """What `secrets`, or all, of an environment should have in the cluster."""
+    return tuple(
+        Expected(
+            secret.id,
+            secret.namespace,
+            secret.entry.target,
+            secret.store,
+            tuple(item.key.name for item in secret.keys),
+            secret.node.key_span,
+        )
+        for secret in environment.secrets.values()
+        if secret.namespace is not None and secret.store is not None and (not secrets or secret.id in secrets)
+    )
+
+
+def verify_cluster(
+    expected: Sequence[Expected], cluster: Cluster, read: Iterable[RemoteSecret] = ()
+) -> tuple[Diagnostic, ...]:
+    """What the cluster has otherwise. Where it cannot be asked, that is the last finding.
+
+    The values of `read` are hidden in what the operator says: it may quote what it could not use.
+    """
+    found: list[Diagnostic] = []
+    quote = _Quoting(read)
+    try:
+        found.extend(_stores(expected, cluster, quote))
+        for namespace in dict.fromkeys(each.namespace for each in expected):
+            here = [each for each in expected if each.namespace == namespace]
+            live = cluster.external_secrets(namespace)
+            complaints = _Complaints(cluster, namespace, quote)
+            for each in here:
+                found.extend(_judge(each, live, cluster.secret(namespace, each.name), complaints))
+    except ClusterError as error:
+        found.append(unreachable(expected, error, "asked any further"))
+    return tuple(found)
+
+
+def unreachable(expected: Sequence[Expected], error: ClusterError, what: str = "asked") -> Diagnostic:
+    """That the cluster cannot be asked, at the line of the first secret that should be in it."""
+    rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
+    message = f"the cluster cannot be {what}: {error}"
+    return BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy))
+
+
+class _Quoting:
+    """Quotes what the operator says, without the values of what was read."""
+
+    def __init__(self, read: Iterable[RemoteSecret]) -> None:
+        self._known = tuple(value for remote in read for value in values_of(remote))
+
+    def __call__(self, said: str) -> str:
+        return masked(said.strip(), self._known) or "the operator gives no reason"
+
+
+class _Complaints:
+    """The events of a namespace, asked for only where something is wrong in it."""
+
+    def __init__(self, cluster: Cluster, namespace: str, quote: _Quoting) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._quote = quote
+        self._found: Mapping[str, str] | None = None
+
+    def why(self, name: str, ready: Ready | None) -> str:
+        """Why an ExternalSecret is not ready: the newest event says more than the condition."""
+        if self._found is None:
+            self._found = self._cluster.complaints(self._namespace)
+        if said := self._found.get(name):
+            return self._quote(said)
+        return self._quote(ready.message) if ready is not None else "no condition yet"
+
+
+def _stores(expected: Iterable[Expected], cluster: Cluster, quote: _Quoting) -> Iterator[Diagnostic]:
+    # A SecretStore is another one in each namespace.
+    wanted = {
+        (each.store, each.namespace if each.store.kind == "SecretStore" else ""): each.namespace for each in expected
+    }
+    for (store, _), namespace in wanted.items():
+        live = cluster.store(store.kind, store.name, namespace)
+        subject = f"the {store.kind} {quoted(store.name)}"
+        message = None
+        if live is None:
+            message = f"{subject} is not in the cluster"
+        elif live.ready is None:
+            message = f"{subject} has not been looked at by the operator"
+        elif not live.ready.is_true:
+            message = f"{subject} is not ready: {quote(live.ready.message)}"
+        if message is not None:
+            yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span))
+
+
+def _judge(
+    each: Expected, live: Sequence[LiveExternalSecret], target: LiveSecret | None, complaints: _Complaints
+) -> Iterator[Diagnostic]:
+    yield from _foreigners(each, live, target)
+    title = f"{each.namespace}/{each.name}"
+    own = next((one for one in live if one.name == each.name), None)
+    if own is None:
+        yield _found("not-in-cluster", each, f"there is no ExternalSecret {quoted(title)} in the cluster")
+    elif own.ready is None or not own.ready.is_true:
+        reason = complaints.why(each.name, own.ready)
+        yield _found("not-synchronised", each, f"the ExternalSecret {quoted(title)} is not ready: {reason}")
+    elif target is None:
+        yield _found("missing-target-key", each, f"there is no Secret {quoted(title)}", _DEPLOY)
+    elif missing := [key for key in each.keys if key not in target.keys]:
+        yield _found("missing-target-key", each, f"the Secret {quoted(title)} lacks {listed(missing)}", _DEPLOY)
+
+
+def _foreigners(each: Expected, live: Sequence[LiveExternalSecret], target: LiveSecret | None) -> Iterator[Diagnostic]:
+    title = f"{each.namespace}/{each.name}"
+    for one in live:
+        message = None
+        if one.name != each.name and one.target == each.name:
+            message = f"the ExternalSecret {quoted(one.name)} makes the Secret {quoted(title)} already"
+        elif one.name == each.name and one.labels.get(_OWN_LABEL) != _OWN_VALUE:
+            message = f"the ExternalSecret {quoted(title)} is somebody else's, and would be taken over"
+        if message is not None:
+            yield _found("foreign-external-secret", each, message, _AGREE)
+    if target is not None and target.controller != ("ExternalSecret", each.name):
+        yield _found("foreign-secret", each, _foreign(title, target), _AGREE)
+
+
+def _found(rule: str, each: Expected, message: str, help_text: str | None = None) -> Diagnostic:
+    return BY_ID[rule].diagnostic(Finding(message, each.at, help=help_text))
+
+
+def _foreign(title: str, target: LiveSecret) -> str:
+    if target.controller is None:
+        return f"the Secret {quoted(title)} has no controller: it would be taken over, and go with the ExternalSecret"
+    kind, name = target.controller
+    return f"the Secret {quoted(title)} belongs to the {kind} {quoted(name)}"

@@ -1,0 +1,1 @@
+"""Starts and edits the files that people write."""

@@ -1,0 +1,1 @@
+"""Says where each value of an environment comes from."""

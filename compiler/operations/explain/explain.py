@@ -1,0 +1,125 @@
+"""An environment in, where each of its values comes from out: the place that won, what it overrode, and defaults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.operations.explain.explanation import Earlier, Explanation, UnknownPathError, shown_value, shown_where
+from compiler.operations.explain.key import explain_key
+from compiler.text.credential import conceal
+from compiler.text.suggestion import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment, Secret
+
+_INHERITED = ("store", "namespace", "refreshInterval", "fetch")
+_DEFAULT_FETCH = "perKey"
+# What only repeats the environment's own values or says the usual is shown where it is asked for.
+_QUIET = ("inherited", "usual")
+
+
+def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
+    """Every value of the merged environment in the order of the input, or those at and below `path`.
+
+    `path` is `store`, `secrets.github`, or `github/GITHUB_APP_ID` for where one key lies. Raises UnknownPathError.
+    """
+    rows = [*_rows(environment)]
+    if path is None:
+        return tuple(row for row in rows if row.origin not in _QUIET)
+    secret, slash, key = path.partition("/")
+    if slash and secret in environment.catalogue.entries:
+        return explain_key(environment, secret, key, rows)
+    found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
+    if not found:
+        known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
+        way_out = suggest(path, known, "paths") or "`platform-secrets explain` with the environment alone lists them"
+        raise UnknownPathError(f'"{conceal(path)}" has no value in "{environment.name}"', way_out)
+    return found
+
+
+def _rows(environment: Environment) -> Iterator[Explanation]:
+    root = environment.root
+    yield from _written((), root)
+    if root.get("fetch") is None:
+        yield Explanation("fetch", _DEFAULT_FETCH, "default")
+    for store in environment.stores.values():
+        defaults = {
+            "kind": store.kind,
+            "render": "false",
+            **({"mount": store.mount} if store.provider == VAULT else {}),
+        }
+        for name, value in defaults.items():
+            if store.node.get(name) is None:
+                yield Explanation(f"stores.{store.id}.{name}", value, "default")
+    for secret in environment.secrets.values():
+        yield from _of_secret(environment, secret)
+
+
+def _written(path: tuple[str, ...], node: Node) -> Iterator[Explanation]:
+    for key, child in node.children.items():
+        if child.children:
+            yield from _written((*path, key), child)
+        else:
+            yield written((*path, key), child)
+    for key, null in node.removed.items():
+        if key not in node.children:
+            yield Explanation(
+                ".".join((*path, key)),
+                None,
+                "removed",
+                shown_where(null.span),
+                overrode=_overrode(null),
+                note="" if null.overrode else "there was nothing to remove",
+            )
+
+
+def written(path: tuple[str, ...], node: Node) -> Explanation:
+    """What a layer, an option or a variable says at `path`."""
+    return Explanation(".".join(path), shown_value(node), "written", shown_where(node.span), _overrode(node))
+
+
+def _overrode(node: Node) -> tuple[Earlier, ...]:
+    # A layer above that says the same again did not change anything, but its place is worth knowing.
+    return tuple(Earlier(shown_value(lower), shown_where(lower.span)) for lower in node.overrode)
+
+
+def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation]:
+    path = ("secrets", secret.id)
+    for name in _INHERITED:
+        top = environment.root.get(name)
+        if secret.node.get(name) is None and top is not None:
+            row = written((*path, name), top)
+            yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{name}`")
+        elif secret.node.get(name) is None and name == "fetch":
+            yield Explanation(f"secrets.{secret.id}.fetch", _DEFAULT_FETCH, "usual", note="the default")
+    if secret.node.get("enabled") is None:
+        yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")
+    yield from _use(secret)
+    remote = secret.entry.node.get("remote", secret.store.provider) if secret.store is not None else None
+    if secret.store is not None and remote is not None and secret.node.get("remote", secret.store.provider) is None:
+        place = f"secrets.{secret.id}.remote.{secret.store.provider}"
+        yield Explanation(place, shown_value(remote), "inherited", shown_where(remote.span), note="from the catalogue")
+
+
+def _use(secret: Secret) -> Iterator[Explanation]:
+    if secret.node.get("use") is not None or not secret.entry.variants:
+        return
+    chosen = secret.entry.node.get("use")
+    path = f"secrets.{secret.id}.use"
+    if chosen is not None:
+        yield Explanation(path, shown_value(chosen), "catalogue", shown_where(chosen.span))
+    else:
+        every = f"[{', '.join(secret.entry.variants)}]"
+        yield Explanation(
+            path, every, "default", note="all variants, as neither the environment nor the catalogue chooses"
+        )
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    parts = path.split(".")
+    for length in range(1, len(parts) + 1):
+        yield ".".join(parts[:length])

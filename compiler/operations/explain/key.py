@@ -1,0 +1,107 @@
+"""One key of a secret in, where it lies in the store that serves it out, with each line that decides so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.model.outline import place_text
+from compiler.operations.explain.explanation import Explanation, UnknownPathError, shown_value, shown_where
+from compiler.text.credential import conceal
+from compiler.text.suggestion import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from compiler.model.catalogue import CatalogueKey, Entry
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment, Secret, SecretKey, Store
+
+
+def explain_key(
+    environment: Environment, secret_id: str, name: str, rows: Sequence[Explanation]
+) -> tuple[Explanation, ...]:
+    """The place of the key first, then what decides it; `rows` are all of the environment. Raises UnknownPathError."""
+    entry = environment.catalogue.entries[secret_id]
+    key = entry.keys.get(name)
+    if key is None:
+        way_out = suggest(name, entry.keys, "keys") or f"`explain {environment.name} secrets.{secret_id}` shows it"
+        raise UnknownPathError(f'"{secret_id}" has no key "{conceal(name)}" in the catalogue', way_out)
+    by_path = {row.path: row for row in rows}
+    secret = environment.secrets.get(secret_id)
+    path = f"{secret_id}/{name}"
+    if secret is None:
+        return tuple(_without_secret(environment, entry, path, by_path))
+    found = next((each for each in secret.keys if each.key is key), None)
+    if found is None:
+        used = ", ".join(secret.variants) or "none"
+        note = f"it belongs to {_listed(key.variants)}; in use: {used}"
+        return (Explanation(path, None, "unused", shown_where(key.node.key_span), note=note), *_use(secret, by_path))
+    return tuple(_of_key(secret, found, path, by_path))
+
+
+def _without_secret(
+    environment: Environment, entry: Entry, path: str, by_path: dict[str, Explanation]
+) -> Iterator[Explanation]:
+    note = f'"{environment.name}" does not have the secret'
+    yield Explanation(path, None, "unused", shown_where(entry.node.key_span), note=note)
+    for decisive in (f"secrets.{entry.id}", f"secrets.{entry.id}.enabled"):
+        if decisive in by_path:
+            yield by_path[decisive]
+
+
+def _of_key(secret: Secret, found: SecretKey, path: str, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    key, store = found.key, secret.store
+    where = shown_where(key.node.key_span)
+    if store is None or found.place is None:
+        yield Explanation(path, None, "unused", where, note="no store that serves the secret has a place for it")
+    else:
+        place = place_text((found.place.remote_key, found.place.property))
+        yield Explanation(path, conceal(place), "resolved", where, note=f"in {_described(store)}")
+    store_path = f"secrets.{secret.id}.store"
+    if store_path in by_path:
+        yield by_path[store_path]
+    if store is not None:
+        yield from _remote(secret, key, store, by_path)
+    if key.variants:
+        yield from _use(secret, by_path)
+
+
+def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    prefix = by_path.get(f"stores.{store.id}.prefix")
+    if prefix is not None:
+        yield prefix
+    own = key.node.get("remote", store.provider)
+    in_catalogue = f"secrets.{secret.id}.keys.{key.name}.remote.{store.provider}"
+    name = own if own is not None and isinstance(own.value, str) else own.get("name") if own is not None else None
+    if name is not None:
+        yield _from_catalogue(in_catalogue, name)
+    else:
+        remote = by_path.get(f"secrets.{secret.id}.remote.{store.provider}")
+        if remote is not None:
+            yield remote
+    for part in ("property", "whole"):
+        node = own.get(part) if own is not None else None
+        if node is not None:
+            yield _from_catalogue(f"{in_catalogue}.{part}", node)
+
+
+def _from_catalogue(path: str, node: Node) -> Explanation:
+    return Explanation(path, shown_value(node), "catalogue", shown_where(node.span))
+
+
+def _use(secret: Secret, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    use = by_path.get(f"secrets.{secret.id}.use")
+    if use is not None:
+        yield use
+
+
+def _described(store: Store) -> str:
+    kind = "Vault" if store.provider == VAULT else "Key Vault"
+    address = conceal(store.address) if store.address else "no address written"
+    mount = f", mount {store.mount}" if store.mount else ""
+    return f'the store "{store.id}": {kind}, {address}{mount}'
+
+
+def _listed(variants: Sequence[str]) -> str:
+    return f"the variant{'' if len(variants) == 1 else 's'} {', '.join(variants)}"

@@ -1,0 +1,1 @@
+"""Copies an environment's secrets into another store."""

@@ -1,0 +1,1 @@
+"""Proves that pods see the same Secrets whatever store serves them."""

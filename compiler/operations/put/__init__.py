@@ -1,0 +1,1 @@
+"""Sets keys of one secret."""

@@ -1,0 +1,148 @@
+"""Text from a file or pipe in, values by key out: a JSON object, dotenv lines or one value; errors quote no value."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from compiler.stores.values.document import NotAnObjectError, read_object
+from compiler.stores.values.secret import Secret
+from compiler.text.suggestion import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+class InputForm(StrEnum):
+    """How the text holds its values."""
+
+    JSON = "json"
+    DOTENV = "dotenv"
+    VALUE = "value"
+
+
+class ValueInputError(Exception):
+    """The text cannot be read as its form asks. `help` is the way out, where one is known."""
+
+    def __init__(self, message: str, help_text: str | None) -> None:
+        super().__init__(message)
+        self.help = help_text
+
+
+LARGEST_BYTES = 1024 * 1024
+_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
+_BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+# Possessive: a long text without a closing quote must not be tried from every place.
+_QUOTED = {"'": re.compile(r"'([^']*+)'"), '"': re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
+# The look-behind: a long run of blanks must not be tried from every place either.
+_COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
+
+
+def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None) -> dict[str, Secret]:
+    """The values in `data`: of `keys` where any are named, else of all that the text names, which must be `known`.
+
+    With no form said, one key means that the text is its value; else a text that begins with a brace is JSON, any
+    other dotenv. One final line break of a value is not part of it. Raises ValueInputError.
+    """
+    text = _text(data)
+    if form is None:
+        form = _guessed(text, keys)
+    if form is InputForm.VALUE:
+        if len(keys) != 1:
+            raise ValueInputError("one value is for one key", "name exactly one key")
+        return {keys[0]: Secret(re.sub(r"\r?\n\Z", "", text))}
+    found = _json(text) if form is InputForm.JSON else _dotenv(text)
+    for key in keys:
+        if key not in found:
+            raise ValueInputError(f'the input has no "{key}"', "add it, or do not name the key")
+    if keys:
+        return {key: found[key] for key in keys}
+    if not found:
+        raise ValueInputError("the input is empty", "give it a KEY=value line, or a JSON object")
+    for name in found:
+        if name not in known:
+            # The name is not shown: half of a Base64 value with its padding looks like a name with its equals sign.
+            message = f"the input names a key that the secret does not have ({len(found)} in all)"
+            raise ValueInputError(message, suggest(name, known, "keys"))
+    return found
+
+
+def _text(data: bytes) -> str:
+    if len(data) > LARGEST_BYTES:
+        raise ValueInputError(f"the input is larger than {LARGEST_BYTES} bytes", "no store takes such a secret")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise ValueInputError("the input is not UTF-8 text", "encode it, as Base64 for instance")
+
+
+def _guessed(text: str, keys: Sequence[str]) -> InputForm:
+    is_object = text.lstrip().startswith("{")
+    if len(keys) != 1:
+        return InputForm.JSON if is_object else InputForm.DOTENV
+    try:
+        names_itself = keys[0] in (_json(text) if is_object else _dotenv(text))
+    except ValueInputError:
+        names_itself = False
+    if names_itself:
+        # Taken for the value, the name and its quotes would go into the store.
+        raise ValueInputError(
+            f'the input names "{keys[0]}" itself, so it does not look like a bare value',
+            "say --input json, --input dotenv or --input value",
+        )
+    return InputForm.VALUE
+
+
+def _json(text: str) -> dict[str, Secret]:
+    try:
+        found = read_object(text)
+    except NotAnObjectError:
+        raise ValueInputError(
+            "the input is no JSON object with distinct names", 'write {"KEY": "value", ...}'
+        ) from None
+    for number, value in enumerate(found.values(), 1):
+        if not value.is_string:
+            message = f"value {number} of the input is a JSON {value.kind}, and only strings survive in a store"
+            raise ValueInputError(message, "put the value in quotes")
+    return found
+
+
+def _dotenv(text: str) -> dict[str, Secret]:
+    text = text.replace("\r\n", "\n")
+    found: dict[str, Secret] = {}
+    position = 0
+    while position < len(text):
+        if blank := _BLANK.match(text, position):
+            position = blank.end()
+            continue
+        number = text.count("\n", 0, position) + 1
+        name = _LINE.match(text, position)
+        if name is None:
+            raise ValueInputError(f"line {number} of the input is not KEY=value", "correct it, or say --input")
+        if name[1] in found:
+            raise ValueInputError(f"line {number} of the input gives a key for the second time", "keep one of the two")
+        value, position = _dotenv_value(text, name.end(), number)
+        found[name[1]] = Secret(value)
+    return found
+
+
+def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
+    quote = text[start : start + 1]
+    if quote in _QUOTED and quote:
+        match = _QUOTED[quote].match(text, start)
+        rest = _BLANK.match(text, match.end()) if match else None
+        if match is None or rest is None:
+            raise ValueInputError(f"the quotes of line {number} of the input do not end well", "correct them")
+        value = match[1]
+        if quote == '"':
+            value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)
+        return value, rest.end()
+    end = text.find("\n", start)
+    end = len(text) if end < 0 else end
+    line = text[start:end]
+    comment = _COMMENT.search(line)
+    return (line[: comment.start()] if comment else line).strip(), end + 1

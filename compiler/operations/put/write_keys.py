@@ -1,0 +1,104 @@
+"""A plan of changed keys in; its writes done one by one, each read back and audited, and what became of each out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from compiler.operations.runs.audit import Audited, AuditEntry, AuditError, IntentError
+from compiler.stores.errors import ConflictError, StoreError
+from compiler.stores.values.secret import Comparer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.operations.put.set_keys import ChangePlan, RemoteChange
+    from compiler.operations.runs.audit import AuditLog
+    from compiler.stores.interface import Written
+
+_OTHER_FILE = "name another file with --audit, and run the same command again: it compares first"
+
+
+class State(StrEnum):
+    """What became of one remote secret."""
+
+    WRITTEN = "written"
+    SLIPPED = "slipped"  # written, and a version of another writer is below it
+    UNVERIFIED = "unverified"  # written, and reading back did not show the same values
+    UNNOTED = "unnoted"  # written, and the audit file could not be told
+    CONFLICT = "conflict"  # not written: somebody else wrote since it was read
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of one write; `reason` and `remedy` say more where it is not simply written."""
+
+    remote: RemoteChange
+    state: State
+    version: str | None = None
+    reason: str = ""
+    remedy: str = ""
+
+    @property
+    def is_stored(self) -> bool:
+        return self.state in {State.WRITTEN, State.SLIPPED, State.UNVERIFIED, State.UNNOTED}
+
+
+def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog | None, run: str) -> Iterator[Outcome]:
+    """Go through the plan's writes, doing each when it is asked for; a failure ends them, a conflict does not.
+
+    Each write is a compare-and-set against what the plan read, and is read back. `run` names all of them in the audit
+    file; a write that cannot be announced there is not done, and one that could not be noted afterwards is the last.
+    """
+    comparer = Comparer()
+    for remote in plan.writes:
+        store = remote.writer.address.absolute
+        before = remote.base.version if remote.base is not None else None
+        names = tuple(remote.properties)
+        entry = AuditEntry(run, plan.who[store], action, environment, store, remote.name, names, before)
+        try:
+            with Audited(audit, entry) as line:
+                written = _write(remote)
+                line.written(written.version)
+        except ConflictError as error:
+            yield Outcome(remote, State.CONFLICT, None, error.reason, error.remedy)
+        except StoreError as error:
+            yield Outcome(remote, State.FAILED, None, error.reason, error.remedy)
+            return
+        except IntentError as error:
+            yield Outcome(remote, State.FAILED, None, str(error), _OTHER_FILE)
+            return
+        except AuditError as error:
+            yield Outcome(
+                remote, State.UNNOTED, written.version, f"the write was done but not noted: {error}", _OTHER_FILE
+            )
+            return
+        else:
+            yield _verified(remote, written, comparer)
+
+
+def _write(remote: RemoteChange) -> Written:
+    whole = remote.values.get(None)
+    if whole is not None:
+        return remote.writer.write_whole(remote.name, whole, remote.base)
+    return remote.writer.write(remote.name, remote.properties, remote.base)
+
+
+def _verified(remote: RemoteChange, written: Written, comparer: Comparer) -> Outcome:
+    try:
+        found = remote.writer.read_version(remote.name, written.version)
+    except StoreError as error:
+        return Outcome(remote, State.UNVERIFIED, written.version, f"reading back: {error.reason}", error.remedy)
+    for name, value in remote.values.items():
+        held = found.whole if name is None else found.properties.get(name)
+        if held is None or not comparer.same(held, value):
+            reason = "the store holds another value than the one it was sent"
+            return Outcome(
+                remote, State.UNVERIFIED, written.version, reason, "do not trust this address; look at that version"
+            )
+    if written.slipped:
+        reason = f"another writer's version {', '.join(written.slipped)} is now below this one"
+        return Outcome(remote, State.SLIPPED, written.version, reason, "look whether that version's keys are wanted")
+    return Outcome(remote, State.WRITTEN, written.version)

@@ -1,0 +1,1 @@
+"""Asks the stores what External Secrets Operator will ask them."""

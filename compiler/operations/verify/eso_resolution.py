@@ -1,0 +1,85 @@
+"""A reference of an ExternalSecret in; the remote name that External Secrets Operator reads, and the value, out."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.operations.verify.gjson import UnprovenPathError, find
+from compiler.stores.values.document import write_object
+from compiler.stores.values.secret import JsonKind, Secret
+
+if TYPE_CHECKING:
+    from compiler.stores.interface import RemoteSecret
+
+# What these are made of means the same to gjson and to a look-up by name.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
+_DATA = "data/"
+
+
+class Absence(Enum):
+    """Why there is no value although the remote secret was read."""
+
+    NO_PROPERTY = "no-property"
+    NOT_JSON = "not-json"
+
+
+class InvalidReferenceError(Exception):
+    """The operator refuses the reference whatever the store holds; the text says why."""
+
+
+class UnprovenReferenceError(Exception):
+    """The operator may resolve the reference; this program does not know how. The text says what it is."""
+
+
+def remote_name(provider: str, mount: str, key: str) -> str:
+    """The name that the operator asks the store for. `mount` is the path of a Vault store, which must be set.
+
+    Key Vault: `secret/name/more` is the secret `name`; what comes after is dropped in silence. Vault: the mount is cut
+    from the key's front, and `data/` after it; elsewhere `data` stays and is part of the name.
+    Raises InvalidReferenceError and UnprovenReferenceError.
+    """
+    if provider == VAULT:
+        below = key.removeprefix(f"{mount}/")
+        return below if below == key else below.removeprefix(_DATA)
+    kind, slash, rest = key.partition("/")
+    if not slash:
+        return key
+    if kind in _OTHER_OBJECTS:
+        raise UnprovenReferenceError(f"it asks for a {kind} object of Key Vault, and only secrets are read")
+    if kind != _SECRET:
+        raise InvalidReferenceError('Key Vault splits it at "/", and its first part must be "secret", "cert" or "key"')
+    return rest.partition("/")[0]
+
+
+def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> Secret | Absence:
+    """The value that the operator writes for the property `wanted`, nothing meaning the whole.
+
+    `by_name` is how `dataFrom.extract` with a template finds it: by the property's name and no other way. A path is
+    followed by gjson, on Vault after a look-up by name, on Key Vault before one of names with dots.
+    Raises UnprovenReferenceError.
+    """
+    if wanted is None:
+        return remote.whole if remote.whole is not None else _document(provider, remote)
+    if not remote.is_object:
+        return Absence.NOT_JSON
+    named = remote.properties.get(wanted)
+    if by_name or _PLAIN.fullmatch(wanted) or (provider == VAULT and named is not None):
+        return named if named is not None else Absence.NO_PROPERTY
+    try:
+        found = find(_document(provider, remote), wanted)
+        if found is None and provider != VAULT and "." in wanted:
+            # The operator's second try: every dot is part of a name.
+            found = find(_document(provider, remote), wanted.replace(".", "\\."))
+    except UnprovenPathError:
+        raise UnprovenReferenceError("its property uses gjson syntax that is not evaluated here") from None
+    return found if found is not None else Absence.NO_PROPERTY
+
+
+def _document(provider: str, remote: RemoteSecret) -> Secret:
+    # The operator prints Vault's data anew, which sorts the names: a wildcard then finds another one first.
+    ordered = sorted(remote.properties) if provider == VAULT else list(remote.properties)
+    return Secret(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)

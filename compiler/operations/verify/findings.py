@@ -1,0 +1,157 @@
+"""What a read brought, or the store's error, in; diagnostics that name the keys, the place and the way out, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related
+from compiler.operations.live.stores import AddressError
+from compiler.operations.verify.eso_resolution import Absence
+from compiler.rules.interface import Finding
+from compiler.rules.live_rules import BY_ID
+from compiler.stores.errors import (
+    DisabledError,
+    ForbiddenError,
+    InvalidNameError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreError,
+    UnauthenticatedError,
+    UnsupportedEngineError,
+    VersionGoneError,
+    WrongMountError,
+)
+from compiler.stores.values.traits import Trait, traits
+from compiler.text.wording import counted, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Store
+    from compiler.operations.verify.references import Reference
+    from compiler.stores.interface import RemoteSecret
+    from compiler.stores.values.secret import Secret
+
+# The first that an error is an instance of; what is in none of them brought no answer.
+_RULES: tuple[tuple[type[StoreError], str], ...] = (
+    (NotFoundError, "missing-secret"),
+    (SoftDeletedError, "soft-deleted-secret"),
+    (VersionGoneError, "soft-deleted-secret"),
+    (DisabledError, "disabled-secret"),
+    (ForbiddenError, "forbidden"),
+    (UnauthenticatedError, "unauthenticated"),
+    (WrongMountError, "wrong-mount"),
+    (UnsupportedEngineError, "wrong-mount"),
+    (InvalidNameError, "invalid-reference"),
+)
+_VALUE_RULES = (
+    (Trait.NOT_A_STRING, "not-a-string"),
+    (Trait.EMPTY, "blank-value"),
+    (Trait.NUL, "invalid-character"),
+    (Trait.LONE_SURROGATE, "invalid-character"),
+    (Trait.PLACEHOLDER, "placeholder-value"),
+    (Trait.SPACE_AT_END, "surrounding-white-space"),
+)
+_VALUE_MESSAGES = {
+    Trait.NOT_A_STRING: "is no text but a JSON {kind}",
+    Trait.EMPTY: "is empty",
+    Trait.NUL: "holds a NUL character, which no environment variable can",
+    Trait.LONE_SURROGATE: "is no valid Unicode text: it holds half of a surrogate pair",
+    Trait.PLACEHOLDER: "is still a placeholder",
+    Trait.SPACE_AT_END: "begins or ends with white space",
+}
+_VALUE_HELP = {
+    "not-a-string": "store it as a JSON string",
+    "invalid-character": "set the value that is meant, Base64 where it is no text",
+    "blank-value": "set it, or leave the key out with `use:`",
+    "placeholder-value": "set the real value",
+    "surrounding-white-space": "store it again without, unless it belongs there",
+}
+_MOST_NOTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFinding:
+    """Something about one key; `message` goes on after the key's name."""
+
+    rule: str
+    message: str
+    help: str | None = None
+
+    def diagnostic(self, reference: Reference) -> Diagnostic:
+        """At the key's line, with the secret's line where that is another one."""
+        subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
+        related: tuple[Related, ...] = ()
+        if reference.secret_at != reference.key_at:
+            related = (Related("the secret is asked for", reference.secret_at),)
+        finding = Finding(f"{subject} {self.message}", reference.key_at, help=self.help, related=related)
+        return BY_ID[self.rule].diagnostic(finding)
+
+
+def value_findings(reference: Reference, value: Secret | Absence) -> Iterator[KeyFinding]:
+    """What is wrong with the value that a key gets. A document asked for as a whole may be any JSON."""
+    if value is Absence.NOT_JSON:
+        yield KeyFinding("not-json", "is asked of what is no JSON object")
+    elif value is Absence.NO_PROPERTY:
+        wanted = reference.property or ""
+        lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
+        message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
+        yield KeyFinding("missing-property", message, "add it to the remote secret, or choose variants with `use:`")
+    elif not isinstance(value, Absence):
+        found = traits(value)
+        for trait, rule in _VALUE_RULES:
+            if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
+                message = _VALUE_MESSAGES[trait].format(kind=value.kind.value)
+                yield KeyFinding(rule, message, _VALUE_HELP[rule])
+
+
+def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyFinding | None:
+    """What the dates of a remote secret say; its `message` is a sentence of its own."""
+    attributes, name = remote.attributes, quoted(remote.name)
+    if (expired := attributes.past_expires(now)) is not None:
+        message = f"{name} expired on {expired:%Y-%m-%d}"
+        return KeyFinding("expired-secret", message, "rotate it, with a new expiry date")
+    if (ahead := attributes.not_before_ahead(now)) is not None:
+        message = f"{name} is not valid before {ahead:%Y-%m-%d}"
+        return KeyFinding("not-yet-valid", message, "correct the date, or write the version that counts now")
+    if (soon := attributes.past_expires(now + within)) is not None:
+        message = f"{name} expires on {soon:%Y-%m-%d}"
+        return KeyFinding("expires-soon", message, "rotate it before, with a new expiry date")
+    return None
+
+
+def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
+    """About a whole remote secret that keys of one secret share: at the secret's line, or the only key's own."""
+    keys = ", ".join(quoted(reference.key) for reference in group)
+    one = len(group) == 1
+    at = group[0].key_at if one else group[0].secret_at
+    others = [group[0].secret_at] if one else [reference.key_at for reference in group]
+    words = "the secret is asked for" if one else "a key is asked for"
+    related = tuple(Related(words, span) for span in others[:_MOST_NOTES] if span != at)
+    finding = Finding(f"{message}; {quoted(group[0].secret)} needs {keys} from it", at, help=help_text, related=related)
+    return BY_ID[rule].diagnostic(finding)
+
+
+def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
+    """About a remote secret that the store refused to give."""
+    message = f"cannot {error.action} {quoted(error.place.name or '')} in {error.place.store}: {error.reason}"
+    return of_remote(_rule_of(error), group, message, error.remedy)
+
+
+def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
+    """About a store as a whole: once, at the line that describes it, with how many keys nothing is known of."""
+    count = f"{counted(len(asking), 'key')} not looked at"
+    if isinstance(failure, AddressError):
+        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.remedy))
+    said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
+    finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
+    # What is wrong is the store's own address then, and no reference to a secret in it.
+    rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)
+    return BY_ID[rule].diagnostic(finding)
+
+
+def _rule_of(error: StoreError) -> str:
+    return next((rule for kind, rule in _RULES if isinstance(error, kind)), "no-answer")

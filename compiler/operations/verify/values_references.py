@@ -1,0 +1,117 @@
+"""A values file in, what its ExternalSecrets ask the stores for out: one reference a key, with its line in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.environment import Store
+from compiler.operations.live.stores import VAULT_ADDRESS_VARIABLE
+from compiler.operations.verify.references import BUNDLE, Reference
+from compiler.stages.outside import VAULT_NAME_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from compiler.model.document import Document, Node
+
+SECRETS = "externalSecrets"
+_STORE_KINDS = {"ClusterSecretStore": "clusterSecretStores", "SecretStore": "secretStores"}
+# The names that the platform's stores have had from its beginning.
+_KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_VAULT}
+_DEFAULT_MOUNT = "secret"
+
+
+class UnknownProviderError(Exception):
+    """Nothing says whether a store of a values file is a Vault or a Key Vault; `name` is the store's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'nothing says of which provider the store "{name}" is')
+        self.name = name
+
+
+def secrets_of_values(document: Document) -> tuple[str, ...]:
+    """The ids of the secrets that the values file has."""
+    return tuple(document.root.nearest(SECRETS).children) if document.root.get(SECRETS) is not None else ()
+
+
+def references_of_values(
+    document: Document, environ: Mapping[str, str], secrets: Sequence[str] = ()
+) -> tuple[Reference, ...]:
+    """What `secrets`, or all, of a values file ask for.
+
+    A store that the file renders says itself what it is and where. Any other is known by its name, or by the one of
+    VAULT_ADDR and AZURE_KEYVAULT_NAME that is set. Raises UnknownProviderError.
+    """
+    stores: dict[tuple[str, str], Store] = {}
+    found: list[Reference] = []
+    for secret_id in secrets_of_values(document):
+        node = document.root.nearest(SECRETS, secret_id)
+        if secrets and secret_id not in secrets:
+            continue
+        chosen = node.text("storeRef", "kind") or "", node.text("storeRef", "name") or ""
+        if chosen not in stores:
+            stores[chosen] = _store(*chosen, node.nearest("storeRef"), document.root, environ)
+        found += _references(secret_id, node, stores[chosen])
+    return tuple(found)
+
+
+def _references(secret_id: str, node: Node, store: Store) -> Iterator[Reference]:
+    by_name = node.text("fetch") == BUNDLE
+    remote = node.text("remoteKey") or ""
+    for item in node.nearest("keys").items:
+        if isinstance(item.value, str):
+            yield Reference(secret_id, item.value, store, remote, item.value, by_name, item.span, node.key_span)
+    data = node.get("data")
+    for key, place in (data.children if data is not None else {}).items():
+        yield Reference(
+            secret_id,
+            key,
+            store,
+            place.text("key") or "",
+            place.text("property"),
+            by_name=False,
+            key_at=place.key_span,
+            secret_at=node.key_span,
+        )
+
+
+def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, str]) -> Store:
+    rendered = _rendered(kind, name, root)
+    provider = next(iter(rendered.nearest("provider").children), "") if rendered is not None else _guess(name, environ)
+    settings = rendered.nearest("provider", provider) if rendered is not None else None
+    is_vault = provider == VAULT
+    address = settings.text("server" if is_vault else "vaultUrl") if settings is not None else None
+    if not address and not is_vault and environ.get(VAULT_NAME_VARIABLE):
+        address = f"https://{environ[VAULT_NAME_VARIABLE]}.vault.azure.net"
+    return Store(
+        id=name,
+        provider=provider,
+        name=name,
+        kind=kind,
+        # The names in a values file have their prefix already.
+        prefix="",
+        address=address or None,
+        mount=((settings.text("path") if settings is not None else None) or _DEFAULT_MOUNT) if is_vault else "",
+        vault_namespace=settings.text("namespace") if settings is not None and is_vault else None,
+        rendered=rendered is not None,
+        node=node,
+    )
+
+
+def _rendered(kind: str, name: str, root: Node) -> Node | None:
+    stores = root.get(_STORE_KINDS.get(kind, ""))
+    for store in stores.children.values() if stores is not None else ():
+        if store.text("name") == name and any(store.get("provider", each) for each in (VAULT, AZURE_KEY_VAULT)):
+            return store
+    return None
+
+
+def _guess(name: str, environ: Mapping[str, str]) -> str:
+    if name in _KNOWN_STORES:
+        return _KNOWN_STORES[name]
+    variables = ((VAULT, VAULT_ADDRESS_VARIABLE), (AZURE_KEY_VAULT, VAULT_NAME_VARIABLE))
+    told = [provider for provider, variable in variables if environ.get(variable)]
+    if len(told) == 1:
+        return told[0]
+    raise UnknownProviderError(name)

@@ -1,0 +1,246 @@
+"""References and open stores in; what would not synchronise, at the lines that ask for it, and who looked, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.operations.live.read_many import WORKERS, is_of_store, is_silence, read_all
+from compiler.operations.live.stores import AddressError
+from compiler.operations.verify.eso_resolution import (
+    InvalidReferenceError,
+    UnprovenReferenceError,
+    remote_name,
+    resolve,
+)
+from compiler.operations.verify.findings import (
+    KeyFinding,
+    date_finding,
+    of_remote,
+    of_store,
+    of_store_error,
+    value_findings,
+)
+from compiler.rules.live_rules import BY_ID
+from compiler.stores.errors import InvalidNameError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Store
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.verify.references import Reference
+    from compiler.stores.interface import Identity, RemoteSecret, SecretReader
+
+EXPIRES_WITHIN = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A store that answered: its address, and who it says is asking, nothing where it does not tell."""
+
+    store: str
+    address: str
+    identity: Identity | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyStatus:
+    """What became of one key: the ids of everything found about it, the gravest kind first; sound without an error."""
+
+    reference: Reference
+    rules: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        return not any(BY_ID[rule].severity is Severity.ERROR for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store told a thing.
+
+    `read` are those remote secrets, for hiding their values in what others say.
+    """
+
+    keys: tuple[KeyStatus, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    seen: tuple[Seen, ...]
+    remotes: int
+    answered: bool
+    read: tuple[RemoteSecret, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+
+
+@dataclass(slots=True)
+class _Findings:
+    """Gathers what is found, by key and as diagnostics."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    rules: dict[Reference, list[str]] = field(default_factory=dict)
+
+    def add(self, references: Sequence[Reference], diagnostic: Diagnostic) -> None:
+        self.diagnostics.append(diagnostic)
+        for reference in references:
+            self.rules.setdefault(reference, []).append(diagnostic.rule)
+
+
+def verify(
+    references: Sequence[Reference],
+    stores: LiveStores,
+    *,
+    now: datetime | None = None,
+    expires_within: timedelta = EXPIRES_WITHIN,
+    workers: int = WORKERS,
+) -> Verification:
+    """Resolves every reference as External Secrets Operator does, with one read for each remote secret.
+
+    No store is changed. A store that cannot be reached is a finding like others, at the line that names it.
+    """
+    findings = _Findings()
+    readers = _open(references, stores, findings)
+    wanted = _names(references, readers, findings)
+    answers = read_all(wanted, workers)
+    moment = now if now is not None else datetime.now(UTC)
+    for pair, asking in wanted.items():
+        answer = answers[pair]
+        if isinstance(answer, StoreError):
+            if not is_of_store(answer):
+                for group in _by_secret(asking):
+                    findings.add(group, of_store_error(group, answer))
+            continue
+        _judge(asking, answer, findings, moment, expires_within)
+    failures = {reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError)}
+    for reader, error in failures.items():
+        if is_of_store(error):
+            _report_store(reader, error, wanted, answers, findings)
+    answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
+    read = tuple(answer for answer in answers.values() if not isinstance(answer, StoreError))
+    return Verification(
+        tuple(KeyStatus(each, tuple(findings.rules.get(each, ()))) for each in references),
+        tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
+        _seen(readers, answered),
+        len(read),
+        # A name that is refused before anything is sent says nothing against the store.
+        bool(answered) or not _is_any_silent(references, readers, answers.values()),
+        read,
+    )
+
+
+def _open(references: Iterable[Reference], stores: LiveStores, findings: _Findings) -> dict[Store, SecretReader]:
+    readers: dict[Store, SecretReader] = {}
+    by_store: dict[Store, list[Reference]] = {}
+    for reference in references:
+        by_store.setdefault(reference.store, []).append(reference)
+    for store, asking in by_store.items():
+        try:
+            readers[store] = stores.open(store)
+        except (AddressError, StoreError) as error:
+            findings.add(asking, of_store(store, asking, error))
+    return readers
+
+
+def _names(
+    references: Iterable[Reference], readers: dict[Store, SecretReader], findings: _Findings
+) -> dict[tuple[SecretReader, str], list[Reference]]:
+    wanted: dict[tuple[SecretReader, str], list[Reference]] = {}
+    refused: dict[tuple[str, str, str], list[Reference]] = {}
+    for reference in references:
+        store = reference.store
+        if store not in readers:
+            continue
+        try:
+            name = remote_name(store.provider, store.mount, reference.remote_key)
+        except InvalidReferenceError as error:
+            refused.setdefault((reference.secret, "invalid-reference", str(error)), []).append(reference)
+        except UnprovenReferenceError as error:
+            refused.setdefault((reference.secret, "unproven-reference", str(error)), []).append(reference)
+        else:
+            wanted.setdefault((readers[store], name), []).append(reference)
+    for (_, rule, reason), group in refused.items():
+        findings.add(group, of_remote(rule, group, f'"{group[0].remote_key}" cannot be resolved: {reason}'))
+    return wanted
+
+
+def _judge(
+    asking: Sequence[Reference], remote: RemoteSecret, findings: _Findings, now: datetime, within: timedelta
+) -> None:
+    dated = date_finding(remote, now, within)
+    if dated is not None:
+        for group in _by_secret(asking):
+            findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
+    broken: list[Reference] = []
+    for reference in asking:
+        try:
+            value = resolve(reference.store.provider, remote, reference.property, by_name=reference.by_name)
+        except UnprovenReferenceError as error:
+            findings.add(
+                [reference], KeyFinding("unproven-reference", f"cannot be resolved: {error}").diagnostic(reference)
+            )
+            continue
+        for found in value_findings(reference, value):
+            if found.rule == "not-json":
+                broken.append(reference)
+            else:
+                findings.add([reference], found.diagnostic(reference))
+    for group in _by_secret(broken):
+        message = f'"{remote.name}" holds no JSON object with distinct names'
+        findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
+
+
+def _report_store(
+    reader: SecretReader,
+    error: StoreError,
+    wanted: dict[tuple[SecretReader, str], list[Reference]],
+    answers: dict[tuple[SecretReader, str], RemoteSecret | StoreError],
+    findings: _Findings,
+) -> None:
+    by_store: dict[Store, list[Reference]] = {}
+    for pair, asking in wanted.items():
+        answer = answers[pair]
+        if pair[0] is reader and isinstance(answer, StoreError) and is_of_store(answer):
+            for reference in asking:
+                by_store.setdefault(reference.store, []).append(reference)
+    for store, asking in by_store.items():
+        findings.add(asking, of_store(store, asking, error))
+
+
+def _by_secret(references: Iterable[Reference]) -> list[list[Reference]]:
+    groups: dict[str, list[Reference]] = {}
+    for reference in references:
+        groups.setdefault(reference.secret, []).append(reference)
+    return list(groups.values())
+
+
+def _is_any_silent(
+    references: Iterable[Reference],
+    readers: dict[Store, SecretReader],
+    answers: Iterable[RemoteSecret | StoreError],
+) -> bool:
+    return any(each.store not in readers for each in references) or any(
+        isinstance(answer, StoreError) and is_silence(answer) for answer in answers
+    )
+
+
+def _is_silent(answer: RemoteSecret | StoreError) -> bool:
+    # A name that is refused before anything is sent tells nothing about the store.
+    return isinstance(answer, StoreError) and (is_silence(answer) or isinstance(answer, InvalidNameError))
+
+
+def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) -> tuple[Seen, ...]:
+    talked = set(answered)
+    found: list[Seen] = []
+    for store, reader in readers.items():
+        if reader in talked:
+            try:
+                identity: Identity | None = reader.whoami()
+            except StoreError:
+                identity = None
+            found.append(Seen(store.id, reader.address.absolute, identity))
+    return tuple(found)

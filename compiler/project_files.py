@@ -1,0 +1,173 @@
+"""The files of one project: found, read, loaded and validated once a run, and put into layers."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
+from compiler.model.source import Source, Span
+from compiler.stages.load import load_text
+from compiler.stages.read import read_text
+from compiler.stages.validate import validate
+from compiler.text.suggestion import suggest
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from compiler.model.document import Document, Node
+
+FOLDER = "environments"
+LAYERS_FOLDER = "environments/layers"
+BASE = "base"
+CATALOGUE = "catalogue"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
+
+
+class UnknownEnvironmentError(Exception):
+    """A name that no environment has; `known` are those there are, and `help` the way out."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no environment {quoted(name)}")
+        self.known = tuple(known)
+        self.help = suggest(name, known, "environments")
+
+
+class Library:
+    """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._documents: dict[str, Document | None] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self.names = self._environment_names()
+        self._layer_names = frozenset(self._stems(LAYERS_FOLDER))
+
+    def select(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The environments to compile: `names` in the order of all, or all. Raises UnknownEnvironmentError."""
+        for name in names:
+            if name not in self.names:
+                raise UnknownEnvironmentError(name, self.names)
+        return tuple(name for name in self.names if not names or name in names)
+
+    def catalogue(self) -> Document | None:
+        return self._document(f"{FOLDER}/{CATALOGUE}.yaml", "catalogue")
+
+    def loaded(self) -> tuple[Document, ...]:
+        """Every file read so far, in the order of reading."""
+        return tuple(document for document in self._documents.values() if document is not None)
+
+    def layers(self, name: str) -> tuple[Document, ...]:
+        """The documents that make the environment `name`, lowest first, itself last; nothing where one is unusable."""
+        ordered: dict[str, Document] = {}
+        return tuple(ordered.values()) if self._gather(f"{FOLDER}/{name}.yaml", ordered, ()) else ()
+
+    def values_files(self, folder: str) -> dict[str, str]:
+        """The values files in `folder` by the environment's name, as paths shown to people."""
+        found = {}
+        for name in self._listed(folder):
+            match = _VALUES.fullmatch(name)
+            if match:
+                found[match[1]] = f"{folder}/{name}"
+        return found
+
+    def _gather(self, path: str, ordered: dict[str, Document], above: tuple[str, ...]) -> bool:
+        document = self._document(path, "environment")
+        if document is None:
+            return False
+        usable = True
+        for name, node in self._extends(path, document):
+            below = self._layer_path(name, node)
+            if below is None:
+                usable = False
+                if len(self.diagnostics) > MOST_OF_A_KIND:
+                    break
+            elif below in (*above, path):
+                message = f"{quoted(name)} already extends this file, directly or not"
+                self._report("layer-cycle", message, node, "take one of the names out")
+                usable = False
+            elif below not in ordered:
+                usable = self._gather(below, ordered, (*above, path)) and usable
+        ordered[path] = document
+        return usable
+
+    def _extends(self, path: str, document: Document) -> list[tuple[str, Node | None]]:
+        written = document.root.get("extends")
+        if written is not None:
+            return [(item.value, item) for item in written.items if isinstance(item.value, str)]
+        is_environment = path.rpartition("/")[0] == FOLDER and path != f"{FOLDER}/{BASE}.yaml"
+        return [(BASE, None)] if is_environment and self._has_base else []
+
+    def _layer_path(self, name: str, node: Node | None) -> str | None:
+        if name == BASE:
+            return f"{FOLDER}/{BASE}.yaml"
+        if name in self._layer_names and name in self.names:
+            self._report(
+                "ambiguous-layer", f"{quoted(name)} is both a layer and an environment", node, "rename one of the two"
+            )
+            return None
+        if name in self._layer_names:
+            return f"{LAYERS_FOLDER}/{name}.yaml"
+        if name in self.names:
+            return f"{FOLDER}/{name}.yaml"
+        known = [BASE, *sorted(self._layer_names), *self.names]
+        self._report("unknown-layer", f"there is no layer {quoted(name)}", node, suggest(name, known, "layers"))
+        return None
+
+    def _document(self, path: str, schema: str) -> Document | None:
+        if path not in self._documents:
+            text, found = read_text(self._root, path)
+            document = None
+            if text is not None:
+                document, found = load_text(path, text)
+            self.diagnostics += found
+            if document is not None:
+                document, found = validate(document, schema)
+                self.diagnostics += found
+            self._documents[path] = document
+        return self._documents[path]
+
+    def _environment_names(self) -> tuple[str, ...]:
+        names = []
+        stems = self._stems(FOLDER)
+        self._has_base = BASE in stems
+        for stem in stems:
+            if stem in (BASE, CATALOGUE):
+                continue
+            if _NAME.fullmatch(stem):
+                names.append(stem)
+            else:
+                path = f"{FOLDER}/{stem}.yaml"
+                message = "the file's name is no environment's name"
+                help_text = "use lower-case letters, digits and inner hyphens, at most 63"
+                self.diagnostics.append(
+                    Diagnostic("invalid-environment-name", Severity.ERROR, message, Span(Source(path)), help=help_text)
+                )
+        return tuple(names)
+
+    def _stems(self, folder: str) -> list[str]:
+        stems = []
+        for name in self._listed(folder):
+            if name.endswith(".yaml"):
+                stems.append(name.removesuffix(".yaml"))
+            elif name.endswith(".yml"):
+                message = "input files end in `.yaml`; this one is not read"
+                span = Span(Source(f"{folder}/{name}"))
+                self.diagnostics.append(
+                    Diagnostic("invalid-environment-name", Severity.ERROR, message, span, help="rename it")
+                )
+        return stems
+
+    def _listed(self, folder: str) -> list[str]:
+        try:
+            return sorted(entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith("."))
+        except OSError:
+            return []
+
+    def _report(self, rule: str, message: str, node: Node | None, help_text: str | None = None) -> None:
+        span = node.span if node is not None else Span(Source(FOLDER))
+        self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, help=help_text))

@@ -1,0 +1,47 @@
+"""What the adapter asks of a Key Vault client: one method per request, and Bundle, a version as the vault shows it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from compiler.stores.errors import Action
+from compiler.stores.interface import Attributes, Identity
+from compiler.stores.values.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One version; `value` is None in lists and of deleted secrets, `version` in the list of names.
+
+    `is_recoverable` is False in a vault without soft delete, where a delete would destroy it.
+    """
+
+    name: str
+    version: str | None
+    value: Secret | None
+    attributes: Attributes
+    is_recoverable: bool = True
+
+
+class VaultClient(Protocol):
+    """One request each, sent once; raises StoreErrors only. `action` is what a refusal says was being done.
+
+    A page comes with the token of the next one, None after the last.
+    """
+
+    def get(self, name: str, version: str | None, action: Action) -> Bundle: ...
+
+    def set(self, name: str, value: Secret, attributes: Attributes) -> Bundle: ...
+
+    def get_deleted(self, name: str, action: Action) -> Bundle: ...
+
+    def delete(self, name: str) -> None: ...
+
+    def recover(self, name: str) -> None: ...
+
+    def page_of_names(self, token: str | None) -> tuple[list[Bundle], str | None]: ...
+
+    def page_of_versions(self, name: str, token: str | None, action: Action) -> tuple[list[Bundle], str | None]: ...
+
+    def identity(self) -> Identity | None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,74 @@
+"""Whether a vault can be spoken to safely: its URL, authorities or a broken connection's error in, the cause out."""
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from compiler.stores.azure_key_vault.session import CA_VARIABLE
+from compiler.stores.errors import Action, Place, StoreError, TlsFailureError, UnavailableError
+
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
+
+
+def verified(place: Place, url: str, ca: Path | None) -> str | bool:
+    """Return what requests is to verify certificates by. Raises TlsFailureError for http and an unreadable `ca`."""
+    if urlsplit(url).scheme.lower() != "https":
+        reason = "its URL is not https, and a token is never sent in the clear"
+        raise TlsFailureError(place, Action.CONNECT, reason, "write https://")
+    if ca is None:
+        return True
+    if not os.access(ca, os.R_OK):
+        reason = f'the file of trusted authorities "{ca}" cannot be read'
+        raise TlsFailureError(place, Action.CONNECT, reason, f"correct the store's ca or {CA_VARIABLE}")
+    return str(ca)
+
+
+def is_loopback(url: str) -> bool:
+    """True for a host that is this machine by its very name or number."""
+    host = (urlsplit(url).hostname or "").lower()
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def connection_error(error: Exception, place: Place, action: Action) -> StoreError:
+    """Return the error for a connection that could not be made, or broke."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = f"its certificate is not trusted: {cause.verify_message.rstrip('.')}"
+            remedy = f"name the authorities' PEM file in {CA_VARIABLE}, or correct the vault's URL"
+            return TlsFailureError(place, action, reason, remedy)
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
+            return TlsFailureError(place, action, "it does not speak TLS", "check the vault's URL and port")
+    names = {type(cause).__name__ for cause in causes}
+    if "NameResolutionError" in names:
+        reason, remedy = "its host name does not resolve", "check the vault's name and this machine's DNS"
+    elif any("Timeout" in name for name in names):
+        reason, remedy = "it did not answer in time", "check the network and the vault's firewall, then run again"
+    elif "ConnectionRefusedError" in names:
+        reason, remedy = "nothing listens at its address", "check the vault's URL and port"
+    elif "ProxyError" in names:
+        reason, remedy = "the proxy did not let the connection through", "check HTTPS_PROXY and NO_PROXY"
+    else:
+        reason, remedy = "the connection broke off", "check the network, then run again"
+    return UnavailableError(place, action, reason, remedy)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    # requests and urllib3 keep what happened in args, in `reason`, or as the context; azure in `inner_exception`.
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [*one.args, one.__cause__, one.__context__]
+        waiting += [getattr(one, "reason", None), getattr(one, "inner_exception", None)]

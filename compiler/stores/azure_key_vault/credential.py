@@ -1,0 +1,60 @@
+"""Which Azure credential the environment names: variables in, the one that all threads share out."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from compiler.stores.azure_key_vault.identity import Credential, FixedToken, NoTokenError, SharedCredential
+from compiler.stores.errors import Action, MissingDependencyError, Place, StoreError, UnauthenticatedError
+
+TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
+# Clouds whose users log in elsewhere than at login.microsoftonline.com.
+_AUTHORITIES: Final = {
+    ".vault.azure.cn": "login.chinacloudapi.cn",
+    ".vault.usgovcloudapi.net": "login.microsoftonline.us",
+}
+
+
+def shared_credential(
+    credential: Credential | None, environ: Mapping[str, str], url: str, place: Place, *, is_emulator: bool
+) -> SharedCredential:
+    """The given credential, a token that stands in a variable, or the one of Azure's own variables.
+
+    Raises MissingDependencyError, and UnauthenticatedError for variables that cannot be used.
+    """
+    if credential is not None:
+        return SharedCredential(credential, type(credential).__name__)
+    if token := environ.get(TOKEN_VARIABLE):
+        return SharedCredential(FixedToken(token, is_for_any=is_emulator), TOKEN_VARIABLE)
+    return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
+
+
+def no_token(error: NoTokenError, place: Place) -> StoreError:
+    """The error of a credential that gave no token, with Entra's codes."""
+    codes = f" ({', '.join(error.codes)})" if error.codes else ""
+    remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
+    return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential gave a token{codes}", remedy)
+
+
+def _method(environ: Mapping[str, str]) -> str:
+    return environ.get("AZURE_TOKEN_CREDENTIALS") or "DefaultAzureCredential"
+
+
+def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> Credential:
+    try:
+        # 200 ms of import that an injected credential or a given token does not need.
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415
+    except ModuleNotFoundError:
+        reason = 'the Python package "azure-identity" is not installed'
+        remedy = "run: pip install platform-secrets[azure]"
+        raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
+    host = (urlsplit(url).hostname or "").lower()
+    authority = next((login for ending, login in _AUTHORITIES.items() if host.endswith(ending)), None)
+    chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
+    try:
+        return DefaultAzureCredential(**chosen)
+    except ValueError:
+        # Without the SDK's text, which quotes what the variables hold.
+        reason = "a variable that chooses the Azure credential cannot be used"
+    remedy = "correct AZURE_TOKEN_CREDENTIALS, to AzureCliCredential for one, or AZURE_AUTHORITY_HOST"
+    raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)

@@ -1,0 +1,131 @@
+"""Key Vault's refusals as the family's errors: an answer's safe fields in, a StoreError with cause and remedy out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from compiler.stores.errors import (
+    Action,
+    BusyError,
+    DisabledError,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    InvalidValueError,
+    NotFoundError,
+    Place,
+    RedirectRefusedError,
+    SoftDeletedError,
+    StoreError,
+    ThrottledError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnexpectedReplyError,
+)
+from compiler.stores.sending.retry import parse_retry_after
+
+_PERMISSIONS: Final = {
+    Action.READ: "secrets/get",
+    Action.DESCRIBE: "secrets/list",
+    Action.LIST: "secrets/list",
+    Action.WRITE: "secrets/set",
+    Action.DELETE: "secrets/delete",
+    Action.RECOVER: "secrets/recover",
+}
+_READING: Final = frozenset({Action.READ, Action.DESCRIBE, Action.LIST})
+_BUSY: Final = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered", "ObjectIsBeingPurged"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What may be copied from an error's reply: no body, no message (a proxy may have written it), no request.
+
+    `is_key_vaults` says that the body had Key Vault's error form; `worked_before` that an earlier request was accepted.
+    """
+
+    status: int
+    code: str | None = None
+    inner: str | None = None
+    retry_after: str | None = None
+    is_key_vaults: bool = False
+    worked_before: bool = False
+
+
+def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
+    """Return the error for an answer that is no success."""
+    status = answer.status
+    if 300 <= status < 400:  # noqa: PLR2004 - the redirects
+        reason = f"it answered with a redirect (status {status}), which is not followed: the token would leave with it"
+        return RedirectRefusedError(place, action, reason, "check the vault's URL and the proxy in between")
+    if status == 429:  # noqa: PLR2004
+        reason = "the vault's limit of requests is used up"
+        remedy = "run again, or with fewer workers, when other clients are done"
+        return ThrottledError(place, action, reason, remedy, parse_retry_after(answer.retry_after))
+    if status >= 500 or status == 408:  # noqa: PLR2004
+        return UnavailableError(place, action, f"it answered with status {status}", "run again later")
+    if status == 401:  # noqa: PLR2004
+        return _unauthenticated(answer, place, action)
+    if not answer.is_key_vaults:
+        reason = f"something that is not Key Vault answered with status {status}"
+        return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
+    if status == 403:  # noqa: PLR2004
+        return _forbidden(answer, place, action)
+    if status == 404:  # noqa: PLR2004
+        return NotFoundError(place, action, "there is no such secret", "create it, or correct its name")
+    if status == 409:  # noqa: PLR2004
+        return _conflict(answer, place, action)
+    reason = f'Key Vault refused the request with status {status} and code "{_word(answer.code)}"'
+    return InvalidValueError(place, action, reason, "check the value, tags, content type and dates against its limits")
+
+
+def _unauthenticated(answer: Answer, place: Place, action: Action) -> StoreError:
+    if answer.worked_before:
+        reason = "the token ran out or was revoked, and a new one was refused"
+        return ExpiredTokenError(place, action, reason, "log in again (`az login`), then run the same command again")
+    reason = "the token was refused"
+    remedy = "log in to the vault's own tenant (`az login --tenant …`) or name another credential"
+    return UnauthenticatedError(place, action, reason, remedy)
+
+
+def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:
+    permission = _PERMISSIONS.get(action, "secrets/get")
+    match answer.inner:
+        case "SecretDisabled":
+            remedy = "enable its newest version (`az keyvault secret set-attributes --enabled true`)"
+            return DisabledError(place, action, "its newest version is disabled", remedy)
+        case "ForbiddenByRbac":
+            cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller gives {permission}"
+            # Not "Key Vault Secrets Officer" for writing: it may purge, which nothing here does.
+            role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
+            remedy = f"assign {role}, with {permission}, and wait some minutes until it acts"
+        case "AccessDenied":
+            cause, reason = ForbiddenCause.ACCESS_POLICY, f"the vault's access policy gives the caller no {permission}"
+            word = permission.partition("/")[2]
+            remedy = f"add it (`az keyvault set-policy --secret-permissions {word}`)"
+        case "ForbiddenByFirewall":
+            cause, reason = ForbiddenCause.FIREWALL, "the vault's firewall does not let this network in"
+            remedy = "add this address to the vault's network rules, or run from an allowed network"
+        case _:
+            cause = ForbiddenCause.OTHER
+            reason = f'the vault forbids it with code "{_word(answer.inner or answer.code)}"'
+            remedy = f"ask the vault's owner for {permission}"
+    return ForbiddenError(place, action, reason, remedy, cause=cause, permission=permission)
+
+
+def _conflict(answer: Answer, place: Place, action: Action) -> StoreError:
+    if answer.inner == "ObjectIsDeletedButRecoverable":
+        return soft_deleted(place, action)
+    if answer.inner in _BUSY:
+        return BusyError(place, action, "the name is still being deleted or recovered", "run again in a minute")
+    reason = f'Key Vault reports a conflict with code "{_word(answer.inner or answer.code)}"'
+    return BusyError(place, action, reason, "run again when nobody else works on this secret")
+
+
+def soft_deleted(place: Place, action: Action, version: str | None = None) -> SoftDeletedError:
+    """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
+    remedy = "recover it (`az keyvault secret recover`, or `migrate --recover`)"
+    return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)
+
+
+def _word(code: str | None) -> str:
+    # A code is one word in Key Vault's answers; whatever else a stranger sends is not shown.
+    return code if code is not None and code.isascii() and code.isalnum() and len(code) <= 64 else "unknown"  # noqa: PLR2004

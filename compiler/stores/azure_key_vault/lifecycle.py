@@ -1,0 +1,114 @@
+"""Deleting and recovering in Key Vault: a name and the version it must stand at in; nothing here destroys anything."""
+
+from collections.abc import Callable
+from typing import Final
+
+from compiler.stores.azure_key_vault.bundle import Bundle
+from compiler.stores.azure_key_vault.reading import KeyVaultReader
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    ForbiddenCause,
+    ForbiddenError,
+    ManagedError,
+    NotFoundError,
+    UnavailableError,
+)
+from compiler.stores.interface import SecretState, State
+from compiler.stores.sending.limiter import RequestClass
+
+MANAGED: Final = ("it belongs to a certificate, which alone may change it", "choose another name")
+_POLL_SECONDS: Final = 1.0
+
+
+class KeyVaultLifecycle(KeyVaultReader):
+    """The part of SecretWriter that changes no value."""
+
+    def soft_delete(self, name: str, version: str) -> None:
+        self._require_name(name, Action.DELETE)
+        try:
+            newest = self._require_newest(name, version, Action.DELETE)
+        except ConflictError as error:
+            if error.found is None and self._is_deleted_at(name, version):
+                return
+            raise
+        if newest is not None and not newest.is_recoverable:
+            reason = "soft delete is off in this vault, so a delete would destroy it"
+            remedy = "turn soft delete on, or delete it by hand"
+            cause = ForbiddenCause.OTHER
+            raise ForbiddenError(
+                self._place(name), Action.DELETE, reason, remedy, cause=cause, permission="soft delete"
+            )
+        self._retrier.write(
+            lambda: self._client.delete(name),
+            lambda: True if self._newest(name, Action.DELETE) is None else None,
+            RequestClass.OTHER,
+        )
+        # Until then it can neither be recovered nor told from a name that never was.
+        try:
+            self._poll(name, Action.DELETE, lambda: self._deleted(name, Action.DELETE) is not None)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            return
+
+    def recover(self, name: str) -> SecretState:
+        self._require_name(name, Action.RECOVER)
+        try:
+            self._retrier.write(
+                lambda: self._client.recover(name),
+                lambda: True if self._deleted(name, Action.RECOVER) is None else None,
+                RequestClass.OTHER,
+            )
+        except NotFoundError:
+            # Nothing deleted: somebody else may have recovered it just now.
+            if (state := self.describe(name)).state is State.ABSENT:
+                raise
+            return state
+        self._poll(name, Action.RECOVER, lambda: self._is_listed(name))
+        return self.describe(name)
+
+    def _newest(self, name: str, action: Action) -> Bundle | None:
+        try:
+            return self._get(name, None, action)
+        except NotFoundError:
+            return None
+
+    def _require_newest(self, name: str, expected: str | None, action: Action) -> Bundle | None:
+        newest = self._newest(name, action)
+        found = newest.version if newest is not None else None
+        if found != expected:
+            raise self._conflict(name, action, expected, found)
+        if newest is not None and newest.attributes.managed:
+            reason, remedy = MANAGED
+            raise ManagedError(self._place(name), action, reason, remedy)
+        return newest
+
+    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
+        was = f'version "{expected}"' if expected is not None else "nothing"
+        stands = f'version "{found}"' if found is not None else "nothing"
+        reason = f"another writer was there: {was} was read, {stands} stands there now"
+        remedy = "plan again, so that the other writer's values are seen"
+        return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)
+
+    def _is_deleted_at(self, name: str, version: str) -> bool:
+        try:
+            deleted = self._deleted(name, Action.DELETE)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            return False
+        return deleted is not None and deleted.version == version
+
+    def _is_listed(self, name: str) -> bool:
+        try:
+            return bool(self._versions(name, Action.RECOVER))
+        except NotFoundError:
+            return False
+
+    def _poll(self, name: str, action: Action, is_done: Callable[[], bool]) -> None:
+        clock = self._retrier.clock
+        end = clock.now() + self._retrier.policy.patience
+        while not is_done():
+            if clock.now() >= end:
+                reason = "the vault has not finished it within the patience of this command"
+                raise UnavailableError(self._place(name), action, reason, "run again in a minute")
+            clock.sleep(_POLL_SECONDS)

@@ -1,0 +1,104 @@
+"""The HTTP session of one vault: its URL and CA in; a requests session that speaks to that host alone out."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+from urllib3.util import parse_url
+
+from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+
+CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
+# requests reads the other two itself when it trusts the environment, for each request; here they are read once.
+_CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_UNAUTHORISED: Final = 401
+_PIECE: Final = 65_536
+
+
+class ForeignHostError(Exception):
+    """A request was about to leave for a host that is not the vault's, such as a page link in a forged list."""
+
+
+class _BoundedConnection(HTTPSConnection):
+    response_class = BoundedResponse
+
+
+class _BoundedPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedConnection
+
+
+class _BoundedAdapter(HTTPAdapter):
+    """Sends over connections, those to a proxy too, whose replies have an end."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' signature
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _BoundedPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - requests' signature
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _BoundedPool}
+        return manager
+
+
+class VaultSession(requests.Session):
+    """Refuses every URL outside the vault's origin before a byte is sent: no token and no value goes elsewhere.
+
+    `on_refused` is called with a token that the vault did not accept, before the SDK asks for another.
+    """
+
+    def __init__(self, vault_url: str, workers: int, on_refused: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_refused = on_refused
+        self._origin = _origin(vault_url)
+        # Off: it would look for a netrc entry, which replaces the token, and for proxies again with every request.
+        self.trust_env = False
+        self.proxies.update(get_environ_proxies(vault_url))
+        self.mount("https://", _BoundedAdapter(pool_connections=1, pool_maxsize=workers, max_retries=0))
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        try:
+            is_ours = _origin(str(url)) == self._origin
+        except ValueError:
+            is_ours = False
+        if not is_ours:
+            raise ForeignHostError
+        kwargs["allow_redirects"] = False
+        kwargs["stream"] = True
+        response = super().request(method, url, *args, **kwargs)
+        response._content = _bounded(response)  # noqa: SLF001 - what requests itself fills with all that comes
+        sent = (kwargs.get("headers") or {}).get("Authorization")
+        if response.status_code == _UNAUTHORISED and sent is not None:
+            self._on_refused(str(sent).partition(" ")[2])
+        return response
+
+
+def _bounded(response: requests.Response) -> bytes:
+    content = bytearray()
+    # Piece by piece: what comes compressed may be a thousand times as large as it came.
+    for piece in response.iter_content(_PIECE):
+        content += piece
+        if len(content) > BoundedResponse.largest:
+            response.close()
+            raise ReplyTooLargeError
+    return bytes(content)
+
+
+def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the PEM file or folder of the authorities to trust: the address' own, else a variable's, else None."""
+    if ca is not None:
+        return ca
+    named = next((value for name in _CA_VARIABLES if (value := environment.get(name))), None)
+    return None if named is None else Path(named)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    # The parser that requests sends by: urllib's finds another host in `https://other\@vault`.
+    parts = parse_url(url.lstrip())
+    # Key Vault writes its own port into page links, clients do not.
+    return parts.scheme or "", parts.host or "", parts.port or 443

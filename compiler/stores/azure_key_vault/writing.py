@@ -1,0 +1,208 @@
+"""Writing Key Vault: changes and what they rest upon in, one new version out; it has no compare-and-set, so we look."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.azure_key_vault import limits
+from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
+from compiler.stores.azure_key_vault.lifecycle import MANAGED, KeyVaultLifecycle
+from compiler.stores.errors import (
+    Action,
+    InvalidNameError,
+    InvalidValueError,
+    MalformedDocumentError,
+    ManagedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    StoreError,
+    TooLargeError,
+    UnexpectedReplyError,
+)
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, Written
+from compiler.stores.sending.limiter import RequestClass
+from compiler.stores.sending.retry import Retrier
+from compiler.stores.values.document import NotAnObjectError, change_object, write_object
+from compiler.stores.values.secret import Secret
+
+JSON_CONTENT_TYPE: Final = "application/json"
+# Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
+_RECENT: Final = timedelta(seconds=60)
+_ERRORS: Final[Mapping[str, type[StoreError]]] = {
+    kind.code: kind
+    for kind in (InvalidNameError, InvalidValueError, MalformedDocumentError, ManagedError, TooLargeError)
+}
+
+
+class KeyVaultWriter(KeyVaultLifecycle):
+    """Implements SecretWriter; may be used from many threads, one thread a name."""
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        client: VaultClient,
+        retrier: Retrier,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(address, client, retrier)
+        self._now = now
+        self._may_list = False
+
+    def check(
+        self,
+        name: str,
+        changes: Mapping[str, Secret],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> tuple[Problem, ...]:
+        problems = (
+            *limits.name_problems(name),
+            *_managed_problems(base),
+            *(problem for prop, value in changes.items() for problem in limits.value_problems(name, value, prop)),
+            *limits.attribute_problems(name, _object_attributes(base, attributes)),
+        )
+        try:
+            return (*problems, *limits.size_problems(name, _changed(changes, base)))
+        except NotAnObjectError:
+            return (*problems, limits.malformed(name))
+
+    def write(
+        self,
+        name: str,
+        changes: Mapping[str, Secret],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> Written:
+        self._raise_first(name, self.check(name, changes, base, attributes))
+        value = Secret(_changed(changes, base))
+        return self._write(name, value, base, _object_attributes(base, attributes))
+
+    def check_whole(
+        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> tuple[Problem, ...]:
+        return (
+            *limits.name_problems(name),
+            *_managed_problems(base),
+            *limits.value_problems(name, value),
+            *limits.attribute_problems(name, _whole_attributes(base, attributes)),
+            *limits.size_problems(name, value.reveal()),
+        )
+
+    def write_whole(
+        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> Written:
+        self._raise_first(name, self.check_whole(name, value, base, attributes))
+        return self._write(name, value, base, _whole_attributes(base, attributes))
+
+    def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
+        """The earlier text as it was, also one that no `write` would accept: it is what stood there."""
+        value = earlier.whole if earlier.whole is not None else Secret("")
+        return self.write_whole(base.name, value, base, earlier.attributes)
+
+    def _write(self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes) -> Written:
+        expected = base.version if base is not None else None
+        is_new = self._newness(name, base)
+        self._require_newest(name, expected, Action.WRITE)
+        made = self._retrier.write(
+            lambda: self._client.set(name, value, attributes),
+            lambda: self._settled(name, value, attributes, expected, is_new),
+            RequestClass.CREATE,
+        )
+        if made.value is not None and made.value.reveal() != value.reveal():
+            reason = f'it answered that it stored version "{made.version}", with another value than the one it was sent'
+            remedy = "look at that version by hand; do not trust this address"
+            raise UnexpectedReplyError(self._place(name), Action.WRITE, reason, remedy)
+        # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
+        slipped = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
+        slipped.sort(key=lambda version: version.attributes.created or self._now())
+        ids = (version.version or "" for version in slipped if version.version != made.version)
+        return Written(made.version or "", tuple(ids))
+
+    def _settled(
+        self,
+        name: str,
+        value: Secret,
+        attributes: Attributes,
+        expected: str | None,
+        is_new: Callable[[Bundle], bool],
+    ) -> Bundle | None:
+        """The version that a write with a lost reply made, None when it made none."""
+        try:
+            newest = self._newest(name, Action.WRITE)
+            if newest is None or newest.version == expected:
+                # Also where it was deleted meanwhile: sending again is answered with that.
+                return None
+            candidates = [newest, *(version for version in self._versions(name, Action.WRITE) if is_new(version))]
+            for candidate in candidates:
+                if _same_attributes(candidate.attributes, attributes):
+                    found = self._get(name, candidate.version, Action.WRITE)
+                    if found.value is not None and found.value.reveal() == value.reveal():
+                        return found
+            failure: StoreError = self._conflict(name, Action.WRITE, expected, newest.version)
+        except StoreError:
+            reason = "the reply to the write was lost, and reading back did not tell whether it was stored"
+            remedy = "run the same command again: it compares first"
+            failure = OutcomeUnknownError(self._place(name), Action.WRITE, reason, remedy)
+        raise failure
+
+    def _newness(self, name: str, base: RemoteSecret | None) -> Callable[[Bundle], bool]:
+        """Return what tells a version made after `base` was read from the ones before.
+
+        Dates do, unless `base` is of this very minute: then the versions are listed now. The first write lists them in
+        any case: who may not list could not find out afterwards that another writer was there.
+        """
+        created = base.attributes.created if base is not None else None
+        is_recent = created is not None and self._now() - created < _RECENT
+        if self._may_list and not is_recent:
+            return lambda version: created is None or _made_after(version, created)
+        try:
+            before = {version.version for version in self._versions(name, Action.LIST)}
+        except NotFoundError:
+            before = set()
+        self._may_list = True
+        return lambda version: version.version not in before
+
+    def _raise_first(self, name: str, problems: tuple[Problem, ...]) -> None:
+        if problems:
+            problem = problems[0]
+            subject = f'of "{problem.property}", ' if problem.property is not None else ""
+            raise _ERRORS[problem.code](self._place(name), Action.WRITE, subject + problem.reason, problem.remedy)
+
+
+def _changed(changes: Mapping[str, Secret], base: RemoteSecret | None) -> str:
+    if base is None:
+        return write_object(changes)
+    if base.whole is None or not base.is_object:
+        raise NotAnObjectError
+    return change_object(base.whole.reveal(), changes)
+
+
+def _object_attributes(base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
+    if attributes is None and base is not None:
+        return base.attributes
+    wanted = attributes or Attributes()
+    return wanted if wanted.content_type is not None else replace(wanted, content_type=JSON_CONTENT_TYPE)
+
+
+def _whole_attributes(base: RemoteSecret | None, attributes: Attributes | None) -> Attributes:
+    if attributes is not None:
+        return attributes
+    return base.attributes if base is not None else Attributes()
+
+
+def _same_attributes(one: Attributes, other: Attributes) -> bool:
+    return (one.content_type, dict(one.tags), one.enabled) == (other.content_type, dict(other.tags), other.enabled)
+
+
+def _made_after(version: Bundle, moment: datetime) -> bool:
+    return version.attributes.created is None or version.attributes.created > moment
+
+
+def _managed(name: str) -> Problem:
+    return Problem(ManagedError.code, name, *MANAGED)
+
+
+def _managed_problems(base: RemoteSecret | None) -> tuple[Problem, ...]:
+    return (_managed(base.name),) if base is not None and base.attributes.managed else ()

@@ -1,0 +1,1 @@
+"""How requests are paced, repeated and bounded, whatever the store."""

@@ -1,0 +1,1 @@
+"""A secret's value and the documents that hold values: never shown, changed byte by byte."""

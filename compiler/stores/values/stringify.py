@@ -1,0 +1,15 @@
+"""A property that is no string in, its text out: the only rule by which a migration may change a value."""
+
+from compiler.stores.values.secret import JsonKind, Secret
+
+RULE = (
+    "a number or a boolean becomes its JSON token, an object or an array its JSON text, as the source returns it; "
+    "null has no text and is refused"
+)
+
+
+def stringified(value: Secret) -> Secret | None:
+    """Return the value as a string by RULE, itself when it is one, None when it has no text."""
+    if value.is_string:
+        return value
+    return None if value.kind is JsonKind.NULL else Secret(value.reveal())

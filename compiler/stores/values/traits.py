@@ -1,0 +1,49 @@
+"""What may be said of a secret without showing it: empty, a placeholder, space at an end, not storable as it is."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from compiler.stores.values.secret import Secret
+
+
+class Trait(StrEnum):
+    """A fact about a value that a diagnostic may name."""
+
+    EMPTY = "empty"
+    PLACEHOLDER = "placeholder"
+    SPACE_AT_END = "space-at-end"
+    LONE_SURROGATE = "lone-surrogate"
+    NUL = "nul"
+    NOT_A_STRING = "not-a-string"
+
+
+_PLACEHOLDER: Final = re.compile(
+    r"change[-_ ]?me|<[^<>]*>|\$\{[^{}]*\}|\{\{[^{}]*\}\}|todo|tbd|fixme|xxx+|your[-_ ][a-z0-9_ -]+|placeholder|dummy"
+    r"|\.\.\.|…",
+    re.IGNORECASE,
+)
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+# Traits that a store would answer with an error or with other bytes, so that no write may carry them.
+UNWRITABLE: Final = frozenset({Trait.EMPTY, Trait.LONE_SURROGATE, Trait.NUL})
+
+
+def traits(secret: Secret) -> frozenset[Trait]:
+    """Return every trait of the value; an ordinary value has none."""
+    text = secret.reveal()
+    if not secret.is_string:
+        return frozenset({Trait.NOT_A_STRING})
+    bare = text.strip()
+    found = set()
+    if not bare:
+        found.add(Trait.EMPTY)
+    elif len(bare) != len(text):
+        found.add(Trait.SPACE_AT_END)
+    if _PLACEHOLDER.fullmatch(bare):
+        found.add(Trait.PLACEHOLDER)
+    # Only a text that is no ASCII can hold one, and that Python knows without looking.
+    if not text.isascii() and _SURROGATE.search(text):
+        found.add(Trait.LONE_SURROGATE)
+    if "\0" in text:
+        found.add(Trait.NUL)
+    return frozenset(found)

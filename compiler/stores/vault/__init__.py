@@ -1,0 +1,1 @@
+"""Vault and OpenBao, key-value engine version 2."""

@@ -1,0 +1,246 @@
+"""One Vault server behind hvac: logs in once, checks the mount, renews, sends again, and says why a 403 is one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any, Final, TypeVar
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    LeaderlessError,
+    Place,
+    RedirectRefusedError,
+    StoreError,
+    UnauthenticatedError,
+    UnavailableError,
+    WrongMountError,
+)
+from compiler.stores.interface import Identity
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.limiter import UNLIMITED, Limiter, RequestClass
+from compiler.stores.sending.retry import Retrier
+from compiler.stores.vault.login import Token, VaultLogin
+from compiler.stores.vault.questions import Request, VaultQuestions
+from compiler.stores.vault.replies import Refusal, error_of_reply, error_of_transport, malformed
+
+T = TypeVar("T")
+_RENEW_BELOW: Final = 1 / 3
+# Seconds in which a cluster that lost its leader has found another, and its nodes say so.
+_ELECTION: Final = 30.0
+
+
+class VaultConnection:
+    """Runs calls on an hvac client whose adapter raises Refusal. The first call logs in and looks at the mount.
+
+    A call also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers and
+    dates without bounds) in it is a reply of another shape.
+    """
+
+    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401
+        self._address = address
+        self._login = login
+        self._clock = options.clock
+        self._client = client
+        quotas = UNLIMITED if options.quotas is None else options.quotas
+        limiter = Limiter(quotas, options.clock)
+        self._retrier = Retrier(limiter, options.clock, options.retry, options.chance)
+        self._questions = VaultQuestions(address, self._attempt)
+        self._lock = threading.Lock()
+        self._ready = False
+        self._failure: StoreError | None = None
+        self._generation = 0
+        self._token: Token | None = None
+        self._token_ends: float | None = None
+        self._in_trouble_until = 0.0
+        self.identity = Identity("unknown", login.method)
+
+    def read(self, request: Request, call: Callable[[Any], T]) -> T:
+        """Return what `call(client)` returns, sent again as the policy says."""
+        return self._with_token(lambda: self._retrier.read(lambda: self._attempt(request, call)))
+
+    def write(self, request: Request, call: Callable[[Any], T], settle: Callable[[], T | None]) -> T:
+        """The same for a write, whose unknown outcomes `settle` settles."""
+        return self._with_token(
+            lambda: self._retrier.write(lambda: self._attempt(request, call), settle, RequestClass.CREATE)
+        )
+
+    def require(self, request: Request) -> None:
+        """Raise ForbiddenError where the token is known to lack what `request` needs; the request is not sent."""
+        place = Place(self._address.absolute, request.name)
+        self._with_token(lambda: self._retrier.read(lambda: self._questions.require(request, place)))
+
+    def prepare(self) -> None:
+        """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
+        if not self._ready:
+            with self._lock:
+                if not self._ready and self._failure is None:
+                    try:
+                        self._retrier.read(self._open)
+                        self._ready = True
+                    except StoreError as error:
+                        self._failure = error
+        if self._failure is not None:
+            raise self._failure
+        self._renew_in_time()
+
+    def _with_token(self, run: Callable[[], T]) -> T:
+        self.prepare()
+        generation = self._generation
+        try:
+            return run()
+        except ExpiredTokenError as error:
+            expired = error
+        self._log_in_again(generation, expired)
+        return run()
+
+    def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
+        generation = self._generation
+        try:
+            return call(self._client)
+        except Refusal as refusal:
+            reply = refusal.reply
+        except (OSError, HTTPException) as problem:
+            failure: StoreError = error_of_transport(problem, self._place(request), request.action)
+            reply = None
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+            failure = malformed(self._place(request), request.action)
+            reply = None
+        place = self._place(request)
+        # Raised out here, the error carries no context: what broke off may hold a part of the reply.
+        if reply is None:
+            raise self._after_trouble(failure)
+        if reply.status == HTTPStatus.FORBIDDEN:
+            raise self._denied(request, place, generation)
+        raise self._after_trouble(error_of_reply(reply, place, request.action))
+
+    def _place(self, request: Request) -> Place:
+        return Place(self._address.absolute, request.name)
+
+    def _after_trouble(self, failure: StoreError) -> StoreError:
+        """The failure; a redirect right after a seal or an outage is that of a standby without a leader, and ends."""
+        if isinstance(failure, UnavailableError):
+            self._in_trouble_until = self._clock.now() + _ELECTION
+        elif isinstance(failure, RedirectRefusedError) and self._clock.now() < self._in_trouble_until:
+            reason = "after trouble it names another node, as one does while a leader is chosen"
+            return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
+        return failure
+
+    def _denied(self, request: Request, place: Place, generation: int) -> StoreError:
+        if request.action is not Action.LOG_IN:
+            cause = self._questions.explain_denied(request, place)
+            if self._generation == generation:
+                return cause
+            # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
+            return ExpiredTokenError(place, request.action, "the token ran out", "run again")
+        wanted = f"{request.capability} on {request.path}"
+        return ForbiddenError(
+            place,
+            request.action,
+            f'"{wanted}" is refused',
+            "ask Vault's administrator",
+            cause=ForbiddenCause.POLICY,
+            permission=wanted,
+        )
+
+    def _open(self) -> None:
+        if self._token is None:
+            self._take(self._log_in())
+        self._look_up_self()
+        self._questions.check_mount()
+
+    def _log_in(self) -> Token:
+        place = Place(self._address.absolute)
+        request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
+        is_a_vaults = False
+
+        def send(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+            nonlocal is_a_vaults
+            try:
+                return self._login.log_in(client)
+            except Refusal as refusal:
+                is_a_vaults = refusal.reply.status in _REFUSING
+                raise
+
+        try:
+            return self._attempt(request, send)
+        except StoreError as error:
+            refused = error
+        if not is_a_vaults or refused.code not in _LOG_IN_REFUSALS:
+            raise refused
+        raise UnauthenticatedError(
+            place,
+            Action.LOG_IN,
+            f"the server refused the {self._login.method} log-in",
+            "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT",
+        )
+
+    def _take(self, token: Token) -> None:
+        self._token = token
+        self._client.token = token.text.reveal()
+        self._token_ends = self._clock.now() + token.lease if token.lease else None
+        self._generation += 1
+
+    def _log_in_again(self, generation: int, expired: ExpiredTokenError) -> None:
+        with self._lock:
+            if self._generation != generation:
+                return
+            if self._failure is None:
+                self._failure = self._replaced(expired)
+            if self._failure is not None:
+                raise self._failure
+
+    def _replaced(self, expired: ExpiredTokenError) -> StoreError | None:
+        """Log in once more; a failure is kept, as sixteen workers that try each for itself lock the caller out."""
+        before = self._token
+        try:
+            token = self._retrier.read(self._log_in)
+        except StoreError as error:
+            return error.with_traceback(None)
+        if before is not None and token.text.reveal() == before.text.reveal():
+            self._client.token = token.text.reveal()
+            return expired
+        self._take(token)
+        self._look_up_self()
+        return None
+
+    def _look_up_self(self) -> None:
+        facts = self._questions.token_facts(Action.LOG_IN)
+        if facts is None or self._token is None:
+            return
+        self.identity = Identity(facts.subject, self._login.method, facts.expires)
+        self._token = Token(self._token.text, facts.lease, facts.renewable)
+        self._token_ends = self._clock.now() + facts.lease if facts.lease else None
+
+    def _renew_in_time(self) -> None:
+        token, ends = self._token, self._token_ends
+        if token is None or ends is None or not token.renewable:
+            return
+        if ends - self._clock.now() > token.lease * _RENEW_BELOW or not self._lock.acquire(blocking=False):
+            return
+        try:
+            request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
+            lease, renewable = self._attempt(request, _renewed)
+            self._token = Token(token.text, max(lease, 1.0), renewable)
+            self._token_ends = self._clock.now() + lease
+        except StoreError:
+            # Not worth failing for: the token still works, and when it ends there is one new log-in.
+            self._token = replace(token, renewable=False)
+        finally:
+            self._lock.release()
+
+
+def _renewed(client: Any) -> tuple[float, bool]:  # noqa: ANN401 - hvac has no types
+    auth = client.auth.token.renew_self()["auth"]
+    return float(auth["lease_duration"]), bool(auth["renewable"])
+
+
+# What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or
+# none. Whatever comes with another status is no Vault's refusal.
+_REFUSING: Final = frozenset({400, 403, 404, 405})
+_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", "not-found", WrongMountError.code})

@@ -1,0 +1,72 @@
+"""Vault's JSON of one KV version 2 secret: a parsed reply in, RemoteSecret or SecretState out, and back to JSON."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from compiler.stores.interface import Attributes, RemoteSecret, SecretState, State
+from compiler.stores.values.secret import JsonKind, Secret
+
+_KINDS: Final[Mapping[type, JsonKind]] = {
+    int: JsonKind.NUMBER,
+    float: JsonKind.NUMBER,
+    bool: JsonKind.BOOLEAN,
+    type(None): JsonKind.NULL,
+    dict: JsonKind.OBJECT,
+    list: JsonKind.ARRAY,
+}
+
+
+def remote_secret(name: str, body: Mapping[str, Any]) -> RemoteSecret:
+    """Return the version that a read returned. KeyError, TypeError or ValueError for a body of another shape."""
+    data, metadata = body["data"]["data"], body["data"]["metadata"]
+    return RemoteSecret(
+        name,
+        str(int(metadata["version"])),
+        {key: _secret(value) for key, value in data.items()},
+        Attributes(
+            # `delete_version_after` makes it: the time at which this version deletes itself.
+            expires=_time(metadata.get("deletion_time")),
+            tags=dict(metadata.get("custom_metadata") or {}),
+            created=_time(metadata["created_time"]),
+        ),
+    )
+
+
+def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
+    """Return the state that the metadata of a name tells. Raises as `remote_secret` does."""
+    data = body["data"]
+    current = int(data["current_version"])
+    attributes = Attributes(
+        tags=dict(data.get("custom_metadata") or {}),
+        created=_time(data["created_time"]),
+        updated=_time(data["updated_time"]),
+    )
+    newest = data["versions"].get(str(current))
+    if newest is None:
+        return SecretState(name, State.ABSENT, None, attributes)
+    if newest["destroyed"]:
+        state = State.DESTROYED
+    else:
+        deleted = _time(newest["deletion_time"])
+        state = State.SOFT_DELETED if deleted is not None and deleted <= datetime.now(UTC) else State.PRESENT
+    return SecretState(name, state, str(current), attributes)
+
+
+def revealed(properties: Mapping[str, Secret]) -> dict[str, Any]:
+    """Return the JSON to send, in the clear: call it in the expression that sends, so that no frame keeps it."""
+    return {
+        name: secret.reveal() if secret.is_string else json.loads(secret.reveal())
+        for name, secret in properties.items()
+    }
+
+
+def _secret(value: object) -> Secret:
+    if type(value) is str:
+        return Secret(value)
+    return Secret(json.dumps(value, ensure_ascii=False, separators=(",", ":")), _KINDS[type(value)])
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

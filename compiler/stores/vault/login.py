@@ -1,0 +1,103 @@
+"""How to log in to Vault: environment variables in, a token and its life out; credentials stay Secrets until sent.
+
+    PLATFORM_SECRETS_VAULT_AUTH        token (default), approle, kubernetes, jwt or userpass
+    PLATFORM_SECRETS_VAULT_AUTH_MOUNT  where the method is mounted; its own name when absent
+    token       VAULT_TOKEN, else the file VAULT_TOKEN_FILE, else ~/.vault-token
+    approle     VAULT_ROLE_ID and VAULT_SECRET_ID
+    kubernetes  VAULT_ROLE; VAULT_JWT, else the pod's service account token
+    jwt         VAULT_ROLE and VAULT_JWT
+    userpass    VAULT_USERNAME and VAULT_PASSWORD
+
+VAULT_ROLE_ID, VAULT_SECRET_ID, VAULT_JWT and VAULT_PASSWORD may each name a file instead, as the same name with _FILE.
+Files are read again at each log-in: what refreshes them (an agent, the kubelet) is honoured.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from compiler.stores.errors import Action, Place, UnauthenticatedError
+from compiler.stores.values.secret import Secret
+from compiler.stores.vault.names import name_problem
+
+_METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
+_POD_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A client token. `lease` is its life in seconds from the log-in, 0 when it has no end or is not known yet."""
+
+    text: Secret
+    lease: float = 0.0
+    renewable: bool = False
+
+
+class VaultLogin:
+    """The log-in that the environment asks for. `log_in` may be called again when a token has run out."""
+
+    def __init__(self, environ: Mapping[str, str], place: Place) -> None:
+        self._environ = environ
+        self._place = place
+        self.method = environ.get("PLATFORM_SECRETS_VAULT_AUTH") or "token"
+        if self.method not in _METHODS:
+            raise self._error(
+                f'PLATFORM_SECRETS_VAULT_AUTH names "{self.method}"', f"set it to one of {', '.join(_METHODS)}"
+            )
+        self._mount = environ.get("PLATFORM_SECRETS_VAULT_AUTH_MOUNT") or self.method
+        if problem := name_problem(self._mount):
+            raise self._error(f"PLATFORM_SECRETS_VAULT_AUTH_MOUNT is no mount: {problem}", "correct it")
+
+    def log_in(self, client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+        """Return a token; `client` is an hvac client without one, whose refusals pass through."""
+        if self.method == "token":
+            return Token(self._given_token())
+        auth = self._send(client)["auth"]
+        return Token(Secret(auth["client_token"]), float(auth["lease_duration"]), bool(auth["renewable"]))
+
+    def _send(self, client: Any) -> Any:  # noqa: ANN401 - hvac has no types
+        keep: dict[str, Any] = {"use_token": False}
+        if self.method == "approle":
+            role_id, secret_id = self._need("VAULT_ROLE_ID"), self._need("VAULT_SECRET_ID")
+            return client.auth.approle.login(role_id.reveal(), secret_id.reveal(), mount_point=self._mount, **keep)
+        if self.method == "userpass":
+            user, password = self._user(), self._need("VAULT_PASSWORD")
+            return client.auth.userpass.login(user, password.reveal(), mount_point=self._mount, **keep)
+        role = self._need("VAULT_ROLE").reveal()
+        if self.method == "jwt":
+            return client.auth.jwt.jwt_login(role, self._need("VAULT_JWT").reveal(), path=self._mount, **keep)
+        jwt = self._need("VAULT_JWT", default_file=_POD_TOKEN)
+        return client.auth.kubernetes.login(role, jwt.reveal(), mount_point=self._mount, **keep)
+
+    def _given_token(self) -> Secret:
+        home = Path(self._environ.get("HOME", "/nonexistent")) / ".vault-token"
+        token = self._need("VAULT_TOKEN", default_file=str(home))
+        text = token.reveal()
+        if not text.isascii() or not text.isprintable() or " " in text:
+            # It becomes a header: requests' own complaint about it would show it.
+            raise self._error("the token holds white space or characters that no token has", "set VAULT_TOKEN anew")
+        return token
+
+    def _user(self) -> str:
+        user = self._need("VAULT_USERNAME").reveal()
+        if problem := name_problem(user):
+            raise self._error(f"VAULT_USERNAME cannot be used: {problem}", "correct it")
+        return user
+
+    def _need(self, variable: str, default_file: str | None = None) -> Secret:
+        if value := self._environ.get(variable, "").strip():
+            return Secret(value)
+        file = self._environ.get(f"{variable}_FILE") or default_file
+        if file is not None:
+            try:
+                value = Path(file).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):
+                value = ""
+            if value:
+                return Secret(value)
+        tried = f"{variable} is not set" + (f", and {file} cannot be read or is empty" if file else "")
+        raise self._error(tried, f"set {variable} or {variable}_FILE, or another PLATFORM_SECRETS_VAULT_AUTH")
+
+    def _error(self, reason: str, remedy: str) -> UnauthenticatedError:
+        return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)

@@ -1,0 +1,131 @@
+"""Reading from Vault: names in, RemoteSecret and SecretState out, through hvac's KV version 2 calls."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ForbiddenError,
+    InvalidNameError,
+    NotFoundError,
+    Place,
+    SoftDeletedError,
+    VersionGoneError,
+)
+from compiler.stores.interface import Identity, RemoteSecret, SecretState, State
+from compiler.stores.options import StoreOptions
+from compiler.stores.vault.connection import VaultConnection
+from compiler.stores.vault.document import remote_secret, secret_state
+from compiler.stores.vault.login import VaultLogin
+from compiler.stores.vault.names import name_problem
+from compiler.stores.vault.questions import Request
+
+T = TypeVar("T")
+
+
+class VaultReading:
+    """The SecretReader half of VaultStore; `client` is an hvac client whose adapter raises Refusal."""
+
+    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401 - hvac has no types
+        self._address = address
+        self._client = client
+        self._kv = client.secrets.kv.v2
+        self._connection = VaultConnection(address, login, options, client)
+
+    @property
+    def address(self) -> StoreAddress:
+        return self._address
+
+    def read(self, name: str) -> RemoteSecret:
+        request = self._request(Action.READ, name, "data", "read")
+        return self._parsed(request, remote_secret, lambda _: self._read(name, None))
+
+    def read_version(self, name: str, version: str) -> RemoteSecret:
+        request = self._request(Action.READ, name, "data", "read")
+        # Vault takes 0 for the newest one.
+        number = int(version) if version.isdecimal() else 0
+        try:
+            if number:
+                return self._parsed(request, remote_secret, lambda _: self._read(name, number))
+            reason = f'"{version}" is no number of a version'
+        except NotFoundError:
+            reason = f"version {version} is evicted or was never there"
+        except SoftDeletedError:
+            reason = f"version {version} is deleted"
+        raise VersionGoneError(self._place(name), Action.READ, reason, "use another version", version)
+
+    def describe(self, name: str) -> SecretState:
+        request = self._request(Action.DESCRIBE, name, "metadata", "read")
+        try:
+            return self._parsed(
+                request,
+                secret_state,
+                lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
+            )
+        except NotFoundError:
+            return SecretState(name, State.ABSENT)
+        except ForbiddenError:
+            # A policy for reading values need not give metadata: the value's reply tells the same.
+            return self._described_by_value(name)
+
+    def names(self) -> Iterator[SecretState]:
+        folder = self._address.prefix.rpartition("/")[0]
+        todo = [f"{folder}/" if folder else ""]
+        while todo:
+            at = todo.pop()
+            for key in self._list(at):
+                name = at + key
+                if not name.startswith(self._address.prefix):
+                    continue
+                if key.endswith("/"):
+                    todo.append(name)
+                else:
+                    yield SecretState(name, State.PRESENT)
+
+    def whoami(self) -> Identity:
+        self._connection.prepare()
+        return self._connection.identity
+
+    def close(self) -> None:
+        self._client.adapter.close()
+
+    def _described_by_value(self, name: str) -> SecretState:
+        try:
+            found = self.read(name)
+        except NotFoundError:
+            return SecretState(name, State.ABSENT)
+        except SoftDeletedError as error:
+            return SecretState(name, State.SOFT_DELETED, error.version)
+        except VersionGoneError as error:
+            return SecretState(name, State.DESTROYED, error.version)
+        return SecretState(name, State.PRESENT, found.version, found.attributes)
+
+    def _list(self, folder: str) -> list[str]:
+        request = self._request(Action.LIST, folder.rstrip("/") or None, "metadata", "list")
+        try:
+            return self._parsed(
+                request,
+                lambda _, body: [str(key) for key in body["data"]["keys"]],
+                lambda _: self._kv.list_secrets(folder.rstrip("/"), mount_point=self._address.mount),
+            )
+        except NotFoundError:
+            return []
+
+    def _read(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
+        return self._kv.read_secret_version(
+            name, version=version, mount_point=self._address.mount, raise_on_deleted_version=True
+        )
+
+    def _parsed(self, request: Request, parse: Callable[[str, Any], T], call: Callable[[Any], Any]) -> T:
+        return self._connection.read(request, lambda client: parse(request.name or "", call(client)))
+
+    def _request(self, action: Action, name: str | None, route: str, capability: str) -> Request:
+        if name is not None and (problem := name_problem(name)):
+            raise InvalidNameError(
+                self._place(name), action, f"the name cannot be used in Vault: {problem}", "correct it"
+            )
+        return Request(action, name, f"{self._address.mount}/{route}/{name or ''}", capability)
+
+    def _place(self, name: str | None) -> Place:
+        return Place(self._address.absolute, name)

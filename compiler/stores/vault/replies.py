@@ -1,0 +1,182 @@
+"""What Vault's answers mean: a refused reply or a failed exchange in, the typed error out, none of the reply's text."""
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    NotFoundError,
+    Place,
+    RedirectRefusedError,
+    SealedError,
+    SoftDeletedError,
+    StoreError,
+    ThrottledError,
+    TlsFailureError,
+    TooLargeError,
+    UnavailableError,
+    UnexpectedReplyError,
+    VersionGoneError,
+    WrongMountError,
+)
+from compiler.stores.sending.retry import parse_retry_after
+
+# A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
+# https://developer.hashicorp.com/vault/api-docs#http-status-codes
+_NOT_THIS_NODE: Final = frozenset({412, 472, 473})
+_TOO_LARGE: Final = re.compile(r"too large|exceeds? .*(?:size|limit)", re.IGNORECASE)
+_TLS_CAUSES: Final = (
+    (
+        re.compile(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
+        "its certificate names another host",
+    ),
+    (re.compile(r"certificate has expired"), "its certificate has expired"),
+    (re.compile(r"not yet valid"), "its certificate is not yet valid"),
+    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted here"),
+    (
+        re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
+        "it does not speak TLS",
+    ),
+)
+# A connection that broke off, as one without TLS does: it may be made again.
+_TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+class Refusal(Exception):  # noqa: N818 - never leaves the adapter, which turns it into a StoreError
+    """A reply that is no success."""
+
+    def __init__(self, reply: "Reply") -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is kept of a refused reply.
+
+    `errors` are the server's texts, for recognising only; `metadata` is that of a deleted version, which a 404 carries.
+    """
+
+    status: int
+    errors: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    retry_after: str | None = None
+
+    def says(self, words: str) -> bool:
+        return any(words in error for error in self.errors)
+
+
+def error_of_reply(reply: Reply, place: Place, action: Action) -> StoreError:
+    """Return the error of a reply that is no 403, whose cause only further questions to the server tell."""
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _NOT_THIS_NODE:
+        return _unavailable(reply, place, action)
+    if reply.status == HTTPStatus.BAD_REQUEST:
+        return _bad_request(reply, place, action)
+    return _by_status(reply, place, action)
+
+
+def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
+    if reply.status == HTTPStatus.NOT_FOUND:
+        return _missing(reply, place, action)
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        asked = parse_retry_after(reply.retry_after)
+        return ThrottledError(place, action, "the server asks to slow down", "run again later", asked)
+    if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _too_large(place, action)
+    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
+        remedy = "use the address of the active node or of its load balancer"
+        return RedirectRefusedError(place, action, "the server redirects to another address", remedy)
+    if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        reason = f"what answered is no Vault: status {reply.status} without JSON"
+        return UnexpectedReplyError(place, action, reason, "look for a proxy or a wrong address")
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        # Vault has no such answer: a Key Vault has, and a proxy that wants a log-in.
+        return UnexpectedReplyError(
+            place, action, "what answered is no Vault: status 401", "look for a proxy or a wrong address"
+        )
+    return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
+
+
+def error_of_transport(problem: Exception, place: Place, action: Action) -> StoreError:
+    """Return the error of an exchange that brought no reply."""
+    if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
+        text = str(problem)
+        cause = next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
+        return TlsFailureError(
+            place,
+            action,
+            f"no trusted connection: {cause}",
+            "set VAULT_CACERT to its authority, or correct the address",
+        )
+    return UnavailableError(
+        place,
+        action,
+        f"no answer ({type(problem).__name__})",
+        "check the address, the network and the server, and run again",
+    )
+
+
+def _missing(reply: Reply, place: Place, action: Action) -> StoreError:
+    if reply.says("namespace not found"):
+        return WrongMountError(
+            place, action, "the server has no such namespace", "correct vaultNamespace or VAULT_NAMESPACE"
+        )
+    if reply.says("no handler for route"):
+        return WrongMountError(place, action, "nothing is mounted there", "correct the store's mount")
+    if not reply.metadata:
+        return NotFoundError(place, action, "the store holds no such secret", "create it, or correct its name")
+    version = str(reply.metadata.get("version", ""))
+    if reply.metadata.get("destroyed"):
+        return VersionGoneError(
+            place, action, f"version {version} is destroyed for good", "write a new version", version
+        )
+    return SoftDeletedError(
+        place,
+        action,
+        f"its version {version} is deleted",
+        "recover it (`bao kv undelete`, or `migrate --recover`)",
+        version,
+    )
+
+
+def _bad_request(reply: Reply, place: Place, action: Action) -> StoreError:
+    if reply.says("check-and-set parameter did not match"):
+        return ConflictError(place, action, "another version is there", "plan again", expected=None, found=None)
+    if reply.says("HTTP request to an HTTPS server"):
+        return TlsFailureError(place, action, "the server speaks TLS only", "write https:// in its address")
+    if reply.says("Upgrading from non-versioned"):
+        return UnavailableError(place, action, "the mount is being upgraded to version 2", "run again in a moment")
+    return UnexpectedReplyError(place, action, "the server answered 400", "see the server's log")
+
+
+def _too_large(place: Place, action: Action) -> StoreError:
+    return TooLargeError(
+        place, action, "the document is larger than the server takes", "split it, or raise the storage's max_entry_size"
+    )
+
+
+def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
+    if any(_TOO_LARGE.search(text) for text in reply.errors):
+        # Vault says so with a 500, which must not be sent again for two minutes.
+        return _too_large(place, action)
+    if reply.says("sealed") or reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED:
+        return SealedError(place, action, "the server is sealed or not initialised", "unseal it, and run again")
+    return UnavailableError(place, action, f"the server answered {reply.status}", "see the server's log, and run again")
+
+
+def malformed(place: Place, action: Action) -> StoreError:
+    """Return the error of a JSON object that lacks what the API promises."""
+    if action is Action.LOG_IN:
+        reason = "what answered is no Vault: a success without a Vault's fields"
+        return UnexpectedReplyError(place, action, reason, "look for a proxy or a wrong address")
+    return UnexpectedReplyError(
+        place,
+        action,
+        "a success without the fields that KV version 2 has",
+        "look for a proxy between, or another engine",
+    )

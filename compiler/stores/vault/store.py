@@ -1,0 +1,98 @@
+"""Vault and OpenBao, KV version 2: an address in, a SecretWriter over hvac out; the only module that imports hvac."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+import hvac  # type: ignore[import-untyped]
+import hvac.adapters  # type: ignore[import-untyped]
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import Action, InvalidNameError, Place
+from compiler.stores.options import StoreOptions
+from compiler.stores.vault.login import VaultLogin
+from compiler.stores.vault.names import name_problem
+from compiler.stores.vault.replies import Refusal, Reply
+from compiler.stores.vault.transport import open_session
+from compiler.stores.vault.writing import VaultWriting
+
+
+class VaultStore(VaultWriting):
+    """One KV version 2 mount. Of `attributes` it keeps the tags, as custom_metadata of all versions of a secret.
+
+    Vault parses what it stores: numbers come back as its server prints them, strings byte for byte.
+    """
+
+    def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
+        given = address.vault_namespace or environ.get("VAULT_NAMESPACE") or ""
+        # "ns/" is how Vault itself writes one; nothing but slashes is none, and must not pass for no namespace.
+        namespace = given if "//" in given else given.strip("/") or None
+        address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
+        place = Place(address.absolute)
+        for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
+            if text is not None and (problem := name_problem(text)):
+                raise InvalidNameError(
+                    place, Action.CONNECT, f"the {what} cannot be used: {problem}", f"correct the {what}"
+                )
+        session = open_session(address, environ)
+        client = hvac.Client(
+            url=address.url.rstrip("/"),
+            # Not None, for which hvac would look into the environment by itself.
+            token="",
+            session=session,
+            adapter=_JsonAdapter,
+            namespace=namespace,
+            timeout=(options.connect_timeout, options.read_timeout),
+        )
+        super().__init__(address, VaultLogin(environ, place), options, client)
+
+
+class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
+    """hvac's transport: returns JSON objects, None for an empty success, and raises Refusal for every other reply."""
+
+    def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
+        return str(response["auth"]["client_token"])
+
+    def request(self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - hvac's signature
+        del headers, raise_exception
+        if method == "list":
+            # As Vault's own documentation has it for proxies that know no LIST.
+            method, kwargs["params"] = "get", {"list": "true"}
+        sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, "X-Vault-Namespace": self.namespace}
+        reply = self.session.request(
+            method,
+            url,
+            {name: value for name, value in sent.items() if value},
+            timeout=self._kwargs["timeout"],
+            **kwargs,
+        )
+        if reply.status == HTTPStatus.NO_CONTENT:
+            return None
+        body = _object(reply.content)
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
+            return body
+        errors, data = (body or {}).get("errors"), (body or {}).get("data")
+        metadata = data.get("metadata") if isinstance(data, dict) else None
+        raise Refusal(
+            Reply(
+                reply.status,
+                tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content, body),
+                metadata if isinstance(metadata, dict) else {},
+                reply.retry_after,
+            )
+        )
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _plain(content: bytes, body: object) -> tuple[str, ...]:
+    # Go's own "Client sent an HTTP request to an HTTPS server." comes as plain text.
+    return (content[:200].decode("utf-8", "replace"),) if body is None else ()

@@ -1,0 +1,127 @@
+"""How to reach one Vault server: an address and environment variables in, a session over TLS and proxy out."""
+
+import base64
+import ipaddress
+import ssl
+from collections.abc import Callable, Mapping
+from functools import partial
+from http.client import HTTP_PORT, HTTPConnection, HTTPSConnection
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import Action, InvalidNameError, Place, TlsFailureError
+from compiler.stores.vault.session import VaultSession
+
+# The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
+_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# Says that the network to a plain HTTP server is trusted; without it a token is sent to loopback and the cluster only.
+ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
+
+
+def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSession:
+    """Return the session for one server. TlsFailureError or InvalidNameError for an address that must not be used."""
+    place = Place(address.absolute)
+    url = _split(address.url)
+    if url is None or url.scheme not in {"http", "https"} or url.query or url.fragment or url.username is not None:
+        # In live commands the variable stands for what the environment writes.
+        written = "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
+        reason = "the address is no http:// or https:// URL of a server"
+        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {written}")
+    _check_trust(url, place, environ)
+    path = url.path.rstrip("/")
+    context = _tls(address, environ, place) if url.scheme == "https" else None
+    proxy = _proxy(url, place, environ)
+    if proxy is None:
+        return VaultSession(_connector(url.hostname, url.port, context), path, {})
+    connect = _connector(proxy.hostname, proxy.port or HTTP_PORT, context)
+    if context is None:
+        # A proxy of plain HTTP is asked for whole URLs; of TLS it is a tunnel, through which the server is asked.
+        return VaultSession(connect, f"http://{url.netloc}{path}", _credentials(proxy))
+    return VaultSession(partial(_tunnel, url, connect, _credentials(proxy)), path, {})
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        url = urlsplit(text)
+        # A property that raises for a port out of range.
+        usable = bool(url.hostname) and url.port != 0
+    except ValueError:
+        return None
+    return url if usable else None
+
+
+def _connector(host: str | None, port: int | None, context: ssl.SSLContext | None) -> Callable[[], HTTPConnection]:
+    if context is None:
+        return partial(HTTPConnection, host or "", port)
+    return partial(HTTPSConnection, host or "", port, context=context)
+
+
+def _tunnel(url: SplitResult, connect: Callable[[], HTTPConnection], headers: Mapping[str, str]) -> HTTPConnection:
+    connection = connect()
+    connection.set_tunnel(url.hostname or "", url.port, dict(headers))
+    return connection
+
+
+def _credentials(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def _check_trust(url: SplitResult, place: Place, environ: Mapping[str, str]) -> None:
+    if url.scheme == "http" and not _is_near(url.hostname or "") and environ.get(ALLOW_HTTP) != "1":
+        raise TlsFailureError(
+            place,
+            Action.CONNECT,
+            "plain http would send the token in the clear",
+            f"use https, or set {ALLOW_HTTP}=1 where the network is trusted",
+        )
+
+
+def _is_near(host: str) -> bool:
+    if host == "localhost" or host.endswith((".svc", ".svc.cluster.local")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl.SSLContext:
+    named = (str(address.ca) if address.ca else None, *(environ.get(variable) for variable in _CA_VARIABLES))
+    path = next((value for value in named if value), None)
+    folder = path is not None and Path(path).is_dir()
+    try:
+        context = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+        if certificate := environ.get("VAULT_CLIENT_CERT"):
+            context.load_cert_chain(certificate, environ.get("VAULT_CLIENT_KEY"))
+    except (OSError, ValueError):
+        failure = TlsFailureError(
+            place,
+            Action.CONNECT,
+            f"the authorities in {path} or the client certificate cannot be read",
+            "correct the store's ca, VAULT_CACERT, VAULT_CLIENT_CERT or VAULT_CLIENT_KEY",
+        )
+    else:
+        return context
+    raise failure
+
+
+def _proxy(url: SplitResult, place: Place, environ: Mapping[str, str]) -> SplitResult | None:
+    name = f"{url.scheme.upper()}_PROXY"
+    wanted = environ.get(name) or environ.get(name.lower())
+    host = url.hostname or ""
+    exempt = {"no": environ.get("NO_PROXY") or environ.get("no_proxy") or ""}
+    if not wanted or _is_near(host) or proxy_bypass_environment(host, exempt):
+        return None
+    proxy = _split(wanted if "://" in wanted else f"http://{wanted}")
+    if proxy is None or proxy.scheme != "http":
+        # Its text is not shown: it may hold a password.
+        raise InvalidNameError(
+            place, Action.CONNECT, f"{name} is no http:// address of a proxy", f"correct {name}, or set NO_PROXY"
+        )
+    return proxy

@@ -1,0 +1,198 @@
+"""Writing to Vault: every write is a compare-and-set, and a lost reply is settled by reading back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from compiler.model.store_address import StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    SoftDeletedError,
+    StoreError,
+)
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, State, Written
+from compiler.stores.options import StoreOptions
+from compiler.stores.values.secret import Comparer, Secret
+from compiler.stores.vault.checks import error_of_problem, problems_of_whole, problems_of_write
+from compiler.stores.vault.document import revealed
+from compiler.stores.vault.login import VaultLogin
+from compiler.stores.vault.questions import Request
+from compiler.stores.vault.reading import VaultReading
+
+
+class VaultWriting(VaultReading):
+    """The SecretWriter half of VaultStore."""
+
+    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401 - hvac has no types
+        super().__init__(address, login, options, client)
+        self._comparer = Comparer()
+
+    def check(
+        self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> tuple[Problem, ...]:
+        return tuple(problems_of_write(name, changes, base, attributes))
+
+    def write(
+        self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> Written:
+        for problem in problems_of_write(name, changes, base, attributes):
+            raise error_of_problem(problem, self._place(name))
+        before = base.properties if base is not None else {}
+        tags = base.attributes.tags if base is not None else {}
+        return self._put_tagged(name, {**before, **changes}, base, attributes.tags if attributes is not None else tags)
+
+    def check_whole(
+        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> tuple[Problem, ...]:
+        del value, base, attributes
+        return tuple(problems_of_whole(name))
+
+    def write_whole(
+        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> Written:
+        del value, base, attributes
+        raise error_of_problem(next(problems_of_whole(name)), self._place(name))
+
+    def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
+        return self._put_tagged(earlier.name, earlier.properties, base, earlier.attributes.tags)
+
+    def soft_delete(self, name: str, version: str) -> None:
+        state = self.describe(name)
+        if state.state is State.SOFT_DELETED and state.version == version:
+            return
+        if state.version != version or state.state is not State.PRESENT:
+            raise self._conflict(name, Action.DELETE, version, state.version)
+        # By its number: a version that slips in after the look above is not touched.
+        self._repeatable(
+            self._request(Action.DELETE, name, "delete", "update"),
+            lambda _: self._kv.delete_secret_versions(name, [int(version)], mount_point=self._address.mount),
+        )
+
+    def recover(self, name: str) -> SecretState:
+        state = self.describe(name)
+        if state.state is State.PRESENT:
+            return state
+        if state.state is not State.SOFT_DELETED or state.version is None:
+            raise NotFoundError(
+                self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write it anew"
+            )
+        version = int(state.version)
+        self._repeatable(
+            self._request(Action.RECOVER, name, "undelete", "update"),
+            lambda _: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
+        )
+        return replace(state, state=State.PRESENT, version=self.read(name).version)
+
+    def _put_tagged(
+        self, name: str, properties: Mapping[str, Secret], base: RemoteSecret | None, tags: Mapping[str, str]
+    ) -> Written:
+        if tags == (base.attributes.tags if base is not None else {}):
+            return self._put(name, properties, base)
+        request = self._request(Action.WRITE, name, "metadata", "update")
+        # A request of its own, which can only come after: refused then, it would leave a secret without its tags that
+        # every later comparison of keys finds complete.
+        self._connection.require(request)
+        written = self._put(name, properties, base)
+        self._tag(request, tags, written)
+        return written
+
+    def _put(self, name: str, properties: Mapping[str, Secret], base: RemoteSecret | None) -> Written:
+        version = int(base.version) if base is not None else 0
+        try:
+            return self._put_over(name, properties, version)
+        except ConflictError:
+            state = self.describe(name)
+        if state.state is State.SOFT_DELETED:
+            reason = f"its version {state.version} is deleted"
+            remedy = "recover it (`bao kv undelete`, or `migrate --recover`), then plan again"
+            raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
+        if state.state is State.DESTROYED and base is None and state.version is not None:
+            # Nothing is there to be lost; only the numbering goes on.
+            return self._put_over(name, properties, int(state.version))
+        raise self._conflict(name, Action.WRITE, base.version if base is not None else None, state.version)
+
+    def _put_over(self, name: str, properties: Mapping[str, Secret], version: int) -> Written:
+        request = self._request(Action.WRITE, name, "data", "update" if version else "create")
+        attempts = 0
+
+        def send(_: object) -> Written:
+            nonlocal attempts
+            attempts += 1
+            body = self._kv.create_or_update_secret(
+                name, revealed(properties), cas=version, mount_point=self._address.mount
+            )
+            return Written(str(body["data"]["version"]))
+
+        def settle() -> Written | None:
+            return self._settled(name, properties, version)
+
+        try:
+            return self._connection.write(request, send, settle)
+        except ConflictError as error:
+            conflict = error
+        # An earlier attempt may have been stored after its reading back.
+        if attempts > 1 and (stored := settle()) is not None:
+            return stored
+        raise conflict
+
+    def _settled(self, name: str, properties: Mapping[str, Secret], version: int) -> Written | None:
+        try:
+            newest = self._newest_or_none(name)
+            if newest is None and version == 0:
+                return None
+            if newest is not None and int(newest.version) == version:
+                return None
+            mine = str(version + 1)
+            if newest is not None and newest.version != mine:
+                newest = self.read_version(name, mine)
+        except StoreError:
+            newest = None
+        if newest is not None and self._same(newest.properties, properties):
+            return Written(mine)
+        if newest is not None:
+            raise self._conflict(name, Action.WRITE, str(version), newest.version)
+        raise OutcomeUnknownError(
+            self._place(name),
+            Action.WRITE,
+            "the reply was lost and the secret cannot be read back",
+            "run again: it compares",
+        )
+
+    def _newest_or_none(self, name: str) -> RemoteSecret | None:
+        try:
+            return self.read(name)
+        except NotFoundError:
+            return None
+
+    def _same(self, one: Mapping[str, Secret], other: Mapping[str, Secret]) -> bool:
+        return one.keys() == other.keys() and all(self._comparer.same(one[key], other[key]) for key in one)
+
+    def _tag(self, request: Request, tags: Mapping[str, str], written: Written) -> None:
+        try:
+            self._repeatable(
+                request,
+                # None: hvac's default would take away the time after which its owner lets versions delete themselves.
+                lambda _: self._kv.update_metadata(
+                    request.name, delete_version_after=None, custom_metadata=dict(tags), mount_point=self._address.mount
+                ),
+            )
+        except StoreError as error:
+            failure = error
+        else:
+            return
+        # Not that error: it would say of a version that is there that nothing was stored.
+        reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
+        remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
+        raise OutcomeUnknownError(self._place(request.name), Action.WRITE, reason, remedy)
+
+    def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
+        # Doing it twice is as doing it once, so it may be sent again like a read.
+        self._connection.read(request, call)
+
+    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
+        was = f"version {expected}" if expected not in {None, "0"} else "nothing"
+        reason = f"another writer was there: {was} was read, version {found or 'unknown'} is the newest"
+        return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)

@@ -1,0 +1,32 @@
+"""Names and numbers in, as a message may show them out: quoted, listed, counted; never what looks like a secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.text.credential import conceal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# More names than this make a message that nobody reads to its end.
+_MOST_NAMES = 5
+
+
+def quoted(name: str) -> str:
+    """`name` in double quotes, on one line, with every part that looks like a credential shown as `…`."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    return f'"{conceal(shown)}"'
+
+
+def listed(names: Iterable[str]) -> str:
+    """The quoted names with commas between; a long list is cut and says how many were left off."""
+    all_names = list(names)
+    text = ", ".join(quoted(name) for name in all_names[:_MOST_NAMES])
+    left = len(all_names) - _MOST_NAMES
+    return f"{text} and {left} more" if left > 0 else text
+
+
+def counted(count: int, what: str) -> str:
+    """`1 key`, `2 keys`; `what` is the singular of a regular noun."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pyrage import x25519  # type: ignore[import-untyped]
+
+from compiler.model.place import Place
+from compiler.operations.backup.format import Backup
+from compiler.operations.backup.gather import Gathered, Lacking
+from compiler.stores.values.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.commands import Done
+
+VALUES = {("jira", "ATLASSIAN_TOKEN"): Secret("s3ntinel")}
+
+
+@pytest.fixture
+def holds(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Says what the stores hold."""
+
+    def say(
+        values: dict[tuple[str, str], Secret],
+        lacking: tuple[Lacking, ...] = (),
+        left_out: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        backup = Backup("dev", "2026-01-02T03:04:05+00:00", values, tuple(each.name for each in lacking))
+        monkeypatch.setattr("compiler.cli.commands.backup.gather", lambda *_: Gathered(backup, lacking, left_out))
+
+    say(VALUES)
+    return say
+
+
+@pytest.fixture
+def public() -> str:
+    return str(x25519.Identity.generate().to_public())
+
+
+def test_a_recipient_is_all_it_takes(holds: Callable[..., None], run: Callable[..., Done], public: str) -> None:
+    done = run("backup", "dev", "dev.age", "--recipient", public)
+    assert (done.code, done.out, done.err) == (0, "dev.age: written, dev, 1 secret, 1 key\n", "")
+
+
+def test_a_file_of_recipients_will_do(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+) -> None:
+    (project / "ops.pub").write_text(f"# ops\n{public}\n", "utf-8")
+    assert run("backup", "dev", "dev.age", "--recipients-file", "ops.pub").code == 0
+    assert (project / "dev.age").read_bytes().startswith(b"age-encryption.org/v1\n-> X25519 ")
+
+
+def test_the_passphrase_of_the_variables_file_will_do(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "pass").write_text("correct horse battery\n", "utf-8")
+    monkeypatch.setenv("PLATFORM_SECRETS_PASSPHRASE_FILE", "pass")
+    used: list[str] = []
+
+    def encrypt(_plain: bytes, passphrase: Secret) -> bytes:
+        used.append(passphrase.reveal())
+        return b"sealed"
+
+    # The real one takes a second on purpose; tests/unit/operations has it.
+    monkeypatch.setattr("compiler.cli.commands.backup.encrypt_with", encrypt)
+    assert run("backup", "dev", "dev.age").code == 0
+    assert used == ["correct horse battery"]
+    assert (project / "dev.age").read_bytes() == b"sealed"
+    (project / "pass").write_text("short\n", "utf-8")
+    done = run("backup", "dev", "other.age")
+    assert done.code == 3
+    assert "shorter than 12 characters" in done.err
+
+
+def test_what_is_missing_stops_it_or_is_told(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+) -> None:
+    holds(VALUES, (Lacking(("jira", "ATLASSIAN_EMAIL"), None, "the store has no such secret"),), (("a/b", "EXTRA"),))
+    done = run("backup", "dev", "dev.age", "--recipient", public)
+    assert done.code == 1
+    assert done.err.startswith("error: jira/ATLASSIAN_EMAIL: the store has no such secret\nhelp: no file was written")
+    assert not (project / "dev.age").exists()
+    done = run("backup", "dev", "dev.age", "--recipient", public, "--partial")
+    assert (done.code, done.out) == (0, "dev.age: written, dev, 1 secret, 1 key, 1 missing\n")
+    assert "note: a/b: EXTRA: left out, as the catalogue has no such key\n" in done.err
+
+
+def test_an_empty_backup_is_none(holds: Callable[..., None], run: Callable[..., Done], public: str) -> None:
+    holds({})
+    done = run("backup", "dev", "dev.age", "--recipient", public)
+    assert done.code == 2
+    assert "there is nothing to back up" in done.err
+
+
+def test_a_wrong_command_line_is_told(
+    holds: Callable[..., None], run: Callable[..., Done], project: Path, public: str
+) -> None:
+    (project / "there.age").write_bytes(b"old")
+    for arguments, code, message in (
+        (("dev", "x.age", "--recipient", public, "--only", "jirra"), 2, 'did you mean "jira"?'),
+        (("dev", "x.age", "--recipient", "age1x"), 3, "recipient 1 is no age recipient"),
+        (("dev", "there.age", "--recipient", public), 3, "say --replace"),
+        (("dev", "no/folder/x.age", "--recipient", public), 3, "folder does not exist"),
+    ):
+        done = run("backup", *arguments)
+        assert done.code == code, arguments
+        assert message in done.err
+    assert (project / "there.age").read_bytes() == b"old"
+    (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
+    assert run("backup", "dev", "x.age", "--recipient", public).code == 1
+    assert [path.name for path in project.glob("*.age")] == ["there.age"]
+
+
+@pytest.mark.parametrize(("partial", "code"), [(True, 0), (False, 1)])
+def test_a_program_gets_one_object_without_a_value(
+    holds: Callable[..., None],
+    run: Callable[..., Done],
+    project: Path,
+    public: str,
+    partial: bool,  # noqa: FBT001
+    code: int,
+) -> None:
+    lacking = Lacking(("jira", "ATLASSIAN_EMAIL"), Place("agents/jira", "ATLASSIAN_EMAIL"), "the store has none")
+    holds(VALUES, (lacking,), (("agents/jira", "OTHER"),))
+    options = ("--format", "json", *(("--partial",) if partial else ()))
+    done = run("backup", "dev", "dev.age", "--recipient", public, *options)
+    assert done.code == code
+    assert done.report == {
+        "format": 1,
+        "environment": "dev",
+        "file": "dev.age",
+        "written": partial,
+        "backup": {
+            "environment": "dev",
+            "time": "2026-01-02T03:04:05+00:00",
+            "secrets": {"jira": ["ATLASSIAN_TOKEN"]},
+            "missing": {"jira": ["ATLASSIAN_EMAIL"]},
+        },
+        "lacking": [
+            {
+                "secret": "jira",
+                "key": "ATLASSIAN_EMAIL",
+                "place": {"name": "agents/jira", "property": "ATLASSIAN_EMAIL"},
+                "reason": "the store has none",
+            }
+        ],
+        "leftOut": [{"name": "agents/jira", "property": "OTHER"}],
+        "exitCode": code,
+    }
+    assert (project / "dev.age").exists() == partial

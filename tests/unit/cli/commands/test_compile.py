@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.parity import prove as parity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from compiler.model.diagnostic import Diagnostic
+
+_CONFLUENCE = "CONFLUENCE_API_TOKEN, CONFLUENCE_USERNAME, CONFLUENCE_URL"
+_SLACK = "SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET, SLACK_CLIENT_SECRET, SLACK_TEAM_ID"
+SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+
+
+def test_one_environment_is_written_and_then_left_alone(run: Callable[..., Any], project: Path) -> None:
+    done = run("compile", "prod")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "chart/values-prod.yaml: written, 7 secrets, 22 keys\n"
+    before = (project / "chart/values-prod.yaml").stat()
+    done = run("compile", "prod")
+    assert done.out == "chart/values-prod.yaml: unchanged, 7 secrets, 22 keys\n"
+    after = (project / "chart/values-prod.yaml").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_all_are_compiled_where_none_is_named(run: Callable[..., Any], project: Path) -> None:
+    assert run("compile").code == 0
+    assert sorted(path.name for path in (project / "chart").glob("values-*.yaml")) == [
+        "values-dev.yaml",
+        "values-prod.yaml",
+        "values-staging.yaml",
+    ]
+
+
+def test_changes_are_told_in_words(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    run("compile", "dev")
+    edit("environments/base.yaml", "  slack: {}\n", "")
+    edit("environments/base.yaml", "  jira: {}\n", "  jira: {}\n  confluence: {}\n")
+    edit("environments/dev.yaml", "secrets:\n", "secrets:\n  github: {use: [app]}\n  argocd: {fetch: bundle}\n")
+    assert run("compile", "dev").out.splitlines() == [
+        "chart/values-dev.yaml: written, 7 secrets, 21 keys",
+        "  changed ai-platform-engineering/agent-argocd-secrets",
+        "    fetch: perKey -> bundle",
+        f"  added ai-platform-engineering/agent-confluence-secrets with {_CONFLUENCE}",
+        "  changed ai-platform-engineering/agent-github-secrets",
+        "    added GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY, GITHUB_APP_INSTALLATION_ID",
+        "    removed GITHUB_PERSONAL_ACCESS_TOKEN",
+        f"  removed ai-platform-engineering/agent-slack-secrets with {_SLACK}: pods that mount it will not start",
+    ]
+
+
+def test_one_error_and_nothing_is_written(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/staging.yaml", "github:", "gihub:")
+    done = run("compile")
+    assert (done.code, done.out) == (1, "")
+    assert 'error[unknown-secret]: no secret named "gihub" in the catalogue' in done.err
+    assert 'help: did you mean "github"?' in done.err
+    assert done.err.endswith("\nnothing was written\n")
+    assert not list((project / "chart").glob("values-*.yaml"))
+
+
+def test_a_broken_catalogue_is_told(run: Callable[..., Any], project: Path) -> None:
+    (project / "environments/catalogue.yaml").unlink()
+    done = run("compile")
+    assert done.code == 1
+    assert "error[unreadable-file]" in done.err
+
+
+def test_an_unknown_environment_is_a_usage_error(run: Callable[..., Any], project: Path) -> None:
+    done = run("compile", "prd")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == 'error: there is no environment "prd"\nhelp: did you mean "prod"?\n'
+
+
+def test_strict_changes_the_code_for_warnings(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/dev.yaml", "    use: [openai]\n", "    refreshInterval: 1h\n")
+    done = run("compile", "dev")
+    assert done.code == 0
+    assert "warning[variants-not-chosen]" in done.err
+    assert run("compile", "dev", "--strict").code == 1
+    assert run("compile", "prod", "--strict").code == 0
+
+
+def test_quiet_says_nothing_but_diagnostics(run: Callable[..., Any], project: Path) -> None:
+    done = run("compile", "prod", "--quiet", "--store", "vault")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_check_passes_where_all_is_fresh(run: Callable[..., Any], project: Path) -> None:
+    run("compile")
+    done = run("compile", "--check")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == "chart/values-dev.yaml: up to date, 7 secrets, 21 keys"
+
+
+def test_check_shows_what_is_stale_and_writes_nothing(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    run("compile")
+    edit("chart/values-dev.yaml", 'refreshInterval: "1h0m0s"', f'refreshInterval: "{SENTINEL}"')
+    before = (project / "chart/values-dev.yaml").read_bytes()
+    done = run("compile", "--check")
+    assert done.code == 1
+    assert 'chart/values-dev.yaml:7:1: error[stale-values]: chart/values-dev.yaml is not what "dev" compiles to' in (
+        done.err
+    )
+    assert '+    refreshInterval: "1h0m0s"\n' in done.out
+    assert '-    refreshInterval: "…"\n' in done.out
+    assert SENTINEL not in done.out + done.err
+    assert (project / "chart/values-dev.yaml").read_bytes() == before
+
+
+def test_check_finds_a_missing_file(run: Callable[..., Any], project: Path) -> None:
+    done = run("compile", "prod", "--check", "--format", "json")
+    assert done.code == 1
+    (diagnostic,) = json.loads(done.out)["diagnostics"]
+    assert (diagnostic["rule"], diagnostic["message"]) == ("stale-values", "chart/values-prod.yaml is missing")
+    assert not (project / "chart/values-prod.yaml").exists()
+
+
+def test_a_check_takes_an_address_that_the_files_leave_open_as_the_compile_does(
+    run: Callable[..., Any],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: Callable[[str, str, str], None],
+) -> None:
+    rendered = "{render: true, conditions: {namespaces: [ai-platform-engineering]}, auth: {managedIdentity: {}}}"
+    edit("environments/dev.yaml", "secrets:", f"store: azure\nstores: {{azure: {rendered}}}\nsecrets:")
+    assert "error[unreachable-store]" in run("compile", "dev").err
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "agents")
+    assert run("compile", "dev").code == 0
+    done = run("compile", "dev", "--check")
+    assert (done.code, done.err) == (0, 'note: AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure"\n')
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "others")
+    assert '-        vaultUrl: "https://agents.vault.azure.net"' in run("compile", "dev", "--check").out
+
+
+def test_a_check_ignores_the_variable(run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("compile")
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "vault")
+    done = run("compile", "--check")
+    assert done.code == 0
+    assert "AI_PLATFORM_SECRET_STORE is ignored" in done.err
+
+
+def test_the_variable_moves_one_environment_and_says_so(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "vault-secret-store")
+    done = run("compile", "prod")
+    assert (done.code, done.err) == (0, 'note: AI_PLATFORM_SECRET_STORE chooses the store "vault"\n')
+    assert "azure-keyvault-store" not in (project / "chart/values-prod.yaml").read_text("utf-8")
+    done = run("compile")
+    assert (done.code, done.out) == (2, "")
+    assert "AI_PLATFORM_SECRET_STORE is set" in done.err
+
+
+@pytest.mark.parametrize("form", ["json", "github", "sarif", "junit"])
+def test_formats_for_programs_have_standard_output_to_themselves(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], form: str
+) -> None:
+    edit("environments/dev.yaml", "    use: [openai]\n", "    refreshInterval: 1h\n")
+    done = run("compile", "dev", "--format", form)
+    assert done.code == 0
+    assert done.err.startswith("chart/values-dev.yaml: written")
+    assert "variants-not-chosen" in done.out
+    assert "values-dev.yaml" not in done.out
+
+
+def test_another_folder_is_made_and_filled(run: Callable[..., Any], project: Path) -> None:
+    done = run("compile", "prod", "--out", "trial/deep")
+    assert (done.code, done.out) == (0, "trial/deep/values-prod.yaml: written, 7 secrets, 22 keys\n")
+    assert (project / "trial/deep/values-prod.yaml").is_file()
+    assert not (project / "chart/values-prod.yaml").exists()
+
+
+@pytest.mark.parametrize("folder", ["file/below", "/proc/nothing"])
+def test_an_output_folder_that_cannot_be_made(run: Callable[..., Any], project: Path, folder: str) -> None:
+    (project / "file").write_text("", "utf-8")
+    done = run("compile", "prod", "--out", folder)
+    assert (done.code, done.out) == (1, "")
+    assert "error[unwritable-output]" in done.err
+    assert done.err.endswith("nothing was written\n")
+
+
+def test_a_foreign_file_is_kept(run: Callable[..., Any], project: Path) -> None:
+    (project / "chart/values-prod.yaml").write_text("replicas: 3\n", "utf-8")
+    done = run("compile")
+    assert done.code == 1
+    assert "error[foreign-output]" in done.err
+    assert (project / "chart/values-prod.yaml").read_text("utf-8") == "replicas: 3\n"
+    assert not (project / "chart/values-dev.yaml").exists()
+
+
+def test_prune_removes_our_own_orphans_only(run: Callable[..., Any], project: Path) -> None:
+    (project / "chart/values-old.yaml").write_text("# Compiled from nowhere\n", "utf-8")
+    done = run("compile")
+    assert "warning[orphan-values]" in done.err
+    done = run("compile", "--prune", "--strict")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("chart/values-old.yaml: removed\n")
+    assert not (project / "chart/values-old.yaml").exists()
+    (project / "chart/values-theirs.yaml").write_text("a: 1\n", "utf-8")
+    done = run("compile", "--prune")
+    assert done.code == 1
+    assert "error[foreign-output]: chart/values-theirs.yaml was not written by this compiler" in done.err
+    assert "nothing was written" not in done.err
+    assert (project / "chart/values-theirs.yaml").exists()
+
+
+def test_nothing_is_pruned_after_an_error(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    (project / "chart/values-old.yaml").write_text("# Compiled from nowhere\n", "utf-8")
+    edit("environments/staging.yaml", "github:", "gihub:")
+    assert run("compile", "--prune").code == 1
+    assert (project / "chart/values-old.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("prod", "--prune"), ("--prune", "--check"), ("--prune", "--out", "x"), ("--store", "azure")]
+)
+def test_what_does_not_go_together_is_refused(
+    run: Callable[..., Any], project: Path, arguments: tuple[str, ...]
+) -> None:
+    done = run("compile", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert not list((project / "chart").glob("values-*.yaml"))
+
+
+def test_parity_without_a_helm_could_not_run(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    done = run("compile", "prod", "--parity")
+    assert (done.code, done.out) == (3, "")
+    assert "scripts/install_helm.sh" in done.err
+    assert not (project / "chart/values-prod.yaml").exists()
+
+
+def test_what_parity_finds_stops_the_writing(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compiler.model.diagnostic import Diagnostic, Severity  # noqa: PLC0415
+    from compiler.model.source import Source, Span  # noqa: PLC0415
+
+    def prove(*_: object) -> Sequence[Diagnostic]:
+        return (Diagnostic("unproven-chart", Severity.ERROR, "it differs", Span(Source("chart"))),)
+
+    monkeypatch.setattr(parity, "prove", prove)
+    done = run("compile", "prod", "--parity")
+    assert done.code == 1
+    assert "error[unproven-chart]: it differs" in done.err
+    assert not (project / "chart/values-prod.yaml").exists()

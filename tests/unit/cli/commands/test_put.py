@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import getpass
+import io
+import json
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stores.errors import Action, NotFoundError, Place, UnavailableError
+from compiler.stores.interface import Attributes, Identity, RemoteSecret, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from compiler.stores.values.secret import Secret
+    from tests.commands import Done
+
+
+class Store:
+    """One store in memory for all addresses; `held` is what it holds."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, RemoteSecret] = {}
+        self.address = SimpleNamespace(absolute="https://vault/secret", provider="vault")
+
+    def read(self, name: str) -> RemoteSecret:
+        if name not in self.held:
+            raise NotFoundError(Place("vault", name), Action.READ, "there is no such secret", "make it")
+        return self.held[name]
+
+    def read_version(self, name: str, version: str) -> RemoteSecret:
+        assert self.held[name].version == version
+        return self.held[name]
+
+    def check(self, *_: object) -> tuple[()]:
+        return ()
+
+    def write(self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None) -> Written:
+        version = str(int(base.version) + 1) if base is not None else "1"
+        before = base.properties if base is not None else {}
+        self.held[name] = RemoteSecret(name, version, {**before, **changes}, Attributes())
+        return Written(version)
+
+    def whoami(self) -> Identity:
+        return Identity("ada", "token")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    made = Store()
+    monkeypatch.setattr("compiler.operations.live.stores.LiveStores.open", lambda *_: made)
+    return made
+
+
+def values(store: Store, name: str = "ai-platform-engineering/jira-secret") -> dict[str, str]:
+    return {key: value.reveal() for key, value in store.held[name].properties.items()}
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch, answer: str, typed: str = "s3ntinel") -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True, readline=lambda: answer))
+    monkeypatch.setattr(getpass, "getpass", lambda _question: typed)
+
+
+def by_pipe(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False, buffer=io.BytesIO(text.encode())))
+
+
+def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_terminal(monkeypatch, "n\n")
+    done = run("put", "dev", "jira")
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "jira in vault (https://vault/secret), as ada",
+        "  new      ATLASSIAN_TOKEN       ai-platform-engineering/jira-secret",
+        "  new      ATLASSIAN_EMAIL       ai-platform-engineering/jira-secret",
+        "  new      ATLASSIAN_API_URL     ai-platform-engineering/jira-secret",
+        "  new      ATLASSIAN_VERIFY_SSL  ai-platform-engineering/jira-secret",
+        "nothing was written",
+    ]
+    assert done.err.endswith("Write 4 keys to dev? [y/N] ")
+    assert store.held == {}
+    on_terminal(monkeypatch, "y\n")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN")
+    assert done.code == 0
+    assert done.err.endswith("Write 1 key to dev? [y/N] ")
+    assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel"}
+    assert "s3ntinel" not in done.out + done.err
+
+
+def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_question: str) -> str:
+        raise AssertionError
+
+    def unavailable() -> Identity:
+        raise UnavailableError(Place("vault"), Action.CONNECT, "it does not answer", "start it")
+
+    on_terminal(monkeypatch, "y\n")
+    monkeypatch.setattr(getpass, "getpass", refuse)
+    monkeypatch.setattr(store, "whoami", unavailable)
+    done = run("put", "dev", "jira")
+    assert done.code == 3
+    assert done.err == "error: cannot connect to vault: it does not answer\nhelp: start it\n"
+
+
+def test_nothing_typed_is_nothing_written(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_terminal(monkeypatch, "y\n", typed="")
+    done = run("put", "dev", "jira", "--apply")
+    assert (done.code, done.out) == (0, "nothing was typed, and nothing is written\n")
+    assert store.held == {}
+
+
+def test_a_pipe_needs_apply_and_nobody_is_asked(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_pipe(monkeypatch, "token\n")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
+    assert done.out.endswith("nothing was written; --apply writes this\n")
+    assert store.held == {}
+    by_pipe(monkeypatch, json.dumps({"ATLASSIAN_TOKEN": "token", "ATLASSIAN_EMAIL": "a@example.com"}))
+    assert run("put", "dev", "jira", "--stdin", "--apply").code == 0
+    assert values(store) == {"ATLASSIAN_TOKEN": "token", "ATLASSIAN_EMAIL": "a@example.com"}
+    by_pipe(monkeypatch, "token")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--apply")
+    assert done.out.endswith("nothing to write: the store holds these values\n")
+    by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "other"}')
+    assert run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--input", "json", "--apply").code == 0
+    assert values(store)["ATLASSIAN_TOKEN"] == "other"
+
+
+def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_pipe(monkeypatch, "7")
+    done = run("put", "dev", "github", "GITHUB_APP_ID", "--stdin", "--apply")
+    assert done.code == 0
+    assert "note: GITHUB_APP_ID: in no variant that dev uses, so nothing reads it yet" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "way_out"),
+    [
+        (("dev", "jira", "ATLASSIAN_TOKEN=s3ntinel"), "a value is never an argument", "change that value"),
+        (("dev", "jira", "ATLASSIAN_TOKEN", "s3ntinel"), "has no key of one of the names", "the keys are"),
+        (("dev", "jira", "--apply=s3ntinel"), "--apply takes no value", "shows what there is"),
+        (("dev", "jira", "--stdin", "--from-file", "x"), "do not go together", "one source"),
+        (("dev", "jira", "--input", "json"), "--input is for", "add one of them"),
+        (("dev", "jirra"), 'has no secret "jirra"', 'did you mean "jira"?'),
+        (("dev", "jira", "ATLASSIAN_TOKN"), 'has no key "ATLASSIAN_TOKN"', 'did you mean "ATLASSIAN_TOKEN"?'),
+        (("dev", "jira", "--store", "azuree", "--stdin"), 'no store "azuree"', 'did you mean "azure"?'),
+        (("dev", "jira"), "there is no terminal", "--stdin or --from-file"),
+        (("dev", "jira", "--stdin"), "line 1 of the input is not KEY=value", "correct it"),
+        (("nodev", "jira"), 'no environment "nodev"', "dev"),
+    ],
+)
+def test_a_wrong_command_line_is_told_with_the_way_out(
+    store: Store,
+    run: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+    way_out: str,
+) -> None:
+    by_pipe(monkeypatch, "s3ntinel")
+    done = run("put", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert way_out in done.err
+    assert "s3ntinel" not in done.out + done.err
+    assert store.held == {}
+
+
+def test_standard_input_is_not_typed_into(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_terminal(monkeypatch, "y\n")
+    done = run("put", "dev", "jira", "--stdin")
+    assert done.code == 2
+    assert "leave --stdin out to be asked" in done.err
+
+
+def test_an_environment_with_errors_is_not_written_for(store: Store, run: Callable[..., Done], project: Path) -> None:
+    (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
+    done = run("put", "dev", "jira", "--stdin", "--apply")
+    assert done.code == 1
+    assert "unknown-store" in done.err
+
+
+def test_the_variable_of_the_old_system_is_ignored_aloud(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
+    by_pipe(monkeypatch, "token")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
+    assert "note: AI_PLATFORM_SECRET_STORE is ignored" in done.err
+    assert done.out.startswith("jira in vault ")
+
+
+def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "s3ntinel", "ATLASSIAN_EMAIL": "a@example.com"}')
+    done = run("put", "dev", "jira", "--stdin", "--apply", "--format", "json")
+    report = done.report
+    assert done.code == 0
+    assert report["run"]
+    assert report == {
+        "format": 1,
+        "environment": "dev",
+        "secret": "jira",
+        "store": "vault",
+        "callers": [{"address": "https://vault/secret", "who": "ada"}],
+        "keys": [
+            {
+                "key": key,
+                "place": {"name": "ai-platform-engineering/jira-secret", "property": key},
+                "change": "new",
+                "reason": None,
+            }
+            for key in ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL")
+        ],
+        "notes": [],
+        "applied": True,
+        "run": report["run"],
+        "interrupted": False,
+        "results": [
+            {
+                "address": "https://vault/secret",
+                "name": "ai-platform-engineering/jira-secret",
+                "state": "written",
+                "version": "1",
+                "reason": None,
+                "remedy": None,
+            }
+        ],
+        "exitCode": 0,
+    }
+    assert "s3ntinel" not in done.out + done.err
+
+
+@pytest.mark.parametrize("apply", [(), ("--apply",)])
+def test_a_program_is_asked_nothing_and_told_that_nothing_was_written(
+    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, apply: tuple[str, ...]
+) -> None:
+    on_terminal(monkeypatch, "y\n", typed="" if apply else "s3ntinel")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--format", "json", *apply)
+    assert (done.code, done.report["applied"], done.report["run"]) == (0, False, None)
+    assert len(done.report["keys"]) == (0 if apply else 1)
+    assert store.held == {}

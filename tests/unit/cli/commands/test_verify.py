@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.commands.verify import days
+from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.local_openbao import LocalOpenBao
+from tests.fake_cluster import FakeCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.commands import Done
+
+SENTINEL = "sentinel-4711-value"
+NAME = "ai-platform-engineering/github-secret"
+KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
+KEY_LINE = "environments/catalogue.yaml:50:7"
+
+
+@pytest.fixture(scope="module")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
+    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture
+def vault(project: Path, openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, object]], None]:
+    """Puts the document of the github secret; the environment's Vault is the local one."""
+    monkeypatch.setenv("VAULT_ADDR", openbao.url)
+    monkeypatch.setenv("VAULT_TOKEN", openbao.token)
+    monkeypatch.delenv("VAULT_NAMESPACE", raising=False)
+
+    def put(document: dict[str, object]) -> None:
+        openbao.call("POST", f"secret/data/{NAME}", {"data": document})
+
+    return put
+
+
+def test_sound_keys_are_counted_and_who_looked_is_said(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+    vault({KEY: SENTINEL})
+    done = run("verify", "dev", "github")
+    assert (done.code, done.err) == (0, "")
+    first, last = done.out.splitlines()
+    assert first.startswith("vault: read from http://127.0.0.1:")
+    assert first.endswith('as "token" by token')
+    assert last == "dev: 1 of 1 keys sound, 1 remote secret read"
+    assert run("verify", "dev", "github", "--quiet").out == ""
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit"])
+def test_every_format_names_the_line_and_none_the_value(
+    run: Callable[..., Done], vault: Callable[..., None], form: str
+) -> None:
+    vault({KEY: f"{SENTINEL}\n"})
+    done = run("verify", "dev", "github", "--format", form)
+    assert done.code == 0
+    shown = done.err if form == "text" else done.out
+    assert "surrounding-white-space" in shown
+    assert "environments/catalogue.yaml" in shown
+    assert "50" in shown
+    assert SENTINEL not in done.out + done.err
+    if form in {"json", "sarif"}:
+        json.loads(done.out)
+        assert "keys sound" in done.err
+
+
+def test_a_warning_fails_only_strictly(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+    vault({KEY: f"{SENTINEL}\n"})
+    assert run("verify", "dev", "github").code == 0
+    assert run("verify", "dev", "github", "--strict").code == 1
+
+
+def test_an_error_is_exit_1_at_the_line_that_asks(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+    vault({"OTHER": SENTINEL})
+    done = run("verify", "dev", "github")
+    assert done.code == 1
+    assert f'{KEY_LINE}: error[missing-property]: "{KEY}" of "github" is not in "{NAME}"' in done.err
+    assert "dev: 0 of 1 keys sound" in done.out
+
+
+def test_another_store_is_named_by_id_or_kubernetes_name(run: Callable[..., Done], vault: Callable[..., None]) -> None:
+    vault({KEY: SENTINEL})
+    for name in ("vault", "vault-secret-store"):
+        assert run("verify", "prod", "github", "--store", name).code == 0
+    done = run("verify", "dev", "--store", "vualt")
+    assert (done.code, "did you mean" in done.err) == (2, True)
+
+
+def test_what_has_no_place_in_the_other_store_is_an_error(
+    run: Callable[..., Done], vault: Callable[..., None], edit: Callable[[str, str, str], None]
+) -> None:
+    vault({KEY: SENTINEL})
+    edit("environments/catalogue.yaml", f"      vault: {NAME}\n", "")
+    edit("environments/staging.yaml", "secrets:", "secrets:\n  jira: {store: azure}")
+    done = run("verify", "staging", "github", "--store", "vault")
+    assert done.code == 1
+    assert "error[missing-remote]" in done.err
+
+
+def test_a_values_file_alone_is_enough(
+    run: Callable[..., Done], vault: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault({KEY: SENTINEL})
+    assert run("compile", "dev", "--out", tmp_path / "out", "--quiet").code == 0
+    monkeypatch.chdir(tmp_path / "out")
+    done = run("verify", "--values", "values-dev.yaml", "github")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "values-dev.yaml: 1 of 1 keys sound, 1 remote secret read"
+    vault({"OTHER": SENTINEL})
+    done = run("verify", "--values", "values-dev.yaml", "github")
+    assert done.code == 1
+    assert "values-dev.yaml:" in done.err
+    assert "error[missing-property]" in done.err
+
+
+def test_an_environment_beside_a_values_file_is_not_taken_for_a_secret_in_silence(
+    run: Callable[..., Done], project: Path
+) -> None:
+    run("compile", "dev", "--quiet")
+    done = run("verify", "dev", "--values", "chart/values-dev.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert 'error: with --values, "dev" is read as a secret, and there is none of this name in the file' in done.err
+    assert 'help: name secrets only, no environment; the secrets are "global", "argocd"' in done.err
+    done = run("verify", "--values", "chart/values-dev.yaml", "gihub")
+    assert 'no environment; did you mean "github"?' in done.err
+
+
+def test_a_values_file_that_cannot_be_read_is_said(run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run("verify", "--values", tmp_path / "none.yaml")
+    assert (done.code, "unreadable-file" in done.err) == (1, True)
+    (tmp_path / "bad.yaml").write_text("a: [", "utf-8")
+    done = run("verify", "--values", tmp_path / "bad.yaml")
+    assert (done.code, "invalid-yaml" in done.err) == (1, True)
+    assert f"{tmp_path}/bad.yaml:" in done.err
+
+
+def test_a_file_that_cannot_be_read_is_named_as_it_was_given(run: Callable[..., Done], project: Path) -> None:
+    assert project.is_dir()
+    assert run("verify", "--values", "chart/none.yaml").err.startswith("chart/none.yaml:1:1: error[unreadable-file]")
+
+
+@pytest.mark.parametrize("text", ["", "a: b\n", "externalSecrets2: {}\n"])
+def test_a_file_that_is_no_values_file_is_not_taken_for_one_in_which_all_is_sound(
+    run: Callable[..., Done], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "other.yaml").write_text(text, "utf-8")
+    done = run("verify", "--values", tmp_path / "other.yaml")
+    assert (done.code, 'has no "externalSecrets"' in done.err) == (2, True)
+    (tmp_path / "other.yaml").write_text(f"{text}externalSecrets: {{github: hello}}\n", "utf-8")
+    done = run("verify", "--values", tmp_path / "other.yaml")
+    assert (done.code, f"{tmp_path}/other.yaml:" in done.err) == (1, True)
+    assert "error[wrong-type]" in done.err
+
+
+def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
+    run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("compile", "dev", "--quiet")
+    values = project / "chart/values-dev.yaml"
+    values.write_text(values.read_text("utf-8").replace('"vault-secret-store"', '"mine"'), "utf-8")
+    monkeypatch.delenv("VAULT_ADDR", raising=False)
+    done = run("verify", "--values", values)
+    assert (done.code, "help: set VAULT_ADDR or AZURE_KEYVAULT_NAME" in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ((), "no environment is named"),
+        (("dve",), 'there is no environment "dve"'),
+        (("dev", "gihub"), 'there is no secret "gihub" here'),
+        (("--values", "x.yaml", "--store", "vault"), "do not go together"),
+        (("dev", "--expires-within", "soon"), "--expires-within"),
+        (("dev", "--expires-within", "-1"), "--expires-within"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_2(run: Callable[..., Done], argv: tuple[str, ...], words: str) -> None:
+    done = run("verify", *argv)
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_a_disabled_secret_is_named_as_such(run: Callable[..., Done], edit: Callable[[str, str, str], None]) -> None:
+    edit("environments/staging.yaml", "secrets:", "secrets:\n  jira: {enabled: false}")
+    done = run("verify", "staging", "jira")
+    assert (done.code, '"jira" is disabled here' in done.err) == (2, True)
+
+
+def test_an_environment_that_does_not_compile_asks_nobody(
+    run: Callable[..., Done],
+    edit: Callable[[str, str, str], None],
+    openbao: LocalOpenBao,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edit("environments/dev.yaml", "use: [openai]", "use: [opneai]")
+    with FaultyGateway(openbao.url) as gateway:
+        monkeypatch.setenv("VAULT_ADDR", gateway.url)
+        done = run("verify", "dev")
+        assert gateway.seen == []
+    assert (done.code, "unknown-variant" in done.err) == (1, True)
+
+
+def test_no_answer_at_all_is_exit_3(
+    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_TOKEN", "wrong-token")
+    done = run("verify", "dev", "github")
+    assert done.code == 3
+    assert "environments/base.yaml:9:3: error[unauthenticated]" in done.err
+    assert "wrong-token" not in done.err
+
+
+def test_the_variable_that_chooses_a_store_is_ignored_and_that_is_said(
+    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault({KEY: SENTINEL})
+    monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
+    done = run("verify", "dev", "github")
+    assert done.code == 0
+    assert done.err == "note: AI_PLATFORM_SECRET_STORE is ignored: name another store with --store\n"
+    assert done.out.startswith("vault: ")
+
+
+def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
+    run: Callable[..., Done], vault: Callable[..., None], openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault({KEY: SENTINEL})
+    with FaultyGateway(openbao.url) as gateway:
+        monkeypatch.setenv("VAULT_ADDR", gateway.url)
+        run("verify", "dev")
+        assert gateway.count("GET") == len(gateway.seen)
+        assert gateway.count("GET", "/secret/data/") == 7
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    with FakeCluster() as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        yield fake
+
+
+def test_the_cluster_is_looked_into_where_that_is_asked_for(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+) -> None:
+    vault({KEY: SENTINEL})
+    assert run("verify", "dev", "github").code == 0
+    assert cluster.asked == []
+    namespace, name = "ai-platform-engineering", "agent-github-secrets"
+    cluster.store("vault-secret-store", ready=True)
+    cluster.external_secret(namespace, name, ready=False)
+    cluster.event(namespace, name, "error processing spec.data[0]", "2026-01-01T00:00:00Z")
+    cluster.secret(namespace, name, {"OLD": "c2VudGluZWwtNDcxMQ=="})
+    done = run("verify", "dev", "github", "--cluster")
+    assert done.code == 1
+    assert "environments/base.yaml:20:3: error[not-synchronised]" in done.err
+    assert "is not ready: error processing spec.data[0]" in done.err
+    assert "warning[foreign-secret]" in done.err
+    assert "dev: 1 of 1 keys sound" in done.out
+    assert "c2VudGluZWwtNDcxMQ==" not in done.out + done.err
+    assert "cluster-token-4711" not in done.out + done.err
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit"])
+def test_what_the_store_holds_is_hidden_in_what_the_cluster_says(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, form: str
+) -> None:
+    # In no form that a credential has: it is known because it was read.
+    value = "correct horse/battery"
+    vault({KEY: value})
+    namespace, name = "ai-platform-engineering", "agent-github-secrets"
+    said = (
+        "correct horse/battery",
+        "Y29ycmVjdCBob3JzZS9iYXR0ZXJ5",
+        "correct%20horse%2Fbattery",
+        "correct horse\\/battery",
+    )
+    cluster.store("vault-secret-store", ready=False, message=f"denied: {said[0]}")
+    cluster.external_secret(namespace, name, ready=False)
+    cluster.event(namespace, name, f"cannot use {'; '.join(said)} here", "2026-01-01T00:00:00Z")
+    done = run("verify", "dev", "github", "--cluster", "--format", form)
+    assert done.code == 1
+    assert "cannot use" in done.out + done.err
+    assert not [each for each in said if each in done.out + done.err]
+
+
+def test_a_warning_of_the_cluster_alone_is_no_failure(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+) -> None:
+    vault({KEY: SENTINEL})
+    cluster.store("vault-secret-store", ready=True)
+    cluster.external_secret("ai-platform-engineering", "other")
+    done = run("verify", "dev", "github", "--cluster")
+    assert (done.code, "warning[not-in-cluster]" in done.err) == (0, True)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold(
+    run: Callable[..., Done], vault: Callable[..., None]
+) -> None:
+    vault({KEY: SENTINEL})
+    for context, words in (("nowhere", "asked: no usable kubeconfig"), ("there", "asked any further: it gave no")):
+        done = run("verify", "dev", "github", "--cluster", "--context", context)
+        assert done.code == 1
+        assert f"error[cluster-no-answer]: the cluster cannot be {words}" in done.err
+        assert "1 of 1 keys sound" in done.out
+
+
+def test_without_the_kubernetes_client_the_extra_is_named(
+    run: Callable[..., Done], vault: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "compiler.operations.cluster.client", raising=False)
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    done = run("verify", "dev", "github", "--cluster")
+    assert (done.code, "pip install platform-secrets[cluster]" in done.err) == (3, True)
+
+
+def test_days_are_whole_and_bounded() -> None:
+    assert days("0") == timedelta()
+    for text in ("x", "-1", "10001"):
+        with pytest.raises(ValueError, match=r"days|invalid literal"):
+            days(text)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from compiler.cli.invocation import Globals, Invocation
+from compiler.cli.terminal.command_output import CommandOutput
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def printed(form: str) -> None:
+    output = CommandOutput(Namespace(format=form), Invocation(Globals()))
+    output.lines(["a", "b"])
+    output.lines(["c"], is_error=True)
+    output.report(lambda: {"name": "\u202eé\n"})
+
+
+def test_people_get_lines_on_the_stream_that_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    printed("text")
+    assert capsys.readouterr() == ("a\nb\n", "c\n")
+
+
+def test_programs_get_one_object_in_plain_ascii_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    printed("json")
+    shown = capsys.readouterr()
+    assert shown.out.isascii()
+    assert json.loads(shown.out) == {"name": "\u202eé\n"}
+    assert shown.err == ""

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import getpass
+import io
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.terminal.prompts import confirmed, hidden, hidden_values, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Terminal:
+    def __init__(self, answer: str = "") -> None:
+        self._answer = answer
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        return self._answer
+
+
+def typing(monkeypatch: pytest.MonkeyPatch, typed: Callable[[str], str]) -> None:
+    monkeypatch.setattr(getpass, "getpass", typed)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+
+
+def test_each_key_is_asked_for_and_an_empty_one_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def typed(question: str) -> str:
+        asked.append(question)
+        return "" if question.startswith("B") else f"s3ntinel {question}"
+
+    typing(monkeypatch, typed)
+    values = hidden_values(("A", "B", "C"))
+    assert asked == ["A: ", "B: ", "C: "]
+    assert {key: value.reveal() for key, value in values.items()} == {"A": "s3ntinel A: ", "C": "s3ntinel C: "}
+    shown = capsys.readouterr()
+    assert shown.err == "Values are not shown. An empty one leaves the key as it is.\n"
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize("error", [EOFError(), UnicodeDecodeError("utf-8", b"s3ntinel\xff", 8, 9, "invalid")])
+def test_an_input_that_ends_or_is_no_text_is_told_without_it(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def typed(_question: str) -> str:
+        raise error
+
+    typing(monkeypatch, typed)
+    with pytest.raises(CannotRunError, match="the input ended") as caught:
+        hidden("A: ")
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("stdin", [io.StringIO("s3ntinel\n"), None])
+def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert not is_terminal()
+    with pytest.raises(UsageError) as caught:
+        hidden_values(("A",))
+    assert caught.value.help == "give them by --stdin or --from-file"
+
+
+def test_a_closed_input_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdin", closed)
+    assert not is_terminal()
+
+
+@pytest.mark.parametrize(
+    ("answer", "means"),
+    [("y\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("", False), ("yeah\n", False)],
+)
+def test_only_a_yes_is_a_yes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, *, means: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    assert confirmed("Write 1 key?") is means
+    assert capsys.readouterr().err == "Write 1 key? [y/N] "

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.errors import CannotRunError
+from compiler.cli.terminal.secret_input import read_file, read_stdin
+from compiler.operations.put.value_input import LARGEST_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_no_more_than_any_store_takes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"x" * (LARGEST_BYTES + 50))))
+    assert len(read_stdin()) == LARGEST_BYTES + 1
+
+
+def test_a_file_that_others_can_read_is_read_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"x" * 10)
+    path.chmod(0o600)
+    assert read_file(str(path), 4) == b"x" * 5
+    assert capsys.readouterr().err == ""
+    path.chmod(0o640)
+    read_file(str(path), is_secret=False)
+    assert capsys.readouterr().err == ""
+    read_file(str(path))
+    assert capsys.readouterr().err == f'note: others than you can read "{path}"; chmod 600, or remove it\n'
+
+
+def test_a_pipe_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o644)
+    writer = threading.Thread(target=path.write_bytes, args=(b"value",))
+    writer.start()
+    assert read_file(str(path)) == b"value"
+    writer.join()
+    assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    for name, reason in (("no", "no such file"), (".", "is a directory")):
+        with pytest.raises(CannotRunError, match=f"cannot be read: {reason}"):
+            read_file(str(tmp_path / name))

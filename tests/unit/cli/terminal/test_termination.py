@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from compiler.cli.terminal.termination import orderly_termination
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_either_signal_unwinds_and_is_given_back_afterwards(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt), orderly_termination():
+        os.kill(os.getpid(), number)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_interrupt_the_clean_up(second: signal.Signals) -> None:
+    cleaned: list[bool] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            os.kill(os.getpid(), second)
+            cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt), orderly_termination():
+        work()
+    assert cleaned
+
+
+def test_another_thread_leaves_signals_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with orderly_termination():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]

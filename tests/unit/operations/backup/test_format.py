@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.operations.backup.format import Backup, BackupContentError, decode, encode
+from compiler.stores.values.secret import Secret
+
+TIME = "2026-01-02T03:04:05+00:00"
+BACKUP = Backup(
+    "prod", TIME, {("jira", "URL"): Secret("u"), ("github", "TOKEN"): Secret("s3ntinel")}, (("jira", "TOKEN"),)
+)
+
+
+def plain(backup: Backup) -> dict[tuple[str, str], str]:
+    return {name: value.reveal() for name, value in backup.values.items()}
+
+
+def test_the_manifest_lists_and_the_content_holds_the_values() -> None:
+    head, content, end = encode(BACKUP).decode().split("\n")
+    manifest = json.loads(head)
+    assert manifest.pop("digest").startswith("sha256:")
+    assert manifest == {
+        "format": "platform-secrets backup",
+        "version": 1,
+        "environment": "prod",
+        "time": TIME,
+        "secrets": {"github": ["TOKEN"], "jira": ["URL"]},
+        "missing": {"jira": ["TOKEN"]},
+        "counts": {"secrets": 2, "keys": 2},
+    }
+    assert json.loads(content) == {"github/TOKEN": "s3ntinel", "jira/URL": "u"}
+    assert not end
+
+
+@given(st.dictionaries(st.tuples(st.sampled_from(["a", "b-c"]), st.sampled_from(["K", "L_M", "N"])), st.text()))
+def test_what_goes_in_comes_out(values: dict[tuple[str, str], str]) -> None:
+    made = Backup("prod", TIME, {name: Secret(text) for name, text in values.items()})
+    found = decode(encode(made))
+    assert plain(found) == values
+    assert (found.environment, found.time, found.missing) == ("prod", TIME, ())
+
+
+def test_the_missing_ones_are_kept() -> None:
+    assert decode(encode(BACKUP)).missing == (("jira", "TOKEN"),)
+    assert decode(encode(BACKUP)).secrets == ("github", "jira")
+
+
+def changed(**fields: object) -> bytes:
+    head, _, rest = encode(BACKUP).partition(b"\n")
+    manifest = {**json.loads(head), **fields}
+    return json.dumps({name: value for name, value in manifest.items() if value is not None}).encode() + b"\n" + rest
+
+
+def with_content(content: bytes) -> bytes:
+    import hashlib  # noqa: PLC0415 - one helper's need
+
+    head = changed(digest=f"sha256:{hashlib.sha256(content).hexdigest()}").partition(b"\n")[0]
+    return head + b"\n" + content
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no backup of platform-secrets"),
+        (b"\xff\n{}", "no backup of platform-secrets"),
+        (b"[" * 100_000, "no backup of platform-secrets"),
+        (b"[]\n{}", "no backup of platform-secrets"),
+        (changed(format="other"), "no backup of platform-secrets"),
+        (changed(version=2), "not version 1"),
+        (changed(counts=None), "manifest is damaged"),
+        (changed(more="x"), "manifest is damaged"),
+        (changed(time=5), "manifest is damaged"),
+        (changed(secrets={"github": "TOKEN"}), "manifest is damaged"),
+        (changed(missing={"github": [5]}), "manifest is damaged"),
+        (changed(secrets={"github": ["TOKEN"]}), "lists other keys"),
+        (changed(counts={"secrets": 2, "keys": 3}), "lists other keys"),
+        (encode(BACKUP).replace(b"s3ntinel", b"s4ntinel"), "not the one that its manifest"),
+        (encode(BACKUP) + b"\n", "not the one that its manifest"),
+        (with_content(b'{"github/TOKEN": "s3ntinel"'), "content is damaged"),
+        (with_content(b"\xff"), "content is damaged"),
+        (with_content(b'{"github/TOKEN": 5}'), "content is damaged"),
+        (with_content(b'{"github": "s3ntinel"}'), "content is damaged"),
+        (with_content(b'{"/TOKEN": "s3ntinel"}'), "content is damaged"),
+    ],
+)
+def test_what_does_not_fit_is_refused_without_its_content(data: bytes, reason: str) -> None:
+    with pytest.raises(BackupContentError, match=reason) as caught:
+        decode(data)
+    assert "s3ntinel" not in str(caught.value)
+    assert caught.value.__context__ is None

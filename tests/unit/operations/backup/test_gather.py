@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.backup.gather import gather
+from compiler.stores.errors import DisabledError, UnavailableError
+from compiler.stores.values.secret import JsonKind, Secret
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment
+    from compiler.operations.backup.gather import Gathered
+    from tests.unit.operations.conftest import Stores
+
+
+@pytest.fixture
+def filled(stores: Stores) -> Stores:
+    assert stores.vault is not None
+    stores.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t")})
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("t"), "JIRA_URL": Secret("u")})
+    return stores
+
+
+def lacking(gathered: Gathered) -> dict[str, str]:
+    return {each.name[1]: each.reason for each in gathered.lacking}
+
+
+def test_all_secrets_are_read_once_each(environment: Environment, filled: Stores) -> None:
+    gathered = gather(environment, (), filled.live)
+    assert {name: value.reveal() for name, value in gathered.backup.values.items()} == {
+        ("github", "GITHUB_TOKEN"): "t",
+        ("jira", "JIRA_TOKEN"): "t",
+        ("jira", "JIRA_URL"): "u",
+    }
+    assert gathered.backup.environment == "prod"
+    assert gathered.backup.time.endswith("+00:00")
+    assert gathered.lacking == ()
+    assert gathered.left_out == ()
+    assert filled.vault is not None
+    assert sorted(filled.vault.reads) == ["agents/github", "agents/jira"]
+    assert filled.vault.writes == []
+
+
+def test_only_the_named_secrets_are_read(environment: Environment, filled: Stores) -> None:
+    gathered = gather(environment, ("jira",), filled.live)
+    assert gathered.backup.secrets == ("jira",)
+    assert filled.vault is not None
+    assert filled.vault.reads == ["agents/jira"]
+
+
+def test_keys_of_variants_not_in_use_are_taken_along_and_not_missed(environment: Environment, filled: Stores) -> None:
+    assert filled.vault is not None
+    filled.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t"), "GITHUB_APP_ID": Secret("7")})
+    gathered = gather(environment, ("github",), filled.live)
+    assert sorted(gathered.backup.values) == [("github", "GITHUB_APP_ID"), ("github", "GITHUB_TOKEN")]
+    assert gathered.lacking == ()
+
+
+def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Stores) -> None:
+    assert stores.azure is not None
+    github = replace(environment.secrets["github"], store=environment.stores["azure"])
+    stores.azure.hold("agents-github", {"GITHUB_TOKEN": Secret("t")})
+    stores.azure.hold("github-app-key", {"odd": Secret("x")}, '{"odd": "x"}')
+    gathered = gather(replace(environment, secrets={"github": github}), (), stores.live)
+    assert gathered.backup.values["github", "GITHUB_APP_KEY"].reveal() == '{"odd": "x"}'
+    assert gathered.left_out == ()
+
+
+def test_what_is_in_use_and_not_there_is_missing(environment: Environment, filled: Stores) -> None:
+    assert filled.vault is not None
+    filled.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("t")})
+    del filled.vault.versions["agents/github"]
+    gathered = gather(environment, (), filled.live)
+    assert lacking(gathered) == {
+        "GITHUB_TOKEN": "the store has no such secret",
+        "JIRA_URL": "the secret has no such property",
+    }
+    assert gathered.backup.missing == (("github", "GITHUB_TOKEN"), ("jira", "JIRA_URL"))
+
+
+def test_what_could_not_be_restored_is_not_taken_for_saved(environment: Environment, filled: Stores) -> None:
+    assert filled.vault is not None
+    filled.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("5", JsonKind.NUMBER), "JIRA_URL": Secret(" ")})
+    gathered = gather(environment, ("jira",), filled.live)
+    assert lacking(gathered) == {
+        "JIRA_TOKEN": "its value is not a string, which could not be restored",
+        "JIRA_URL": "its value is empty, which could not be restored",
+    }
+    assert gathered.backup.values == {}
+
+
+def test_a_secret_that_cannot_be_read_is_told_and_a_dead_store_ends_all(
+    environment: Environment, filled: Stores
+) -> None:
+    assert filled.vault is not None
+    filled.vault.failures["read", "agents/jira"] = filled.failure(DisabledError, "agents/jira")
+    assert lacking(gather(environment, (), filled.live)) == {
+        "JIRA_TOKEN": "it is refused; do something",
+        "JIRA_URL": "it is refused; do something",
+    }
+    filled.vault.failures["read", "agents/github"] = filled.failure(UnavailableError, "agents/github")
+    with pytest.raises(UnavailableError):
+        gather(environment, (), filled.live)
+
+
+def test_properties_outside_the_catalogue_are_left_out_and_told(environment: Environment, filled: Stores) -> None:
+    assert filled.vault is not None
+    filled.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t"), "NOTES": Secret("n")})
+    gathered = gather(environment, (), filled.live)
+    assert gathered.left_out == (("agents/github", "NOTES"),)
+    assert ("github", "NOTES") not in gathered.backup.values
+
+
+@pytest.mark.parametrize("only", [(), ("jira",)])
+def test_keys_of_other_secrets_in_the_same_remote_are_no_strangers(
+    sharing: Environment, stores: Stores, only: tuple[str, ...]
+) -> None:
+    assert stores.vault is not None
+    names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
+    stores.vault.hold("agents/shared", {name: Secret(name) for name in names})
+    gathered = gather(sharing, only, stores.live)
+    assert gathered.left_out == (("agents/shared", "NOTES"),)
+    assert {secret for secret, _ in gathered.backup.values} == set(only or ("github", "jira"))
+
+
+def test_a_key_without_a_place_is_missing_and_a_secret_without_a_store_is_none(
+    environment: Environment, stores: Stores
+) -> None:
+    entry = environment.catalogue.entries["vaultonly"]
+    used = (replace(environment.secrets["jira"].keys[0], key=entry.keys["ONLY"]),)
+    secret = replace(
+        environment.secrets["jira"], id="vaultonly", entry=entry, store=environment.stores["azure"], keys=used
+    )
+    gathered = gather(replace(environment, secrets={"vaultonly": secret}), (), stores.live)
+    assert lacking(gathered) == {"ONLY": "the store has no such secret"}
+    storeless = replace(environment, secrets={"vaultonly": replace(secret, store=None)})
+    assert gather(storeless, (), stores.live).backup.values == {}

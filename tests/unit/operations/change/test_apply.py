@@ -1,0 +1,433 @@
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.change.apply import apply_migration
+from compiler.operations.change.plan import Adopted, Kind, Location, Options, Outcome, Plan, Result, State, Step, Write
+from compiler.operations.runs.audit import AuditError, AuditLog
+from compiler.operations.runs.journal import Journal, read_run
+from compiler.operations.runs.notes import Notes
+from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.values.secret import Secret
+from tests.unit.operations.memory_store import MemoryStore, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from compiler.operations.runs.audit import AuditEntry
+
+RUN = "20250131-120000-4fa1c2"
+
+
+def write_of(store: MemoryStore, name: str, **values: str) -> Write:
+    base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
+    deleted = store.versions[name][-1].version if name in store.deleted else None
+    steps = tuple(
+        Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location("azure", name, key)) for key in values
+    )
+    return Write(name, steps, secrets(**values), base=base, recover=name in store.deleted, deleted=deleted)
+
+
+def plan_of(store: MemoryStore, *writes: Write, adopted: tuple[Adopted, ...] = ()) -> Plan:
+    address = store.address.absolute
+    return Plan("prod", "azure", address, {"vault": "v"}, Options(), (), writes, adopted=adopted)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[list[Journal]]:
+    journals: list[Journal] = []
+    yield journals
+    for journal in journals:
+        journal.close()
+
+
+@pytest.fixture
+def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
+    def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
+        journal = Journal.begin(tmp_path, RUN, plan, {})
+        opened.append(journal)
+        return apply_migration(plan, store, Notes(journal, "prod", audit, "tester"), **options)
+
+    return run
+
+
+def journal_path(tmp_path: Path) -> Path:
+    return tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl"
+
+
+def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store, seen = MemoryStore(), list[Result]()
+    store.seed("b", KEPT="k", A="old")
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
+    assert [(result.name, result.state, result.version) for result in outcome.results] == [
+        ("a", State.DONE, "v1"),
+        ("b", State.DONE, "v2"),
+    ]
+    assert store.shown("b") == {"KEPT": "k", "A": "2"}
+    assert sorted(result.name for result in seen) == ["a", "b"]
+    run = read_run(journal_path(tmp_path))
+    assert {name: (e.state, e.before, e.after, e.kind) for name, e in run.entries.items()} == {
+        "a": ("done", None, "v1", "create"),
+        "b": ("done", "v1", "v2", "update"),
+    }
+    assert (run.ended, run.is_resumable, outcome.is_incomplete) == ("complete", False, False)
+
+
+def test_a_whole_value_is_written_and_compared(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=Secret("pem text"))
+    assert apply(store, plan_of(store, write)).results[0].state is State.DONE
+    assert store.calls[0] == ("write_whole", "pem")
+
+
+@pytest.mark.parametrize(("go_on", "state"), [(False, State.PENDING), (True, State.DONE)])
+def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    go_on: bool,  # noqa: FBT001
+    state: State,
+) -> None:
+    store, failed = MemoryStore(), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if (method, name) == ("write", "a"):
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+        if (method, name) == ("read", "b"):
+            # Until the failure of the first is known, so that the third begins after it.
+            assert failed.wait(10)
+
+    store.before = before
+    names = ("b", "a", "c")
+    outcome = apply(
+        store,
+        plan_of(store, *(write_of(store, name, A="1") for name in names)),
+        continue_on_error=go_on,
+        workers=2,
+        report=lambda result: failed.set() if result.state is State.FAILED else None,
+    )
+    states = {result.name: result.state for result in outcome.results}
+    assert (states["a"], states["b"]) == (State.FAILED, State.DONE)
+    # The worker that failed takes no other: it would wait out the store's absence once more.
+    assert states["c"] is state
+    assert outcome.is_incomplete
+    run = read_run(journal_path(tmp_path))
+    assert (run.ended, run.is_resumable, run.entries["a"].maybe_stored) == ("incomplete", True, True)
+
+
+def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+
+    store.before = before
+    writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
+    outcome = apply(store, plan_of(store, *writes), workers=1)
+    assert (outcome.count(State.FAILED), outcome.count(State.PENDING)) == (1, 199)
+    pending = {result.name for result in outcome.results if result.state is State.PENDING}
+    entries = read_run(journal_path(tmp_path)).entries
+    assert {entries[name].state for name in pending} == {"planned"}
+
+
+def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = write_of(store, "a", A="1")
+    store.seed("a", A="theirs")
+    outcome = apply(store, plan_of(store, write, write_of(store, "b", A="2")))
+    assert [(result.state, result.slipped) for result in outcome.results] == [
+        (State.CONFLICT, ("v1",)),
+        (State.DONE, ()),
+    ]
+    assert (outcome.has_differences, outcome.is_incomplete) == (True, False)
+    assert read_run(journal_path(tmp_path)).ended == "conflict"
+
+
+def test_a_version_that_slipped_in_or_came_right_after_is_a_conflict_with_its_id(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.slipped = ("v9",)
+    assert apply(store, plan_of(store, write_of(store, "a", A="1"))).results[0].slipped == ("v9",)
+
+
+def test_a_version_right_after_the_write_is_a_conflict(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            store.seed(name, A="theirs")
+
+    store.before = before
+    (result,) = apply(store, plan_of(store, write_of(store, "a", A="1"))).results
+    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+
+
+@pytest.mark.parametrize("values", [{"A": "other"}, {"A": "1", "MORE": "x"}, {}])
+def test_other_bytes_than_were_sent_are_found(apply: Callable[..., Outcome], values: dict[str, str]) -> None:
+    store = MemoryStore()
+
+    def lie(method: str, name: str) -> None:
+        if method == "read":
+            store.versions[name][-1] = replace(store.versions[name][-1], properties=secrets(**values))
+
+    store.before = lie
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    assert outcome.results[0].state is State.UNVERIFIED
+    assert outcome.has_differences
+
+
+def test_a_deleted_secret_is_recovered_and_gets_what_it_lacks(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed("a", A="old", B="same", KEPT="k")
+    store.deleted.add("a")
+    audit = AuditLog(tmp_path / "audit")
+    with audit:
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="new", B="same")), audit)
+    assert (outcome.results[0].state, outcome.results[0].version) == (State.DONE, "v2")
+    assert store.shown("a") == {"A": "new", "B": "same", "KEPT": "k"}
+    text = (tmp_path / "audit").read_text("utf-8")
+    assert [word in text for word in ('"recover"', '"update"', '"create"', '"who": "tester"')] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_recovered_secret_that_holds_everything_is_kept(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    whole: bool,  # noqa: FBT001
+) -> None:
+    store = MemoryStore()
+    if whole:
+        store.seed_whole("a", "text")
+    else:
+        store.seed("a", A="same")
+    store.deleted.add("a")
+    write = write_of(store, "a", A="same")
+    write = replace(write, changes={}, whole=Secret("text")) if whole else write
+    outcome = apply(store, plan_of(store, write))
+    assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
+    assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
+
+
+def test_what_somebody_else_recovered_and_wrote_first_is_a_conflict(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed("a", A="old")
+    store.deleted.add("a")
+    write = write_of(store, "a", A="new")
+
+    def overtake(method: str, _name: str) -> None:
+        if method == "recover":
+            store.deleted.clear()
+            store.seed("a", A="newer")
+
+    store.before = overtake
+    result = apply(store, plan_of(store, write)).results[0]
+    assert (result.state, result.slipped) == (State.CONFLICT, ("v2",))
+    assert store.shown("a") == {"A": "newer"}
+
+
+def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.seed_whole("a", "old")
+    store.deleted.add("a")
+    write = replace(write_of(store, "a", A="x"), changes={}, whole=Secret("new"))
+    assert apply(store, plan_of(store, write)).results[0].version == "v2"
+
+
+def test_what_cannot_be_noted_before_the_write_is_not_written(
+    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "started", full)
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert store.calls == []
+    assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
+    assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
+
+
+def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "end", full)
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
+    assert outcome.unnoted == "the journal cannot be written: No space left on device"
+    assert read_run(journal_path(tmp_path)).is_resumable
+
+
+@pytest.mark.parametrize(("turn", "stored"), [(0, False), (1, True)])
+def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
+    tmp_path: Path,
+    apply: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+    turn: int,
+    stored: bool,  # noqa: FBT001
+) -> None:
+    record, turns = AuditLog.record, count()
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if next(turns) == turn:
+            raise AuditError("the audit file cannot be written: no space left on device")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    store = MemoryStore()
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
+    assert outcome.is_incomplete
+    assert outcome.results[0].code == "unnoted"
+    entry = read_run(journal_path(tmp_path)).entries["a"]
+    assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
+    # What was not sent leaves nothing open that an undo would have to wait for.
+    assert stored or not entry.maybe_stored
+
+
+def test_each_write_is_announced_in_the_audit_file_before_it_is_sent(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store, seen = MemoryStore(), list[str]()
+    store.seed("a", A="old")
+
+    def before(method: str, _name: str) -> None:
+        if method == "write":
+            seen.append((tmp_path / "audit").read_text("utf-8"))
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        apply(store, plan_of(store, write_of(store, "a", A="new")), audit)
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["run"], line["state"], line["before"], line["version"]) for line in lines] == [
+        (RUN, "writing", "v1", None),
+        (RUN, "written", "v1", "v2"),
+    ]
+    assert seen[0].count("\n") == 1
+
+
+class TestADefect:
+    """An exception that nothing expected must not leave the run without an end."""
+
+    def break_at(self, store: MemoryStore, method: str, name: str) -> None:
+        def before(called: str, of: str) -> None:
+            if (called, of) == (method, name):
+                raise KeyError("s3ntinel")
+
+        store.before = before
+
+    @pytest.mark.parametrize(("method", "stored"), [("write", False), ("read", True)])
+    def test_the_run_gets_its_end_and_can_go_on(
+        self,
+        tmp_path: Path,
+        apply: Callable[..., Outcome],
+        method: str,
+        stored: bool,  # noqa: FBT001
+    ) -> None:
+        store = MemoryStore()
+        self.break_at(store, method, "n1")
+        outcome = apply(store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1)
+        assert isinstance(outcome.defect, KeyError)
+        assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, *[State.PENDING] * 48]
+        assert outcome.results[1].code == "defect"
+        assert outcome.is_incomplete
+        run = read_run(journal_path(tmp_path))
+        assert (run.ended, run.is_resumable) == ("incomplete", True)
+        # It may have come after the request: then an undo waits, and going on finds out.
+        assert run.entries["n1"].maybe_stored
+        assert ("n1" in store.versions) is stored
+        assert "s3ntinel" not in journal_path(tmp_path).read_text("utf-8")
+
+    def test_the_others_finish_what_they_have_begun(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+        store, both = MemoryStore(), threading.Barrier(2, timeout=10)
+        broken = threading.Event()
+
+        def before(method: str, name: str) -> None:
+            if method != "write":
+                return
+            both.wait()
+            if name == "a":
+                broken.set()
+                raise KeyError
+            assert broken.wait(10)
+
+        store.before = before
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
+        assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
+        assert read_run(journal_path(tmp_path)).entries["b"].state == "done"
+
+    def test_a_report_that_breaks_ends_it_the_same_way(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+        def broken(_result: Result) -> None:
+            raise KeyError
+
+        store = MemoryStore()
+        outcome = apply(
+            store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=broken
+        )
+        assert isinstance(outcome.defect, KeyError)
+        assert outcome.is_incomplete
+        assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+        assert read_run(journal_path(tmp_path)).ended == "incomplete"
+
+
+def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store, stop = MemoryStore(), threading.Event()
+    store.before = lambda _method, _name: stop.set()
+    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
+    outcome = apply(store, plan_of(store, *writes), workers=1, stop=stop)
+    assert outcome.interrupted
+    assert outcome.is_incomplete
+    assert [result.state for result in outcome.results] == [State.DONE, *[State.PENDING] * 49]
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    def impatient(_result: Result) -> None:
+        raise KeyboardInterrupt
+
+    store = MemoryStore()
+    writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
+    outcome = apply(store, plan_of(store, *writes), workers=1, report=impatient)
+    assert outcome.interrupted
+    assert outcome.count(State.DONE) + outcome.count(State.PENDING) == 50
+    assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    broken = RuntimeError("release unlocked lock")
+    broken.__context__ = KeyboardInterrupt()
+
+    def impatient(_result: Result) -> None:
+        raise broken
+
+    store = MemoryStore()
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), workers=1, report=impatient)
+    assert (outcome.interrupted, outcome.defect) == (True, None)
+    assert read_run(journal_path(tmp_path)).ended == "interrupted"
+
+
+def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    write = write_of(store, "a", A="1")
+    assert apply(store, plan_of(store, write, adopted=(Adopted("a", "v7"),))).results
+    lines = journal_path(tmp_path).read_text("utf-8")
+    assert '"after":"v7","adopted":true' in lines

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.place import Place
+from compiler.model.store_address import Provider
+from compiler.operations.change.notes import notes_of
+from compiler.operations.change.plan import Adopted, Kind, Location, NoteKind, Options, Plan, Step
+from compiler.operations.change.writes import Judged, plan_writes
+from compiler.stores.errors import NotFoundError
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.values.secret import Secret
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from compiler.operations.change.plan import Note
+    from compiler.operations.live.read_many import Reading
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PAST, FUTURE = datetime(2025, 1, 31, tzinfo=UTC), datetime(2035, 1, 1, tzinfo=UTC)
+VAULT, AZURE = Provider.VAULT, Provider.AZURE_KEY_VAULT
+SOURCE = Location("from", "source", None)
+E, B, C, T = NoteKind.EXPIRES, NoteKind.NOT_BEFORE, NoteKind.CONTENT_TYPE, NoteKind.TAGS
+ALL = Attributes(expires=FUTURE, not_before=PAST, content_type="text/plain", tags={"owner": "us"})
+
+
+def judged(attributes: Attributes, key: str = "A", *, origin: str = "source", whole: bool = False) -> Judged:
+    place = Place("remote", None if whole else key)
+    at = Location("from", origin, key)
+    step = Step("github", key, Kind.CREATE, at, Location("to", "remote", place.property))
+    return Judged(step, place, Secret("x"), RemoteSecret(origin, "1", {}, attributes))
+
+
+def planned(*members: Judged, there: RemoteSecret | None = None) -> Plan:
+    store = MemoryStore()
+    standing: Reading = there or NotFoundError(store.place("remote"), "read", "it is not there", "create it")  # type: ignore[arg-type]
+    steps, writes = plan_writes(members, store, lambda _place: standing)
+    return Plan("prod", "to", "https://to", {}, Options(), steps, writes)
+
+
+def notes(plan: Plan, *members: Judged, provider: Provider, **held: RemoteSecret) -> list[Note]:
+    return list(notes_of(plan, members, provider, held, NOW))
+
+
+@pytest.mark.parametrize(
+    ("provider", "attributes", "whole", "expected"),
+    [
+        (VAULT, Attributes(), False, []),
+        (VAULT, ALL, False, [E, B, C]),
+        (VAULT, replace(ALL, content_type="application/json"), False, [E, B]),
+        (AZURE, ALL, True, []),
+        (AZURE, ALL, False, [C]),
+        (AZURE, replace(ALL, content_type="application/json"), False, []),
+        (AZURE, Attributes(expires=PAST), False, [NoteKind.EXPIRED]),
+        (AZURE, Attributes(expires=NOW), False, [NoteKind.EXPIRED]),
+        (AZURE, Attributes(not_before=FUTURE), False, [NoteKind.NOT_YET_VALID]),
+        (AZURE, Attributes(not_before=NOW), False, []),
+        (VAULT, Attributes(expires=PAST), False, [E, NoteKind.EXPIRED]),
+    ],
+)
+def test_what_a_new_secret_will_not_have_and_what_is_out_of_date(
+    provider: Provider,
+    attributes: Attributes,
+    whole: bool,  # noqa: FBT001
+    expected: list[NoteKind],
+) -> None:
+    member = judged(attributes, whole=whole)
+    found = notes(planned(member), member, provider=provider)
+    assert [note.kind for note in found] == expected
+    assert {(note.secret, note.place) for note in found} <= {("github", SOURCE)}
+
+
+def test_a_note_of_a_date_has_it() -> None:
+    member = judged(Attributes(expires=PAST, not_before=FUTURE))
+    assert [note.date for note in notes(planned(member), member, provider=VAULT)] == [PAST, FUTURE, PAST, FUTURE]
+
+
+def test_what_several_keys_share_is_said_once_and_of_each_origin() -> None:
+    members = [judged(ALL), judged(ALL, "B"), judged(Attributes(tags={"a": "b"}), "C", origin="other")]
+    # A new secret that comes from several takes over nothing of any.
+    found = notes(planned(*members), *members, provider=AZURE)
+    assert [(note.kind, note.place.name) for note in found] == [
+        (E, "source"),
+        (B, "source"),
+        (C, "source"),
+        (T, "source"),
+        (T, "other"),
+    ]
+
+
+def test_a_secret_that_is_there_keeps_its_own_and_lacks_only_what_no_vault_can_have() -> None:
+    member = judged(ALL)
+    there = RemoteSecret("remote", "v1", {}, Attributes())
+    plan = planned(member, there=there)
+    assert plan.writes[0].base is there
+    assert notes(plan, member, provider=AZURE) == []
+    assert [note.kind for note in notes(plan, member, provider=VAULT)] == [E, B, C]
+
+
+@pytest.mark.parametrize(
+    ("dates", "kinds"),
+    [
+        (Attributes(expires=FUTURE, not_before=PAST), []),
+        (Attributes(expires=NOW, not_before=NOW), [NoteKind.KEEPS_EXPIRES]),
+        (Attributes(expires=PAST, not_before=FUTURE), [NoteKind.KEEPS_EXPIRES, NoteKind.KEEPS_NOT_BEFORE]),
+    ],
+)
+def test_a_secret_that_is_there_keeps_dates_that_verify_would_find(dates: Attributes, kinds: list[NoteKind]) -> None:
+    members = [judged(Attributes()), judged(Attributes(), "B")]
+    plan = planned(*members, there=RemoteSecret("remote", "v1", {}, dates))
+    found = notes(plan, *members, provider=AZURE)
+    assert [note.kind for note in found] == kinds
+    assert {note.place for note in found} <= {Location("to", "remote", None)}
+    assert notes(plan, *members, provider=VAULT) == []
+
+
+def test_nothing_is_said_of_what_is_not_written() -> None:
+    member = judged(ALL)
+    kept = replace(member, step=replace(member.step, kind=Kind.KEEP))
+    assert notes(planned(kept), kept, provider=VAULT) == []
+    # Nor of a key that stays, beside one that is written.
+    written = judged(Attributes(), "B", origin="other")
+    assert notes(planned(kept, written), kept, written, provider=VAULT) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "action", "expected"),
+    [
+        ({}, "create", [T]),
+        ({"owner": "them"}, "create", [T]),
+        ({"owner": "us", "x": "y"}, "create", []),
+        ({}, "update", []),
+    ],
+)
+def test_a_write_that_was_cut_off_before_its_tags_is_told_when_the_run_goes_on(
+    tags: dict[str, str], action: str, expected: list[NoteKind]
+) -> None:
+    member = judged(ALL)
+    plan = Plan("prod", "to", "https://to", {}, Options(), (), (), adopted=(Adopted("remote", "1", ("A",), action),))
+    there = RemoteSecret("remote", "1", {}, Attributes(tags=tags))
+    assert [note.kind for note in notes(plan, member, provider=VAULT, remote=there)] == expected
+    assert notes(plan, member, provider=VAULT) == []

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiler.operations.change.plan import Adopted, Kind, Location, Options, Plan, Step, Write
+from compiler.operations.change.resume import narrowed
+from compiler.operations.runs.journal import Entry, Run
+from compiler.stores.interface import Attributes, RemoteSecret
+
+
+def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:
+    return Step("secret", f"KEY-{name}", kind, None, Location("azure", name, "KEY") if name else None)
+
+
+def write(name: str, before: str | None, *, recover: bool = False) -> Write:
+    base = RemoteSecret(name, before, {}, Attributes()) if before else None
+    return Write(name, (step(name),), {}, base=base, recover=recover)
+
+
+def entry(
+    before: str | None, after: str | None = None, state: str = "planned", *, maybe: bool = False, deleted: str = ""
+) -> Entry:
+    maybe = maybe or state == "started"
+    return Entry("update", before, bool(deleted), ("KEY",), before, after, state, maybe, deleted=deleted or None)
+
+
+def plan(steps: tuple[Step, ...], *writes: Write) -> Plan:
+    return Plan("prod", "azure", "https://a", {}, Options(), steps, writes)
+
+
+def run(**entries: Entry) -> Run:
+    return Run("id", Path("run"), "prod", "azure", "https://a", {}, dict(entries), is_planned=True)
+
+
+def test_what_the_run_did_not_plan_is_left_out() -> None:
+    steps = (step("a"), step("b"), step(None, Kind.MISSING))
+    left = narrowed(plan(steps, write("a", "v1"), write("b", None)), run(a=entry("v1")), {"a": "v1"})
+    assert [each.name for each in left.writes] == ["a"]
+    assert left.steps == (step("a"),)
+    assert left.left_out == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("known", "stands", "kept"),
+    [
+        (entry("v1"), "v1", True),
+        (entry(None), None, True),
+        (entry("v1", "v2", "done"), "v2", True),
+        (entry("v1"), "v2", False),
+        (entry(None), "v1", False),
+        (entry("v1", "v2", "done"), "v3", False),
+        (entry(None, deleted="v1"), "v1", True),
+        (entry(None, deleted="v1"), "v2", False),
+    ],
+)
+def test_a_version_that_the_run_does_not_know_is_a_conflict(known: Entry, stands: str | None, kept: bool) -> None:  # noqa: FBT001
+    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {"a": stands} if stands else {})
+    assert [each.name for each in left.writes] == (["a"] if kept else [])
+    assert left.steps[0].kind is (Kind.UPDATE if kept else Kind.CONFLICT)
+    assert kept or "another writer was there" in left.steps[0].reason
+
+
+def test_a_secret_that_is_still_deleted_is_recovered() -> None:
+    left = narrowed(plan((step("a"),), write("a", None, recover=True)), run(a=entry("v1")), {})
+    assert len(left.writes) == 1
+
+
+def test_what_is_no_write_stays_as_it_is() -> None:
+    steps = (step("a", Kind.MISSING), step("a"))
+    left = narrowed(plan(steps, write("a", "v9")), run(a=entry("v1")), {"a": "v9"})
+    assert [each.kind for each in left.steps] == [Kind.MISSING, Kind.CONFLICT]
+
+
+@pytest.mark.parametrize(
+    ("known", "stands", "adopted"),
+    [
+        (entry("v1", state="started"), "v2", True),
+        (entry(None, state="started"), "v1", True),
+        (entry("v1", state="failed", maybe=True), "v2", True),
+        (entry("v1", state="failed"), "v2", False),
+        (entry("v1", state="started"), "v1", False),
+        (entry("v1", "v2", "done"), "v2", False),
+        (entry("v1"), "v2", False),
+    ],
+)
+def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: Entry, stands: str, adopted: bool) -> None:  # noqa: FBT001
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": stands})
+    assert left.adopted == ((Adopted("a", stands, before=known.before),) if adopted else ())
+
+
+def test_what_is_not_wholly_there_is_not_adopted() -> None:
+    steps = (step("a", Kind.KEEP), step("a", Kind.CONFLICT))
+    left = narrowed(plan(steps), run(a=entry("v1", state="started")), {"a": "v2"})
+    assert left.adopted == ()
+
+
+def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
+    others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
+    kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
+    left = narrowed(plan((others, kept)), run(a=entry("v1", state="started")), {"a": "v2"})
+    assert left.adopted == (Adopted("a", "v2", ("property",), "update", "v1"),)

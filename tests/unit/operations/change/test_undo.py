@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from compiler.operations.change.plan import Options, Outcome, Plan, State
+from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
+from compiler.operations.runs.audit import AuditError, AuditLog
+from compiler.operations.runs.history import RunHistory
+from compiler.operations.runs.journal import Entry, Journal, Run
+from compiler.operations.runs.notes import Notes
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    DisabledError,
+    ForbiddenCause,
+    ForbiddenError,
+    Place,
+    StoreError,
+    UnavailableError,
+)
+from tests.unit.operations.memory_store import MemoryStore
+
+ID = "20250131-120000-4fa1c2"
+PLACE = Place("https://memory", "a")
+
+
+def run_of(**entries: Entry) -> Run:
+    return Run(ID, Path("run"), "prod", "azure", "https://memory", {}, dict(entries), is_planned=True)
+
+
+def updated(before: str = "v1", after: str | None = "v2", **rest: str) -> Entry:
+    return Entry("update", before, recover=False, keys=("A",), before=before, after=after, undo=rest.get("undo"))
+
+
+def created(*, recover: bool = False) -> Entry:
+    return Entry("update" if recover else "create", None, recover=recover, keys=("A",), after="v1")
+
+
+def kinds(run: Run, store: MemoryStore) -> list[UndoKind]:
+    return [step.kind for step in plan_undo(run, store)]
+
+
+def two_versions() -> MemoryStore:
+    store = MemoryStore()
+    store.seed("a", A="old")
+    store.seed("a", A="new")
+    return store
+
+
+def undo(
+    tmp_path: Path,
+    run: Run,
+    store: MemoryStore,
+    audit: AuditLog | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), ())
+    path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
+    journal = Journal(path, new=False) if path.exists() else Journal.begin(tmp_path, ID, plan, {})
+    try:
+        return apply_undo(plan_undo(run, store), store, Notes(journal, "prod", audit, "tester"), stop)
+    finally:
+        journal.close()
+
+
+def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.seed("c", A="x")
+    run = run_of(a=updated(), b=created(), c=created(recover=True))
+    assert kinds(run, store) == [UndoKind.RESTORE, UndoKind.DELETE, UndoKind.DELETE]
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = undo(tmp_path, run, store, audit)
+    assert [(result.state, result.version) for result in outcome.results] == [
+        (State.DONE, "v3"),
+        (State.DONE, "v1"),
+        (State.DONE, "v1"),
+    ]
+    assert store.shown("a") == {"A": "old"}
+    assert store.deleted == {"b", "c"}
+    assert audited(tmp_path) == [
+        ("a", "restore", "writing", "v2", None),
+        ("a", "restore", "written", "v2", "v3"),
+        ("b", "delete", "writing", "v1", None),
+        ("b", "delete", "written", "v1", "v1"),
+        ("c", "delete", "writing", "v1", None),
+        ("c", "delete", "written", "v1", "v1"),
+    ]
+
+
+def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:
+    lines = map(json.loads, (tmp_path / "audit").read_text("utf-8").splitlines())
+    return [(line["name"], line["action"], line["state"], line["before"], line["version"]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("raised", "state"),
+    [
+        (ConflictError(PLACE, Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (ForbiddenError(PLACE, Action.WRITE, "r", "m", cause=ForbiddenCause.ROLE, permission="p"), "failed"),
+        (UnavailableError(PLACE, Action.WRITE, "r", "m"), "unknown"),
+    ],
+)
+@pytest.mark.parametrize("method", ["restore", "soft_delete"])
+def test_what_was_not_put_back_has_no_line_that_says_so(
+    tmp_path: Path, method: str, raised: StoreError, state: str
+) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(called: str, _name: str) -> None:
+        if called == method:
+            raise raised
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=updated(), b=created()), store, audit)
+    name = "a" if method == "restore" else "b"
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of == name] == ["writing", state]
+    assert [stage for of, _, stage, *_ in audited(tmp_path) if of != name] == ["writing", "written"]
+
+
+def test_the_line_before_an_undo_is_there_before_the_store_is_asked(tmp_path: Path) -> None:
+    store, seen = two_versions(), list[int]()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            seen.append(len(audited(tmp_path)))
+
+    store.before = before
+    with AuditLog(tmp_path / "audit") as audit:
+        undo(tmp_path, run_of(a=updated()), store, audit)
+    assert seen == [1]
+
+
+def test_an_undo_that_cannot_be_announced_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise AuditError("the audit file cannot be written: full")
+
+    store = two_versions()
+    with AuditLog(tmp_path / "audit") as audit:
+        monkeypatch.setattr(audit, "record", full)
+        outcome = undo(tmp_path, run_of(a=updated()), store, audit)
+    assert (outcome.results[0].code, len(store.versions["a"])) == ("unnoted", 2)
+
+
+def test_a_defect_ends_an_undo_with_what_is_done_told(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.seed("c", A="x")
+
+    def before(method: str, name: str) -> None:
+        if (method, name) == ("soft_delete", "b"):
+            raise KeyError("s3ntinel")
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created(), c=created()), store)
+    assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, State.PENDING]
+    assert isinstance(outcome.defect, KeyError)
+    assert outcome.is_incomplete
+    assert "s3ntinel" not in str(outcome.results)
+
+
+def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path) -> None:
+    broken = RuntimeError("release unlocked lock")
+    broken.__context__ = KeyboardInterrupt()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            raise broken
+
+    store = two_versions()
+    store.before = before
+    with pytest.raises(RuntimeError):
+        undo(tmp_path, run_of(a=updated()), store)
+
+
+def test_a_run_that_wrote_nothing_has_nothing_to_undo() -> None:
+    store = MemoryStore()
+    assert plan_undo(run_of(a=updated(after=None)), store) == ()
+    assert store.calls == []
+
+
+def test_what_was_undone_before_is_done() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    store.deleted.add("b")
+    run = run_of(a=updated(undo="done"), b=created(), c=created())
+    assert kinds(run, store) == [UndoKind.DONE, UndoKind.DONE, UndoKind.DONE]
+
+
+def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.DONE]
+    assert kinds(run_of(a=updated()), store) == [UndoKind.REFUSE]
+    store.seed("a", A="theirs")
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.REFUSE]
+
+
+def test_a_stopped_undo_of_what_the_run_had_made_is_no_writer() -> None:
+    store = two_versions()
+    entry = created()
+    entry.undo = "started"
+    (step,) = plan_undo(run_of(a=entry), store)
+    assert (step.kind, "somebody wrote since" in step.reason) == (UndoKind.REFUSE, True)
+
+
+def test_the_same_goes_for_a_whole_value() -> None:
+    store = MemoryStore()
+    for value in ("old", "new", "old"):
+        store.seed_whole("a", value)
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.DONE]
+
+
+def test_runs_on_one_secret_are_undone_newest_first() -> None:
+    store = two_versions()
+    store.seed("a", A="newest")
+    older, newer = run_of(a=updated()), run_of(a=updated("v2", "v3"))
+    history = RunHistory(runs={("a", "v2"): "older", ("a", "v3"): "newer"})
+    (step,) = plan_undo(older, store, history)
+    assert (step.kind, step.remedy) == (UndoKind.REFUSE, "undo that run first, with --undo newer")
+    assert step.reason == "version v3 stands there, and the run's is v2: the run newer wrote since"
+    (step,) = plan_undo(newer, store, history)
+    assert step.kind is UndoKind.RESTORE
+    store.seed("a", A="new")
+    # What the newer one's undo wrote is what the older one had written.
+    history.again["a", "v4"] = "v2"
+    (step,) = plan_undo(older, store, history)
+    assert (step.kind, step.version) == (UndoKind.RESTORE, "v4")
+    assert step.earlier is not None
+    assert step.earlier.version == "v1"
+    assert kinds(older, store) == [UndoKind.REFUSE]
+
+
+def test_a_secret_that_a_run_made_and_a_newer_one_changed_is_deleted_when_both_are_undone() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    history = RunHistory(again={("a", "v3"): "v1"})
+    (step,) = plan_undo(run_of(a=created()), store, history)
+    assert (step.kind, step.version) == (UndoKind.DELETE, "v3")
+
+
+def test_the_number_of_an_undos_version_proves_nothing_where_its_value_is_another() -> None:
+    # A Vault counts from 1 again where somebody ended the secret for good.
+    store = two_versions()
+    store.seed("a", A="theirs")
+    history = RunHistory(again={("a", "v3"): "v2"}, runs={("a", "v2"): "this"})
+    (step,) = plan_undo(run_of(a=updated()), store, history)
+    assert (step.kind, step.remedy) == (UndoKind.REFUSE, "decide by hand which one is right")
+    assert "somebody wrote since" in step.reason
+    del store.versions["a"][1]
+    (step,) = plan_undo(run_of(a=updated()), store, history)
+    assert (step.kind, step.current) == (UndoKind.REFUSE, None)
+    assert step.reason == "version v3 cannot be compared with the run's, v2: it is evicted"
+
+
+def test_another_writers_version_is_not_covered_again_by_way_of_a_newer_undo() -> None:
+    store = two_versions()
+    store.seed("a", A="new")
+    entry = updated()
+    entry.slipped = ("v0",)
+    (step,) = plan_undo(run_of(a=entry), store, RunHistory(again={("a", "v3"): "v2"}))
+    assert (step.kind, step.remedy) == (UndoKind.REFUSE, "put that version back by hand")
+
+
+def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert undo(tmp_path, run_of(a=updated(undo="started")), store).results[0].state is State.KEPT
+    path = tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl"
+    line = json.loads(path.read_text("utf-8").splitlines()[-1])
+    assert (line["type"], line["name"], line["state"], line["version"]) == ("undo", "a", "done", "v3")
+    # What was noted is not noted again.
+    lines = len(path.read_text("utf-8").splitlines())
+    undo(tmp_path, run_of(a=updated(undo="done")), store)
+    assert len(path.read_text("utf-8").splitlines()) == lines
+
+
+def test_a_begun_write_over_what_an_undo_put_back_was_not_stored() -> None:
+    store = two_versions()
+    store.seed("a", A="old")
+    assert plan_undo(run_of(a=begun("v1", "update")), store, RunHistory(again={("a", "v3"): "v1"})) == ()
+
+
+def test_where_somebody_wrote_since_it_is_refused(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    store.seed("b", A="x")
+    store.seed("b", A="theirs")
+    run = run_of(a=updated(), b=created())
+    steps = plan_undo(run, store)
+    assert [step.kind for step in steps] == [UndoKind.REFUSE, UndoKind.REFUSE]
+    assert "version v3 stands there, and the run's is v2" in steps[0].reason
+    outcome = undo(tmp_path, run, store)
+    assert outcome.count(State.CONFLICT) == 2
+    assert {method for method, _ in store.calls} == {"read"}
+
+
+def test_an_earlier_version_that_is_gone_or_cannot_be_read_is_refused() -> None:
+    store = two_versions()
+    del store.versions["a"][0]
+    (step,) = plan_undo(run_of(a=updated()), store)
+    assert (step.kind, step.reason) == (UndoKind.REFUSE, "the value before the run cannot be read: it is evicted")
+
+    def before(method: str, name: str) -> None:
+        if method == "read_version":
+            raise UnavailableError(store.place(name), Action.READ, "no answer", "wait")
+
+    store.before = before
+    (step,) = plan_undo(run_of(a=updated()), store)
+    assert (step.kind, step.reason) == (UndoKind.REFUSE, "no answer")
+
+
+def test_an_update_whose_secret_is_gone_is_refused() -> None:
+    (step,) = plan_undo(run_of(a=updated()), MemoryStore())
+    assert (step.kind, step.reason) == (UndoKind.REFUSE, "it is not there")
+
+
+@pytest.mark.parametrize("failing", ["restore", "soft_delete"])
+def test_a_failure_leaves_one_and_the_rest_goes_on(tmp_path: Path, failing: str) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+
+    def before(method: str, name: str) -> None:
+        if method == failing:
+            raise UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store)
+    assert (outcome.count(State.FAILED), outcome.count(State.DONE)) == (1, 1)
+
+
+def test_a_writer_after_the_plan_of_the_undo_is_a_conflict(tmp_path: Path) -> None:
+    store = two_versions()
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            store.seed("a", A="theirs")
+
+    store.before = before
+    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.CONFLICT
+    assert store.shown("a") == {"A": "theirs"}
+
+
+def test_a_stop_finishes_the_step_and_leaves_the_rest_for_later(tmp_path: Path) -> None:
+    store, stop = two_versions(), threading.Event()
+    store.seed("b", A="x")
+
+    def before(method: str, _name: str) -> None:
+        if method == "restore":
+            stop.set()
+
+    store.before = before
+    outcome = undo(tmp_path, run_of(a=updated(), b=created()), store, stop=stop)
+    assert outcome.interrupted
+    assert [result.state for result in outcome.results] == [State.DONE, State.PENDING]
+    assert store.deleted == set()
+
+
+def test_what_cannot_be_noted_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "undo", full)
+    store = two_versions()
+    assert undo(tmp_path, run_of(a=updated()), store).results[0].state is State.FAILED
+    assert len(store.versions["a"]) == 2
+
+
+def begun(before: str | None, kind: str = "create") -> Entry:
+    return Entry(kind, before, recover=False, keys=("A",), before=before, state="started", maybe_stored=True)
+
+
+def test_while_it_is_open_what_the_run_stored_nothing_is_undone(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    steps = plan_undo(run, store)
+    assert [step.kind for step in steps] == [UndoKind.REFUSE, UndoKind.REFUSE]
+    assert "version v1 may be its own" in steps[1].reason
+    assert all("run the same migration again" in step.remedy for step in steps)
+    assert undo(tmp_path, run, store).count(State.CONFLICT) == 2
+    assert {method for method, _ in store.calls} == {"read", "read_version"}
+
+
+def test_what_cannot_be_settled_any_more_stops_nothing_else() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    run.ended = "conflict"
+    steps = plan_undo(run, store)
+    assert [step.kind for step in steps] == [UndoKind.RESTORE, UndoKind.REFUSE]
+    assert steps[1].remedy == "decide by hand whose it is"
+
+
+def test_a_begun_write_that_the_store_does_not_show_needs_no_undo() -> None:
+    store = two_versions()
+    store.seed("c", A="x")
+    store.deleted.add("c")
+    run = run_of(a=begun("v2", "update"), b=begun(None), c=begun(None), d=updated(after=None))
+    assert plan_undo(run, store) == ()
+
+
+def test_a_begun_write_that_cannot_be_looked_at_is_refused() -> None:
+    store = two_versions()
+
+    def before(_method: str, name: str) -> None:
+        raise DisabledError(store.place(name), Action.READ, "it is disabled", "enable it")
+
+    store.before = before
+    (step,) = plan_undo(run_of(a=begun(None)), store)
+    assert (step.kind, step.reason, step.remedy) == (UndoKind.REFUSE, "it is disabled", "enable it")
+
+
+@pytest.mark.parametrize("kind", ["create", "update"])
+def test_where_another_writers_version_is_covered_neither_is_taken_away(kind: str) -> None:
+    store = MemoryStore()
+    for value in ("theirs", "ours"):
+        store.seed("a", A=value)
+    entry = Entry(kind, "v0", recover=False, keys=("A",), before="v0", after="v2", slipped=("v1",))
+    (step,) = plan_undo(run_of(a=entry), store)
+    assert step.kind is UndoKind.REFUSE
+    assert "another writer's version v1 is covered by the run's, v2" in step.reason

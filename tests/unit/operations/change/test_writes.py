@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from compiler.model.place import Place
+from compiler.operations.change.plan import Kind, Location, Step
+from compiler.operations.change.writes import Judged, plan_writes
+from compiler.stores.errors import StoreError
+from compiler.stores.interface import Attributes, Problem, RemoteSecret
+from compiler.stores.values.secret import Secret
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from compiler.operations.live.read_many import Reading
+
+EXPIRES = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def judged(
+    key: str,
+    value: str | None = "value",
+    *,
+    kind: Kind = Kind.CREATE,
+    place: Place | None = None,
+    origin: RemoteSecret | None = None,
+) -> Judged:
+    where = place or Place("remote", key)
+    location = Location("azure", where.remote_key, where.property)
+    step = Step("secret", key, kind, Location("vault", "source", key), location)
+    return Judged(step, where, Secret(value) if value is not None else None, origin)
+
+
+def standing(store: MemoryStore, place: Place) -> Reading:
+    try:
+        return store.read(place.remote_key)
+    except StoreError as error:
+        return error
+
+
+def plan(store: MemoryStore, *members: Judged) -> tuple[list[Kind], list[tuple[str, list[str]]]]:
+    steps, writes = plan_writes(members, store, lambda place: standing(store, place))
+    return [step.kind for step in steps], [(write.name, sorted(write.changes)) for write in writes]
+
+
+def test_the_keys_of_a_remote_secret_are_one_write_and_what_is_kept_is_not_in_it() -> None:
+    kinds, writes = plan(
+        MemoryStore(), judged("A"), judged("B"), judged("C", kind=Kind.KEEP), judged("D", place=Place("other", "D"))
+    )
+    assert kinds == [Kind.CREATE, Kind.CREATE, Kind.KEEP, Kind.CREATE]
+    assert writes == [("remote", ["A", "B"]), ("other", ["D"])]
+
+
+def test_a_problem_of_one_key_refuses_it_and_leaves_the_others() -> None:
+    store = MemoryStore()
+    store.problems = (Problem("invalid-value", "remote", "it is empty", "fill it", "A"),)
+    assert plan(store, judged("A"), judged("B")) == ([Kind.REFUSE, Kind.CREATE], [("remote", ["B"])])
+
+
+def test_a_problem_of_the_whole_or_of_a_property_that_nobody_writes_refuses_all() -> None:
+    for prop in (None, "ELSE"):
+        store = MemoryStore()
+        problem = Problem("too-large", "remote", "it is too large", "split it", prop)
+        store.check = lambda *_rest, found=problem: (found,)  # type: ignore[method-assign]
+        assert plan(store, judged("A"), judged("B")) == ([Kind.REFUSE, Kind.REFUSE], [])
+
+
+def test_two_values_for_one_place_are_refused_also_where_one_of_them_stands_there() -> None:
+    same = Place("remote", "X")
+    kinds, writes = plan(
+        MemoryStore(), judged("A", "1", place=same, kind=Kind.KEEP), judged("B", "2", place=same), judged("C")
+    )
+    assert kinds == [Kind.REFUSE, Kind.REFUSE, Kind.CREATE]
+    assert writes == [("remote", ["C"])]
+
+
+def test_a_whole_value_and_a_property_of_one_remote_secret_are_refused() -> None:
+    kinds, writes = plan(MemoryStore(), judged("A", place=Place("remote", None)), judged("B"))
+    assert (kinds, writes) == ([Kind.REFUSE, Kind.REFUSE], [])
+
+
+def test_a_whole_value_is_a_write_of_its_own() -> None:
+    store = MemoryStore()
+    _, writes = plan_writes([judged("A", place=Place("pem", None))], store, lambda place: standing(store, place))
+    assert writes[0].whole is not None
+    assert writes[0].changes == {}
+
+
+def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from() -> None:
+    store = MemoryStore()
+    attributes = Attributes(tags={"owner": "us"}, expires=EXPIRES, content_type="text/plain", enabled=True)
+    origin = RemoteSecret("source", "1", {}, attributes)
+    _, (write,) = plan_writes([judged("A", origin=origin)], store, lambda place: standing(store, place))
+    assert write.attributes == Attributes(tags={"owner": "us"}, expires=EXPIRES)
+    whole = judged("A", origin=origin, place=Place("pem", None))
+    _, (write,) = plan_writes([whole], store, lambda place: standing(store, place))
+    assert write.attributes is not None
+    assert write.attributes.content_type == "text/plain"
+
+
+def test_nothing_is_taken_over_from_several_or_onto_a_secret_that_is_there() -> None:
+    store = MemoryStore()
+    one, two = (RemoteSecret(name, "1", {}, Attributes(tags={"from": name})) for name in ("a", "b"))
+    members = [judged("A", origin=one), judged("B", origin=two)]
+    _, (write,) = plan_writes(members, store, lambda place: standing(store, place))
+    assert write.attributes is None
+    store.seed("remote", OLD="x")
+    _, (write,) = plan_writes([judged("A", origin=one)], store, lambda place: standing(store, place))
+    assert (write.attributes, write.before, write.recover) == (None, "v1", False)
+    store.deleted.add("remote")
+    _, (write,) = plan_writes([judged("A", origin=one)], store, lambda place: standing(store, place))
+    assert (write.attributes, write.before, write.recover, write.deleted) == (None, None, True, "v1")
+
+
+def test_a_key_without_place_or_value_stays_a_step() -> None:
+    nowhere = Judged(Step("secret", "A", Kind.REFUSE, None, None), None, None, None)
+    assert plan(MemoryStore(), nowhere, judged("B", None, kind=Kind.MISSING)) == ([Kind.REFUSE, Kind.MISSING], [])

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.outline import SecretChange
+from compiler.operations.chart.diff import Side, UnreadableError, differences, side_of_environment, side_of_text
+from compiler.pipeline import compile_project, plan_values
+
+if TYPE_CHECKING:
+    from tests.conftest import Helm
+
+ROOT = Path(__file__).resolve().parents[4]
+VALUES = ROOT / "tests" / "chart" / "values"
+
+
+def test_values_written_from_an_environment_mean_the_same(tmp_path: Path) -> None:
+    project = compile_project(ROOT).project
+    assert project is not None
+    files, _ = plan_values(project, tmp_path, "")
+    for environment, file in zip(project.environments, files, strict=True):
+        side = side_of_environment(environment)
+        assert len(side.secrets) == 7
+        assert differences(side_of_text(file.output.text), side) == ()
+
+
+@pytest.mark.parametrize("sample", sorted(path.stem for path in VALUES.glob("*.yaml")))
+def test_what_helm_renders_of_values_means_the_same(sample: str, helms: tuple[Helm, ...]) -> None:
+    path = VALUES / f"{sample}.yaml"
+    values, manifests = side_of_text(path.read_text("utf-8")), side_of_text(helms[-1].template(path))
+    assert values.stores or values.secrets
+    assert manifests.defaults == values.defaults
+    assert differences(values, manifests) == ()
+
+
+def test_stores_are_compared_field_by_field() -> None:
+    def side(server: str, *more: str) -> Side:
+        stores = [f"  s: {{name: v, provider: {{vault: {{server: {server}, roles: [a]}}}}}}", *more]
+        return side_of_text("externalSecrets: {}\nclusterSecretStores:\n" + "\n".join(stores))
+
+    assert differences(side("x"), side("y", "  t: {name: w}")) == (
+        SecretChange("ClusterSecretStore v", "changed", fields=(("provider.vault.server", "x", "y"),)),
+        SecretChange("ClusterSecretStore w", "added"),
+    )
+    assert differences(side("x", "  t: {name: w}"), side("x")) == (SecretChange("ClusterSecretStore w", "removed"),)
+
+
+def test_what_is_said_on_every_reference_is_compared() -> None:
+    before = side_of_text('externalSecrets: {}\nremoteRefDefaults: {decodingStrategy: "None"}\n')
+    after = side_of_text('externalSecrets: {}\nremoteRefDefaults: {decodingStrategy: "Auto"}\n')
+    assert differences(before, after) == (
+        SecretChange("every reference", "changed", fields=(("decodingStrategy", "None", "Auto"),)),
+    )
+    assert differences(before, side_of_text("externalSecrets: {}\n")) == ()
+
+
+def test_a_list_of_objects_is_read_as_its_items() -> None:
+    item = "{kind: ExternalSecret, metadata: {name: a, namespace: b}, spec: {}}"
+    assert side_of_text(f"kind: List\nitems: [{item}]\n").secrets.keys() == {("b", "a")}
+    assert side_of_text(f"{item}\n---\nkind: ConfigMap\n").secrets.keys() == {("b", "a")}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: [", "it is no YAML"),
+        ("a: 1", "neither values"),
+        ("- 1", "neither values"),
+        ("", "neither values"),
+        ("kind: ExternalSecret\nspec: {data: [1]}", "another form"),
+        ("kind: ExternalSecret\nspec: []\nmetadata: [1]", "another form"),
+    ],
+)
+def test_what_holds_neither_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason):
+        side_of_text(text)
+
+
+_BOMB = "\n".join(
+    ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)), "externalSecrets: *a11"]
+)
+
+
+@pytest.mark.parametrize("text", [_BOMB, "externalSecrets: &a {s: *a}"], ids=["bomb", "circle"])
+def test_aliases_that_multiply_are_refused_at_once(text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(UnreadableError, match="too large"):
+        side_of_text(text)
+    assert time.process_time() - start < 2

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.chart.prune import prune
+from compiler.pipeline import compile_project
+
+if TYPE_CHECKING:
+    from compiler.model.project import Project
+
+ROOT = Path(__file__).resolve().parents[4]
+OURS = "# Compiled from environments/base.yaml. Do not edit.\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    chart = tmp_path / "chart"
+    chart.mkdir()
+    (chart / "values-dev.yaml").write_text(OURS, "utf-8")
+    (chart / "values-old.yaml").write_text(OURS, "utf-8")
+    (chart / "values-theirs.yaml").write_text("a: 1\n", "utf-8")
+    (chart / "values-empty.yaml").write_text("", "utf-8")
+    (chart / "values-link.yaml").symlink_to(chart / "values-dev.yaml")
+    (chart / "values.yaml").write_text(OURS, "utf-8")
+    (tmp_path / "environments").mkdir()
+    for name in ("base", "dev", "catalogue"):
+        text = (ROOT / f"environments/{name}.yaml").read_text("utf-8")
+        (tmp_path / f"environments/{name}.yaml").write_text(text, "utf-8")
+    found = compile_project(tmp_path).project
+    assert found is not None
+    return found
+
+
+def test_only_our_own_regular_files_go(project: Project, tmp_path: Path) -> None:
+    removed, diagnostics = prune(project, tmp_path)
+    assert removed == ("chart/values-old.yaml",)
+    assert [(each.rule, each.span.path) for each in diagnostics] == [
+        ("foreign-output", "chart/values-empty.yaml"),
+        ("unwritable-output", "chart/values-link.yaml"),
+        ("foreign-output", "chart/values-theirs.yaml"),
+    ]
+    assert sorted(path.name for path in (tmp_path / "chart").iterdir()) == [
+        "values-dev.yaml",
+        "values-empty.yaml",
+        "values-link.yaml",
+        "values-theirs.yaml",
+        "values.yaml",
+    ]
+
+
+def test_a_file_that_cannot_be_removed_is_told(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    removed, diagnostics = prune(project, tmp_path)
+    assert removed == ()
+    assert "chart/values-old.yaml cannot be removed: permission denied" in [each.message for each in diagnostics]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cluster.client import KubernetesCluster
+from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
+from tests.fake_cluster import FakeCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SENTINEL = "c2VudGluZWwtNDcxMQ=="
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeCluster]:
+    with FakeCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def environ(fake: FakeCluster, tmp_path: Path) -> dict[str, str]:
+    return {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
+
+
+def test_stores_of_both_kinds_are_read_with_their_condition(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.store("v", ready=True)
+    fake.store("a", ready=False, message="no such host")
+    fake.store("own", ready=None, namespace="team")
+    cluster = KubernetesCluster(environ)
+    assert cluster.store("ClusterSecretStore", "v", "team") == LiveStore(
+        "ClusterSecretStore", "v", Ready(is_true=True, message="")
+    )
+    found = cluster.store("ClusterSecretStore", "a", "team")
+    assert found is not None
+    assert found.ready == Ready(is_true=False, message="no such host")
+    assert cluster.store("SecretStore", "own", "team") == LiveStore("SecretStore", "own", None)
+    assert cluster.store("SecretStore", "own", "elsewhere") is None
+
+
+def test_external_secrets_have_the_target_that_they_make(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.external_secret("team", "github", target="agent-github")
+    fake.external_secret("team", "jira", own=False, ready=None)
+    github, jira = KubernetesCluster(environ).external_secrets("team")
+    assert (github.target, github.labels["app.kubernetes.io/part-of"]) == ("agent-github", "ai-platform-engineering")
+    assert jira == LiveExternalSecret("jira", "jira", {}, None)
+
+
+def test_of_a_secret_the_names_of_keys_are_kept_and_no_value(
+    fake: FakeCluster, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    fake.secret("team", "a", {"TOKEN": SENTINEL}, ("ExternalSecret", "a"))
+    fake.secret("team", "b", {})
+    cluster = KubernetesCluster(environ)
+    found = cluster.secret("team", "a")
+    assert found == LiveSecret("a", frozenset({"TOKEN"}), ("ExternalSecret", "a"))
+    assert cluster.secret("team", "b") == LiveSecret("b", frozenset(), None)
+    assert cluster.secret("team", "c") is None
+    assert SENTINEL not in repr(found) + caplog.text
+
+
+def test_the_newest_warning_of_each_external_secret_counts(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.event("team", "github", "newer", "2026-01-02T00:00:00Z")
+    fake.event("team", "github", "older", "2026-01-01T00:00:00Z")
+    assert KubernetesCluster(environ).complaints("team") == {"github": "newer"}
+    assert KubernetesCluster(environ).complaints("elsewhere") == {}
+
+
+def test_only_reading_is_asked(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.external_secret("team", "github")
+    cluster = KubernetesCluster(environ)
+    cluster.external_secrets("team")
+    cluster.store("ClusterSecretStore", "v", "team")
+    assert {method for method, _ in fake.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "permission"),
+    [
+        (403, "you may not list externalsecrets in team", "list externalsecrets in team"),
+        (401, "it does not know you", None),
+        (500, "it answered with status 500", None),
+        (404, "it does not serve external-secrets.io/v1", None),
+    ],
+)
+def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
+    fake: FakeCluster, environ: dict[str, str], status: int, words: str, permission: str | None
+) -> None:
+    fake.refused["externalsecrets"] = status
+    with pytest.raises(ClusterError, match=words) as caught:
+        KubernetesCluster(environ).external_secrets("team")
+    assert caught.value.permission == permission
+    assert caught.value.remedy
+    assert caught.value.__context__ is None
+    assert "body-horseshoe" not in str(caught.value)
+
+
+def test_nobody_listening_is_said(environ: dict[str, str]) -> None:
+    with pytest.raises(ClusterError, match="no usable answer") as caught:
+        KubernetesCluster(environ, "there").external_secrets("team")
+    assert caught.value.__context__ is None
+
+
+def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_their_text(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(ClusterError, match="no usable kubeconfig"):
+        KubernetesCluster(environ, "nowhere")
+    (tmp_path / "kubeconfig.json").write_text("users: [{token: cluster-token-horseshoe", "utf-8")
+    with pytest.raises(ClusterError, match="no usable kubeconfig") as caught:
+        KubernetesCluster(environ)
+    assert "horseshoe" not in str(caught.value)
+
+
+def test_without_a_kubeconfig_a_pods_own_account_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for environ in ({"HOME": str(tmp_path)}, {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
+        with pytest.raises(ClusterError, match="no usable kubeconfig"):
+            KubernetesCluster(environ)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import base64
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from compiler.operations.cluster.masking import masked, values_of
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.values.secret import JsonKind, Secret
+
+
+def secrets(*texts: str) -> list[Secret]:
+    return [Secret(text) for text in texts]
+
+
+def test_each_place_of_each_value_is_hidden_and_the_rest_stays() -> None:
+    assert masked("a first, a second, a first", secrets("first", "second")) == "a …, a …, a …"
+    assert masked("nothing of it", secrets("first")) == "nothing of it"
+    assert masked("", secrets("first")) == ""
+
+
+def test_a_value_inside_of_another_leaves_nothing_of_that_one() -> None:
+    for order in (("abcd", "xxabcdyy"), ("xxabcdyy", "abcd")):
+        assert masked("<xxabcdyy>", secrets(*order)) == "<…>"
+    assert masked("<abcdef>", secrets("abcd", "cdef")) == "<…>"
+
+
+def test_a_value_too_short_to_be_told_from_words_takes_none_away() -> None:
+    assert masked("the map has no entry", secrets("map", "no", "e")) == "the map has no entry"
+
+
+def test_booleans_and_null_are_words() -> None:
+    words = [Secret("true", JsonKind.BOOLEAN), Secret("null", JsonKind.NULL), Secret("true")]
+    assert masked("status is not true but null", words) == "status is not true but null"
+    assert masked("port 8443", [Secret("8443", JsonKind.NUMBER)]) == "port …"
+
+
+def test_the_values_of_a_remote_secret_are_those_within_its_documents_too() -> None:
+    nested = Secret('{"inner": "deep-value", "list": ["list-value", {"x": "last-value"}]}', JsonKind.OBJECT)
+    whole = Secret("the whole text")
+    remote = RemoteSecret("n", "1", {"A": Secret("plain-value"), "B": nested}, Attributes(), whole)
+    known = list(values_of(remote))
+    for value in ("plain-value", "deep-value", "list-value", "last-value", "the whole text"):
+        assert masked(f"<{value}>", known) == "<…>"
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=5), st.text("-: "), st.text("-: "))
+def test_a_value_between_other_words_leaves_these_alone(value: str, before: str, after: str) -> None:
+    assume(value.lower() != "false")
+    for shown in (value, base64.b64encode(value.encode()).decode()):
+        assert masked(f"{before}{shown}{after}", [Secret(value)]) == f"{before}…{after}"

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.source import Source, Span
+from compiler.operations.explain.explanation import UnknownPathError, shown_value, shown_where
+from compiler.stages.load import load_text
+
+if TYPE_CHECKING:
+    from compiler.model.document import Node
+
+SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+
+
+def _node(text: str) -> Node:
+    document, diagnostics = load_text("environments/a.yaml", f"a: {text}")
+    assert document is not None, diagnostics
+    return document.root.children["a"]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("vault", "vault"),
+        ('"2.9"', "2.9"),
+        ("true", "true"),
+        ("false", "false"),
+        ("-49", "-49"),
+        ("null", "null"),
+        ("[a, b]", "[a, b]"),
+        ("[]", "[]"),
+        ("{}", "{}"),
+        ("{b: 1, c: 2}", "{b, c}"),
+        (f"x {SENTINEL} y", "x … y"),
+        (f"[{SENTINEL}]", "[…]"),
+    ],
+)
+def test_a_value_is_shown_on_one_line(written: str, shown: str) -> None:
+    assert shown_value(_node(written)) == shown
+
+
+def test_a_place_in_a_file_and_one_outside() -> None:
+    assert shown_where(Span(Source("environments/a.yaml", "ab\ncd"), 4, 5)) == "environments/a.yaml:2:2"
+    assert shown_where(Span(Source("--store", "azure"), 0, 5)) == "--store"
+
+
+def test_an_unknown_path_has_a_way_out() -> None:
+    assert UnknownPathError("no", "yes").help == "yes"

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.catalogue import KeyRemote
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, OnConflict, Options, Plan
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.migrate.plan import plan_migration
+from compiler.operations.migrate.routes import routes_of
+from compiler.operations.runs.journal import Entry, Run
+from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.interface import Attributes
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.model.environment import Environment
+
+
+class Ends:
+    """Both stores of the environment, in memory."""
+
+    def __init__(self) -> None:
+        self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
+        self.live = LiveStores({}, self._open)
+
+    def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
+        del environ
+        return self.vault if "vault.example.com" in address.url else self.azure
+
+
+@pytest.fixture
+def ends() -> Ends:
+    made = Ends()
+    made.vault.seed("agents/github", GITHUB_TOKEN="t")
+    made.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    return made
+
+
+def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str = "azure", **options: object) -> Plan:
+    source = environment.stores["vault"] if to == "other" else None
+    chosen = replace(Options(), **options)  # type: ignore[arg-type]
+    routes = routes_of(environment, environment.stores[to], source, chosen.only)
+    return plan_migration(routes, ends.live, chosen, run=run)
+
+
+def kinds(found: Plan) -> dict[str, Kind]:
+    return {step.key: step.kind for step in found.steps}
+
+
+def test_a_plan_reads_each_end_once_and_writes_nothing(environment: Environment, ends: Ends) -> None:
+    found = plan(environment, ends)
+    assert kinds(found) == dict.fromkeys(("GITHUB_TOKEN", "JIRA_TOKEN", "JIRA_URL"), Kind.CREATE)
+    assert [write.name for write in found.writes] == ["agents-github", "agents-jira"]
+    assert {method for store in (ends.vault, ends.azure) for method, _ in store.calls} == {"read"}
+    assert len(ends.vault.calls) == 2
+    assert len(ends.azure.calls) == 3
+    assert (found.destination_address, found.sources) == ("https://azure", {"vault": "https://vault"})
+
+
+def test_properties_beside_the_keys_are_listed_and_copied_when_asked(environment: Environment, ends: Ends) -> None:
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", EXTRA="x")
+    found = plan(environment, ends)
+    assert [str(place) for place in found.extras] == ["vault:agents/jira#EXTRA"]
+    assert "EXTRA" not in kinds(found)
+    assert kinds(plan(environment, ends, all_properties=True))["EXTRA"] is Kind.CREATE
+
+
+def test_keys_of_other_secrets_in_the_same_remote_are_no_extras(sharing: Environment, ends: Ends) -> None:
+    names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
+    ends.vault.seed("agents/shared", **{name: name for name in names})
+    found = plan(sharing, ends, only=("jira",), all_properties=True)
+    assert [str(place) for place in found.extras] == ["vault:agents/shared#NOTES"]
+    assert set(kinds(found)) == {"JIRA_TOKEN", "JIRA_URL", "NOTES"}
+
+
+def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends: Ends) -> None:
+    entry = sharing.catalogue.entries["vaultonly"]
+    only = replace(entry.keys["ONLY"], remote={"azurekv": KeyRemote(None, None, whole=True)})
+    entries = {**sharing.catalogue.entries, "vaultonly": replace(entry, keys={"ONLY": only})}
+    lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
+    ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
+    routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
+    assert plan_migration(routes, ends.live, Options()).extras == ()
+
+
+def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
+    ends.vault.address = StoreAddress(Provider.VAULT, "https://vault")
+    ends.vault.versions.clear()
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    expires = datetime(2025, 1, 31, tzinfo=UTC)
+    (version,) = ends.azure.versions["agents-jira"]
+    ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
+    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
+    source = Location("azure", "agents-jira", None)
+    assert plan_migration(routes, ends.live, Options()).notes == (
+        Note(NoteKind.EXPIRES, "jira", source, expires),
+        Note(NoteKind.EXPIRED, "jira", source, expires),
+    )
+    # The run that is resumed finds its value there without the tags: nothing is left to write, and that is told.
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    entry = Entry("create", None, recover=False, keys=("JIRA_TOKEN", "JIRA_URL"), maybe_stored=True)
+    run = Run("id", Path("run"), "prod", "vault", "https://vault", {}, {"agents/jira": entry}, is_planned=True)
+    resumed = plan_migration(routes, ends.live, Options(), run=run)
+    assert ([adopted.name for adopted in resumed.adopted], resumed.writes) == (["agents/jira"], ())
+    assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
+
+
+def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:
+    del ends.vault.versions["agents/jira"]
+    found = plan(environment, ends)
+    assert (found.extras, kinds(found)["JIRA_TOKEN"]) == ((), Kind.MISSING)
+
+
+def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
+    environment: Environment, ends: Ends
+) -> None:
+    secret, entry = environment.secrets["jira"], environment.catalogue.entries["vaultonly"]
+    keys = (replace(secret.keys[0], key=entry.keys["ONLY"]),)
+    lone = replace(environment, secrets={"vaultonly": replace(secret, id="vaultonly", entry=entry, keys=keys)})
+    ends.vault.seed("agents/vaultonly", ONLY="x")
+    (step,) = plan(lone, ends).steps
+    assert (step.kind, step.reason) == (Kind.REFUSE, 'the key has no place in "azure"')
+    assert step.remedy == "write remote.azurekv in the catalogue"
+    back = plan_migration(
+        routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
+    )
+    assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
+    unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
+    nothing = plan_migration(
+        routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
+    )
+    assert nothing.steps == ()
+
+
+def test_two_stores_that_are_one_place_are_refused(environment: Environment, ends: Ends) -> None:
+    other = replace(environment.stores["vault"], id="other")
+    both = replace(environment, stores={**environment.stores, "other": other})
+    found = plan(both, ends, to="other")
+    assert {step.kind for step in found.steps} == {Kind.REFUSE}
+    assert "one place from here" in found.steps[0].reason
+
+
+def test_a_store_that_cannot_be_used_ends_the_plan(environment: Environment, ends: Ends) -> None:
+    def dead(_method: str, name: str) -> None:
+        raise UnavailableError(ends.azure.place(name), Action.READ, "no answer", "wait")
+
+    ends.azure.before = dead
+    with pytest.raises(UnavailableError):
+        plan(environment, ends)
+
+
+def test_nothing_to_move_asks_nobody(environment: Environment, ends: Ends) -> None:
+    found = plan(environment, ends, to="vault")
+    assert (found.steps, found.writes, len(found.skipped)) == ((), (), 2)
+    assert ends.vault.calls == []
+
+
+def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    run.entries["agents-jira"] = Entry("create", None, recover=False, state="started", maybe_stored=True)
+    found = plan(environment, ends, run)
+    assert (found.writes, found.left_out) == ((), ("agents-github",))
+    assert found.adopted == (Adopted("agents-jira", "v1", action="create"),)
+
+
+def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started", deleted=deleted)
+    assert kinds(plan(environment, ends, run, recover=True))["JIRA_TOKEN"] is Kind.UPDATE
+    assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.CONFLICT
+    assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
+    assert kinds(plan(environment, ends, on_conflict=OnConflict.OVERWRITE))["JIRA_TOKEN"] is Kind.UPDATE
+
+
+def test_what_somebody_wrote_over_the_value_that_was_deleted_is_a_conflict(
+    environment: Environment, ends: Ends, tmp_path: Path
+) -> None:
+    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
+    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started", deleted=deleted)
+    ends.azure.seed("agents-jira", JIRA_TOKEN="newer")
+    found = plan(environment, ends, run, recover=True)
+    assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())

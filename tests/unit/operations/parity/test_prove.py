@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.chart.helm import Helm, HelmError
+from compiler.operations.parity import prove as parity
+from compiler.operations.parity.prove import prove
+from compiler.operations.parity.table import expected_manifests
+from compiler.pipeline import compile_project
+from compiler.stages.emit import read_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from compiler.model.project import Project
+
+ROOT = Path(__file__).resolve().parents[4]
+HELMS = (Helm(Path("helm4"), "4.3"), Helm(Path("helm3"), "3.22"))
+
+CATALOGUE = """
+secrets:
+  llm: {description: LLM, target: llm-secrets, remote: {vault: team/llm, azurekv: team-llm}, syncWave: -50,
+    keys: {LLM_KEY: {description: Key, remote: {azurekv: {name: llm-key, whole: true}}}}}
+  only: {description: Only, target: only-secrets, remote: {vault: team/only}, syncWave: -49,
+    keys: {ONLY: {description: Only}}}
+"""
+ENVIRONMENT = """
+namespace: team
+store: vault
+refreshInterval: 1h
+externalSecretsOperator: "2.9"
+stores:
+  vault: {provider: vault, name: vault-secret-store, server: https://vault.example.com}
+  azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: https://team.vault.azure.net}
+secrets: {llm: {store: vault, fetch: bundle}, only: {}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE)
+    (tmp_path / "environments/one.yaml").write_text(ENVIRONMENT)
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart/Chart.yaml").write_text("name: platform-secrets\n")
+    result = compile_project(tmp_path)
+    assert result.project is not None
+    assert not result.failed, [each.message for each in result.diagnostics]
+    return result.project
+
+
+@pytest.fixture
+def rendering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Helm, dict[str, Any]], str]], list[Any]]:
+    """Puts a function of Helm and values in Helm's place; what it was given is in the list."""
+
+    def install(render: Callable[[Helm, dict[str, Any]], str]) -> list[Any]:
+        asked: list[Any] = []
+        lock = threading.Lock()
+
+        def template(helm: Helm, chart: Path, values_files: Sequence[Path]) -> str:
+            (path,) = values_files
+            values: Any = read_values(path.read_text())
+            with lock:
+                asked.append((helm.version, values))
+            return render(helm, values)
+
+        monkeypatch.setattr(parity, "template", template)
+        return asked
+
+    return install
+
+
+def test_every_secret_is_put_on_every_store_that_it_has_a_name_for(
+    project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]
+) -> None:
+    asked = rendering(lambda _helm, _values: "")
+    prove(project, tmp_path, HELMS[:1])
+    tried = {
+        tuple((name, each["storeRef"]["name"], each["fetch"]) for name, each in values["externalSecrets"].items())
+        for _, values in asked
+    }
+    # A bundle where it could not be one is read key by key, and what has no name there stays out.
+    assert tried == {
+        (("llm", "vault-secret-store", "bundle"), ("only", "vault-secret-store", "perKey")),
+        (("llm", "azure-keyvault-store", "perKey"),),
+    }
+    assert len(asked) == 3
+
+
+def test_a_difference_is_one_diagnostic_at_the_secret_with_all_that_saw_it(
+    project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]
+) -> None:
+    rendering(lambda _helm, _values: "")
+    first, *_ = prove(project, tmp_path, HELMS)
+    assert first.rule == "unproven-chart"
+    assert first.message == 'in "one", ExternalSecret "team/llm-secrets" is not rendered'
+    assert first.span.where == "environments/one.yaml:9:11"
+    assert first.help == (
+        "seen with Helm 4.3, as configured; Helm 3.22, as configured; "
+        'Helm 4.3, with every secret on the store "vault"; Helm 3.22, with every secret on the store "vault"; '
+        'Helm 4.3, with every secret on the store "azure"; Helm 3.22, with every secret on the store "azure"'
+    )
+
+
+def test_keys_that_depend_on_the_store_are_seen_without_the_table(
+    project: Project, tmp_path: Path, rendering: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(_helm: Helm, values: dict[str, Any]) -> str:
+        store = values["externalSecrets"]["llm"]["storeRef"]["name"]
+        return (
+            "{kind: ExternalSecret, metadata: {name: llm-secrets, namespace: team}, "
+            f"spec: {{target: {{name: llm-secrets}}, data: [{{secretKey: {store}}}]}}}}"
+        )
+
+    rendering(render)
+    monkeypatch.setattr(parity, "differences", lambda _expected, _rendered: ())
+    (found,) = prove(project, tmp_path, HELMS[:1])
+    assert found.message == 'in "one", the Secret "llm-secrets" has other keys than as configured'
+    assert found.help == 'seen with Helm 4.3, with every secret on the store "azure"'
+
+
+def test_a_refusal_of_helm_is_a_diagnostic_without_its_words(
+    project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]
+) -> None:
+    def refuse(_helm: Helm, _values: dict[str, Any]) -> str:
+        raise HelmError("refused", "sentinel")
+
+    rendering(refuse)
+    (found,) = prove(project, tmp_path, HELMS)
+    assert found.message == 'in "one", Helm refuses the chart with these values'
+    assert "sentinel" not in repr(found)
+
+
+def test_a_helm_that_cannot_be_run_ends_it(
+    project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]
+) -> None:
+    def fail(_helm: Helm, _values: dict[str, Any]) -> str:
+        raise HelmError("cannot be run")
+
+    rendering(fail)
+    with pytest.raises(HelmError, match="cannot be run"):
+        prove(project, tmp_path, HELMS)
+
+
+def test_what_is_no_yaml_is_a_diagnostic(project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]) -> None:
+    rendering(lambda _helm, _values: "{")
+    (found,) = prove(project, tmp_path, HELMS)
+    assert found.message == 'in "one", what Helm renders is no YAML'
+
+
+def test_no_chart_is_an_error_with_a_way_out(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "chart/Chart.yaml").unlink()
+    with pytest.raises(HelmError, match='there is no chart in "chart/"') as raised:
+        prove(project, tmp_path, HELMS)
+    assert "`platform-secrets new chart`" in str(raised.value.help)
+
+
+def test_no_helm_is_an_error_with_a_way_out(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(HelmError, match="no Helm is installed") as raised:
+        prove(project, tmp_path)
+    assert raised.value.help == "put Helm 3 or 4 on PATH, or run scripts/install_helm.sh"
+
+
+def test_the_shipped_environments_are_proven(tmp_path: Path) -> None:
+    if not any((ROOT / f".tools/helm{major}/helm").is_file() for major in (3, 4)) and not shutil.which("helm"):
+        pytest.skip("no Helm found: run scripts/install_helm.sh")
+    result = compile_project(ROOT)
+    assert result.project is not None
+    assert prove(result.project, ROOT) == ()
+
+
+def test_the_table_counts_each_shipped_secret() -> None:
+    result = compile_project(ROOT)
+    assert result.project is not None
+    catalogue: Any = result.project.catalogue.document.root.plain_data()
+    for environment in result.project.environments:
+        data: Any = environment.root.plain_data()
+        assert len(expected_manifests(data, catalogue)) == len(environment.secrets)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from compiler.operations.parity.table import (
+    _go_duration,
+    enabled_secrets,
+    expected_manifests,
+    is_one_bundle,
+    references,
+)
+
+CATALOGUE: dict[str, Any] = {
+    "secrets": {
+        "github": {
+            "target": "github-secrets",
+            "remote": {"vault": "team/github", "azurekv": "team-github"},
+            "syncWave": -49,
+            "use": ["app"],
+            "keys": {
+                "APP_ID": {"variants": ["app"]},
+                "APP_KEY": {"variants": ["app"], "remote": {"azurekv": {"name": "github-app-key", "whole": True}}},
+                "PAT": {"variants": ["pat"]},
+                "HOOK": {"remote": {"vault": {"property": "hook"}, "azurekv": "team-hooks"}},
+            },
+        }
+    }
+}
+VAULT = {"provider": "vault", "name": "vault-secret-store"}
+AZURE = {"provider": "azurekv", "name": "azure-keyvault-store", "kind": "SecretStore", "prefix": "one-"}
+
+
+def environment(**said: object) -> dict[str, Any]:
+    return {
+        "namespace": "team",
+        "store": "vault",
+        "refreshInterval": "1h",
+        "externalSecretsOperator": "2.9",
+        "stores": {"vault": VAULT, "azure": AZURE},
+        "secrets": {"github": {}},
+        **said,
+    }
+
+
+def test_a_key_lies_under_its_own_name_unless_it_says_otherwise() -> None:
+    entry = CATALOGUE["secrets"]["github"]
+    assert references({}, entry, VAULT) == {
+        "APP_ID": {"key": "team/github", "property": "APP_ID"},
+        "APP_KEY": {"key": "team/github", "property": "APP_KEY"},
+        "HOOK": {"key": "team/github", "property": "hook"},
+    }
+    assert references({"use": ["pat"], "remote": {"azurekv": "other"}}, entry, AZURE) == {
+        "PAT": {"key": "one-other", "property": "PAT"},
+        "HOOK": {"key": "one-team-hooks", "property": "HOOK"},
+    }
+    assert references({"use": ["app"]}, entry, AZURE)["APP_KEY"] == {"key": "one-github-app-key"}
+
+
+def test_without_any_choice_all_variants_are_had_and_without_a_name_there_is_no_place() -> None:
+    entry = {"keys": CATALOGUE["secrets"]["github"]["keys"]}
+    assert references({}, entry, AZURE) == {
+        "APP_ID": None,
+        "APP_KEY": {"key": "one-github-app-key"},
+        "PAT": None,
+        "HOOK": {"key": "one-team-hooks", "property": "HOOK"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "fits"),
+    [
+        ({"A": {"key": "x", "property": "A"}, "B": {"key": "x", "property": "B"}}, True),
+        ({"A": {"key": "x", "property": "A"}, "B": {"key": "y", "property": "B"}}, False),
+        ({"A": {"key": "x", "property": "a"}}, False),
+        ({"A": {"key": "x"}}, False),
+        ({"A": {"key": "x", "property": "A"}, "B": None}, False),
+        ({}, False),
+    ],
+)
+def test_a_bundle_is_one_remote_secret_with_each_key_under_its_own_name(keys: dict[str, Any], *, fits: bool) -> None:
+    assert is_one_bundle(keys) is fits
+
+
+def test_an_external_secret_per_key() -> None:
+    said = environment(
+        labels={"team": "platform"},
+        annotations={"owner": "a"},
+        externalSecretsOperator="2.3",
+        secrets={"github": {"store": "azure", "use": [], "labels": {"team": "own"}, "namespace": "other"}},
+    )
+    (manifest,) = expected_manifests(said, CATALOGUE)
+    assert manifest == {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {
+            "name": "github-secrets",
+            "namespace": "other",
+            "labels": {
+                "app.kubernetes.io/name": "github-secrets",
+                "app.kubernetes.io/component": "secrets",
+                "app.kubernetes.io/part-of": "ai-platform-engineering",
+                "app.kubernetes.io/managed-by": "Helm",
+                "team": "own",
+            },
+            "annotations": {"argocd.argoproj.io/sync-wave": "-49", "owner": "a"},
+        },
+        "spec": {
+            "refreshInterval": "1h0m0s",
+            "secretStoreRef": {"kind": "SecretStore", "name": "azure-keyvault-store"},
+            "target": {"name": "github-secrets", "creationPolicy": "Owner", "deletionPolicy": "Retain"},
+            "data": [
+                {
+                    "secretKey": "HOOK",
+                    "remoteRef": {
+                        "key": "one-team-hooks",
+                        "property": "HOOK",
+                        "conversionStrategy": "Default",
+                        "decodingStrategy": "None",
+                        "metadataPolicy": "None",
+                        "nullBytePolicy": "Ignore",
+                    },
+                }
+            ],
+        },
+    }
+
+
+def test_a_bundle_reads_one_remote_secret_and_names_each_key() -> None:
+    catalogue = {"secrets": {"llm": {"target": "llm", "remote": {"vault": "x"}, "syncWave": -50, "keys": {"A": {}}}}}
+    (manifest,) = expected_manifests(environment(fetch="bundle", secrets={"llm": {}}), catalogue)
+    assert manifest["spec"]["target"]["template"]["data"] == {"A": "{{ .A }}"}
+    assert manifest["spec"]["target"]["template"]["metadata"]["labels"] == manifest["metadata"]["labels"]
+    (source,) = manifest["spec"]["dataFrom"]
+    assert source["extract"] == {
+        "key": "x",
+        "conversionStrategy": "Default",
+        "decodingStrategy": "None",
+        "metadataPolicy": "None",
+    }
+    assert "data" not in manifest["spec"]
+
+
+def test_a_disabled_secret_is_none() -> None:
+    assert list(enabled_secrets(environment(secrets={"github": {"enabled": False}}), CATALOGUE)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [("1h", "1h0m0s"), ("90m", "1h30m0s"), ("60s", "1m0s"), ("45s", "45s"), ("1.5h", "1h30m0s"), ("1000ms", "1s")],
+)
+def test_durations_are_written_as_go_prints_them(text: str, canonical: str) -> None:
+    assert _go_duration(text) == canonical

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.runs.line_file import LineFile, read_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_lines_come_back_and_the_file_is_its_owners(tmp_path: Path) -> None:
+    file = LineFile(tmp_path / "run", new=True)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: file.append({"number": number, "name": "é"}), range(50)))
+    file.close()
+    file.close()
+    assert sorted(line["number"] for line in read_lines(tmp_path / "run")) == list(range(50))
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o600
+
+
+def test_a_new_file_replaces_none_and_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(FileExistsError):
+        LineFile(tmp_path / "run", new=True)
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(OSError, match="symbolic links"):
+        LineFile(tmp_path / "link", new=False)
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_text('{"a": 1}\n{"b": ')
+    file = LineFile(path, new=False)
+    file.append({"c": 3})
+    file.close()
+    assert read_lines(path) == [{"a": 1}, {"c": 3}]
+
+
+def test_what_is_no_object_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text('[1]\n7\n{"a": 1}\n')
+    assert read_lines(tmp_path / "run") == [{"a": 1}]
+
+
+def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, write = LineFile(tmp_path / "run", new=True), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+    with pytest.raises(OSError, match="No space left"):
+        file.append({"lost": 1})
+    monkeypatch.setattr(os, "write", write)
+    file.append({"kept": 1})
+    file.close()
+    assert read_lines(tmp_path / "run") == [{"kept": 1}]
+
+
+def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = LineFile(tmp_path / "run", new=True)
+    sizes: list[int] = []
+    threads = 16
+
+    def slow(descriptor: int) -> None:
+        sizes.append(os.fstat(descriptor).st_size)
+        # The first wait lasts until everybody has written.
+        while len(sizes) == 1 and file.path.read_bytes().count(b"\n") < threads:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(os, "fsync", slow)
+
+    def append(number: int) -> bool:
+        line = {"number": number}
+        file.append(line)
+        # On the disk when it returns: some wait began when the line was there.
+        return (tmp_path / "run").read_bytes()[: max(sizes)].count(b'{"number":%d}\n' % number) == 1
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert all(pool.map(append, range(threads)))
+    file.close()
+    assert len(sizes) == 2
+
+
+def test_lines_that_need_not_wait_are_on_the_disk_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = LineFile(tmp_path / "run", new=True)
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    file.append({"a": 1}, wait=False)
+    assert not waits
+    file.append({"b": 2})
+    file.close()
+    assert len(waits) == 1
+    assert read_lines(tmp_path / "run") == [{"a": 1}, {"b": 2}]
+
+
+def test_a_wait_that_failed_is_the_error_of_the_append_and_not_taken_for_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, fsync = LineFile(tmp_path / "run", new=True), os.fsync
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        file.append({"a": 1})
+    monkeypatch.setattr(os, "fsync", fsync)
+    file.append({"b": 2})
+    file.close()
+    assert read_lines(tmp_path / "run")[-1] == {"b": 2}
+
+
+def test_what_is_no_file_of_ones_own_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    for name in ("device", "pipe", "folder", "huge"):
+        with pytest.raises(OSError, match=r"symbolic|argument|directory"):
+            read_lines(tmp_path / name)
+
+
+def test_a_line_that_is_nested_without_end_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("[" * 100_000 + "\n" + json.dumps({"a": 1}) + "\n")
+    assert read_lines(tmp_path / "run") == [{"a": 1}]

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.change.plan import Adopted, Options, Plan, State, Write
+from compiler.operations.runs.audit import AuditError, AuditLog
+from compiler.operations.runs.journal import Journal, read_run
+from compiler.operations.runs.notes import AGAIN, Notes, unnoted
+from tests.unit.operations.memory_store import MemoryStore, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = "20250131-120000-4fa1c2"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), (Write("a", (), secrets(KEY="sentinel")),))
+    opened = Journal.begin(tmp_path, RUN, plan, {})
+    yield opened
+    opened.close()
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path: Path, journal: Journal) -> None:
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = Notes(journal, "prod", audit, "ada")
+        with notes.writing(MemoryStore(), "a", ("KEY",), "v1", "update") as line:
+            assert len(lines(tmp_path / "audit")) == 1
+            line.written("v2")
+    first, last = lines(tmp_path / "audit")
+    same = {"run": RUN, "who": "ada", "action": "update", "environment": "prod", "name": "a", "before": "v1"}
+    assert same.items() <= first.items()
+    assert same.items() <= last.items()
+    assert (first["store"], first["properties"]) == ("https://memory", ["KEY"])
+    assert (first["version"], last["version"]) == (None, "v2")
+
+
+def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
+    with Notes(journal, "prod").writing(MemoryStore(), "a", (), None, "create") as line:
+        line.written("v1")
+
+
+def test_a_write_of_an_earlier_part_is_noted_in_both(tmp_path: Path, journal: Journal) -> None:
+    with AuditLog(tmp_path / "audit") as audit:
+        Notes(journal, "prod", audit, "ada").adopt(MemoryStore(), Adopted("a", "v1", ("KEY",), "create"))
+    assert [(line["action"], line["version"]) for line in lines(tmp_path / "audit")] == [("create", "v1")]
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["a"]
+    assert (entry.state, entry.after) == ("written", "v1")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (AuditError("the audit file cannot be written: full"), "the audit file cannot be written: full"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), f"cannot be written: {os.strerror(errno.ENOSPC)}"),
+        (OSError("the line could not be written whole"), "is the disk full?"),
+    ],
+)
+def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | OSError, said: str) -> None:
+    result = unnoted("a", error)
+    assert (result.name, result.state, result.code, result.remedy) == ("a", State.FAILED, "unnoted", AGAIN)
+    assert said in result.reason

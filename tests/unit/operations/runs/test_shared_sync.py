@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from compiler.operations.runs.shared_sync import SharedSync
+
+
+def test_each_is_waited_for_and_what_is_on_the_disk_already_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    sync = SharedSync(7)
+    first, second = sync.added(), sync.added()
+    sync.wait(first)
+    sync.wait(second)
+    assert waits == [7]
+    sync.wait(sync.added())
+    assert waits == [7, 7]
+
+
+def test_what_is_added_during_a_wait_shares_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, waits = threading.Event(), threading.Event(), list[int]()
+
+    def slow(descriptor: int) -> None:
+        waits.append(descriptor)
+        begun.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    sync = SharedSync(7)
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(sync.wait, sync.added())]
+        assert begun.wait(10)
+        futures += [pool.submit(sync.wait, sync.added()) for _ in range(3)]
+        go_on.set()
+        for future in futures:
+            future.result(10)
+    assert waits == [7, 7]
+
+
+def test_a_wait_that_failed_is_made_again_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    sync = SharedSync(7)
+    first = sync.added()
+    with pytest.raises(OSError, match="full"):
+        sync.wait(first)
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    sync.wait(first)
+    assert waits == [7]

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.operations.verify.eso_resolution import (
+    Absence,
+    InvalidReferenceError,
+    UnprovenReferenceError,
+    remote_name,
+    resolve,
+)
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.values.document import read_object
+from compiler.stores.values.secret import JsonKind, Secret
+
+BOTH = pytest.mark.parametrize("provider", [VAULT, AZURE_KEY_VAULT])
+# Dots as names and as nesting, wildcards that hit another key, special characters in names.
+TEXT = """{
+  "PLAIN": "plain", "b.c": "literal", "b": {"c": "nested"}, "only.dots": "dots", "deep": {"er": "in"},
+  "z_TOKEN": "first", "a_TOKEN": "second", "a|b": "pipe", "back\\\\slash": "back", "n": 1
+}"""
+
+
+def stored(provider: str, text: str = TEXT) -> RemoteSecret:
+    whole = Secret(text) if provider == AZURE_KEY_VAULT else None
+    return RemoteSecret("x", "1", read_object(text), Attributes(), whole)
+
+
+def text_of(found: Secret | Absence) -> str:
+    assert isinstance(found, Secret)
+    return found.reveal()
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("team/github", "team/github"),
+        ("secret/team/github", "team/github"),
+        ("secret/data/team/github", "team/github"),
+        # Only right after the mount is `data` an addition; elsewhere it is part of the name.
+        ("data/team", "data/team"),
+        ("team/data/github", "team/data/github"),
+        ("secrets/team", "secrets/team"),
+        ("secret", "secret"),
+    ],
+)
+def test_vault_cuts_the_mount_and_data_from_the_front(key: str, name: str) -> None:
+    assert remote_name(VAULT, "secret", key) == name
+
+
+def test_a_mount_of_several_parts_is_cut_as_one() -> None:
+    assert remote_name(VAULT, "kv/team", "kv/team/github") == "github"
+    assert remote_name(VAULT, "kv/team", "kv/github") == "kv/github"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("github", "github"), ("secret/github", "github"), ("secret/github/TOKEN/x", "github")]
+)
+def test_key_vault_takes_the_second_part_and_drops_the_rest(key: str, name: str) -> None:
+    assert remote_name(AZURE_KEY_VAULT, "", key) == name
+
+
+def test_key_vault_has_other_objects_and_refuses_other_words() -> None:
+    for key in ("cert/tls", "key/tls"):
+        with pytest.raises(UnprovenReferenceError, match="object of Key Vault"):
+            remote_name(AZURE_KEY_VAULT, "", key)
+    with pytest.raises(InvalidReferenceError, match="first part"):
+        remote_name(AZURE_KEY_VAULT, "", "dev/github")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "vault", "key_vault"),
+    [
+        ("PLAIN", "plain", "plain"),
+        ("b.c", "literal", "nested"),
+        ("only.dots", "dots", "dots"),
+        ("deep.er", "in", "in"),
+        # Vault's names are sorted before they are searched.
+        ("*_TOKEN", "second", "first"),
+        ("?_TOKEN", "second", "first"),
+        ("a|b", "pipe", None),
+        ("back\\slash", "back", None),
+        ("MISSING", None, None),
+        ("no.such", None, None),
+        ("n", "1", "1"),
+    ],
+)
+def test_a_property_is_what_each_provider_makes_of_it(wanted: str, vault: str | None, key_vault: str | None) -> None:
+    for provider, expected in ((VAULT, vault), (AZURE_KEY_VAULT, key_vault)):
+        found = resolve(provider, stored(provider), wanted)
+        if expected is None:
+            assert found is Absence.NO_PROPERTY
+        else:
+            assert text_of(found) == expected
+
+
+@BOTH
+def test_this_is_the_whole_document(provider: str) -> None:
+    found = resolve(provider, stored(provider), "@this")
+    assert isinstance(found, Secret)
+    assert found.kind is JsonKind.OBJECT
+
+
+@BOTH
+def test_a_template_knows_names_and_no_paths(provider: str) -> None:
+    assert text_of(resolve(provider, stored(provider), "b.c", by_name=True)) == "literal"
+    assert resolve(provider, stored(provider), "deep.er", by_name=True) is Absence.NO_PROPERTY
+
+
+@BOTH
+def test_syntax_that_is_not_evaluated_proves_nothing(provider: str) -> None:
+    with pytest.raises(UnprovenReferenceError, match="gjson"):
+        resolve(provider, stored(provider), "deep.@reverse")
+
+
+def test_the_whole_is_the_text_of_key_vault_and_the_document_of_vault() -> None:
+    assert text_of(resolve(AZURE_KEY_VAULT, stored(AZURE_KEY_VAULT), None)) == TEXT
+    assert text_of(resolve(VAULT, stored(VAULT, '{"b": "1", "a": 2}'), None)) == '{"a": 2, "b": "1"}'
+
+
+def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
+    remote = RemoteSecret("x", "1", {}, Attributes(), Secret("bare"), is_object=False)
+    assert resolve(AZURE_KEY_VAULT, remote, "PLAIN") is Absence.NOT_JSON
+    assert text_of(resolve(AZURE_KEY_VAULT, remote, None)) == "bare"

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from compiler.model.diagnostic import Severity
+from compiler.model.document import Node, extent
+from compiler.model.environment import Store
+from compiler.model.source import Source, Span
+from compiler.operations.live.stores import NoAddressError
+from compiler.operations.verify.eso_resolution import Absence
+from compiler.operations.verify.findings import (
+    KeyFinding,
+    date_finding,
+    of_remote,
+    of_store,
+    of_store_error,
+    value_findings,
+)
+from compiler.operations.verify.references import Reference
+from compiler.rules.live_rules import BY_ID
+from compiler.stores import errors
+from compiler.stores.errors import Action, ForbiddenCause, Place, StoreError
+from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.values.secret import JsonKind, Secret
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MONTH = timedelta(days=30)
+SECOND = timedelta(seconds=1)
+SENTINEL = "hunter2-sentinel-4711"
+SOURCE = Source("environments/prod.yaml", "\n".join(f"line {number}" for number in range(50)))
+
+
+def at(line: int) -> Span:
+    return Span(SOURCE, *SOURCE.line_bounds(line))
+
+
+def store(address: str | None = "https://x.vault.azure.net") -> Store:
+    start, end = SOURCE.line_bounds(40)
+    node = Node({}, SOURCE, extent(end, end, start, end))
+    return Store("azure", "azurekv", "azure", "ClusterSecretStore", "", address, "", None, rendered=False, node=node)
+
+
+AZURE = store()
+
+
+def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secret_line: int = 2) -> Reference:
+    return Reference("github", key, AZURE, "gh", wanted, by_name=False, key_at=at(line), secret_at=at(secret_line))
+
+
+# What the kinds that know more than others are made with.
+MORE: dict[type[StoreError], dict[str, Any]] = {
+    errors.VersionGoneError: {"version": "3"},
+    errors.ForbiddenError: {"cause": ForbiddenCause.ROLE, "permission": "secrets/get"},
+    errors.ConflictError: {"expected": "1", "found": "2"},
+}
+
+
+def refused(kind: type[StoreError], name: str | None = "gh") -> StoreError:
+    return kind(Place("https://x.vault.azure.net", name), Action.READ, "the reason", "the remedy", **MORE.get(kind, {}))
+
+
+KINDS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StoreError)]
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "expected"),
+    [
+        (Secret("x1"), "TOKEN", []),
+        (Secret(""), "TOKEN", ["blank-value"]),
+        (Secret(" \n"), "TOKEN", ["blank-value"]),
+        (Secret(f"{SENTINEL}\0x"), "TOKEN", ["invalid-character"]),
+        (Secret(f"{SENTINEL}\ud83d"), None, ["invalid-character"]),
+        (Secret("\0\ud83d"), "TOKEN", ["invalid-character", "invalid-character"]),
+        (Secret("changeme"), "TOKEN", ["placeholder-value"]),
+        (Secret(" TODO\n"), "TOKEN", ["placeholder-value", "surrounding-white-space"]),
+        (Secret(f"{SENTINEL}\n"), "TOKEN", ["surrounding-white-space"]),
+        (Secret("8080", JsonKind.NUMBER), "TOKEN", ["not-a-string"]),
+        (Secret("null", JsonKind.NULL), "TOKEN", ["not-a-string"]),
+        (Secret('{"a": 1}', JsonKind.OBJECT), None, []),
+        (Secret("TODO"), None, ["placeholder-value"]),
+        (Absence.NOT_JSON, "TOKEN", ["not-json"]),
+        (Absence.NO_PROPERTY, "TOKEN", ["missing-property"]),
+    ],
+)
+def test_a_value_is_found_fault_with_and_never_shown(
+    value: Secret | Absence, wanted: str | None, expected: list[str]
+) -> None:
+    found = list(value_findings(asked(wanted=wanted), value))
+    assert [each.rule for each in found] == expected
+    assert SENTINEL not in repr([each.diagnostic(asked()) for each in found])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in JsonKind if kind is not JsonKind.STRING])
+def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
+    (found,) = value_findings(asked(), Secret(SENTINEL, kind))
+    assert found.message == f"is no text but a JSON {kind.value}"
+    assert found.help == "store it as a JSON string"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("TOKEN", 'is not in "gh" of the store "azure"'),
+        ("token", 'needs the property "token", which is not in "gh" of the store "azure"'),
+    ],
+)
+def test_a_missing_property_is_named_where_it_is_not_the_keys_own(wanted: str, message: str) -> None:
+    (found,) = value_findings(asked(wanted=wanted), Absence.NO_PROPERTY)
+    assert found.message == message
+    assert found.help is not None
+    assert "`use:`" in found.help
+
+
+def test_a_finding_of_a_key_stands_at_its_line_and_tells_the_secrets() -> None:
+    diagnostic = KeyFinding("blank-value", "is empty", "set it").diagnostic(asked())
+    assert (diagnostic.rule, diagnostic.severity) == ("blank-value", Severity.ERROR)
+    assert (diagnostic.message, diagnostic.help) == ('"TOKEN" of "github" is empty', "set it")
+    assert diagnostic.span == at(10)
+    assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is asked for", at(2))]
+    assert KeyFinding("blank-value", "is empty").diagnostic(asked(secret_line=10)).related == ()
+
+
+def test_white_space_warns_and_the_rest_fails() -> None:
+    warned = {rule for rule, page in BY_ID.items() if page.severity is Severity.WARNING}
+    (found,) = value_findings(asked(), Secret("x\n"))
+    assert found.rule in warned
+    assert not warned & {"blank-value", "placeholder-value", "not-a-string", "missing-property", "not-json"}
+
+
+@pytest.mark.parametrize(
+    ("expires", "not_before", "expected"),
+    [
+        (None, None, None),
+        (NOW, None, ("expired-secret", '"gh" expired on 2026-01-01')),
+        (NOW + SECOND, None, ("expires-soon", '"gh" expires on 2026-01-01')),
+        (NOW + MONTH, None, ("expires-soon", '"gh" expires on 2026-01-31')),
+        (NOW + MONTH + SECOND, None, None),
+        (None, NOW, None),
+        (None, NOW + SECOND, ("not-yet-valid", '"gh" is not valid before 2026-01-01')),
+        (NOW - SECOND, NOW + SECOND, ("expired-secret", '"gh" expired on 2026-01-01')),
+        (NOW + 2 * SECOND, NOW + SECOND, ("not-yet-valid", '"gh" is not valid before 2026-01-01')),
+    ],
+)
+def test_of_its_dates_the_gravest_is_said(
+    expires: datetime | None, not_before: datetime | None, expected: tuple[str, str] | None
+) -> None:
+    remote = RemoteSecret("gh", "1", {}, Attributes(expires=expires, not_before=not_before))
+    found = date_finding(remote, NOW, MONTH)
+    assert (found and (found.rule, found.message)) == expected
+
+
+def test_a_remote_that_one_key_needs_is_said_at_that_key() -> None:
+    diagnostic = of_remote("missing-secret", [asked()], "it is gone", "make it")
+    assert (diagnostic.message, diagnostic.help) == ('it is gone; "github" needs "TOKEN" from it', "make it")
+    assert diagnostic.span == at(10)
+    assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is asked for", at(2))]
+
+
+def test_a_remote_that_many_keys_need_is_said_at_the_secret_with_the_first_five() -> None:
+    group = [asked(f"KEY_{number}", line=10 + number) for number in range(7)]
+    diagnostic = of_remote("missing-secret", group, "it is gone")
+    assert diagnostic.span == at(2)
+    assert '"KEY_0", "KEY_1"' in diagnostic.message
+    assert '"KEY_6" from it' in diagnostic.message
+    assert [each.span for each in diagnostic.related] == [at(10 + number) for number in range(5)]
+    assert {each.message for each in diagnostic.related} == {"a key is asked for"}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_line_is_not_told_twice(count: int) -> None:
+    # A values file has one place for a secret and all its keys.
+    group = [asked(f"KEY_{number}", line=2) for number in range(count)]
+    assert of_remote("missing-secret", group, "it is gone").related == ()
+
+
+def test_a_stores_refusal_is_said_in_its_own_words_with_its_remedy() -> None:
+    diagnostic = of_store_error([asked()], refused(errors.NotFoundError))
+    assert diagnostic.message == (
+        'cannot read "gh" in https://x.vault.azure.net: the reason; "github" needs "TOKEN" from it'
+    )
+    assert diagnostic.help == "the remedy"
+
+
+def test_a_name_that_is_itself_wrong_forges_no_line() -> None:
+    diagnostic = of_store_error([asked()], refused(errors.InvalidNameError, "a\nerror: forged"))
+    assert "\n" not in diagnostic.message
+    assert diagnostic.message.startswith('cannot read "a\N{REPLACEMENT CHARACTER}error: forged" in ')
+
+
+RULES: dict[str, set[type[StoreError]]] = {
+    "missing-secret": {errors.NotFoundError},
+    "soft-deleted-secret": {errors.SoftDeletedError, errors.VersionGoneError},
+    "disabled-secret": {errors.DisabledError},
+    "forbidden": {errors.ForbiddenError},
+    "unauthenticated": {errors.UnauthenticatedError, errors.ExpiredTokenError},
+    "wrong-mount": {errors.WrongMountError, errors.UnsupportedEngineError},
+    "invalid-reference": {errors.InvalidNameError},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_error_of_a_store_has_its_rule_and_the_rest_is_no_answer(kind: type[StoreError]) -> None:
+    expected = next((rule for rule, of in RULES.items() if kind in of), "no-answer")
+    error = refused(kind)
+    assert of_store_error([asked()], error).rule == expected
+    # A store's own address that cannot be used is no reference.
+    of_all = "no-answer" if expected == "invalid-reference" else expected
+    assert of_store(AZURE, [asked()], error).rule == of_all
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 key not looked at"), (3, "3 keys not looked at")])
+def test_a_store_as_a_whole_is_said_once_at_its_own_line(count: int, words: str) -> None:
+    diagnostic = of_store(AZURE, [asked()] * count, refused(errors.SealedError, None))
+    assert diagnostic.message == (f'the store "azure" (https://x.vault.azure.net) tells nothing: the reason; {words}')
+    assert (diagnostic.span, diagnostic.help) == (at(40), "the remedy")
+
+
+def test_a_store_without_an_address_is_no_answer_and_says_what_to_set() -> None:
+    lost = store(None)
+    diagnostic = of_store(lost, [asked(), asked()], NoAddressError(lost))
+    assert (diagnostic.rule, diagnostic.span) == ("no-answer", at(40))
+    assert diagnostic.message == 'the store "azure" has no address; 2 keys not looked at'
+    assert diagnostic.help == "write its vaultUrl, or set AZURE_KEYVAULT_NAME"

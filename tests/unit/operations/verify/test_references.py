@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.operations.verify.references import references_of
+from compiler.pipeline import compile_project
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment
+
+ROOT = Path(__file__).resolve().parents[4]
+CATALOGUE = """\
+secrets:
+  github:
+    target: agent-github-secrets
+    remote: {vault: team/github, azurekv: team-github}
+    syncWave: -49
+    keys:
+      TOKEN: {}
+      PEM: {remote: {azurekv: {name: github-pem, whole: true}}}
+  local:
+    target: agent-local-secrets
+    remote: {vault: team/local}
+    syncWave: -49
+    keys:
+      KEY: {}
+"""
+PROD = """\
+namespace: team
+store: vault
+refreshInterval: 1h
+fetch: %s
+externalSecretsOperator: "2.9"
+stores:
+  vault: {provider: vault, name: vault-secret-store, server: "https://vault.example.com"}
+  azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: "https://team.vault.azure.net", prefix: "x-"}
+secrets:
+  github: {}
+  local: {}
+"""
+
+
+def compiled(folder: Path, fetch: str = "perKey", prod: str = PROD) -> Environment:
+    shutil.copytree(ROOT / "schemas", folder / "schemas")
+    (folder / "environments").mkdir()
+    (folder / "environments/catalogue.yaml").write_text(CATALOGUE, "utf-8")
+    (folder / "environments/prod.yaml").write_text(prod % fetch, "utf-8")
+    project = compile_project(folder).project
+    assert project is not None
+    return project.environments[0]
+
+
+def test_every_key_asks_its_own_store_at_the_lines_of_the_input(tmp_path: Path) -> None:
+    found, diagnostics = references_of(compiled(tmp_path))
+    assert not diagnostics
+    assert [(each.secret, each.key, each.store.id, each.remote_key, each.property) for each in found] == [
+        ("github", "TOKEN", "vault", "team/github", "TOKEN"),
+        ("github", "PEM", "vault", "team/github", "PEM"),
+        ("local", "KEY", "vault", "team/local", "KEY"),
+    ]
+    assert not any(each.by_name for each in found)
+    assert [each.key_at.where for each in found] == [
+        "environments/catalogue.yaml:7:7",
+        "environments/catalogue.yaml:8:7",
+        "environments/catalogue.yaml:14:7",
+    ]
+    assert [each.secret_at.where for each in found[1:]] == [
+        "environments/prod.yaml:10:3",
+        "environments/prod.yaml:11:3",
+    ]
+
+
+def test_another_store_is_asked_at_its_own_names_and_a_key_without_one_is_said(tmp_path: Path) -> None:
+    environment = compiled(tmp_path)
+    found, diagnostics = references_of(environment, store=environment.stores["azure"])
+    assert [(each.key, each.store.id, each.remote_key, each.property) for each in found] == [
+        ("TOKEN", "azure", "x-team-github", "TOKEN"),
+        ("PEM", "azure", "x-github-pem", None),
+    ]
+    (missing,) = diagnostics
+    assert (missing.rule, missing.span.where) == ("missing-remote", "environments/catalogue.yaml:14:7")
+    assert missing.message == '"KEY" of "local" has no place in the store "azure"'
+
+
+def test_only_the_named_secrets_are_asked_for(tmp_path: Path) -> None:
+    found, _ = references_of(compiled(tmp_path), ["local"])
+    assert [each.secret for each in found] == ["local"]
+
+
+def test_an_environments_own_remote_name_goes_to_the_other_store_too(tmp_path: Path) -> None:
+    environment = compiled(tmp_path, prod=PROD.replace("github: {}", "github: {remote: {azurekv: own-github}}"))
+    found, _ = references_of(environment, ["github"], environment.stores["azure"])
+    assert found[0].remote_key == "x-own-github"
+
+
+def test_a_bundle_is_taken_apart_by_name(tmp_path: Path) -> None:
+    assert all(each.by_name for each in references_of(compiled(tmp_path, "bundle"))[0])
+
+
+def test_a_secret_whose_store_is_unknown_asks_nobody(tmp_path: Path) -> None:
+    environment = compiled(tmp_path, prod=PROD.replace("github: {}", "github: {store: azrue}"))
+    assert [each.secret for each in references_of(environment)[0]] == ["local"]

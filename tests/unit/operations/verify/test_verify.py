@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from compiler.model.document import Node, extent
+from compiler.model.environment import Store
+from compiler.model.source import Source, Span
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.verify.references import Reference
+from compiler.operations.verify.verify import verify
+from compiler.stores import errors
+from compiler.stores.errors import Action, ForbiddenCause, Place, StoreError
+from compiler.stores.interface import Attributes, Identity, RemoteSecret
+from compiler.stores.values.document import NotAnObjectError, read_object
+from compiler.stores.values.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.model.store_address import StoreAddress
+    from compiler.operations.verify.verify import Verification
+    from compiler.stores.interface import SecretWriter
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+SENTINEL = "hunter2-sentinel-4711"
+SOURCE = Source("environments/prod.yaml", "\n".join(f"line {number}" for number in range(50)))
+
+
+def at(line: int) -> Span:
+    start, end = SOURCE.line_bounds(line)
+    return Span(SOURCE, start, end)
+
+
+def store(name: str = "azure", provider: str = "azurekv", address: str | None = "https://x.vault.azure.net") -> Store:
+    start, end = SOURCE.line_bounds(40)
+    node = Node({}, SOURCE, extent(end, end, start, end))
+    return Store(name, provider, name, "ClusterSecretStore", "", address, "secret", None, rendered=False, node=node)
+
+
+AZURE = store()
+VAULT = store("vault", "vault", "http://vault:8200")
+
+
+class FakeStore:
+    """Holds texts or errors by name; a missing name is not found."""
+
+    def __init__(self, address: StoreAddress, held: Mapping[str, Any]) -> None:
+        self.address = address
+        self._held = held
+        self.asked: list[str] = []
+
+    def read(self, name: str) -> RemoteSecret:
+        self.asked.append(name)
+        place = Place(self.address.absolute, name)
+        held = self._held.get(name)
+        if held is None:
+            raise errors.NotFoundError(place, Action.READ, "there is no such secret", "create it")
+        if isinstance(held, StoreError):
+            raise held
+        text, attributes = held if isinstance(held, tuple) else (held, Attributes())
+        try:
+            return RemoteSecret(name, "1", read_object(text), attributes, Secret(text))
+        except NotAnObjectError:
+            return RemoteSecret(name, "1", {}, attributes, Secret(text), is_object=False)
+
+    def whoami(self) -> Identity:
+        if "whoami" in self._held:
+            raise self._held["whoami"]
+        return Identity("ada", "token")
+
+    def close(self) -> None:
+        pass
+
+
+def asked(
+    key: str = "TOKEN", remote: str = "github", wanted: str | None = "TOKEN", of: Store = AZURE, by: str = "github"
+) -> Reference:
+    return Reference(by, key, of, remote, wanted, by_name=False, key_at=at(10 + len(key)), secret_at=at(2))
+
+
+def run(held: Mapping[str, Any], *references: Reference) -> tuple[Verification, list[FakeStore]]:
+    opened: list[FakeStore] = []
+
+    def opener(address: StoreAddress, _environ: Mapping[str, str]) -> SecretWriter:
+        opened.append(FakeStore(address, held))
+        return cast("SecretWriter", opened[-1])
+
+    with LiveStores({}, opener) as stores:
+        return verify(references, stores, now=NOW), opened
+
+
+def rules(held: Mapping[str, Any], *references: Reference) -> list[str]:
+    found, _ = run(held, *references)
+    assert not any(SENTINEL in repr(each) for each in found.diagnostics)
+    return [each.rule for each in found.diagnostics]
+
+
+def refused(kind: type[StoreError], **more: Any) -> StoreError:  # noqa: ANN401 - each kind has its own fields
+    place = Place("https://x.vault.azure.net", more.pop("name", "github"))
+    return kind(place, Action.READ, "the reason", "the remedy", **more)
+
+
+def test_a_sound_key_is_not_mentioned() -> None:
+    found, opened = run({"github": f'{{"TOKEN": "{SENTINEL}"}}'}, asked())
+    assert not found.diagnostics
+    assert [(status.is_sound, status.rules) for status in found.keys] == [(True, ())]
+    assert (found.remotes, found.answered, found.failed) == (1, True, False)
+    assert [(seen.store, seen.address, seen.identity) for seen in found.seen] == [
+        ("azure", "https://x.vault.azure.net", Identity("ada", "token"))
+    ]
+    assert [each.asked for each in opened] == [["github"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ('""', "blank-value"),
+        ('" \\n"', "blank-value"),
+        ('"changeme"', "placeholder-value"),
+        ('"<token>"', "placeholder-value"),
+        ('"TODO"', "placeholder-value"),
+        (f'"{SENTINEL}\\n"', "surrounding-white-space"),
+        (f'"{SENTINEL}\\u0000"', "invalid-character"),
+        (f'"{SENTINEL}\\ud83d"', "invalid-character"),
+        ("4711", "not-a-string"),
+        ("null", "not-a-string"),
+        ('{"a": 1}', "not-a-string"),
+    ],
+)
+def test_a_value_that_is_of_no_use_is_found_at_its_key(value: str, rule: str) -> None:
+    found, _ = run({"github": f'{{"TOKEN": {value}}}'}, asked())
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.rule == rule
+    assert diagnostic.span == at(15)
+    assert [related.span for related in diagnostic.related] == [at(2)]
+    assert diagnostic.message.startswith('"TOKEN" of "github" ')
+    assert found.failed == (rule != "surrounding-white-space")
+    assert found.keys[0].is_sound != found.failed
+
+
+def test_a_whole_value_is_judged_too_but_may_be_any_text() -> None:
+    pem = asked("PEM", "pem", None)
+    assert rules({"pem": "[1]"}, pem) == []
+    assert rules({"pem": "changeme"}, pem) == ["placeholder-value"]
+    assert rules({"pem": f"{SENTINEL}\n"}, pem) == ["surrounding-white-space"]
+
+
+def test_a_missing_property_names_itself_where_it_has_another_name() -> None:
+    found, _ = run({"github": "{}"}, asked(), asked("KEY", wanted="OTHER"))
+    assert [each.message for each in found.diagnostics] == [
+        '"KEY" of "github" needs the property "OTHER", which is not in "github" of the store "azure"',
+        '"TOKEN" of "github" is not in "github" of the store "azure"',
+    ]
+    assert {each.rule for each in found.diagnostics} == {"missing-property"}
+
+
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [
+        (refused(errors.NotFoundError), "missing-secret"),
+        (refused(errors.DisabledError), "disabled-secret"),
+        (refused(errors.SoftDeletedError), "soft-deleted-secret"),
+        (refused(errors.VersionGoneError, version="3"), "soft-deleted-secret"),
+        (refused(errors.InvalidNameError), "invalid-reference"),
+        (refused(errors.ForbiddenError, cause=ForbiddenCause.ROLE, permission="secrets/get"), "forbidden"),
+    ],
+)
+def test_a_secret_that_is_not_given_is_said_once_with_all_its_keys(error: StoreError, rule: str) -> None:
+    found, opened = run({"github": error}, asked(), asked("ID", wanted="ID"), asked("X", "github", "X"))
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.rule == rule
+    assert diagnostic.span == at(2)
+    assert diagnostic.help == "the remedy"
+    assert '"github" needs "TOKEN", "ID", "X" from it' in diagnostic.message
+    assert [related.span for related in diagnostic.related] == [at(15), at(12), at(11)]
+    assert [status.rules for status in found.keys] == [(rule,)] * 3
+    assert opened[0].asked == ["github"]
+
+
+def test_two_secrets_of_one_remote_are_each_told_from_one_read() -> None:
+    found, opened = run({}, asked(), asked(by="other"))
+    assert [each.rule for each in found.diagnostics] == ["missing-secret"] * 2
+    assert opened[0].asked == ["github"]
+
+
+@pytest.mark.parametrize(
+    ("error", "rule", "answered"),
+    [
+        (refused(errors.UnavailableError), "no-answer", False),
+        (refused(errors.SealedError), "no-answer", False),
+        (refused(errors.ThrottledError), "no-answer", False),
+        (refused(errors.TlsFailureError), "no-answer", False),
+        (refused(errors.RedirectRefusedError), "no-answer", False),
+        (refused(errors.UnexpectedReplyError), "no-answer", False),
+        (refused(errors.UnauthenticatedError), "unauthenticated", False),
+        (refused(errors.ExpiredTokenError), "unauthenticated", False),
+        (refused(errors.WrongMountError), "wrong-mount", True),
+        (refused(errors.UnsupportedEngineError), "wrong-mount", True),
+        (refused(errors.ForbiddenError, cause=ForbiddenCause.FIREWALL, permission="secrets/get"), "forbidden", True),
+    ],
+)
+def test_a_store_that_tells_nothing_is_said_once_at_its_line(error: StoreError, rule: str, *, answered: bool) -> None:
+    found, _ = run({"a": error, "b": error}, asked(remote="a"), asked("B", "b"), asked("C", "b", by="jira"))
+    (diagnostic,) = found.diagnostics
+    assert (diagnostic.rule, diagnostic.span, diagnostic.help) == (rule, at(40), "the remedy")
+    assert diagnostic.message.endswith("the reason; 3 keys not looked at")
+    assert [status.rules for status in found.keys] == [(rule,)] * 3
+    assert found.answered == answered
+
+
+def test_one_store_that_answers_is_an_answer() -> None:
+    sealed = refused(errors.SealedError)
+    found, _ = run({"team/x": sealed, "github": '{"TOKEN": "x1"}'}, asked(remote="team/x", of=VAULT), asked())
+    assert [each.rule for each in found.diagnostics] == ["no-answer"]
+    assert found.answered
+    assert [seen.store for seen in found.seen] == ["azure"]
+
+
+def test_a_store_without_an_address_says_what_to_set() -> None:
+    found, _ = run({}, asked(of=store(address=None)))
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.rule == "no-answer"
+    assert diagnostic.message.endswith("has no address; 1 key not looked at")
+    assert diagnostic.help == "write its vaultUrl, or set AZURE_KEYVAULT_NAME"
+    assert not found.answered
+
+
+def test_a_store_whose_client_cannot_be_made_is_a_finding() -> None:
+    error = refused(errors.MissingDependencyError, name=None)
+
+    def opener(_address: StoreAddress, _environ: Mapping[str, str]) -> SecretWriter:
+        raise error
+
+    with LiveStores({}, opener) as stores:
+        found = verify([asked()], stores)
+    assert [each.rule for each in found.diagnostics] == ["no-answer"]
+    assert not found.answered
+
+
+def test_nothing_asked_for_is_nothing_wrong() -> None:
+    found, _ = run({})
+    assert found.answered
+    assert not found.diagnostics
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        (Attributes(expires=NOW), ["expired-secret"]),
+        (Attributes(expires=NOW + DAY), ["expires-soon"]),
+        (Attributes(expires=NOW + 31 * DAY), []),
+        (Attributes(not_before=NOW + DAY), ["not-yet-valid"]),
+        (Attributes(not_before=NOW - DAY), []),
+        (Attributes(expires=NOW - DAY, not_before=NOW + DAY), ["expired-secret"]),
+    ],
+)
+def test_dates_are_judged(attributes: Attributes, expected: list[str]) -> None:
+    found, _ = run({"github": ('{"TOKEN": "x1"}', attributes)}, asked())
+    assert [each.rule for each in found.diagnostics] == expected
+    assert all(each.help for each in found.diagnostics)
+
+
+def test_a_secret_that_is_no_json_is_said_once() -> None:
+    found, _ = run({"github": SENTINEL}, asked(), asked("ID", wanted="ID"), asked("PEM", wanted=None))
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.rule == "not-json"
+    assert (
+        diagnostic.message == '"github" holds no JSON object with distinct names; "github" needs "TOKEN", "ID" from it'
+    )
+    assert diagnostic.help == "store one, or mark the key `whole: true`"
+    assert [status.is_sound for status in found.keys] == [False, False, True]
+
+
+def test_references_that_the_operator_refuses_or_nobody_proves_are_not_sent() -> None:
+    found, opened = run({}, asked(remote="dev/github"), asked("TLS", "cert/tls"), asked("B", "dev/github", "B"))
+    assert [each.rule for each in found.diagnostics] == ["invalid-reference", "unproven-reference"]
+    assert '"TOKEN", "B"' in found.diagnostics[0].message
+    assert opened[0].asked == []
+    # An error of the input is no silence of the store.
+    assert found.answered
+
+
+def test_a_property_that_is_not_evaluated_is_said_at_its_key() -> None:
+    found, _ = run({"github": '{"a": [1]}'}, asked(wanted="a.#"))
+    assert [(each.rule, each.span) for each in found.diagnostics] == [("unproven-reference", at(15))]
+    assert found.diagnostics[0].message.startswith('"TOKEN" of "github" cannot be resolved: its property uses gjson')
+
+
+def test_who_asked_may_stay_unknown() -> None:
+    found, _ = run({"github": '{"TOKEN": "x1"}', "whoami": refused(errors.UnavailableError)}, asked())
+    assert [seen.identity for seen in found.seen] == [None]

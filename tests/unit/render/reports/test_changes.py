@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from compiler.model.outline import SecretChange
+from compiler.render.reports.changes import as_data, change_lines, markdown, safe
+
+SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+CHANGED = SecretChange(
+    "n/a",
+    "changed",
+    keys_added=("K1",),
+    keys_removed=("K2", "K3"),
+    keys_moved=(("M1", "x[M1]", "y[M1]"), ("M2", "x[M2]", "y[M2]"), ("M3", "x[M3]", "pem")),
+    fields=(("fetch", "perKey", "bundle"), ("label team", "", "a")),
+)
+
+
+def test_a_change_is_told_in_words() -> None:
+    assert list(change_lines(CHANGED)) == [
+        "changed n/a",
+        "  fetch: perKey -> bundle",
+        "  label team: (none) -> a",
+        "  moved M3: x[M3] -> pem",
+        "  moved M1, M2: x -> y",
+        "  added K1",
+        "  removed K2, K3",
+    ]
+
+
+def test_what_comes_and_goes_names_its_keys_and_what_that_does() -> None:
+    assert list(change_lines(SecretChange("n/a", "added", keys_added=("K", "L")))) == ["added n/a with K, L"]
+    removed = SecretChange("n/a", "removed", keys_removed=("K",))
+    assert list(change_lines(removed, consequence="pods stop")) == ["removed n/a with K: pods stop"]
+    assert list(change_lines(SecretChange("ClusterSecretStore s", "removed"))) == ["removed ClusterSecretStore s"]
+    assert list(change_lines(SecretChange("ClusterSecretStore s", "added"))) == ["added ClusterSecretStore s"]
+
+
+def test_markdown_is_one_row_a_secret_and_escaped() -> None:
+    hostile = SecretChange("a|b`c", "changed", fields=(("x", "<b>|*", "_"),))
+    assert markdown("a`b", "c", [hostile, SecretChange("n/s", "added", keys_added=("A_B",))]).splitlines() == [
+        "### `a'b` → `c`",
+        "",
+        "| | what | details |",
+        "|---|---|---|",
+        r"| changed | `a\|b'c` | x: &lt;b>\|\* -> \_ |",
+        r"| added | `n/s` | A\_B |",
+    ]
+    assert markdown("a", "b", []) == "### `a` → `b`\n\nNo difference.\n"
+
+
+def test_data_has_every_part() -> None:
+    assert as_data(CHANGED) == {
+        "kind": "changed",
+        "title": "n/a",
+        "keysAdded": ["K1"],
+        "keysRemoved": ["K2", "K3"],
+        "keysMoved": [
+            {"key": "M1", "before": "x[M1]", "after": "y[M1]"},
+            {"key": "M2", "before": "x[M2]", "after": "y[M2]"},
+            {"key": "M3", "before": "x[M3]", "after": "pem"},
+        ],
+        "fields": [
+            {"name": "fetch", "before": "perKey", "after": "bundle"},
+            {"name": "label team", "before": "", "after": "a"},
+        ],
+    }
+
+
+def test_nothing_that_looks_like_a_credential_is_shown_and_no_line_is_broken() -> None:
+    change = SecretChange(
+        SENTINEL,
+        "changed",
+        keys_added=(SENTINEL,),
+        keys_removed=(SENTINEL,),
+        keys_moved=((SENTINEL, SENTINEL, f"{SENTINEL}[{SENTINEL}]"),),
+        fields=((SENTINEL, SENTINEL, "a\nb\x1b"),),
+    )
+    for text in ("\n".join(change_lines(change)), markdown("a", "b", [change]), str(as_data(change))):
+        assert SENTINEL not in text
+        assert "\x1b" not in text
+    assert safe("a\nb") == "a\\x0ab"

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.diagnostic import Severity
+from compiler.rules.forms.remote_names import wrong_in_catalogue, wrong_in_environment
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue
+    from compiler.model.environment import Environment
+    from tests.unit.rules.conftest import Judge
+
+
+def _rule(provider: str, wrong: str) -> Rule:
+    """A rule that finds every name with `wrong` in it, and says the name."""
+
+    def judge_name(name: str) -> str | None:
+        return "is wrong" if wrong in name else None
+
+    def check(environment: Environment) -> Iterator[Finding]:
+        for found in wrong_in_environment(environment, provider, judge_name):
+            yield Finding(found.text or "prefix", found.node, scope=found.scope)
+
+    def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+        for found in wrong_in_catalogue(catalogue, provider, judge_name):
+            yield Finding(found.text or "prefix", found.node, scope=found.scope)
+
+    return Rule("any", Severity.ERROR, Scope.ENVIRONMENT, "", check=check, catalogue_check=check_catalogue)
+
+
+def test_judges_every_name_of_the_catalogue_once(judge: Judge) -> None:
+    found = judge(_rule("azurekv", ""), "store: azure\nsecrets: {github: {use: [app]}}")
+    assert found.messages == ["platform-global", "platform-github", "github-app-key", "platform-aws"]
+
+
+def test_judges_what_an_environment_adds(judge: Judge) -> None:
+    rule = _rule("azurekv", "prod")
+    found = judge(rule, "store: azure\nstores: {azure: {prefix: eu-}}\nsecrets: {github: {remote: {azurekv: prod}}}")
+    assert found.messages == ["eu-prod"]
+    assert found.scopes == [("secrets", "github")]
+
+
+def test_judges_a_key_only_with_its_prefix(judge: Judge) -> None:
+    rule = _rule("azurekv", "eu-github-app")
+    found = judge(rule, "store: azure\nstores: {azure: {prefix: eu-}}\nsecrets: {github: {use: [app]}}")
+    assert found.messages == ["eu-github-app-key"]
+
+
+@pytest.mark.parametrize("text", ["store: azure\nstores: {azure: {prefix: bad-}}", "stores: {azure: {prefix: bad-}}"])
+def test_says_a_wrong_prefix_once_and_whether_used_or_not(judge: Judge, text: str) -> None:
+    found = judge(_rule("azurekv", "bad"), text + "\nsecrets: {github: {use: [app]}, aws: {}}")
+    assert found.messages == ["prefix"]
+    assert found.scopes == [("stores", "azure")]
+
+
+def test_says_a_wrong_name_of_the_catalogue_once(judge: Judge) -> None:
+    rule = _rule("azurekv", "github")
+    found = judge(rule, "store: azure\nstores: {azure: {prefix: eu-}}\nsecrets: {github: {use: [app]}}")
+    assert found.messages == ["platform-github", "github-app-key"]
+
+
+def test_says_nothing_of_the_other_provider(judge: Judge) -> None:
+    assert not judge(_rule("vault", "platform-"), "store: azure\nstores: {azure: {prefix: platform-}}")

@@ -1,0 +1,52 @@
+import dataclasses
+import inspect
+import pickle
+
+import pytest
+
+from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
+from compiler.stores.azure_key_vault.store import SdkClient
+from compiler.stores.interface import Attributes
+from compiler.stores.values.secret import Secret
+
+SENTINEL = "s3ntinel-4711"
+BUNDLE = Bundle("github", "1f" * 16, Secret(SENTINEL), Attributes(tags={"team": "platform"}))
+
+
+def test_a_bundle_shows_all_but_its_value() -> None:
+    shown = f"{BUNDLE!r}"
+    assert SENTINEL not in shown
+    assert "'github'" in shown
+    assert "1f" * 16 in shown
+    assert "'team'" in shown
+
+
+@pytest.mark.parametrize("leak", [pickle.dumps, dataclasses.asdict, hash])
+def test_a_bundle_with_a_value_is_not_copied_out(leak: object) -> None:
+    assert callable(leak)
+    with pytest.raises(TypeError) as caught:
+        leak(BUNDLE)
+    assert SENTINEL not in str(caught.value)
+
+
+def test_bundles_with_values_are_not_compared_in_the_clear() -> None:
+    with pytest.raises(TypeError, match="Comparer"):
+        _ = dataclasses.replace(BUNDLE, value=Secret(SENTINEL)) == BUNDLE
+
+
+def test_a_bundle_stays_as_the_vault_showed_it_and_can_be_recovered_unless_told_otherwise() -> None:
+    assert BUNDLE.is_recoverable
+    assert not dataclasses.replace(BUNDLE, is_recoverable=False).is_recoverable
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        BUNDLE.version = "other"  # type: ignore[misc]
+
+
+def test_the_sdks_client_offers_what_the_adapter_asks_for_and_no_purge() -> None:
+    def public(kind: type) -> dict[str, list[str]]:
+        return {
+            name: list(inspect.signature(member).parameters)
+            for name, member in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_")
+        }
+
+    assert public(SdkClient) == public(VaultClient)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE, no_token, shared_credential
+from compiler.stores.azure_key_vault.identity import AccessToken, ForeignResourceError, NoTokenError
+from compiler.stores.errors import MissingDependencyError, Place, UnauthenticatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.stores.azure_key_vault.identity import Credential, SharedCredential
+
+PLACE = Place("https://v.vault.azure.net")
+VAULTS = "https://vault.azure.net/.default"
+
+
+class Named:
+    is_closed = False
+
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+        return AccessToken("t0ken", 9_999_999_999)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def made(
+    url: str, environ: Mapping[str, str], credential: Credential | None = None, *, is_emulator: bool = False
+) -> SharedCredential:
+    return shared_credential(credential, environ, url, PLACE, is_emulator=is_emulator)
+
+
+def method(credential: SharedCredential, scope: str = VAULTS) -> str:
+    credential.get_token(scope)
+    identity = credential.identity()
+    assert identity is not None
+    return identity.method
+
+
+def test_a_given_credential_goes_before_a_token_and_that_before_the_sdks_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Named)
+    variables = {TOKEN_VARIABLE: "t0ken", "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}
+    assert method(made("https://v.vault.azure.net", variables, Named())) == "Named"
+    assert method(made("https://v.vault.azure.net", variables)) == TOKEN_VARIABLE
+    del variables[TOKEN_VARIABLE]
+    assert method(made("https://v.vault.azure.net", variables)) == "AzureCliCredential"
+    assert method(made("https://v.vault.azure.net", {})) == "DefaultAzureCredential"
+
+
+def test_a_given_credential_stays_its_givers(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, own = Named(), Named()
+    made("https://v.vault.azure.net", {}, given).close()
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", lambda: own)
+    made("https://v.vault.azure.net", {}).close()
+    assert (given.is_closed, own.is_closed) == (False, True)
+
+
+def test_a_token_in_a_variable_is_for_key_vaults_and_for_an_emulator() -> None:
+    variables = {TOKEN_VARIABLE: "t0ken"}
+    with pytest.raises(ForeignResourceError):
+        made("https://v.example.com", variables).get_token("https://example.com/.default")
+    assert (
+        made("https://localhost", variables, is_emulator=True).get_token("https://localhost/.default").token == "t0ken"
+    )
+
+
+def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
+    error = no_token(NoTokenError(("AADSTS700016",)), PLACE)
+    assert type(error) is UnauthenticatedError
+    assert error.reason == "no Azure credential gave a token (AADSTS700016)"
+    assert "az login" in error.remedy
+    assert no_token(NoTokenError(()), PLACE).reason == "no Azure credential gave a token"
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "expected"),
+    [
+        ("https://v.vault.azure.net", {}, {}),
+        ("https://v.vault.azure.cn", {}, {"authority": "login.chinacloudapi.cn"}),
+        ("https://v.vault.usgovcloudapi.net/", {}, {"authority": "login.microsoftonline.us"}),
+        ("https://v.vault.azure.cn", {"AZURE_AUTHORITY_HOST": "login.example"}, {}),
+    ],
+)
+def test_the_default_credential_logs_in_at_the_vaults_own_cloud(
+    url: str, environ: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    def record(**options: str) -> Named:
+        asked.append(options)
+        return Named()
+
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", record)
+    made(url, environ).close()
+    assert asked == [expected]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AZURE_TOKEN_CREDENTIALS", "sentinel-4711"), ("AZURE_AUTHORITY_HOST", "http://sentinel-4711")],
+)
+def test_a_variable_that_names_no_credential_is_no_defect(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UnauthenticatedError, match="correct AZURE_TOKEN_CREDENTIALS") as caught:
+        made("https://v.vault.azure.net", {variable: value})
+    assert "sentinel" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    with pytest.raises(MissingDependencyError, match=r"platform-secrets\[azure\]"):
+        made("https://v.vault.azure.net", {})

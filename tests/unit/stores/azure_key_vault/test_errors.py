@@ -1,0 +1,75 @@
+import pytest
+
+from compiler.stores.azure_key_vault.errors import Answer, error_of, soft_deleted
+from compiler.stores.errors import Action, ForbiddenError, Place, ThrottledError
+
+PLACE = Place("https://v.vault.azure.net", "github")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Answer(302), "redirect-refused"),
+        (Answer(408), "unavailable"),
+        (Answer(500), "unavailable"),
+        (Answer(504), "unavailable"),
+        (Answer(429), "throttled"),
+        (Answer(401), "unauthenticated"),
+        (Answer(401, worked_before=True), "expired-token"),
+        (Answer(403), "unexpected-reply"),
+        (Answer(404), "unexpected-reply"),
+        (Answer(404, "SecretNotFound", is_key_vaults=True), "not-found"),
+        (Answer(403, "Forbidden", "SecretDisabled", is_key_vaults=True), "disabled"),
+        (Answer(403, "Forbidden", None, is_key_vaults=True), "forbidden"),
+        (Answer(409, "Conflict", "ObjectIsDeletedButRecoverable", is_key_vaults=True), "soft-deleted"),
+        (Answer(409, "Conflict", "ObjectIsBeingDeleted", is_key_vaults=True), "busy"),
+        (Answer(409, "Conflict", "ObjectIsBeingRecovered", is_key_vaults=True), "busy"),
+        (Answer(409, "Conflict", None, is_key_vaults=True), "busy"),
+        (Answer(400, "BadParameter", is_key_vaults=True), "invalid-value"),
+    ],
+)
+def test_each_answer_has_its_error(answer: Answer, code: str) -> None:
+    error = error_of(answer, PLACE, Action.WRITE)
+    assert error.code == code
+    assert str(PLACE) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("action", "permission", "role"),
+    [
+        (Action.READ, "secrets/get", "Key Vault Secrets User"),
+        (Action.LIST, "secrets/list", "Key Vault Secrets User"),
+        (Action.WRITE, "secrets/set", "a custom role that cannot purge"),
+        (Action.DELETE, "secrets/delete", "a custom role that cannot purge"),
+        (Action.RECOVER, "secrets/recover", "a custom role that cannot purge"),
+    ],
+)
+def test_a_missing_role_names_the_permission_and_the_role(action: Action, permission: str, role: str) -> None:
+    error = error_of(Answer(403, "Forbidden", "ForbiddenByRbac", is_key_vaults=True), PLACE, action)
+    assert isinstance(error, ForbiddenError)
+    assert error.permission == permission
+    assert permission in error.reason
+    assert role in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [(None, None), ("7", 7.0), ("0", 0.0), ("soon", None), ("-1", None), ("86400", 86_400.0)]
+)
+def test_retry_after_is_taken_only_where_it_makes_sense(header: str | None, seconds: float | None) -> None:
+    error = error_of(Answer(429, retry_after=header), PLACE, Action.READ)
+    assert isinstance(error, ThrottledError)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("code", ["s3ntinel with a space", "x\ny", "x" * 65, "é"])
+def test_a_code_that_is_no_word_is_not_shown(code: str) -> None:
+    for status in (400, 403, 409):
+        error = error_of(Answer(status, code, code, is_key_vaults=True), PLACE, Action.READ)
+        assert code not in str(error)
+        assert '"unknown"' in str(error)
+
+
+def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
+    # What verify, put and restore report too, which have no such option of their own.
+    error = soft_deleted(PLACE, Action.READ, "v1")
+    assert (error.version, error.remedy) == ("v1", "recover it (`az keyvault secret recover`, or `migrate --recover`)")

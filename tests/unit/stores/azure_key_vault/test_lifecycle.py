@@ -1,0 +1,90 @@
+import pytest
+
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.key_vault.state import Delays
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.errors import (
+    ConflictError,
+    ForbiddenError,
+    ManagedError,
+    NotFoundError,
+    UnavailableError,
+)
+from compiler.stores.interface import State
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.retry import RetryPolicy
+from tests.unit.stores.conftest import address_of
+
+
+def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    old = vault.seed("github", "x")
+    new = vault.seed("github", "y")
+    with pytest.raises(ConflictError):
+        store.soft_delete("github", old)
+    vault.add_fault(Fault(FaultKind.DROP_REPLY, method="DELETE"))
+    store.soft_delete("github", new)
+    assert store.describe("github").state is State.SOFT_DELETED
+    assert not any(request.path.startswith("/deletedsecrets") and request.writes for request in vault.requests())
+
+
+def test_soft_delete_refuses_a_vault_where_a_delete_destroys(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.demo.key_vault.records.RECOVERY_LEVEL", "Purgeable")
+    version = vault.seed("github", "x")
+    with pytest.raises(ForbiddenError, match="soft delete is off"):
+        store.soft_delete("github", version)
+    assert vault.value("github") == "x"
+
+
+def test_recover_of_what_is_not_deleted_returns_its_state_or_says_that_nothing_is_there(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    vault.seed("github", "x")
+    assert store.recover("github").state is State.PRESENT
+    with pytest.raises(NotFoundError):
+        store.recover("absent")
+
+
+def test_whoever_may_delete_but_not_see_what_is_deleted_deletes_all_the_same(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    version = vault.seed("github", "x")
+    vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="^/deletedsecrets", times=None))
+    store.soft_delete("github", version)
+    stored = vault.server.state.stored("github")
+    assert stored is not None
+    assert stored.phase == "deleted"
+    # Whether that is the same version cannot be seen then.
+    with pytest.raises(ConflictError):
+        store.soft_delete("github", version)
+
+
+def test_a_recovery_longer_than_patience_ends_and_says_so() -> None:
+    clock = VirtualClock(start=1_800_000_000.0)
+    with LocalKeyVault(VaultOptions(clock=clock.now, delays=Delays(recover=10_000))) as vault:
+        vault.seed_deleted("github", "x")
+        options = StoreOptions(clock=clock, retry=RetryPolicy(patience=90))
+        store = AzureKeyVaultStore(
+            address_of(vault), vault.environ(), options, credential=vault.credential(lifetime=1e9)
+        )
+        with pytest.raises(UnavailableError, match="within the patience"):
+            store.recover("github")
+        store.close()
+        assert 90 <= clock.now() - 1_800_000_000 < 100
+
+
+def test_a_lost_reply_to_recover_is_settled_by_looking(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed_deleted("github", "x")
+    vault.add_fault(Fault(FaultKind.DROP_REPLY, method="POST"))
+    assert store.recover("github").state is State.PRESENT
+    assert sum(request.method == "POST" and request.authorised for request in vault.requests()) == 1
+
+
+def test_the_newest_version_of_a_certificate_is_not_deleted(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed_certificate("certificate")
+    version = vault.versions("certificate")[0].id
+    with pytest.raises(ManagedError):
+        store.soft_delete("certificate", version)

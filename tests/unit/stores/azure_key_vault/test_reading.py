@@ -1,0 +1,153 @@
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.errors import (
+    Action,
+    NotFoundError,
+    UnauthenticatedError,
+    UnexpectedReplyError,
+    VersionGoneError,
+)
+from compiler.stores.interface import State
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.limiter import UNLIMITED
+from tests.unit.stores.conftest import address_of, opened_with
+
+
+def _resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def test_a_json_object_is_read_as_properties_and_as_a_whole(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    version = vault.seed("github", '{"A": "x"}', content_type="application/json", tags={"team": "platform"})
+    secret = store.read("github")
+    assert (secret.name, secret.version, secret.is_object) == ("github", version, True)
+    assert secret.properties["A"].reveal() == "x"
+    assert secret.whole is not None
+    assert secret.whole.reveal() == '{"A": "x"}'
+    assert secret.attributes.tags == {"team": "platform"}
+
+
+@pytest.mark.parametrize("version", ["0" * 32, "not-a-version", "../other", ""])
+def test_a_version_that_is_not_there_is_gone(vault: LocalKeyVault, store: AzureKeyVaultStore, version: str) -> None:
+    vault.seed("github", "x")
+    with pytest.raises(VersionGoneError):
+        store.read_version("github", version)
+
+
+def test_absent_is_a_state_for_describe_and_an_error_for_read(store: AzureKeyVaultStore) -> None:
+    assert store.describe("github").state is State.ABSENT
+    with pytest.raises(NotFoundError):
+        store.read("github")
+
+
+def test_a_reader_who_may_not_see_deleted_secrets_is_told_not_found(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    vault.add_fault(Fault(FaultKind.FORBID, path="^/deletedsecrets", times=None))
+    with pytest.raises(NotFoundError):
+        store.read("github")
+
+
+def test_describe_asks_for_no_value_unless_two_versions_share_a_second() -> None:
+    clock = VirtualClock(start=1_800_000_000.0)
+    with LocalKeyVault(VaultOptions(clock=clock.now)) as vault:
+        store = opened_with(vault)
+        vault.seed("github", "one")
+        clock.sleep(5)
+        newest = vault.seed("github", "two")
+        assert store.describe("github").version == newest
+        assert {request.path for request in vault.requests()} == {"/secrets/github/versions"}
+        latest = vault.seed("github", "three")
+        assert store.describe("github").version == latest
+        vault.seed("github", "four", enabled=False)
+        assert store.describe("github").state is State.DISABLED
+        store.close()
+
+
+def test_a_list_that_points_back_to_a_page_of_its_own_ends(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", "x")
+    store.read("github")
+    page = store._client.page_of_versions("github", None, Action.LIST)[0]
+    monkeypatch.setattr(store._client, "page_of_versions", lambda *_: (page, f"{vault.url}/again"))
+    monkeypatch.setattr(store._client, "page_of_names", lambda *_: (page, f"{vault.url}/again"))
+    with pytest.raises(UnexpectedReplyError, match="does not end"):
+        store.describe("github")
+    with pytest.raises(UnexpectedReplyError, match="does not end"):
+        list(store.names())
+
+
+def test_a_list_of_ever_new_pages_ends(store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = count()
+    monkeypatch.setattr(store._client, "page_of_names", lambda *_: ([], str(next(asked))))
+    with pytest.raises(UnexpectedReplyError, match="does not end"):
+        list(store.names())
+    assert next(asked) == 10_001
+
+
+def test_names_go_through_all_pages_and_stop_at_the_prefix(vault: LocalKeyVault) -> None:
+    for number in range(60):
+        vault.seed(f"{'prod' if number % 2 else 'dev'}-{number}", "x")
+    store = AzureKeyVaultStore(address_of(vault, prefix="PROD-"), vault.environ())
+    names = [state.name for state in store.names()]
+    assert len(names) == 30
+    assert all(name.startswith("prod-") for name in names)
+    assert sum(request.path == "/secrets" and request.authorised for request in vault.requests()) == 3
+    store.close()
+
+
+def test_a_page_that_fails_is_asked_again_and_not_the_whole_list(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    for number in range(60):
+        vault.seed(f"name-{number}", "x")
+    vault.add_fault(Fault(FaultKind.STATUS, path="^/secrets$", after=2))
+    assert len({state.name for state in store.names()}) == 60
+    assert sum(request.path == "/secrets" and request.authorised for request in vault.requests()) == 4
+
+
+def test_whoami_names_the_caller_and_never_shows_the_token(vault: LocalKeyVault) -> None:
+    caller = {"appid": "app-1", "oid": "object-2", "tid": "tenant"}
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(caller=caller))
+    vault.deny("list", "ForbiddenByRbac")
+    identity = store.whoami()
+    store.close()
+    assert (identity.subject, identity.method) == ("app-1 (oid object-2)", "AZURE_KEYVAULT_TOKEN")
+    assert identity.expires is not None
+    assert "eyJ" not in repr(identity)
+
+
+def test_reading_many_secrets_keeps_memory_flat(vault: LocalKeyVault) -> None:
+    with LocalKeyVault(VaultOptions()) as roomy:
+        roomy.seed("github", json.dumps({f"KEY_{number}": "x" * 500 for number in range(40)}))
+        store = AzureKeyVaultStore(address_of(roomy), roomy.environ(), StoreOptions(workers=8, quotas=UNLIMITED))
+
+        def read(count: int) -> int:
+            with ThreadPoolExecutor(8) as pool:
+                for _ in pool.map(lambda _number: store.read("github").version, range(count)):
+                    pass
+            return _resident_pages()
+
+        before = read(200)
+        after = read(800)
+        store.close()
+        assert (after - before) * os.sysconf("SC_PAGE_SIZE") < 8 * 2**20
+
+
+def test_something_that_asks_nobody_for_a_token_is_no_key_vault(
+    store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store._client, "page_of_names", lambda _token: ([], None))
+    with pytest.raises(UnauthenticatedError, match="without asking who is calling"):
+        store.whoami()

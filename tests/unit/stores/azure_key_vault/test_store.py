@@ -1,0 +1,331 @@
+import json
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from azure.core.exceptions import ClientAuthenticationError
+
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.errors import (
+    Action,
+    StoreError,
+    TlsFailureError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnexpectedReplyError,
+)
+from compiler.stores.interface import State
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.values.secret import Secret
+from tests.unit.stores.conftest import address_of, opened_with
+
+SENTINEL = "s3ntinel-Välue"
+
+
+class FailingCredential:
+    def get_token(self, *_scopes: str, **_options: object) -> Any:  # noqa: ANN401
+        raise ClientAuthenticationError(f"AADSTS7000215: Invalid client secret {SENTINEL} AADSTS7000215 AADSTS50034")
+
+
+@pytest.fixture
+def cloud_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def to_loopback(host: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the standard library's signature
+        return resolve("127.0.0.1" if str(host).endswith(".example") else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", to_loopback)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(FaultKind.HTML, times=None),
+        Fault(FaultKind.STATUS, status=503, times=None),
+        Fault(FaultKind.STATUS, status=400, times=None),
+        Fault(FaultKind.FORBID, times=None),
+        Fault(FaultKind.DROP_REPLY, method="PUT", times=None),
+    ],
+    ids=lambda fault: f"{fault.kind.name}-{fault.status}",
+)
+def test_no_error_leads_to_the_value_or_the_token(
+    vault: LocalKeyVault, fault: Fault, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environ = vault.environ()
+    store = AzureKeyVaultStore(address_of(vault), environ, StoreOptions(clock=VirtualClock()))
+    store.whoami()
+    vault.add_fault(Fault(fault.kind, method="PUT", status=fault.status, times=None))
+    vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="github/[0-9a-f]*$", after=1, times=None))
+    with pytest.raises(StoreError) as caught:
+        store.write("github", {"A": Secret(SENTINEL)}, None)
+    seen: BaseException | None = caught.value
+    texts = ["".join(traceback.format_exception(caught.value)), repr(caught.value.args), *capfd.readouterr()]
+    while seen is not None:
+        # The chain that a log handler would follow, whether or not it is printed.
+        assert isinstance(seen, StoreError)
+        seen = seen.__context__
+    store.close()
+    token = environ["AZURE_KEYVAULT_TOKEN"]
+    assert not any(SENTINEL in text or token in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"attributes": True},
+        {"attributes": {"created": 1e30}},
+        {"attributes": {"exp": 1e30}},
+        {"attributes": {"nbf": 1e30}},
+        {"attributes": {"updated": 1e30}},
+        {"tags": [7]},
+    ],
+    ids=str,
+)
+def test_a_success_of_another_shape_is_no_key_vaults(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", SENTINEL)
+    _altered(monkeypatch, lambda body: {**body, **odd})
+    for ask in (lambda: store.read("github"), lambda: store.write("github", {"A": Secret(SENTINEL)}, None)):
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert caught.value.__context__ is None or isinstance(caught.value.__context__, StoreError)
+        assert SENTINEL not in str(caught.value)
+    with pytest.raises(UnexpectedReplyError):
+        store.read("github")
+
+
+@pytest.mark.parametrize("code", [["SecretDisabled"], {"a": 1}, 7, True])
+def test_a_refusal_whose_code_is_no_word_is_no_key_vaults(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, code: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", "x")
+    _altered(monkeypatch, lambda _: {"error": {"code": code, "message": SENTINEL}}, status=403)
+    with pytest.raises(UnexpectedReplyError):
+        store.read("github")
+
+
+def _altered(
+    monkeypatch: pytest.MonkeyPatch, alter: Callable[[dict[str, Any]], dict[str, Any]], status: int | None = None
+) -> None:
+    """Let what was a success come back as `alter` makes it."""
+    send = requests.Session.request
+
+    def request(session: requests.Session, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        response = send(session, *args, **kwargs)
+        if response.status_code == 200:
+            response._content = json.dumps(alter(response.json())).encode()
+            response.status_code = status or 200
+        return response
+
+    monkeypatch.setattr(requests.Session, "request", request)
+
+
+def test_32_cold_threads_ask_for_one_token_and_share_it(vault: LocalKeyVault) -> None:
+    vault.seed("github", "x")
+    credential = vault.credential()
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(workers=32), credential=credential)
+    barrier = threading.Barrier(32)
+
+    def read(_number: int) -> str:
+        barrier.wait()
+        return store.read("github").version
+
+    with ThreadPoolExecutor(32) as pool:
+        assert len(set(pool.map(read, range(32)))) == 1
+    store.close()
+    assert credential.requests == 1
+    assert sum(request.status == 401 for request in vault.requests()) == 1
+
+
+def test_a_token_revoked_in_the_middle_is_replaced_by_one_new_log_in(vault: LocalKeyVault) -> None:
+    vault.seed("github", "x")
+    credential = vault.credential()
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), StoreOptions(workers=8), credential=credential)
+    store.read("github")
+    vault.issuer.revoke_all()
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(lambda _number: store.read("github").version, range(8)))) == 8
+    store.close()
+    assert credential.requests == 2
+
+
+def test_a_token_that_nears_its_end_is_renewed_once_for_all_threads(vault: LocalKeyVault) -> None:
+    vault.seed("github", "x")
+    credential = vault.credential(lifetime=200)
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=credential)
+    store.read("github")
+    store.read("github")
+    store.close()
+    assert credential.requests == 2
+
+
+def test_a_log_in_that_fails_shows_entras_codes_only(vault: LocalKeyVault) -> None:
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=FailingCredential())
+    with pytest.raises(UnauthenticatedError, match=r"\(AADSTS7000215, AADSTS50034\)") as caught:
+        store.read("github")
+    store.close()
+    assert SENTINEL not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None
+
+
+def test_a_token_of_a_stranger_is_refused(vault: LocalKeyVault) -> None:
+    with LocalKeyVault() as other:
+        store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=other.credential())
+        with pytest.raises(UnauthenticatedError, match="the token was refused"):
+            store.read("github")
+        store.close()
+
+
+def test_the_challenge_is_verified_unless_an_emulator_is_named(vault: LocalKeyVault) -> None:
+    environ = vault.environ() | {"AZURE_KEYVAULT_EMULATOR": "0"}
+    credential = vault.credential()
+    store = AzureKeyVaultStore(address_of(vault), environ, credential=credential)
+    with pytest.raises(UnauthenticatedError, match="another resource than its own host"):
+        store.read("github")
+    store.close()
+    assert credential.requests == 0
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+def test_with_a_cloud_name_the_challenge_is_verified_whatever_the_switch_says(cloud_names: None, switch: str) -> None:
+    names = ("ai-platform-prod.vault.example",)
+    with LocalKeyVault(VaultOptions(server_names=names, resource="https://vault.other")) as vault:
+        port = vault.server.port
+        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://{names[0]}:{port}")
+        credential = vault.credential()
+        store = AzureKeyVaultStore(
+            address, vault.environ() | {"AZURE_KEYVAULT_EMULATOR": switch}, credential=credential
+        )
+        with pytest.raises(UnauthenticatedError):
+            store.read("github")
+        store.close()
+        assert credential.requests == 0
+
+
+def test_a_vault_of_another_domain_gets_no_token_that_was_made_for_key_vault(
+    cloud_names: None, vault: LocalKeyVault
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # All that the SDK looks at fits: the resource is of the host's own domain.
+    options = VaultOptions(server_names=("prod.vault.example",), resource=f"https://vault.example:{port}", port=port)
+    with LocalKeyVault(options) as foreign:
+        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://prod.vault.example:{port}")
+        environ = {**vault.environ(), "AZURE_KEYVAULT_CACERT": str(foreign.ca_file)}
+        store = AzureKeyVaultStore(address, environ)
+        with pytest.raises(UnauthenticatedError, match="another resource than that of AZURE_KEYVAULT_TOKEN"):
+            store.read("github")
+        assert len(foreign.requests()) == 1
+        store.close()
+        own = AzureKeyVaultStore(
+            address, {**environ, "AZURE_KEYVAULT_TOKEN": foreign.environ()["AZURE_KEYVAULT_TOKEN"]}
+        )
+        assert own.describe("github").state is State.ABSENT
+        own.close()
+
+
+def test_a_cloud_name_and_its_own_resource_work_with_verification_on(cloud_names: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = VaultOptions(
+        server_names=("ai-platform-prod.vault.example",), resource=f"https://vault.example:{port}", port=port
+    )
+    with LocalKeyVault(options) as vault:
+        vault.seed("github", "x")
+        address = StoreAddress(Provider.AZURE_KEY_VAULT, f"https://ai-platform-prod.vault.example:{port}/")
+        store = AzureKeyVaultStore(
+            address, {"AZURE_KEYVAULT_CACERT": str(vault.ca_file)}, credential=vault.credential()
+        )
+        assert store.read("github").whole is not None
+        assert str(store.address.absolute).endswith(f".vault.example:{port}")
+        store.close()
+
+
+@pytest.mark.parametrize("variable", ["AZURE_KEYVAULT_CACERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_private_authority_is_named_by_any_of_three_variables(vault: LocalKeyVault, variable: str) -> None:
+    vault.seed("github", "x")
+    environ = vault.environ()
+    environ[variable] = environ.pop("AZURE_KEYVAULT_CACERT")
+    store = AzureKeyVaultStore(address_of(vault), environ)
+    assert store.read("github").version
+    store.close()
+
+
+def test_the_address_own_authority_comes_first_and_must_be_readable(vault: LocalKeyVault, tmp_path: Path) -> None:
+    address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
+    with pytest.raises(TlsFailureError, match="cannot be read"):
+        AzureKeyVaultStore(address, vault.environ())
+
+
+def test_a_netrc_entry_does_not_replace_the_token(
+    vault: LocalKeyVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login a password b\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    vault.seed("github", "x")
+    store = AzureKeyVaultStore(address_of(vault), vault.environ())
+    assert store.read("github").version
+    store.close()
+
+
+def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: LocalKeyVault) -> None:
+    vault.seed("github", "x")
+    vault.add_fault(Fault(FaultKind.DELAY, method="GET", seconds=2))
+    store = opened_with(vault, read_timeout=1.0)
+    assert store.read("github").version
+    assert sum(request.authorised for request in vault.requests()) == 1
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("localhost:{port}", "nothing listens"), ("x.invalid", "does not resolve")]
+)
+def test_nothing_listening_and_no_such_host_are_told_apart(host: str, reason: str) -> None:
+    with socket.socket() as bound:
+        # Not listening, but taken: nobody else's server can come to this port meanwhile.
+        bound.bind(("127.0.0.1", 0))
+        url = f"https://{host.format(port=bound.getsockname()[1])}"
+        options = StoreOptions(clock=VirtualClock())
+        store = AzureKeyVaultStore(
+            StoreAddress(Provider.AZURE_KEY_VAULT, url), {}, options, credential=FailingCredential()
+        )
+        with pytest.raises(UnavailableError, match=reason):
+            store.read("github")
+        store.close()
+
+
+def test_the_sdk_sends_nothing_again_by_itself(vault: LocalKeyVault) -> None:
+    vault.seed("github", "x")
+    store = opened_with(vault)
+    store.read("github")
+    vault.forget_requests()
+    for fault in (
+        Fault(FaultKind.STATUS, status=429, retry_after="not a number"),
+        Fault(FaultKind.STATUS, status=503, retry_after="1"),
+        Fault(FaultKind.RESET),
+    ):
+        vault.add_fault(fault)
+        with pytest.raises(StoreError):
+            store._client.get("github", None, Action.READ)
+    assert len(vault.requests()) == 3
+    store.close()
+
+
+def test_an_api_version_can_be_named_for_an_older_emulator(vault: LocalKeyVault) -> None:
+    vault.seed("github", "x")
+    store = AzureKeyVaultStore(address_of(vault), vault.environ() | {"AZURE_KEYVAULT_API_VERSION": "7.4"})
+    assert store.read("github").version
+    store.close()
+    store.close()

@@ -1,0 +1,184 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.demo.local_key_vault import LocalKeyVault
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.errors import (
+    Action,
+    BusyError,
+    ConflictError,
+    DisabledError,
+    ForbiddenError,
+    InvalidValueError,
+    MalformedDocumentError,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnexpectedReplyError,
+)
+from compiler.stores.interface import Attributes
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.values.secret import Secret
+from tests.unit.stores.conftest import address_of
+
+
+@pytest.mark.parametrize("text", ["plain", "[1]", '"x"', '{"a": 1, "a": 2}', "{", '{"a": NaN}'])
+def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, text: str
+) -> None:
+    vault.seed("github", text)
+    base = store.read("github")
+    assert (base.is_object, dict(base.properties)) == (False, {})
+    with pytest.raises(MalformedDocumentError, match="no JSON object"):
+        store.write("github", {"A": Secret("x")}, base)
+    assert vault.value("github") == text
+
+
+def test_a_new_object_gets_the_content_type_of_json(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    store.write("github", {"A": Secret("x"), "B": Secret("ü")}, None, Attributes(tags={"team": "platform"}))
+    (version,) = vault.versions("github")
+    assert (version.value, version.content_type) == ('{"A": "x", "B": "ü"}', "application/json")
+    assert version.tags == {"team": "platform"}
+
+
+def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    tags = {f"tag-{number}": str(number) for number in range(15)}
+    vault.seed("github", '{"A": "x"}', content_type="text/own", tags=tags, expires=4_000_000_000, not_before=1_000)
+    store.write("github", {"A": Secret("y")}, store.read("github"))
+    old, new = vault.versions("github")
+    assert (new.content_type, new.tags, new.expires, new.not_before, new.enabled) == (
+        old.content_type,
+        old.tags,
+        old.expires,
+        old.not_before,
+        old.enabled,
+    )
+
+
+def test_given_attributes_replace_those_of_the_version_before(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed("github", "x", tags={"old": "1"}, expires=4_000_000_000)
+    end = datetime(2100, 1, 1, tzinfo=UTC)
+    store.write_whole("github", Secret("y"), store.read("github"), Attributes(tags={"new": "2"}, expires=end))
+    newest = vault.versions("github")[-1]
+    assert (newest.value, newest.tags, newest.expires) == ("y", {"new": "2"}, int(end.timestamp()))
+
+
+def test_restore_makes_an_earlier_version_the_newest_with_its_bytes_and_attributes(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    first = vault.seed("github", '{"A":"x"}  ', content_type="application/json", tags={"a": "b"})
+    vault.seed("github", '{"A":"y"}')
+    written = store.restore(store.read_version("github", first), store.read("github"))
+    newest = vault.versions("github")[-1]
+    assert (newest.id, newest.value, newest.tags) == (written.version, '{"A":"x"}  ', {"a": "b"})
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\0", "a\ud800b"])
+def test_a_value_that_no_store_may_hold_is_refused_before_anything_is_sent(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, value: str
+) -> None:
+    assert "invalid-value" in {problem.code for problem in store.check("github", {"A": Secret(value)}, None)}
+    with pytest.raises(InvalidValueError, match='of "A"'):
+        store.write("github", {"A": Secret(value)}, None)
+    assert vault.requests() == []
+
+
+def test_an_expiry_before_the_start_is_refused(store: AzureKeyVaultStore) -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    attributes = Attributes(expires=now, not_before=now + timedelta(seconds=1))
+    (problem,) = store.check("github", {"A": Secret("x")}, None, attributes)
+    assert problem.code == "invalid-value"
+
+
+def test_more_versions_than_a_page_holds_are_all_seen(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    for number in range(60):
+        vault.seed("github", f'{{"A": "{number}"}}')
+    written = store.write("github", {"A": Secret("new")}, store.read("github"))
+    assert (written.slipped, vault.versions("github")[-1].id) == ((), written.version)
+
+
+def test_a_name_that_stays_busy_ends_with_busy(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed_deleted("github", "x")
+    with vault.server.lock:
+        secret = vault.server.state.stored("github")
+        assert secret is not None
+        secret.phase, secret.phase_ends = "recovering", 1e12
+    with pytest.raises(BusyError, match="still being deleted or recovered"):
+        store.write("github", {"A": Secret("x")}, None)
+
+
+def test_a_lost_reply_that_reading_cannot_settle_is_an_unknown_outcome(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    store.write("warm-up", {"A": Secret("x")}, None)
+    vault.add_fault(Fault(FaultKind.DROP_REPLY, method="PUT"))
+    vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="github", after=1, times=None))
+    with pytest.raises(OutcomeUnknownError, match="reply to the write was lost"):
+        store.write("github", {"A": Secret("x")}, None)
+    assert len(vault.versions("github")) == 1
+
+
+def test_a_lost_reply_after_which_another_writer_stands_there_is_a_conflict(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base_version = vault.seed("github", '{"A": "x"}')
+    base = store.read("github")
+
+    def other_writes(name: str, _value: Secret, _attributes: Attributes) -> object:
+        vault.seed(name, '{"A": "of another"}')
+        raise UnavailableError(store._place(name), Action.WRITE, "lost", "again")
+
+    monkeypatch.setattr(store._client, "set", other_writes)
+    with pytest.raises(ConflictError) as caught:
+        store.write("github", {"A": Secret("ours")}, base)
+    assert caught.value.expected == base_version
+    assert vault.value("github") == '{"A": "of another"}'
+
+
+def test_an_echo_of_other_bytes_is_an_unexpected_reply(
+    store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = store._client.set
+    monkeypatch.setattr(store._client, "set", lambda name, _value, attributes: send(name, Secret("{}"), attributes))
+    with pytest.raises(UnexpectedReplyError, match="another value than the one it was sent"):
+        store.write("github", {"A": Secret("x")}, None)
+
+
+def test_who_may_not_list_is_told_before_the_first_write(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.deny("list", "ForbiddenByRbac")
+    with pytest.raises(ForbiddenError, match="secrets/list"):
+        store.write("github", {"A": Secret("x")}, None)
+    assert vault.versions("github") == []
+
+
+def test_disabled_is_told_from_absent_when_it_is_to_be_written(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed("github", "x", enabled=False)
+    with pytest.raises(DisabledError, match="newest version is disabled"):
+        store.write("github", {"A": Secret("x")}, None)
+    assert len(vault.versions("github")) == 1
+
+
+def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault: LocalKeyVault) -> None:
+    class Arriving(VirtualClock):
+        """The write is under way still when its connection breaks, and is stored while time passes."""
+
+        is_under_way = True
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.is_under_way and seconds > 0.1:
+                self.is_under_way = False
+                vault.seed("github", '{"A": "x"}', content_type="application/json")
+
+    options = StoreOptions(clock=Arriving(), chance=lambda: 0.0)
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), options)
+    assert store.write("other", {"A": Secret("x")}, None).version
+    vault.add_fault(Fault(FaultKind.DROP_REQUEST, method="PUT"))
+    written = store.write("github", {"A": Secret("x")}, None)
+    store.close()
+    assert [version.id for version in vault.versions("github")] == [written.version]
+    assert written.slipped == ()

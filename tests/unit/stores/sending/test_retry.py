@@ -1,0 +1,263 @@
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import cycle, pairwise
+
+import pytest
+
+from compiler.stores.errors import (
+    Action,
+    BusyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    Place,
+    SealedError,
+    StoreError,
+    ThrottledError,
+    UnavailableError,
+)
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.limiter import UNLIMITED, Limiter
+from compiler.stores.sending.retry import Retrier, RetryPolicy, parse_retry_after
+
+PLACE = Place("https://store")
+
+
+def failure(kind: type[StoreError], *extra: object) -> StoreError:
+    return kind(PLACE, Action.READ, "why", "what", *extra)
+
+
+def script(*steps: StoreError | str) -> Callable[[], str]:
+    left: Iterator[StoreError | str] = iter(steps)
+
+    def send() -> str:
+        step = next(left)
+        if isinstance(step, StoreError):
+            raise step
+        return step
+
+    return send
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def limiter(clock: VirtualClock) -> Limiter:
+    return Limiter(UNLIMITED, clock)
+
+
+@pytest.fixture
+def retrier(clock: VirtualClock, limiter: Limiter) -> Retrier:
+    return Retrier(limiter, clock, RetryPolicy(), chance=lambda: 1.0)
+
+
+def test_a_success_is_returned_at_once(retrier: Retrier, clock: VirtualClock) -> None:
+    assert retrier.read(script("good")) == "good"
+    assert clock.now() == 0
+
+
+def test_an_error_that_will_not_pass_is_raised_at_once(retrier: Retrier, clock: VirtualClock) -> None:
+    with pytest.raises(NotFoundError):
+        retrier.read(script(failure(NotFoundError), "never"))
+    assert clock.now() == 0
+
+
+def test_waits_double_up_to_the_longest(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("the store is known to answer"))
+    moments: list[float] = []
+
+    def send() -> str:
+        moments.append(clock.now())
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    waits = [later - earlier for earlier, later in pairwise(moments)]
+    assert waits[:7] == [0.25, 0.5, 1, 2, 4, 8, 15]
+    assert set(waits[7:-1]) == {15}
+    # The last attempt is at the very end of the patience, which runs from the first failure.
+    assert moments[-1] - moments[0] == 120
+
+
+def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: Retrier, clock: VirtualClock) -> None:
+    def send() -> str:
+        clock.sleep(0.3)
+        raise failure(UnavailableError)
+
+    for _ in range(2):
+        started = clock.now()
+        with pytest.raises(UnavailableError) as caught:
+            retrier.read(send)
+        assert 10 <= clock.now() - started <= 10.3
+        assert caught.value.reason == "why, and in 10 s it has not answered once"
+
+
+@pytest.mark.parametrize("chances", [[0.0] * 200 + [1.0], [1.0], [0.01, 0.02, 0.99]])
+def test_the_patience_is_used_up_however_the_waits_fall(
+    clock: VirtualClock, limiter: Limiter, chances: list[float]
+) -> None:
+    turn = cycle(chances)
+    retrier = Retrier(limiter, clock, chance=lambda: next(turn))
+
+    def send() -> str:
+        clock.sleep(0.01)
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert 10 <= clock.now() < 10.1
+
+
+def test_time_that_a_dead_connection_takes_counts_from_its_beginning(retrier: Retrier, clock: VirtualClock) -> None:
+    def send() -> str:
+        clock.sleep(5)
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert clock.now() < 11
+
+
+@pytest.mark.parametrize("answer", ["good", failure(NotFoundError), failure(BusyError), failure(ThrottledError)])
+def test_after_one_answer_the_whole_patience_holds(
+    retrier: Retrier, clock: VirtualClock, answer: StoreError | str
+) -> None:
+    # Of a refusal, too: it shows that the store is there.
+    with suppress(StoreError):
+        retrier.read(script(answer, failure(NotFoundError)))
+    started = clock.now()
+
+    def down_for_a_minute() -> str:
+        if clock.now() < started + 60:
+            raise failure(UnavailableError)
+        return "up again"
+
+    assert retrier.read(down_for_a_minute) == "up again"
+
+
+def test_a_patience_that_ends_says_how_long_it_was(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+
+    def sealed() -> str:
+        raise failure(SealedError)
+
+    with pytest.raises(SealedError) as caught:
+        retrier.read(sealed)
+    assert caught.value.reason == "why, still so after 120 s of trying"
+    assert clock.now() > 60
+
+
+def test_a_first_answer_of_429_is_waited_for_as_long_as_later_ones(retrier: Retrier, clock: VirtualClock) -> None:
+    def throttled() -> str:
+        if clock.now() < 40:
+            raise failure(ThrottledError)
+        return "good"
+
+    assert retrier.read(throttled) == "good"
+
+
+def test_jitter_is_full(clock: VirtualClock, limiter: Limiter) -> None:
+    eager = Retrier(limiter, clock, chance=lambda: 0.0)
+    assert eager.read(script(failure(UnavailableError), failure(ThrottledError), "good")) == "good"
+    assert clock.now() == 0
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 2), (0.0, 2), (1.0, 3), (86400.0, 32)])
+def test_a_throttled_request_pauses_every_worker_for_a_bounded_time(
+    clock: VirtualClock, asked: float | None, waited: float
+) -> None:
+    paused: list[float] = []
+
+    class Watched(Limiter):
+        def pause(self, seconds: float) -> None:
+            paused.append(seconds)
+            super().pause(seconds)
+
+    retrier = Retrier(Watched(UNLIMITED, clock), clock, chance=lambda: 1.0)
+    assert retrier.read(script(failure(ThrottledError, asked), "good")) == "good"
+    assert (clock.now(), paused) == (waited, [waited])
+
+
+def test_a_write_that_was_stored_is_not_sent_again(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError)), settle=lambda: "stored") == "stored"
+
+
+def test_a_write_that_was_not_stored_is_sent_again(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError), "second"), settle=lambda: None) == "second"
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_write_whose_reply_is_lost_is_given_time_to_arrive_before_it_is_looked_for(
+    clock: VirtualClock, limiter: Limiter, chance: float
+) -> None:
+    """Read back at once, a write that is still under way is not there, is sent again, and makes two versions."""
+    retrier, sent = Retrier(limiter, clock, chance=lambda: chance), list[float]()
+
+    def send() -> str:
+        sent.append(clock.now())
+        raise failure(UnavailableError)
+
+    def settle() -> str | None:
+        return "stored" if clock.now() >= sent[0] + 0.1 else None
+
+    assert retrier.write(send, settle) == "stored"
+    assert len(sent) == 1
+    assert clock.now() <= 0.25
+
+
+def test_a_write_waits_once_a_turn_and_longer_each_time(retrier: Retrier, clock: VirtualClock) -> None:
+    moments: list[float] = []
+
+    def settle() -> None:
+        moments.append(clock.now())
+
+    lost = [failure(UnavailableError)] * 4
+    assert retrier.write(script(*lost, "good"), settle) == "good"
+    assert moments == [0.25, 0.75, 1.75, 3.75]
+
+
+@pytest.mark.parametrize("kind", [ThrottledError, SealedError])
+def test_a_write_that_was_surely_refused_is_sent_again_without_reading_back(
+    retrier: Retrier, kind: type[StoreError]
+) -> None:
+    def settle() -> str:
+        raise AssertionError
+
+    assert retrier.write(script(failure(kind), "second"), settle) == "second"
+
+
+def test_a_write_that_cannot_be_settled_ends_with_what_settling_said(retrier: Retrier) -> None:
+    def settle() -> str:
+        raise failure(OutcomeUnknownError)
+
+    with pytest.raises(OutcomeUnknownError):
+        retrier.write(script(failure(UnavailableError), "never"), settle)
+
+
+def test_settling_may_read_through_the_same_retrier(retrier: Retrier) -> None:
+    assert retrier.write(script(failure(UnavailableError)), settle=lambda: retrier.read(script("read"))) == "read"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("-5", None),
+        ("+5", None),
+        ("1.5", None),
+        ("1e9", None),
+        ("garbage", None),
+        ("²", None),
+        ("٣", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("9" * 400, 999999999.0),
+    ],
+)
+def test_only_a_plain_number_of_seconds_is_a_retry_after(text: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(text) == seconds

@@ -1,0 +1,436 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stores.errors import (
+    Action,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    Place,
+    RedirectRefusedError,
+    SealedError,
+    StoreError,
+    ThrottledError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnexpectedReplyError,
+    UnsupportedEngineError,
+)
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.limiter import Quota, RequestClass
+from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.values.secret import Secret
+from tests.unit.stores.scripted_vault import (
+    CAPABILITIES,
+    CUT,
+    LOGIN,
+    LOOKUP,
+    MOUNT,
+    RENEWAL,
+    ROLE,
+    TOKEN,
+    Answer,
+    Asked,
+    ScriptedVault,
+    data,
+    denied,
+    logged_in,
+    refused,
+    token_facts,
+    version,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.stores.vault.store import VaultStore
+
+READ = "secret/data/github"
+SENTINEL = "s3ntinel-4711"
+
+
+@pytest.fixture
+def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
+    scripted_vault.on("GET", READ, version(1, TOKEN="x"))
+    return scripted_vault
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def options(clock: VirtualClock) -> StoreOptions:
+    return StoreOptions(clock=clock, read_timeout=5)
+
+
+def failure(store: VaultStore) -> StoreError:
+    with pytest.raises(StoreError) as caught:
+        store.read("github")
+    seen: BaseException | None = caught.value
+    while seen is not None:
+        # The chain that a log handler would follow: what lies in it might hold the reply.
+        assert isinstance(seen, StoreError)
+        assert SENTINEL not in f"{seen!r}{seen}"
+        seen = seen.__context__
+    return caught.value
+
+
+def test_token_and_mount_are_looked_at_before_the_first_secret_and_never_again(vault: ScriptedVault) -> None:
+    store = vault.open()
+    assert vault.asked == []
+    for _ in range(3):
+        store.read("github")
+    paths = vault.paths("GET")
+    assert (sorted(paths[:2]), paths[2:]) == (sorted([LOOKUP, MOUNT]), [READ] * 3)
+    assert {asked.token for asked in vault.asked} == {TOKEN}
+
+
+def test_cold_workers_log_in_once(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("one"), logged_in("two"))
+    store = vault.open(ROLE)
+    barrier = threading.Barrier(8)
+
+    def read(_number: int) -> str:
+        barrier.wait()
+        return store.read("github").version
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(read, range(8))) == {"1"}
+    assert (len(vault.paths("POST", LOGIN)), len(vault.paths("GET", MOUNT))) == (1, 1)
+    assert {asked.token for asked in vault.asked if asked.path == READ} == {"one"}
+
+
+def test_a_log_in_is_sent_without_a_token_and_its_own_is_used_from_then_on(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("own"))
+    vault.open(ROLE).read("github")
+    (sent,) = [asked for asked in vault.asked if asked.path == LOGIN]
+    assert (sent.token, sent.body) == (None, {"role_id": "role", "secret_id": "s3cret-id"})
+    assert [asked.token for asked in vault.asked if asked.method == "GET"] == ["own"] * 3
+
+
+def test_a_first_failure_is_told_to_everyone_after_without_asking_again(vault: ScriptedVault) -> None:
+    vault.on("GET", MOUNT, data(path="secret/", type="kv", options={"version": "1"}))
+    store = vault.open()
+    first = failure(store)
+    assert isinstance(first, UnsupportedEngineError)
+    asked = len(vault.asked)
+    for act in (
+        lambda: store.read("other"),
+        lambda: store.write("github", {"A": Secret("1")}, None),
+        lambda: store.describe("github"),
+        lambda: list(store.names()),
+        store.whoami,
+    ):
+        with pytest.raises(UnsupportedEngineError) as caught:
+            act()
+        assert str(caught.value) == str(first)
+    assert len(vault.asked) == asked
+
+
+@pytest.mark.parametrize(("patience", "longest"), [(120.0, 10.0), (3.0, 3.0)])
+def test_a_server_that_never_answered_has_ten_seconds_or_less(
+    vault: ScriptedVault, clock: VirtualClock, patience: float, longest: float
+) -> None:
+    vault.on("GET", LOOKUP, CUT)
+    store = vault.open(options=StoreOptions(clock=clock, retry=RetryPolicy(patience=patience), chance=lambda: 0.5))
+    error = failure(store)
+    assert isinstance(error, UnavailableError)
+    assert error.place == Place(f"{vault.url}/secret")
+    assert longest / 3 < clock.now() <= longest
+
+
+def test_a_server_that_has_answered_once_has_the_whole_patience(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    vault.on("GET", READ, refused(503, "x"))
+    assert isinstance(failure(store), UnavailableError)
+    assert 60 < clock.now() <= 120
+
+
+def test_trouble_at_the_first_contact_that_passes_is_waited_for(vault: ScriptedVault) -> None:
+    vault.on("GET", LOOKUP, CUT, refused(503, "Vault is sealed"), token_facts())
+    vault.on("GET", MOUNT, refused(500, "x"), data(path="secret/", type="kv", options={"version": "2"}))
+    assert vault.open().read("github").version == "1"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
+def test_a_refused_log_in_names_its_method_and_shows_nothing_of_the_answer(vault: ScriptedVault, status: int) -> None:
+    vault.on("POST", LOGIN, refused(status, f"invalid secret id {SENTINEL}"))
+    error = failure(vault.open(ROLE))
+    assert type(error) is UnauthenticatedError
+    assert (error.place, error.action) == (Place(f"{vault.url}/secret"), Action.LOG_IN)
+    assert "approle" in error.reason
+    assert "PLATFORM_SECRETS_VAULT_AUTH_MOUNT" in error.remedy
+    assert vault.paths("GET") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refused(503, "Vault is sealed"), SealedError),
+        (refused(500, "x"), UnavailableError),
+        (refused(429, "slow down"), ThrottledError),
+        (Answer(302, {}, (("Location", "https://example.com"),)), RedirectRefusedError),
+        (CUT, UnavailableError),
+    ],
+)
+def test_a_log_in_that_a_server_in_trouble_did_not_take_is_no_matter_of_credentials(
+    vault: ScriptedVault, answer: Answer, kind: type[StoreError]
+) -> None:
+    vault.on("POST", LOGIN, answer)
+    assert type(failure(vault.open(ROLE))) is kind
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200), Answer(200, ["x"]), Answer(200, {"ok": True}), Answer(401, {}), Answer(204)]
+)
+def test_a_log_in_that_something_else_answers_is_told_to_be_no_vaults(vault: ScriptedVault, answer: Answer) -> None:
+    vault.on("POST", LOGIN, answer)
+    error = failure(vault.open(ROLE))
+    assert type(error) is UnexpectedReplyError
+    assert error.reason.startswith("what answered is no Vault: ")
+    assert (error.action, error.remedy) == (Action.LOG_IN, "look for a proxy or a wrong address")
+    assert error.__context__ is None
+
+
+STANDBY = Answer(307, {}, (("Location", "https://node-2.example.com/v1/secret"),))
+
+
+@pytest.mark.parametrize("trouble", [refused(503, "Vault is sealed"), refused(500, "local node not active"), CUT])
+def test_a_redirect_right_after_trouble_is_waited_out(
+    vault: ScriptedVault, options: StoreOptions, trouble: Answer
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    vault.on("GET", READ, trouble, STANDBY, STANDBY, version(2, TOKEN="x"))
+    assert store.read("github").version == "2"
+    assert len(vault.paths("GET", READ)) == 4
+
+
+def test_a_redirect_that_stays_is_refused_within_an_elections_time(
+    vault: ScriptedVault, options: StoreOptions, clock: VirtualClock
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    vault.on("GET", READ, CUT, STANDBY)
+    with pytest.raises(RedirectRefusedError):
+        store.read("github")
+    assert 30 <= clock.now() < 60
+
+
+def test_a_write_that_a_standby_did_not_take_is_sent_again_without_looking_for_it(
+    vault: ScriptedVault, options: StoreOptions
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    stored = data(version=1)
+    vault.on("POST", READ, refused(503, "Vault is sealed"), STANDBY, stored)
+    assert store.write("github", {"TOKEN": Secret("x")}, None).version == "1"
+    assert vault.paths("GET", READ) == []
+
+
+def test_a_token_that_ran_out_is_replaced_and_the_request_sent_again_with_the_new_one(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
+    store = vault.open(ROLE)
+    store.whoami()
+    vault.on("GET", READ, denied(policy=False), version(2, TOKEN="x"))
+    vault.on("GET", LOOKUP, denied(policy=False), token_facts(display_name="again"))
+    assert store.read("github").version == "2"
+    assert [asked.token for asked in vault.asked if asked.path == READ] == ["old", "new"]
+    assert len(vault.paths("POST", LOGIN)) == 2
+    assert store.whoami().subject == "again"
+
+
+def test_a_second_refusal_after_a_new_log_in_is_the_end(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"), logged_in("newer"))
+    store = vault.open(ROLE)
+    store.whoami()
+    vault.on("GET", READ, denied(policy=False))
+    vault.on("GET", LOOKUP, denied(policy=False), token_facts(), denied(policy=False))
+    error = failure(store)
+    assert type(error) is ExpiredTokenError
+    assert "log in again" in error.remedy
+    assert (len(vault.paths("GET", READ)), len(vault.paths("POST", LOGIN))) == (2, 2)
+
+
+def test_a_given_token_that_ran_out_is_not_tried_twice(vault: ScriptedVault) -> None:
+    store = vault.open()
+    store.whoami()
+    vault.on("GET", READ, denied(policy=False))
+    vault.on("GET", LOOKUP, denied(policy=False))
+    vault.asked.clear()
+    assert type(failure(store)) is ExpiredTokenError
+    assert vault.paths("GET") == [READ, LOOKUP]
+
+
+def test_a_token_file_that_was_refreshed_is_read_again_when_its_token_ran_out(
+    vault: ScriptedVault, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("hvs.old")
+    store = vault.open({"VAULT_TOKEN_FILE": str(file)})
+    store.whoami()
+    file.write_text("hvs.new\n")
+    vault.on("GET", READ, denied(policy=False), version(3, TOKEN="x"))
+    vault.on("GET", LOOKUP, denied(policy=False), token_facts())
+    assert store.read("github").version == "3"
+    assert [asked.token for asked in vault.asked if asked.path == READ] == ["hvs.old", "hvs.new"]
+
+
+def test_a_refusal_of_the_old_token_is_not_explained_by_the_policies_of_the_new(vault: ScriptedVault) -> None:
+    other = "secret/data/other"
+    store = vault.open(ROLE)
+    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
+    store.whoami()
+    asks, renewed = threading.Event(), threading.Event()
+
+    def slow(asked: Asked) -> Answer:
+        # The first worker's question is answered only when the second has logged in: by then its token is well.
+        assert asked.token == "old"
+        asks.set()
+        assert renewed.wait(5)
+        return token_facts()
+
+    vault.on("GET", READ, denied(policy=False), version(1, TOKEN="x"))
+    vault.on("GET", other, denied(policy=False), version(1, TOKEN="x"))
+    vault.on("GET", LOOKUP, slow, denied(policy=False), token_facts())
+    vault.on("POST", CAPABILITIES, data(**{READ: ["deny"]}))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.read, "github")
+        assert asks.wait(5)
+        assert store.read("other").version == "1"
+        renewed.set()
+        assert first.result(5).version == "1"
+    assert [asked.token for asked in vault.asked if asked.path == READ] == ["old", "new"]
+    assert len(vault.paths("POST", LOGIN)) == 2
+
+
+def test_a_policys_refusal_needs_no_new_log_in(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("own"))
+    vault.on("GET", READ, denied())
+    vault.on("POST", CAPABILITIES, data(**{READ: ["list"]}))
+    error = failure(vault.open(ROLE))
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.place) == (ForbiddenCause.POLICY, Place(f"{vault.url}/secret", "github"))
+    assert (len(vault.paths("POST", LOGIN)), len(vault.paths("GET", READ))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("shown", "renewals"),
+    [
+        (token_facts(90, renewable=True), [0, 0, 1, 1]),
+        (token_facts(90, renewable=False), [0, 0, 0, 0]),
+        (token_facts(0, renewable=True), [0, 0, 0, 0]),
+        (denied(), [0, 0, 0, 0]),
+    ],
+    ids=["renewable", "not renewable", "without an end", "unknown"],
+)
+def test_a_token_is_renewed_once_in_the_last_third_of_its_life(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions, shown: Answer, renewals: list[int]
+) -> None:
+    vault.on("GET", LOOKUP, shown)
+    vault.on("POST", RENEWAL, logged_in(TOKEN, 90, renewable=True))
+    store = vault.open(options=options)
+    counts = []
+    for moment in (0, 59, 61, 119):
+        clock.sleep(moment - clock.now())
+        store.read("github")
+        counts.append(len(vault.paths("POST", RENEWAL)))
+    assert counts == renewals
+
+
+def test_a_renewal_counts_from_when_it_was_given(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
+    vault.on("POST", RENEWAL, logged_in(TOKEN, 30, renewable=True), logged_in(TOKEN, 30, renewable=False))
+    store = vault.open(options=options)
+    counts = []
+    for moment in (0, 61, 80, 82, 111):
+        clock.sleep(moment - clock.now())
+        store.read("github")
+        counts.append(len(vault.paths("POST", RENEWAL)))
+    assert counts == [0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "answer", [denied(), refused(400, "x"), refused(503, "x"), CUT, Answer(200, {}), Answer(200, {"auth": None})]
+)
+def test_a_renewal_that_fails_is_not_asked_for_again_and_disturbs_nobody(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions, answer: Answer
+) -> None:
+    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
+    vault.on("POST", CAPABILITIES, data())
+    vault.on("POST", RENEWAL, answer)
+    store = vault.open(options=options)
+    store.whoami()
+    clock.sleep(80)
+    assert [store.read("github").version for _ in range(3)] == ["1"] * 3
+    assert len(vault.paths("POST", RENEWAL)) == 1
+
+
+def test_the_identity_is_what_the_token_says_of_itself(vault: ScriptedVault) -> None:
+    vault.on("GET", LOOKUP, token_facts(display_name="oidc-ada", expire_time="2026-01-01T12:00:00.123456789+02:00"))
+    identity = vault.open().whoami()
+    assert (identity.subject, identity.method) == ("oidc-ada", "token")
+    assert identity.expires is not None
+    assert identity.expires.tzinfo is UTC
+    assert identity.expires.replace(microsecond=0) == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    assert READ not in vault.paths("GET")
+
+
+@pytest.mark.parametrize("shown", [denied(), token_facts(display_name=""), token_facts(display_name=None)])
+def test_an_identity_that_is_not_told_is_unknown_and_no_error(vault: ScriptedVault, shown: Answer) -> None:
+    vault.on("GET", LOOKUP, shown)
+    vault.on("POST", LOGIN, logged_in("own"))
+    identity = vault.open(ROLE).whoami()
+    assert (identity.subject, identity.method, identity.expires) == ("unknown", "approle", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": {}},
+        {"data": {"data": {"A": SENTINEL}, "metadata": []}},
+        {"data": {"data": {"A": SENTINEL}, "metadata": {"version": float("inf")}}},
+        {"data": {"data": {"A": SENTINEL}, "metadata": {"version": 1, "created_time": "0001-01-01T00:00:00+23:59"}}},
+        [SENTINEL],
+    ],
+)
+def test_a_reply_of_another_shape_is_told_at_its_place_and_not_asked_for_again(
+    vault: ScriptedVault, body: object
+) -> None:
+    vault.on("GET", READ, Answer(200, body))
+    error = failure(vault.open())
+    assert type(error) is UnexpectedReplyError
+    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert len(vault.paths("GET", READ)) == 1
+
+
+@pytest.mark.parametrize(("kind", "waits"), [(RequestClass.CREATE, (True, False)), (RequestClass.OTHER, (False, True))])
+def test_writes_and_reads_count_against_their_own_quotas(
+    vault: ScriptedVault, clock: VirtualClock, kind: RequestClass, waits: tuple[bool, bool]
+) -> None:
+    vault.on("POST", READ, data(version=1))
+    store = vault.open(options=StoreOptions(clock=clock, quotas={kind: Quota(3, window=10)}))
+    store.whoami()
+    clock.sleep(100)
+    found = []
+    for act in (lambda: store.write("github", {"A": Secret("1")}, None), lambda: store.read("github")):
+        started = clock.now()
+        for _ in range(4):
+            act()
+        found.append(clock.now() - started > 9)
+    assert tuple(found) == waits

@@ -1,0 +1,208 @@
+from pathlib import Path
+from typing import Any
+
+import hvac  # type: ignore[import-untyped]
+import hvac.adapters  # type: ignore[import-untyped]
+import pytest
+
+from compiler.stores.errors import Action, Place, UnauthenticatedError
+from compiler.stores.vault.login import VaultLogin
+
+PLACE = Place("https://vault.example.com/secret")
+SENTINEL = "s3ntinel-4711"
+METHOD, MOUNT = "PLATFORM_SECRETS_VAULT_AUTH", "PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
+ROLE = {METHOD: "approle", "VAULT_ROLE_ID": "role-4711", "VAULT_SECRET_ID": SENTINEL}
+USER = {METHOD: "userpass", "VAULT_USERNAME": "ada", "VAULT_PASSWORD": SENTINEL}
+JWT = {METHOD: "jwt", "VAULT_ROLE": "ci", "VAULT_JWT": SENTINEL}
+POD = {METHOD: "kubernetes", "VAULT_ROLE": "app", "VAULT_JWT": SENTINEL}
+
+
+class Recorder(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
+    """Stands for the server below hvac: keeps what would be sent, and answers each log-in."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - hvac's signature
+        super().__init__(**given)
+        self.sent: list[tuple[str, str, Any]] = []
+        self.auth: object = {"client_token": "t0ken", "lease_duration": 90, "renewable": True}
+
+    def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
+        return str(response["auth"]["client_token"])
+
+    def request(self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **given: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - hvac's signature
+        del headers, raise_exception
+        self.sent.append((method, url, given.get("json")))
+        return {"auth": self.auth}
+
+
+@pytest.fixture
+def client() -> Any:  # noqa: ANN401 - hvac has no types
+    return hvac.Client(url="https://vault.example.com", token="", adapter=Recorder)
+
+
+def refusal(environ: dict[str, str], client: Any = None) -> UnauthenticatedError:  # noqa: ANN401 - hvac has no types
+    with pytest.raises(UnauthenticatedError) as caught:
+        VaultLogin(environ, PLACE).log_in(client)
+    error = caught.value
+    assert (error.place, error.action) == (PLACE, Action.LOG_IN)
+    assert error.__context__ is None
+    assert SENTINEL not in f"{error!r}{error}"
+    if client is not None:
+        assert client.adapter.sent == []
+    return error
+
+
+@pytest.mark.parametrize(
+    ("environ", "path", "body"),
+    [
+        (ROLE, "approle", {"role_id": "role-4711", "secret_id": SENTINEL}),
+        (USER, "userpass", {"password": SENTINEL}),
+        (JWT, "jwt", {"role": "ci", "jwt": SENTINEL}),
+        (POD, "kubernetes", {"role": "app", "jwt": SENTINEL}),
+    ],
+)
+@pytest.mark.parametrize("mount", [None, "team/own"])
+def test_each_method_sends_its_credentials_to_its_mount_and_nothing_else(
+    client: Any,  # noqa: ANN401 - hvac has no types
+    environ: dict[str, str],
+    path: str,
+    body: dict[str, str],
+    mount: str | None,
+) -> None:
+    login = VaultLogin(environ if mount is None else {**environ, MOUNT: mount}, PLACE)
+    token = login.log_in(client)
+    end = "/ada" if path == "userpass" else ""
+    assert client.adapter.sent == [("post", f"/v1/auth/{mount or path}/login{end}", body)]
+    assert (token.text.reveal(), token.lease, token.renewable) == ("t0ken", 90.0, True)
+    assert login.method == path
+    # The connection gives the token to the client, once it knows that no other worker has done so.
+    assert client.token == ""
+
+
+def test_a_given_token_is_taken_as_it_is_without_a_request(client: Any) -> None:  # noqa: ANN401 - hvac has no types
+    for environ in ({"VAULT_TOKEN": "hvs.x"}, {"VAULT_TOKEN": " hvs.x\n", METHOD: ""}):
+        token = VaultLogin(environ, PLACE).log_in(client)
+        assert (token.text.reveal(), token.lease, token.renewable) == ("hvs.x", 0.0, False)
+    assert client.adapter.sent == []
+
+
+def test_the_token_is_the_variables_else_the_named_files_else_the_homes(tmp_path: Path) -> None:
+    (tmp_path / ".vault-token").write_text("hvs.home\n")
+    (tmp_path / "named").write_text("\thvs.named \r\n")
+    environ = {"VAULT_TOKEN": "hvs.given", "VAULT_TOKEN_FILE": str(tmp_path / "named"), "HOME": str(tmp_path)}
+    found = []
+    while environ.keys() != {"HOME"}:
+        found.append(VaultLogin(environ, PLACE).log_in(None).text.reveal())
+        environ.pop("VAULT_TOKEN_FILE" if "VAULT_TOKEN" not in environ else "VAULT_TOKEN")
+    found.append(VaultLogin(environ, PLACE).log_in(None).text.reveal())
+    assert found == ["hvs.given", "hvs.named", "hvs.home"]
+
+
+def test_a_file_that_was_named_and_cannot_be_used_is_not_passed_over_for_another(tmp_path: Path) -> None:
+    (tmp_path / ".vault-token").write_text("hvs.home")
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for name in ("absent", "empty", "binary", ""):
+        error = refusal({"VAULT_TOKEN_FILE": f"{tmp_path}/{name}", "HOME": str(tmp_path)})
+        assert error.reason == f"VAULT_TOKEN is not set, and {tmp_path}/{name} cannot be read or is empty"
+        assert "set VAULT_TOKEN or VAULT_TOKEN_FILE" in error.remedy
+
+
+@pytest.mark.parametrize("environ", [{}, {"VAULT_TOKEN": " \n"}])
+def test_without_a_token_and_a_home_both_places_are_named(environ: dict[str, str]) -> None:
+    assert "/nonexistent/.vault-token cannot be read" in refusal(environ).reason
+
+
+@pytest.mark.parametrize("inside", [" ", "\n", "\r\nX-Vault-Namespace: root\r\n", "\0", "\x7f", "ü", "\u200b", "\t"])
+def test_a_token_that_is_no_header_is_refused_without_being_shown(inside: str) -> None:
+    error = refusal({"VAULT_TOKEN": f"{SENTINEL}{inside}x"})
+    assert "no token has" in error.reason
+    assert "VAULT_TOKEN" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [(ROLE, "VAULT_ROLE_ID"), (ROLE, "VAULT_SECRET_ID"), (USER, "VAULT_PASSWORD"), (JWT, "VAULT_JWT")],
+)
+def test_a_credential_may_stand_in_a_file_that_is_read_again_at_each_log_in(
+    client: Any,  # noqa: ANN401 - hvac has no types
+    tmp_path: Path,
+    environ: dict[str, str],
+    variable: str,
+) -> None:
+    file = tmp_path / "credential"
+    login = VaultLogin({**environ, variable: "", f"{variable}_FILE": str(file)}, PLACE)
+    for content in ("first", "second\n"):
+        file.write_text(content)
+        login.log_in(client)
+    assert ["first" in body.values() for _, _, body in client.adapter.sent] == [True, False]
+    assert ["second" in body.values() for _, _, body in client.adapter.sent] == [False, True]
+
+
+def test_a_variable_comes_before_its_file(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
+    (tmp_path / "jwt").write_text("other")
+    VaultLogin({**JWT, "VAULT_JWT_FILE": str(tmp_path / "jwt")}, PLACE).log_in(client)
+    assert client.adapter.sent[0][2]["jwt"] == SENTINEL
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [
+        (ROLE, "VAULT_ROLE_ID"),
+        (ROLE, "VAULT_SECRET_ID"),
+        (USER, "VAULT_USERNAME"),
+        (USER, "VAULT_PASSWORD"),
+        (JWT, "VAULT_ROLE"),
+        (JWT, "VAULT_JWT"),
+        (POD, "VAULT_ROLE"),
+    ],
+)
+def test_what_a_method_lacks_is_named_and_nothing_is_sent(
+    client: Any,  # noqa: ANN401 - hvac has no types
+    environ: dict[str, str],
+    variable: str,
+) -> None:
+    for rest in ({**environ, variable: ""}, {name: text for name, text in environ.items() if name != variable}):
+        error = refusal(rest, client)
+        assert error.reason == f"{variable} is not set"
+        assert f"set {variable} or {variable}_FILE, or another {METHOD}" in error.remedy
+
+
+@pytest.mark.parametrize("method", ["ldap", "Token", "token ", "../token", "kubernetes\n"])
+def test_an_unknown_method_is_refused_with_those_that_are_known(method: str) -> None:
+    error = refusal({METHOD: method, "VAULT_TOKEN": "hvs.x"})
+    assert f'names "{method}"' in error.reason
+    assert error.remedy == "set it to one of token, approle, kubernetes, jwt, userpass"
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable", "text"),
+    [
+        (USER, "VAULT_USERNAME", "../../sys/x"),
+        (USER, "VAULT_USERNAME", "a%2fb"),
+        (USER, "VAULT_USERNAME", "ada?x=1"),
+        (ROLE, MOUNT, "../sys"),
+        (ROLE, MOUNT, "/approle"),
+        (ROLE, MOUNT, "a//b"),
+    ],
+)
+def test_a_mount_or_user_that_leaves_its_place_in_the_path_is_refused(
+    client: Any,  # noqa: ANN401 - hvac has no types
+    environ: dict[str, str],
+    variable: str,
+    text: str,
+) -> None:
+    error = refusal({**environ, variable: text}, client)
+    assert error.reason.startswith(variable)
+    assert error.remedy == "correct it"
+
+
+@pytest.mark.parametrize(
+    "auth", [{}, {"client_token": None, "lease_duration": 1, "renewable": True}, {"client_token": "t"}, [], None]
+)
+def test_an_answer_of_another_shape_is_one_of_the_exceptions_that_the_connection_turns_into_its_error(
+    client: Any,  # noqa: ANN401 - hvac has no types
+    auth: object,
+) -> None:
+    client.adapter.auth = auth
+    with pytest.raises((KeyError, TypeError)):
+        VaultLogin(ROLE, PLACE).log_in(client)

@@ -1,0 +1,264 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ExpiredTokenError,
+    ForbiddenCause,
+    ForbiddenError,
+    Place,
+    StoreError,
+    UnexpectedReplyError,
+    UnsupportedEngineError,
+    WrongMountError,
+)
+from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
+from compiler.stores.vault.replies import Refusal, Reply, error_of_reply, malformed
+
+ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
+PLACE = Place(ADDRESS.absolute, "github")
+READ = Request(Action.READ, "github", "team/kv/data/github", "read")
+MOUNT = Request(Action.CONNECT, None, "sys/internal/ui/mounts/team/kv", "read")
+LOOKUP, CAPABILITIES = "auth/token/lookup-self", "sys/capabilities-self"
+POLICY_DENIES = Refusal(Reply(403, ("1 error occurred:\n\t* permission denied\n\n",)))
+TOKEN_IS_DEAD = Refusal(Reply(403, ("permission denied",)))
+DEAD_TO_VAULT = Refusal(Reply(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",)))
+INVALID_ALONE = Refusal(Reply(403, ("1 error occurred:\n\t* invalid token\n\n",)))
+KV2 = {"path": "team/kv/", "type": "kv", "options": {"version": "2"}}
+
+
+class Server:
+    """Answers by path, or refuses; keeps each request, with the capability that it was said to need."""
+
+    def __init__(self, **answers: object) -> None:
+        self.answers = {LOOKUP: answers.get("lookup"), CAPABILITIES: answers.get("capabilities")}
+        self.answers[MOUNT.path] = answers.get("mount")
+        self.asked: list[Request] = []
+
+    def attempt(self, request: Request, call: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as the connection has it
+        self.asked.append(request)
+        place = Place(ADDRESS.absolute, request.name)
+        client = SimpleNamespace(
+            auth=SimpleNamespace(token=SimpleNamespace(lookup_self=lambda: self._answer(LOOKUP))),
+            sys=SimpleNamespace(get_capabilities=lambda paths: self._answer(CAPABILITIES, *paths)),
+            adapter=SimpleNamespace(get=lambda url: self._answer(url.removeprefix("/v1/"))),
+        )
+        try:
+            return call(client)
+        except Refusal as refusal:
+            reply = refusal.reply
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise malformed(place, request.action) from None
+        raise error_of_reply(reply, place, request.action)
+
+    def _answer(self, path: str, *of: str) -> object:
+        assert of in ((), (READ.path,))
+        answer = self.answers[path]
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+
+def asking(**answers: object) -> tuple[VaultQuestions, Server]:
+    server = Server(**answers)
+    return VaultQuestions(ADDRESS, server.attempt), server
+
+
+def explained(request: Request, **answers: object) -> StoreError:
+    questions, _ = asking(**answers)
+    error = questions.explain_denied(request, PLACE)
+    assert error.place == PLACE
+    assert error.action == request.action
+    return error
+
+
+def test_a_live_token_tells_of_itself() -> None:
+    shown = {"display_name": "ada", "ttl": 60, "renewable": True, "policies": ["root"]}
+    questions, server = asking(lookup={"data": {**shown, "expire_time": "2026-01-01T12:00:00.5+02:00"}})
+    end = datetime(2026, 1, 1, 10, microsecond=500_000, tzinfo=UTC)
+    assert questions.token_facts(Action.READ) == TokenFacts("ada", end, 60.0, renewable=True, is_root=True)
+    assert server.asked == [Request(Action.READ, None, LOOKUP, "read")]
+
+
+def test_a_token_without_name_and_end_is_unknown_and_lives_on() -> None:
+    for shown in ({}, {"display_name": "", "ttl": 0, "expire_time": None, "policies": None}):
+        expected = TokenFacts("unknown", None, 0.0, renewable=False, is_root=False)
+        assert asking(lookup={"data": shown})[0].token_facts(Action.READ) == expected
+
+
+@pytest.mark.parametrize("shown", [{"ttl": "x"}, {"ttl": [1]}, {"expire_time": "soon"}, {"expire_time": 7}])
+def test_facts_of_another_shape_are_no_vaults(shown: dict[str, object]) -> None:
+    with pytest.raises(UnexpectedReplyError):
+        asking(lookup={"data": shown})[0].token_facts(Action.READ)
+
+
+def test_a_live_token_that_may_not_look_at_itself_tells_nothing() -> None:
+    assert asking(lookup=POLICY_DENIES)[0].token_facts(Action.READ) is None
+
+
+@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, Refusal(Reply(403))])
+def test_a_dead_token_is_told_from_a_missing_policy(refusal: Refusal) -> None:
+    questions, _ = asking(lookup=refusal)
+    with pytest.raises(ExpiredTokenError) as caught:
+        questions.token_facts(Action.WRITE)
+    error = caught.value
+    assert (error.place, error.action) == (Place(ADDRESS.absolute), Action.WRITE)
+    assert "expired, revoked or used up" in error.reason
+    assert "log in again" in error.remedy
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_trouble_is_not_taken_for_a_refusal_of_the_token(status: int) -> None:
+    for question in (
+        asking(lookup=Refusal(Reply(status)))[0].token_facts,
+        lambda _action: explained(READ, lookup={"data": {}}, capabilities=Refusal(Reply(status))),
+    ):
+        with pytest.raises(StoreError) as caught:
+            question(Action.READ)
+        assert caught.value.retryable
+
+
+def test_kv_version_2_at_exactly_the_mount_is_sound() -> None:
+    for engine in ("kv", "generic"):
+        questions, server = asking(mount={"data": {**KV2, "type": engine}})
+        questions.check_mount()
+        assert server.asked == [MOUNT]
+
+
+@pytest.mark.parametrize(
+    ("shown", "error", "words"),
+    [
+        ({"path": "team/"}, WrongMountError, 'the mount is "team"'),
+        ({"path": "team/kv/deeper/"}, WrongMountError, 'the mount is "team/kv/deeper"'),
+        ({"path": ""}, WrongMountError, 'the mount is ""'),
+        ({"type": "cubbyhole", "options": None}, WrongMountError, "no KV engine"),
+        ({"type": "pki"}, WrongMountError, "no KV engine"),
+        ({"options": {"version": "1"}}, UnsupportedEngineError, "KV version 1"),
+        ({"options": {}}, UnsupportedEngineError, "KV version 1"),
+        ({"options": None}, UnsupportedEngineError, "KV version 1"),
+    ],
+)
+def test_any_other_mount_is_told_by_what_it_is(shown: dict[str, object], error: type[StoreError], words: str) -> None:
+    questions, _ = asking(mount={"data": {**KV2, **shown}})
+    with pytest.raises(error, match=words) as caught:
+        questions.check_mount()
+    assert type(caught.value) is error
+    assert (caught.value.place, caught.value.action) == (Place(ADDRESS.absolute), Action.CONNECT)
+
+
+def test_a_mount_of_version_1_is_told_how_to_be_upgraded() -> None:
+    questions, _ = asking(mount={"data": {**KV2, "options": {"version": "1"}}})
+    with pytest.raises(UnsupportedEngineError, match="bao kv enable-versioning team/kv"):
+        questions.check_mount()
+
+
+@pytest.mark.parametrize("body", [None, {}, {"data": None}, {"data": []}, {"data": "team/kv/"}])
+def test_a_success_that_is_no_vaults_is_told_as_such_by_every_question(body: object) -> None:
+    questions, _ = asking(mount=body, lookup=body)
+    with pytest.raises(UnexpectedReplyError):
+        questions.check_mount()
+    with pytest.raises(UnexpectedReplyError):
+        questions.token_facts(Action.READ)
+    with pytest.raises(UnexpectedReplyError):
+        explained(READ, lookup={"data": {}}, capabilities=body)
+
+
+@pytest.mark.parametrize("shown", [{}, {**KV2, "path": 1}, {**KV2, "options": ["2"]}])
+def test_a_mount_of_another_shape_is_no_vaults(shown: object) -> None:
+    with pytest.raises(UnexpectedReplyError):
+        asking(mount={"data": shown})[0].check_mount()
+
+
+def test_capabilities_that_are_no_list_are_no_vaults_either() -> None:
+    with pytest.raises(UnexpectedReplyError):
+        explained(READ, lookup={"data": {}}, capabilities={"data": {READ.path: None}})
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        {"data": {READ.path: ["deny"]}},
+        {"data": {READ.path: ["list", "create", "update"]}},
+        {"data": {}},
+        POLICY_DENIES,
+    ],
+)
+@pytest.mark.parametrize("lookup", [{"data": {"policies": ["default"]}}, POLICY_DENIES])
+def test_a_missing_policy_is_told_with_the_line_that_gives_it(lookup: object, capabilities: object) -> None:
+    error = explained(READ, lookup=lookup, capabilities=capabilities)
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.permission) == (ForbiddenCause.POLICY, "read on team/kv/data/github")
+    assert error.remedy == 'add to a policy: path "team/kv/data/github" { capabilities = ["read"] }'
+
+
+def test_the_capability_that_is_looked_for_is_the_requests_own() -> None:
+    create = Request(Action.WRITE, "github", READ.path, "create")
+    error = explained(create, lookup={"data": {}}, capabilities={"data": {READ.path: ["read", "update"]}})
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.permission) == (ForbiddenCause.POLICY, f"create on {READ.path}")
+
+
+def test_a_refusal_in_spite_of_the_capability_is_something_elses() -> None:
+    capabilities = {"data": {READ.path: ["create", "read"]}}
+    error = explained(READ, lookup={"data": {}}, capabilities=capabilities)
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.permission) == (ForbiddenCause.OTHER, "read on team/kv/data/github")
+    assert "something else refuses" in error.reason
+
+
+def test_a_dead_token_explains_a_refusal_before_any_policy_is_asked_about() -> None:
+    questions, server = asking(lookup=TOKEN_IS_DEAD)
+    with pytest.raises(ExpiredTokenError):
+        questions.explain_denied(READ, PLACE)
+    assert [request.path for request in server.asked] == [LOOKUP]
+
+
+def test_a_refused_mount_is_missing_to_root_and_unknown_to_everyone_else() -> None:
+    for lookup, kind in (
+        ({"data": {"policies": ["root"]}}, WrongMountError),
+        ({"data": {"policies": ["root-like", "default"]}}, ForbiddenError),
+        ({"data": {"policies": None}}, ForbiddenError),
+        (POLICY_DENIES, ForbiddenError),
+    ):
+        questions, server = asking(lookup=lookup)
+        error = questions.explain_denied(MOUNT, PLACE)
+        assert type(error) is kind
+        assert 'there is no mount "team/kv"' in error.reason
+        assert "correct the store's mount" in error.remedy
+        assert [request.path for request in server.asked] == [LOOKUP]
+        if isinstance(error, ForbiddenError):
+            assert (error.cause, error.permission) == (ForbiddenCause.MOUNT_UNKNOWN, "any capability below team/kv/")
+            assert "does not say which" in error.reason
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        {"data": {READ.path: ["list", "read"]}},
+        {"data": {READ.path: ["root"]}},
+        # Not told: only the request itself will show.
+        {"data": {}},
+        POLICY_DENIES,
+        TOKEN_IS_DEAD,
+    ],
+)
+def test_what_a_token_is_not_known_to_lack_is_not_refused_beforehand(capabilities: object) -> None:
+    questions, server = asking(capabilities=capabilities)
+    questions.require(READ, PLACE)
+    assert server.asked == [Request(Action.READ, "github", CAPABILITIES, "update")]
+
+
+@pytest.mark.parametrize("told", [["deny"], ["list", "create", "update"], []])
+def test_what_a_token_is_known_to_lack_is_refused_beforehand_with_the_permission(told: list[str]) -> None:
+    questions, _ = asking(capabilities={"data": {READ.path: told}})
+    with pytest.raises(ForbiddenError) as caught:
+        questions.require(READ, PLACE)
+    error = caught.value
+    assert (error.place, error.action, error.cause) == (PLACE, Action.READ, ForbiddenCause.POLICY)
+    assert error.permission == f"read on {READ.path}"
+    assert error.remedy == f'add to a policy: path "{READ.path}" {{ capabilities = ["read"] }}'

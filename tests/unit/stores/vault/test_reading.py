@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stores.errors import (
+    Action,
+    ForbiddenError,
+    InvalidNameError,
+    NotFoundError,
+    Place,
+    SoftDeletedError,
+    StoreError,
+    VersionGoneError,
+)
+from compiler.stores.interface import State
+from tests.unit.stores.scripted_vault import (
+    CAPABILITIES,
+    LOOKUP,
+    MOUNT,
+    Answer,
+    ScriptedVault,
+    data,
+    denied,
+    gone,
+    metadata,
+    refused,
+    version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compiler.stores.vault.store import VaultStore
+
+READ, DESCRIBE = "secret/data/github", "secret/metadata/github"
+ABSENT = refused(404)
+
+
+@pytest.fixture
+def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
+    scripted_vault.on("POST", CAPABILITIES, data())
+    return scripted_vault
+
+
+@pytest.fixture
+def store(vault: ScriptedVault) -> VaultStore:
+    return vault.open()
+
+
+def listing(*keys: str) -> Answer:
+    return data(keys=list(keys))
+
+
+def test_a_read_is_one_request_for_the_newest_version(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", READ, version(7, TOKEN="x", PORT=1))
+    store.whoami()
+    vault.asked.clear()
+    found = store.read("github")
+    assert (found.name, found.version, sorted(found.properties)) == ("github", "7", ["PORT", "TOKEN"])
+    assert found.whole is None
+    assert [(asked.path, dict(asked.query)) for asked in vault.asked] == [(READ, {})]
+
+
+@pytest.mark.parametrize("name", ["deep/er/github", "with space/ü", "a:b@c&d=e+f;g", "data/metadata"])
+def test_a_name_arrives_as_it_was_given_whatever_urls_mean_by_its_characters(vault: ScriptedVault, name: str) -> None:
+    mount = "team/kv"
+    vault.on("GET", f"sys/internal/ui/mounts/{mount}", data(path=f"{mount}/", type="kv", options={"version": "2"}))
+    vault.on("GET", f"{mount}/data/{name}", version(1, A="x"))
+    found = vault.open(mount=mount).read(name)
+    assert found.name == name
+    assert vault.asked[-1].query == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "told"),
+    [
+        (ABSENT, NotFoundError, None),
+        (gone(4), SoftDeletedError, "4"),
+        (gone(4, destroyed=True), VersionGoneError, "4"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_was(
+    vault: ScriptedVault, store: VaultStore, answer: Answer, kind: type[StoreError], told: str | None
+) -> None:
+    vault.on("GET", READ, answer)
+    with pytest.raises(kind) as caught:
+        store.read("github")
+    assert type(caught.value) is kind
+    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert getattr(caught.value, "version", None) == told
+
+
+def test_an_earlier_version_is_asked_for_by_its_number(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", READ, version(3, TOKEN="x"))
+    assert store.read_version("github", "3").version == "3"
+    assert vault.asked[-1].query == {"version": "3"}
+
+
+@pytest.mark.parametrize("number", ["0", "00", "", "-1", "newest"])
+def test_no_version_that_vault_would_take_for_the_newest_is_asked_for(
+    vault: ScriptedVault, store: VaultStore, number: str
+) -> None:
+    vault.on("GET", READ, version(3, TOKEN="x"))
+    with pytest.raises(VersionGoneError) as caught:
+        store.read_version("github", number)
+    assert (caught.value.version, caught.value.reason) == (number, f'"{number}" is no number of a version')
+    assert vault.paths("GET", READ) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (ABSENT, "version 3 is evicted or was never there"),
+        (gone(3), "version 3 is deleted"),
+        (gone(3, destroyed=True), "version 3 is destroyed for good"),
+    ],
+)
+def test_an_earlier_version_that_is_gone_is_told_how(
+    vault: ScriptedVault, store: VaultStore, answer: Answer, words: str
+) -> None:
+    vault.on("GET", READ, answer)
+    with pytest.raises(VersionGoneError) as caught:
+        store.read_version("github", "3")
+    error = caught.value
+    assert (error.reason, error.version) == (words, "3")
+    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert error.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "newest"),
+    [
+        (metadata(4), State.PRESENT, "4"),
+        (metadata(4, deleted=True), State.SOFT_DELETED, "4"),
+        (metadata(4, destroyed=True), State.DESTROYED, "4"),
+        (metadata(4, deleted=True, destroyed=True), State.DESTROYED, "4"),
+        (ABSENT, State.ABSENT, None),
+    ],
+)
+def test_a_state_is_told_by_the_metadata_alone(
+    vault: ScriptedVault, store: VaultStore, answer: Answer, state: State, newest: str | None
+) -> None:
+    vault.on("GET", DESCRIBE, answer)
+    found = store.describe("github")
+    assert (found.name, found.state, found.version) == ("github", state, newest)
+    assert READ not in vault.paths("GET")
+
+
+def test_a_states_tags_are_the_custom_metadata(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", DESCRIBE, metadata(4, custom_metadata={"team": "platform"}), metadata(4, custom_metadata=None))
+    assert [dict(store.describe("github").attributes.tags) for _ in range(2)] == [{"team": "platform"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "newest"),
+    [
+        (version(4, TOKEN="x"), State.PRESENT, "4"),
+        (gone(4), State.SOFT_DELETED, "4"),
+        (gone(4, destroyed=True), State.DESTROYED, "4"),
+        (ABSENT, State.ABSENT, None),
+    ],
+)
+def test_whoever_may_not_see_the_metadata_is_told_the_state_by_the_value(
+    vault: ScriptedVault, store: VaultStore, answer: Answer, state: State, newest: str | None
+) -> None:
+    vault.on("GET", DESCRIBE, denied())
+    vault.on("GET", READ, answer)
+    found = store.describe("github")
+    assert (found.name, found.state, found.version) == ("github", state, newest)
+
+
+def test_whoever_may_see_neither_is_told_which_permission_to_read_is_missing(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("GET", DESCRIBE, denied())
+    vault.on("GET", READ, denied())
+    with pytest.raises(ForbiddenError) as caught:
+        store.describe("github")
+    assert caught.value.permission == f"read on {READ}"
+
+
+@pytest.mark.parametrize(
+    ("act", "action"),
+    [
+        (lambda store: store.read("../x"), Action.READ),
+        (lambda store: store.read_version("../x", "1"), Action.READ),
+        (lambda store: store.describe("../x"), Action.DESCRIBE),
+        (lambda store: store.recover("../x"), Action.DESCRIBE),
+    ],
+)
+def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
+    vault: ScriptedVault, store: VaultStore, act: Callable[[VaultStore], object], action: Action
+) -> None:
+    with pytest.raises(InvalidNameError) as caught:
+        act(store)
+    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "../x"), action)
+    assert vault.asked == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "asked", "found"),
+    [
+        ("", ["", "team", "team/deep"], ["github", "team/a", "team/deep/b", "team/deep/c"]),
+        ("team/", ["team", "team/deep"], ["team/a", "team/deep/b", "team/deep/c"]),
+        ("team/d", ["team", "team/deep"], ["team/deep/b", "team/deep/c"]),
+        ("team/deep/b", ["team/deep"], ["team/deep/b"]),
+        ("te", ["", "team", "team/deep"], ["team/a", "team/deep/b", "team/deep/c"]),
+        ("team/none", ["team"], []),
+        ("team/ab", ["team"], []),
+    ],
+)
+def test_names_are_those_below_the_prefix_and_no_other_folder_is_looked_into(
+    vault: ScriptedVault, prefix: str, asked: list[str], found: list[str]
+) -> None:
+    vault.on("LIST", "secret/metadata/", listing("github", "team/", "other/"))
+    vault.on("LIST", "secret/metadata/other", listing())
+    vault.on("LIST", "secret/metadata/team", listing("a", "deep/"))
+    vault.on("LIST", "secret/metadata/team/deep", listing("b", "c"))
+    states = list(vault.open(prefix=prefix).names())
+    assert sorted(state.name for state in states) == found
+    assert {(state.state, state.version) for state in states} <= {(State.PRESENT, None)}
+    listed = {path.removeprefix("secret/metadata").strip("/") for path in vault.paths("LIST")}
+    assert listed - ({"other"} if prefix == "" else set()) == set(asked)
+
+
+def test_a_name_may_be_a_secret_and_a_folder_at_once(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("LIST", "secret/metadata/", listing("github", "github/"))
+    vault.on("LIST", "secret/metadata/github", listing("app"))
+    assert [state.name for state in store.names()] == ["github", "github/app"]
+
+
+def test_an_empty_mount_has_no_names(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("LIST", "secret/metadata/", ABSENT)
+    assert list(store.names()) == []
+
+
+def test_a_refused_listing_names_the_folder_and_the_permission(vault: ScriptedVault) -> None:
+    vault.on("LIST", "secret/metadata/team", denied())
+    with pytest.raises(ForbiddenError) as caught:
+        list(vault.open(prefix="team/").names())
+    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "team"), Action.LIST)
+    assert caught.value.permission.startswith("list on secret/metadata/team")
+
+
+def test_names_are_asked_for_as_they_are_taken(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("LIST", "secret/metadata/", listing("github", "team/"))
+    assert next(store.names()).name == "github"
+    assert len(vault.paths("LIST")) == 1
+
+
+def test_whoami_touches_no_secret(vault: ScriptedVault, store: VaultStore) -> None:
+    store.whoami()
+    store.whoami()
+    assert sorted(asked.path for asked in vault.asked) == sorted([LOOKUP, MOUNT])
+
+
+def test_closing_twice_does_nothing_more(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", READ, version(1, TOKEN="x"))
+    store.read("github")
+    store.close()
+    store.close()
+
+
+def test_the_address_is_told_without_what_names_the_same_place(vault: ScriptedVault) -> None:
+    assert vault.open(mount="/team/kv/", prefix="x").address.absolute == f"{vault.url}/team/kv"

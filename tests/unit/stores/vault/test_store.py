@@ -1,0 +1,98 @@
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.errors import InvalidNameError
+from compiler.stores.options import StoreOptions
+from compiler.stores.vault.replies import Refusal
+from compiler.stores.vault.session import HttpReply
+from compiler.stores.vault.store import VaultStore, _JsonAdapter
+
+
+class FakeSession:
+    verify = True
+    cert = None
+    proxies = None
+
+    def __init__(self, *replies: HttpReply) -> None:
+        self.replies = list(replies)
+        self.sent: list[tuple[str, str, Mapping[str, str], dict[str, Any]]] = []
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], **given: Any) -> HttpReply:  # noqa: ANN401 - requests' signature
+        self.sent.append((method, path, headers, given))
+        return self.replies.pop(0)
+
+
+def adapter(*replies: HttpReply) -> tuple[_JsonAdapter, FakeSession]:
+    session = FakeSession(*replies)
+    return _JsonAdapter("https://vault", token="t0ken", namespace="team", session=session, timeout=(1, 2)), session
+
+
+def test_token_namespace_and_timeouts_go_with_each_request() -> None:
+    opened, session = adapter(HttpReply(200, b'{"a": 1}', None), HttpReply(204, b"", None))
+    assert opened.get("/v1/x", params={"version": 3}) == {"a": 1}
+    assert opened.post("/v1/x", json={"b": 2}) is None
+    headers = {"X-Vault-Request": "true", "X-Vault-Token": "t0ken", "X-Vault-Namespace": "team"}
+    assert session.sent == [
+        ("get", "/v1/x", headers, {"params": {"version": 3}, "timeout": (1, 2)}),
+        ("post", "/v1/x", headers, {"json": {"b": 2}, "timeout": (1, 2)}),
+    ]
+
+
+def test_without_token_and_namespace_their_headers_are_absent() -> None:
+    opened, session = adapter(HttpReply(200, b"{}", None))
+    opened.token, opened.namespace = "", None
+    opened.get("/v1/x")
+    assert session.sent[0][2] == {"X-Vault-Request": "true"}
+
+
+def test_a_list_is_asked_as_a_get() -> None:
+    opened, session = adapter(HttpReply(200, b"{}", None))
+    opened.list("/v1/secret/metadata/")
+    assert (session.sent[0][0], session.sent[0][3]["params"]) == ("get", {"list": "true"})
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "errors", "metadata"),
+    [
+        (400, b'{"errors": ["bad", 7]}', ("bad", "7"), {}),
+        (404, b'{"data": {"metadata": {"version": 2}}}', (), {"version": 2}),
+        (404, b'{"data": {"metadata": 1}, "errors": "odd"}', (), {}),
+        (404, b'{"data": 1}', (), {}),
+        (400, b"plain \xff text", ("plain \ufffd text",), {}),
+        (200, b"<html>", ("<html>",), {}),
+        (200, b"[" * 100_000, ("[" * 200,), {}),
+        (301, b'{"a": 1}', (), {}),
+    ],
+)
+def test_every_other_reply_is_a_refusal_with_its_safe_parts(
+    status: int, content: bytes, errors: tuple[str, ...], metadata: dict[str, object]
+) -> None:
+    opened, _ = adapter(HttpReply(status, content, "5"))
+    with pytest.raises(Refusal) as caught:
+        opened.get("/v1/x")
+    reply = caught.value.reply
+    assert (reply.status, reply.errors, reply.metadata, reply.retry_after) == (status, errors, metadata, "5")
+
+
+def test_a_log_ins_token_is_where_hvac_looks_for_it() -> None:
+    reply = json.dumps({"auth": {"client_token": "new"}}).encode()
+    opened, _ = adapter(HttpReply(200, reply, None))
+    opened.login("/v1/auth/approle/login")
+    assert opened.token == "new"
+
+
+def test_the_environments_namespace_is_used_where_the_address_has_none() -> None:
+    for given, environ, used in ((None, "env", "env"), ("own", "env", "own"), ("/own/", "", "own"), (None, "", None)):
+        address = StoreAddress(Provider.VAULT, "https://vault", mount="/kv/", vault_namespace=given)
+        store = VaultStore(address, {"VAULT_NAMESPACE": environ}, StoreOptions())
+        assert (store.address.vault_namespace, store.address.mount) == (used, "kv")
+        store.close()
+
+
+def test_a_mount_that_leaves_its_place_is_refused() -> None:
+    with pytest.raises(InvalidNameError, match="mount"):
+        VaultStore(StoreAddress(Provider.VAULT, "https://vault", mount="a/../sys"), {}, StoreOptions())

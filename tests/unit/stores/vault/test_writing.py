@@ -1,0 +1,487 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    ForbiddenError,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    Place,
+    SoftDeletedError,
+    StoreError,
+    ThrottledError,
+    TooLargeError,
+)
+from compiler.stores.interface import Attributes, RemoteSecret, State
+from compiler.stores.values.secret import JsonKind, Secret
+from tests.unit.stores.scripted_vault import (
+    CAPABILITIES,
+    CUT,
+    LOGIN,
+    LOOKUP,
+    NOTHING,
+    ROLE,
+    Answer,
+    ScriptedVault,
+    data,
+    denied,
+    gone,
+    logged_in,
+    metadata,
+    refused,
+    token_facts,
+    version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compiler.stores.vault.store import VaultStore
+
+DATA, METADATA = "secret/data/github", "secret/metadata/github"
+DELETE, UNDELETE = "secret/delete/github", "secret/undelete/github"
+ABSENT = refused(404)
+MISMATCH = refused(400, "check-and-set parameter did not match the current version")
+NEW = {"A": Secret("ours")}
+
+
+@pytest.fixture
+def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
+    scripted_vault.on("POST", CAPABILITIES, data())
+    return scripted_vault
+
+
+@pytest.fixture
+def store(vault: ScriptedVault) -> VaultStore:
+    return vault.open()
+
+
+def base(number: int, tags: dict[str, str] | None = None, /, **properties: Secret) -> RemoteSecret:
+    return RemoteSecret("github", str(number), properties or {"A": Secret("theirs")}, Attributes(tags=tags or {}))
+
+
+def stored(number: int) -> Answer:
+    return data(version=number)
+
+
+def conflict(act: Callable[[], object], action: Action = Action.WRITE) -> ConflictError:
+    with pytest.raises(ConflictError) as caught:
+        act()
+    error = caught.value
+    assert error.place.name == "github"
+    assert (error.action, error.remedy) == (action, "plan again")
+    assert error.__context__ is None
+    return error
+
+
+def test_a_new_name_is_written_only_where_there_is_none(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, stored(1))
+    written = store.write("github", {"A": Secret("x"), "B": Secret("ü\n")}, None)
+    assert (written.version, written.slipped) == ("1", ())
+    assert vault.bodies(DATA) == [{"options": {"cas": 0}, "data": {"A": "x", "B": "ü\n"}}]
+
+
+def test_a_change_is_written_over_what_was_read_with_everything_else_as_it_was(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", DATA, stored(8))
+    kept = {"PORT": Secret("17", JsonKind.NUMBER), "ON": Secret("true", JsonKind.BOOLEAN), "NO": Secret("true")}
+    listed = Secret('[1,{"a":null}]', JsonKind.ARRAY)
+    read = base(7, A=Secret("a"), B=Secret("b"), L=listed, **kept)
+    assert store.write("github", {"B": Secret("new")}, read).version == "8"
+    data_sent = {"A": "a", "B": "new", "L": [1, {"a": None}], "PORT": 17, "ON": True, "NO": "true"}
+    assert vault.bodies(DATA) == [{"options": {"cas": 7}, "data": data_sent}]
+    # A write is not preceded by a look: the store itself refuses it where another version is the newest.
+    assert [path for path in vault.paths("GET") if "github" in path] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "attributes", "kind"),
+    [
+        ({"A": Secret("")}, None, InvalidValueError),
+        ({}, None, InvalidValueError),
+        ({"A": Secret("x")}, Attributes(tags={"k": "v" * 513}), TooLargeError),
+    ],
+)
+def test_what_check_tells_write_refuses_before_the_log_in(
+    vault: ScriptedVault,
+    store: VaultStore,
+    changes: dict[str, Secret],
+    attributes: Attributes | None,
+    kind: type[StoreError],
+) -> None:
+    (problem,) = store.check("github", changes, None, attributes)
+    with pytest.raises(kind) as caught:
+        store.write("github", changes, None, attributes)
+    assert (caught.value.code, caught.value.reason, caught.value.remedy) == (
+        problem.code,
+        problem.reason,
+        problem.remedy,
+    )
+    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "github"), Action.WRITE)
+    assert vault.asked == []
+
+
+@pytest.mark.parametrize(
+    ("read", "answer", "expected", "found", "words"),
+    [
+        (base(2), metadata(3), "2", "3", "version 2 was read, version 3 is the newest"),
+        (None, metadata(3), None, "3", "nothing was read, version 3 is the newest"),
+        (base(2), metadata(2, destroyed=True), "2", "2", "version 2 was read"),
+        (base(2), ABSENT, "2", None, "version unknown is the newest"),
+    ],
+)
+def test_another_writers_version_is_not_written_over(
+    vault: ScriptedVault,
+    store: VaultStore,
+    read: RemoteSecret | None,
+    answer: Answer,
+    expected: str | None,
+    found: str | None,
+    words: str,
+) -> None:
+    vault.on("POST", DATA, MISMATCH)
+    vault.on("GET", METADATA, answer)
+    error = conflict(lambda: store.write("github", NEW, read))
+    assert (error.expected, error.found) == (expected, found)
+    assert words in error.reason
+    assert len(vault.bodies(DATA)) == 1
+
+
+@pytest.mark.parametrize("read", [None, base(4)])
+def test_over_a_deleted_version_the_way_out_is_to_recover_it(
+    vault: ScriptedVault, store: VaultStore, read: RemoteSecret | None
+) -> None:
+    vault.on("POST", DATA, MISMATCH)
+    vault.on("GET", METADATA, metadata(4, deleted=True))
+    with pytest.raises(SoftDeletedError) as caught:
+        store.write("github", NEW, read)
+    assert (caught.value.version, caught.value.action) == ("4", Action.WRITE)
+    assert "(`bao kv undelete`, or `migrate --recover`)" in caught.value.remedy
+    assert len(vault.bodies(DATA)) == 1
+
+
+def test_a_destroyed_version_leaves_only_the_numbering_to_go_on_from(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, MISMATCH, stored(5))
+    vault.on("GET", METADATA, metadata(4, destroyed=True))
+    assert store.write("github", NEW, None).version == "5"
+    assert [body["options"]["cas"] for body in vault.bodies(DATA)] == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("was", "given", "sent"),
+    [
+        ({"a": "1"}, None, []),
+        ({"a": "1"}, {"a": "1"}, []),
+        ({"a": "1"}, {"a": "2"}, [{"a": "2"}]),
+        ({"a": "1"}, {}, [{}]),
+        (None, {}, []),
+        (None, {"a": "1"}, [{"a": "1"}]),
+    ],
+)
+def test_tags_are_written_after_the_value_and_only_where_they_change(
+    vault: ScriptedVault,
+    store: VaultStore,
+    was: dict[str, str] | None,
+    given: dict[str, str] | None,
+    sent: list[dict[str, str]],
+) -> None:
+    vault.on("POST", DATA, stored(3))
+    vault.on("POST", METADATA, NOTHING)
+    read = None if was is None else base(2, was)
+    store.write("github", NEW, read, None if given is None else Attributes(tags=given))
+    assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == sent
+    assert [path for path in vault.paths("POST") if path in {DATA, METADATA}] == [DATA] + [METADATA] * len(sent)
+
+
+def test_tags_leave_the_rest_of_the_metadata_to_its_owner(vault: ScriptedVault, store: VaultStore) -> None:
+    # hvac would send "0s", which takes away the time after which versions delete themselves.
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, NOTHING)
+    store.write("github", NEW, None, Attributes(tags={"a": "1"}))
+    (body,) = vault.bodies(METADATA)
+    assert {name: value for name, value in body.items() if value is not None} == {"custom_metadata": {"a": "1"}}
+
+
+def test_a_conflict_leaves_the_tags_alone(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, MISMATCH)
+    vault.on("GET", METADATA, metadata(3))
+    conflict(lambda: store.write("github", NEW, base(2), Attributes(tags={"a": "1"})))
+    assert vault.bodies(METADATA) == []
+
+
+def test_tags_whose_reply_was_lost_are_sent_again(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, CUT, NOTHING)
+    assert store.write("github", NEW, None, Attributes(tags={"a": "1"})).version == "1"
+    assert len(vault.bodies(METADATA)) == 2
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda store: store.write("github", NEW, None, Attributes(tags={"a": "1"})),
+        lambda store: store.restore(base(4, {"a": "1"}), base(9, {"a": "2"})),
+    ],
+    ids=["write", "restore"],
+)
+def test_tags_that_may_not_be_written_refuse_the_write_before_anything_is_stored(
+    vault: ScriptedVault, store: VaultStore, act: Callable[[VaultStore], object]
+) -> None:
+    vault.on("POST", CAPABILITIES, data(**{METADATA: ["read"]}))
+    with pytest.raises(ForbiddenError) as caught:
+        act(store)
+    assert caught.value.permission == f"update on {METADATA}"
+    assert (caught.value.action, caught.value.maybe_done) == (Action.WRITE, False)
+    assert vault.bodies(DATA) == vault.bodies(METADATA) == []
+
+
+def test_only_a_write_of_tags_asks_whether_it_may(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", CAPABILITIES, data(**{METADATA: ["create", "update"]}))
+    vault.on("POST", DATA, stored(3))
+    vault.on("POST", METADATA, NOTHING)
+    store.write("github", NEW, base(2, {"a": "1"}), Attributes(tags={"a": "1"}))
+    assert vault.bodies(CAPABILITIES) == []
+    store.write("github", NEW, base(2, {"a": "1"}), Attributes(tags={"a": "2"}))
+    assert vault.bodies(CAPABILITIES) == [{"paths": [METADATA]}]
+    assert len(vault.bodies(METADATA)) == 1
+
+
+def test_a_question_about_permissions_that_meets_trouble_is_asked_again(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", CAPABILITIES, CUT, refused(503, "x"), data(**{METADATA: ["update"]}))
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, NOTHING)
+    assert store.write("github", NEW, None, Attributes(tags={"a": "1"})).version == "1"
+    assert len(vault.bodies(DATA)) == 1
+
+
+def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_version_that_is_stored(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, denied())
+    with pytest.raises(OutcomeUnknownError, match="version 1 is stored, and its tags are not: no policy") as caught:
+        store.write("github", NEW, None, Attributes(tags={"a": "1"}))
+    # A refusal would say that nothing was stored.
+    assert caught.value.maybe_done
+    assert f'path "{METADATA}"' in caught.value.remedy
+
+
+@pytest.mark.parametrize(("read", "wanted"), [(None, "create"), (base(2), "update")])
+def test_a_refused_write_names_the_capability_that_it_needed(
+    vault: ScriptedVault, store: VaultStore, read: RemoteSecret | None, wanted: str
+) -> None:
+    vault.on("POST", DATA, denied())
+    with pytest.raises(ForbiddenError) as caught:
+        store.write("github", NEW, read)
+    assert caught.value.permission == f"{wanted} on {DATA}"
+
+
+LOST = (CUT, refused(500, "x"), refused(503, "x"), Answer(200, {}), Answer(200, {"data": None}))
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_a_write_of_unknown_outcome_that_was_stored_is_found_and_not_sent_again(
+    vault: ScriptedVault, store: VaultStore, answer: Answer
+) -> None:
+    vault.on("POST", DATA, answer)
+    vault.on("GET", DATA, version(3, A="ours", B=1))
+    read = base(2, A=Secret("theirs"), B=Secret("1", JsonKind.NUMBER))
+    assert store.write("github", NEW, read).version == "3"
+    assert len(vault.bodies(DATA)) == 1
+
+
+@pytest.mark.parametrize(("read", "shown", "cas"), [(None, ABSENT, 0), (base(2), version(2, A="theirs"), 2)])
+def test_a_write_that_the_store_never_saw_is_sent_again_as_it_was(
+    vault: ScriptedVault, store: VaultStore, read: RemoteSecret | None, shown: Answer, cas: int
+) -> None:
+    vault.on("POST", DATA, CUT, stored(cas + 1))
+    vault.on("GET", DATA, shown)
+    assert store.write("github", NEW, read).version == str(cas + 1)
+    assert vault.bodies(DATA) == [{"options": {"cas": cas}, "data": {"A": "ours"}}] * 2
+
+
+def test_a_write_that_was_refused_for_now_is_sent_again_without_reading_back(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", DATA, refused(429, "slow down"), refused(503, "Vault is sealed"), stored(1))
+    assert store.write("github", NEW, None).version == "1"
+    assert DATA not in vault.paths("GET")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [version(3, A="others"), version(3, A="ours", B="x"), version(3, B="ours"), version(3), version(3, A=["ours"])],
+)
+def test_another_value_under_our_version_is_another_writers(
+    vault: ScriptedVault, store: VaultStore, shown: Answer
+) -> None:
+    vault.on("POST", DATA, CUT)
+    vault.on("GET", DATA, shown)
+    vault.on("GET", METADATA, metadata(3))
+    error = conflict(lambda: store.write("github", NEW, base(2)))
+    assert (error.expected, error.found) == ("2", "3")
+
+
+def test_the_same_text_of_another_kind_is_not_the_same(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, CUT)
+    vault.on("GET", DATA, version(3, A=1))
+    vault.on("GET", METADATA, metadata(3))
+    conflict(lambda: store.write("github", {"A": Secret("1")}, base(2)))
+
+
+def test_our_version_is_looked_for_below_those_that_others_made_meanwhile(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", DATA, CUT)
+    vault.on("GET", DATA, version(6, A="others"), version(3, A="ours"))
+    assert store.write("github", NEW, base(2)).version == "3"
+    assert [asked.query for asked in vault.asked if (asked.method, asked.path) == ("GET", DATA)] == [
+        {},
+        {"version": "3"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "answers", [(version(6, A="others"), ABSENT), (version(6, A="others"), gone(3)), (gone(3),), (denied(),), (ABSENT,)]
+)
+def test_a_write_that_cannot_be_read_back_is_unknown_and_not_sent_again(
+    vault: ScriptedVault, store: VaultStore, answers: tuple[Answer, ...]
+) -> None:
+    vault.on("POST", DATA, CUT)
+    vault.on("GET", DATA, *answers)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        store.write("github", NEW, base(2))
+    error = caught.value
+    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.WRITE)
+    assert error.remedy == "run again: it compares"
+    assert error.__context__ is None
+    assert len(vault.bodies(DATA)) == 1
+
+
+def test_a_first_attempt_that_is_stored_after_its_reading_back_is_found_by_the_seconds_refusal(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("POST", DATA, CUT, MISMATCH)
+    vault.on("GET", DATA, version(2, A="theirs"), version(3, A="ours"))
+    assert store.write("github", NEW, base(2)).version == "3"
+    assert len(vault.bodies(DATA)) == 2
+
+
+def test_the_first_attempts_refusal_is_not_looked_into(vault: ScriptedVault, store: VaultStore) -> None:
+    # Another writer's equal value is no reason to say that ours was stored.
+    vault.on("POST", DATA, MISMATCH)
+    vault.on("GET", DATA, version(3, A="ours"))
+    vault.on("GET", METADATA, metadata(3))
+    conflict(lambda: store.write("github", NEW, base(2)))
+    assert DATA not in vault.paths("GET")
+
+
+def test_a_write_whose_token_ran_out_is_sent_again_as_it_was_after_one_log_in(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
+    vault.on("GET", LOOKUP, token_facts(), denied(policy=False), token_facts())
+    vault.on("POST", DATA, denied(policy=False), stored(3))
+    assert vault.open(ROLE).write("github", NEW, base(2)).version == "3"
+    assert vault.bodies(DATA) == [{"options": {"cas": 2}, "data": {"A": "ours"}}] * 2
+    assert len(vault.paths("POST", LOGIN)) == 2
+
+
+def test_a_lost_reply_is_settled_even_when_the_token_ran_out_with_it(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("old"), logged_in("new"))
+    vault.on("GET", LOOKUP, token_facts(), denied(policy=False), token_facts())
+    vault.on("POST", DATA, CUT)
+    vault.on("GET", DATA, denied(policy=False), version(3, A="ours"))
+    assert vault.open(ROLE).write("github", NEW, base(2)).version == "3"
+    assert len(vault.bodies(DATA)) == 1
+
+
+def test_throttling_without_end_says_so_and_is_not_an_unknown_outcome(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, refused(429, "slow down"))
+    with pytest.raises(ThrottledError):
+        store.write("github", NEW, None)
+    assert DATA not in vault.paths("GET")
+
+
+def test_a_restored_version_is_the_earlier_one_alone_with_its_tags(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, stored(10))
+    vault.on("POST", METADATA, NOTHING)
+    earlier = base(4, {"a": "1"}, A=Secret("old"), N=Secret("17", JsonKind.NUMBER))
+    assert store.restore(earlier, base(9, {"a": "2"}, A=Secret("new"), B=Secret("more"))).version == "10"
+    assert vault.bodies(DATA) == [{"options": {"cas": 9}, "data": {"A": "old", "N": 17}}]
+    assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [{"a": "1"}]
+
+
+def test_a_restore_leaves_equal_tags_alone_and_others_versions_too(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("POST", DATA, stored(10), MISMATCH)
+    vault.on("GET", METADATA, metadata(11))
+    store.restore(base(4, {"a": "1"}), base(9, {"a": "1"}))
+    assert vault.bodies(METADATA) == []
+    assert conflict(lambda: store.restore(base(4), base(9))).found == "11"
+
+
+def test_a_delete_names_the_version_so_that_a_later_one_is_not_touched(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", METADATA, metadata(4))
+    vault.on("POST", DELETE, CUT, NOTHING)
+    store.soft_delete("github", "4")
+    assert vault.bodies(DELETE) == [{"versions": [4]}] * 2
+
+
+def test_what_is_deleted_already_is_left_so(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", METADATA, metadata(4, deleted=True))
+    store.soft_delete("github", "4")
+    assert [path for path in vault.paths("POST") if "github" in path] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (metadata(5), "5"),
+        (metadata(5, deleted=True), "5"),
+        (metadata(4, destroyed=True), "4"),
+        (ABSENT, None),
+    ],
+)
+def test_a_delete_of_what_is_not_the_newest_is_a_conflict(
+    vault: ScriptedVault, store: VaultStore, answer: Answer, found: str | None
+) -> None:
+    vault.on("GET", METADATA, answer)
+    error = conflict(lambda: store.soft_delete("github", "4"), Action.DELETE)
+    assert (error.expected, error.found) == ("4", found)
+    assert [path for path in vault.paths("POST") if "github" in path] == []
+
+
+def test_recovering_brings_back_the_newest_version_and_tells_it(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", METADATA, metadata(4, deleted=True, custom_metadata={"a": "1"}))
+    vault.on("POST", UNDELETE, CUT, NOTHING)
+    vault.on("GET", DATA, version(4, A="x"))
+    state = store.recover("github")
+    assert (state.state, state.version, dict(state.attributes.tags)) == (State.PRESENT, "4", {"a": "1"})
+    assert vault.bodies(UNDELETE) == [{"versions": [4]}] * 2
+
+
+def test_recovering_what_is_there_changes_nothing(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", METADATA, metadata(4))
+    state = store.recover("github")
+    assert (state.state, state.version) == (State.PRESENT, "4")
+    assert vault.bodies(UNDELETE) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(ABSENT, "it is absent, not soft-deleted"), (metadata(4, destroyed=True), "it is destroyed, not soft-deleted")],
+)
+def test_what_cannot_be_recovered_is_told_with_what_it_is(
+    vault: ScriptedVault, store: VaultStore, answer: Answer, words: str
+) -> None:
+    vault.on("GET", METADATA, answer)
+    with pytest.raises(NotFoundError) as caught:
+        store.recover("github")
+    assert (caught.value.reason, caught.value.action) == (words, Action.RECOVER)
+    assert vault.bodies(UNDELETE) == []

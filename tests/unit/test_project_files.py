@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.project_files import Library, UnknownEnvironmentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def library(root: Path, **texts: str) -> Library:
+    """A project of environments and, below `layers_`, layers; a text may be empty."""
+    (root / "environments/layers").mkdir(parents=True)
+    for name, text in texts.items():
+        path = f"layers/{name.removeprefix('layers_')}" if name.startswith("layers_") else name
+        (root / f"environments/{path}.yaml").write_text(text, "utf-8")
+    return Library(root)
+
+
+def order(found: Library, name: str) -> list[str]:
+    return [layer.source.path.removeprefix("environments/").removesuffix(".yaml") for layer in found.layers(name)]
+
+
+def said(found: Library) -> list[tuple[str, str]]:
+    return [(each.rule, each.message) for each in found.diagnostics]
+
+
+def test_environments_are_all_files_but_base_and_catalogue(tmp_path: Path) -> None:
+    found = library(tmp_path, base="", catalogue="", prod="", dev="", layers_eu="")
+    assert found.names == ("dev", "prod")
+    assert found.select(["prod", "dev"]) == ("dev", "prod")
+    assert found.select([]) == ("dev", "prod")
+    with pytest.raises(UnknownEnvironmentError):
+        found.select(["base"])
+
+
+def test_an_environment_that_says_nothing_extends_base(tmp_path: Path) -> None:
+    found = library(tmp_path, base="", prod="", dev="extends: []")
+    assert order(found, "prod") == ["base", "prod"]
+    assert order(found, "dev") == ["dev"]
+
+
+def test_without_base_an_environment_stands_alone(tmp_path: Path) -> None:
+    assert order(library(tmp_path, prod=""), "prod") == ["prod"]
+
+
+def test_layers_extend_nothing_by_themselves_and_each_counts_once(tmp_path: Path) -> None:
+    found = library(
+        tmp_path,
+        base="",
+        layers_a="extends: [base]",
+        layers_b="extends: [a]",
+        layers_c="",
+        prod="extends: [b, c, a]",
+        dr="extends: [prod]",
+    )
+    assert order(found, "prod") == ["base", "layers/a", "layers/b", "layers/c", "prod"]
+    assert order(found, "dr") == ["base", "layers/a", "layers/b", "layers/c", "prod", "dr"]
+    assert said(found) == []
+
+
+def test_each_file_is_read_once(tmp_path: Path) -> None:
+    found = library(tmp_path, base="", prod="", dev="")
+    assert found.layers("prod")[0] is found.layers("dev")[0]
+    assert [document.source.path for document in found.loaded()] == [
+        f"environments/{name}.yaml" for name in ("prod", "base", "dev")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"prod": "extends: [prod]"}, '"prod" already extends this file, directly or not'),
+        ({"prod": "extends: [a]", "layers_a": "extends: [b]", "layers_b": "extends: [a]"}, '"a" already extends'),
+        ({"prod": "extends: [dev]", "dev": "extends: [prod]"}, '"prod" already extends'),
+        ({"prod": "", "base": "extends: [base]"}, '"base" already extends'),
+    ],
+)
+def test_a_circle_is_said_and_makes_no_environment(tmp_path: Path, texts: dict[str, str], message: str) -> None:
+    found = library(tmp_path, **texts)
+    assert found.layers("prod") == ()
+    ((rule, text),) = said(found)
+    assert rule == "layer-cycle"
+    assert text.startswith(message)
+    assert found.diagnostics[0].help
+
+
+def test_an_unknown_layer_is_said_with_the_nearest(tmp_path: Path) -> None:
+    found = library(tmp_path, prod="extends: [base, europ]", base="", layers_europe="")
+    assert found.layers("prod") == ()
+    assert said(found) == [("unknown-layer", 'there is no layer "europ"')]
+    assert found.diagnostics[0].help == 'did you mean "europe"?'
+    assert found.diagnostics[0].span.column == 17
+
+
+def test_of_very_many_unknown_layers_the_first_are_said(tmp_path: Path) -> None:
+    found = library(tmp_path, prod="extends: [" + ", ".join(f"k{index}" for index in range(500)) + "]")
+    assert found.layers("prod") == ()
+    assert len(found.diagnostics) == 101
+
+
+def test_a_base_that_is_extended_and_not_there_is_said(tmp_path: Path) -> None:
+    found = library(tmp_path, prod="extends: [base]")
+    assert found.layers("prod") == ()
+    assert said(found) == [("unreadable-file", "the file cannot be read: no such file or directory")]
+
+
+def test_a_name_of_a_layer_and_of_an_environment_is_ambiguous(tmp_path: Path) -> None:
+    found = library(tmp_path, prod="extends: [eu]", eu="", layers_eu="")
+    assert found.layers("prod") == ()
+    assert said(found) == [("ambiguous-layer", '"eu" is both a layer and an environment')]
+
+
+def test_an_unusable_layer_makes_its_environments_unusable_and_is_said_once(tmp_path: Path) -> None:
+    found = library(tmp_path, base="a: [", prod="", dev="")
+    assert found.layers("prod") == ()
+    assert found.layers("dev") == ()
+    assert [rule for rule, _ in said(found)] == ["invalid-yaml"]
+
+
+def test_a_damaged_layer_still_makes_an_environment(tmp_path: Path) -> None:
+    found = library(tmp_path, base="stroe: x", prod="")
+    base, prod = found.layers("prod")
+    assert base.damaged
+    assert not prod.damaged
+
+
+def test_files_with_the_other_ending_and_other_names_are_said(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    for name in ("Prod.yaml", "dev.yml", "notes.md", ".hidden.yaml"):
+        (tmp_path / "environments" / name).write_text("", "utf-8")
+    found = Library(tmp_path)
+    assert found.names == ()
+    assert sorted((each.rule, each.span.path) for each in found.diagnostics) == [
+        ("invalid-environment-name", "environments/Prod.yaml"),
+        ("invalid-environment-name", "environments/dev.yml"),
+    ]
+
+
+def test_values_files_are_found_by_the_name_of_their_environment(tmp_path: Path) -> None:
+    (tmp_path / "chart").mkdir()
+    for name in ("values-prod.yaml", "values.yaml", "values-.yaml", "values-a\nb.yaml", "Chart.yaml"):
+        (tmp_path / "chart" / name).write_text("", "utf-8")
+    assert Library(tmp_path).values_files("chart") == {
+        "prod": "chart/values-prod.yaml",
+        "a\nb": "chart/values-a\nb.yaml",
+    }
+    assert Library(tmp_path).values_files("none") == {}
+
+
+def test_a_wrong_extends_is_passed_over_after_it_was_said(tmp_path: Path) -> None:
+    found = library(tmp_path, base="", prod="extends: {a: b}")
+    assert order(found, "prod") == ["base", "prod"]
+    assert [rule for rule, _ in said(found)] == ["wrong-type"]

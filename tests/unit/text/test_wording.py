@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from compiler.text.wording import counted, listed, quoted
+
+
+def test_quotes_a_name() -> None:
+    assert quoted("agent-github") == '"agent-github"'
+
+
+def test_never_shows_what_looks_like_a_credential() -> None:
+    token = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
+    assert token not in quoted(f"a/{token}")
+    assert token not in listed(["a", token])
+
+
+@pytest.mark.parametrize("character", ["\n", "\x1b", "\u2028", "\u202e"])
+def test_stays_on_one_line_and_gives_no_orders_to_a_terminal(character: str) -> None:
+    assert quoted(f"a{character}b") == '"a\N{REPLACEMENT CHARACTER}b"'
+
+
+def test_cuts_a_long_list_and_says_so() -> None:
+    assert listed(["a", "b"]) == '"a", "b"'
+    assert listed("abcde") == '"a", "b", "c", "d", "e"'
+    assert listed("abcdefg") == '"a", "b", "c", "d", "e" and 2 more'
+
+
+def test_counts() -> None:
+    assert (counted(1, "key"), counted(0, "key"), counted(2, "remote secret")) == (
+        "1 key",
+        "0 keys",
+        "2 remote secrets",
+    )
