@@ -10,7 +10,7 @@ from compiler.model.environment import Environment
 from compiler.model.outline import SecretChange, compare, outlines_of_values
 from compiler.model.project import Project
 from compiler.model.source import Source, Span
-from compiler.model.values import ValuesData, values_of
+from compiler.model.values import values_of
 from compiler.project_files import Library
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.document import Document, Node
+    from compiler.model.values_data import ValuesData
 
 VALUES_FOLDER = "chart"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from compiler import __version__
+from compiler.cli.command_table import COMMANDS, PROGRAM
 from compiler.cli.errors import CommandError, UsageError
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OK, USAGE
 
@@ -14,23 +15,6 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Globals
 
-PROGRAM = "platform-secrets"
-
-# name: the module of compiler.cli, and its line in the help. Static, so that the help imports no command.
-COMMANDS = {
-    "compile": ("compile", "prove environments and write their values files"),
-    "explain": ("explain", "tell where each value of an environment comes from"),
-    "diff": ("diff", "compare environments, stores or files by meaning"),
-    "render": ("render", "print an environment's manifests, through Helm"),
-    "verify": ("verify", "ask the live stores what the cluster will ask them, and say what fails"),
-    "rules": ("rules", "list every rule, or show one rule's page"),
-    "new": ("new", "start a project, an environment, a secret or the chart"),
-    "put": ("put", "set keys of one secret in its store, from prompts, a pipe or a file"),
-    "migrate": ("migrate", "copy secrets into another store, verified and resumable"),
-    "backup": ("backup", "write what an environment's stores hold to an encrypted file"),
-    "restore": ("restore", "put a backup's values back, into the same store or another"),
-    "completion": ("completion", "print the completion script of a shell"),
-}
 _TAKES_VALUE = "--root"
 _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
 

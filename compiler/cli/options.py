@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, NoReturn
 
+from compiler.cli.command_table import PROGRAM
 from compiler.cli.errors import UsageError
-from compiler.cli.main import PROGRAM
 from compiler.render.interface import FORMATS
 from compiler.text.credential import conceal
 from compiler.text.printable import printable

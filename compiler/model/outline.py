@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from compiler.model.values import ValuesData
+    from compiler.model.values_data import ValuesData
 
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 # The labels that the chart writes itself, whatever an environment says.

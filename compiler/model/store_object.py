@@ -9,7 +9,7 @@ from compiler.model.catalogue import VAULT
 if TYPE_CHECKING:
     from compiler.model.document import Node
     from compiler.model.environment import Store
-    from compiler.model.values import ValuesData
+    from compiler.model.values_data import ValuesData
 
 # Before the ExternalSecrets that need it; the first of those has wave -50.
 STORE_SYNC_WAVE = "-60"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from compiler.model.operator_release import NEWEST, parse_minor
 from compiler.model.store_object import store_object
+from compiler.model.values_data import EXTERNAL_SECRETS
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, Store
-
-ValuesData: TypeAlias = "dict[str, ValuesData] | list[ValuesData] | str | bool"
-
-EXTERNAL_SECRETS = "externalSecrets"
+    from compiler.model.values_data import ValuesData
 
 # Fields that ESO's CRD defaults inside each reference: written out, or Argo CD sees a difference that nobody made.
 # Harmless in every version; `nullBytePolicy` exists, with a default, from 2.3 to 2.6 only (read in the CRDs).

@@ -11,7 +11,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.model.values import ValuesData
+    from compiler.model.values_data import ValuesData
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from compiler.cli.command_table import COMMANDS, PROGRAM
 from compiler.cli.errors import CommandError, UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import parser_of
-from compiler.cli.main import COMMANDS, PROGRAM
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
-from compiler.model.values import EXTERNAL_SECRETS, values_of
+from compiler.model.values import values_of
+from compiler.model.values_data import EXTERNAL_SECRETS
 from compiler.stages.emit import read_manifests
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import command
-from compiler.cli.main import COMMANDS
 
 if TYPE_CHECKING:
     from tests.conftest import Helm

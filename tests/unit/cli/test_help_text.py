@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.help_text import help_text
 from compiler.cli.invocation import parser_of
-from compiler.cli.main import COMMANDS
 
 
 def of(*options: str, **named: str) -> str:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.invocation import Globals, Invocation, command, invoke, parser_of, working_folder
-from compiler.cli.main import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

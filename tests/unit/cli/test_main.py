@@ -10,7 +10,7 @@ import pytest
 
 import compiler
 from compiler.cli import invocation
-from compiler.cli.main import COMMANDS
+from compiler.cli.command_table import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from compiler.model.outline import (
 )
 
 if TYPE_CHECKING:
-    from compiler.model.values import ValuesData
+    from compiler.model.values_data import ValuesData
 
 SECRET: dict[str, ValuesData] = {
     "name": "agent",

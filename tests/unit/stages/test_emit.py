@@ -7,7 +7,7 @@ import pytest
 from compiler.stages.emit import HEADER, quote, read_manifests, read_values, values_text
 
 if TYPE_CHECKING:
-    from compiler.model.values import ValuesData
+    from compiler.model.values_data import ValuesData
 
 
 def body(data: dict[str, ValuesData]) -> str:

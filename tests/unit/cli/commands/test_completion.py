@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.cli.main import COMMANDS
+from compiler.cli.command_table import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,78 @@
+"""Finds what breaks the rules of the house in a tree of the project: where a module's test stands, how long things are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 50
+_NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"})
+_WITHOUT_TEST = frozenset({"__init__.py"})
+# What stands beside the rules and is none.
+_NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules"})
+
+
+def mistakes(root: Path) -> list[str]:
+    """Every mistake below `root`, in words, each with the file that makes it."""
+    return sorted(
+        found
+        for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules)
+        for found in check(root)
+    )
+
+
+def _modules(root: Path) -> Iterator[Path]:
+    return (root / "compiler").rglob("*.py")
+
+
+def _untested(root: Path) -> Iterator[str]:
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler")
+        test = root / "tests/unit" / relative.parent / f"test_{relative.name}"
+        if path.name not in _WITHOUT_TEST and not test.is_file():
+            yield f"compiler/{relative} has no test: {test.relative_to(root)}"
+
+
+def _too_long(root: Path) -> Iterator[str]:
+    for path in _modules(root):
+        shown, text = path.relative_to(root), path.read_text("utf-8")
+        if (lines := len(text.splitlines())) > LONGEST_MODULE:
+            yield f"{shown} has {lines} lines"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > LONGEST_FUNCTION:
+                    yield f"{shown}: {node.name} has {lines} lines"
+
+
+def _nameless(root: Path) -> Iterator[str]:
+    for path in _modules(root):
+        if path.stem in _NAMELESS or path.parent.name in _NAMELESS:
+            yield f"{path.relative_to(root)} says by its name nothing of what belongs in it"
+
+
+def _unlisted_commands(root: Path) -> Iterator[str]:
+    table = (root / "compiler/cli/command_table.py").read_text("utf-8")
+    listed = set(re.findall(r'^    "[\w-]+": \("(\w+)",', table, re.MULTILINE))
+    files = {path.stem for path in (root / "compiler/cli/commands").glob("*.py")} - {"__init__"}
+    for name in sorted(files - listed):
+        yield f"compiler/cli/commands/{name}.py is no command of the table"
+    for name in sorted(listed - files):
+        yield f"the command {name} of the table has no file"
+
+
+def _misnamed_rules(root: Path) -> Iterator[str]:
+    for path in (root / "compiler/rules").glob("*.py"):
+        if path.stem in _NO_RULES:
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        rules = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Rule"]
+        ids = [argument.value for rule in rules for argument in rule.args[:1] if isinstance(argument, ast.Constant)]
+        if ids != [path.stem.replace("_", "-")]:
+            yield f"compiler/rules/{path.name} holds the rules {ids}"

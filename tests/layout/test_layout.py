@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.layout.layout import mistakes
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = 'COMMANDS = {\n    "put": ("put", "set keys"),\n}\n'
+RULE = 'RULE = Rule("good-rule", ERROR)\n'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small tree without a mistake."""
+    files = {"model/place.py": "", "cli/command_table.py": TABLE, "cli/commands/put.py": "", "rules/good_rule.py": RULE}
+    for name, text in files.items():
+        plant(tmp_path, name, text)
+    assert mistakes(tmp_path) == []
+    return tmp_path
+
+
+def plant(root: Path, name: str, text: str, *, tested: bool = True) -> None:
+    module = root / "compiler" / name
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.write_text(text)
+    if tested:
+        test = root / "tests/unit" / Path(name).parent / f"test_{module.name}"
+        test.parent.mkdir(parents=True, exist_ok=True)
+        test.write_text("")
+
+
+def test_the_project_has_no_mistake() -> None:
+    assert mistakes(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tested", "said"),
+    [
+        ("model/source.py", "", False, "compiler/model/source.py has no test: tests/unit/model/test_source.py"),
+        ("model/source.py", "\n" * 301, True, "compiler/model/source.py has 301 lines"),
+        (
+            "model/source.py",
+            "class A:\n    async def long(self):\n" + "        pass\n" * 50,
+            True,
+            "compiler/model/source.py: long has 51 lines",
+        ),
+        ("model/utils.py", "", True, "compiler/model/utils.py says by its name nothing of what belongs in it"),
+        ("common/place.py", "", True, "compiler/common/place.py says by its name nothing of what belongs in it"),
+        ("cli/commands/get.py", "", True, "compiler/cli/commands/get.py is no command of the table"),
+        ("rules/bad_rule.py", RULE, True, "compiler/rules/bad_rule.py holds the rules ['good-rule']"),
+        ("rules/no_rule.py", "", True, "compiler/rules/no_rule.py holds the rules []"),
+    ],
+)
+def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001
+    plant(tree, name, text, tested=tested)
+    assert mistakes(tree) == [said]
+
+
+def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
+    (tree / "compiler/cli/commands/put.py").unlink()
+    assert mistakes(tree) == ["the command put of the table has no file"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("model/source.py", "\n" * 300),
+        ("model/source.py", "def f():\n" + "    pass\n" * 49),
+        ("model/__init__.py", ""),
+        ("rules/interface.py", ""),
+        ("rules/forms/where.py", ""),
+    ],
+)
+def test_what_is_within_the_bounds_is_none(tree: Path, name: str, text: str) -> None:
+    plant(tree, name, text)
+    assert mistakes(tree) == []
