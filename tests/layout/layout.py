@@ -1,4 +1,4 @@
-"""Finds what breaks the rules of the house in a tree of the project: where a module's test stands, how long things are."""
+"""Finds in a tree of the project what breaks its layout: modules without a test, and what is too long or misnamed."""
 
 from __future__ import annotations
 
