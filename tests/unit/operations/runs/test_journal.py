@@ -3,15 +3,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.operations.change.plan import Kind, Location, Options, Plan, Result, State, Step, Write
 from compiler.operations.runs.journal import (
+    Entry,
     Journal,
     JournalError,
+    Run,
     find_run,
     find_unfinished,
     identity_of,
@@ -20,10 +25,12 @@ from compiler.operations.runs.journal import (
     runs,
     runs_folder,
 )
+from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import Secret
 from compiler.text.credential import looks_like_credential
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
@@ -226,3 +233,231 @@ def test_all_runs_are_read_newest_first_but_for_those_that_cannot_be(tmp_path: P
     (runs_folder(tmp_path) / "20250131-120002-000000.jsonl").write_text("{}", "utf-8")
     (runs_folder(tmp_path) / "notes.jsonl").write_text("{}", "utf-8")
     assert [run.id for run in runs(tmp_path)] == [SECOND, FIRST]
+
+
+def rewritten(root: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    """The journal of the first run with its lines changed."""
+    path = runs_folder(root) / f"{FIRST}.jsonl"
+    path.write_text("\n".join([*change(path.read_text("utf-8").splitlines()), ""]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+@pytest.mark.parametrize("damage", ['{"type":"plan","name":"a","ki', "", "\x00\x00\x00", '{"type":"remark"}'])
+def test_a_plan_with_a_damaged_line_in_its_middle_is_nothing_to_resume(
+    tmp_path: Path, damaged: int, damage: str
+) -> None:
+    begin(tmp_path).close()
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is not None
+    rewritten(tmp_path, lambda lines: [*lines[:damaged], damage, *lines[damaged + 1 :]])
+    # What is left of it is known, so that it can be undone; going on would leave the lost secret out.
+    run = find_run(tmp_path, FIRST)
+    assert (list(run.entries), run.is_planned, run.is_resumable) == (["b" if damaged == 1 else "a"], False, False)
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is None
+
+
+def test_a_plan_in_which_a_line_stands_twice_in_the_place_of_another_is_not_whole(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    rewritten(tmp_path, lambda lines: [lines[0], lines[1], lines[1], lines[3]])
+    assert not find_run(tmp_path, FIRST).is_planned
+
+
+BASE = RemoteSecret("c", "v3", {}, Attributes())
+WHOLE = Step("gitlab", "PEM", Kind.UPDATE, Location("vault", "v", "PEM"), Location("azure", "c", None))
+PLACES = {"source": "vault:v#TOKEN", "property": "TOKEN"}
+# Lines as format 1 has them: a later release that writes others must count the format up. Later fields may join them.
+LINES: tuple[dict[str, Any], ...] = (
+    {
+        "type": "run",
+        "format": 1,
+        "run": FIRST,
+        "environment": "prod",
+        "destination": {"store": "azure", "address": "https://a"},
+        "sources": {"vault": "https://v"},
+        "identity": {"environment": "prod"},
+    },
+    {
+        "type": "plan",
+        "name": "a",
+        "kind": "create",
+        "before": None,
+        "recover": False,
+        "deleted": None,
+        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", **PLACES}],
+    },
+    {
+        "type": "plan",
+        "name": "b",
+        "kind": "update",
+        "before": None,
+        "recover": True,
+        "deleted": "v7",
+        "keys": [{"secret": "github", "key": "TOKEN", "kind": "create", "source": None, "property": None}],
+    },
+    {
+        "type": "plan",
+        "name": "c",
+        "kind": "update",
+        "before": "v3",
+        "recover": False,
+        "deleted": None,
+        "keys": [{"secret": "gitlab", "key": "PEM", "kind": "update", "source": "vault:v#PEM", "property": None}],
+    },
+    {"type": "planned", "writes": 3},
+    {"type": "step", "name": "a", "state": "started", "before": None},
+    {"type": "step", "name": "a", "state": "written", "before": None, "after": "v1", "slipped": ["v0"]},
+    {"type": "step", "name": "a", "state": "done", "code": None, "maybe_stored": False},
+    {"type": "step", "name": "c", "state": "failed", "code": "unavailable", "maybe_stored": True},
+    {"type": "step", "name": "c", "state": "written", "after": "v4", "adopted": True},
+    {"type": "undo", "name": "a", "state": "started", "version": None},
+    {"type": "undo", "name": "c", "state": "done", "version": "v5"},
+    {"type": "end", "state": "incomplete"},
+)
+
+
+def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Times are UTC wherever the command runs.
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    writes = (*plan().writes, Write("c", (WHOLE,), {}, whole=Secret("sentinel"), base=BASE))
+    journal = Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {"environment": "prod"})
+    journal.started("a", None)
+    journal.written("a", None, "v1", ("v0",))
+    journal.settled(Result("a", State.DONE, "v1"))
+    journal.settled(Result("c", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.adopted("c", "v4")
+    journal.undo("a", "started")
+    journal.undo("c", "done", "v5")
+    journal.end("incomplete")
+    journal.close()
+    monkeypatch.undo()
+    time.tzset()
+    lines = [json.loads(line) for line in (runs_folder(tmp_path) / f"{FIRST}.jsonl").read_text("utf-8").splitlines()]
+    assert [{**line, **expected} for line, expected in zip(lines, LINES, strict=True)] == lines
+    assert all(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{3}\+00:00", line["time"]) for line in lines)
+    ages = [datetime.now(UTC) - datetime.fromisoformat(line["time"]) for line in lines]
+    assert all(abs(age) < timedelta(minutes=5) for age in ages)
+
+
+def test_the_lines_of_its_format_are_read_from_whichever_release_wrote_them(tmp_path: Path) -> None:
+    path = tmp_path / f"{FIRST}.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in LINES), "utf-8")
+    assert read_run(path) == Run(
+        id=FIRST,
+        path=path,
+        environment="prod",
+        destination="azure",
+        address="https://a",
+        identity={"environment": "prod"},
+        entries={
+            "a": Entry("create", None, False, ("TOKEN",), None, "v1", "done", undo="started", slipped=("v0",)),
+            "b": Entry("update", None, True, ("TOKEN",), state="planned", deleted="v7"),
+            "c": Entry("update", "v3", False, ("PEM",), None, "v4", "written", undo="done", undone_as="v5"),
+        },
+        is_planned=True,
+        ended="incomplete",
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "before", "after", "is_open"),
+    [
+        ([], None, None, False),
+        ([("started", {"before": "v1"})], "v1", None, True),
+        # A run that goes on looks again, and may find another version or none at all.
+        ([("started", {"before": "v1"}), ("started", {"before": "v2"})], "v2", None, True),
+        ([("started", {"before": "v1"}), ("started", {"before": None})], None, None, True),
+        ([("started", {"before": "v1"}), ("written", {"before": "v9", "after": "v2"})], "v1", "v2", False),
+        ([("started", {"before": None}), ("written", {"before": "v1", "after": "v2"})], "v1", "v2", False),
+        ([("started", {"before": "v1"}), ("written", {"after": "v2", "adopted": True})], "v1", "v2", False),
+        (
+            [("started", {"before": "v1"}), ("written", {"before": "v1", "after": "v2"}), ("done", {})],
+            "v1",
+            "v2",
+            False,
+        ),
+        ([("started", {"before": "v1"}), ("failed", {})], "v1", None, False),
+        ([("started", {"before": "v1"}), ("failed", {"maybe_stored": True})], "v1", None, True),
+    ],
+)
+def test_how_far_a_secret_came(
+    tmp_path: Path,
+    lines: list[tuple[str, dict[str, Any]]],
+    before: str | None,
+    after: str | None,
+    is_open: bool,  # noqa: FBT001
+) -> None:
+    begin(tmp_path).close()
+    added = [json.dumps({"type": "step", "name": "a", "state": state, **rest}) for state, rest in lines]
+    entry = read_run(rewritten(tmp_path, lambda there: [*there, *added])).entries["a"]
+    assert (entry.before, entry.after, entry.maybe_stored) == (before, after, is_open)
+    assert entry.state == (lines[-1][0] if lines else "planned")
+
+
+def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    counts = []
+    for run, length in ((FIRST, 1), (SECOND, 50)):
+        waits.clear()
+        writes = tuple(Write(f"a{number}", (BARE,), {}) for number in range(length))
+        Journal.begin(tmp_path, run, replace(plan(), writes=writes), {}).close()
+        counts.append(len(waits))
+    assert counts[0] == counts[1]
+
+
+def test_an_identity_says_each_of_its_parts() -> None:
+    found = identity_of({"only": ["github"]}, "prod", "https://a", "vault")
+    assert found == {
+        "environment": "prod",
+        "address": "https://a",
+        "from": "vault",
+        "options": {"only": ["github"]},
+    }
+
+
+def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Path) -> None:
+    for second in range(7):
+        begin(tmp_path, f"20250131-12000{second}-000000").close()
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, "x" * 100)
+    assert str(caught.value) == f'there is no run "{"x" * 60}"'
+    newest = ", ".join(f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2))
+    assert caught.value.help == f"the newest runs: {newest}"
+
+
+@pytest.mark.parametrize("field", ["environment", "destination", "identity", "format"])
+@pytest.mark.parametrize("odd", [None, ["abc"], 7])
+def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, field: str, odd: object) -> None:
+    head = {key: value for key, value in LINES[0].items() if (key, odd) != (field, None)}
+    path = tmp_path / f"{FIRST}.jsonl"
+    path.write_text(json.dumps(head if odd is None else {**head, field: odd}) + "\n", "utf-8")
+    if (field, type(odd)) in {("environment", list), ("environment", int)}:
+        # Compared as text with the name that the command was given, and so with none that there is.
+        assert read_run(path).environment == str(odd)
+        return
+    with pytest.raises(JournalError) as caught:
+        read_run(path)
+    message = "has another format" if field == "format" and odd is not None else "cannot be read"
+    help_text = "use the release that wrote it" if message != "cannot be read" else "run migrate again: it compares"
+    assert (str(caught.value), caught.value.help) == (f'the journal "{FIRST}.jsonl" {message}', help_text)
+
+
+def test_a_journal_that_may_not_be_read_is_refused_and_passed_over(tmp_path: Path) -> None:
+    begin(tmp_path).close()
+    (runs_folder(tmp_path) / f"{SECOND}.jsonl").mkdir()
+    (runs_folder(tmp_path) / "20250131-120002-000000.jsonl").symlink_to(runs_folder(tmp_path) / f"{FIRST}.jsonl")
+    assert [run.id for run in runs(tmp_path)] == [FIRST]
+    with pytest.raises(JournalError, match="cannot be read"):
+        find_run(tmp_path, "20250131-120002-000000")
+
+
+def test_the_folder_of_the_runs_is_its_owners_alone(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        begin(tmp_path / "project").close()
+    finally:
+        os.umask(previous)
+    folder = runs_folder(tmp_path / "project")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / f"{FIRST}.jsonl").stat().st_mode) == 0o600
