@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from compiler.demo.certificates import CertificateAuthority
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.errors import InvalidNameError, TlsFailureError
+from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
 from compiler.stores.vault.session import VaultSession
 from compiler.stores.vault.transport import open_session
 
@@ -150,3 +151,140 @@ def test_authorities_may_be_a_folder_and_a_client_certificate_must_be_readable(t
     session("https://vault.example.com", VAULT_CAPATH=str(tmp_path))
     with pytest.raises(TlsFailureError, match="client certificate"):
         session("https://vault.example.com", VAULT_CLIENT_CERT=str(tmp_path / "absent.pem"))
+
+
+AUTHORITIES = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize("first", range(len(AUTHORITIES)))
+def test_the_first_variable_that_names_authorities_counts(tmp_path: Path, first: int) -> None:
+    there, absent = str(CertificateAuthority.create(tmp_path).ca_file), str(tmp_path / "absent.pem")
+    empty, later = dict.fromkeys(AUTHORITIES[:first], ""), AUTHORITIES[first + 1 :]
+    session("https://vault.example.com", **empty, **{AUTHORITIES[first]: there}, **dict.fromkeys(later, absent)).close()
+    with pytest.raises(TlsFailureError):
+        session("https://vault.example.com", **empty, **{AUTHORITIES[first]: absent}, **dict.fromkeys(later, there))
+
+
+def test_the_stores_own_authorities_count_before_any_variables(tmp_path: Path) -> None:
+    own = CertificateAuthority.create(tmp_path).ca_file
+    address = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=own)
+    open_session(address, dict.fromkeys(AUTHORITIES, str(tmp_path / "absent.pem"))).close()
+
+
+def test_the_authorities_of_a_file_are_those_that_are_trusted(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create(tmp_path)
+    named = session("https://vault.example.com", VAULT_CACERT=str(authority.ca_file))._connect()._context  # type: ignore[attr-defined]
+    assert len(named.get_ca_certs()) == 1
+
+
+def test_a_path_that_no_file_can_have_is_refused_like_one_that_is_missing() -> None:
+    with pytest.raises(TlsFailureError, match="cannot be read"):
+        session("https://vault.example.com", VAULT_CACERT="ca\0.pem")
+
+
+def test_a_client_certificate_may_have_its_key_in_a_file_of_its_own(tmp_path: Path) -> None:
+    issued = CertificateAuthority.create(tmp_path).issue(("client.example.com",))
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(issued.certificate_file.read_bytes())
+    key.write_bytes(issued.key_file.read_bytes())
+    session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate), VAULT_CLIENT_KEY=str(key)).close()
+    with pytest.raises(TlsFailureError, match="client certificate"):
+        session("https://vault.example.com", VAULT_CLIENT_CERT=str(certificate))
+
+
+@pytest.mark.parametrize("allowed", ["", "0", "true", "yes", "11"])
+def test_plain_http_is_allowed_by_one_word_alone(allowed: str) -> None:
+    with pytest.raises(TlsFailureError) as caught:
+        session("http://vault.example.com", PLATFORM_SECRETS_ALLOW_HTTP=allowed)
+    assert str(caught.value) == (
+        "cannot connect to http://vault.example.com/secret: plain http would send the token in the clear; "
+        "use https, or set PLATFORM_SECRETS_ALLOW_HTTP=1 where the network is trusted"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "reason", "remedy"),
+    [
+        (
+            "ftp://vault.example.com",
+            {},
+            "the address is no http:// or https:// URL of a server",
+            "correct the store's server",
+        ),
+        (
+            "https://vault.example.com",
+            {"HTTPS_PROXY": "socks5://proxy"},
+            "HTTPS_PROXY is no http:// address of a proxy",
+            "correct HTTPS_PROXY, or set NO_PROXY",
+        ),
+        (
+            "https://vault.example.com",
+            {"VAULT_CACERT": "/absent/ca.pem"},
+            "the authorities in /absent/ca.pem or the client certificate cannot be read",
+            "correct the store's ca, VAULT_CACERT, VAULT_CLIENT_CERT or VAULT_CLIENT_KEY",
+        ),
+    ],
+)
+def test_a_refusal_names_the_store_the_cause_and_the_way_out(
+    url: str, environ: dict[str, str], reason: str, remedy: str
+) -> None:
+    with pytest.raises(StoreError) as caught:
+        session(url, **environ)
+    assert str(caught.value) == f"cannot connect to {url}/secret: {reason}; {remedy}"
+
+
+def test_a_port_is_any_but_none() -> None:
+    assert session("https://vault.example.com:1")._connect().port == 1
+    with pytest.raises(InvalidNameError):
+        session("https://vault.example.com:0")
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [("https://example.com", ""), ("https://example.com//", ""), ("https://example.com/X/", "/X")],
+)
+def test_only_slashes_are_taken_from_a_paths_end(url: str, start: str) -> None:
+    assert session(url)._start == start
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize(
+    ("exempt", "port"),
+    [
+        ("vault.example.com", 443),
+        ("other.example.com, .example.com", 443),
+        ("*", 443),
+        ("example.org", 3128),
+        ("", 3128),
+    ],
+)
+def test_a_server_that_needs_no_proxy_is_asked_itself(name: str, exempt: str, port: int) -> None:
+    opened = session("https://vault.example.com", HTTPS_PROXY="http://proxy.example.org:3128", **{name: exempt})
+    assert opened._connect().port == port
+
+
+@pytest.mark.parametrize(
+    ("proxy", "port", "credentials"),
+    [
+        ("http://proxy.example.org", 80, None),
+        ("http://proxy.example.org:3128", 3128, None),
+        ("http://user@proxy.example.org", 80, b"user:"),
+        ("http://:word@proxy.example.org", 80, b":word"),
+    ],
+)
+def test_a_proxy_is_reached_at_its_port_as_its_user(proxy: str, port: int, credentials: bytes | None) -> None:
+    opened = session("http://vault.example.com", HTTP_PROXY=proxy, **NEAR)
+    connection = opened._connect()
+    assert (connection.host, connection.port, opened._start) == (
+        "proxy.example.org",
+        port,
+        "http://vault.example.com",
+    )
+    expected = {} if credentials is None else {"Proxy-Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
+    assert opened._extra == expected
+
+
+def test_a_tunnel_goes_to_the_servers_own_port() -> None:
+    connection = session("https://vault.example.com:8200", HTTPS_PROXY="http://proxy.example.org:3128")._connect()
+    assert (connection.host, connection.port) == ("proxy.example.org", 3128)
+    assert (connection._tunnel_host, connection._tunnel_port) == ("vault.example.com", 8200)  # type: ignore[attr-defined]
