@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from compiler.operations.change.plan import Adopted, Kind, Location, Options, Ou
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, read_run
 from compiler.operations.runs.notes import Notes
-from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.errors import Action, NotFoundError, UnavailableError
 from compiler.stores.values.secret import Secret
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -431,3 +432,161 @@ def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: 
     assert apply(store, plan_of(store, write, adopted=(Adopted("a", "v7"),))).results
     lines = journal_path(tmp_path).read_text("utf-8")
     assert '"after":"v7","adopted":true' in lines
+
+
+def test_an_interrupt_begins_nothing_more(apply: Callable[..., Outcome]) -> None:
+    store, asked = MemoryStore(), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if method == "write" and name != "n0":
+            # The second is under way when the first is reported; the rest take longer than an interrupt.
+            assert asked.wait(10)
+            time.sleep(0.02)
+
+    def impatient(_result: Result) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    store.before = before
+    outcome = apply(
+        store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=impatient
+    )
+    assert outcome.count(State.PENDING) > 0
+
+
+@pytest.mark.parametrize("workers", [None, 1, 3])
+def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
+    apply: Callable[..., Outcome], workers: int | None
+) -> None:
+    expected = 16 if workers is None else workers
+    store, lock, full, at_once = MemoryStore(), threading.Lock(), threading.Event(), list[int]()
+    running = 0
+
+    def before(method: str, _name: str) -> None:
+        nonlocal running
+        if method != "write":
+            return
+        with lock:
+            running += 1
+            at_once.append(running)
+            if running == expected:
+                full.set()
+        assert full.wait(10)
+        # One more than there may be would come now.
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+
+    store.before = before
+    options = {} if workers is None else {"workers": workers}
+    outcome = apply(store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(40))), **options)
+    assert outcome.count(State.DONE) == 40
+    assert max(at_once) == expected
+
+
+def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None:
+    store, both, told = MemoryStore(), threading.Barrier(2, timeout=10), threading.Event()
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            both.wait()
+            assert name == "a" or told.wait(10)
+            raise KeyError(name)
+
+    store.before = before
+    outcome = apply(
+        store,
+        plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")),
+        workers=2,
+        report=lambda _result: told.set(),
+    )
+    assert isinstance(outcome.defect, KeyError)
+    assert outcome.defect.args == ("a",)
+    assert {(result.state, result.remedy) for result in outcome.results} == {
+        (State.FAILED, "run the same command again: it compares first")
+    }
+
+
+def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store, defect = MemoryStore(), KeyError("x")
+    store.failures["write", "a"] = defect
+    monkeypatch.setattr(Journal, "settled", full)
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert (outcome.defect, [result.state for result in outcome.results]) == (defect, [State.FAILED, State.PENDING])
+    # It was begun: what became of it is found out when the run goes on.
+    assert read_run(journal_path(tmp_path)).entries["a"].maybe_stored
+
+
+def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is_settled(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    for name in ("done", "lost", "refused"):
+        store.seed(name, A="old")
+    store.failures["write", "lost"] = UnavailableError(store.place("lost"), Action.WRITE, "no answer", "wait")
+    store.failures["write", "refused"] = NotFoundError(store.place("refused"), Action.WRITE, "no such", "look")
+    writes = (write_of(store, name, A="1") for name in ("done", "lost", "refused", "new"))
+    apply(store, plan_of(store, *writes), continue_on_error=True, workers=1)
+    entries = read_run(journal_path(tmp_path)).entries
+    assert {name: (entry.state, entry.before, entry.maybe_stored) for name, entry in entries.items()} == {
+        "done": ("done", "v1", False),
+        "lost": ("failed", "v1", True),
+        "refused": ("failed", "v1", False),
+        "new": ("done", None, False),
+    }
+    started = [json.loads(line) for line in journal_path(tmp_path).read_text("utf-8").splitlines()]
+    assert {line["name"]: line["before"] for line in started if line.get("state") == "started"} == {
+        "done": "v1",
+        "lost": "v1",
+        "refused": "v1",
+        "new": None,
+    }
+
+
+def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
+    apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "started", full)
+    plan = plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    outcome = apply(store, plan, workers=1, continue_on_error=True)
+    assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
+
+
+def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "written", full)
+    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    assert (outcome.results[0].code, list(store.versions)) == ("unnoted", ["a"])
+    entry = read_run(journal_path(tmp_path)).entries["a"]
+    assert (entry.after, entry.maybe_stored) == (None, True)
+
+
+def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def unannounced(*_: object) -> None:
+        raise AuditError("the audit file cannot be written: no space left on device")
+
+    store = MemoryStore()
+    monkeypatch.setattr(Journal, "settled", full)
+    monkeypatch.setattr(AuditLog, "record", unannounced)
+    with AuditLog(tmp_path / "audit") as audit:
+        outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
+    assert (outcome.results[0].code, outcome.defect, store.calls) == ("unnoted", None, [])
