@@ -101,3 +101,75 @@ def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
     kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
     left = narrowed(plan((others, kept)), run(a=entry("v1", state="started")), {"a": "v2"})
     assert left.adopted == (Adopted("a", "v2", ("property",), "update", "v1"),)
+
+
+def test_what_the_run_did_not_plan_does_not_keep_the_rest_from_going_on() -> None:
+    writes = (write("new", None), write("a", "v1"))
+    left = narrowed(plan((step("new"), step("a")), *writes), run(a=entry("v1")), {"a": "v1"})
+    assert ([each.name for each in left.writes], left.left_out) == (["a"], ("new",))
+
+
+@pytest.mark.parametrize(
+    ("planned", "before", "after", "expected"),
+    [("v1", None, None, "v1"), ("v1", "v2", None, "v2"), ("v1", "v2", "v3", "v3"), (None, "v2", None, "v2")],
+)
+def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
+    planned: str | None, before: str | None, after: str | None, expected: str
+) -> None:
+    known = Entry("update", planned, False, ("KEY",), before, after)
+    for version in ("v1", "v2", "v3"):
+        left = narrowed(plan((step("a"),), write("a", version)), run(a=known), {"a": version})
+        assert [each.name for each in left.writes] == (["a"] if version == expected else [])
+
+
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE])
+@pytest.mark.parametrize(
+    ("known", "stands", "said"),
+    [
+        (entry("v1"), "v2", "version v2 stands there, the run knows v1"),
+        (entry(None), "v2", "version v2 stands there, the run knows none"),
+        (entry("v1"), None, "version none stands there, the run knows v1"),
+    ],
+)
+def test_a_conflict_names_both_versions_and_the_way_out(
+    kind: Kind, known: Entry, stands: str | None, said: str
+) -> None:
+    left = narrowed(plan((step("a", kind),), write("a", stands)), run(a=known), {"a": stands} if stands else {})
+    assert (left.steps[0].kind, left.steps[0].reason, left.steps[0].remedy) == (
+        Kind.CONFLICT,
+        f"another writer was there: {said}",
+        "this run ends here; run the command once more for a new plan",
+    )
+
+
+@pytest.mark.parametrize(
+    ("planned", "before", "noted"), [("v1", None, "v1"), ("v1", "v2", "v2"), (None, "v2", "v2"), (None, None, None)]
+)
+def test_what_is_adopted_rests_upon_the_version_that_the_run_saw_last(
+    planned: str | None, before: str | None, noted: str | None
+) -> None:
+    known = Entry("update", planned, False, ("KEY",), before, None, "started", maybe_stored=True)
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": "v9"})
+    assert [adopted.before for adopted in left.adopted] == [noted]
+    # Neither of the two that stood there before is the run's own.
+    for version in {planned, before} - {None}:
+        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": str(version)}).adopted == ()
+
+
+def test_what_is_not_there_is_not_adopted() -> None:
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=entry(None, state="started")), {})
+    assert left.adopted == ()
+
+
+def test_a_version_that_is_noted_already_is_not_adopted_as_another() -> None:
+    known = entry("v1", "v2", "failed", maybe=True)
+    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": "v3"}).adopted == ()
+
+
+def test_what_is_adopted_names_no_property_of_another_secret() -> None:
+    steps = tuple(
+        Step("secret", "KEY", Kind.KEEP, None, Location("azure", name, property_))
+        for name, property_ in (("a", "one"), ("b", "two"), ("a", None))
+    )
+    left = narrowed(plan(steps), run(a=entry("v1", state="started")), {"a": "v2"})
+    assert left.adopted == (Adopted("a", "v2", ("one",), "update", "v1"),)

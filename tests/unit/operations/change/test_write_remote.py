@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.operations.change.plan import Options, Plan, Result, State, Write
 from compiler.operations.change.write_remote import Mover, refusal
+from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.journal import Journal, read_run
 from compiler.operations.runs.notes import Notes
 from compiler.stores.errors import Action, ConflictError, NotFoundError, Place, UnavailableError
+from compiler.stores.interface import Attributes
 from compiler.stores.values.secret import Secret
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -110,3 +113,166 @@ def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() 
     assert (conflict.state, conflict.slipped, conflict.code) == (State.CONFLICT, ("2",), "conflict")
     failure = refusal(write, NotFoundError(PLACE, Action.WRITE, "why", "create it"))
     assert (failure.state, failure.slipped, failure.reason, failure.remedy) == (State.FAILED, (), "why", "create it")
+
+
+def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[str, ...]]:
+    """What the audit file says of one move, line by line."""
+    plan = Plan("prod", "azure", store.address.absolute, {}, Options(), (), (write,))
+    journal = Journal.begin(tmp_path, RUN, plan, {})
+    with AuditLog(tmp_path / "audit") as audit:
+        Mover(store, Notes(journal, "prod", audit, "tester")).move(write)
+    journal.close()
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    told = ("run", "who", "environment", "store", "name")
+    assert {tuple(line[name] for name in told) for line in lines} == {
+        (RUN, "tester", "prod", store.address.absolute, write.name)
+    }
+    return [tuple(line[name] for name in ("action", "state", "properties", "before", "version")) for line in lines]
+
+
+def test_the_audit_file_tells_creating_from_changing(tmp_path: Path, store: MemoryStore) -> None:
+    assert audited(tmp_path, store, Write("a", (), secrets(A="1", B="2"))) == [
+        ("create", "writing", ["A", "B"], None, None),
+        ("create", "written", ["A", "B"], None, "v1"),
+    ]
+
+
+def test_the_audit_file_tells_what_a_change_rests_upon(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", OLD="o")
+    assert audited(tmp_path, store, Write("a", (), secrets(NEW="n"), base=store.held["a"])) == [
+        ("update", "writing", ["NEW"], "v1", None),
+        ("update", "written", ["NEW"], "v1", "v2"),
+    ]
+
+
+def test_the_audit_file_tells_recovering_and_then_changing(tmp_path: Path, store: MemoryStore) -> None:
+    deleted = store.seed("a", OLD="o")
+    store.deleted.add("a")
+    assert audited(tmp_path, store, Write("a", (), secrets(NEW="n"), recover=True, deleted=deleted)) == [
+        ("recover", "writing", ["NEW"], None, None),
+        ("recover", "written", ["NEW"], None, "v1"),
+        ("update", "writing", ["NEW"], "v1", None),
+        ("update", "written", ["NEW"], "v1", "v2"),
+    ]
+
+
+def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    deleted = store.seed("a", SAME="s")
+    store.deleted.add("a")
+    result = move(Write("a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert result == Result("a", State.KEPT, "v1")
+    assert noted(tmp_path) == ("written", "v1")
+
+
+def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", OLD="o")
+    store.deleted.add("a")
+    assert move(Write("a", (), secrets(NEW="n"), recover=True)).state is State.DONE
+    assert store.shown("a") == {"OLD": "o", "NEW": "n"}
+
+
+def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    deleted = store.seed("a", OLD="o")
+    store.deleted.add("a")
+    assert move(Write("a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted)) == Result("a", State.DONE, "v2")
+
+
+def test_a_whole_value_that_came_back_the_same_is_kept(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    deleted = store.seed_whole("a", "pem")
+    store.deleted.add("a")
+    result = move(Write("a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted))
+    assert (result, store.writes) == (Result("a", State.KEPT, "v1"), [])
+
+
+@pytest.mark.parametrize("whole", [None, Secret("pem")])
+def test_attributes_go_with_the_write(
+    store: MemoryStore, move: Callable[[Write], Result], whole: Secret | None
+) -> None:
+    attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
+    move(Write("a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
+    assert store.held["a"].attributes == attributes
+
+
+def test_another_version_than_the_deleted_one_is_refused_with_both_named(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", OLD="o")
+    store.hold("a", secrets(OLD="theirs"))
+    store.deleted.add("a")
+    with pytest.raises(ConflictError) as caught:
+        move(Write("a", (), secrets(NEW="n"), recover=True, deleted="v1"))
+    assert (caught.value.expected, caught.value.found, store.writes) == ("v1", "v2", [])
+    assert str(caught.value) == (
+        f'cannot write "a" in {store.address.absolute}: another writer was there: '
+        "version v1 was soft-deleted, version v2 is the newest; plan again"
+    )
+
+
+def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.slipped = ("v0", "v0b")
+    assert move(Write("a", (), secrets(NEW="n"))) == Result(
+        "a",
+        State.CONFLICT,
+        "v1",
+        ("v0", "v0b"),
+        "conflict",
+        "another writer's version v0, v0b came in between and is covered by this one",
+        "compare the two versions by hand",
+    )
+
+
+def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, move: Callable[[Write], Result]) -> None:
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            store.hold(name, secrets(NEW="another"))
+
+    store.before = before
+    assert move(Write("a", (), secrets(NEW="n"))) == Result(
+        "a",
+        State.CONFLICT,
+        "v1",
+        ("v2",),
+        "conflict",
+        "another writer's version v2 came right after this one, v1",
+        "plan again",
+    )
+
+
+def test_other_bytes_are_told_with_the_version_that_has_them(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.lies = True
+    assert move(Write("a", (), secrets(NEW="n"))) == Result(
+        "a",
+        State.UNVERIFIED,
+        "v1",
+        (),
+        "unverified",
+        "reading version v1 back showed other bytes than were to be there",
+        "look at that version by hand; do not trust this address",
+    )
+
+
+@pytest.mark.parametrize("held", [{"NEW": "n", "MORE": "m"}, {"NEW": "n"}, {"OLD": "o"}, {"OLD": "x", "NEW": "n"}])
+def test_every_property_must_be_there_as_meant_and_no_other(
+    store: MemoryStore, move: Callable[[Write], Result], held: dict[str, str]
+) -> None:
+    store.seed("a", OLD="o")
+    write = Write("a", (), secrets(NEW="n"), base=store.held["a"])
+
+    def before(method: str, name: str) -> None:
+        if method == "read":
+            newest = store.versions[name].pop()
+            store.hold(name, secrets(**held))
+            assert store.versions[name][-1].version == newest.version
+
+    store.before = before
+    assert move(write).state is State.UNVERIFIED

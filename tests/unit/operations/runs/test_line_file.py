@@ -1,18 +1,16 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.operations.runs.line_file import LineFile, read_lines
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_lines_come_back_and_the_file_is_its_owners(tmp_path: Path) -> None:
@@ -131,3 +129,91 @@ def test_what_is_no_file_of_ones_own_is_not_read(tmp_path: Path) -> None:
 def test_a_line_that_is_nested_without_end_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("[" * 100_000 + "\n" + json.dumps({"a": 1}) + "\n")
     assert read_lines(tmp_path / "run") == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("there", "text"),
+    [
+        ("", '{"c":3}\n'),
+        ('{"a": 1}\n', '{"a": 1}\n{"c":3}\n'),
+        ('{"a": 1}', '{"a": 1}\n{"c":3}\n'),
+        ("{", '{\n{"c":3}\n'),
+        ("\n", '\n{"c":3}\n'),
+    ],
+)
+def test_a_line_gets_an_end_only_where_it_has_none(tmp_path: Path, there: str, text: str) -> None:
+    (tmp_path / "run").write_text(there)
+    file = LineFile(tmp_path / "run", new=False)
+    file.append({"c": 3})
+    file.close()
+    assert (tmp_path / "run").read_text() == text
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_the_name_of_a_new_file_is_on_the_disk_before_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, new: bool
+) -> None:
+    waits: list[int] = []
+    if not new:
+        (tmp_path / "run").touch()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: waits.append(os.fstat(descriptor).st_ino))
+    LineFile(tmp_path / "run", new=new).close()
+    assert waits == ([tmp_path.stat().st_ino] if new else [])
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_no_descriptor_stays_open_and_none_is_closed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = open_descriptors()
+    file, close, closed = LineFile(tmp_path / "run", new=True), os.close, list[int]()
+    file.append({"a": 1})
+
+    def counted(descriptor: int) -> None:
+        closed.append(descriptor)
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", counted)
+    file.close()
+    # The number may be another file's by now.
+    file.close()
+    file.close()
+    monkeypatch.undo()
+    assert len(closed) == 1
+    assert read_lines(tmp_path / "run") == [{"a": 1}]
+    assert open_descriptors() <= before
+
+
+def test_a_journal_behind_a_link_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text('{"a": 1}\n')
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        read_lines(tmp_path / "run")
+
+
+def test_what_is_larger_than_any_runs_file_is_refused_and_nothing_smaller(tmp_path: Path) -> None:
+    path, largest = tmp_path / "run", 64 * 1024 * 1024
+    path.write_text('{"a": 1}\n')
+    with path.open("r+b") as file:
+        file.truncate(largest)
+    assert read_lines(path) == [{"a": 1}]
+    with path.open("r+b") as file:
+        file.truncate(largest + 1)
+    with pytest.raises(OSError, match="Invalid argument") as caught:
+        read_lines(path)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_a_line_of_other_bytes_than_text_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b'{"a": 1}\n\xff\xfe{\n{"b": 2}\n')
+    assert read_lines(tmp_path / "run") == [{"a": 1}, {"b": 2}]
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, write = LineFile(tmp_path / "run", new=True), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+    with pytest.raises(OSError, match="No space left") as caught:
+        file.append({"lost": 1})
+    file.close()
+    assert caught.value.errno == errno.ENOSPC
