@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from compiler.model.place import Place
 from compiler.operations.change.plan import Kind, Location, Step
@@ -115,3 +117,73 @@ def test_nothing_is_taken_over_from_several_or_onto_a_secret_that_is_there() -> 
 def test_a_key_without_place_or_value_stays_a_step() -> None:
     nowhere = Judged(Step("secret", "A", Kind.REFUSE, None, None), None, None, None)
     assert plan(MemoryStore(), nowhere, judged("B", None, kind=Kind.MISSING)) == ([Kind.REFUSE, Kind.MISSING], [])
+
+
+def test_a_key_without_place_or_value_does_not_disturb_the_others() -> None:
+    same = Place("remote", "X")
+    nowhere = Judged(Step("secret", "D", Kind.REFUSE, None, None), None, Secret("value"), None)
+    members = (judged("A", "1", place=same), judged("B", "2", place=same), judged("C", None, kind=Kind.MISSING))
+    kinds, writes = plan(MemoryStore(), *members, nowhere, judged("E", None, place=same, kind=Kind.MISSING))
+    assert kinds == [Kind.REFUSE, Kind.REFUSE, Kind.MISSING, Kind.REFUSE, Kind.MISSING]
+    assert writes == []
+
+
+def test_the_same_value_twice_for_one_place_is_written_once() -> None:
+    same = Place("remote", "X")
+    kinds, writes = plan(MemoryStore(), judged("A", "1", place=same), judged("B", "1", place=same))
+    assert (kinds, writes) == ([Kind.CREATE, Kind.CREATE], [("remote", ["X"])])
+
+
+def test_two_values_for_one_place_are_told_with_the_way_out() -> None:
+    store, same = MemoryStore(), Place("remote", "X")
+    members = [judged("A", "1", place=same), judged("B", "2", place=same)]
+    steps, _ = plan_writes(members, store, lambda place: standing(store, place))
+    assert {(step.reason, step.remedy) for step in steps} == {
+        ("another key goes to the same place with another value", "give each a place of its own")
+    }
+
+
+def test_both_ends_of_a_secrets_validity_are_taken_over() -> None:
+    store = MemoryStore()
+    attributes = Attributes(not_before=datetime(2020, 1, 1, tzinfo=UTC))
+    origin = RemoteSecret("source", "1", {}, attributes)
+    _, (write,) = plan_writes([judged("A", origin=origin)], store, lambda place: standing(store, place))
+    assert write.attributes == attributes
+
+
+@pytest.mark.parametrize("prop", ["A", None])
+def test_the_destination_is_asked_about_the_very_write_that_is_planned(prop: str | None) -> None:
+    class Asked(MemoryStore):
+        """Keeps what it was asked about."""
+
+        asked: tuple[object, ...] = ()
+
+        def check(self, *given: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
+            self.asked = (*given, *named.values())
+            return super().check(*given, **named)
+
+        def check_whole(self, name: str, value: Secret, *rest: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
+            found = super().check_whole(name, value, *rest, **named)
+            self.asked = (name, value, *rest, *named.values())
+            return found
+
+    for exists in (True, False):
+        store = Asked()
+        if exists:
+            store.seed("remote", OLD="x")
+        origin = RemoteSecret("source", "1", {}, Attributes(tags={"owner": "us"}))
+        member = judged("A", place=Place("remote", prop), origin=origin)
+        _, (write,) = plan_writes([member], store, lambda place, store=store: standing(store, place))  # type: ignore[misc]
+        assert store.asked == (
+            "remote",
+            write.changes if prop is not None else write.whole,
+            write.base,
+            write.attributes,
+        )
+        assert (write.base is not None, write.attributes is not None) == (exists, not exists)
+
+
+def test_a_whole_value_that_the_destination_would_refuse_is_no_write() -> None:
+    store = MemoryStore()
+    store.problems = (Problem("too-large", "pem", "it is too large", "split it"),)
+    assert plan(store, judged("A", place=Place("pem", None))) == ([Kind.REFUSE], [])

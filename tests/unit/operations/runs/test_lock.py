@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+import stat
+from pathlib import Path
 
 import pytest
 
 from compiler.operations.runs.lock import FOLDER, AnotherRunError, RunLock
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_second_is_told_the_first_and_gets_in_after_it(tmp_path: Path) -> None:
@@ -42,3 +42,56 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path, linked: str, *, exis
         pytest.fail("followed a link")
     assert elsewhere.exists() == exists
     assert not exists or (elsewhere / "lock").read_text() == "precious"
+
+
+def test_the_lock_names_its_run_and_process_from_the_beginning(tmp_path: Path) -> None:
+    lock = tmp_path / ".platform-secrets" / "lock"
+    with RunLock(tmp_path, "a name that is long") as held:
+        assert lock.read_text("ascii") == f"a name that is long (process {os.getpid()})\n"
+        held.rename("short")
+        assert lock.read_text("ascii") == f"short (process {os.getpid()})\n"
+
+
+def test_the_lock_and_its_folder_are_their_owners_alone(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        with RunLock(tmp_path, "run"):
+            pass
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE((tmp_path / FOLDER).stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / FOLDER / "lock").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("noted", "holder", "said"),
+    [
+        (b" a run \n", "a run", "a run"),
+        # Between two writes of the holder, or of one that wrote none.
+        (b"", "", "unknown"),
+        (b"\xff\n", "\ufffd", "\ufffd"),
+        (b"x" * 1000, "x" * 256, "x" * 256),
+    ],
+)
+def test_the_second_is_told_whatever_the_lock_holds_and_the_way_out(
+    tmp_path: Path, noted: bytes, holder: str, said: str
+) -> None:
+    with RunLock(tmp_path, "first"):
+        (tmp_path / FOLDER / "lock").write_bytes(noted)
+        before = {path.name for path in Path("/proc/self/fd").iterdir()}
+        with pytest.raises(AnotherRunError) as caught, RunLock(tmp_path, "second"):
+            pytest.fail("two runs at once")
+        assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
+    assert (str(caught.value), caught.value.holder) == (f"another run is under way: {said}", holder)
+    assert caught.value.help == "wait until it ends; a run that was killed holds no lock"
+
+
+def test_a_link_is_told_with_its_path_and_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).symlink_to(tmp_path)
+    with pytest.raises(OSError, match="is a link; remove it") as caught, RunLock(tmp_path, "run"):
+        pytest.fail("followed a link")
+    assert (caught.value.errno, caught.value.strerror, caught.value.filename) == (
+        errno.ELOOP,
+        "is a link; remove it",
+        str(tmp_path / FOLDER),
+    )

@@ -3,8 +3,8 @@ from http.client import BadStatusLine
 
 import pytest
 
-from compiler.stores.errors import Action, Place, StoreError
-from compiler.stores.vault.replies import Reply, error_of_reply, error_of_transport, malformed
+from compiler.stores.errors import Action, Place, StoreError, ThrottledError
+from compiler.stores.vault.replies import Refusal, Reply, error_of_reply, error_of_transport, malformed
 
 PLACE = Place("https://vault/secret", "a")
 SENTINEL = "s3ntinel-4711"
@@ -89,3 +89,132 @@ def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
 
 def test_another_shape_is_an_unexpected_reply() -> None:
     assert malformed(PLACE, Action.READ).code == "unexpected-reply"
+
+
+LOG, PROXY = "see the server's log", "look for a proxy or a wrong address"
+GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "remedy"),
+    [
+        (of(204), "what answered is no Vault: status 204 without JSON", PROXY),
+        (
+            of(307),
+            "the server redirects to another address",
+            "use the address of the active node or of its load balancer",
+        ),
+        (
+            of(400, "check-and-set parameter did not match the current version"),
+            "another version is there",
+            "plan again",
+        ),
+        (
+            of(400, "Client sent an HTTP request to an HTTPS server."),
+            "the server speaks TLS only",
+            "write https:// in its address",
+        ),
+        (
+            of(400, "Upgrading from non-versioned to versioned data."),
+            "the mount is being upgraded to version 2",
+            "run again in a moment",
+        ),
+        (of(400), "the server answered 400", LOG),
+        (of(401), "what answered is no Vault: status 401", PROXY),
+        (
+            of(404, "namespace not found"),
+            "the server has no such namespace",
+            "correct vaultNamespace or VAULT_NAMESPACE",
+        ),
+        (of(404, 'no handler for route "x".'), "nothing is mounted there", "correct the store's mount"),
+        (of(404, **GONE, destroyed=True), "version 3 is destroyed for good", "write a new version"),
+        (
+            of(404, **GONE, destroyed=False),
+            "its version 3 is deleted",
+            "recover it (`bao kv undelete`, or `migrate --recover`)",
+        ),
+        (of(404), "the store holds no such secret", "create it, or correct its name"),
+        (of(405), "the server answered 405", LOG),
+        (
+            of(413),
+            "the document is larger than the server takes",
+            "split it, or raise the storage's max_entry_size",
+        ),
+        (of(429), "the server asks to slow down", "run again later"),
+        (of(500), "the server answered 500", f"{LOG}, and run again"),
+        (of(503, "Vault is sealed"), "the server is sealed or not initialised", "unseal it, and run again"),
+        (
+            error_of_transport(ConnectionResetError(SENTINEL), PLACE, Action.READ),
+            "no answer (ConnectionResetError)",
+            "check the address, the network and the server, and run again",
+        ),
+        (
+            error_of_transport(ssl.SSLError("wrong version number"), PLACE, Action.READ),
+            "no trusted connection: it does not speak TLS",
+            "set VAULT_CACERT to its authority, or correct the address",
+        ),
+        (
+            malformed(PLACE, Action.READ),
+            "a success without the fields that KV version 2 has",
+            "look for a proxy between, or another engine",
+        ),
+    ],
+)
+def test_an_error_says_what_was_done_where_why_not_and_what_to_do(error: StoreError, reason: str, remedy: str) -> None:
+    assert str(error) == f'cannot read "a" in https://vault/secret: {reason}; {remedy}'
+
+
+def test_a_log_in_without_a_vaults_fields_was_answered_by_something_else() -> None:
+    error = malformed(Place("https://vault/secret"), Action.LOG_IN)
+    reason = "what answered is no Vault: a success without a Vault's fields"
+    assert str(error) == f"cannot log in to https://vault/secret: {reason}; {PROXY}"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(299, "unexpected-reply"), (300, "redirect-refused"), (399, "redirect-refused"), (499, "unexpected-reply")],
+)
+def test_the_ends_of_each_kind_of_status(status: int, code: str) -> None:
+    assert of(status).code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(500, "Vault is sealed"), (503, "not initialized"), (500, "not initialized"), (501, "")]
+)
+def test_a_seal_is_told_by_its_words_or_its_status(status: int, said: str) -> None:
+    assert of(status, said).code == "sealed"
+
+
+@pytest.mark.parametrize("code", [301, 404, 429, 500])
+def test_a_server_that_says_no_reason_is_understood_too(code: int) -> None:
+    assert error_of_reply(Reply(code), PLACE, Action.READ).code == of(code).code
+
+
+def test_a_deleted_version_is_named_where_the_server_does() -> None:
+    for destroyed in (True, False):
+        told = of(404, **GONE, destroyed=destroyed)
+        assert getattr(told, "version", None) == "3"
+        untold = of(404, deletion_time="2026-01-01T00:00:00Z", destroyed=destroyed)
+        assert getattr(untold, "version", None) == ""
+
+
+def test_a_refusal_on_its_way_shows_its_status_alone() -> None:
+    assert str(Refusal(Reply(503, (SENTINEL,)))) == "503"
+
+
+@pytest.mark.parametrize(
+    "text", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "wrong version number", "HTTP_REQUEST"]
+)
+def test_each_way_of_not_speaking_tls_is_known(text: str) -> None:
+    assert "does not speak TLS" in error_of_transport(ssl.SSLError(f"[SSL: {text}]"), PLACE, Action.READ).reason
+
+
+def test_a_name_that_does_not_match_is_known_in_each_wording() -> None:
+    for text in ("hostname mismatch", "IP ADDRESS MISMATCH", "certificate doesn't match 'x'"):
+        assert "another host" in error_of_transport(ssl.SSLError(text), PLACE, Action.READ).reason
+
+
+def test_the_wait_that_a_server_asks_for_is_kept() -> None:
+    error = error_of_reply(Reply(429, retry_after="7"), PLACE, Action.READ)
+    assert isinstance(error, ThrottledError)
+    assert error.retry_after == 7
