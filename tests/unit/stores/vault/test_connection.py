@@ -12,6 +12,7 @@ from compiler.stores.errors import (
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
+    LeaderlessError,
     Place,
     RedirectRefusedError,
     SealedError,
@@ -434,3 +435,139 @@ def test_writes_and_reads_count_against_their_own_quotas(
             act()
         found.append(clock.now() - started > 9)
     assert tuple(found) == waits
+
+
+def test_a_redirect_without_trouble_before_it_ends_at_once(
+    vault: ScriptedVault, options: StoreOptions, clock: VirtualClock
+) -> None:
+    vault.on("GET", READ, STANDBY)
+    assert type(failure(vault.open(options=options))) is RedirectRefusedError
+    assert (clock.now(), len(vault.paths("GET", READ))) == (0, 1)
+
+
+@pytest.mark.parametrize(("after", "waited_out"), [(29.5, True), (30.5, False)])
+def test_an_election_has_thirty_seconds(
+    vault: ScriptedVault, clock: VirtualClock, after: float, *, waited_out: bool
+) -> None:
+    # Without jitter nothing waits but what the answers make wait.
+    store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, chance=lambda: 0.0))
+    store.whoami()
+
+    def later(_asked: Asked) -> Answer:
+        clock.sleep(after)
+        return STANDBY
+
+    vault.on("GET", READ, refused(503, "Vault is sealed"), later, version(2, TOKEN="x"))
+    if waited_out:
+        assert store.read("github").version == "2"
+    else:
+        assert type(failure(store)) is RedirectRefusedError
+
+
+def test_a_redirect_that_outlasts_a_short_patience_is_told_at_its_place(
+    vault: ScriptedVault, clock: VirtualClock
+) -> None:
+    store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, retry=RetryPolicy(patience=5)))
+    store.whoami()
+    vault.on("GET", READ, refused(503, "Vault is sealed"), STANDBY)
+    error = failure(store)
+    assert type(error) is LeaderlessError
+    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+
+
+def test_a_lease_that_only_the_log_in_told_is_renewed_too(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    vault.on("POST", LOGIN, logged_in("own", 90, renewable=True))
+    vault.on("GET", LOOKUP, denied())
+    vault.on("POST", RENEWAL, logged_in("own", 90, renewable=True))
+    store = vault.open(ROLE, options=options)
+    counts = []
+    # A third is left at the sixtieth second, and that is soon enough.
+    for moment in (0, 59, 60):
+        clock.sleep(moment - clock.now())
+        store.read("github")
+        counts.append(len(vault.paths("POST", RENEWAL)))
+    assert counts == [0, 0, 1]
+
+
+def test_a_renewal_keeps_nobody_waiting(vault: ScriptedVault, clock: VirtualClock, options: StoreOptions) -> None:
+    asked, others = threading.Event(), threading.Event()
+
+    def slow(_asked: Asked) -> Answer:
+        asked.set()
+        assert others.wait(10)
+        return logged_in(TOKEN, 90, renewable=True)
+
+    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
+    vault.on("POST", RENEWAL, slow)
+    store = vault.open(options=options)
+    store.whoami()
+    clock.sleep(70)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store.read, "github")
+        try:
+            assert asked.wait(10)
+            assert pool.submit(store.read, "github").result(10).version == "1"
+        finally:
+            others.set()
+        assert first.result(10).version == "1"
+    assert len(vault.paths("POST", RENEWAL)) == 1
+
+
+def test_a_renewed_token_that_ran_out_all_the_same_is_replaced(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    vault.on("POST", LOGIN, logged_in("old", 90, renewable=True), logged_in("new", 90, renewable=True))
+    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
+    vault.on("POST", RENEWAL, logged_in("old", 90, renewable=True))
+    store = vault.open(ROLE, options=options)
+    store.whoami()
+    clock.sleep(70)
+    vault.on("GET", READ, denied(policy=False), version(2, TOKEN="x"))
+    vault.on("GET", LOOKUP, denied(policy=False), token_facts(90, renewable=True))
+    assert store.read("github").version == "2"
+    assert len(vault.paths("POST", RENEWAL)) == 1
+    assert [asked.token for asked in vault.asked if asked.path == READ] == ["old", "new"]
+
+
+def test_a_new_log_in_that_is_refused_is_told_and_not_tried_by_each_worker(vault: ScriptedVault) -> None:
+    vault.on("POST", LOGIN, logged_in("old"), refused(400, "invalid secret id"))
+    store = vault.open(ROLE)
+    store.whoami()
+    vault.on("GET", READ, denied(policy=False))
+    vault.on("GET", LOOKUP, denied(policy=False))
+    for _ in range(3):
+        assert type(failure(store)) is UnauthenticatedError
+    assert (len(vault.paths("GET", READ)), len(vault.paths("POST", LOGIN))) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(404, 'no handler for route "auth/approle/login". route entry not found.'),
+        refused(404, "namespace not found"),
+        refused(400, "missing client token"),
+    ],
+)
+def test_a_method_that_is_not_mounted_there_is_a_refused_log_in(vault: ScriptedVault, answer: Answer) -> None:
+    vault.on("POST", LOGIN, answer)
+    error = failure(vault.open(ROLE))
+    assert type(error) is UnauthenticatedError
+    assert error.reason == "the server refused the approle log-in"
+    assert error.remedy == "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"version": "many", "created_time": "2026-01-01T00:00:00Z", "deletion_time": ""},
+        {"version": 1, "created_time": "yesterday", "deletion_time": ""},
+        {"version": 1, "created_time": 7, "deletion_time": ""},
+        {"version": 1},
+        None,
+    ],
+)
+def test_a_reply_with_figures_and_dates_of_another_shape_is_no_defect(vault: ScriptedVault, metadata: object) -> None:
+    vault.on("GET", READ, Answer(200, {"data": {"data": {"A": SENTINEL}, "metadata": metadata}}))
+    assert type(failure(vault.open())) is UnexpectedReplyError
