@@ -3,15 +3,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.diagnostic import Severity
 from compiler.stages.write import Output, read_old, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 HEADER = "# Compiled from "
 OLD, NEW = f"{HEADER}a\nold: true\n", f"{HEADER}a\nnew: true\n"
@@ -169,3 +170,89 @@ def test_refuses_a_place_below_a_file(tmp_path: Path) -> None:
     assert refusal(tmp_path / "file/values-prod.yaml")[1] == [
         ("unwritable-output", "cannot be looked at: not a directory")
     ]
+
+
+def test_an_old_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "values-prod.yaml"
+    path.write_text(OLD, "utf-8")
+
+    def forbidden(_path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(type(path), "read_bytes", forbidden)
+    old, diagnostics = read_old(path, "chart/values-prod.yaml", HEADER)
+    assert (old, [each.severity for each in diagnostics]) == (None, [Severity.ERROR])
+
+
+def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink = os.unlink
+
+    def kept(path: Path, *given: object, **named: object) -> None:
+        if os.path.lexists(path):
+            raise OSError(errno.EIO, "Input/output error")
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", kept)
+    assert write_all(outputs(three, "a", "c")) == ()
+    assert ((three / "a").read_text("utf-8"), (three / "c").read_text("utf-8")) == (NEW, NEW)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_link_that_was_there_is_there_again_after_a_failure(
+    three: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
+    (three / "c").symlink_to("a")
+    failing(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
+    assert write_all(outputs(three, "c", "b"))
+    assert (three / "b").read_text("utf-8") == OLD
+    assert (three / "c").read_text("utf-8") == OLD
+    # Without second names a copy of what it pointed to is the best there is.
+    assert (three / "c").is_symlink() == links
+
+
+def test_a_file_is_whole_before_it_is_waited_for(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync, sizes = os.fsync, list[int]()
+
+    def watched(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            sizes.append(status.st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    assert write_all(outputs(three, "a", "c")) == ()
+    assert sizes == [len(NEW), len(NEW)]
+
+
+def test_the_names_of_the_files_are_waited_for_after_all_are_in_place(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, seen = os.fsync, list[dict[str, str]]()
+
+    def watched(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            seen.append({name: (three / name).read_text("utf-8") for name in ("a", "b")})
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    assert write_all(outputs(three, "a", "b")) == ()
+    assert seen == [{"a": NEW, "b": NEW}]
+
+
+def test_what_somebody_else_put_there_meanwhile_is_not_taken_away(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, **__: object) -> None:
+        (three / "c").write_text("theirs", "utf-8")
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", late)
+    (diagnostic,) = write_all(outputs(three, "c"))
+    assert (diagnostic.severity, diagnostic.span.path) == (Severity.ERROR, "chart/c")
+    assert contents(three) == {"a": OLD, "b": OLD, "c": "theirs"}
+
+
+def test_no_descriptor_stays_open(three: Path) -> None:
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
+    assert write_all(outputs(three, "a", "b", "c")) == ()
+    assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.change.plan import Options, Outcome, Plan, State
+from compiler.operations.change.plan import Options, Outcome, Plan, Result, State
 from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.history import RunHistory
@@ -21,6 +21,7 @@ from compiler.stores.errors import (
     Place,
     StoreError,
     UnavailableError,
+    VersionGoneError,
 )
 from tests.unit.operations.memory_store import MemoryStore
 
@@ -426,3 +427,159 @@ def test_where_another_writers_version_is_covered_neither_is_taken_away(kind: st
     (step,) = plan_undo(run_of(a=entry), store)
     assert step.kind is UndoKind.REFUSE
     assert "another writer's version v1 is covered by the run's, v2" in step.reason
+
+
+Told = tuple[str, str, tuple[str, ...], str | None, str, str]
+SETTLE = "run the same migration again, which finds out, and then undo it"
+
+
+def told(run: Run, store: MemoryStore, history: RunHistory | None = None) -> list[Told]:
+    """What each step of a plan says."""
+    steps = plan_undo(run, store, history)
+    return [(step.name, str(step.kind), step.keys, step.version, step.reason, step.remedy) for step in steps]
+
+
+def test_a_plan_says_what_is_written_and_why_not() -> None:
+    store = two_versions()
+    for name in ("changed", "covered", "unread"):
+        store.seed(name, A="old")
+        store.seed(name, A="new")
+    store.seed("changed", A="theirs")
+    for name in ("made", "gone"):
+        store.seed(name, A="x")
+    store.deleted.add("gone")
+    store.failures["read", "unread"] = DisabledError(store.place("unread"), Action.READ, "it is disabled", "enable it")
+    covered = updated()
+    covered.slipped = ("v0", "v0b")
+    entries = {"a": updated(), "made": created(), "gone": created(), "again": updated(undo="done")}
+    run = run_of(**entries, changed=updated(), covered=covered, unread=updated())
+    somebody = "version v3 stands there, and the run's is v2: somebody wrote since"
+    another = "another writer's version v0, v0b is covered by the run's, v2"
+    assert told(run, store) == [
+        ("a", "restore", ("A",), "v2", "", ""),
+        ("made", "delete", ("A",), "v1", "", ""),
+        ("gone", "done", ("A",), "v1", "it is deleted already", ""),
+        ("again", "done", ("A",), "v2", "it was undone before", ""),
+        ("changed", "refuse", ("A",), "v3", somebody, "decide by hand which one is right"),
+        ("covered", "refuse", ("A",), "v2", another, "put that version back by hand"),
+        ("unread", "refuse", ("A",), "v2", "it is disabled", "enable it"),
+    ]
+
+
+def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    run = run_of(a=updated(), b=begun(None))
+    waiting = "another write of the run is not settled yet"
+    stopped = "the run was stopped while it wrote this: version v1 may be its own or another writer's"
+    assert told(run, store) == [
+        ("a", "refuse", ("A",), "v2", waiting, SETTLE),
+        ("b", "refuse", ("A",), "v1", stopped, SETTLE),
+    ]
+    assert {(step.current, step.earlier) for step in plan_undo(run, store)} == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "remedy"),
+    [
+        (
+            DisabledError(PLACE, Action.READ, "it is disabled", "enable it"),
+            "the value before the run cannot be read: it is disabled",
+            "restore it from a backup",
+        ),
+        (
+            VersionGoneError(PLACE, Action.READ, "it is evicted", "use another", "v1"),
+            "the value before the run cannot be read: it is evicted",
+            "restore it from a backup",
+        ),
+        (UnavailableError(PLACE, Action.READ, "no answer", "wait"), "no answer", "wait"),
+    ],
+)
+def test_a_value_before_the_run_that_cannot_be_read_is_told_with_the_way_out(
+    error: StoreError, reason: str, remedy: str
+) -> None:
+    store = two_versions()
+    store.failures["read_version", "a"] = error
+    assert told(run_of(a=updated()), store) == [("a", "refuse", ("A",), "v2", reason, remedy)]
+
+
+def test_what_a_newer_undo_wrote_and_cannot_be_compared_is_told_with_both_versions() -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    history = RunHistory(again={("a", "v3"): "v2"})
+    somebody = "version v3 stands there, and the run's is v2: somebody wrote since"
+    remedy = "decide by hand which one is right"
+    assert told(run_of(a=updated()), store, history) == [("a", "refuse", ("A",), "v3", somebody, remedy)]
+    del store.versions["a"][1]
+    unlike = "version v3 cannot be compared with the run's, v2: it is evicted"
+    assert told(run_of(a=updated()), store, history) == [("a", "refuse", ("A",), "v3", unlike, remedy)]
+
+
+def test_what_is_put_back_is_what_the_run_saw_last() -> None:
+    store = MemoryStore()
+    for value in ("planned", "seen", "ours"):
+        store.seed("a", A=value)
+    entry = Entry("update", "v1", recover=False, keys=("A",), before="v2", after="v3")
+    (step,) = plan_undo(run_of(a=entry), store)
+    assert step.earlier is not None
+    assert step.earlier.version == "v2"
+    entry.before = None
+    (step,) = plan_undo(run_of(a=entry), store)
+    assert step.earlier is not None
+    assert step.earlier.version == "v1"
+
+
+@pytest.mark.parametrize(("planned", "before"), [("v1", "v2"), ("v2", "v1"), ("v2", None)])
+def test_a_begun_write_is_not_stored_where_either_version_before_it_stands(planned: str, before: str | None) -> None:
+    entry = Entry("update", planned, recover=False, keys=("A",), before=before, state="started", maybe_stored=True)
+    assert plan_undo(run_of(a=entry), two_versions()) == ()
+
+
+@pytest.mark.parametrize("other", [None, "theirs"])
+def test_a_whole_value_is_taken_for_the_runs_own_only_where_it_is_the_same(other: str | None) -> None:
+    # An undo of the run is noted as begun; what stands there now is of another shape or another value.
+    store = MemoryStore()
+    for value in ("old", "new"):
+        store.seed_whole("a", value)
+    if other is None:
+        store.seed("a", A="old")
+    else:
+        store.seed_whole("a", other)
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.REFUSE]
+
+
+def test_properties_are_taken_for_the_runs_own_only_where_there_are_no_others() -> None:
+    for values in ({"A": "old", "B": "more"}, {"B": "old"}, {}):
+        store = two_versions()
+        store.seed("a", **values)
+        assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.REFUSE]
+    store = two_versions()
+    store.seed_whole("a", "old")
+    assert kinds(run_of(a=updated(undo="started")), store) == [UndoKind.REFUSE]
+
+
+def test_the_journal_tells_what_was_undone_and_by_which_version(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("b", A="x")
+    undo(tmp_path, run_of(a=updated(), b=created()), store)
+    text = (tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl").read_text("utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["name"], line["state"], line["version"]) for line in lines if line["type"] == "undo"] == [
+        ("a", "started", None),
+        ("a", "done", "v3"),
+        ("b", "started", None),
+        ("b", "done", None),
+    ]
+
+
+def test_each_result_says_why(tmp_path: Path) -> None:
+    store = two_versions()
+    store.seed("a", A="theirs")
+    store.seed("b", A="x")
+    store.failures["soft_delete", "b"] = UnavailableError(store.place("b"), Action.DELETE, "no answer", "wait")
+    reason = "version v3 stands there, and the run's is v2: somebody wrote since"
+    remedy = "decide by hand which one is right"
+    assert undo(tmp_path, run_of(a=updated(), b=created()), store).results == (
+        Result("a", State.CONFLICT, "v3", (), "refused", reason, remedy),
+        Result("b", State.FAILED, None, (), "unavailable", "no answer", "wait"),
+    )
