@@ -136,3 +136,34 @@ def test_what_is_remembered_does_not_grow() -> None:
         with limiter.slot(OTHER):
             pass
     assert len(limiter._ended[OTHER]) <= 50
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(CREATE, 300), (OTHER, 4000)])
+def test_key_vaults_quotas_are_those_that_microsoft_documents(kind: RequestClass, limit: int) -> None:
+    clock = VirtualClock()
+    limiter = Limiter(KEY_VAULT_QUOTAS, clock)
+    for _ in range(limit):
+        with limiter.slot(kind):
+            pass
+    assert clock.now() == 0
+    with limiter.slot(kind):
+        assert 10 < clock.now() < 10.1
+
+
+def test_a_place_that_comes_free_is_found_soon() -> None:
+    clock = VirtualClock(workers=2)
+    limiter = Limiter({CREATE: Quota(1, window=0.1)}, clock)
+    entered: list[float] = []
+
+    def work() -> None:
+        with limiter.slot(CREATE):
+            entered.append(clock.now())
+            clock.sleep(5)
+        clock.leave()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 5.1 < entered[1] < 5.2

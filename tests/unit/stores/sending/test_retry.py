@@ -261,3 +261,45 @@ def test_settling_may_read_through_the_same_retrier(retrier: Retrier) -> None:
 )
 def test_only_a_plain_number_of_seconds_is_a_retry_after(text: str | None, seconds: float | None) -> None:
     assert parse_retry_after(text) == seconds
+
+
+def test_waits_are_random_unless_a_test_says_otherwise(clock: VirtualClock, limiter: Limiter) -> None:
+    waits: set[float] = set()
+    for _ in range(20):
+        began = clock.now()
+        Retrier(limiter, clock).read(script(failure(UnavailableError), "good"))
+        waits.add(round(clock.now() - began, 12))
+    assert len(waits) > 1
+    assert all(0 <= wait <= 0.25 for wait in waits)
+
+
+def test_a_store_that_asks_for_more_time_than_is_left_is_not_asked_again(clock: VirtualClock, limiter: Limiter) -> None:
+    sent: list[float] = []
+
+    def throttled() -> str:
+        sent.append(clock.now())
+        raise failure(ThrottledError, 20.0)
+
+    with pytest.raises(ThrottledError):
+        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
+    assert (sent, clock.now()) == ([0.0], 0.0)
+
+
+def test_a_first_answer_that_it_is_busy_is_waited_for_as_long_as_later_ones(
+    retrier: Retrier, clock: VirtualClock
+) -> None:
+    def busy() -> str:
+        if clock.now() < 40:
+            raise failure(BusyError)
+        return "good"
+
+    assert retrier.read(busy) == "good"
+
+
+def test_a_patience_that_ends_tells_the_place_and_the_action_as_before(clock: VirtualClock, limiter: Limiter) -> None:
+    def down() -> str:
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError) as caught:
+        Retrier(limiter, clock).read(down)
+    assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
