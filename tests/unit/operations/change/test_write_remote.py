@@ -115,7 +115,7 @@ def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() 
     assert (failure.state, failure.slipped, failure.reason, failure.remedy) == (State.FAILED, (), "why", "create it")
 
 
-def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[str, ...]]:
+def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[object, ...]]:
     """What the audit file says of one move, line by line."""
     plan = Plan("prod", "azure", store.address.absolute, {}, Options(), (), (write,))
     journal = Journal.begin(tmp_path, RUN, plan, {})

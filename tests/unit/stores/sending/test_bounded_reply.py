@@ -90,3 +90,59 @@ def test_a_reply_that_trickles_ends_in_time_although_each_byte_comes_in_time(
     feeder.join()
     assert caught.type is TimeoutError
     assert time.monotonic() - began < 3
+
+
+def filled(size: int, head: bytes) -> bytes:
+    """A reply of `size` bytes in all, its head's `{length}` filled in."""
+    length = size - len(head % 100)
+    return head % length + b"x" * length
+
+
+@pytest.mark.parametrize(
+    "head", [HEAD + b"Content-Length: %d\r\n\r\n", HEAD + b"X-Length: %d\r\nConnection: close\r\n\r\n"]
+)
+def test_the_bound_is_of_all_bytes_and_the_last_one_is_within_it(
+    ends: tuple[socket.socket, socket.socket], head: bytes
+) -> None:
+    ours, theirs = ends
+    theirs.sendall(filled(1000, head))
+    theirs.shutdown(socket.SHUT_WR)
+    assert set(read(ours)) == set(b"x")
+
+
+@pytest.mark.parametrize(
+    "head", [HEAD + b"Content-Length: %d\r\n\r\n", HEAD + b"X-Length: %d\r\nConnection: close\r\n\r\n"]
+)
+def test_one_byte_above_the_bound_is_too_many(ends: tuple[socket.socket, socket.socket], head: bytes) -> None:
+    ours, theirs = ends
+    theirs.sendall(filled(1001, head))
+    theirs.shutdown(socket.SHUT_WR)
+    with pytest.raises(ReplyTooLargeError):
+        read(ours)
+
+
+@pytest.mark.parametrize(("announced", "refused"), [(64 * 1024 * 1024, False), (64 * 1024 * 1024 + 1, True)])
+def test_what_a_store_may_announce_is_64_mib(
+    ends: tuple[socket.socket, socket.socket], announced: int, *, refused: bool
+) -> None:
+    ours, theirs = ends
+    theirs.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % announced)
+    reply = BoundedResponse(ours, method="GET")
+    try:
+        if refused:
+            with pytest.raises(ReplyTooLargeError):
+                reply.begin()
+        else:
+            reply.begin()
+            assert reply.length == announced
+    finally:
+        reply.close()
+
+
+def test_a_reply_without_a_body_by_its_method_is_not_waited_for(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.sendall(HEAD + b"Content-Length: 500\r\n\r\n")
+    reply = Small(ours, method="HEAD")
+    reply.begin()
+    assert reply.read() == b""
+    reply.close()
