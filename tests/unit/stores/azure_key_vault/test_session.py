@@ -198,3 +198,23 @@ def test_replies_have_an_end_through_a_proxy_too() -> None:
         for manager in (adapter.poolmanager, adapter.proxy_manager_for("http://proxy.example:3128")):
             pool = manager.connection_from_host("team.vault.azure.net", 443, "https")
             assert vars(pool.ConnectionCls)["response_class"] is BoundedResponse
+
+
+def test_no_more_is_taken_in_than_the_bound_and_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched(Wire):
+        """Keeps what its replies are read from."""
+
+        def __init__(self, body: bytes) -> None:
+            super().__init__(200, body)
+            self.raw: list[HTTPResponse] = []
+
+        def send(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - requests' signature
+            response = super().send(*args, **options)
+            self.raw.append(response.raw)
+            return response
+
+    monkeypatch.setattr(BoundedResponse, "largest", 100_000)
+    wire = Watched(bytes(10_000_000))
+    with session_over(wire) as opened, pytest.raises(ReplyTooLargeError):
+        opened.get(URL)
+    assert wire.raw[0].tell() <= 100_000 + 65_536
