@@ -71,3 +71,24 @@ def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | O
     result = unnoted("a", error)
     assert (result.name, result.state, result.code, result.remedy) == ("a", State.FAILED, "unnoted", AGAIN)
     assert said in result.reason
+
+
+def test_an_adopted_write_is_told_with_what_it_rests_upon(tmp_path: Path, journal: Journal) -> None:
+    with AuditLog(tmp_path / "audit") as audit:
+        Notes(journal, "prod", audit, "ada").adopt(MemoryStore(), Adopted("a", "v2", ("KEY",), "update", "v1"))
+    (line,) = lines(tmp_path / "audit")
+    expected = {"action": "update", "name": "a", "properties": ["KEY"], "before": "v1", "version": "v2", "who": "ada"}
+    assert {**line, **expected} == line
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AuditError("the audit file cannot be written: full"), "the audit file cannot be written: full"),
+        (OSError(errno.EIO, "Input/output error"), "the journal cannot be written: Input/output error"),
+        (OSError("no number"), "the journal cannot be written: is the disk full?"),
+    ],
+)
+def test_what_cannot_be_noted_names_the_file_and_the_way_on(error: AuditError | OSError, reason: str) -> None:
+    result = unnoted("a", error)
+    assert (result.reason, result.remedy) == (reason, "run the same command again: it compares first")
