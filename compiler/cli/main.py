@@ -87,6 +87,8 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         option, equals, value = rest.pop(0).partition("=")
         if option == _TAKES_VALUE and (equals or rest):
             options[option] = value if equals else rest.pop(0)
+            if not options[option]:
+                raise UsageError(f"{option} is empty", "give it a value, or leave it out")
         elif option == _TAKES_VALUE:
             raise UsageError(f"{option} needs a folder")
         elif option in _FLAGS and not equals:

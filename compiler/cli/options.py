@@ -37,6 +37,16 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--root", metavar="DIR", default=None, help=argparse.SUPPRESS)
         self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        self._written: list[argparse.Action] = []
+
+    def add_written_file(self, name: str, help_text: str) -> None:
+        """Adds an argument that names a file to write: no link in the project may lead it elsewhere."""
+        self._written.append(self.add_argument(name, metavar="FILE", help=help_text))
+
+    def written_files(self, parsed: argparse.Namespace) -> dict[str, str]:
+        """The files that the arguments name for writing, by the argument as people know it."""
+        given = {_shown(action): getattr(parsed, action.dest) for action in self._written}
+        return {name: file for name, file in given.items() if file is not None}
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         # Else argparse formats the usage, which nobody sees here.
@@ -44,7 +54,15 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
             raise UsageError(f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))
+        self._refuse_empty(parsed)
         return parsed
+
+    def _refuse_empty(self, parsed: argparse.Namespace) -> None:
+        # An unset variable of a script: taken as a path it would be the working folder, as a name it matches nothing.
+        for action in self._actions:
+            value = getattr(parsed, action.dest, None)
+            if "" in (value if isinstance(value, list) else [value]):
+                raise UsageError(f"{_shown(action)} is empty", "give it a value, or leave it out")
 
     def format_help(self) -> str:
         from compiler.cli.help_text import help_text  # noqa: PLC0415 - only where it is asked for
@@ -79,6 +97,10 @@ class Parser(argparse.ArgumentParser):
     def _way_out(self, word: str) -> str:
         match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None
         return f'did you mean "{match}"?' if match else f"`{self.prog} --help` shows what there is"
+
+
+def _shown(action: argparse.Action) -> str:
+    return action.option_strings[0] if action.option_strings else str(action.metavar or action.dest)
 
 
 def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS) -> None:

@@ -70,7 +70,9 @@ def test_a_message_is_printable_and_hides_what_a_person_pasted(run: Callable[...
     assert (done.code, done.err.splitlines()[0]) == (2, 'error: there is no folder "environments" in a\\x1b …')
 
 
-@pytest.mark.parametrize("arguments", [("--rot",), ("--root",), ("--version=1",)])
+@pytest.mark.parametrize(
+    "arguments", [("--rot",), ("--root",), ("--root=",), ("--root", "", "rules"), ("--version=1",)]
+)
 def test_wrong_options_before_the_command(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
     assert run(*arguments).code == 2
 

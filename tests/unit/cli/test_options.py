@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from compiler.cli.errors import UsageError
+from compiler.cli.invocation import parser_of
+from compiler.cli.main import COMMANDS
 from compiler.cli.options import Parser, add_format, add_store
+
+if TYPE_CHECKING:
+    import argparse
 
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 
@@ -54,3 +61,28 @@ def test_what_looks_like_a_credential_is_not_repeated(parser: Parser) -> None:
         with pytest.raises(UsageError) as caught:
             parser.parse(arguments)
         assert SENTINEL not in str(caught.value)
+
+
+def _valued(parser: Parser) -> list[argparse.Action]:
+    return [action for action in parser._actions if action.nargs != 0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_argument_of_any_command_may_be_empty(name: str) -> None:
+    parser = parser_of(name, COMMANDS[name][0])
+    positional = [action for action in _valued(parser) if not action.option_strings]
+    sound = [str(next(iter(action.choices or ["x"]))) for action in positional]
+    for action in _valued(parser):
+        if action.option_strings:
+            arguments = [*sound, action.option_strings[0], ""]
+        else:
+            arguments = ["" if each is action else text for each, text in zip(positional, sound, strict=True)]
+        with pytest.raises(UsageError, match=r"is empty|invalid .*''"):
+            parser.parse(arguments)
+
+
+def test_a_file_to_write_is_known_by_its_argument(parser: Parser) -> None:
+    parser.add_written_file("--audit", "the audit file")
+    parser.add_written_file("file", "the file")
+    assert parser.written_files(parser.parse(["a", "b"])) == {"FILE": "b"}
+    assert parser.written_files(parser.parse(["b", "--audit", "c"])) == {"--audit": "c", "FILE": "b"}
