@@ -18,7 +18,7 @@ from compiler.stages.emit import HEADER, read_values, values_text
 from compiler.stages.merge import merge, merge_onto
 from compiler.stages.outside import Outside, outside_layer
 from compiler.stages.resolve import Resolver
-from compiler.stages.write import Output, read_old, write_all
+from compiler.stages.write import Output, read_old, refuse_outside, write_all
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -134,12 +134,16 @@ def _result(project: Project | None, library: Library, run: _Run) -> Result:
 
 
 def plan_values(
-    project: Project, folder: Path, shown_folder: str
+    project: Project, folder: Path, shown_folder: str, root: Path
 ) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
     """The values files of a project without errors, held against those in `folder`, which people see as `shown_folder`.
 
     Each file that would replace another is read back and compared first: `unproven-output` where it means other data.
+    Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
     """
+    outside = refuse_outside(folder, shown_folder, root)
+    if outside:
+        return (), outside
     files: list[ValuesFile] = []
     diagnostics: list[Diagnostic] = []
     for environment in project.environments:
@@ -160,6 +164,6 @@ def plan_values(
     return tuple(files), tuple(diagnostics)
 
 
-def write_values(files: Iterable[ValuesFile]) -> tuple[Diagnostic, ...]:
-    """Writes the stale ones of `files`, all or none."""
-    return write_all([file.output for file in files if file.is_stale])
+def write_values(files: Iterable[ValuesFile], root: Path) -> tuple[Diagnostic, ...]:
+    """Writes the stale ones of `files`, all or none, and none where a link leads one out of the project `root`."""
+    return write_all([file.output for file in files if file.is_stale], root)

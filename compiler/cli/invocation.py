@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO, cast
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
+from compiler.model.confinement import leads_out
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -94,7 +95,11 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     root = parsed.root if parsed.root is not None else options.root
     colourless = parsed.no_color or options.is_colourless
     is_debug = parsed.debug or options.is_debug
-    return command(module).run(parsed, Invocation(Globals(root, colourless, is_debug)))
+    invocation = Invocation(Globals(root, colourless, is_debug))
+    for shown, file in parser.written_files(parsed).items():
+        if leads_out(invocation.root, Path(file)):
+            raise CannotRunError(f"{shown} leads out of the project by a link", "name the file where it is to lie")
+    return command(module).run(parsed, invocation)
 
 
 def working_folder() -> Path:

@@ -136,9 +136,11 @@ One of the two is wrong, and guessing could move secrets into the wrong vault.
 Unset the variable, or correct `vaultUrl`.""",
     "unwritable-output": """A values file cannot be written: a link, a folder, a read-only file, a full disk.
 
-Nothing was written; every old file is as it was.
+Nothing was written; every old file is as it was. A folder may be a link to another of the project; one that leads out
+of it could have any file of yours replaced, or deleted by `--prune`.
 
     chart/values-prod.yaml -> /somewhere/else.yaml
+    chart -> /somewhere/else
 
 Make it a regular, writable file, or choose another folder with `--out`.""",
     "foreign-output": """The file that would be replaced was not written by this compiler.

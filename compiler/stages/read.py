@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from compiler.model.confinement import is_inside
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 
@@ -24,8 +25,7 @@ def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]
     """
     full = root / path
     try:
-        inside = os.path.join(os.path.realpath(root), "")  # noqa: PTH118 - a pathlib.Path for each costs twice as much
-        if not os.path.realpath(full).startswith(inside):
+        if not is_inside(root, full):
             return None, (_refused(path, "unreadable-file", "the file is a link that leads out of the project"),)
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

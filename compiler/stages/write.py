@@ -1,4 +1,4 @@
-"""Texts and their destinations in, files out: all of them or none, each replaced whole, nobody else's file touched."""
+"""Writes texts to their destinations: all of them or none, each replaced whole, none by a link out of the project."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiler.model.confinement import leads_out
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 
@@ -54,8 +55,21 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     return text, ()
 
 
-def write_all(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
-    """Writes every output beside its destination first, then puts all in place; on a failure, none is changed."""
+def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:
+    """Why no file in `folder` may be written or deleted: a link leads it out of the project `root`."""
+    if not leads_out(root, folder):
+        return ()
+    return (_refused("unwritable-output", shown, "leads out of the project by a link"),)
+
+
+def write_all(outputs: Sequence[Output], root: Path) -> tuple[Diagnostic, ...]:
+    """Writes every output beside its destination first, then puts all in place; on a failure, none is changed.
+
+    Where a link leads the folder of one of them out of the project `root`, none is written.
+    """
+    for folder, first in {output.path.parent: output.shown for output in reversed(outputs)}.items():
+        if found := refuse_outside(folder, first, root):
+            return found
     staged: list[_Staged] = []
     done: list[_Staged] = []
     shown = ""

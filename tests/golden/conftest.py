@@ -46,7 +46,7 @@ def compile_case(case: Path) -> Compiled:
     result = compile_project(case, outside=outside)
     if result.failed or result.project is None:
         return Compiled(result, result.diagnostics, ())
-    files, found = plan_values(result.project, case / "chart", "chart")
+    files, found = plan_values(result.project, case / "chart", "chart", case)
     return Compiled(result, (*result.diagnostics, *found), files)
 
 

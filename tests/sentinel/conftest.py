@@ -119,7 +119,7 @@ def everything_said(project: Path) -> Said:
     result = compile_project(project)
     diagnostics, texts = result.diagnostics, list(result.notes)
     if result.project is not None and not result.failed:
-        files, found = plan_values(result.project, project / "chart", "chart")
+        files, found = plan_values(result.project, project / "chart", "chart", project)
         diagnostics = (*diagnostics, *found)
         texts += [file.output.text for file in files]
     shown = show(diagnostics)

@@ -53,7 +53,7 @@ def planned(project: Path, *names: str, outside: Outside | None = None) -> tuple
     result = compile_project(project, names, outside)
     assert not result.diagnostics
     assert result.project is not None
-    files, diagnostics = plan_values(result.project, project / "chart", "chart")
+    files, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     assert not diagnostics
     return files
 
@@ -128,19 +128,19 @@ def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
 def test_writes_what_is_stale_alone(project: Path) -> None:
     files = planned(project)
     assert all(file.is_stale and file.old is None for file in files)
-    assert write_values(files) == ()
+    assert write_values(files, project) == ()
     before = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (project / "chart").iterdir()}
     write(project, prod="labels: {c: e}\n")
     again = planned(project)
     assert [file.is_stale for file in again] == [False, True]
-    assert write_values(again) == ()
+    assert write_values(again, project) == ()
     after = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (project / "chart").iterdir()}
     assert after["values-dev.yaml"] == before["values-dev.yaml"]
     assert after["values-prod.yaml"] != before["values-prod.yaml"]
 
 
 def test_writes_all_or_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_values(planned(project))
+    write_values(planned(project), project)
     before = chart(project)
     write(project, dev="labels: {a: c}\n", prod="labels: {c: e}\n")
     files, replace, calls = planned(project), os.replace, []
@@ -152,14 +152,14 @@ def test_writes_all_or_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
         replace(str(source), str(target))
 
     monkeypatch.setattr(os, "replace", fail)
-    (diagnostic,) = write_values(files)
+    (diagnostic,) = write_values(files, project)
     assert diagnostic.rule == "unwritable-output"
     assert diagnostic.span.path == "chart/values-prod.yaml"
     assert chart(project) == before
 
 
 def test_changes_are_told_by_meaning_against_the_file_that_is_replaced(project: Path) -> None:
-    write_values(planned(project))
+    write_values(planned(project), project)
     write(project, catalogue=CATALOGUE.replace("GITHUB_URL", "GITHUB_HOST"), prod="labels: {c: e}\nfetch: bundle\n")
     dev, prod = planned(project)
     (change,) = dev.changes
@@ -179,7 +179,7 @@ def test_a_file_of_somebody_else_is_said_and_left(project: Path, text: str) -> N
     (project / "chart/values-prod.yaml").write_text(text, "utf-8")
     result = compile_project(project)
     assert result.project is not None
-    _, diagnostics = plan_values(result.project, project / "chart", "chart")
+    _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     assert [(each.rule, each.span.path) for each in diagnostics] == [("foreign-output", "chart/values-prod.yaml")]
 
 
@@ -187,7 +187,7 @@ def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch:
     result = compile_project(project, ["prod"])
     assert result.project is not None
     monkeypatch.setattr(compiler.pipeline, "read_values", lambda _: {"externalSecrets": {}})
-    _, diagnostics = plan_values(result.project, project / "chart", "chart")
+    _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     (diagnostic,) = diagnostics
     assert (diagnostic.rule, diagnostic.severity) == ("unproven-output", Severity.ERROR)
     assert diagnostic.message.startswith("chart/values-prod.yaml would not be read as it is meant")
@@ -196,5 +196,5 @@ def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch:
 def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None:
     result = compile_project(project, ["prod"])
     assert result.project is not None
-    files, _ = plan_values(result.project, project, "")
+    files, _ = plan_values(result.project, project, "", project)
     assert files[0].output.shown == "values-prod.yaml"

@@ -55,7 +55,7 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("file", metavar="FILE", help="the file to write")
+    parser.add_written_file("file", "the file to write")
     parser.add_argument(
         "--recipient", metavar="KEY", action="append", default=[], help="a public key (age1…) to encrypt to; repeatable"
     )

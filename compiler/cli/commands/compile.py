@@ -102,12 +102,12 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
     if arguments.parity:
         outcome.diagnostics += _parity(project, root)
     folder, shown = _folder(arguments.out, root)
-    outcome.files, found = plan_values(project, folder, shown)
+    outcome.files, found = plan_values(project, folder, shown, root)
     outcome.diagnostics += found
     if arguments.check:
         outcome.diagnostics += [stale_values(file) for file in outcome.files if file.is_stale]
     elif not outcome.failed:
-        outcome.diagnostics += _made(folder, shown) or write_values(outcome.files)
+        outcome.diagnostics += _made(folder, shown) or write_values(outcome.files, root)
         outcome.written = not outcome.failed
         if outcome.written and arguments.prune:
             outcome.pruned, found = prune(project, root)

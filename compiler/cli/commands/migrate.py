@@ -68,7 +68,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--continue-on-error", action="store_true", help="write what can be written in spite of errors")
     parser.add_argument("--apply", action="store_true", help="write; without it nothing is written")
     parser.add_argument("--undo", metavar="RUN", help="take back what this run wrote")
-    parser.add_argument("--audit", metavar="FILE", help="append a line before and after each write to this file")
+    parser.add_written_file("--audit", "append a line before and after each write to this file")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_format(parser, ("text", "json"))
 

@@ -21,7 +21,7 @@ from compiler.operations.edit.scaffold import (
 )
 from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
 from compiler.render.reports.changes import safe
-from compiler.stages.write import Output, write_all
+from compiler.stages.write import Output, refuse_outside, write_all
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def _project(arguments: Namespace) -> int:
     if any(not name.startswith(".git") for name in there):
         raise UsageError("the folder of a new project must be empty", "name another one")
     # A repository's own .gitignore stays as it is.
-    _write([Output(folder / path, path, text) for path, text in project_files().items() if path not in there])
+    files = {path: text for path, text in project_files().items() if path not in there}
+    _write([Output(folder / path, path, text) for path, text in files.items()], folder)
     sys.stdout.write("next: platform-secrets new secret NAME, then platform-secrets compile\n")
     return OK
 
@@ -101,7 +102,7 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
     for output in outputs:
         if output.path.exists() or output.path.is_symlink():
             raise UsageError(f"{output.shown} exists already", "to take it anew, move it away first")
-    _write(outputs)
+    _write(outputs, root)
     sys.stdout.write("next: platform-secrets render ENV\n")
     return OK
 
@@ -119,7 +120,7 @@ def _environment(arguments: Namespace, invocation: Invocation) -> int:
             raise UsageError(f'there is no layer "{safe(layer)}"', suggest(layer, known, "layers"))
     if (root / shown).exists() or (root / shown).is_symlink():
         raise UsageError(f"{shown} exists already", "choose another name, or edit the file")
-    _write([Output(root / shown, shown, environment_text(name, arguments.extends))])
+    _write([Output(root / shown, shown, environment_text(name, arguments.extends))], root)
     sys.stdout.write(f"next: write what differs into it, then platform-secrets compile {name}\n")
     return OK
 
@@ -145,20 +146,23 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
         return FOUND
     # A link inside the project stays a link: what it leads to is replaced.
     path = (root / document.source.path).resolve()
-    _write([Output(path, document.source.path, text)])
+    _write([Output(path, document.source.path, text)], root)
     sys.stdout.write(
         f"next: list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile\n"
     )
     return OK
 
 
-def _write(outputs: list[Output]) -> None:
+def _write(outputs: list[Output], root: Path) -> None:
     try:
         for output in outputs:
+            # Before the folder is made: that would be outside already.
+            if found := refuse_outside(output.path.parent, output.shown, root):
+                raise CannotRunError(found[0].message, "put a folder in the place of the link")
             output.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotRunError(f"a folder cannot be made: {_reason(error)}") from None
-    failures = write_all(outputs)
+    failures = write_all(outputs, root)
     if failures:
         raise CannotRunError(failures[0].message)
     sys.stdout.writelines(f"{output.shown}: written\n" for output in outputs)

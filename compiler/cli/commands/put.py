@@ -57,7 +57,7 @@ def configure(parser: Parser) -> None:
     forms = [str(form) for form in InputForm]
     parser.add_argument("--input", choices=forms, help="what the input is, where that is not to be guessed")
     parser.add_argument("--apply", action="store_true", help="write without asking")
-    parser.add_argument("--audit", metavar="FILE", help="append a line before and after each write to this file")
+    parser.add_written_file("--audit", "append a line before and after each write to this file")
     add_format(parser, ("text", "json"))
 
 

@@ -66,8 +66,9 @@ def _helm(path: str | None, root: Path) -> Helm:
 def _rendered(project: Project, helm: Helm, chart: Path, arguments: Namespace) -> str:
     (environment,) = project.environments
     with TemporaryDirectory() as folder:
-        files, diagnostics = plan_values(project, Path(folder), "")
-        if diagnostics or write_values(files):
+        root = Path(folder)
+        files, diagnostics = plan_values(project, root, "", root)
+        if diagnostics or write_values(files, root):
             raise CannotRunError("the values cannot be written to a temporary folder", "look at TMPDIR")
         namespace = arguments.namespace or environment.root.text("namespace")
         return template(helm, chart, [files[0].output.path], release=arguments.release, namespace=namespace, options=())

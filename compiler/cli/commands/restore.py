@@ -59,7 +59,7 @@ def configure(parser: Parser) -> None:
     choices = [str(choice) for choice in OnConflict]
     parser.add_argument("--on-conflict", choices=choices, default="fail", help=f"{', '.join(choices)}; fail by default")
     parser.add_argument("--apply", action="store_true", help="write; without it nothing is written")
-    parser.add_argument("--audit", metavar="FILE", help="append a line before and after each write to this file")
+    parser.add_written_file("--audit", "append a line before and after each write to this file")
     add_format(parser, ("text", "json"))
 
 

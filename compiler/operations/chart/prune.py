@@ -1,4 +1,4 @@
-"""A whole project in; its values files without an environment removed, unless somebody else wrote them."""
+"""Removes the values files of a project that have no environment, unless somebody else wrote them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
+from compiler.pipeline import VALUES_FOLDER
 from compiler.stages.emit import HEADER
-from compiler.stages.write import read_old
+from compiler.stages.write import read_old, refuse_outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,12 @@ def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnost
     """The paths, as shown to people, of the files that were removed; and why others were not.
 
     Only for a project that `is_whole`. A file that does not begin as the compiler's own do, or that it could not
-    replace, is left alone: `foreign-output`, `unwritable-output`.
+    replace, is left alone: `foreign-output`, `unwritable-output`. So is all, where a link leads their folder out of
+    `root`.
     """
+    outside = refuse_outside(root / VALUES_FOLDER, VALUES_FOLDER, root)
+    if outside:
+        return (), outside
     removed: list[str] = []
     diagnostics: list[Diagnostic] = []
     for name, shown in project.values_files.items():

@@ -39,15 +39,15 @@ def test_writes_new_and_old_files_with_the_mode_that_git_knows(three: Path) -> N
     (three / "a").chmod(0o600)
     umask = os.umask(0o077)
     try:
-        assert write_all(outputs(three, "a", "b", "c")) == ()
+        assert write_all(outputs(three, "a", "b", "c"), three) == ()
     finally:
         os.umask(umask)
     assert contents(three) == dict.fromkeys("abc", NEW)
     assert {stat.S_IMODE(path.stat().st_mode) for path in three.iterdir()} == {0o644}
 
 
-def test_writes_nothing_for_nothing() -> None:
-    assert write_all([]) == ()
+def test_writes_nothing_for_nothing(tmp_path: Path) -> None:
+    assert write_all([], tmp_path) == ()
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, name: str, at: int, error: BaseException) -> None:
@@ -69,7 +69,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, at: int, error: BaseExce
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_a_full_disk_loses_nothing(three: Path, monkeypatch: pytest.MonkeyPatch, at: int, error: int) -> None:
     failing(monkeypatch, "fsync", at, OSError(error, os.strerror(error)))
-    (diagnostic,) = write_all(outputs(three, "a", "b", "c"))
+    (diagnostic,) = write_all(outputs(three, "a", "b", "c"), three)
     assert diagnostic.rule == "unwritable-output"
     assert os.strerror(error).lower() in diagnostic.message
     assert diagnostic.help
@@ -80,7 +80,7 @@ def test_a_full_disk_loses_nothing(three: Path, monkeypatch: pytest.MonkeyPatch,
 def test_a_failure_between_two_files_puts_the_first_back(three: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     before = {name: (three / name).stat().st_ino for name in ("a", "b")}
     failing(monkeypatch, "replace", at, OSError(errno.EACCES, "Permission denied"))
-    (diagnostic,) = write_all(outputs(three, "a", "b", "c"))
+    (diagnostic,) = write_all(outputs(three, "a", "b", "c"), three)
     assert diagnostic.span.path == f"chart/{'abc'[at - 1]}"
     assert contents(three) == {"a": OLD, "b": OLD}
     assert {name: (three / name).stat().st_ino for name in ("a", "b")} == before
@@ -89,22 +89,22 @@ def test_a_failure_between_two_files_puts_the_first_back(three: Path, monkeypatc
 def test_an_interrupt_between_two_files_puts_the_first_back(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, "replace", 2, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        write_all(outputs(three, "c", "a", "b"))
+        write_all(outputs(three, "c", "a", "b"), three)
     assert contents(three) == {"a": OLD, "b": OLD}
 
 
 def test_a_file_system_without_links_loses_nothing_either(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
     failing(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
-    assert write_all(outputs(three, "a", "b"))
+    assert write_all(outputs(three, "a", "b"), three)
     assert contents(three) == {"a": OLD, "b": OLD}
-    assert write_all(outputs(three, "a", "b")) == ()
+    assert write_all(outputs(three, "a", "b"), three) == ()
     assert contents(three) == {"a": NEW, "b": NEW}
 
 
 def test_a_folder_at_the_destination_is_left_alone(three: Path) -> None:
     (three / "c").mkdir()
-    (diagnostic,) = write_all(outputs(three, "a", "c"))
+    (diagnostic,) = write_all(outputs(three, "a", "c"), three)
     assert diagnostic.rule == "unwritable-output"
     assert diagnostic.span.path == "chart/c"
     assert (three / "a").read_text("utf-8") == OLD
@@ -112,20 +112,20 @@ def test_a_folder_at_the_destination_is_left_alone(three: Path) -> None:
 
 
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
-    (diagnostic,) = write_all(outputs(tmp_path / "none", "a"))
+    (diagnostic,) = write_all(outputs(tmp_path / "none", "a"), tmp_path)
     assert diagnostic.message == "chart/a cannot be written: no such file or directory"
 
 
 def test_what_an_earlier_run_of_the_same_number_left_behind_is_no_obstacle(three: Path) -> None:
     (three / f".a.{os.getpid()}.tmp").write_text("left behind", "utf-8")
     (three / f".a.{os.getpid()}.old").write_text("left behind", "utf-8")
-    assert write_all(outputs(three, "a")) == ()
+    assert write_all(outputs(three, "a"), three) == ()
     assert contents(three) == {"a": NEW, "b": OLD}
 
 
 def test_a_link_put_there_meanwhile_is_replaced_and_not_followed(three: Path) -> None:
     (three / "c").symlink_to("a")
-    assert write_all(outputs(three, "c")) == ()
+    assert write_all(outputs(three, "c"), three) == ()
     assert contents(three) == {"a": OLD, "b": OLD, "c": NEW}
     assert not (three / "c").is_symlink()
 
@@ -256,3 +256,13 @@ def test_no_descriptor_stays_open(three: Path) -> None:
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     assert write_all(outputs(three, "a", "b", "c")) == ()
     assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
+def test_nothing_is_written_where_a_link_leads_out_of_the_project(three: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "chart").symlink_to(three)
+    (diagnostic,) = write_all([*outputs(project, "new"), *outputs(project / "chart", "a", "c")], project)
+    assert (diagnostic.rule, diagnostic.span.path) == ("unwritable-output", "chart/a")
+    assert diagnostic.message == "chart/a leads out of the project by a link"
+    assert (three / "a").read_text("utf-8") == OLD
+    assert not (three / "c").exists()
+    assert not (project / "new").exists()

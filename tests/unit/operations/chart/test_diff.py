@@ -20,7 +20,7 @@ VALUES = ROOT / "tests" / "chart" / "values"
 def test_values_written_from_an_environment_mean_the_same(tmp_path: Path) -> None:
     project = compile_project(ROOT).project
     assert project is not None
-    files, _ = plan_values(project, tmp_path, "")
+    files, _ = plan_values(project, tmp_path, "", tmp_path)
     for environment, file in zip(project.environments, files, strict=True):
         side = side_of_environment(environment)
         assert len(side.secrets) == 7

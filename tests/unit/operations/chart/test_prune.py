@@ -61,3 +61,12 @@ def test_a_file_that_cannot_be_removed_is_told(
     removed, diagnostics = prune(project, tmp_path)
     assert removed == ()
     assert "chart/values-old.yaml cannot be removed: permission denied" in [each.message for each in diagnostics]
+
+
+def test_nothing_is_removed_where_a_link_leads_out(project: Project, tmp_path: Path) -> None:
+    inside = tmp_path / "project"
+    inside.mkdir()
+    (inside / "chart").symlink_to(tmp_path / "chart")
+    removed, (diagnostic,) = prune(project, inside)
+    assert (removed, diagnostic.rule, diagnostic.span.path) == ((), "unwritable-output", "chart")
+    assert (tmp_path / "chart/values-old.yaml").is_file()
