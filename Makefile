@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m compiler
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check migrate-secrets-to-azure test lint types layers golden docs schemas chart bench bench-stores proofs test-live sarif lock clean
+.PHONY: help values check parity migrate-secrets-to-azure test lint types layers golden docs schemas chart bench bench-stores proofs test-live sarif lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
@@ -19,6 +19,11 @@ check: .venv/.dev ## Fail where a generated file is stale: values, schemas, char
 	@$(BIN)/python scripts/build_chart.py --check
 	@$(BIN)/python scripts/build_docs.py --check
 	@$(BIN)/python scripts/build_tutorial.py --check
+
+# The program runs no Helm of a project's folder by itself: this project's own are named here.
+parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the same Secrets whatever store serves them
+	@PLATFORM_SECRETS_HELM="$${HELM4:-$(wildcard $(CURDIR)/.tools/helm4/helm)}:$${HELM3:-$(wildcard $(CURDIR)/.tools/helm3/helm)}" \
+		$(RUN) compile --check --parity
 
 migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)

@@ -167,12 +167,23 @@ The compiler proves each file before it replaces the old one; this is a defect o
 Please report it, with the environment's files if they may be shared.""",
     "unproven-chart": """The rendered manifests are not what the catalogue and the environment ask for.
 
-`compile --parity` renders the chart with every installed Helm, for each store that a secret could live in, and
-compares the parsed manifests with a table made by separate code.
+`compile --parity` renders the chart with each Helm that is named, or the one on PATH, for each store that a secret
+could live in, and compares the parsed manifests with a table made by separate code.
 
     $ platform-secrets compile prod --parity
 
 If the chart was edited, undo the edit; else please report it.""",
+    "unconfined-chart": """The chart would make Helm read or fetch what is not in it.
+
+Helm follows links below a chart into what it renders, and loads, over the network too, every schema that a
+`values.schema.json` refers to. A project from elsewhere could have your files printed, or your machine call out. So
+`render` and `compile --parity` look first, and start no Helm.
+
+    chart/templates/note.yaml -> ~/.ssh/id_ed25519
+    "$ref": "https://example.com/schema.json"     # chart/values.schema.json; also a "$schema" that is no known draft
+    chart/charts/helper-1.0.0.tgz                 # a packed chart: what is in it is not seen
+
+Put what a link leads to in its place, refer to places of the same file (`#/…`), and unpack packed charts.""",
 }
 
 # What the schemas find, which is counted together.

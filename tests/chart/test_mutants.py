@@ -225,7 +225,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_chart_as_it_is_passes_through_every_helm(project: Project, root: Path, helms: tuple[Helm, ...]) -> None:
-    assert prove(project, root, [helm_at(Path(helm.path)) for helm in helms]) == ()
+    assert prove(project, root / "chart", [helm_at(Path(helm.path)) for helm in helms]) == ()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -235,7 +235,7 @@ def test_a_mutant_fails(mutant: str, project: Project, root: Path, helms: tuple[
     text = path.read_text()
     assert old in text, "the template has changed: give this mutant its new text"
     path.write_text(text.replace(old, new))
-    found = prove(project, root, [helm_at(Path(helms[-1].path))])
+    found = prove(project, root / "chart", [helm_at(Path(helms[-1].path))])
     assert found
     # A mutant that Helm itself refuses would prove nothing about the comparison.
     assert not [each.message for each in found if "Helm" in each.message]

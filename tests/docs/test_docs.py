@@ -63,6 +63,7 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
     for task in [
         "values",
         "check",
+        "parity",
         "test",
         "lint",
         "types",

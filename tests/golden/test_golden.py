@@ -23,6 +23,7 @@ ELSEWHERE = {
     "unproven-output": "a defect of the compiler itself; tests/unit/test_pipeline.py",
     "stale-values": "said by `compile --check`",
     "unproven-chart": "said by `compile --parity`",
+    "unconfined-chart": "said by `render` and `compile --parity`",
     **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},
 }
 

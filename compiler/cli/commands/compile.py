@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,13 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff where a file is stale")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
     parser.add_argument("--prune", action="store_true", help="remove values files that no environment has any more")
+    parser.add_argument("--parity", action="store_true", help="prove the rendered manifests, through each Helm")
     parser.add_argument(
-        "--parity", action="store_true", help="prove the rendered manifests, through each installed Helm"
+        "--helm",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="--parity: a Helm to use, repeatable; by default those of PLATFORM_SECRETS_HELM, else PATH's",
     )
     add_store(parser, "take this store in place of the environment's own `store:`; for one environment")
     parser.add_argument("--out", metavar="DIR", help=f"write there in place of {VALUES_FOLDER}/")
@@ -87,6 +93,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:
+    if arguments.helm and not arguments.parity:
+        raise UsageError("--helm is for --parity", "add it")
     if arguments.prune and arguments.environments:
         raise UsageError("--prune needs to see every environment", "name none")
     for other in ("check", "out"):
@@ -100,7 +108,7 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
     if result.failed or project is None:
         return outcome
     if arguments.parity:
-        outcome.diagnostics += _parity(project, root)
+        outcome.diagnostics += _parity(project, root, arguments.helm)
     folder, shown = _folder(arguments.out, root)
     outcome.files, found = plan_values(project, folder, shown, root)
     outcome.diagnostics += found
@@ -115,12 +123,14 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
     return outcome
 
 
-def _parity(project: Project, root: Path) -> Sequence[Diagnostic]:
-    from compiler.operations.chart.helm import HelmError  # noqa: PLC0415 - only a proof needs a Helm
+def _parity(project: Project, root: Path, named: Sequence[str]) -> Sequence[Diagnostic]:
+    from compiler.operations.chart.find_chart import find_chart  # noqa: PLC0415 - only a proof needs a Helm
+    from compiler.operations.chart.helm import HelmError, find_helms  # noqa: PLC0415
     from compiler.operations.parity.prove import prove  # noqa: PLC0415
 
     try:
-        return prove(project, root)
+        chart, unconfined = find_chart(root)
+        return unconfined or prove(project, chart, find_helms(root, named, os.environ))
     except HelmError as error:
         raise CannotRunError(str(error), error.help, "\n".join(map(safe, error.details.splitlines()))) from None
 

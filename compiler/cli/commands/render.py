@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import compiled, environments
+from compiler.cli.compiling import compiled, environments, report_errors
 from compiler.cli.errors import CannotRunError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
-from compiler.operations.chart.helm import RELEASE, Helm, HelmError, chart_in, find_helms, helm_at, template
+from compiler.operations.chart.find_chart import find_chart
+from compiler.operations.chart.helm import RELEASE, VARIABLE, Helm, HelmError, find_helms, template
 from compiler.pipeline import plan_values, write_values
 from compiler.render.reports.changes import safe
 
@@ -28,12 +30,13 @@ EXAMPLES = (
     "platform-secrets render prod",
     "platform-secrets render prod --store vault --release ai-platform",
 )
-_INSTALL = "put Helm 3 or 4 on PATH, name one with --helm, or run scripts/install_helm.sh"
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("--helm", metavar="PATH", help="the Helm to use; by default the one on PATH, then .tools/")
+    parser.add_argument(
+        "--helm", metavar="PATH", help=f"the Helm to use; by default the first of {VARIABLE}, else PATH's"
+    )
     add_store(parser, "take this store in place of the environment's own `store:`")
     parser.add_argument("--release", metavar="NAME", default=RELEASE, help=f"the release's name; {RELEASE} by default")
     parser.add_argument("--namespace", metavar="NAME", help="the release's namespace; the environment's by default")
@@ -46,21 +49,16 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     if not environments(result, invocation) or result.project is None:
         return FOUND
     try:
-        chart, helm = chart_in(root), _helm(arguments.helm, root)
+        chart, unconfined = find_chart(root)
+        if unconfined:
+            report_errors(unconfined, invocation)
+            return FOUND
+        (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
         sys.stdout.write(_rendered(result.project, helm, chart, arguments))
     except HelmError as error:
         details = "\n".join(safe(line) for line in error.details.splitlines())
         raise CannotRunError(safe(str(error)), error.help, details) from None
     return OK
-
-
-def _helm(path: str | None, root: Path) -> Helm:
-    if path is not None:
-        return helm_at(Path(path))
-    found = find_helms(root)
-    if not found:
-        raise HelmError("no Helm is installed", help_text=_INSTALL)
-    return found[0]
 
 
 def _rendered(project: Project, helm: Helm, chart: Path, arguments: Namespace) -> str:

@@ -1,26 +1,30 @@
-"""A project's folder in, the installed Helms out; a chart and a values file in, the rendered manifests out, offline."""
+"""Finds the Helms to use and renders a chart with them, offline and without anything of the person who runs it.
+
+A project may come from a stranger, so that no program of it is run: only a Helm that a person named, or has on PATH.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from compiler.model.confinement import is_inside
 
-# Newest first, so that the first found is the one that `render` uses.
-_OWN = (".tools/helm4/helm", ".tools/helm3/helm")
-_MAJORS = (3, 4)
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+VARIABLE = "PLATFORM_SECRETS_HELM"
+RELEASE = "platform-secrets"
 _VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})\b")
+# By major, the oldest minor. Before 3.11.1 `getHostByName` in a template asked the network (CVE-2023-25165).
+_OLDEST = {3: 12, 4: 0}
 # A Helm that says nothing for so long waits for something that a rendering must not need.
 _SECONDS = 60
-RELEASE = "platform-secrets"
 
 
 class HelmError(Exception):
@@ -48,33 +52,50 @@ def helm_at(path: Path) -> Helm:
     """The Helm whose program lies at `path`. Raises HelmError where there is none of a usable version."""
     if not path.is_file():
         raise HelmError(f"there is no Helm at {path}")
-    said = _run(path, ("version", "--short")).stdout
-    match = _VERSION.match(said)
-    if match is None or int(match[1]) not in _MAJORS:
+    match = _VERSION.match(_run(path, ("version", "--short")).stdout)
+    if match is None or int(match[1]) not in _OLDEST:
         raise HelmError(f"{path} is no Helm 3 or 4")
+    if int(match[2]) < _OLDEST[int(match[1])]:
+        way_out = "take Helm 3.12 or newer: in an older one a chart can ask the network"
+        raise HelmError(f"{path} is too old a Helm: {match[1]}.{match[2]}", help_text=way_out)
     return Helm(path, f"{match[1]}.{match[2]}")
 
 
-def chart_in(root: Path) -> Path:
-    """The chart of the project in `root`. Raises HelmError where there is none."""
-    chart = root / "chart"
-    if not (chart / "Chart.yaml").is_file():
-        help_text = "add it with `platform-secrets new chart`, or name the project that has it with --root"
-        raise HelmError('there is no chart in "chart/"', help_text=help_text)
-    return chart
+def find_helms(root: Path, named: Sequence[str], environ: Mapping[str, str]) -> tuple[Helm, ...]:
+    """The Helms `named` on the command line; else those of PLATFORM_SECRETS_HELM; else the one on PATH.
+
+    `root` is the project's folder, in which none is looked for. Raises HelmError where there is none, or one of those
+    named is none.
+    """
+    paths = [Path(name) for name in named] or _of_variable(environ.get(VARIABLE, "")) or [_on_path(root, environ)]
+    return tuple(map(helm_at, dict.fromkeys(paths)))
 
 
-def find_helms(root: Path) -> tuple[Helm, ...]:
-    """The Helms at hand: the one on PATH, then the project's own in `.tools/`; each version once."""
-    on_path = shutil.which("helm")
-    found: dict[str, Helm] = {}
-    for path in (*((Path(on_path),) if on_path else ()), *(root / own for own in _OWN)):
-        try:
-            helm = helm_at(path)
-        except HelmError:
+def _of_variable(text: str) -> list[Path]:
+    paths = [Path(name) for name in text.split(os.pathsep) if name]
+    if not all(path.is_absolute() for path in paths):
+        # It outlives the folder that it was written in: in the next project it would be a program of that one.
+        raise HelmError(f"{VARIABLE} holds a relative path", help_text="write the whole path of each program")
+    return paths
+
+
+def _on_path(root: Path, environ: Mapping[str, str]) -> Path:
+    skipped = False
+    for folder in _folders(environ):
+        program = folder / "helm"
+        if not os.access(program, os.X_OK) or not program.is_file():
             continue
-        found.setdefault(helm.version, helm)
-    return tuple(found.values())
+        # `.` or `node_modules/.bin` on PATH would let each project bring its own.
+        if folder.is_absolute() and not is_inside(root, program):
+            return program
+        skipped = True
+    why = "; the one on PATH is in the project, or in no fixed folder, and is not run unnamed" if skipped else ""
+    way_out = f"put Helm 3 or 4 on PATH, or name one with --helm or {VARIABLE}{why}"
+    raise HelmError("no Helm is installed", help_text=way_out)
+
+
+def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    return map(Path, environ.get("PATH", os.defpath).split(os.pathsep))
 
 
 def template(
@@ -86,11 +107,14 @@ def template(
     namespace: str | None = None,
     options: Sequence[str] = (),
 ) -> str:
-    """What `helm template` prints for `chart` with the values in `values_files`. Raises HelmError where it refuses."""
-    values = [f"--values={path}" for path in values_files]
+    """What `helm template` prints for `chart` with the values in `values_files`. Raises HelmError where it refuses.
+
+    The chart is one that `find_chart` gave: Helm follows its links, and fetches what its schemas refer to.
+    """
+    values = [f"--values={path.absolute()}" for path in values_files]
     # Options are joined to their values: a release that begins with a hyphen must not become one.
     names = [f"--namespace={namespace}"] if namespace is not None else []
-    done = _run(helm.path, ("template", *values, *names, *options, "--", release, str(chart)))
+    done = _run(helm.path, ("template", *values, *names, *options, "--", release, str(chart.absolute())))
     if done.returncode:
         raise HelmError(f"Helm {helm.version} refuses the chart", done.stderr.strip())
     return done.stdout
@@ -105,8 +129,11 @@ def _run(program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess
                 encoding="utf-8",
                 errors="replace",
                 check=False,
-                # A person's plugins, repositories and cluster must not change what a chart renders to.
-                env={"PATH": os.defpath, "HOME": home, "KUBECONFIG": os.devnull},
+                # All that it is given: no credential, no proxy, and none of a person's plugins, repositories and
+                # clusters, which must not change what a chart renders to.
+                env={"PATH": os.defpath, "HOME": home, "TMPDIR": home, "KUBECONFIG": os.devnull},
+                # Not the project's folder.
+                cwd=home,
                 stdin=subprocess.DEVNULL,
                 timeout=_SECONDS,
             )

@@ -81,7 +81,7 @@ which is reviewed and committed. Helm or Argo CD renders `chart/` with it into E
 |---|---|
 | `make values`, `make values ENV=dev` | compiles every environment, or one |
 | `make check` | fails where a values file is stale or the input has an error, for CI |
-| `platform-secrets render dev` | prints the manifests, through the installed Helm |
+| `platform-secrets render dev` | prints the manifests, through the Helm on PATH |
 | `platform-secrets verify dev` | asks the live stores what the cluster will ask them |
 
 In Argo CD, `path: chart` with `valueFiles: [values-dev.yaml]`; the chart's README has a whole Application.

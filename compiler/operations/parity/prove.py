@@ -1,4 +1,4 @@
-"""A project in, what its rendered manifests get wrong out: the chart is held against a table made by separate code."""
+"""Renders a project's chart and says what its manifests get wrong against a table that separate code makes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node, extent
 from compiler.model.source import Source, Span
 from compiler.model.values import values_of
-from compiler.operations.chart.helm import HelmError, chart_in, find_helms, template
+from compiler.operations.chart.helm import HelmError, template
 from compiler.operations.parity.compare import Target, differences, targets
 from compiler.operations.parity.table import PlainMap, enabled_secrets, expected_manifests, is_one_bundle, references
 from compiler.stages.emit import read_manifests, values_text
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 _RULE = "unproven-chart"
 _ORIGIN = "--parity"
-_NO_HELM = "no Helm is installed, and parity is proven by rendering the chart"
-_INSTALL = "put Helm 3 or 4 on PATH, or run scripts/install_helm.sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +64,16 @@ class _Verdict:
     targets: dict[Target, frozenset[str]]
 
 
-def prove(project: Project, root: Path, helms: Sequence[Helm] | None = None) -> tuple[Diagnostic, ...]:
-    """Renders the chart in `root` for each environment of a project without errors, and says what differs.
+def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnostic, ...]:
+    """Renders `chart` for each environment of a project without errors, and says what differs.
 
-    Each is rendered through every one of `helms` (those installed), as configured and with all its secrets on each
-    store that has a place for them. Raises HelmError where there is no chart, no Helm or one cannot be run.
+    Each is rendered through every one of `helms`, as configured and with all its secrets on each store that has a place
+    for them. The chart is one that `find_chart` gave. Raises HelmError where a Helm cannot be run.
     """
-    chart = chart_in(root)
-    used = find_helms(root) if helms is None else helms
-    if not used:
-        raise HelmError(_NO_HELM, help_text=_INSTALL)
     found: list[Diagnostic] = []
     with TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for environment in project.environments:
-            setups = list(_setups(environment, project, used))
+            setups = list(_setups(environment, project, helms))
             texts = [Path(folder, f"{number}.yaml") for number in range(len(setups))]
             verdicts = list(pool.map(_judge, setups, texts, [chart] * len(setups), [project] * len(setups)))
             found += _diagnostics(environment, verdicts)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 # What a person's shell may say to the program.
-VARIABLES = ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "NO_COLOR")
+VARIABLES = ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "PLATFORM_SECRETS_HELM", "VAULT_ADDR", "NO_COLOR")
 
 
 @pytest.fixture(autouse=True)

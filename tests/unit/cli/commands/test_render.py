@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.conftest import Helm
 
 _REFUSING = """#!/bin/sh
-[ "$1" = version ] && echo v3.1.0 && exit 0
+[ "$1" = version ] && echo v3.18.0 && exit 0
 echo 'token: ghp_s3ntinels3ntinels3ntinels3ntinel0' >&2
 exit 1
 """
@@ -67,7 +67,7 @@ def test_a_helm_that_refuses_is_quoted_without_credentials(run: Callable[..., An
     program.chmod(0o755)
     done = run("render", "prod", "--helm", program)
     assert (done.code, done.out) == (3, "")
-    assert done.err == "error: Helm 3.1 refuses the chart\n  token: …\n"
+    assert done.err == "error: Helm 3.18 refuses the chart\n  token: …\n"
 
 
 def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) -> None:
@@ -77,6 +77,23 @@ def test_no_chart_and_no_helm_at_a_path(run: Callable[..., Any], project: Path) 
     assert (done.code, done.out) == (3, "")
     assert 'error: there is no chart in "chart/"\nhelp: add it with `platform-secrets new chart`' in done.err
     assert run("compile", "prod", "--parity").err == done.err
+
+
+def test_no_helm_is_given_a_chart_that_leads_out_of_itself(run: Callable[..., Any], project: Path) -> None:
+    program = project / "helm"
+    program.write_text("#!/bin/sh\ntouch ran\necho v4.3\n", "utf-8")
+    program.chmod(0o755)
+    (project / "chart/templates/note").symlink_to("/etc/hostname")
+    schema = project / "chart/values.schema.json"
+    schema.write_text(schema.read_text("utf-8").replace('"#/definitions/id"', '"http://127.0.0.1/x"', 1), "utf-8")
+    for command in (("render", "prod"), ("compile", "prod", "--parity")):
+        done = run(*command, "--helm", program)
+        assert (done.code, done.out) == (1, "")
+        assert "chart/templates/note:1:1: error[unconfined-chart]: chart/templates/note is a link" in done.err
+        assert "chart/values.schema.json:12:17: error[unconfined-chart]: the schema refers to" in done.err
+    assert not list((project / "chart").glob("values-*.yaml"))
+    # Asked for its version at most, elsewhere.
+    assert not (project / "ran").exists()
 
 
 def test_errors_come_first(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.chart import helm as module
-from compiler.operations.chart.helm import Helm, HelmError, find_helms, helm_at, template
+from compiler.operations.chart.helm import VARIABLE, Helm, HelmError, find_helms, helm_at, template
 
 if TYPE_CHECKING:
     from tests.conftest import Helm as Installed
@@ -30,18 +30,58 @@ def test_both_helms_render(helms: tuple[Installed, ...]) -> None:
         assert "kind: ExternalSecret" in template(each, ROOT / "chart", [SAMPLE], namespace="n")
 
 
-def test_the_one_on_path_comes_first_and_each_version_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _program(tmp_path / "bin/helm", "echo v3.22.0+g1")
-    _program(tmp_path / ".tools/helm4/helm", "echo v4.3")
-    _program(tmp_path / ".tools/helm3/helm", "echo v3.22.1")
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert find_helms(tmp_path) == (
-        Helm(tmp_path / "bin/helm", "3.22"),
-        Helm(tmp_path / ".tools/helm4/helm", "4.3"),
-    )
-    monkeypatch.setenv("PATH", "")
-    assert [each.version for each in find_helms(tmp_path)] == ["4.3", "3.22"]
-    assert find_helms(tmp_path / "nowhere") == ()
+def test_named_ones_come_before_the_variable_and_the_variable_before_path(tmp_path: Path) -> None:
+    programs = {name: _program(tmp_path / name / "helm", f"echo v{name}.1+g1") for name in ("3.22", "4.2", "4.3")}
+    root = tmp_path / "project"
+    environ = {"PATH": str(tmp_path / "3.22"), VARIABLE: f"{programs['4.2']}:{programs['3.22']}:{programs['4.2']}:"}
+    assert find_helms(root, [str(programs["4.3"])], environ) == (Helm(programs["4.3"], "4.3"),)
+    assert [each.version for each in find_helms(root, [], environ)] == ["4.2", "3.22"]
+    assert [each.version for each in find_helms(root, [], {**environ, VARIABLE: ""})] == ["3.22"]
+    # What is named is meant: none of them is passed over.
+    with pytest.raises(HelmError, match="there is no Helm at"):
+        find_helms(root, [], {**environ, VARIABLE: f"{programs['4.2']}:/nowhere/helm"})
+
+
+@pytest.mark.parametrize(
+    "path", [".", "", "bin", "{root}/bin", "{root}/node_modules/.bin", "{alias}/bin", "../project/bin"]
+)
+def test_no_program_of_the_project_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    root, ran = tmp_path / "project", tmp_path / "ran"
+    places = ("helm", "bin/helm", "node_modules/.bin/helm", ".tools/helm4/helm", ".tools/helm3/helm", "tools/helm")
+    for place in places:
+        _program(root / place, f"touch {ran}; echo v4.3")
+    (tmp_path / "alias").symlink_to(root)
+    monkeypatch.chdir(root)
+    search = path.format(root=root, alias=tmp_path / "alias")
+    with pytest.raises(HelmError, match="no Helm is installed") as raised:
+        find_helms(root, [], {"PATH": search})
+    assert "is not run unnamed" in str(raised.value.help)
+    mine = _program(tmp_path / "mine/helm", "echo v4.3")
+    assert find_helms(root, [], {"PATH": f"{search}:{tmp_path}/mine"}) == (Helm(mine, "4.3"),)
+    assert not ran.exists()
+    # A person may still name it.
+    assert find_helms(root, ["bin/helm"], {"PATH": ""}) == (Helm(Path("bin/helm"), "4.3"),)
+    assert ran.exists()
+
+
+def test_a_variable_with_a_relative_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _program(tmp_path / "helm", "echo v4.3")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HelmError, match=f"{VARIABLE} holds a relative path"):
+        find_helms(tmp_path, [], {VARIABLE: "/bin/helm:helm"})
+
+
+def test_without_any_it_is_said_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(HelmError, match="no Helm is installed") as raised:
+        find_helms(tmp_path, [], {"PATH": str(tmp_path)})
+    assert raised.value.help == f"put Helm 3 or 4 on PATH, or name one with --helm or {VARIABLE}"
+
+
+@pytest.mark.parametrize("said", ["v3.11.3", "v3.0.0+g1"])
+def test_a_helm_whose_templates_could_ask_the_network_is_refused(tmp_path: Path, said: str) -> None:
+    with pytest.raises(HelmError, match="is too old a Helm") as raised:
+        helm_at(_program(tmp_path / "helm", f"echo {said}"))
+    assert "3.12" in str(raised.value.help)
 
 
 @pytest.mark.parametrize("said", ["v2.17.0", "v5.0.0", "nonsense", ""])
@@ -70,17 +110,23 @@ def test_nothing_of_a_person_reaches_it_and_nothing_becomes_an_option(
 ) -> None:
     monkeypatch.setenv("HELM_PLUGINS", "/somewhere")
     monkeypatch.setenv("VAULT_TOKEN", "hvs.s3ntinels3ntinels3ntinel")
-    program = _program(tmp_path / "helm", 'env | cut -d= -f1 | sort; for a in "$@"; do echo "<$a>"; done')
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:s3ntinel@proxy")
+    monkeypatch.chdir(tmp_path)
+    program = _program(
+        tmp_path / "helm", 'env | cut -d= -f1 | sort; for a in "$@"; do echo "<$a>"; done; echo "<$PWD>"'
+    )
     shown = template(Helm(program, "4.3"), Path("chart"), [Path("-v.yaml")], release="-r", namespace="-n")
     names = {line for line in shown.splitlines() if not line.startswith("<")} - {"PWD", "_", "SHLVL", "OLDPWD"}
-    assert names == {"HOME", "KUBECONFIG", "PATH"}
-    assert [line for line in shown.splitlines() if line.startswith("<")] == [
+    assert names == {"HOME", "KUBECONFIG", "PATH", "TMPDIR"}
+    *arguments, folder = [line for line in shown.splitlines() if line.startswith("<")]
+    assert Path(folder.strip("<>")) != tmp_path
+    assert arguments == [
         "<template>",
-        "<--values=-v.yaml>",
+        f"<--values={tmp_path}/-v.yaml>",
         "<--namespace=-n>",
         "<-->",
         "<-r>",
-        "<chart>",
+        f"<{tmp_path}/chart>",
     ]
 
 

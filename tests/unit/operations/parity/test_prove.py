@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import pytest
 
 from compiler.operations.chart.helm import Helm, HelmError
 from compiler.operations.parity import prove as parity
+from compiler.operations.chart.helm import Helm, HelmError, helm_at
 from compiler.operations.parity.prove import prove
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from compiler.model.project import Project
+    from tests.conftest import Helm as Installed
 
 ROOT = Path(__file__).resolve().parents[4]
 HELMS = (Helm(Path("helm4"), "4.3"), Helm(Path("helm3"), "3.22"))
@@ -79,7 +80,7 @@ def test_every_secret_is_put_on_every_store_that_it_has_a_name_for(
     project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]
 ) -> None:
     asked = rendering(lambda _helm, _values: "")
-    prove(project, tmp_path, HELMS[:1])
+    prove(project, tmp_path / "chart", HELMS[:1])
     tried = {
         tuple((name, each["storeRef"]["name"], each["fetch"]) for name, each in values["externalSecrets"].items())
         for _, values in asked
@@ -96,7 +97,7 @@ def test_a_difference_is_one_diagnostic_at_the_secret_with_all_that_saw_it(
     project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]
 ) -> None:
     rendering(lambda _helm, _values: "")
-    first, *_ = prove(project, tmp_path, HELMS)
+    first, *_ = prove(project, tmp_path / "chart", HELMS)
     assert first.rule == "unproven-chart"
     assert first.message == 'in "one", ExternalSecret "team/llm-secrets" is not rendered'
     assert first.span.where == "environments/one.yaml:9:11"
@@ -119,7 +120,7 @@ def test_keys_that_depend_on_the_store_are_seen_without_the_table(
 
     rendering(render)
     monkeypatch.setattr(parity, "differences", lambda _expected, _rendered: ())
-    (found,) = prove(project, tmp_path, HELMS[:1])
+    (found,) = prove(project, tmp_path / "chart", HELMS[:1])
     assert found.message == 'in "one", the Secret "llm-secrets" has other keys than as configured'
     assert found.help == 'seen with Helm 4.3, with every secret on the store "azure"'
 
@@ -131,7 +132,7 @@ def test_a_refusal_of_helm_is_a_diagnostic_without_its_words(
         raise HelmError("refused", "sentinel")
 
     rendering(refuse)
-    (found,) = prove(project, tmp_path, HELMS)
+    (found,) = prove(project, tmp_path / "chart", HELMS)
     assert found.message == 'in "one", Helm refuses the chart with these values'
     assert "sentinel" not in repr(found)
 
@@ -144,35 +145,19 @@ def test_a_helm_that_cannot_be_run_ends_it(
 
     rendering(fail)
     with pytest.raises(HelmError, match="cannot be run"):
-        prove(project, tmp_path, HELMS)
+        prove(project, tmp_path / "chart", HELMS)
 
 
 def test_what_is_no_yaml_is_a_diagnostic(project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]) -> None:
     rendering(lambda _helm, _values: "{")
-    (found,) = prove(project, tmp_path, HELMS)
+    (found,) = prove(project, tmp_path / "chart", HELMS)
     assert found.message == 'in "one", what Helm renders is no YAML'
 
 
-def test_no_chart_is_an_error_with_a_way_out(project: Project, tmp_path: Path) -> None:
-    (tmp_path / "chart/Chart.yaml").unlink()
-    with pytest.raises(HelmError, match='there is no chart in "chart/"') as raised:
-        prove(project, tmp_path, HELMS)
-    assert "`platform-secrets new chart`" in str(raised.value.help)
-
-
-def test_no_helm_is_an_error_with_a_way_out(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(HelmError, match="no Helm is installed") as raised:
-        prove(project, tmp_path)
-    assert raised.value.help == "put Helm 3 or 4 on PATH, or run scripts/install_helm.sh"
-
-
-def test_the_shipped_environments_are_proven(tmp_path: Path) -> None:
-    if not any((ROOT / f".tools/helm{major}/helm").is_file() for major in (3, 4)) and not shutil.which("helm"):
-        pytest.skip("no Helm found: run scripts/install_helm.sh")
+def test_the_shipped_environments_are_proven(helms: tuple[Installed, ...]) -> None:
     result = compile_project(ROOT)
     assert result.project is not None
-    assert prove(result.project, ROOT) == ()
+    assert prove(result.project, ROOT / "chart", [helm_at(Path(helm.path)) for helm in helms]) == ()
 
 
 def test_the_table_counts_each_shipped_secret() -> None:
