@@ -1,0 +1,153 @@
+"""The shell lines of action.yml, run as a runner does it, on a pull request that would have its own code run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ci.conftest import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+(STEP,) = ACTION["runs"]["steps"]
+# The runner's Python, whose environments find the running packages: the lock is satisfied, and no index is asked. Pip,
+# which takes seconds to install, is one of them where it is not wanted anew.
+PYTHON = """#!/bin/sh
+[ "$3" != venv ] || [ -n "$FRESH_PIP" ] || set -- "$@" --without-pip
+"{python}" "$@" || exit
+[ "$3" != venv ] || echo "{packages}" >"$(echo lib/python3*/site-packages)/running.pth"
+"""
+
+
+@pytest.fixture
+def check(workspace: Workspace, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the step with the inputs `root` and `arguments`."""
+    programs, temporary = tmp_path / "bin", tmp_path / "temporary"
+    programs.mkdir()
+    temporary.mkdir()
+    python = programs / "python3"
+    python.write_text(PYTHON.format(python=sys.executable, packages=sysconfig.get_path("purelib")), "utf-8")
+    python.chmod(0o755)
+    bash = shutil.which("bash")
+    assert bash is not None
+
+    def run(root: str = ".", arguments: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        given = {
+            "${{ github.action_path }}": str(ROOT),
+            "${{ inputs.root }}": root,
+            "${{ inputs.arguments }}": arguments,
+        }
+        script = tmp_path / "step.sh"
+        script.write_text(STEP["run"], "utf-8")
+        return subprocess.run(
+            [bash, "--noprofile", "--norc", "-e", "-o", "pipefail", script],
+            cwd=workspace.root,
+            env={
+                "PATH": f"{programs}:{os.defpath}",
+                "HOME": str(tmp_path),
+                "RUNNER_TEMP": str(temporary),
+                "PIP_NO_INDEX": "1",
+                **variables,
+                **{name: given[expression] for name, expression in STEP["env"].items()},
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def test_inputs_reach_the_shell_as_variables_alone() -> None:
+    assert "${{" not in STEP["run"]
+    assert "run" in STEP
+    assert {name: STEP["env"][name] for name in ("ROOT", "ARGUMENTS")} == {
+        "ROOT": "${{ inputs.root }}",
+        "ARGUMENTS": "${{ inputs.arguments }}",
+    }
+
+
+def test_only_wheels_of_known_hashes_are_installed() -> None:
+    lines = STEP["run"].replace("\\\n", " ").splitlines()
+    (install,) = [line for line in lines if "pip install" in line]
+    assert {"--require-hashes", "--only-binary"} <= set(install.split())
+    assert re.search(r'--only-binary :all: +-r "\$ACTION/requirements/runtime\.txt"', install)
+    assert all(" -I " in line for line in lines if re.search(r"python3? ", line) and "echo" not in line)
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONPATH": ".", "FRESH_PIP": "1"}])
+def test_no_code_of_the_pull_request_is_run(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], variables: dict[str, str]
+) -> None:
+    done = check(**variables)
+    assert not workspace.ran.exists(), workspace.ran.read_text("utf-8")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "chart/values-prod.yaml: up to date" in done.stderr
+    (workspace.root / "chart/values-prod.yaml").unlink()
+    stale = check()
+    assert stale.returncode == 1
+    assert stale.stdout.startswith("::error file=chart/values-prod.yaml,line=1,")
+    assert not workspace.ran.exists()
+
+
+HOSTILE = [
+    '$(touch "$RAN")',
+    '`touch "$RAN"`',
+    '"; touch "$RAN"; "',
+    "'; touch \"$RAN\"; '",
+    "x\ntouch $RAN",
+    "&& touch $RAN",
+]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "-x", "--debug", "--out", "x\n::error::told"])
+def test_a_hostile_root_is_a_folder_that_does_not_exist(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], text: str
+) -> None:
+    done = check(root=text, RAN=str(workspace.ran))
+    assert done.returncode == 2
+    assert 'error: there is no folder "environments" in ' in done.stderr
+    assert not any(line.startswith("::") for line in (done.stdout + done.stderr).splitlines())
+    assert not workspace.ran.exists()
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "*", "chart/*", "--roo", "$HOME", "\\\n"])
+def test_hostile_arguments_are_words_and_no_more(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], text: str
+) -> None:
+    before = sorted(workspace.root.rglob("*"))
+    done = check(arguments=text, RAN=str(workspace.ran))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no ")
+    # As they were written: neither a variable's content nor the names of files.
+    assert str(workspace.root.parent) not in done.stderr
+    assert "values-" not in done.stderr
+    assert not workspace.ran.exists()
+    assert sorted(workspace.root.rglob("*")) == before
+
+
+def test_several_options_are_several_words(check: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = check(arguments=" --strict\n  prod  --quiet ")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_old_python_is_told_before_all_else(
+    workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "bin/python3").write_text("#!/bin/sh\nexit 1\n", "utf-8")
+    done = check()
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith("::error::Python 3.11 or newer is needed")
