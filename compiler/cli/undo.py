@@ -11,6 +11,7 @@ from compiler.cli.run_output import GOES_ON, RunOutput, code_of, notes_of
 from compiler.cli.terminal.interrupts import interruption, stoppable
 from compiler.operations.change.plan import OnConflict
 from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
+from compiler.operations.change.version_loss import losses_of_undo
 from compiler.operations.migrate.routes import store_named
 from compiler.operations.runs.history import history_of
 from compiler.operations.runs.journal import Journal, find_run, runs
@@ -51,11 +52,12 @@ def undo(arguments: Namespace, invocation: Invocation, environment: Environment,
     if arguments.apply:
         return _apply(arguments, invocation, output, run, destination)
     steps = plan_undo(run, destination, history_of(runs(invocation.root), run.address))
+    losses = losses_of_undo(steps, destination)
     code = FOUND if any(step.kind is UndoKind.REFUSE for step in steps) else OK
     acts = any(step.kind not in {UndoKind.REFUSE, UndoKind.DONE} for step in steps)
     end = "nothing was written; --apply does this" if acts else "nothing was written: there is nothing to take back"
-    output.lines([*undo_lines(steps, run.destination), end])
-    output.report(lambda: undo_report(run.id, steps, None, code))
+    output.lines([*undo_lines(steps, run.destination, losses), end])
+    output.report(lambda: undo_report(run.id, steps, None, code, losses))
     return code
 
 
@@ -73,7 +75,8 @@ def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run:
         # Once more: until here, another command could go on with it.
         run = find_run(invocation.root, run.id)
         steps = plan_undo(run, destination, history_of(runs(invocation.root), run.address))
-        output.lines(undo_lines(steps, run.destination))
+        losses = losses_of_undo(steps, destination)
+        output.lines(undo_lines(steps, run.destination, losses))
         with interruption(GOES_ON):
             stop = stack.enter_context(stoppable())
             notes = notes_of(stack, lambda: Journal(run.path, new=False), run.environment, destination, arguments.audit)
@@ -81,5 +84,5 @@ def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run:
                 outcome = apply_undo(steps, destination, notes, stop, report)
             code = code_of(outcome, is_clean=True)
             output.outcome(outcome, run.destination)
-            output.report(lambda: undo_report(run.id, steps, outcome, code))
+            output.report(lambda: undo_report(run.id, steps, outcome, code, losses))
             return code

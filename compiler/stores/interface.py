@@ -85,6 +85,17 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """The readable versions that the next write makes the store drop for good, oldest first.
+
+    `keeps` is how many versions the store keeps of the secret.
+    """
+
+    versions: tuple[str, ...]
+    keeps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why a write would be refused, found before anything is sent. `code` is that of the error it would raise."""
 
@@ -118,6 +129,12 @@ class SecretReader(Protocol):
 
     def describe(self, name: str) -> SecretState:
         """Return the state of a name without asking for its value; absent and deleted are states, not errors."""
+
+    def dropped_by_write(self, name: str) -> Dropped | None:
+        """Return what the next write of `name` would make the store drop, None when that is no readable version.
+
+        Raises ForbiddenError where the caller may not ask.
+        """
 
     def names(self) -> Iterator[SecretState]:
         """Go through the names below the address' prefix; the version is not told, and Vault tells only the name."""

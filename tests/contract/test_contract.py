@@ -296,3 +296,12 @@ def test_closing_twice_is_fine(case: StoreCase) -> None:
     opened = case.open()
     opened.close()
     opened.close()
+
+
+def test_a_first_and_a_second_version_cost_none(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    assert store.dropped_by_write(name) is None
+    store.write(name, {"A": Secret("1")}, None)
+    assert store.dropped_by_write(name) is None
+    with pytest.raises(InvalidNameError):
+        store.dropped_by_write("..")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from compiler.operations.change.version_loss import VersionLoss
     from compiler.stores.interface import Attributes, RemoteSecret
     from compiler.stores.values.secret import Secret
 
@@ -136,7 +137,8 @@ class Plan:
     """All steps in the order of the environment, and the writes they come to.
 
     `extras` are properties of the source that no key of the catalogue names, `skipped` secrets without anything to
-    move and why, `left_out` remote secrets that a resumed run does not cover.
+    move and why, `left_out` remote secrets that a resumed run does not cover, `losses` what the writes cost earlier
+    versions of the destination.
     """
 
     environment: str
@@ -151,6 +153,7 @@ class Plan:
     left_out: tuple[str, ...] = ()
     adopted: tuple[Adopted, ...] = ()
     notes: tuple[Note, ...] = ()
+    losses: tuple[VersionLoss, ...] = ()
 
     @property
     def is_clean(self) -> bool:

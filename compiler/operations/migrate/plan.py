@@ -10,10 +10,11 @@ from compiler.operations.change.judge import Verdict, judge_destination, judge_s
 from compiler.operations.change.notes import notes_of
 from compiler.operations.change.plan import Kind, Location, OnConflict, Options, Plan, Step
 from compiler.operations.change.resume import narrowed
+from compiler.operations.change.version_loss import NextWrite, losses_of
 from compiler.operations.change.writes import Judged, plan_writes
 from compiler.operations.live.read_many import read_many
 from compiler.operations.migrate.routes import Route, Routes
-from compiler.stores.errors import StoreError
+from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.values.secret import Comparer
 
@@ -98,7 +99,13 @@ def plan_migration(
     }
     if run is not None:
         plan = narrowed(plan, run, {name: reading.version for name, reading in held.items()})
-    return replace(plan, notes=notes_of(plan, judged, destination.address.provider, held))
+    rewritten = [
+        NextWrite(destination, write.name, write.deleted if write.recover else write.before)
+        for write in plan.writes
+        if not isinstance(ends.readings[destination, write.name], NotFoundError)
+    ]
+    notes = notes_of(plan, judged, destination.address.provider, held)
+    return replace(plan, notes=notes, losses=losses_of(rewritten, workers))
 
 
 def _names(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.model.store_address import Provider
+from compiler.operations.change.version_loss import NextWrite, losses_of
 from compiler.operations.live.read_many import read_many
 from compiler.stores.errors import InvalidNameError, NotFoundError, StoreError
 from compiler.stores.interface import RemoteSecret
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Store
     from compiler.model.place import Place
+    from compiler.operations.change.version_loss import VersionLoss
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
     from compiler.stores.interface import SecretWriter
@@ -75,10 +77,14 @@ class RemoteChange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChangePlan:
-    """What would be written. `who` is the caller as each store knows it that was asked, by its absolute address."""
+    """What would be written. `who` is the caller as each store knows it that was asked, by its absolute address.
+
+    `losses` is what the writes cost earlier versions of their secrets.
+    """
 
     remotes: tuple[RemoteChange, ...]
     who: Mapping[str, str]
+    losses: tuple[VersionLoss, ...] = ()
 
     @property
     def keys(self) -> tuple[KeyChange, ...]:
@@ -114,13 +120,15 @@ def plan_changes(wanted: Iterable[Wanted], stores: LiveStores, *, replaces: bool
     }
     who = {absolute: writer.whoami().subject for absolute, writer in asked.items()}
     comparer = Comparer()
-    return ChangePlan(
+    plan = ChangePlan(
         tuple(
             _planned(writer, members, readings[writer, name], comparer, replaces=replaces)
             for writer, name, members in groups.values()
         ),
         who,
     )
+    rewritten = [NextWrite(each.writer, each.name, each.base.version) for each in plan.writes if each.base is not None]
+    return replace(plan, losses=losses_of(rewritten, _WORKERS))
 
 
 def _planned(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.operations.change.stale_dates import DateKind, stale_dates
 from compiler.render.reports.changes import safe
+from compiler.render.reports.version_loss import loss_lines, loss_note
 from compiler.text.printable import printable
 from compiler.text.wording import counted
 
@@ -37,7 +38,7 @@ def put_lines(target: Target, plan: ChangePlan) -> Iterator[str]:
         yield f"  {word:<8} {key.key.ljust(widest)}  {safe(key.place.remote_key)}"
         if key.refusal is not None:
             yield f"           {safe(key.refusal)}"
-    yield from _date_lines(plan)
+    yield from _note_lines(plan)
 
 
 def restore_lines(shown: str, backup: Backup, plan: RestorePlan) -> Iterator[str]:
@@ -55,7 +56,7 @@ def restore_lines(shown: str, backup: Backup, plan: RestorePlan) -> Iterator[str
         yield f"  {step.action:<8} {safe(name.ljust(widest))}  {safe(place)}".rstrip()
         if step.reason:
             yield f"           {safe(step.reason)}"
-    yield from _date_lines(plan.changes)
+    yield from _note_lines(plan.changes)
 
 
 def put_report(
@@ -78,7 +79,7 @@ def put_report(
             }
             for key in keys
         ],
-        "notes": _date_notes(plan),
+        "notes": _notes(plan),
         **done,
         "exitCode": exit_code,
     }
@@ -104,7 +105,7 @@ def restore_report(
             for step in plan.steps
         ],
         "blocked": plan.is_blocked,
-        "notes": _date_notes(plan.changes),
+        "notes": _notes(plan.changes),
         **done,
         "exitCode": exit_code,
     }
@@ -154,23 +155,27 @@ def results(
     }
 
 
-def _date_lines(plan: ChangePlan) -> Iterator[str]:
+def _note_lines(plan: ChangePlan) -> Iterator[str]:
     for found in stale_dates(plan):
         dated, what = f"{found.date:%Y-%m-%d}", _DATES[found.kind]
         yield f"  note: the new version of {safe(found.name)} keeps its {what.format(dated)}"
         yield f"        help: once it is written: {safe(found.remedy)}"
+    yield from loss_lines(plan.losses, "  ")
 
 
-def _date_notes(plan: ChangePlan | None) -> list[dict[str, str]]:
-    return [
+def _notes(plan: ChangePlan | None) -> list[dict[str, Any]]:
+    if plan is None:
+        return []
+    dates = [
         {
             "kind": str(found.kind),
             "name": safe(found.name),
             "date": found.date.isoformat(),
             "remedy": safe(found.remedy),
         }
-        for found in (stale_dates(plan) if plan is not None else ())
+        for found in stale_dates(plan)
     ]
+    return [*dates, *map(loss_note, plan.losses)]
 
 
 def _callers(plan: ChangePlan | None) -> list[dict[str, str]]:

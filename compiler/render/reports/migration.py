@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.operations.change.plan import WRITING, Kind, NoteKind, OnConflict, State
 from compiler.operations.change.undo import UndoKind
 from compiler.render.reports.changes import safe
+from compiler.render.reports.version_loss import loss_lines, loss_note
 from compiler.text.credential import conceal
 from compiler.text.printable import printable
 from compiler.text.wording import counted
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from compiler.operations.change.plan import Location, Outcome, Plan, Result, Step
+    from compiler.operations.change.plan import Location, Note, Outcome, Plan, Result, Step
     from compiler.operations.change.undo import UndoStep
+    from compiler.operations.change.version_loss import VersionLoss
 
 REPORT_FORMAT = 1
 # Colours of the words that ask for attention; the others have none.
@@ -60,6 +62,7 @@ def plan_lines(plan: Plan, *, colour: bool = False) -> Iterator[str]:
         yield "properties that no key of the catalogue names, left out without --all-properties:"
         yield from (f"  {_shown(place)}" for place in plan.extras)
     yield from _note_lines(plan)
+    yield from loss_lines(plan.losses)
     if plan.left_out:
         yield "not in the run that is resumed, and left for the next one:"
         yield from (f"  {printable(plan.destination)}:{safe(name)}" for name in plan.left_out)
@@ -83,13 +86,14 @@ def result_line(store: str, result: Result) -> str:
     return f"{where} {state}{version}{reason}{remedy}"
 
 
-def undo_lines(steps: Sequence[UndoStep], store: str) -> Iterator[str]:
+def undo_lines(steps: Sequence[UndoStep], store: str, losses: Sequence[VersionLoss] = ()) -> Iterator[str]:
     """The plan of an undo, a line for each remote secret."""
     for step in steps:
         yield f"  {step.kind.ljust(8)}  {printable(store)}:{safe(step.name)}".rstrip()
         if step.reason:
             help_text = f"; {printable(step.remedy)}" if step.remedy else ""
             yield f"            {printable(step.reason)}{help_text}"
+    yield from loss_lines(losses)
     found = Counter(step.kind for step in steps)
     yield "undo: " + (", ".join(f"{found[kind]} {kind}" for kind in UndoKind if found[kind]) or "nothing was written")
 
@@ -108,22 +112,20 @@ def report(plan: Plan, outcome: Outcome | None, exit_code: int) -> dict[str, Any
         "extras": [_place(place) for place in plan.extras],
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],
         "leftOut": [conceal(name) for name in plan.left_out],
-        "notes": [
-            {
-                "kind": str(note.kind),
-                "secret": note.secret,
-                "place": {"store": note.place.store, "name": conceal(note.place.name)},
-                "date": note.date.isoformat() if note.date is not None else None,
-            }
-            for note in plan.notes
-        ],
+        "notes": [*map(_note, plan.notes), *_loss_notes(plan)],
         "blocked": plan.is_blocked,
         **_outcome(outcome),
         "exitCode": exit_code,
     }
 
 
-def undo_report(run: str, steps: Sequence[UndoStep], outcome: Outcome | None, exit_code: int) -> dict[str, Any]:
+def undo_report(
+    run: str,
+    steps: Sequence[UndoStep],
+    outcome: Outcome | None,
+    exit_code: int,
+    losses: Sequence[VersionLoss] = (),
+) -> dict[str, Any]:
     return {
         "format": REPORT_FORMAT,
         "undo": run,
@@ -138,6 +140,7 @@ def undo_report(run: str, steps: Sequence[UndoStep], outcome: Outcome | None, ex
             }
             for step in steps
         ],
+        "notes": [loss_note(loss) for loss in losses],
         **_outcome(outcome),
         "exitCode": exit_code,
     }
@@ -184,6 +187,23 @@ def _note_lines(plan: Plan) -> Iterator[str]:
         ]
         if dated:
             yield f"{begin} {'; '.join(dated)}"
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "kind": str(note.kind),
+        "secret": note.secret,
+        "place": {"store": note.place.store, "name": conceal(note.place.name)},
+        "date": note.date.isoformat() if note.date is not None else None,
+    }
+
+
+def _loss_notes(plan: Plan) -> Iterator[dict[str, Any]]:
+    """With the first secret that is written there, and a place, as the other notes of a migration have them."""
+    writes = {write.name: write for write in plan.writes}
+    for loss in plan.losses:
+        place = {"store": plan.destination, "name": conceal(loss.name)}
+        yield {"secret": writes[loss.name].steps[0].secret, "place": place, **loss_note(loss)}
 
 
 def _named(names: Sequence[str]) -> str:

@@ -78,6 +78,10 @@ class KeyVaultReader:
             return SecretState(name, State.ABSENT)
         return SecretState(name, State.SOFT_DELETED, deleted.version, deleted.attributes)
 
+    def dropped_by_write(self, name: str) -> None:
+        """Key Vault keeps every version of a secret."""
+        self._require_name(name, Action.DESCRIBE)
+
     def names(self) -> Iterator[SecretState]:
         prefix = self._address.prefix.lower()
         token: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from compiler.stores.interface import Attributes, RemoteSecret, SecretState, State
+from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, State
 from compiler.stores.values.secret import JsonKind, Secret
 
 _KINDS: Final[Mapping[type, JsonKind]] = {
@@ -16,6 +16,9 @@ _KINDS: Final[Mapping[type, JsonKind]] = {
     dict: JsonKind.OBJECT,
     list: JsonKind.ARRAY,
 }
+
+# https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
+DEFAULT_KEEPS: Final = 10
 
 
 def remote_secret(name: str, body: Mapping[str, Any]) -> RemoteSecret:
@@ -49,9 +52,33 @@ def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     if newest["destroyed"]:
         state = State.DESTROYED
     else:
-        deleted = _time(newest["deletion_time"])
-        state = State.SOFT_DELETED if deleted is not None and deleted <= datetime.now(UTC) else State.PRESENT
+        is_deleted = _is_past(newest["deletion_time"], datetime.now(UTC))
+        state = State.SOFT_DELETED if is_deleted else State.PRESENT
     return SecretState(name, state, str(current), attributes)
+
+
+def dropped_by_next(body: Mapping[str, Any], mount_keeps: int | None) -> Dropped | None:
+    """Return the readable versions that one more write makes Vault drop, by the metadata of a name.
+
+    `mount_keeps` is the mount's own `max_versions`, 0 where it has none and None where it is not told. Raises as
+    `remote_secret` does.
+    """
+    data = body["data"]
+    current, oldest = int(data["current_version"]), int(data["oldest_version"])
+    if mount_keeps is None and oldest > 1:
+        # What it has dropped before shows how many it keeps.
+        keeps = current + 1 - oldest
+    else:
+        # The larger one counts, the secret's own or the mount's (measured on OpenBao 2.7).
+        keeps = max(int(data["max_versions"]), mount_keeps or 0) or DEFAULT_KEEPS
+    last = current + 1 - keeps
+    now = datetime.now(UTC)
+    versions = sorted(
+        int(version)
+        for version, state in data["versions"].items()
+        if int(version) <= last and not state["destroyed"] and not _is_past(state["deletion_time"], now)
+    )
+    return Dropped(tuple(map(str, versions)), keeps) if versions else None
 
 
 def revealed(properties: Mapping[str, Secret]) -> dict[str, Any]:
@@ -66,6 +93,11 @@ def _secret(value: object) -> Secret:
     if type(value) is str:
         return Secret(value)
     return Secret(json.dumps(value, ensure_ascii=False, separators=(",", ":")), _KINDS[type(value)])
+
+
+def _is_past(text: str | None, now: datetime) -> bool:
+    moment = _time(text)
+    return moment is not None and moment <= now
 
 
 def _time(text: str | None) -> datetime | None:

@@ -13,10 +13,10 @@ from compiler.stores.errors import (
     SoftDeletedError,
     VersionGoneError,
 )
-from compiler.stores.interface import Identity, RemoteSecret, SecretState, State
+from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, State
 from compiler.stores.options import StoreOptions
 from compiler.stores.vault.connection import VaultConnection
-from compiler.stores.vault.document import remote_secret, secret_state
+from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.questions import Request
@@ -32,6 +32,8 @@ class VaultReading:
         self._client = client
         self._kv = client.secrets.kv.v2
         self._connection = VaultConnection(address, login, options, client)
+        # Asked for once; () until then, and (None,) where the mount does not tell.
+        self._mount_keeps: tuple[()] | tuple[int | None] = ()
 
     @property
     def address(self) -> StoreAddress:
@@ -69,6 +71,18 @@ class VaultReading:
             # A policy for reading values need not give metadata: the value's reply tells the same.
             return self._described_by_value(name)
 
+    def dropped_by_write(self, name: str) -> Dropped | None:
+        request = self._request(Action.DESCRIBE, name, "metadata", "read")
+        keeps = self._kept_by_mount()
+        try:
+            return self._parsed(
+                request,
+                lambda _, body: dropped_by_next(body, keeps),
+                lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
+            )
+        except NotFoundError:
+            return None
+
     def names(self) -> Iterator[SecretState]:
         folder = self._address.prefix.rpartition("/")[0]
         todo = [f"{folder}/" if folder else ""]
@@ -100,6 +114,22 @@ class VaultReading:
         except VersionGoneError as error:
             return SecretState(name, State.DESTROYED, error.version)
         return SecretState(name, State.PRESENT, found.version, found.attributes)
+
+    def _kept_by_mount(self) -> int | None:
+        if not self._mount_keeps:
+            request = Request(Action.DESCRIBE, None, f"{self._address.mount}/config", "read")
+            try:
+                told = self._parsed(
+                    request,
+                    lambda _, body: int(body["data"]["max_versions"]),
+                    lambda _: self._kv.read_configuration(mount_point=self._address.mount),
+                )
+            except ForbiddenError:
+                # Few policies give it, and few mounts have a number of their own.
+                self._mount_keeps = (None,)
+            else:
+                self._mount_keeps = (told,)
+        return self._mount_keeps[0]
 
     def _list(self, folder: str) -> list[str]:
         request = self._request(Action.LIST, folder.rstrip("/") or None, "metadata", "list")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import Action, ConflictError, NotFoundError, Place, SoftDeletedError, VersionGoneError
-from compiler.stores.interface import Attributes, Identity, Problem, RemoteSecret, SecretState, State, Written
+from compiler.stores.interface import Attributes, Dropped, Identity, Problem, RemoteSecret, SecretState, State, Written
 from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class MemoryStore:
         self.problems: tuple[Problem, ...] = ()
         self.slipped: tuple[str, ...] = ()
         self.lies = False
+        self.drops: dict[str, Dropped] = {}
         # The names that were written, in order; refused and failed writes are not among them.
         self.writes: list[str] = []
 
@@ -78,6 +79,10 @@ class MemoryStore:
 
     def describe(self, name: str) -> SecretState:
         return SecretState(name, State.PRESENT if name in self.versions else State.ABSENT)
+
+    def dropped_by_write(self, name: str) -> Dropped | None:
+        self._called("dropped_by_write", name)
+        return self.drops.get(name)
 
     def names(self) -> Iterator[SecretState]:
         return (SecretState(name, State.PRESENT) for name in self.versions)

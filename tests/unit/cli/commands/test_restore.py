@@ -44,7 +44,7 @@ def plans(identity: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
 
     def say(action: Action, writes: int = 1) -> list[str]:
         changes: Any = SimpleNamespace(
-            writes=(SimpleNamespace(base=None),) * writes, who={"https://vault/secret": "ada"}
+            writes=(SimpleNamespace(base=None),) * writes, who={"https://vault/secret": "ada"}, losses=()
         )
         reason = "it is refused; do something" if action is Action.REFUSE else ""
         place = None if action is Action.REFUSE else PLACE

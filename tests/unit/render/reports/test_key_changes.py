@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ from compiler.model.place import Place
 from compiler.model.store_address import Provider
 from compiler.operations.backup.format import Backup
 from compiler.operations.backup.restore import Action, RestorePlan, RestoreStep
+from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.operations.put.set_keys import Change, ChangePlan, KeyChange, RemoteChange
 from compiler.operations.put.write_keys import Outcome, State
 from compiler.render.reports.key_changes import (
@@ -18,6 +20,7 @@ from compiler.render.reports.key_changes import (
     restore_report,
     results,
 )
+from compiler.render.reports.version_loss import loss_lines, loss_note
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import Secret
 
@@ -87,6 +90,16 @@ def test_a_date_that_goes_on_is_noted_with_what_changes_it() -> None:
         "remedy": f"{command} --expires DATE",
     }
     assert put_report("dev", TARGET, None, results(), 0)["notes"] == []
+
+
+def test_versions_that_go_are_noted_behind_the_dates() -> None:
+    loss = VersionLoss(LossKind.VERSIONS, "agents/jira", ("1",), 10, "do this")
+    plan = ChangePlan((), {}, (loss,))
+    lines = [f"  {line}" for line in loss_lines([loss])]
+    assert list(restore_lines("dev.age", BACKUP, RestorePlan((), plan)))[-2:] == lines
+    assert list(put_lines(TARGET, replace(PLAN, losses=(loss,))))[-2:] == lines
+    assert put_report("dev", TARGET, plan, results(), 0)["notes"] == [loss_note(loss)]
+    assert restore_report("dev", BACKUP, RestorePlan((), plan), results(), 0)["notes"] == [loss_note(loss)]
 
 
 def test_what_became_of_the_writes_names_places_and_versions() -> None:

@@ -19,6 +19,7 @@ from compiler.operations.change.plan import (
     Write,
 )
 from compiler.operations.change.undo import UndoKind, UndoStep
+from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.render.reports.migration import (
     blocked_reason,
     plan_end,
@@ -29,6 +30,7 @@ from compiler.render.reports.migration import (
     undo_lines,
     undo_report,
 )
+from compiler.render.reports.version_loss import loss_lines, loss_note
 from compiler.stores.values.secret import Secret
 
 
@@ -131,6 +133,19 @@ def test_a_line_names_a_dozen_and_the_report_all() -> None:
         "place": {"store": "azure", "name": "agents-jira"},
         "date": "2025-01-31T00:00:00+00:00",
     }
+
+
+def test_versions_that_go_are_noted_with_secret_and_place_and_in_an_undo() -> None:
+    loss = VersionLoss(LossKind.VERSIONS, "agents-jira", ("1",), 10, "do this")
+    write = replace(PLAN.writes[0], steps=(PLAN.steps[0],))
+    plan = replace(PLAN, writes=(write,), losses=(loss,))
+    lines = list(loss_lines([loss]))
+    assert list(plan_lines(plan))[-5:-3] == lines
+    place = {"store": "azure", "name": "agents-jira"}
+    assert report(plan, None, 0)["notes"] == [{"secret": "jira", "place": place, **loss_note(loss)}]
+    undone = [UndoStep("agents-jira", UndoKind.RESTORE, ("TOKEN",), "2")]
+    assert list(undo_lines(undone, "azure", [loss]))[1:3] == lines
+    assert undo_report("r", undone, None, 0, [loss])["notes"] == [loss_note(loss)]
 
 
 def test_a_plan_in_colour_says_the_same() -> None:

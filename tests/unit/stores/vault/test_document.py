@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.interface import State
+from compiler.stores.interface import Dropped, State
 from compiler.stores.values.secret import JsonKind, Secret
-from compiler.stores.vault.document import remote_secret, revealed, secret_state
+from compiler.stores.vault.document import dropped_by_next, remote_secret, revealed, secret_state
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
@@ -47,6 +47,50 @@ def test_metadata_becomes_a_state(current: int, newest: dict[str, Any] | None, s
     data = {"current_version": current, "versions": versions, "created_time": CREATED, "updated_time": CREATED}
     found = secret_state("a", {"data": {**data, "custom_metadata": None}})
     assert (found.state, found.version) == (state, None if newest is None else "2")
+
+
+def history(current: int, oldest: int, own: int, **states: dict[str, Any]) -> dict[str, Any]:
+    numbers = range(max(oldest, 1), current + 1)
+    versions = {str(number): {"deletion_time": "", "destroyed": False} for number in numbers}
+    versions |= {version.removeprefix("v"): state for version, state in states.items()}
+    return {"data": {"current_version": current, "oldest_version": oldest, "max_versions": own, "versions": versions}}
+
+
+@pytest.mark.parametrize(
+    ("body", "mount", "expected"),
+    [
+        (history(9, 0, 0), 0, None),
+        (history(10, 0, 0), 0, Dropped(("1",), 10)),
+        (history(14, 5, 0), 0, Dropped(("5",), 10)),
+        (history(1, 0, 1), 0, Dropped(("1",), 1)),
+        # The larger one of the secret's own and the mount's.
+        (history(3, 0, 2), 3, Dropped(("1",), 3)),
+        (history(3, 0, 5), 3, None),
+        (history(12, 3, 2), 12, None),
+        # A number that was lowered takes all above it at once; in the order of numbers, not of their text.
+        (history(11, 0, 2), 0, Dropped(tuple(str(number) for number in range(1, 11)), 2)),
+        # What the mount does not tell, the secret's own past does, where it has one.
+        (history(14, 12, 0), None, Dropped(("12",), 3)),
+        (history(10, 0, 0), None, Dropped(("1",), 10)),
+        (history(10, 1, 12), None, None),
+        (history(0, 0, 0), 0, None),
+    ],
+)
+def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, expected: Dropped | None) -> None:
+    assert dropped_by_next(body, mount) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "is_readable"),
+    [
+        ({"deletion_time": "2020-01-01T00:00:00Z", "destroyed": False}, False),
+        ({"deletion_time": "2999-01-01T00:00:00Z", "destroyed": False}, True),
+        ({"deletion_time": "", "destroyed": True}, False),
+    ],
+)
+def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any], is_readable: bool) -> None:  # noqa: FBT001
+    found = dropped_by_next(history(2, 0, 2, v1=state), 0)
+    assert found == (Dropped(("1",), 2) if is_readable else None)
 
 
 def test_properties_go_back_to_json() -> None:

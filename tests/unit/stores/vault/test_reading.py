@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,7 @@ from compiler.stores.errors import (
     StoreError,
     VersionGoneError,
 )
-from compiler.stores.interface import State
+from compiler.stores.interface import Dropped, State
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     LOOKUP,
@@ -265,3 +265,36 @@ def test_closing_twice_does_nothing_more(vault: ScriptedVault, store: VaultStore
 
 def test_the_address_is_told_without_what_names_the_same_place(vault: ScriptedVault) -> None:
     assert vault.open(mount="/team/kv/", prefix="x").address.absolute == f"{vault.url}/team/kv"
+
+
+CONFIG = "secret/config"
+SMALL: dict[str, Any] = {"oldest_version": 0, "max_versions": 1}
+
+
+def test_what_a_write_drops_is_told_by_the_metadata_and_the_mount_which_is_asked_once(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("GET", CONFIG, data(max_versions=2))
+    vault.on("GET", DESCRIBE, metadata(2, **SMALL), metadata(1, **SMALL), ABSENT)
+    # Of the versions only the newest is listed, which two that are kept do not cover.
+    assert [store.dropped_by_write("github") for _ in range(3)] == [None, None, None]
+    vault.on("GET", CONFIG, data(max_versions=0))
+    vault.on("GET", DESCRIBE, metadata(2, **SMALL))
+    assert vault.open().dropped_by_write("github") == Dropped(("2",), 1)
+    assert len(vault.paths("GET", CONFIG)) == 2
+
+
+def test_a_mount_that_does_not_tell_is_asked_once_too(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", CONFIG, denied())
+    vault.on("GET", DESCRIBE, metadata(1, **SMALL))
+    assert [store.dropped_by_write("github") for _ in range(2)] == [Dropped(("1",), 1)] * 2
+    assert len(vault.paths("GET", CONFIG)) == 1
+
+
+def test_metadata_that_may_not_be_read_is_refused_with_the_permission(vault: ScriptedVault, store: VaultStore) -> None:
+    vault.on("GET", CONFIG, data(max_versions=0))
+    vault.on("GET", DESCRIBE, denied())
+    with pytest.raises(ForbiddenError):
+        store.dropped_by_write("github")
+    with pytest.raises(InvalidNameError):
+        store.dropped_by_write("../sys")

@@ -1,0 +1,57 @@
+"""Shows which earlier versions the writes of a plan make a store drop: lines for people, objects for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.change.version_loss import LossKind
+from compiler.render.reports.changes import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from compiler.operations.change.version_loss import VersionLoss
+
+_BEGIN = {
+    LossKind.WAY_BACK: "this drops the very version that it replaces, and nothing can bring that one back:",
+    LossKind.VERSIONS: "this drops earlier versions for good:",
+    LossKind.UNKNOWN: "whether this drops earlier versions is not known:",
+}
+# A line of a plan; the report for programs names all.
+_MOST_NAMES = 12
+_MOST_VERSIONS = 5
+
+
+def loss_lines(losses: Sequence[VersionLoss], indent: str = "") -> Iterator[str]:
+    """A line for each kind of loss with its secrets, and below it what to do about the first of them."""
+    for kind, begin in _BEGIN.items():
+        found = [loss for loss in losses if loss.kind is kind]
+        if not found:
+            continue
+        left = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+        yield f"{indent}note: {begin} {', '.join(map(_named, found[:_MOST_NAMES]))}{left}"
+        purpose = "" if kind is LossKind.UNKNOWN else "to keep what goes, first: "
+        others = ", and so on for each" if len(found) > 1 else ""
+        yield f"{indent}      help: {purpose}{safe(found[0].remedy)}{others}"
+
+
+def loss_note(loss: VersionLoss) -> dict[str, Any]:
+    """The loss as an object of a report's `notes`."""
+    return {
+        "kind": str(loss.kind),
+        "name": safe(loss.name),
+        "date": None,
+        "versions": [safe(version) for version in loss.versions],
+        "keeps": loss.keeps,
+        "remedy": safe(loss.remedy),
+    }
+
+
+def _named(loss: VersionLoss) -> str:
+    if not loss.versions:
+        return safe(loss.name)
+    what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"
+    if len(loss.versions) > _MOST_VERSIONS:
+        what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
+    kept = "1 is kept" if loss.keeps == 1 else f"{loss.keeps} are kept"
+    return safe(f"{loss.name} ({what}, as {kept})")

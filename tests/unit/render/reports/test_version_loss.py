@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from compiler.operations.change.version_loss import LossKind, VersionLoss
+from compiler.render.reports.version_loss import loss_lines, loss_note
+
+REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
+WAY_BACK = "this drops the very version that it replaces, and nothing can bring that one back:"
+VERSIONS = "this drops earlier versions for good:"
+
+
+def loss(name: str, *versions: str, kind: LossKind = LossKind.VERSIONS, keeps: int | None = 10) -> VersionLoss:
+    return VersionLoss(kind, name, versions, keeps, REMEDY)
+
+
+def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
+    losses = [
+        loss("team/a", "1"),
+        loss("team/c", kind=LossKind.UNKNOWN, keeps=None),
+        loss("team/b", "3", "5"),
+        loss("team/d", "7", kind=LossKind.WAY_BACK, keeps=1),
+    ]
+    assert list(loss_lines(losses, "  ")) == [
+        f"  note: {WAY_BACK} team/d (version 7, as 1 is kept)",
+        f"        help: to keep what goes, first: {REMEDY}",
+        f"  note: {VERSIONS} team/a (version 1, as 10 are kept), team/b (versions 3, 5, as 10 are kept)",
+        f"        help: to keep what goes, first: {REMEDY}, and so on for each",
+        "  note: whether this drops earlier versions is not known: team/c",
+        f"        help: {REMEDY}",
+    ]
+    assert list(loss_lines([])) == []
+
+
+def test_many_versions_are_counted() -> None:
+    (line, _) = loss_lines([loss("a", *map(str, range(3, 9)), keeps=2)])
+    assert line == f"note: {VERSIONS} a (6 versions from 3 to 8, as 2 are kept)"
+
+
+def test_a_line_names_a_dozen() -> None:
+    line = next(iter(loss_lines([loss(f"s{number}", "1") for number in range(14)])))
+    assert line.endswith("s11 (version 1, as 10 are kept) and 2 more")
+
+
+def test_a_note_has_all_of_it_and_no_credential() -> None:
+    token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+    assert loss_note(loss("team/a", "1", "2")) == {
+        "kind": "drops-versions",
+        "name": "team/a",
+        "date": None,
+        "versions": ["1", "2"],
+        "keeps": 10,
+        "remedy": REMEDY,
+    }
+    shown = [str(loss_note(loss(token, "1"))), *loss_lines([loss(token, "1")])]
+    assert not any(token in text for text in shown)
