@@ -8,6 +8,12 @@ values.
     github: {remote: {vault: team/github-app, azurekv: team-github-app}, keys: {TOKEN: {}}}
     app: {remote: {vault: team-github/app, azurekv: team-github-app}, keys: {TOKEN: {}}}
 
+A secret that is one whole value there and holds the property of another entry's key collides too.
+
+Names are judged as the vault is asked for them, with an environment's own `remote` and a store's `prefix`, for every
+Key Vault of an environment: also one that nothing is read from yet, as `migrate` would fill it. Where two environments
+read one name of one vault, that is `shared-place`.
+
 Give each its own name, or, where both really are one secret, the same Vault path too:
 
     github: {remote: {vault: team/github-app, azurekv: team-github-app}, keys: {TOKEN: {}}}
@@ -16,6 +22,7 @@ Give each its own name, or, where both really are one secret, the same Vault pat
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
@@ -29,95 +36,159 @@ if TYPE_CHECKING:
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Node
-    from compiler.model.environment import Environment, Secret
+    from compiler.model.environment import Environment, Secret, Store
 
 _SEPARATORS = str.maketrans("_./", "---")
-_HELP = "give each a name of its own, of different letters and digits"
+_OTHER_NAME = "give each a name of its own, of different letters and digits"
+_OTHER_PLACE = "give each its own name or property"
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A name of Key Vault that is written at `node`, or with a `key` the place of its value there and in Vault.
+
+    `is_own` tells that an environment says so and not the catalogue, and `store` whose prefix is in it, if any's.
+    """
+
+    entry: Entry
+    name: str
+    node: Node
+    is_own: bool
+    store: Store | None
+    key: CatalogueKey | None = None
+    property: str | None = None
+    vault: Place | None = None
+
+    def is_known_beside(self, other: _Use) -> bool:
+        """Whether the catalogue's check has seen the two together."""
+        return self.store is not None and self.store is other.store and not (self.is_own or other.is_own)
+
+
+@dataclass(slots=True)
+class _Vault:
+    """What one vault would hold."""
+
+    names: dict[str, _Use] = field(default_factory=dict)
+    values: dict[tuple[str, str | None], _Use] = field(default_factory=dict)
+    # By name, and whether the key is the whole of it.
+    forms: dict[tuple[str, bool], _Use] = field(default_factory=dict)
+
+    def take(self, use: _Use) -> Iterator[Finding]:
+        """Add `use`, and tell with what of another place it collides."""
+        if use.key is None:
+            first = self.names.setdefault(_folded(use.name), use)
+            if first.name != use.name and not use.is_known_beside(first):
+                yield _same_name(first, use)
+        elif use.vault is not None:
+            first = self.values.setdefault((use.name, use.property), use)
+            if first.vault != use.vault and not use.is_known_beside(first):
+                yield _same_value(first, use, f"but are one value of {quoted(use.name)} in Key Vault")
+            is_whole = use.property is None
+            self.forms.setdefault((use.name, is_whole), use)
+            other = self.forms.get((use.name, not is_whole))
+            # Within one entry this is the rule contradictory-remote.
+            if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
+                yield _same_value(other, use, f"but {quoted(use.name)} in Key Vault is the one and holds the other")
 
 
 def check(environment: Environment) -> Iterator[Finding]:
-    # Without an own name in this environment the catalogue's check has seen all there is.
-    if not any("remote" in secret.node.children for secret in environment.secrets.values()):
+    stores = [store for store in environment.stores.values() if store.provider == AZURE_KEY_VAULT]
+    has_own = any("remote" in secret.node.children for secret in environment.secrets.values())
+    # Without an own name, and without two prefixes in one vault, the catalogue's check has seen all there is.
+    if not has_own and len({_address(store) for store in stores}) == len(stores):
         return
-    seen: dict[tuple[str, str], tuple[str, Node]] = {}
+    # A run of `migrate` fills one store; what is read already may meet in one vault from several stores.
+    filled = {store.id: _Vault() for store in stores}
+    read = {_address(store): _Vault() for store in stores}
+    said: set[tuple[str, int]] = set()
     for secret in environment.secrets.values():
-        store = secret.store
-        if store is not None and store.provider == AZURE_KEY_VAULT:
-            for name, node in _names(secret):
-                first, first_node = seen.setdefault((store.id, _folded(name)), (name, node))
-                if first != name:
-                    yield _same_name(first, first_node, name, node, secret.id)
+        reads = secret.store if secret.store in stores else None
+        for store in stores if reads is None else (reads,):
+            for use in _uses_of(secret, store):
+                found = list(filled[store.id].take(use))
+                if reads is not None:
+                    found += read[_address(store)].take(use)
+                for finding in found:
+                    if (mark := (finding.message, id(finding.at))) not in said:
+                        said.add(mark)
+                        yield finding
 
 
 def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
-    names: dict[str, tuple[str, Node]] = {}
+    vault = _Vault()
     shared: set[str] = set()
     for entry in catalogue.entries.values():
-        for name, node in _catalogue_names(entry):
-            first, first_node = names.setdefault(_folded(name), (name, node))
-            if first != name:
-                yield _same_name(first, first_node, name, node, entry.id)
-            elif first_node is not node:
-                shared.add(name)
-    places: dict[tuple[str, str | None], tuple[Entry, CatalogueKey, Place]] = {}
+        for use in _names(entry, entry.remote.get(AZURE_KEY_VAULT)):
+            yield from vault.take(use)
+            if (first := vault.names[_folded(use.name)]) is not use and first.name == use.name:
+                shared.add(use.name)
     for entry in catalogue.entries.values():
         # Alone in its remote secret, an entry whose keys say nothing of their places has no place twice.
-        if entry.remote.get(AZURE_KEY_VAULT) in shared or any(key.remote for key in entry.keys.values()):
-            yield from _same_places(entry, places)
+        azure = entry.remote.get(AZURE_KEY_VAULT)
+        if azure in shared or any(key.remote for key in entry.keys.values()):
+            for use in _values(entry, azure, entry.remote.get(VAULT)):
+                yield from vault.take(use)
 
 
-def _same_places(
-    entry: Entry, places: dict[tuple[str, str | None], tuple[Entry, CatalogueKey, Place]]
-) -> Iterator[Finding]:
+def _uses_of(secret: Secret, store: Store) -> Iterator[_Use]:
+    entry, own = secret.entry, secret.node.get("remote", AZURE_KEY_VAULT)
+    azure = secret.node.text("remote", AZURE_KEY_VAULT) or entry.remote.get(AZURE_KEY_VAULT)
+    vault = secret.node.text("remote", VAULT) or entry.remote.get(VAULT)
+    yield from _names(entry, azure, store, own)
+    # An own path in Vault makes two values of one as well as an own name does the other way round.
+    yield from _values(entry, azure, vault, store, own or secret.node.get("remote", VAULT))
+
+
+def _names(entry: Entry, azure: str | None, store: Store | None = None, own: Node | None = None) -> Iterator[_Use]:
+    prefix = store.prefix if store is not None else ""
+    if azure is not None:
+        node = own if own is not None else entry.node.nearest("remote", AZURE_KEY_VAULT)
+        yield _Use(entry, prefix + azure, node, own is not None, store)
     for key in entry.keys.values():
-        azure = place_of(key, AZURE_KEY_VAULT, entry.remote.get(AZURE_KEY_VAULT), "")
-        vault = place_of(key, VAULT, entry.remote.get(VAULT), "")
-        if azure is not None and vault is not None:
-            place = (azure.remote_key, azure.property)
-            other, other_key, other_vault = places.setdefault(place, (entry, key, vault))
-            if other_vault != vault:
-                yield _same_place(azure, (other, other_key), (entry, key))
+        named = key.remote.get(AZURE_KEY_VAULT) if key.remote else None
+        if named is not None and named.name is not None:
+            node = key.node.nearest("remote", AZURE_KEY_VAULT, "name")
+            yield _Use(entry, prefix + named.name, node, False, store)
 
 
-def _names(secret: Secret) -> Iterator[tuple[str, Node]]:
-    if secret.remote is not None:
-        own = secret.node.get("remote", AZURE_KEY_VAULT)
-        yield secret.remote, own if own is not None else secret.entry.node.nearest("remote", AZURE_KEY_VAULT)
-    for key in secret.keys:
-        if key.place is not None and key.place.remote_key != secret.remote:
-            yield key.place.remote_key, key.key.node.nearest("remote", AZURE_KEY_VAULT, "name")
-
-
-def _catalogue_names(entry: Entry) -> Iterator[tuple[str, Node]]:
-    if AZURE_KEY_VAULT in entry.remote:
-        yield entry.remote[AZURE_KEY_VAULT], entry.node.nearest("remote", AZURE_KEY_VAULT)
+def _values(
+    entry: Entry, azure: str | None, vault: str | None, store: Store | None = None, own: Node | None = None
+) -> Iterator[_Use]:
+    prefix = store.prefix if store is not None else ""
     for key in entry.keys.values():
-        own = key.remote.get(AZURE_KEY_VAULT) if key.remote else None
-        if own is not None and own.name is not None:
-            yield own.name, key.node.nearest("remote", AZURE_KEY_VAULT, "name")
+        place = place_of(key, AZURE_KEY_VAULT, azure, prefix)
+        if place is not None:
+            node = own or key.node.get("remote", AZURE_KEY_VAULT) or entry.node.nearest("remote", AZURE_KEY_VAULT)
+            in_vault = place_of(key, VAULT, vault, "")
+            yield _Use(entry, place.remote_key, node, own is not None, store, key, place.property, in_vault)
 
 
 def _folded(name: str) -> str:
     return name.lower().translate(_SEPARATORS)
 
 
-def _same_name(first: str, first_node: Node, name: str, node: Node, secret: str) -> Finding:
-    message = f"Key Vault cannot keep {quoted(name)} and {quoted(first)} apart"
-    related = (Related(f"{quoted(first)} is named here", first_node.span),)
-    return Finding(message, node, help=_HELP, related=related, scope=("secrets", secret))
+def _address(store: Store) -> str:
+    return (store.address or store.id).rstrip("/").lower()
 
 
-def _same_place(place: Place, first: tuple[Entry, CatalogueKey], second: tuple[Entry, CatalogueKey]) -> Finding:
-    (entry, key), (later, later_key) = first, second
-    message = (
-        f"{quoted(later_key.name)} of {quoted(later.id)} and {quoted(key.name)} of {quoted(entry.id)} differ in Vault, "
-        f"but are one value of {quoted(place.remote_key)} in Key Vault"
+def _same_name(first: _Use, later: _Use) -> Finding:
+    if first.is_own and not later.is_own:
+        first, later = later, first
+    message = f"Key Vault cannot keep {quoted(later.name)} and {quoted(first.name)} apart"
+    related = (Related(f"{quoted(first.name)} is named here", first.node.span),)
+    return Finding(message, later.node, help=_OTHER_NAME, related=related, scope=("secrets", later.entry.id))
+
+
+def _same_value(first: _Use, later: _Use, problem: str) -> Finding:
+    if first.is_own and not later.is_own:
+        first, later = later, first
+    (key, entry), (later_key, later_entry) = (
+        (quoted(use.key.name if use.key is not None else ""), quoted(use.entry.id)) for use in (first, later)
     )
-    node = later_key.node.get("remote", AZURE_KEY_VAULT) or later.node.nearest("remote", AZURE_KEY_VAULT)
-    related = (Related("the other key", key.node.key_span),)
-    return Finding(
-        message, node, help="give each its own name or property", related=related, scope=("secrets", later.id)
-    )
+    message = f"{later_key} of {later_entry} and {key} of {entry} differ in Vault, {problem}"
+    at = first.key.node.key_span if first.key is not None else first.node.span
+    related = (Related("the other key", at),)
+    return Finding(message, later.node, help=_OTHER_PLACE, related=related, scope=("secrets", later.entry.id))
 
 
 RULE = Rule(

@@ -167,3 +167,29 @@ def test_two_stores_that_are_one_place_from_here_are_refused(world: World) -> No
     assert done.code == 1
     assert '"vault" and "other" are one place from here' in done.out
     assert world.vault_versions("agents/jira") == 1
+
+
+@pytest.mark.parametrize(
+    ("prod", "told"),
+    [
+        (
+            "secrets: {jira: {remote: {azurekv: Agents-GitHub}}}",
+            'Key Vault cannot keep "Agents-GitHub" and "agents-github" apart',
+        ),
+        (
+            "secrets: {jira: {remote: {azurekv: GITHUB-app-key}}}",
+            'Key Vault cannot keep "GITHUB-app-key" and "github-app-key" apart',
+        ),
+    ],
+)
+def test_names_that_the_destination_cannot_keep_apart_are_refused_before_anything_is_asked(
+    world: World, prod: str, told: str
+) -> None:
+    world.fill()
+    (world.root / "environments/prod.yaml").write_text(f"{prod}\n", "utf-8")
+    for options in ((), ("--apply",), ("--apply", "--continue-on-error")):
+        done = world.migrate(*options)
+        assert done.code == 1
+        assert f"environments/prod.yaml:1:36: error[key-vault-name-collision]: {told}\n" in done.err
+    assert world.azure.requests() == []
+    assert world.azure_versions() == {}

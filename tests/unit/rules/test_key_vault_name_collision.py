@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compiler.rules.key_vault_name_collision import RULE
-from tests.unit.rules.conftest import CATALOGUE
+from tests.unit.rules.conftest import BASE, CATALOGUE
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -53,7 +55,85 @@ def test_finds_an_own_name_in_an_environment(judge: Judge) -> None:
 
 def test_leaves_different_names_alone(judge: Judge) -> None:
     assert not judge(RULE, "store: azure\nsecrets: {aws: {remote: {azurekv: other}}, github: {use: [app]}}")
-    assert not judge(RULE, "secrets: {aws: {remote: {azurekv: PLATFORM-GITHUB}}}")
+    only_vault = BASE.replace('  azure: {provider: azurekv, name: azure-keyvault-store, vaultUrl: "https://p', "  #")
+    assert not judge(RULE, "secrets: {aws: {remote: {azurekv: PLATFORM-GITHUB}}}", base=only_vault)
+
+
+def test_finds_a_name_that_only_a_migration_would_use(judge: Judge) -> None:
+    # The environment reads Vault: `migrate --to azure` would write both, as would a key of a variant not in use.
+    found = judge(RULE, "secrets: {aws: {remote: {azurekv: PLATFORM-GITHUB}}}")
+    assert found.marked == ["PLATFORM-GITHUB"]
+    found = judge(RULE, "secrets: {aws: {remote: {azurekv: GitHub-App-Key}}}")
+    assert found.marked == ["GitHub-App-Key"]
+
+
+def test_marks_the_environments_own_name_in_whichever_order_the_two_come(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {github: {remote: {azurekv: PLATFORM-AWS}}, aws: {}}")
+    assert (found.paths, found.marked, found.related) == (
+        ["environments/prod.yaml"],
+        ["PLATFORM-AWS"],
+        ["platform-aws"],
+    )
+
+
+def test_finds_two_values_of_vault_that_an_environments_own_name_makes_one(judge: Judge) -> None:
+    text = "store: azure\nsecrets: {global: {use: [aws-bedrock]}, aws: {remote: {azurekv: platform-global}}}"
+    found = judge(RULE, text)
+    assert found.messages == [
+        (
+            '"AWS_ACCESS_KEY_ID" of "aws" and "AWS_ACCESS_KEY_ID" of "global" differ in Vault, '
+            'but are one value of "platform-global" in Key Vault'
+        )
+    ]
+    assert found.paths == ["environments/prod.yaml"]
+    both = "{vault: platform/global, azurekv: platform-global}"
+    assert not judge(RULE, text.replace("{azurekv: platform-global}", both))
+
+
+def test_finds_a_whole_value_that_holds_the_property_of_another_entry(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", "github-app-key"))
+    assert found.messages[0] == (
+        '"AWS_ACCESS_KEY_ID" of "aws" and "GITHUB_APP_KEY" of "github" differ in Vault, '
+        'but "github-app-key" in Key Vault is the one and holds the other'
+    )
+
+
+TWO = """\
+stores:
+  azure: {prefix: team-}
+  other: {provider: azurekv, name: other-store, vaultUrl: "https://Platform.vault.azure.net/"%s}
+secrets:
+  github: {store: azure, remote: {azurekv: x}}
+  aws: {store: %s, remote: {azurekv: %s}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("prefix", "store", "name", "collides"),
+    [
+        ("", "other", "TEAM-x", True),
+        (", prefix: TEAM-", "other", "x", True),
+        ("", "other", "x", False),
+        (", prefix: te", "other", "am-y", False),
+        # Read from Vault, it would be written into one of the two, beside what that one holds alone.
+        ("", "vault", "TEAM-x", False),
+        ("", "vault", "X", True),
+    ],
+)
+def test_two_prefixes_may_meet_in_one_vault(
+    judge: Judge,
+    prefix: str,
+    store: str,
+    name: str,
+    collides: bool,  # noqa: FBT001
+) -> None:
+    assert bool(judge(RULE, TWO % (prefix, store, name))) is collides
+
+
+def test_two_prefixes_that_meet_in_one_name_hold_one_value_twice(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace("AWS_REGION", "GITHUB_TOKEN")
+    found = judge(RULE, TWO % ("", "other", "team-x"), catalogue=catalogue)
+    assert ['but are one value of "team-x" in Key Vault' in message for message in found.messages] == [True]
 
 
 def test_needs_no_name_of_the_secret_where_keys_have_their_own(judge: Judge) -> None:
