@@ -42,7 +42,7 @@ def problems_of_write(
         yield Problem(
             TooLargeError.code, name, f"the document is larger than {_LARGEST_DOCUMENT} bytes", "split the secret"
         )
-    yield from _problems_of_tags(name, attributes.tags if attributes is not None else {})
+    yield from problems_of_tags(name, attributes.tags if attributes is not None else {})
 
 
 def problems_of_whole(name: str) -> Iterator[Problem]:
@@ -65,7 +65,8 @@ def _is_too_large(document: Mapping[str, Secret]) -> bool:
     return len(write_object(document).encode("utf-8", "surrogatepass")) > _LARGEST_DOCUMENT
 
 
-def _problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+def problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Go through the problems of `tags` as all of a secret's custom_metadata."""
     if len(tags) > _MOST_TAGS:
         yield Problem(TooLargeError.code, name, f"{len(tags)} tags are more than {_MOST_TAGS}", "drop some")
     for key, value in tags.items():

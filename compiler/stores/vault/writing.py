@@ -16,7 +16,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, State, Written
 from compiler.stores.options import StoreOptions
 from compiler.stores.values.secret import Comparer, Secret
-from compiler.stores.vault.checks import error_of_problem, problems_of_whole, problems_of_write
+from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
 from compiler.stores.vault.document import revealed
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request
@@ -95,6 +95,11 @@ class VaultWriting(VaultReading):
         # A request of its own, which can only come after: refused then, it would leave a secret without its tags that
         # every later comparison of keys finds complete.
         self._connection.require(request)
+        if base is None:
+            # A name may have metadata before its first version, or after its last: what its owners wrote there stays.
+            tags = {**tags, **self.describe(name).attributes.tags}
+            for problem in problems_of_tags(name, tags):
+                raise error_of_problem(problem, self._place(name))
         written = self._put(name, properties, base)
         self._tag(request, tags, written)
         return written

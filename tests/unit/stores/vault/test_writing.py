@@ -53,6 +53,7 @@ NEW = {"A": Secret("ours")}
 @pytest.fixture
 def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
     scripted_vault.on("POST", CAPABILITIES, data())
+    scripted_vault.on("GET", METADATA, ABSENT)
     return scripted_vault
 
 
@@ -206,6 +207,27 @@ def test_tags_leave_the_rest_of_the_metadata_to_its_owner(vault: ScriptedVault, 
     store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     (body,) = vault.bodies(METADATA)
     assert {name: value for name, value in body.items() if value is not None} == {"custom_metadata": {"a": "1"}}
+
+
+@pytest.mark.parametrize("answer", [metadata(0), metadata(4, destroyed=True)])
+def test_metadata_of_a_name_without_a_version_stays_beside_the_tags(
+    vault: ScriptedVault, store: VaultStore, answer: Answer
+) -> None:
+    answer.body["data"]["custom_metadata"] = {"a": "theirs", "b": "2"}
+    vault.on("GET", METADATA, answer)
+    vault.on("POST", DATA, stored(1))
+    vault.on("POST", METADATA, NOTHING)
+    store.write("github", NEW, None, Attributes(tags={"a": "1", "c": "3"}))
+    assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [{"a": "theirs", "b": "2", "c": "3"}]
+
+
+def test_more_metadata_than_vault_takes_is_refused_before_anything_is_stored(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("GET", METADATA, metadata(0, custom_metadata={f"k{number}": "x" for number in range(64)}))
+    with pytest.raises(TooLargeError, match="65 tags are more than 64"):
+        store.write("github", NEW, None, Attributes(tags={"a": "1"}))
+    assert vault.bodies(DATA) == vault.bodies(METADATA) == []
 
 
 def test_a_conflict_leaves_the_tags_alone(vault: ScriptedVault, store: VaultStore) -> None:
