@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# What an interpreter reads at its start: ten processes, no two alike. A locale that is not installed is one more case.
+STARTS = [
+    {"PYTHONHASHSEED": "0"},
+    {"PYTHONHASHSEED": "1", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    {"PYTHONHASHSEED": "2", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    {"PYTHONHASHSEED": "3", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
+    {"PYTHONHASHSEED": "4", "LC_ALL": "de_DE.ISO-8859-1", "PYTHONIOENCODING": ""},
+    {"PYTHONHASHSEED": "5", "LANG": "C.UTF-8", "LANGUAGE": "tr:ja", "COLUMNS": "20"},
+    {"PYTHONHASHSEED": "6", "LC_ALL": "C.UTF-8", "COLUMNS": "300", "TERM": "xterm-256color"},
+    {"PYTHONHASHSEED": "7", "LC_ALL": "tr_TR", "LC_CTYPE": "tr_TR", "PYTHONOPTIMIZE": "1"},
+    {"PYTHONHASHSEED": "8", "LC_COLLATE": "sv_SE.UTF-8", "LC_NUMERIC": "de_DE.UTF-8", "LC_TIME": "ja_JP.UTF-8"},
+    {"PYTHONHASHSEED": "random", "PYTHONDONTWRITEBYTECODE": "1"},
+]
+ZONES = ["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "Etc/GMT+12"]
+UMASKS = [0o022, 0o077, 0o000, 0o027]
 
 
 @pytest.fixture
@@ -20,7 +37,8 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "environments", root / "environments")
     odd = root / "environments/odd.yaml"
-    text = 'annotations: {example.com/owner: "\u00e4\U0001f511\\n\u20ac"}\nstores: {vault: {prefix: odd/}}\n'
+    text = 'annotations: {example.com/owner: "\u00e4\U0001f511\\n\u20ac"}\n'
+    text += "stores: {vault: {prefix: odd/}, azure: {vaultUrl: https://odd.vault.azure.net}}\n"
     odd.write_text(text + "secrets: {global: {use: [openai, azure-openai]}}\n", "utf-8")
     return root
 
@@ -40,6 +58,52 @@ def compiled(
     )
     assert done.returncode == 0, done.stderr.decode()
     return {path.name: (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) for path in sorted(out.iterdir())}
+
+
+def surroundings(start: int, folders: list[str]) -> list[dict[str, object]]:
+    """Ten of them for each start, all hundred different."""
+    numbers = range(10 * start, 10 * start + 10)
+    return [
+        {"zone": ZONES[n % 5], "umask": UMASKS[(n + n // 20) % 4], "folder": folders[(n // 5) % len(folders)]}
+        for n in numbers
+    ]
+
+
+def test_a_hundred_runs_print_and_write_the_same_bytes(project: Path, tmp_path: Path) -> None:
+    folders = [str(ROOT), str(project), "/"]
+    variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": "/"}
+    program = str(ROOT / "tests/determinism/many_runs.py")
+    first: dict[str, list[Any]] = {}
+    every_rule = b""
+    runs = 0
+    for start, own in enumerate(STARTS):
+        out = tmp_path / "out"
+        out.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, program, str(project), str(out), json.dumps(surroundings(start, folders))],
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
+            env={**variables, **own},
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        texts, *lines = done.stdout.splitlines()
+        every_rule = every_rule or texts
+        assert texts == every_rule, own
+        for line in lines:
+            runs += 1
+            found = json.loads(line)
+            first = first or found
+            assert found.keys() == first.keys()
+            for name, shown in found.items():
+                assert shown == first[name], (own, name)
+    assert runs == 100
+    codes = {name: shown[0] for name, shown in first.items() if not name.endswith(".yaml")}
+    assert list(codes.values()) == [0, 0, 1, 0, 0, 1, 1, 1, 1, 1], codes
+    assert [name for name in first if name.endswith(".yaml")] == [
+        f"values-{name}.yaml" for name in ("dev", "odd", "prod", "staging")
+    ]
 
 
 def test_nothing_a_process_is_started_with_changes_a_byte_or_the_mode(project: Path, tmp_path: Path) -> None:

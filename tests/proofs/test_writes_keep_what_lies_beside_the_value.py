@@ -114,8 +114,7 @@ def test_a_recovered_secret_of_key_vault_has_all_of_it_in_its_new_version(world:
 def test_a_whole_value_keeps_it_too(world: World) -> None:
     world.azure.seed("github-app-key", "old pem", **BESIDE)  # type: ignore[arg-type]
     world.put("agents/github", {"GITHUB_TOKEN": "t", "GITHUB_APP_KEY": "new pem"})
-    argv = ("--only", "github", "--on-conflict", "overwrite", "--apply")
-    assert world.migrate(*argv).code == 0
+    assert world.migrate("--only", "github", "--on-conflict", "overwrite", "--apply").code == 0
     assert world.azure.value("github-app-key") == "new pem"
     assert beside(world, "github-app-key") == {**BESIDE, "enabled": True}
     pem = world.root / "app.pem"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 Data = dict[str, Any]
+Fields = dict[str, st.SearchStrategy[Any]]
 # A vault and a name as Key Vault takes it, a property or the whole; and where the value lies in Vault.
 Use = tuple[str, str, str | None, tuple[str, str] | None]
 
@@ -36,8 +37,8 @@ SHARED_PLACE, COLLISION = "shared-place", "key-vault-name-collision"
 
 def keys() -> st.SearchStrategy[Data]:
     name, property_ = {"name": st.sampled_from(NAMES)}, {"property": st.sampled_from("AB")}
-    forms = (name, property_, {**name, **property_}, {**name, "whole": st.just(True)})
-    place = st.one_of(*map(st.fixed_dictionaries, forms))
+    forms: list[Fields] = [name, property_, {**name, **property_}, {**name, "whole": st.just(value=True)}]
+    place = st.one_of([st.fixed_dictionaries(form) for form in forms])
     remote = st.fixed_dictionaries({}, optional={"remote": st.fixed_dictionaries({"azurekv": place})})
     return st.dictionaries(st.sampled_from("AB"), remote, min_size=1)
 
@@ -55,7 +56,7 @@ def environments() -> st.SearchStrategy[Data]:
     url = st.sampled_from(list(VAULTS.values()))
     store = st.fixed_dictionaries({"vaultUrl": url, "prefix": st.sampled_from(PREFIXES)})
     azure, vault = {"azurekv": st.sampled_from(NAMES)}, {"vault": st.sampled_from(PATHS)}
-    override = st.one_of(*map(st.fixed_dictionaries, (azure, vault, {**azure, **vault})))
+    override = st.one_of([st.fixed_dictionaries(form) for form in (azure, vault, {**azure, **vault})])
     secret = st.fixed_dictionaries({"store": st.sampled_from(["k1", "k2", "v"])}, optional={"remote": override})
     return st.fixed_dictionaries(
         {
