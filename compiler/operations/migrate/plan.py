@@ -49,12 +49,16 @@ class _Ends:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """How to judge. `recovering` are the versions by name that were deleted when the run to resume was planned."""
+    """How to judge. `recovering` are the versions by name that were deleted when the run to resume was planned.
+
+    `taken` are the places of the destination that belong to keys of the catalogue.
+    """
 
     to: Store
     options: Options
     comparer: Comparer
     recovering: Mapping[str, str]
+    taken: frozenset[Place]
 
 
 def plan_migration(
@@ -78,7 +82,7 @@ def plan_migration(
         ends = _Ends(origins, destination, read_many(_names(routes, origins, destination), workers))
         extras = list(_extras(routes, ends))
     chosen = (*routes.keys, *extras) if options.all_properties else routes.keys
-    context = _Context(to, options, Comparer(), run.recovering if run is not None else {})
+    context = _Context(to, options, Comparer(), run.recovering if run is not None else {}, routes.taken)
     judged = [each for each in (_judged(route, ends, context) for route in chosen) if each is not None]
     steps, writes = plan_writes(judged, destination, ends.target)
     plan = Plan(
@@ -134,7 +138,7 @@ def _extras(routes: Routes, ends: _Ends) -> Iterator[Route]:
             place = Place(own, name)
             if (store.id, place) not in known:
                 known.add((store.id, place))
-                yield Route(secret, name, False, store, place, Place(theirs, name))
+                yield Route(secret, name, False, store, place, Place(theirs, name), is_extra=True)
 
 
 def _judged(route: Route, ends: _Ends, context: _Context) -> Judged | None:
@@ -170,6 +174,10 @@ def _judged_destination(route: Route, ends: _Ends, context: _Context, value: Sec
     if route.source == route.destination and ends.sources[route.source_store.id] is ends.destination:
         reason = f'"{route.source_store.id}" and "{to.id}" are one place from here'
         return Verdict(Kind.REFUSE, reason, "check their addresses, and VAULT_ADDR, which stands for every Vault")
+    if route.is_extra and route.destination in context.taken:
+        # That key may not be on the way, or its source may lack it: another secret's value would take its place.
+        reason = "a key of the catalogue lies at that place of the destination"
+        return Verdict(Kind.REFUSE, reason, "name the property in the catalogue, with a place of its own")
     target = ends.target(route.destination)
     recovered = context.recovering.get(route.destination.remote_key)
     if options.recover and isinstance(target, RemoteSecret) and target.version == recovered:

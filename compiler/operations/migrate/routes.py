@@ -27,7 +27,10 @@ class UnknownNameError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One key on its way. A place is nothing where the catalogue names none for that provider."""
+    """One key on its way. A place is nothing where the catalogue names none for that provider.
+
+    `is_extra` tells that it is a property of the source and no key of the catalogue.
+    """
 
     secret: str
     key: str
@@ -35,14 +38,16 @@ class Route:
     source_store: Store
     source: Place | None
     destination: Place | None
+    is_extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
     """`mains` are each secret's own remote names in its source and in the destination, for its other properties.
 
-    `shared` are places in those of the sources, by their store, that belong to keys that are not on the way. They hold
-    no part of the environment but its stores, so that a large one need not stay in memory for them.
+    `shared` are places in those of the sources, by their store, that belong to keys that are not on the way. `taken`
+    are the places that any key of the catalogue has in the destination. They hold no part of the environment but its
+    stores, so that a large one need not stay in memory for them.
     """
 
     environment: str
@@ -51,6 +56,7 @@ class Routes:
     mains: tuple[tuple[str, Store, str, str], ...]
     skipped: tuple[tuple[str, str], ...]
     shared: frozenset[tuple[str, Place]] = frozenset()
+    taken: frozenset[Place] = frozenset()
 
 
 def store_named(environment: Environment, name: str) -> Store:
@@ -95,7 +101,15 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         ]
         if own is not None and theirs is not None:
             mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))
-    return Routes(environment.name, to, tuple(keys), tuple(mains), tuple(skipped), _shared(environment, keys, mains))
+    return Routes(
+        environment.name,
+        to,
+        tuple(keys),
+        tuple(mains),
+        tuple(skipped),
+        _shared(environment, keys, mains),
+        catalogue_places(environment, to),
+    )
 
 
 def _shared(

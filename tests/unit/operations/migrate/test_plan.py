@@ -10,12 +10,13 @@ import pytest
 from compiler.model.catalogue import KeyRemote
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, OnConflict, Options, Plan
+from compiler.operations.change.version_loss import LossKind
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.plan import plan_migration
 from compiler.operations.migrate.routes import routes_of
 from compiler.operations.runs.journal import Entry, Run
 from compiler.stores.errors import Action, UnavailableError
-from compiler.stores.interface import Attributes
+from compiler.stores.interface import Attributes, Dropped
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -81,6 +82,28 @@ def test_keys_of_other_secrets_in_the_same_remote_are_no_extras(sharing: Environ
     assert set(kinds(found)) == {"JIRA_TOKEN", "JIRA_URL", "NOTES"}
 
 
+def test_a_property_does_not_take_the_place_of_another_secrets_key(environment: Environment, ends: Ends) -> None:
+    # Two paths of Vault, one secret of Key Vault: the property of the one is named as the key of the other.
+    entries = {
+        name: replace(entry, remote={**entry.remote, "azurekv": "agents-one"})
+        for name, entry in environment.catalogue.entries.items()
+    }
+    secrets = {name: replace(secret, entry=entries[name]) for name, secret in environment.secrets.items()}
+    one = replace(environment, catalogue=replace(environment.catalogue, entries=entries), secrets=secrets)
+    ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", GITHUB_TOKEN="not GitHub's", NOTES="x")
+    for only in ((), ("jira",)):
+        found = plan(one, ends, only=only, all_properties=True)
+        (refused,) = [step for step in found.steps if step.secret == "jira" and step.kind is Kind.REFUSE]
+        assert (refused.key, refused.reason) == (
+            "GITHUB_TOKEN",
+            "a key of the catalogue lies at that place of the destination",
+        )
+        assert found.is_blocked
+        (write,) = found.writes
+        assert [key for key, value in write.changes.items() if value.reveal() == "not GitHub's"] == []
+        assert "NOTES" in write.changes
+
+
 def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends: Ends) -> None:
     entry = sharing.catalogue.entries["vaultonly"]
     only = replace(entry.keys["ONLY"], remote={"azurekv": KeyRemote(None, None, whole=True)})
@@ -111,6 +134,22 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
     resumed = plan_migration(routes, ends.live, Options(), run=run)
     assert ([adopted.name for adopted in resumed.adopted], resumed.writes) == (["agents/jira"], ())
     assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
+
+
+def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environment: Environment, ends: Ends) -> None:
+    ends.vault.address = StoreAddress(Provider.VAULT, "https://vault")
+    ends.azure.seed("agents-github", GITHUB_TOKEN="t2")
+    ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
+    del ends.vault.versions["agents/jira"]
+    ends.vault.drops = dict.fromkeys(("agents/github", "agents/jira"), Dropped(("v1",), 1))
+    routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
+    found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE))
+    assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
+    assert [(loss.kind, loss.name) for loss in found.losses] == [(LossKind.WAY_BACK, "agents/github")]
+    assert ("dropped_by_write", "agents/jira") not in ends.vault.calls
+    # What is not written costs nothing.
+    kept = plan_migration(routes, ends.live, Options())
+    assert (kept.losses, ends.vault.calls.count(("dropped_by_write", "agents/github"))) == ((), 1)
 
 
 def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.place import Place
+from compiler.operations.change.version_loss import LossKind
 from compiler.operations.put.set_keys import Change, ChangePlan, Wanted, plan_changes
 from compiler.stores.errors import DisabledError, SoftDeletedError, UnavailableError
-from compiler.stores.interface import Problem
+from compiler.stores.interface import Dropped, Problem
 from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
@@ -47,6 +48,19 @@ def test_a_value_of_another_kind_is_changed_even_if_its_text_is_the_same(
     assert stores.vault is not None
     stores.vault.hold("agents/jira", {"A": Secret("1", JsonKind.NUMBER)})
     assert shown(plan_changes([wanted(environment, "A", "1")], stores.live)) == [("A", Change.CHANGED)]
+
+
+def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"A": Secret("old")})
+    stores.vault.drops = dict.fromkeys(("agents/jira", "agents/new"), Dropped(("v1",), 1))
+    both = [wanted(environment, "A", "new"), wanted(environment, "B", "x", Place("agents/new", "B"))]
+    assert [(loss.kind, loss.name) for loss in plan_changes(both, stores.live).losses] == [
+        (LossKind.WAY_BACK, "agents/jira")
+    ]
+    assert plan_changes([wanted(environment, "A", "old")], stores.live).losses == ()
 
 
 def test_without_replacing_only_new_keys_are_written(environment: Environment, stores: Stores) -> None:
