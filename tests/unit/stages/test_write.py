@@ -193,7 +193,7 @@ def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypa
         unlink(path)
 
     monkeypatch.setattr(os, "unlink", kept)
-    assert write_all(outputs(three, "a", "c")) == ()
+    assert write_all(outputs(three, "a", "c"), three) == ()
     assert ((three / "a").read_text("utf-8"), (three / "c").read_text("utf-8")) == (NEW, NEW)
 
 
@@ -205,7 +205,7 @@ def test_a_link_that_was_there_is_there_again_after_a_failure(
         monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no")))
     (three / "c").symlink_to("a")
     failing(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
-    assert write_all(outputs(three, "c", "b"))
+    assert write_all(outputs(three, "c", "b"), three)
     assert (three / "b").read_text("utf-8") == OLD
     assert (three / "c").read_text("utf-8") == OLD
     # Without second names a copy of what it pointed to is the best there is.
@@ -222,7 +222,7 @@ def test_a_file_is_whole_before_it_is_waited_for(three: Path, monkeypatch: pytes
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
-    assert write_all(outputs(three, "a", "c")) == ()
+    assert write_all(outputs(three, "a", "c"), three) == ()
     assert sizes == [len(NEW), len(NEW)]
 
 
@@ -237,7 +237,7 @@ def test_the_names_of_the_files_are_waited_for_after_all_are_in_place(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
-    assert write_all(outputs(three, "a", "b")) == ()
+    assert write_all(outputs(three, "a", "b"), three) == ()
     assert seen == [{"a": NEW, "b": NEW}]
 
 
@@ -247,15 +247,17 @@ def test_what_somebody_else_put_there_meanwhile_is_not_taken_away(three: Path, m
         raise OSError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "replace", late)
-    (diagnostic,) = write_all(outputs(three, "c"))
+    (diagnostic,) = write_all(outputs(three, "c"), three)
     assert (diagnostic.severity, diagnostic.span.path) == (Severity.ERROR, "chart/c")
     assert contents(three) == {"a": OLD, "b": OLD, "c": "theirs"}
 
 
 def test_no_descriptor_stays_open(three: Path) -> None:
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
-    assert write_all(outputs(three, "a", "b", "c")) == ()
+    assert write_all(outputs(three, "a", "b", "c"), three) == ()
     assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
+
+
 def test_nothing_is_written_where_a_link_leads_out_of_the_project(three: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.parity import prove as parity
 from compiler.operations.chart import helm
-from compiler.operations.parity.prove import prove as parity
+from compiler.operations.parity import prove as parity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

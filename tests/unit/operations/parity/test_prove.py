@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.chart.helm import Helm, HelmError
-from compiler.operations.parity import prove as parity
 from compiler.operations.chart.helm import Helm, HelmError, helm_at
+from compiler.operations.parity import prove as parity
 from compiler.operations.parity.prove import prove
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
