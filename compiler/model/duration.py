@@ -22,6 +22,8 @@ _WHOLE = re.compile(rf"(?:{_PART})+", re.ASCII)
 _PARTS = re.compile(_PART, re.ASCII)
 # Go counts nanoseconds in 64 bits: a little over 292 years.
 _LONGEST = 2**63 - 1
+# Python refuses numbers of some thousand digits, and nobody writes a duration of so many.
+_LONGEST_TEXT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def parse_duration(text: str) -> Duration | None:
 
     A fraction of a second is refused too: External Secrets Operator polls in whole seconds at best.
     """
-    if not _WHOLE.fullmatch(text):
+    if len(text) > _LONGEST_TEXT or not _WHOLE.fullmatch(text):
         return None
     parts = [(*amount.partition(".")[::2], unit) for amount, unit in _PARTS.findall(text)]
     # Whole numbers only: all fractions are brought to the digits of the longest.

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from compiler.model.document import Node
     from compiler.model.environment import Environment
 
-_ZERO = re.compile(r"[-+]?(?:0+(?:\.0*)?(?:ns|us|µs|μs|ms|s|m|h)?)+")
+# Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
+_ZERO = re.compile(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
 _DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 

@@ -8,7 +8,9 @@ values under unknown keys are hidden whatever they look like.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from compiler.text.randomness import random_words
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONCEALED = "…"
+_START = itemgetter(0)
 
 # `pwd=` and six characters: no form is shorter.
 _SHORTEST = 10
@@ -63,9 +66,11 @@ def credential_parts(text: str) -> list[tuple[int, int]]:
 
 
 def _forms(text: str) -> Iterator[tuple[int, int]]:
-    versions = [found.span() for found in _VERSIONS.finditer(text)] if _VERSION_WORD in text else ()
+    versions = [found.span() for found in _VERSIONS.finditer(text)] if _VERSION_WORD in text else []
     for start, end in chain(known_forms(text), random_words(text)):
-        if not any(first <= start and end <= last for first, last in versions):
+        # The one version sentence that begins last before it: they are in order and do not overlap.
+        before = bisect_right(versions, start, key=_START) - 1
+        if before < 0 or end > versions[before][1]:
             yield start, end
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.operations.cluster.masking import masked, values_of
+from compiler.operations.cluster.masking import Mask, values_of
 from compiler.operations.cluster.objects import ClusterError
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
@@ -87,10 +87,10 @@ class _Quoting:
     """Quotes what the operator says, without the values of what was read."""
 
     def __init__(self, read: Iterable[RemoteSecret]) -> None:
-        self._known = tuple(value for remote in read for value in values_of(remote))
+        self._mask = Mask(value for remote in read for value in values_of(remote))
 
     def __call__(self, said: str) -> str:
-        return masked(said.strip(), self._known) or "the operator gives no reason"
+        return self._mask.hides(said.strip()) or "the operator gives no reason"
 
 
 class _Complaints:

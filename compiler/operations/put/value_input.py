@@ -114,12 +114,14 @@ def _json(text: str) -> dict[str, Secret]:
 def _dotenv(text: str) -> dict[str, Secret]:
     text = text.replace("\r\n", "\n")
     found: dict[str, Secret] = {}
-    position = 0
+    position = counted = 0
+    number = 1
     while position < len(text):
         if blank := _BLANK.match(text, position):
             position = blank.end()
             continue
-        number = text.count("\n", 0, position) + 1
+        number += text.count("\n", counted, position)
+        counted = position
         name = _LINE.match(text, position)
         if name is None:
             raise ValueInputError(f"line {number} of the input is not KEY=value", "correct it, or say --input")

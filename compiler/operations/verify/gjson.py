@@ -129,5 +129,7 @@ def _part(text: str) -> _Part:
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(character) or re.escape(character) for character in name), re.DOTALL)
+    first, *others = (re.escape(piece).replace(r"\?", ".") for piece in name.split("*"))
+    # Atomic: the first place of each piece is as good as any later one, and a name costs no power of its length.
+    last = [f".*{others.pop()}"] if others else []
+    return re.compile("".join([first, *(f"(?>.*?{piece})" for piece in others), *last]), re.DOTALL)

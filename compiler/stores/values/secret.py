@@ -2,11 +2,8 @@
 
 import hmac
 import os
-import re
 from enum import StrEnum
 from typing import Final, Never, Self
-
-from compiler.stores.values.value_forms import forms
 
 HIDDEN: Final = "…"
 _KEY_BYTES: Final = 32
@@ -49,16 +46,6 @@ class Secret:
     @property
     def is_string(self) -> bool:
         return self.kind is JsonKind.STRING
-
-    def found_in(self, text: str) -> tuple[tuple[int, int], ...]:
-        """Return where `text` shows the value, as (start, end), in plain, Base64, URL or JSON form.
-
-        A value of fewer than four characters, a boolean, null, and the words for them are never found: they stand in
-        other words and sentences by themselves.
-        """
-        return tuple(
-            (found.start(), found.end()) for form in forms(self.__text) for found in re.finditer(re.escape(form), text)
-        )
 
     @property
     def length(self) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What is shorter, or one of these words, stands in messages by itself: hidden, it would take the words away.
-_LEAST: Final = 4
+LEAST: Final = 4
 _WORDS: Final = frozenset({"true", "false", "null", "none"})
 # A line of a longer value counts by itself from this length on: messages quote single lines, of a PEM text for one.
 _LEAST_LINE: Final = 8
@@ -24,10 +24,10 @@ _GO_ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u002
 def forms(text: str) -> frozenset[str]:
     """Every form of `text` to look for; none where it is too short or too common to be told from other words."""
     bare = text.strip()
-    if len(bare) < _LEAST or bare.lower() in _WORDS:
+    if len(bare) < LEAST or bare.lower() in _WORDS:
         return frozenset()
     parts = {text, bare, *(line for each in text.splitlines() if len(line := each.strip()) >= _LEAST_LINE)}
-    return frozenset(form for part in parts for form in _forms(part) if len(form) >= _LEAST)
+    return frozenset(form for part in parts for form in _forms(part) if len(form) >= LEAST)
 
 
 def _forms(text: str) -> Iterator[str]:

@@ -29,7 +29,8 @@ from compiler.stores.sending.retry import parse_retry_after
 # A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
 # https://developer.hashicorp.com/vault/api-docs#http-status-codes
 _NOT_THIS_NODE: Final = frozenset({412, 472, 473})
-_TOO_LARGE: Final = re.compile(r"too large|exceeds? .*(?:size|limit)", re.IGNORECASE)
+# Bounded: from each of the words that a server repeats, the rest of its reply would be searched.
+_TOO_LARGE: Final = re.compile(r"too large|exceeds? .{0,100}?(?:size|limit)", re.IGNORECASE)
 _TLS_CAUSES: Final = (
     (
         re.compile(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),

@@ -113,6 +113,31 @@ def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
         assert time.process_time() - begin < 0.5, text[:40]
 
 
+HOSTILE = {
+    "versions": f"version {'0123456789abcdef' * 2}, ",
+    "the same, in a list": f"{'0123456789abcdef' * 2}, version ",
+    "URLs in one word": "://:",
+    "users without a host": "://:a@ ",
+    "assignments": "password: ",
+    "colons": ": ",
+    "lines of one word": f"{'aB3' * 8}\n",
+}
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+def test_four_times_the_text_costs_about_four_times_the_time(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = f"# {unit * (size // len(unit))}@"
+        begin = time.process_time()
+        conceal(text)
+        return time.process_time() - begin
+
+    # Quadratic time would be sixteen times as much, and no less than seconds.
+    small, large = min(seconds(100_000), seconds(100_000)), min(seconds(400_000), seconds(400_000))
+    assert large < 8 * small + 0.05
+    assert large < 2
+
+
 VERSION = "5e1f0c6ab2df4f51a7e0c8d1a2b3c4d5"
 
 

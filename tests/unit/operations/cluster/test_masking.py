@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import base64
+import pickle
+import time
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.operations.cluster.masking import masked, values_of
+from compiler.operations.cluster.masking import Mask, values_of
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import JsonKind, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def masked(text: str, values: Iterable[Secret]) -> str:
+    return Mask(values).hides(text)
 
 
 def secrets(*texts: str) -> list[Secret]:
@@ -50,3 +61,24 @@ def test_a_value_between_other_words_leaves_these_alone(value: str, before: str,
     assume(value.lower() != "false")
     for shown in (value, base64.b64encode(value.encode()).decode()):
         assert masked(f"{before}{shown}{after}", [Secret(value)]) == f"{before}…{after}"
+
+
+def test_values_that_overlap_leave_no_rest() -> None:
+    assert masked("<aaaaaaa>", secrets("aaaa")) == "<…>"
+    assert masked("a first value and the first", secrets("first", "first value and")) == "a … the …"
+
+
+def test_a_mask_shows_none_of_what_it_hides() -> None:
+    mask = Mask(secrets("first"))
+    assert repr(mask) == "Mask(…)"
+    with pytest.raises(TypeError):
+        pickle.dumps(mask)
+
+
+def test_a_text_costs_time_by_its_length_and_not_by_the_number_of_values() -> None:
+    mask = Mask(secrets(*(f"password-{number:06d}-of-many" for number in range(2_000))))
+    begin = time.process_time()
+    for _ in range(100):
+        assert mask.hides("it says: password-001999-of-many, " * 10).count("…") == 10
+    # Value by value it would be minutes.
+    assert time.process_time() - begin < 2

@@ -114,3 +114,11 @@ def test_a_long_run_of_blanks_takes_no_time() -> None:
     begun = time.process_time()
     assert read_values(text.encode(), (), ("A",), None)["A"].reveal() == text[2:]
     assert time.process_time() - begun < 1
+
+
+def test_many_short_lines_take_no_time() -> None:
+    text = "".join(f"A{number}=\n" for number in range(70_000))
+    begun = time.process_time()
+    with pytest.raises(ValueInputError, match="line 70001 of the input is not KEY=value"):
+        read_values(f"{text}no line".encode(), ("A0", "A1"), (), None)
+    assert time.process_time() - begun < 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -137,3 +138,26 @@ def test_no_path_breaks_it(path: str) -> None:
     except UnprovenPathError:
         return
     assert found is None or isinstance(found, Secret)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("a*c*e", "abcde"), ("a*c*e", "ace"), ("*c", "abc"), ("a**c", "abc"), ("?*?", "ab"), ("*b*b", "abab")],
+)
+def test_several_wildcards_match_as_one_does(path: str, text: str) -> None:
+    document = Secret(json.dumps({text: "found"}), JsonKind.OBJECT)
+    found = find(document, path)
+    assert found is not None
+    assert found.reveal() == "found"
+
+
+@pytest.mark.parametrize(("path", "text"), [("a*c*e", "abcdex"), ("a*c*e", "aec"), ("*b*b", "ab"), ("?*?", "a")])
+def test_several_wildcards_match_nothing_else(path: str, text: str) -> None:
+    assert find(Secret(json.dumps({text: "found"}), JsonKind.OBJECT), path) is None
+
+
+def test_many_wildcards_take_no_time() -> None:
+    document = Secret(json.dumps({"a" * 2_000: "x"}), JsonKind.OBJECT)
+    begun = time.process_time()
+    assert find(document, f"{'*a' * 200}*b") is None
+    assert time.process_time() - begun < 1
