@@ -17,7 +17,7 @@ _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PR
 
 def verified(place: Place, url: str, ca: Path | None) -> str | bool:
     """Return what requests is to verify certificates by. Raises TlsFailureError for http and an unreadable `ca`."""
-    if urlsplit(url).scheme.lower() != "https":
+    if urlsplit(url).scheme != "https":
         reason = "its URL is not https, and a token is never sent in the clear"
         raise TlsFailureError(place, Action.CONNECT, reason, "write https://")
     if ca is None:
@@ -30,7 +30,7 @@ def verified(place: Place, url: str, ca: Path | None) -> str | bool:
 
 def is_loopback(url: str) -> bool:
     """True for a host that is this machine by its very name or number."""
-    host = (urlsplit(url).hostname or "").lower()
+    host = urlsplit(url).hostname or ""
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
         "HTTP://vault.example.com",
         "http://10.0.0.1:8200",
         "http://vault.svc.example.com",
+        "http://vault.svc",
+        "http://vault.examplesvc",
+        "http://a.b.examplesvc",
+        "http://notlocalhost",
+        "http://128.0.0.1",
     ],
 )
 def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
@@ -36,6 +41,7 @@ def test_asks_for_the_full_name_of_a_service(judge: Judge, server: str) -> None:
     "server",
     [
         "https://vault.example.com",
+        "HTTPS://vault.example.com",
         "http://vault.vault.svc:8200",
         "http://vault.vault.svc.cluster.local:8200",
         "http://vault.vault.svc.corp.example.com",

@@ -38,13 +38,41 @@ def test_knows_loopback(host: str) -> None:
     assert is_cluster_internal(host)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("notlocalhost", "a.notlocalhost", "localhosts", "localhost.example.com", "127.0.0.1.example.com", "v1"),
+        *("126.255.255.255", "128.0.0.1", "0.0.0.1", "10.0.0.1", "::", "::2", "2001:db8::1", "127.1"),
+    ],
+)
+def test_what_only_looks_like_loopback_is_none(host: str) -> None:
+    assert not is_loopback(host)
+
+
 @pytest.mark.parametrize("host", ["vault.vault.svc", "vault.vault.svc.cluster.local", "vault.vault.svc.corp.example"])
 def test_knows_services(host: str) -> None:
     assert is_service(host)
     assert is_cluster_internal(host)
 
 
-@pytest.mark.parametrize("host", ["vault.svc", "svc", "vault.svc.example.com", "vault.vault.svcs", "a.b.c.svc.d"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "vault.svc",
+        "svc",
+        "vault.svc.example.com",
+        "vault.vault.svcs",
+        "a.b.c.svc.d",
+        "a.bsvc",
+        "a.bbsvc",
+        "a.b.xsvc",
+        "a.b.svc.",
+        ".b.svc",
+        "a..svc",
+        "a.b.svc/x",
+        "a.b.svc.c/x",
+    ],
+)
 def test_what_only_looks_like_a_service_is_none(host: str) -> None:
     assert not is_service(host)
 

@@ -16,7 +16,13 @@ def test_loopback_is_what_can_be_nothing_else(host: str) -> None:
     assert is_loopback(f"https://{host}")
 
 
-@pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.nip.io", "10.0.0.1", "v.vault.azure.net", ""])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost.example.com", "notlocalhost", "a.notlocalhost", "localhosts", "127.0.0.1.nip.io", "127.1"),
+        *("10.0.0.1", "126.255.255.255", "128.0.0.1", "0.0.0.1", "[::]", "[::2]", "v.vault.azure.net", ""),
+    ],
+)
 def test_other_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback(f"https://{host}")
 

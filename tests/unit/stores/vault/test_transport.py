@@ -68,10 +68,39 @@ def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
         session(url, VAULT_ADDR=url)
 
 
-@pytest.mark.parametrize("url", ["http://vault.example.com", "http://10.0.0.1:8200", "http://vault.svc.example.com"])
-def test_plain_http_is_refused_away_from_the_cluster(url: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "vault.example.com",
+        "vault.svc.example.com",
+        # One character short of what is near: anybody can have such a name.
+        *(
+            "svc",
+            "vaultsvc",
+            "vault.examplesvc",
+            "svc.cluster.local",
+            "vaultsvc.cluster.local",
+            "vault.svc.cluster.locals",
+        ),
+        *(
+            "vault.svcs",
+            "vault.svc.cluster",
+            "vault.cluster.local",
+            "notlocalhost",
+            "localhost.example.com",
+            "localhosts",
+        ),
+        *("a.localhost", "127.0.0.1.example.com", "127.1", "0.0.0.1", "126.255.255.255", "128.0.0.1", "10.0.0.1:8200"),
+        *("[::]", "[::2]", "[2001:db8::1]"),
+    ],
+)
+def test_plain_http_is_refused_away_from_the_cluster(host: str) -> None:
+    url = f"http://{host}"
     with pytest.raises(TlsFailureError, match="in the clear"):
         session(url)
+    for value in ("", "0", "true", "11"):
+        with pytest.raises(TlsFailureError, match="in the clear"):
+            session(url, PLATFORM_SECRETS_ALLOW_HTTP=value)
     session(url, **NEAR).close()
 
 
@@ -79,8 +108,10 @@ def test_plain_http_is_refused_away_from_the_cluster(url: str) -> None:
     "url",
     [
         "http://127.0.0.1:8200",
+        "http://127.255.255.254",
         "http://[::1]:8200",
         "http://localhost",
+        "HTTP://LOCALHOST",
         "http://vault.vault.svc:8200",
         "http://v.v.svc.cluster.local",
     ],
