@@ -39,6 +39,7 @@ from compiler.operations.runs.notes import Notes  # noqa: E402
 from compiler.operations.verify.references import references_of  # noqa: E402
 from compiler.operations.verify.verify import verify  # noqa: E402
 from compiler.pipeline import compile_project  # noqa: E402
+from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.open import open_store  # noqa: E402
 from compiler.stores.values.secret import Secret  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
@@ -416,4 +417,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    leave_no_core()
     sys.exit(main(sys.argv[1:]))

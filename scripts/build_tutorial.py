@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
+from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import run_shell, settle  # noqa: E402
 
 if TYPE_CHECKING:
@@ -97,4 +98,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    leave_no_core()
     sys.exit(main(sys.argv[1:]))

@@ -20,6 +20,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.pipeline import compile_project
 from compiler.project_files import Library
 from compiler.stages.outside import outside_of
+from compiler.start import run_program
 
 
 def run(arguments: list[str]) -> int:
@@ -61,4 +62,4 @@ def _refuse(message: str, help_text: str, code: int = USAGE) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    run_program(run)

@@ -18,6 +18,7 @@ from compiler.demo.key_vault.server import KeyVaultServer, LoggedRequest
 from compiler.demo.key_vault.state import Delays, KeyVaultState
 from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.key_vault.tokens import LocalAccessToken, LocalCredential, TokenIssuer
+from compiler.start import leave_no_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,4 +183,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    leave_no_core()
     sys.exit(main(sys.argv[1:]))

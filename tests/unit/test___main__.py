@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,19 +78,6 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
 
 
-def _dies_with_a_core(folder: Path, program: str) -> bool:
-    script = f'ulimit -c unlimited && cd "$0" && exec {sys.executable} -c "$1"'
-    child = os.posix_spawn("/bin/bash", ["bash", "-c", script, str(folder), program], ENVIRONMENT)
-    status = os.waitpid(child, 0)[1]
-    if not os.WIFSIGNALED(status):
-        pytest.skip("the limit of core files cannot be raised here")
-    return os.WCOREDUMP(status)
-
-
-def test_no_value_in_memory_reaches_the_disk_in_a_core_file(tmp_path: Path) -> None:
-    quits = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGQUIT)"
-    if not _dies_with_a_core(tmp_path, f"{quits}; die()"):
-        pytest.skip("this system makes no core files")
-    assert not _dies_with_a_core(
-        tmp_path, f"{quits}; import compiler.__main__ as program; program.main = die; program.run()"
-    )
+def test_both_ways_to_run_the_program_are_one() -> None:
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    assert script == {"platform-secrets": "compiler.__main__:run"}

@@ -1,0 +1,123 @@
+"""Every program of the repository as a process: what each must do before it holds a value."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
+# With arguments that end each at once.
+PROGRAMS = {
+    "compiler/__main__.py": "--help",
+    "compiler/demo/local_key_vault.py": "--help",
+    "scripts/bench.py": "--help",
+    "scripts/bench_stores.py": "--help",
+    "scripts/build_tutorial.py": "--help",
+    "scripts/migrate_secrets_to_azure.py": "prod --help",
+}
+# They read what lies in the repository, and no store.
+WITHOUT_VALUES = {
+    "scripts/bench_bare.py",
+    "scripts/build_chart.py",
+    "scripts/build_docs.py",
+    "scripts/check_sarif.py",
+}
+# Runs a program with the limit raised as far as it goes, and says what it is whenever the program looks at its
+# arguments, prints or ends: the first that any of them does.
+WATCHED = """
+import json, os, resource, runpy, sys
+
+most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+asked, seen = [], []
+set_limit = resource.setrlimit
+def note(which, limits):
+    asked.append((which == resource.RLIMIT_CORE, limits[0]))
+    set_limit(which, limits)
+resource.setrlimit = note
+
+class Arguments(list):
+    def __getitem__(self, index):
+        if index != 0:
+            seen.append(resource.getrlimit(resource.RLIMIT_CORE)[0])
+        return list.__getitem__(self, index)
+
+def end(code=0):
+    raise SystemExit(code)
+os._exit = end
+out, path = os.dup(1), sys.argv[1]
+sys.argv = Arguments([path, *sys.argv[2:]])
+sys.path[0] = os.path.dirname(path)
+try:
+    runpy.run_path(path, run_name="__main__")
+except SystemExit as error:
+    seen.append(resource.getrlimit(resource.RLIMIT_CORE)[0])
+    os.write(2, json.dumps({"asked": asked, "seen": seen, "code": error.code}).encode())
+"""
+
+
+def test_every_program_is_listed() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("compiler", "scripts")
+        for path in (ROOT / folder).rglob("*.py")
+        if 'if __name__ == "__main__"' in path.read_text("utf-8")
+    }
+    assert found == PROGRAMS.keys() | WITHOUT_VALUES
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_value_in_memory_reaches_the_disk_in_a_core_file(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(ROOT / program), *PROGRAMS[program].split()],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        timeout=60,
+    )
+    said = json.loads(done.stderr)
+    assert said["code"] in (0, None)
+    # Asked for, and not found so: where this test runs, the limit may be 0 already.
+    assert said["asked"][0][0] is True
+    assert said["asked"][0][1] in (0, 1)
+    assert len(said["seen"]) > 1, "the program never looked at its arguments"
+    assert set(said["seen"]) <= {0, 1}
+
+
+def test_a_process_that_is_started_by_one_leaves_no_core_either() -> None:
+    program = (
+        "import subprocess, sys; from compiler.start import leave_no_core; leave_no_core();"
+        "sys.exit(subprocess.call(['/bin/bash', '-c', 'ulimit -Sc']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT, timeout=60
+    )
+    assert done.stdout in ("0\n", "1\n")
+
+
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_CORE)[1] < 1 << 20
+    and resource.getrlimit(resource.RLIMIT_CORE)[1] != resource.RLIM_INFINITY,
+    reason="core files are forbidden here, so none can be provoked; the limits themselves are tested above",
+)
+def test_a_crash_leaves_no_core(tmp_path: Path) -> None:
+    quits = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGQUIT)"
+    ours = f"{quits}; import compiler.__main__ as program; program.main = die; program.run()"
+    assert not _dies_with_a_core(tmp_path, ours)
+
+
+def _dies_with_a_core(folder: Path, program: str) -> bool:
+    script = f'ulimit -c unlimited && cd "$0" && exec {sys.executable} -c "$1"'
+    child = os.posix_spawn("/bin/bash", ["bash", "-c", script, str(folder), program], ENVIRONMENT)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status)
+    return os.WCOREDUMP(status)
