@@ -47,7 +47,8 @@ def passphrase(*, is_new: bool) -> Secret:
     """
     name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
     if name:
-        return Secret(_decoded(_of_variable(name)).rstrip("\r\n"))
+        content = read_file(name, _LARGEST_KEY_FILE, variable=PASSPHRASE_FILE_VARIABLE)
+        return Secret(_decoded(content).rstrip("\r\n"))
     if not is_terminal():
         # A backup that a passphrase closed is opened by nothing else.
         way_out = "name --recipient, or" if is_new else "the backup was encrypted with a passphrase:"
@@ -64,18 +65,6 @@ def passphrase(*, is_new: bool) -> Secret:
 def _typed(question: str) -> Secret:
     typed = hidden(question)
     return typed if typed is not None else Secret("")
-
-
-def _of_variable(name: str) -> bytes:
-    try:
-        return read_file(name, _LARGEST_KEY_FILE)
-    except CannotRunError:
-        pass
-    # The name is not shown: whoever put the passphrase itself there would find it in the log.
-    raise CannotRunError(
-        f"the file that {PASSPHRASE_FILE_VARIABLE} names cannot be read",
-        "it is to hold a file's name, not the passphrase",
-    )
 
 
 def _lines(data: bytes) -> list[str]:

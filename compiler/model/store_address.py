@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-# Whatever stands before the last "@", where a user and a password would: also in a text that is no URL, which is
-# shown in the message that says so.
-_USER_INFO: Final = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+_URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_HIDDEN: Final = "…"
 
 
 class Provider(StrEnum):
@@ -37,13 +37,20 @@ class StoreAddress:
     def absolute(self) -> str:
         """What names the same place for everyone, in messages, journals and comparisons: no prefix, no final slash.
 
-        Never a user or a password of the URL, which the adapters refuse.
+        Of a URL that the adapters refuse neither user and password nor query and fragment, and of a text that is no URL
+        none of it: what VAULT_ADDR holds may be the token.
         """
-        url = self.url.rstrip("/")
-        # Asked for with every request.
-        if "@" in url and (found := _USER_INFO.match(url)) is not None:
-            url = f"{found[1] or ''}…@{url[found.end() :]}"
+        url = _shown(self.url.rstrip("/"))
         if self.provider is Provider.AZURE_KEY_VAULT:
             return url.lower()
         parts = (url, (self.vault_namespace or "").strip("/"), self.mount.strip("/"))
         return "/".join(part for part in parts if part)
+
+
+@lru_cache  # asked for with every request
+def _shown(url: str) -> str:
+    found = _URL.fullmatch(url)
+    if found is None:
+        return _HIDDEN
+    scheme, user, place, rest = found.groups()
+    return f"{scheme}{f'{_HIDDEN}@' if user else ''}{place.rstrip('/')}{f'{rest[0]}{_HIDDEN}' if rest else ''}"

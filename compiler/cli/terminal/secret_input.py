@@ -16,17 +16,21 @@ def read_stdin() -> bytes:
     return sys.stdin.buffer.read(LARGEST_BYTES + 1)
 
 
-def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True) -> bytes:
+def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:
     """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one.
 
-    Says where others can read a secret one. Raises CannotRunError.
+    Says where others can read a secret one. `variable` is the one that named it, and is named in its place: whoever put
+    the secret itself there would find it in the log. Raises CannotRunError.
     """
+    shown = f'"{printable(name)}"' if variable is None else f"the file that {variable} names"
     try:
         with Path(name).open("rb") as file:
             status = os.fstat(file.fileno())
             if is_secret and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-                sys.stderr.write(f'note: others than you can read "{printable(name)}"; chmod 600, or remove it\n')
+                sys.stderr.write(f"note: others than you can read {shown}; chmod 600, or remove it\n")
             return file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise CannotRunError(f'"{printable(name)}" cannot be read: {reason}', "name another file") from None
+    way_out = "name another file" if variable is None else f"{variable} is to hold a file's name, not the secret"
+    # Raised out here, without the error that has the name.
+    raise CannotRunError(f"{shown} cannot be read: {reason}", way_out)

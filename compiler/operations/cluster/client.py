@@ -27,8 +27,7 @@ class KubernetesCluster:
     """The cluster of the kubeconfig's current context, or of `context`; inside a pod, the pod's own."""
 
     def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
-        # At debug level the client's logger prints replies, and Secrets are among them.
-        logging.getLogger("kubernetes.client.rest").disabled = True
+        _silence_client()
         failure = None
         settings = client.Configuration()
         try:
@@ -98,6 +97,14 @@ class KubernetesCluster:
         items = found.items if found is not None else ()
         events = [(_moment(each), each.involved_object.name, each.message or "") for each in items]
         return {name: message for _, name, message in sorted(events)}
+
+
+def _silence_client() -> None:
+    # At debug level the client's logger prints replies, and Secrets are among them.
+    logging.getLogger("kubernetes.client.rest").disabled = True
+    # A log-in program's complaint goes to the root logger, which prints where it has no handler.
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:

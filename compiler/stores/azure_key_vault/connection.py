@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from compiler.stores.azure_key_vault.session import CA_VARIABLE
+from compiler.stores.azure_key_vault.session import CA_VARIABLE, CA_VARIABLES
 from compiler.stores.errors import Action, Place, StoreError, TlsFailureError, UnavailableError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
@@ -23,8 +23,9 @@ def verified(place: Place, url: str, ca: Path | None) -> str | bool:
     if ca is None:
         return True
     if not os.access(ca, os.R_OK):
-        reason = f'the file of trusted authorities "{ca}" cannot be read'
-        raise TlsFailureError(place, Action.CONNECT, reason, f"correct the store's ca or {CA_VARIABLE}")
+        # Without its path, which is a variable's: whoever put a key itself there would find it in the log.
+        remedy = f"correct {', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
+        raise TlsFailureError(place, Action.CONNECT, "the file of trusted authorities cannot be read", remedy)
     return str(ca)
 
 

@@ -1,5 +1,9 @@
-"""Which Azure credential the environment names: variables in, the one that all threads share out."""
+"""Which Azure credential the environment names: variables in, the one that all threads share out.
 
+No message shows what any of these variables holds.
+"""
+
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,6 +12,22 @@ from compiler.stores.azure_key_vault.identity import Credential, FixedToken, NoT
 from compiler.stores.errors import Action, MissingDependencyError, Place, StoreError, UnauthenticatedError
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
+# A token becomes a header; the client would try it for ten seconds, and say that the connection broke off.
+_NO_TOKEN: Final = re.compile(r"[^!-~]")
+# What AZURE_TOKEN_CREDENTIALS may name, in Azure's own spelling.
+_DEFAULT: Final = "DefaultAzureCredential"
+_CREDENTIALS: Final = (
+    "dev",
+    "prod",
+    "EnvironmentCredential",
+    "WorkloadIdentityCredential",
+    "ManagedIdentityCredential",
+    "VisualStudioCodeCredential",
+    "AzureCliCredential",
+    "AzurePowerShellCredential",
+    "AzureDeveloperCliCredential",
+    "InteractiveBrowserCredential",
+)
 # Clouds whose users log in elsewhere than at login.microsoftonline.com.
 _AUTHORITIES: Final = {
     ".vault.azure.cn": "login.chinacloudapi.cn",
@@ -25,6 +45,9 @@ def shared_credential(
     if credential is not None:
         return SharedCredential(credential, type(credential).__name__)
     if token := environ.get(TOKEN_VARIABLE):
+        if _NO_TOKEN.search(token):
+            reason = f"{TOKEN_VARIABLE} holds a line break or a character that no token has"
+            raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it anew, on one line")
         return SharedCredential(FixedToken(token, is_for_any=is_emulator), TOKEN_VARIABLE)
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
@@ -37,7 +60,8 @@ def no_token(error: NoTokenError, place: Place) -> StoreError:
 
 
 def _method(environ: Mapping[str, str]) -> str:
-    return environ.get("AZURE_TOKEN_CREDENTIALS") or "DefaultAzureCredential"
+    named = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
+    return next((known for known in _CREDENTIALS if known.lower() == named), _DEFAULT)
 
 
 def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> Credential:
@@ -53,8 +77,11 @@ def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> C
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
     try:
         return DefaultAzureCredential(**chosen)
-    except ValueError:
+    except Exception:  # noqa: BLE001 - a name, a file or a certificate that it cannot use, each with an error of its own
         # Without the SDK's text, which quotes what the variables hold.
         reason = "a variable that chooses the Azure credential cannot be used"
-    remedy = "correct AZURE_TOKEN_CREDENTIALS, to AzureCliCredential for one, or AZURE_AUTHORITY_HOST"
+    remedy = (
+        "correct AZURE_TOKEN_CREDENTIALS, to AzureCliCredential for one, AZURE_AUTHORITY_HOST, or "
+        "AZURE_CLIENT_CERTIFICATE_PATH and its password"
+    )
     raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)

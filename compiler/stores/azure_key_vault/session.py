@@ -16,7 +16,7 @@ from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLarge
 
 CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
 # requests reads the other two itself when it trusts the environment, for each request; here they are read once.
-_CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _UNAUTHORISED: Final = 401
 _PIECE: Final = 65_536
 
@@ -93,7 +93,7 @@ def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) ->
     """Return the PEM file or folder of the authorities to trust: the address' own, else a variable's, else None."""
     if ca is not None:
         return ca
-    named = next((value for name in _CA_VARIABLES if (value := environment.get(name))), None)
+    named = next((value for name in CA_VARIABLES if (value := environment.get(name))), None)
     return None if named is None else Path(named)
 
 

@@ -9,9 +9,11 @@
     userpass    VAULT_USERNAME and VAULT_PASSWORD
 
 VAULT_ROLE_ID, VAULT_SECRET_ID, VAULT_JWT and VAULT_PASSWORD may each name a file instead, as the same name with _FILE.
-Files are read again at each log-in: what refreshes them (an agent, the kubelet) is honoured.
+Files are read again at each log-in: what refreshes them (an agent, the kubelet) is honoured. No message shows what any
+of these variables holds: people put the credential itself where a file's name belongs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from compiler.stores.values.secret import Secret
 from compiler.stores.vault.names import name_problem
 
 _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
+# A credential is one line of text, and a token becomes a header too: a client's own complaint about it would show it.
+_NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NO_TOKEN: Final = re.compile(r"[^!-~]")
 _POD_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 
 
@@ -42,9 +47,8 @@ class VaultLogin:
         self._place = place
         self.method = environ.get("PLATFORM_SECRETS_VAULT_AUTH") or "token"
         if self.method not in _METHODS:
-            raise self._error(
-                f'PLATFORM_SECRETS_VAULT_AUTH names "{self.method}"', f"set it to one of {', '.join(_METHODS)}"
-            )
+            reason = "PLATFORM_SECRETS_VAULT_AUTH names no method of log-in"
+            raise self._error(reason, f"set it to one of {', '.join(_METHODS)}")
         self._mount = environ.get("PLATFORM_SECRETS_VAULT_AUTH_MOUNT") or self.method
         if problem := name_problem(self._mount):
             raise self._error(f"PLATFORM_SECRETS_VAULT_AUTH_MOUNT is no mount: {problem}", "correct it")
@@ -72,12 +76,7 @@ class VaultLogin:
 
     def _given_token(self) -> Secret:
         home = Path(self._environ.get("HOME", "/nonexistent")) / ".vault-token"
-        token = self._need("VAULT_TOKEN", default_file=str(home))
-        text = token.reveal()
-        if not text.isascii() or not text.isprintable() or " " in text:
-            # It becomes a header: requests' own complaint about it would show it.
-            raise self._error("the token holds white space or characters that no token has", "set VAULT_TOKEN anew")
-        return token
+        return self._need("VAULT_TOKEN", default_file=str(home), refused=_NO_TOKEN)
 
     def _user(self) -> str:
         user = self._need("VAULT_USERNAME").reveal()
@@ -85,19 +84,28 @@ class VaultLogin:
             raise self._error(f"VAULT_USERNAME cannot be used: {problem}", "correct it")
         return user
 
-    def _need(self, variable: str, default_file: str | None = None) -> Secret:
-        if value := self._environ.get(variable, "").strip():
-            return Secret(value)
-        file = self._environ.get(f"{variable}_FILE") or default_file
-        if file is not None:
-            try:
-                value = Path(file).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):
-                value = ""
-            if value:
-                return Secret(value)
-        tried = f"{variable} is not set" + (f", and {file} cannot be read or is empty" if file else "")
-        raise self._error(tried, f"set {variable} or {variable}_FILE, or another PLATFORM_SECRETS_VAULT_AUTH")
+    def _need(self, variable: str, default_file: str | None = None, refused: re.Pattern[str] = _NO_TEXT) -> Secret:
+        value, where = self._environ.get(variable, "").strip(), variable
+        if not value and (named := self._environ.get(f"{variable}_FILE")):
+            value, where = _content(named), f"the file that {variable}_FILE names"
+        elif not value and default_file is not None:
+            value, where = _content(default_file), default_file
+        if not value:
+            tried = f"{variable} is not set" + (
+                f", and {where} cannot be read or is empty" if where != variable else ""
+            )
+            raise self._error(tried, f"set {variable} or {variable}_FILE, or another PLATFORM_SECRETS_VAULT_AUTH")
+        if refused.search(value):
+            what = "a character that no token has" if refused is _NO_TOKEN else "a control character"
+            raise self._error(f"{where} holds a line break or {what}", "write the credential anew, on one line")
+        return Secret(value)
 
     def _error(self, reason: str, remedy: str) -> UnauthenticatedError:
         return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)
+
+
+def _content(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""

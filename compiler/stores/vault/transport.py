@@ -92,20 +92,18 @@ def _is_near(host: str) -> bool:
 
 
 def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl.SSLContext:
-    named = (str(address.ca) if address.ca else None, *(environ.get(variable) for variable in _CA_VARIABLES))
-    path = next((value for value in named if value), None)
+    named = {"the store's ca": str(address.ca or ""), **{name: environ.get(name, "") for name in _CA_VARIABLES}}
+    where, path = next(((name, value) for name, value in named.items() if value), ("the system", None))
     folder = path is not None and Path(path).is_dir()
+    # Neither text shows a path: whoever put a key itself into such a variable would find it in the log.
+    reason, remedy = f"the authorities that {where} names cannot be read", f"correct {where}"
     try:
         context = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+        reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
         if certificate := environ.get("VAULT_CLIENT_CERT"):
             context.load_cert_chain(certificate, environ.get("VAULT_CLIENT_KEY"))
     except (OSError, ValueError):
-        failure = TlsFailureError(
-            place,
-            Action.CONNECT,
-            f"the authorities in {path} or the client certificate cannot be read",
-            "correct the store's ca, VAULT_CACERT, VAULT_CLIENT_CERT or VAULT_CLIENT_KEY",
-        )
+        failure = TlsFailureError(place, Action.CONNECT, reason, remedy)
     else:
         return context
     raise failure

@@ -20,9 +20,14 @@ def test_the_absolute_address_of_a_key_vault_is_its_url_whatever_the_case() -> N
         ("https://user@v:8200", "https://…@v:8200"),
         ("https://user:pass@word@v/below", "https://…@v/below"),
         ("https://user:pa/ss?w#d@v", "https://…@v"),
-        ("user:password@v:8200", "…@v:8200"),
+        ("https://user@v?query#fragment", "https://…@v?…"),
+        ("https://v/?token", "https://v?…"),
+        ("https://v#token", "https://v#…"),
+        ("user:password@v:8200", "…"),
+        ("hvs.token", "…"),
+        ("", "…"),
         ("HTTPS://u\nser@v", "HTTPS://…@v"),
-        ("@v", "…@v"),
+        ("@v", "…"),
     ],
 )
 def test_no_user_of_a_url_is_shown(url: str, shown: str) -> None:

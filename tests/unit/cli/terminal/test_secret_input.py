@@ -49,3 +49,19 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     for name, reason in (("no", "no such file"), (".", "is a directory")):
         with pytest.raises(CannotRunError, match=f"cannot be read: {reason}"):
             read_file(str(tmp_path / name))
+
+
+def test_a_file_that_a_variable_names_is_told_by_the_variable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s3ntinel"
+    with pytest.raises(CannotRunError, match="the file that X_FILE names cannot be read: no such file") as caught:
+        read_file(str(path), variable="X_FILE")
+    assert caught.value.help == "X_FILE is to hold a file's name, not the secret"
+    path.write_bytes(b"x")
+    path.chmod(0o644)
+    assert read_file(str(path), variable="X_FILE") == b"x"
+    assert (
+        capsys.readouterr().err
+        == "note: others than you can read the file that X_FILE names; chmod 600, or remove it\n"
+    )

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +15,8 @@ from tests.fake_cluster import FakeCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[3]
 SENTINEL = "c2VudGluZWwtNDcxMQ=="
 
 
@@ -122,3 +126,44 @@ def test_without_a_kubeconfig_a_pods_own_account_is_tried(tmp_path: Path, capsys
         with pytest.raises(ClusterError, match="no usable kubeconfig"):
             KubernetesCluster(environ)
     assert capsys.readouterr().out == ""
+
+
+def test_a_log_in_programs_complaint_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        json.dumps(
+            {
+                "current-context": "a",
+                "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+                "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [
+                    {
+                        "name": "a",
+                        "user": {
+                            "exec": {
+                                "apiVersion": "client.authentication.k8s.io/v1",
+                                "command": "/bin/sh",
+                                "args": ["-c", f"echo {SENTINEL} >&2; echo {SENTINEL}; exit 1"],
+                                "interactiveMode": "Never",
+                            }
+                        },
+                    }
+                ],
+            }
+        )
+    )
+    # In a process of its own: the client prints where nobody else listens to the log, as a test's runner does.
+    program = (
+        "import sys; from compiler.operations.cluster.client import KubernetesCluster, ClusterError\n"
+        "try: KubernetesCluster({'KUBECONFIG': sys.argv[1]}).external_secrets('a')\n"
+        "except ClusterError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "config")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert "it gave no usable answer" in done.stdout
+    assert SENTINEL not in done.stdout + done.stderr

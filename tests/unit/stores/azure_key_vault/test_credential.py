@@ -68,6 +68,25 @@ def test_a_token_in_a_variable_is_for_key_vaults_and_for_an_emulator() -> None:
     )
 
 
+@pytest.mark.parametrize("inside", ["\n", "\r\n", "\0", "\t", " ", "\x7f", "ü", "\u200b"])
+@pytest.mark.parametrize("after", ["", "x"])
+def test_a_token_that_is_no_header_is_refused_by_name(inside: str, after: str) -> None:
+    with pytest.raises(UnauthenticatedError, match="cannot log in") as caught:
+        made("https://v.vault.azure.net", {TOKEN_VARIABLE: f"sentinel-4711{inside}{after}"})
+    assert caught.value.reason == f"{TOKEN_VARIABLE} holds a line break or a character that no token has"
+    assert "sentinel" not in f"{caught.value}{caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [("azureclicredential", "AzureCliCredential"), (" prod ", "prod"), ("sentinel-4711", "DefaultAzureCredential")],
+)
+def test_only_a_credentials_own_name_is_shown(named: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An SDK from before the variable takes any text of it for none.
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", Named)
+    assert method(made("https://v.vault.azure.net", {"AZURE_TOKEN_CREDENTIALS": named})) == shown
+
+
 def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
     error = no_token(NoTokenError(("AADSTS700016",)), PLACE)
     assert type(error) is UnauthenticatedError
@@ -101,11 +120,19 @@ def test_the_default_credential_logs_in_at_the_vaults_own_cloud(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("AZURE_TOKEN_CREDENTIALS", "sentinel-4711"), ("AZURE_AUTHORITY_HOST", "http://sentinel-4711")],
+    [
+        ("AZURE_TOKEN_CREDENTIALS", "sentinel-4711"),
+        ("AZURE_AUTHORITY_HOST", "http://sentinel-4711"),
+        # The SDK reads the file at once, and what the file system says of it quotes its name.
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "sentinel-4711"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "sentinel-4711" * 400),
+    ],
 )
 def test_a_variable_that_names_no_credential_is_no_defect(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AZURE_TENANT_ID", "22222222-2222-4222-8222-222222222222")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "22222222-2222-4222-8222-222222222222")
     monkeypatch.setenv(variable, value)
     with pytest.raises(UnauthenticatedError, match="correct AZURE_TOKEN_CREDENTIALS") as caught:
         made("https://v.vault.azure.net", {variable: value})

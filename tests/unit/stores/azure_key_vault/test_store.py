@@ -264,8 +264,9 @@ def test_a_private_authority_is_named_by_any_of_three_variables(vault: LocalKeyV
 
 def test_the_address_own_authority_comes_first_and_must_be_readable(vault: LocalKeyVault, tmp_path: Path) -> None:
     address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
-    with pytest.raises(TlsFailureError, match="cannot be read"):
+    with pytest.raises(TlsFailureError, match="cannot be read") as caught:
         AzureKeyVaultStore(address, vault.environ())
+    assert "absent" not in str(caught.value)
 
 
 def test_a_netrc_entry_does_not_replace_the_token(

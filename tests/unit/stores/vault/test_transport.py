@@ -180,7 +180,7 @@ def test_tls_checks_certificate_and_host() -> None:
 
 def test_authorities_may_be_a_folder_and_a_client_certificate_must_be_readable(tmp_path: Path) -> None:
     session("https://vault.example.com", VAULT_CAPATH=str(tmp_path))
-    with pytest.raises(TlsFailureError, match="client certificate"):
+    with pytest.raises(TlsFailureError, match=r"client certificate .* correct VAULT_CLIENT_CERT") as caught:
         session("https://vault.example.com", VAULT_CLIENT_CERT=str(tmp_path / "absent.pem"))
 
 
@@ -319,3 +319,14 @@ def test_a_tunnel_goes_to_the_servers_own_port() -> None:
     connection = session("https://vault.example.com:8200", HTTPS_PROXY="http://proxy.example.org:3128")._connect()
     assert (connection.host, connection.port) == ("proxy.example.org", 3128)
     assert (connection._tunnel_host, connection._tunnel_port) == ("vault.example.com", 8200)  # type: ignore[attr-defined]
+    assert "absent" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: str) -> None:
+    with pytest.raises(TlsFailureError, match=f"that {variable} names cannot be read; correct {variable}") as caught:
+        session("https://vault.example.com", **{variable: "/nonexistent/secret-word"})
+    assert "secret-word" not in f"{caught.value}{caught.value!r}{caught.value.__context__}"
+    own = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
+    with pytest.raises(TlsFailureError, match="correct the store's ca"):
+        open_session(own, {variable: "/another"})

@@ -1,0 +1,148 @@
+"""What a variable for a credential holds is never shown: people put the credential where a file's name belongs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# No form of a credential, so that nothing conceals it by its look.
+SENTINEL = "correct-horse-battery"
+# Names of things and switches; each may be shown.
+NAMES = {
+    "AI_PLATFORM_SECRET_STORE",
+    "AZURE_KEYVAULT_API_VERSION",
+    "AZURE_KEYVAULT_EMULATOR",
+    "AZURE_KEYVAULT_NAME",
+    "KUBERNETES_SERVICE_HOST",
+    "NO_PROXY",
+    "PLATFORM_SECRETS_ALLOW_HTTP",
+    "VAULT_NAMESPACE",
+}
+# What the clients of the stores and of the cluster read by themselves, or what is composed.
+OTHERS = {
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_PASSWORD",
+    "AZURE_TENANT_ID",
+    "AZURE_USERNAME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "KUBECONFIG",
+    *(f"VAULT_{name}_FILE" for name in ("TOKEN", "ROLE_ID", "SECRET_ID", "JWT", "PASSWORD", "USERNAME", "ROLE")),
+}
+PREFIXES = ("AZURE_", "VAULT_", "PLATFORM_SECRETS_", "REQUESTS_", "CURL_", "SSL_CERT", "AI_PLATFORM_", "KUBERNETES_")
+TRIED = r"""
+import contextlib, os, sys, traceback
+from compiler.cli.backup_keys import passphrase
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.cluster.client import KubernetesCluster
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.open import open_store
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.retry import RetryPolicy
+
+ONCE = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=0, first_contact=0))
+names, holds = sys.argv[1].split(), sys.argv[2:]
+LOGINS = {
+    "token": {"VAULT_TOKEN": "t"},
+    "approle": {"VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "s"},
+    "userpass": {"VAULT_USERNAME": "u", "VAULT_PASSWORD": "p"},
+    "jwt": {"VAULT_ROLE": "r", "VAULT_JWT": "j"},
+    "kubernetes": {"VAULT_ROLE": "r"},
+}
+AZURE = {
+    "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+    "AZURE_TENANT_ID": "22222222-2222-4222-8222-222222222222",
+    "AZURE_CLIENT_ID": "22222222-2222-4222-8222-222222222222",
+}
+
+def vault(environ):
+    url = environ.get("VAULT_ADDR") or "https://127.0.0.1:1"
+    return open_store(StoreAddress(Provider.VAULT, url), environ, ONCE).read("a")
+
+def key_vault(environ):
+    address = StoreAddress(Provider.AZURE_KEY_VAULT, "https://127.0.0.1:1")
+    return open_store(address, environ, ONCE).read("a")
+
+def cluster(environ):
+    return KubernetesCluster(environ).external_secrets("a")
+
+def prompt(environ):
+    return passphrase(is_new=False)
+
+def tell(error):
+    # As the command shows it, and all that a report could.
+    print(repr(error), str(error), getattr(error, "help", ""), getattr(error, "place", ""))
+    print("".join(traceback.format_exception(error)))
+
+TRIES = [(vault, {"PLATFORM_SECRETS_VAULT_AUTH": method, **given}) for method, given in LOGINS.items()]
+TRIES += [(vault, {"VAULT_ADDR": "http://10.255.255.1"}), (vault, {"VAULT_TOKEN": "t", "VAULT_CLIENT_CERT": "no.pem"})]
+TRIES += [(key_vault, {"AZURE_KEYVAULT_TOKEN": "t"}), (key_vault, AZURE), (cluster, {}), (prompt, {})]
+for name in names:
+    for held in holds:
+        print("variable", name)
+        for attempt, given in TRIES:
+            if name.startswith("AZURE_" if attempt is vault else "VAULT_"):
+                continue
+            environ = {"PATH": os.defpath, "HOME": "/nonexistent", **given, name: held}
+            if name.endswith("_FILE"):
+                environ.pop(name.removesuffix("_FILE"), None)
+            os.environ.clear()
+            os.environ.update(environ)
+            try:
+                attempt(environ)
+            except Exception as error:
+                tell(error)
+            else:
+                print("no error")
+"""
+
+
+def variables() -> set[str]:
+    found = {
+        name
+        for path in (ROOT / "compiler").rglob("*.py")
+        for name in re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', path.read_text("utf-8"))
+        if name.startswith(PREFIXES)
+    }
+    assert len(found) > 20
+    return (found | OTHERS) - NAMES
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        SENTINEL,
+        f"{SENTINEL}\nsecond line",
+        f"https://user:{SENTINEL}@127.0.0.1:1/?token={SENTINEL}",
+    ],
+)
+def test_no_message_shows_what_a_variable_for_a_credential_holds(held: str, tmp_path: Path) -> None:
+    names = sorted(variables())
+    done = subprocess.run(
+        [sys.executable, "-c", TRIED, " ".join(names), held],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+    shown = done.stdout + done.stderr
+    by_variable = dict(zip(names, shown.split("\nvariable "), strict=False))
+    assert [name for name, text in by_variable.items() if SENTINEL in text] == []
+    assert SENTINEL not in shown
+    # Each was looked at: many are refused by name.
+    assert shown.count("variable ") >= len(names)
+    for name in ("VAULT_TOKEN_FILE", "PLATFORM_SECRETS_VAULT_AUTH", "VAULT_CACERT"):
+        assert f"{name} names" in shown
