@@ -15,7 +15,7 @@ from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interrupt
 from compiler.cli.terminal.secret_input import read_file
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.write_keys import apply
-from compiler.operations.backup.encryption import EncryptionError, decrypt_by, decrypt_with, needs_passphrase
+from compiler.operations.backup.encryption import EncryptionError, age_file, decrypt_by, decrypt_with, needs_passphrase
 from compiler.operations.backup.format import BackupContentError, decode
 from compiler.operations.backup.restore import Action, RestoreRefusedError, plan_restore, require_only, require_origin
 from compiler.operations.change.plan import OnConflict
@@ -104,8 +104,9 @@ def _end(plan: RestorePlan, *, is_applied: bool) -> tuple[int | None, str]:
 
 
 def _opened(arguments: Namespace) -> Backup:
-    data = read_file(arguments.file, _LARGEST_BACKUP, is_secret=False)
+    content = read_file(arguments.file, _LARGEST_BACKUP, is_secret=False)
     try:
+        data = age_file(content)
         if needs_passphrase(data):
             plain = decrypt_with(data, backup_keys.passphrase(is_new=False))
         elif identities := backup_keys.identities(arguments.identity):

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.age_header import (
+    HIGHEST_WORK_FACTOR,
+    MAGIC,
+    SCRYPT,
+    AgeHeaderError,
+    memory_of,
+    unarmored,
+    work_factor,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -11,8 +21,10 @@ if TYPE_CHECKING:
 
 # Who has the file has all the time there is: a short passphrase is found by trying.
 SHORTEST_PASSPHRASE = 12
-_MAGIC = b"age-encryption.org/v1\n"
-_SCRYPT = _MAGIC + b"-> scrypt "
+_GIBIBYTE = 2**30
+
+
+_COPIED = "check the file against the place it was copied from"
 
 
 class EncryptionError(Exception):
@@ -31,7 +43,10 @@ def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
 def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
     """An age file that the passphrase opens. Raises EncryptionError."""
     require_passphrase(passphrase)
-    return bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
+    sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
+    # A file that `restore` would refuse is no backup.
+    _require_bounded(sealed)
+    return sealed
 
 
 def require_passphrase(passphrase: Secret) -> None:
@@ -57,14 +72,44 @@ def parsed_recipients(texts: Sequence[str]) -> list[Any]:
     return found
 
 
-def needs_passphrase(data: bytes) -> bool:
-    """Whether a passphrase opens the file, rather than a key. Raises EncryptionError where it is no age file."""
-    if not data.startswith(_MAGIC):
+def age_file(data: bytes) -> bytes:
+    """The binary age file that `data` is, or holds as text. Raises EncryptionError where it is none."""
+    try:
+        binary = unarmored(data)
+    except AgeHeaderError as error:
+        raise EncryptionError(f"the file cannot be opened: {error}", _COPIED) from None
+    if not binary.startswith(MAGIC):
         raise EncryptionError("the file is no backup: it does not begin as an age file", "name another file")
-    return data.startswith(_SCRYPT)
+    return binary
+
+
+def needs_passphrase(data: bytes) -> bool:
+    """Whether a passphrase opens the age file, rather than a key.
+
+    Raises EncryptionError for one that costs too much to open, before anybody is asked for the passphrase.
+    """
+    if not data.startswith(SCRYPT):
+        return False
+    _require_bounded(data)
+    return True
+
+
+def _require_bounded(data: bytes) -> None:
+    try:
+        factor = work_factor(data)
+    except AgeHeaderError as error:
+        raise EncryptionError(f"the file cannot be opened: {error}", _COPIED) from None
+    if factor > HIGHEST_WORK_FACTOR:
+        raise EncryptionError(
+            f"the file's scrypt work factor is {factor}, which takes {memory_of(factor) // _GIBIBYTE} GiB of memory to "
+            f"open; up to {HIGHEST_WORK_FACTOR} is taken",
+            "if you trust it, encrypt it anew, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
+        )
 
 
 def decrypt_with(data: bytes, passphrase: Secret) -> bytes:
+    """What the age file holds. Raises EncryptionError."""
+    _require_bounded(data)
     return _opened(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
 
 

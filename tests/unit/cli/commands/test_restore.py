@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ BACKUP = Backup(
     {("jira", "ATLASSIAN_TOKEN"): Secret("s3ntinel")},
     (("jira", "ATLASSIAN_EMAIL"),),
 )
+
+
+CLOSED = b"age-encryption.org/v1\n-> scrypt gturY37bJRYKBgnuPmrrHQ 18\nSHH2\n--- XyUg\nsealed"
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ def test_a_passphrase_opens_what_a_passphrase_closed(
     plans(Action.CREATE)
     (project / "pass").write_text("correct horse battery\n", "utf-8")
     (project / "pass").chmod(0o600)
-    (project / "dev.age").write_bytes(b"age-encryption.org/v1\n-> scrypt x")
+    (project / "dev.age").write_bytes(CLOSED)
     monkeypatch.setenv("PLATFORM_SECRETS_PASSPHRASE_FILE", "pass")
 
     def decrypt(_data: bytes, passphrase: Secret) -> bytes:
@@ -151,6 +155,22 @@ def test_a_passphrase_opens_what_a_passphrase_closed(
 
     monkeypatch.setattr("compiler.cli.commands.restore.decrypt_with", decrypt)
     assert run("restore", "dev", "dev.age").code == 0
+    # Before anybody is asked for the passphrase.
+    monkeypatch.delenv("PLATFORM_SECRETS_PASSPHRASE_FILE")
+    (project / "dev.age").write_bytes(CLOSED.replace(b" 18", b" 22"))
+    done = run("restore", "dev", "dev.age")
+    assert (done.code, "work factor is 22, which takes 4 GiB of memory" in done.err) == (3, True)
+
+
+def test_an_armored_backup_is_restored(
+    plans: Callable[..., list[str]], run: Callable[..., Done], project: Path
+) -> None:
+    plans(Action.CREATE)
+    sealed = base64.encodebytes((project / "dev.age").read_bytes()).decode()
+    (project / "dev.age").write_text(
+        f"-----BEGIN AGE ENCRYPTED FILE-----\n{sealed}-----END AGE ENCRYPTED FILE-----\n", "utf-8"
+    )
+    assert restore(run).code == 0
 
 
 def test_what_cannot_be_opened_or_used_is_told(

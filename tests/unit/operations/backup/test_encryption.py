@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import sys
 
+import pyrage  # type: ignore[import-untyped]
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.operations.backup.encryption import (
     EncryptionError,
+    age_file,
     decrypt_by,
     decrypt_with,
     encrypt_to,
@@ -51,7 +53,7 @@ def test_proof_19_every_flip_cut_and_addition_is_refused() -> None:
     cut = [sealed[:length] for length in range(len(sealed))]
     for data in (*changed, *cut, sealed + b"\0", sealed + sealed):
         with pytest.raises(EncryptionError):
-            needs_passphrase(data) or decrypt_by(data, [key])
+            needs_passphrase(age_file(data)) or decrypt_by(data, [key])
 
 
 def test_a_bad_key_is_named_by_its_number_and_never_shown() -> None:
@@ -76,7 +78,65 @@ def test_a_short_passphrase_is_refused() -> None:
 
 def test_what_is_no_age_file_is_told() -> None:
     with pytest.raises(EncryptionError, match="does not begin as an age file"):
-        needs_passphrase(b"-----BEGIN")
+        age_file(b"-----BEGIN")
+
+
+def with_factor(factor: str) -> bytes:
+    """A file that a passphrase closed, as far as its header tells."""
+    head = f"age-encryption.org/v1\n-> scrypt gturY37bJRYKBgnuPmrrHQ {factor}\n{'SHH2' * 10}Uvs"
+    return f"{head}\n--- {'XyUg' * 10}LV4\n".encode() + b"sealed"
+
+
+@pytest.mark.parametrize("factor", ["21", "22", "63", "99"])
+def test_a_file_that_costs_too_much_is_refused_before_it_is_opened(
+    factor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = with_factor(factor)
+    monkeypatch.setattr("compiler.operations.backup.encryption._pyrage", lambda: pytest.fail("it was opened"))
+    for opens in (needs_passphrase, lambda data: decrypt_with(data, PASSPHRASE)):
+        with pytest.raises(EncryptionError, match=f"work factor is {factor}, which takes") as caught:
+            opens(sealed)
+        assert "age -d FILE" in caught.value.help
+    assert "4 GiB" in str(caught.value) or factor != "22"
+
+
+@pytest.mark.parametrize("factor", ["1", "9", "18", "20"])
+def test_a_file_of_a_usual_cost_is_opened(factor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed = with_factor(factor)
+    opened: list[bytes] = []
+    monkeypatch.setattr("compiler.operations.backup.encryption._opened", lambda *_: opened.append(sealed) or PLAIN)
+    assert needs_passphrase(sealed)
+    assert decrypt_with(sealed, PASSPHRASE) == PLAIN
+    assert opened == [sealed]
+
+
+@pytest.mark.parametrize(
+    "factor", ["", "0", "018", "100", "-1", "18 18", "1e1", "18\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 22"]
+)
+def test_a_cost_that_cannot_be_told_is_refused(factor: str) -> None:
+    sealed = with_factor(factor)
+    with pytest.raises(EncryptionError, match="its header is damaged"):
+        needs_passphrase(sealed)
+    with pytest.raises(EncryptionError, match="its header is damaged"):
+        decrypt_with(sealed, PASSPHRASE)
+
+
+def test_no_file_is_made_that_would_not_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed = with_factor("21")
+    monkeypatch.setattr("pyrage.passphrase.encrypt", lambda *_: sealed)
+    with pytest.raises(EncryptionError, match="up to 20 is taken"):
+        encrypt_with(PLAIN, PASSPHRASE)
+
+
+def test_an_armored_file_is_opened_as_the_binary_one_is() -> None:
+    key, public = pair()
+    armored = pyrage.encrypt(PLAIN, [x25519.Recipient.from_str(public)], armored=True)
+    assert decrypt_by(age_file(armored), [key]) == PLAIN
+    locked = age_file(pyrage.passphrase.encrypt(PLAIN, PASSPHRASE.reveal(), armored=True))
+    assert needs_passphrase(locked)
+    assert decrypt_with(locked, PASSPHRASE) == PLAIN
+    with pytest.raises(EncryptionError, match="its armor is damaged"):
+        age_file(armored[:-40])
 
 
 def test_without_pyrage_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
