@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.age_header import (
+from compiler.operations.backup.age_header import (
     HIGHEST_WORK_FACTOR,
     MAGIC,
     SCRYPT,
