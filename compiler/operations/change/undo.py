@@ -244,4 +244,8 @@ def _written(step: UndoStep, current: RemoteSecret, destination: SecretWriter, n
             line.written(version)
         finally:
             notes.journal.undo(step.name, "done", version if step.earlier is not None else None)
+    if step.earlier is not None and not _same(destination.read_version(step.name, version), step.earlier):
+        reason = f"reading version {version} back showed other bytes than were to be there"
+        remedy = "look at that version by hand; do not trust this address"
+        return Result(step.name, State.UNVERIFIED, version, (), "unverified", reason, remedy)
     return Result(step.name, State.DONE, version)

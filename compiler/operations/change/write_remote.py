@@ -6,17 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Result, State
+from compiler.operations.change.read_back import holds, is_as_meant
 from compiler.stores.errors import Action, ConflictError, Place
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from compiler.operations.change.plan import Write
     from compiler.operations.runs.notes import Notes
     from compiler.stores.errors import StoreError
-    from compiler.stores.interface import RemoteSecret, SecretWriter, Written
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.interface import SecretWriter, Written
 
 
 class Mover:
@@ -62,7 +60,7 @@ class Mover:
         if write.whole is not None:
             same = base.whole is not None and self._comparer.same(base.whole, write.whole)
             return replace(write, base=base, whole=None if same else write.whole)
-        changes = {key: value for key, value in write.changes.items() if not self._holds(base, key, value)}
+        changes = {key: value for key, value in write.changes.items() if not holds(base, key, value, self._comparer)}
         return replace(write, base=base, changes=changes)
 
     def _recovered_by_another(self, write: Write, found: str) -> ConflictError:
@@ -81,23 +79,11 @@ class Mover:
             return Result(
                 write.name, State.CONFLICT, written.version, (found.version,), "conflict", reason, "plan again"
             )
-        if not self._is_as_meant(write, found):
+        if not is_as_meant(found, write.base, write.changes, write.whole, self._comparer):
             reason = f"reading version {written.version} back showed other bytes than were to be there"
             remedy = "look at that version by hand; do not trust this address"
             return Result(write.name, State.UNVERIFIED, written.version, (), "unverified", reason, remedy)
         return Result(write.name, State.DONE, written.version)
-
-    def _is_as_meant(self, write: Write, found: RemoteSecret) -> bool:
-        if write.whole is not None:
-            return found.whole is not None and self._comparer.same(found.whole, write.whole)
-        before: Mapping[str, Secret] = write.base.properties if write.base is not None else {}
-        meant = {**before, **write.changes}
-        return meant.keys() == found.properties.keys() and all(
-            self._holds(found, key, value) for key, value in meant.items()
-        )
-
-    def _holds(self, found: RemoteSecret, key: str, value: Secret) -> bool:
-        return key in found.properties and self._comparer.same(found.properties[key], value)
 
 
 def refusal(write: Write, error: StoreError) -> Result:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.read_back import is_as_meant
 from compiler.operations.runs.audit import Audited, AuditEntry, AuditError, IntentError
 from compiler.stores.errors import ConflictError, StoreError
 from compiler.stores.values.secret import Comparer
@@ -91,13 +92,11 @@ def _verified(remote: RemoteChange, written: Written, comparer: Comparer) -> Out
         found = remote.writer.read_version(remote.name, written.version)
     except StoreError as error:
         return Outcome(remote, State.UNVERIFIED, written.version, f"reading back: {error.reason}", error.remedy)
-    for name, value in remote.values.items():
-        held = found.whole if name is None else found.properties.get(name)
-        if held is None or not comparer.same(held, value):
-            reason = "the store holds another value than the one it was sent"
-            return Outcome(
-                remote, State.UNVERIFIED, written.version, reason, "do not trust this address; look at that version"
-            )
+    if not is_as_meant(found, remote.base, remote.properties, remote.values.get(None), comparer):
+        reason = f"the store shows other values in version {written.version} than were to be there"
+        return Outcome(
+            remote, State.UNVERIFIED, written.version, reason, "do not trust this address; look at that version"
+        )
     if written.slipped:
         reason = f"another writer's version {', '.join(written.slipped)} is now below this one"
         return Outcome(remote, State.SLIPPED, written.version, reason, "look whether that version's keys are wanted")

@@ -1,21 +1,10 @@
-"""Vault's JSON of one KV version 2 secret: a parsed reply in, RemoteSecret or SecretState out, and back to JSON."""
+"""Turns a parsed reply about one KV version 2 secret into a RemoteSecret or a SecretState."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, State
-from compiler.stores.values.secret import JsonKind, Secret
-
-_KINDS: Final[Mapping[type, JsonKind]] = {
-    int: JsonKind.NUMBER,
-    float: JsonKind.NUMBER,
-    bool: JsonKind.BOOLEAN,
-    type(None): JsonKind.NULL,
-    dict: JsonKind.OBJECT,
-    list: JsonKind.ARRAY,
-}
 
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
 DEFAULT_KEEPS: Final = 10
@@ -27,7 +16,7 @@ def remote_secret(name: str, body: Mapping[str, Any]) -> RemoteSecret:
     return RemoteSecret(
         name,
         str(int(metadata["version"])),
-        {key: _secret(value) for key, value in data.items()},
+        dict(data),
         Attributes(
             # `delete_version_after` makes it: the time at which this version deletes itself.
             expires=_time(metadata.get("deletion_time")),
@@ -79,20 +68,6 @@ def dropped_by_next(body: Mapping[str, Any], mount_keeps: int | None) -> Dropped
         if int(version) <= last and not state["destroyed"] and not _is_past(state["deletion_time"], now)
     )
     return Dropped(tuple(map(str, versions)), keeps) if versions else None
-
-
-def revealed(properties: Mapping[str, Secret]) -> dict[str, Any]:
-    """Return the JSON to send, in the clear: call it in the expression that sends, so that no frame keeps it."""
-    return {
-        name: secret.reveal() if secret.is_string else json.loads(secret.reveal())
-        for name, secret in properties.items()
-    }
-
-
-def _secret(value: object) -> Secret:
-    if type(value) is str:
-        return Secret(value)
-    return Secret(json.dumps(value, ensure_ascii=False, separators=(",", ":")), _KINDS[type(value)])
 
 
 def _is_past(text: str | None, now: datetime) -> bool:

@@ -1,6 +1,5 @@
 """The HTTP session under hvac: requests in, replies out, over one pool of kept connections for all workers."""
 
-import json
 import select
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from compiler.stores.sending.bounded_reply import BoundedResponse
+from compiler.stores.vault.body import write_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class VaultSession:
             connection.request(
                 method.upper(),
                 f"{self._start}{path}{query}",
-                None if body is None else json.dumps(body).encode(),
+                None if body is None else write_body(body),
                 {**headers, **(self._extra if body is None else self._with_body)},
             )
             reply = connection.getresponse()

@@ -1,6 +1,5 @@
 """Vault and OpenBao, KV version 2: an address in, a SecretWriter over hvac out; the only module that imports hvac."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -12,6 +11,7 @@ import hvac.adapters  # type: ignore[import-untyped]
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, Place
 from compiler.stores.options import StoreOptions
+from compiler.stores.vault.body import read_reply
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.replies import Refusal, Reply
@@ -70,7 +70,7 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
         )
         if reply.status == HTTPStatus.NO_CONTENT:
             return None
-        body = _object(reply.content)
+        body = read_reply(reply.content)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
             return body
         errors, data = (body or {}).get("errors"), (body or {}).get("data")
@@ -83,14 +83,6 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
                 reply.retry_after,
             )
         )
-
-
-def _object(content: bytes) -> dict[str, Any] | None:
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def _plain(content: bytes, body: object) -> tuple[str, ...]:

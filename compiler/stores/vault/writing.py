@@ -17,7 +17,6 @@ from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretS
 from compiler.stores.options import StoreOptions
 from compiler.stores.values.secret import Comparer, Secret
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
-from compiler.stores.vault.document import revealed
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request
 from compiler.stores.vault.reading import VaultReading
@@ -127,7 +126,7 @@ class VaultWriting(VaultReading):
             nonlocal attempts
             attempts += 1
             body = self._kv.create_or_update_secret(
-                name, revealed(properties), cas=version, mount_point=self._address.mount
+                name, dict(properties), cas=version, mount_point=self._address.mount
             )
             return Written(str(body["data"]["version"]))
 

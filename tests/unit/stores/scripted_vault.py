@@ -13,6 +13,7 @@ from compiler.demo.quiet_handler import QuietHandler
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.values.document import read_object
 from compiler.stores.vault.store import VaultStore
 
 if TYPE_CHECKING:
@@ -30,18 +31,22 @@ ROLE = {"PLATFORM_SECRETS_VAULT_AUTH": "approle", "VAULT_ROLE_ID": "role", "VAUL
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: `path` is below /v1/ and unquoted; a listing's method is LIST, however it was sent."""
+    """One request: `path` is below /v1/ and unquoted; a listing's method is LIST, however it was sent.
+
+    `sent` is the body's text, `body` what JSON makes of it.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     body: Any
     token: str | None
+    sent: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply of JSON; None in place of a status cuts the connection."""
+    """A reply of JSON, or of bytes as they are; None in place of a status cuts the connection."""
 
     status: int | None = 200
     body: Any = None
@@ -113,6 +118,24 @@ class ScriptedVault:
         with self._lock:
             self._scripts[method, path] = list(answers)
 
+    def keep(self, path: str, document: str) -> list[str]:
+        """Serve a secret of KV version 2 whose documents stay the text that was sent; return them, oldest first."""
+        kept = [document]
+
+        def read(asked: Asked) -> Answer:
+            number = int(asked.query.get("version", len(kept)))
+            about = json.dumps({"version": number, "created_time": TIME, "deletion_time": ""})
+            return Answer(200, f'{{"data": {{"data": {kept[number - 1]}, "metadata": {about}}}}}'.encode())
+
+        def write(asked: Asked) -> Answer:
+            assert asked.body["options"] == {"cas": len(kept)}
+            kept.append(read_object(asked.sent)["data"].reveal())
+            return data(version=len(kept))
+
+        self.on("GET", path, read)
+        self.on("POST", path, write)
+        return kept
+
     def open(
         self,
         environ: Mapping[str, str] | None = None,
@@ -168,7 +191,9 @@ class ScriptedVault:
                 query = dict(parse_qsl(url.query))
                 method = "LIST" if query.pop("list", "") == "true" else self.command
                 path = unquote(url.path).removeprefix("/v1/")
-                asked = Asked(method, path, query, json.loads(sent) if sent else None, self.headers["X-Vault-Token"])
+                # Cut: Python refuses to make an int of thousands of digits, and `sent` has them all.
+                body = json.loads(sent, parse_int=lambda text: int(text[:20])) if sent else None
+                asked = Asked(method, path, query, body, self.headers["X-Vault-Token"], sent.decode())
                 self.reply(vault._answer(asked))
 
             do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_GET
@@ -177,7 +202,8 @@ class ScriptedVault:
                 if answer.status is None:
                     self.close_connection = True
                     return
-                body = b"" if answer.body is None else json.dumps(answer.body).encode()
+                shown = answer.body
+                body = shown if isinstance(shown, bytes) else b"" if shown is None else json.dumps(shown).encode()
                 self.send_response(answer.status)
                 for name, value in answer.headers:
                     self.send_header(name, value)

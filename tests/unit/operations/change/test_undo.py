@@ -23,6 +23,7 @@ from compiler.stores.errors import (
     UnavailableError,
     VersionGoneError,
 )
+from compiler.stores.interface import Written
 from tests.unit.operations.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
@@ -91,6 +92,14 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
         ("c", "delete", "writing", "v1", None),
         ("c", "delete", "written", "v1", "v1"),
     ]
+
+
+def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) -> None:
+    store = two_versions()
+    store.restore = lambda _earlier, _base: Written(store.seed("a", A="other"))  # type: ignore[method-assign]
+    (result,) = undo(tmp_path, run_of(a=updated()), store).results
+    assert (result.state, result.version) == (State.UNVERIFIED, "v3")
+    assert result.reason == "reading version v3 back showed other bytes than were to be there"
 
 
 def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:

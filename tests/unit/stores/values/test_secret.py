@@ -22,7 +22,7 @@ MAY_REVEAL = {
     "operations/cluster/masking.py": "the forms to look for in what others say",
     "stores/values/members.py": "taking a nested document apart, into Secrets again",
     "stores/values/stringify.py": "turning another kind into a string, a Secret again",
-    "stores/vault/document.py": "the wire to Vault",
+    "stores/vault/body.py": "the wire to Vault",
     "stores/vault/login.py": "credentials on their way to the log-in",
     "stores/vault/connection.py": "the token on its way into hvac",
     "stores/azure_key_vault/store.py": "the wire to Key Vault",

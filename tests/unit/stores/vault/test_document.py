@@ -6,12 +6,14 @@ import pytest
 from compiler.stores.interface import Dropped, State
 from compiler.stores.values.secret import JsonKind, Secret
 from compiler.stores.vault.document import dropped_by_next, remote_secret, revealed, secret_state
+from compiler.stores.vault.document import remote_secret, secret_state
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
 
 def body(**metadata: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    return {"data": {"data": {"A": "1", "N": 1.5}, "metadata": {"version": 4, "created_time": CREATED, **metadata}}}
+    properties = {"A": Secret("1"), "N": Secret("1.50", JsonKind.NUMBER)}
+    return {"data": {"data": properties, "metadata": {"version": 4, "created_time": CREATED, **metadata}}}
 
 
 def test_a_read_becomes_a_remote_secret() -> None:
@@ -19,7 +21,7 @@ def test_a_read_becomes_a_remote_secret() -> None:
     assert (found.name, found.version, found.whole, found.is_object) == ("a/b", "4", None, True)
     assert {name: (value.kind, value.reveal()) for name, value in found.properties.items()} == {
         "A": (JsonKind.STRING, "1"),
-        "N": (JsonKind.NUMBER, "1.5"),
+        "N": (JsonKind.NUMBER, "1.50"),
     }
     assert found.attributes.tags == {"owner": "x"}
     assert found.attributes.created == datetime(2026, 11, 25, 11, 12, 14, 487050, tzinfo=UTC)
