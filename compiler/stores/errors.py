@@ -207,6 +207,17 @@ class OutcomeUnknownError(StoreError):
     maybe_done = True
 
 
+class UnverifiedError(StoreError):
+    """A write was stored as `version`, and what the store says of it is not what was sent."""
+
+    code = "unverified"
+    maybe_done = True
+
+    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.version = version
+
+
 class InvalidNameError(StoreError):
     """The name, or a property's name, cannot be used in this store; nothing was sent."""
 

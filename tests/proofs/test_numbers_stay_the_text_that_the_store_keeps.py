@@ -113,4 +113,4 @@ def test_a_neighbour_that_the_store_changes_is_told(world: World) -> None:
         world.variables["VAULT_ADDR"] = gateway.url
         done = world.run("put", "prod", "jira", "--from-file", str(values), "--apply")
     assert done.code == 1
-    assert "error: unverified: the store shows other values in version 2 than were to be there\n" in done.err
+    assert "error: unverified: reading version 2 back showed other bytes than were to be there\n" in done.err

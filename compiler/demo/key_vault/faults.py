@@ -18,9 +18,10 @@ class FaultKind(Enum):
     TRUNCATE_REPLY = "the request is handled, half of the reply is sent"
     STATUS = "an error status without handling the request"
     STATUS_AFTER = "the request is handled, and an error status sent in place of its reply"
-    HTML = "a proxy's page with status 200 in place of the reply"
+    HTML = "a proxy's page with the status `page` in place of the reply"
     REDIRECT = "a redirect to `location`"
     DELAY = "the reply comes `seconds` late"
+    ALTER = "the request is handled, and what the pattern `old` finds in its reply is sent as `value`"
     LIE = "a set answers as if it had stored the value, and stores `value`"
     FORBID = "403 with the innererror `inner`"
 
@@ -44,6 +45,8 @@ class Fault:
     location: str = ""
     seconds: float = 0.0
     value: str = ""
+    old: str = ""
+    page: int = 200
     inner: str = "ForbiddenByRbac"
 
 

@@ -54,9 +54,13 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json; charset=utf-8"
 
+    @property
+    def text(self) -> str:
+        """The body as it is sent."""
+        return "" if self.body is None else self.body if isinstance(self.body, str) else json.dumps(self.body)
+
     def to_bytes(self) -> bytes:
-        text = "" if self.body is None else self.body if isinstance(self.body, str) else json.dumps(self.body)
-        content = text.encode("utf-8")
+        content = self.text.encode("utf-8")
         lines = [f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Status')}"]
         if self.body is not None:
             lines.append(f"Content-Type: {self.content_type}")

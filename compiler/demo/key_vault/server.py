@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import ssl
@@ -119,6 +120,8 @@ class KeyVaultServer:
             stored = self.state.stored(request.path[1])
             if stored is not None:
                 stored.versions[-1].value = fault.value
+        if fault is not None and fault.kind is FaultKind.ALTER:
+            return Reply(reply.status, re.sub(fault.old, fault.value, reply.text), reply.headers, reply.content_type)
         return _fault_reply(fault) if fault is not None and fault.kind is FaultKind.STATUS_AFTER else reply
 
     def _require_permission(self, permission: str) -> None:
@@ -226,7 +229,7 @@ def _kind(fault: Fault | None) -> FaultKind | None:
 
 def _fault_reply(fault: Fault) -> Reply:
     if fault.kind is FaultKind.HTML:
-        return Reply(200, "<html><body>Sign in to the proxy</body></html>", content_type="text/html")
+        return Reply(fault.page, "<html><body>Sign in to the proxy</body></html>", content_type="text/html")
     if fault.kind is FaultKind.REDIRECT:
         return Reply(fault.status, None, (("Location", fault.location),))
     if fault.kind is FaultKind.FORBID:

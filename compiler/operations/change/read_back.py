@@ -1,4 +1,4 @@
-"""Compares what a store shows of a write with what was to be there: the new values, and all that stood beside them.
+"""Judges a write by what the store says and shows of it: the new values must be there, and all that stood beside them.
 
 A neighbour counts as much as what was written: a store, or this program, that turned its `1.10` into `1.1` has changed
 a secret that nobody asked to change.
@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from compiler.stores.errors import Action, Place, UnverifiedError
+from compiler.stores.interface import Written
 
-    from compiler.stores.interface import RemoteSecret
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from compiler.stores.interface import RemoteSecret, SecretWriter
     from compiler.stores.values.secret import Comparer, Secret
+
+
+def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | None]:
+    """What `write` stored, and what is wrong with it, where the store already said so.
+
+    Such a version is there all the same: it is to be noted and told. Raises StoreError where none is known to be.
+    """
+    try:
+        return write(), None
+    except UnverifiedError as error:
+        return Written(error.version), error
 
 
 def is_as_meant(
@@ -33,3 +47,10 @@ def is_as_meant(
 def holds(found: RemoteSecret, key: str, value: Secret, comparer: Comparer) -> bool:
     """Whether the property `key` is there with this value: the same kind and, digit for digit, the same text."""
     return key in found.properties and comparer.same(found.properties[key], value)
+
+
+def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError:
+    """What is wrong with a version that was read back and is not as it was meant to be."""
+    reason = f"reading version {version} back showed other bytes than were to be there"
+    remedy = "look at that version by hand; do not trust this address"
+    return UnverifiedError(Place(store.address.absolute, name), Action.WRITE, reason, remedy, version)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.apply import defective
 from compiler.operations.change.plan import Outcome, Result, State
+from compiler.operations.change.read_back import other_bytes, stored
 from compiler.operations.live.interrupted import follows_interrupt
 from compiler.operations.live.read_many import read_many
 from compiler.operations.runs.audit import AuditError
@@ -232,20 +234,24 @@ def _undone(step: UndoStep, destination: SecretWriter, notes: Notes) -> Result:
 
 
 def _written(step: UndoStep, current: RemoteSecret, destination: SecretWriter, notes: Notes) -> Result:
-    version = current.version
+    version, doubt = current.version, None
     action = "restore" if step.earlier is not None else "delete"
     notes.journal.undo(step.name, "started")
     with notes.writing(destination, step.name, step.keys, current.version, action) as line:
         if step.earlier is not None:
-            version = destination.restore(step.earlier, current).version
+            written, doubt = stored(partial(destination.restore, step.earlier, current))
+            version = written.version
         else:
             destination.soft_delete(step.name, current.version)
         try:
             line.written(version)
         finally:
             notes.journal.undo(step.name, "done", version if step.earlier is not None else None)
-    if step.earlier is not None and not _same(destination.read_version(step.name, version), step.earlier):
-        reason = f"reading version {version} back showed other bytes than were to be there"
-        remedy = "look at that version by hand; do not trust this address"
-        return Result(step.name, State.UNVERIFIED, version, (), "unverified", reason, remedy)
-    return Result(step.name, State.DONE, version)
+    if doubt is None and step.earlier is not None:
+        is_back = _same(destination.read_version(step.name, version), step.earlier)
+        doubt = None if is_back else other_bytes(destination, step.name, version)
+    if doubt is None:
+        return Result(step.name, State.DONE, version)
+    # Not done: the next undo compares, and refuses what is still not as it was.
+    notes.journal.undo(step.name, "started")
+    return Result(step.name, State.UNVERIFIED, version, (), doubt.code, doubt.reason, doubt.remedy)

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Result, State
-from compiler.operations.change.read_back import holds, is_as_meant
+from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, stored
 from compiler.stores.errors import Action, ConflictError, Place
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
     from compiler.operations.change.plan import Write
     from compiler.operations.runs.notes import Notes
-    from compiler.stores.errors import StoreError
+    from compiler.stores.errors import StoreError, UnverifiedError
     from compiler.stores.interface import SecretWriter, Written
 
 
@@ -36,13 +36,13 @@ class Mover:
                 self._notes.journal.written(write.name, write.before, write.before or "", ())
                 return Result(write.name, State.KEPT, write.before)
         with self._notes.writing(self._destination, write.name, keys, write.before, action) as line:
-            written = self._write(write)
+            written, doubt = stored(lambda: self._write(write))
             try:
                 # Before the journal: what is in neither is found and noted in both when the run goes on.
                 line.written(written.version)
             finally:
                 self._notes.journal.written(write.name, write.before, written.version, written.slipped)
-        return self._verified(write, written)
+        return self._verified(write, written) if doubt is None else _doubtful(write, doubt)
 
     def _write(self, write: Write) -> Written:
         if write.whole is not None:
@@ -80,10 +80,12 @@ class Mover:
                 write.name, State.CONFLICT, written.version, (found.version,), "conflict", reason, "plan again"
             )
         if not is_as_meant(found, write.base, write.changes, write.whole, self._comparer):
-            reason = f"reading version {written.version} back showed other bytes than were to be there"
-            remedy = "look at that version by hand; do not trust this address"
-            return Result(write.name, State.UNVERIFIED, written.version, (), "unverified", reason, remedy)
+            return _doubtful(write, other_bytes(self._destination, write.name, written.version))
         return Result(write.name, State.DONE, written.version)
+
+
+def _doubtful(write: Write, doubt: UnverifiedError) -> Result:
+    return Result(write.name, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
 
 
 def refusal(write: Write, error: StoreError) -> Result:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.read_back import is_as_meant
+from compiler.operations.change.read_back import is_as_meant, other_bytes, stored
 from compiler.operations.runs.audit import Audited, AuditEntry, AuditError, IntentError
 from compiler.stores.errors import ConflictError, StoreError
 from compiler.stores.values.secret import Comparer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from compiler.operations.put.set_keys import ChangePlan, RemoteChange
     from compiler.operations.runs.audit import AuditLog
+    from compiler.stores.errors import UnverifiedError
     from compiler.stores.interface import Written
 
 _OTHER_FILE = "name another file with --audit, and run the same command again: it compares first"
@@ -26,7 +28,7 @@ class State(StrEnum):
 
     WRITTEN = "written"
     SLIPPED = "slipped"  # written, and a version of another writer is below it
-    UNVERIFIED = "unverified"  # written, and reading back did not show the same values
+    UNVERIFIED = "unverified"  # written, and the store said or showed something else than was sent
     UNNOTED = "unnoted"  # written, and the audit file could not be told
     CONFLICT = "conflict"  # not written: somebody else wrote since it was read
     FAILED = "failed"
@@ -61,7 +63,7 @@ def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog 
         entry = AuditEntry(run, plan.who[store], action, environment, store, remote.name, names, before)
         try:
             with Audited(audit, entry) as line:
-                written = _write(remote)
+                written, doubt = stored(partial(_write, remote))
                 line.written(written.version)
         except ConflictError as error:
             yield Outcome(remote, State.CONFLICT, None, error.reason, error.remedy)
@@ -77,7 +79,7 @@ def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog 
             )
             return
         else:
-            yield _verified(remote, written, comparer)
+            yield _verified(remote, written, comparer) if doubt is None else _doubtful(remote, doubt)
 
 
 def _write(remote: RemoteChange) -> Written:
@@ -87,16 +89,17 @@ def _write(remote: RemoteChange) -> Written:
     return remote.writer.write(remote.name, remote.properties, remote.base)
 
 
+def _doubtful(remote: RemoteChange, doubt: UnverifiedError) -> Outcome:
+    return Outcome(remote, State.UNVERIFIED, doubt.version, doubt.reason, doubt.remedy)
+
+
 def _verified(remote: RemoteChange, written: Written, comparer: Comparer) -> Outcome:
     try:
         found = remote.writer.read_version(remote.name, written.version)
     except StoreError as error:
         return Outcome(remote, State.UNVERIFIED, written.version, f"reading back: {error.reason}", error.remedy)
     if not is_as_meant(found, remote.base, remote.properties, remote.values.get(None), comparer):
-        reason = f"the store shows other values in version {written.version} than were to be there"
-        return Outcome(
-            remote, State.UNVERIFIED, written.version, reason, "do not trust this address; look at that version"
-        )
+        return _doubtful(remote, other_bytes(remote.writer, remote.name, written.version))
     if written.slipped:
         reason = f"another writer's version {', '.join(written.slipped)} is now below this one"
         return Outcome(remote, State.SLIPPED, written.version, reason, "look whether that version's keys are wanted")

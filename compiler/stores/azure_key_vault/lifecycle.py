@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from compiler.stores.azure_key_vault.answers import require_name
 from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.azure_key_vault.reading import KeyVaultReader
 from compiler.stores.errors import (
@@ -39,11 +40,7 @@ class KeyVaultLifecycle(KeyVaultReader):
             raise ForbiddenError(
                 self._place(name), Action.DELETE, reason, remedy, cause=cause, permission="soft delete"
             )
-        self._retrier.write(
-            lambda: self._client.delete(name),
-            lambda: True if self._newest(name, Action.DELETE) is None else None,
-            RequestClass.OTHER,
-        )
+        self._change(name, Action.DELETE, self._client.delete, lambda: self._newest(name, Action.DELETE) is None)
         # Until then it can neither be recovered nor told from a name that never was.
         try:
             self._poll(name, Action.DELETE, lambda: self._deleted(name, Action.DELETE) is not None)
@@ -54,10 +51,8 @@ class KeyVaultLifecycle(KeyVaultReader):
     def recover(self, name: str) -> SecretState:
         self._require_name(name, Action.RECOVER)
         try:
-            self._retrier.write(
-                lambda: self._client.recover(name),
-                lambda: True if self._deleted(name, Action.RECOVER) is None else None,
-                RequestClass.OTHER,
+            self._change(
+                name, Action.RECOVER, self._client.recover, lambda: self._deleted(name, Action.RECOVER) is None
             )
         except NotFoundError:
             # Nothing deleted: somebody else may have recovered it just now.
@@ -66,6 +61,14 @@ class KeyVaultLifecycle(KeyVaultReader):
             return state
         self._poll(name, Action.RECOVER, lambda: self._is_listed(name))
         return self.describe(name)
+
+    def _change(self, name: str, action: Action, send: Callable[[str], Bundle], is_done: Callable[[], bool]) -> None:
+        """Send a delete or a recovery; `is_done` looks, where the reply was lost."""
+        reply: Bundle | bool = self._retrier.write(
+            lambda: send(name), lambda: True if is_done() else None, RequestClass.OTHER
+        )
+        if isinstance(reply, Bundle):
+            require_name(reply, self._place(name), action)
 
     def _newest(self, name: str, action: Action) -> Bundle | None:
         try:
@@ -84,8 +87,8 @@ class KeyVaultLifecycle(KeyVaultReader):
         return newest
 
     def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
-        was = f'version "{expected}"' if expected is not None else "nothing"
-        stands = f'version "{found}"' if found is not None else "nothing"
+        was = f"version {expected}" if expected is not None else "nothing"
+        stands = f"version {found}" if found is not None else "nothing"
         reason = f"another writer was there: {was} was read, {stands} stands there now"
         remedy = "plan again, so that the other writer's values are seen"
         return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from compiler.model.store_address import StoreAddress
+from compiler.stores.azure_key_vault.answers import require_listed, require_name, require_version
 from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
 from compiler.stores.azure_key_vault.errors import soft_deleted
 from compiler.stores.azure_key_vault.limits import is_name, is_version
@@ -53,7 +54,7 @@ class KeyVaultReader:
     def read_version(self, name: str, version: str) -> RemoteSecret:
         self._require_name(name, Action.READ)
         place = self._place(name)
-        reason = f'it has no version "{version}"'
+        reason = f"it has no version {version}"
         gone = VersionGoneError(place, Action.READ, reason, "choose a version that the vault lists", version)
         if not is_version(version):
             raise gone
@@ -83,17 +84,18 @@ class KeyVaultReader:
         self._require_name(name, Action.DESCRIBE)
 
     def names(self) -> Iterator[SecretState]:
+        place = Place(self._address.absolute)
         prefix = self._address.prefix.lower()
         token: str | None = None
         followed: set[str] = set()
         while True:
             page, token = self._retrier.read(lambda after=token: self._client.page_of_names(after))  # type: ignore[misc]
             for bundle in page:
-                if bundle.name.lower().startswith(prefix):
+                if require_listed(bundle, place, Action.LIST).name.lower().startswith(prefix):
                     yield SecretState(bundle.name, _state(bundle), bundle.version, bundle.attributes)
             if token is None:
                 return
-            self._require_end(token, followed, Place(self._address.absolute), Action.LIST)
+            self._require_end(token, followed, place, Action.LIST)
 
     def whoami(self) -> Identity:
         if (known := self._client.identity()) is not None:
@@ -119,7 +121,8 @@ class KeyVaultReader:
             raise InvalidNameError(self._place(name), action, "Key Vault has no such names", remedy)
 
     def _get(self, name: str, version: str | None, action: Action) -> Bundle:
-        return self._retrier.read(lambda: self._client.get(name, version, action))
+        found = self._retrier.read(lambda: self._client.get(name, version, action))
+        return require_version(found, version, self._place(name), action)
 
     def _versions(self, name: str, action: Action) -> list[Bundle]:
         found: list[Bundle] = []
@@ -129,7 +132,7 @@ class KeyVaultReader:
             page, token = self._retrier.read(
                 lambda after=token: self._client.page_of_versions(name, after, action)  # type: ignore[misc]
             )
-            found += page
+            found += (require_version(item, None, self._place(name), action) for item in page)
             if token is None:
                 return found
             self._require_end(token, followed, self._place(name), action)
@@ -142,9 +145,10 @@ class KeyVaultReader:
 
     def _deleted(self, name: str, action: Action) -> Bundle | None:
         try:
-            return self._retrier.read(lambda: self._client.get_deleted(name, action))
+            found = self._retrier.read(lambda: self._client.get_deleted(name, action))
         except NotFoundError:
             return None
+        return require_name(found, self._place(name), action)
 
     def _raise_if_deleted(self, name: str, action: Action) -> None:
         try:

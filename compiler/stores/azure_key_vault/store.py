@@ -105,7 +105,7 @@ class SdkClient:
         self._warm = False
 
     def get(self, name: str, version: str | None, action: Action) -> Bundle:
-        return self._call(name, action, lambda: _bundle(self._client.get_secret(name, version)))
+        return self._call(name, action, lambda: _bundle(self._client.get_secret(name, version, cls=_of_text)))
 
     def set(self, name: str, value: Secret, attributes: Attributes) -> Bundle:
         return self._call(
@@ -120,6 +120,7 @@ class SdkClient:
                     content_type=attributes.content_type,
                     not_before=attributes.not_before,
                     expires_on=attributes.expires,
+                    cls=_of_text,
                 )
             ),
         )
@@ -127,12 +128,14 @@ class SdkClient:
     def get_deleted(self, name: str, action: Action) -> Bundle:
         return self._call(name, action, lambda: _bundle(self._client.get_deleted_secret(name)))
 
-    def delete(self, name: str) -> None:
-        # The poller that comes back is not asked: it would poll past limiter and clock.
-        self._call(name, Action.DELETE, lambda: self._client.begin_delete_secret(name))
+    def delete(self, name: str) -> Bundle:
+        # The poller is asked for the reply that it came with, and never to wait: it would poll past limiter and clock.
+        return self._call(name, Action.DELETE, lambda: _bundle(self._client.begin_delete_secret(name).result()))
 
-    def recover(self, name: str) -> None:
-        self._call(name, Action.RECOVER, lambda: self._client.begin_recover_deleted_secret(name))
+    def recover(self, name: str) -> Bundle:
+        return self._call(
+            name, Action.RECOVER, lambda: _bundle(self._client.begin_recover_deleted_secret(name).result())
+        )
 
     def page_of_names(self, token: str | None) -> tuple[list[Bundle], str | None]:
         return self._page(None, Action.LIST, lambda: self._client.list_properties_of_secrets().by_page(token))
@@ -214,6 +217,13 @@ def _silence_sdk() -> None:
     logger.propagate = False
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+
+
+def _of_text(_response: object, shown: Mapping[str, object], _headers: object) -> Mapping[str, object]:
+    """Return what the SDK parsed; TypeError for a value that is no text: it makes one, `1.1` of the number 1.10."""
+    if not isinstance(shown.get("value"), str | None):
+        raise TypeError
+    return shown
 
 
 def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:

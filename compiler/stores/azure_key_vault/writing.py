@@ -7,6 +7,7 @@ from typing import Final
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault import limits
+from compiler.stores.azure_key_vault.answers import require_version
 from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
 from compiler.stores.azure_key_vault.lifecycle import MANAGED, KeyVaultLifecycle
 from compiler.stores.errors import (
@@ -20,6 +21,7 @@ from compiler.stores.errors import (
     StoreError,
     TooLargeError,
     UnexpectedReplyError,
+    UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, Written
 from compiler.stores.sending.limiter import RequestClass
@@ -105,20 +107,37 @@ class KeyVaultWriter(KeyVaultLifecycle):
         expected = base.version if base is not None else None
         is_new = self._newness(name, base)
         self._require_newest(name, expected, Action.WRITE)
-        made = self._retrier.write(
-            lambda: self._client.set(name, value, attributes),
-            lambda: self._settled(name, value, attributes, expected, is_new),
-            RequestClass.CREATE,
-        )
+
+        def settle() -> Bundle | None:
+            return self._settled(name, value, attributes, expected, is_new)
+
+        made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle, RequestClass.CREATE)
+        self._require_own(made, name, expected, settle)
         if made.value is not None and made.value.reveal() != value.reveal():
-            reason = f'it answered that it stored version "{made.version}", with another value than the one it was sent'
+            reason = f"it answered that it stored version {made.version}, with another value than the one it was sent"
             remedy = "look at that version by hand; do not trust this address"
-            raise UnexpectedReplyError(self._place(name), Action.WRITE, reason, remedy)
+            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, made.version or "")
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
         slipped = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
         slipped.sort(key=lambda version: version.attributes.created or self._now())
         ids = (version.version or "" for version in slipped if version.version != made.version)
         return Written(made.version or "", tuple(ids))
+
+    def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
+        """Raise where the reply to a write is about another secret, or about the version that stood there before."""
+        place = self._place(name)
+        try:
+            require_version(made, None, place, Action.WRITE)
+            if made.version != expected:
+                return
+            reason = f"it answered with version {expected}, which was there before"
+            mismatch = UnexpectedReplyError(place, Action.WRITE, reason, "do not trust this address")
+        except UnexpectedReplyError as error:
+            mismatch = error
+        if (stored := settle()) is None:
+            raise mismatch
+        reason = f"{mismatch.reason}; version {stored.version} holds what was sent"
+        raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, stored.version or "")
 
     def _settled(
         self,

@@ -11,6 +11,7 @@ from compiler.stores.errors import (
     NotFoundError,
     Place,
     SoftDeletedError,
+    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, State
@@ -49,7 +50,9 @@ class VaultReading:
         number = int(version) if version.isdecimal() else 0
         try:
             if number:
-                return self._parsed(request, remote_secret, lambda _: self._read(name, number))
+                return self._of_version(
+                    number, self._parsed(request, remote_secret, lambda _: self._read(name, number))
+                )
             reason = f'"{version}" is no number of a version'
         except NotFoundError:
             reason = f"version {version} is evicted or was never there"
@@ -146,6 +149,13 @@ class VaultReading:
         return self._kv.read_secret_version(
             name, version=version, mount_point=self._address.mount, raise_on_deleted_version=True
         )
+
+    def _of_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
+        if found.version != str(number):
+            reason = f"it answered with version {found.version} for version {number}"
+            remedy = "look for a proxy or a cache between; do not trust this address"
+            raise UnexpectedReplyError(self._place(found.name), Action.READ, reason, remedy)
+        return found
 
     def _parsed(self, request: Request, parse: Callable[[str, Any], T], call: Callable[[Any], Any]) -> T:
         return self._connection.read(request, lambda client: parse(request.name or "", call(client)))

@@ -12,6 +12,7 @@ from compiler.stores.errors import (
     OutcomeUnknownError,
     SoftDeletedError,
     StoreError,
+    UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, State, Written
 from compiler.stores.options import StoreOptions
@@ -128,19 +129,29 @@ class VaultWriting(VaultReading):
             body = self._kv.create_or_update_secret(
                 name, dict(properties), cas=version, mount_point=self._address.mount
             )
-            return Written(str(body["data"]["version"]))
+            return Written(str(int(body["data"]["version"])))
 
         def settle() -> Written | None:
             return self._settled(name, properties, version)
 
         try:
-            return self._connection.write(request, send, settle)
+            written = self._connection.write(request, send, settle)
         except ConflictError as error:
             conflict = error
+        else:
+            return self._require_next(name, written, version)
         # An earlier attempt may have been stored after its reading back.
         if attempts > 1 and (stored := settle()) is not None:
             return stored
         raise conflict
+
+    def _require_next(self, name: str, written: Written, version: int) -> Written:
+        # A compare-and-set over one version makes the next, and no other.
+        if written.version != str(version + 1):
+            reason = f"it answered that it stored version {written.version}, and after {version} comes {version + 1}"
+            remedy = "look at that version by hand; do not trust this address"
+            raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, written.version)
+        return written
 
     def _settled(self, name: str, properties: Mapping[str, Secret], version: int) -> Written | None:
         try:
@@ -190,7 +201,7 @@ class VaultWriting(VaultReading):
         # Not that error: it would say of a version that is there that nothing was stored.
         reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
-        raise OutcomeUnknownError(self._place(request.name), Action.WRITE, reason, remedy)
+        raise UnverifiedError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
 
     def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
         # Doing it twice is as doing it once, so it may be sent again like a read.

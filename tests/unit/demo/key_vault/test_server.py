@@ -221,6 +221,8 @@ def test_a_reply_that_is_never_sent_is_logged_without_a_status(
         (Fault(FaultKind.STATUS, status=500), 500, []),
         (Fault(FaultKind.STATUS_AFTER, status=503), 503, ["x"]),
         (Fault(FaultKind.HTML), 200, []),
+        (Fault(FaultKind.HTML, page=404), 404, []),
+        (Fault(FaultKind.ALTER, old="x", value="other"), 200, ["x"]),
         (Fault(FaultKind.REDIRECT, status=302, location="https://other/"), 302, []),
         (Fault(FaultKind.FORBID, inner="ForbiddenByFirewall"), 403, []),
         (Fault(FaultKind.LIE, value="other"), 200, ["other"]),
@@ -252,6 +254,14 @@ def test_what_a_fault_says_is_what_was_ordered(server: KeyVaultServer, token: st
     assert (page.content_type, str(page.body)[:6]) == ("text/html", "<html>")
     assert (moved.body, moved.headers) == (None, (("Location", "https://other/"),))
     assert error_of(forbidden)["innererror"] == {"code": "AccessDenied"}
+
+
+def test_an_altered_reply_is_the_vaults_but_for_what_the_pattern_finds(server: KeyVaultServer, token: str) -> None:
+    server.faults.add(Fault(FaultKind.ALTER, old="/secrets/[a-z]+/", value="/secrets/other/"))
+    told, true = [json.loads(reply_of(server, "PUT", f"/secrets/{name}", token, {"value": "x"}).text) for name in "ab"]
+    assert "/secrets/other/" in told["id"]
+    assert "/secrets/b/" in true["id"]
+    assert (told["value"], told.keys()) == ("x", true.keys())
 
 
 def test_a_lie_about_what_was_refused_stores_nothing(server: KeyVaultServer, token: str) -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.operations.change.read_back import holds, is_as_meant
-from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, stored
+from compiler.stores.errors import ConflictError
+from compiler.stores.interface import Attributes, RemoteSecret, Written
 from compiler.stores.values.secret import Comparer, JsonKind, Secret
+from tests.unit.operations.memory_store import MemoryStore
 
 COMPARER = Comparer()
 
@@ -50,3 +52,22 @@ def test_a_property_is_held_by_name_kind_and_text() -> None:
     assert holds(found, "A", Secret("x"), COMPARER)
     assert not holds(found, "A", number("x"), COMPARER)
     assert not holds(found, "B", Secret("x"), COMPARER)
+
+
+def test_what_is_stored_and_wrong_is_told_with_its_version() -> None:
+    assert stored(lambda: Written("2", ("1",))) == (Written("2", ("1",)), None)
+    doubt = other_bytes(MemoryStore(), "a", "3")
+    assert (doubt.version, doubt.reason) == ("3", "reading version 3 back showed other bytes than were to be there")
+
+    def doubtful() -> Written:
+        raise doubt
+
+    assert stored(doubtful) == (Written("3"), doubt)
+
+
+def test_a_write_that_is_not_known_to_be_stored_raises() -> None:
+    def refused() -> Written:
+        raise MemoryStore().conflict("a")
+
+    with pytest.raises(ConflictError):
+        stored(refused)

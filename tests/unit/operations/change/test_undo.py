@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from compiler.operations.change.plan import Options, Outcome, Plan, Result, State
+from compiler.operations.change.plan import Options, Outcome, Plan, State
+from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.history import RunHistory
@@ -100,6 +102,20 @@ def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) ->
     (result,) = undo(tmp_path, run_of(a=updated()), store).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")
     assert result.reason == "reading version v3 back showed other bytes than were to be there"
+    # A second undo does not take it for done.
+    lines = map(json.loads, (tmp_path / ".platform-secrets/runs" / f"{ID}.jsonl").read_text("utf-8").splitlines())
+    assert [line["state"] for line in lines if line["type"] == "undo"] == ["started", "done", "started"]
+    (step,) = plan_undo(run_of(a=updated(undo="started")), store)
+    assert step.kind is UndoKind.REFUSE
+
+
+def test_what_a_store_says_is_not_as_it_was_is_told_and_not_done(tmp_path: Path) -> None:
+    store = two_versions()
+    store.failures["restore", "a"] = other_bytes(store, "a", "v3")
+    with AuditLog(tmp_path / "audit") as audit:
+        (result,) = undo(tmp_path, run_of(a=updated()), store, audit).results
+    assert (result.state, result.version) == (State.UNVERIFIED, "v3")
+    assert audited(tmp_path) == [("a", "restore", "writing", "v2", None), ("a", "restore", "written", "v2", "v3")]
 
 
 def audited(tmp_path: Path) -> list[tuple[str, str, str, str | None, str | None]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.change.plan import Options, Plan, Result, State, Write
+from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.write_remote import Mover, refusal
 from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.journal import Journal, read_run
@@ -70,6 +71,15 @@ def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable
     result = move(Write("a", (), secrets(NEW="n")))
     assert (result.state, result.code) == (State.UNVERIFIED, "unverified")
     assert "other bytes" in result.reason
+
+
+def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.failures["write", "a"] = other_bytes(store, "a", "v9")
+    result = move(Write("a", (), secrets(NEW="n")))
+    assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
+    assert noted(tmp_path) == ("written", "v9")
 
 
 def test_a_version_that_came_in_between_is_a_conflict(store: MemoryStore, move: Callable[[Write], Result]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.place import Place
+from compiler.operations.change.read_back import other_bytes
 from compiler.operations.put.set_keys import ChangePlan, Wanted, plan_changes
 from compiler.operations.put.write_keys import Outcome, State, write_keys
 from compiler.operations.runs.audit import AuditError, AuditLog
@@ -164,7 +165,7 @@ def test_proof_15_a_store_that_keeps_other_bytes_is_found(plan: ChangePlan, stor
     stores.vault.lies = True
     outcomes = list(write_keys(plan, "prod", "put", None, "run-1"))
     assert states(outcomes) == [State.UNVERIFIED] * 3
-    assert outcomes[0].reason == "the store shows other values in version v1 than were to be there"
+    assert outcomes[0].reason == "reading version v1 back showed other bytes than were to be there"
 
 
 def test_a_version_that_cannot_be_read_back_is_unverified(plan: ChangePlan, stores: Stores) -> None:
@@ -177,6 +178,18 @@ def test_a_version_that_cannot_be_read_back_is_unverified(plan: ChangePlan, stor
     assert first.is_stored
     assert first.reason == "reading back: it is gone"
     assert states(rest) == [State.WRITTEN] * 2
+
+
+def test_a_version_that_the_store_says_is_not_as_sent_is_stored_noted_and_told(
+    plan: ChangePlan, stores: Stores, tmp_path: Path
+) -> None:
+    assert stores.vault is not None
+    stores.vault.failures["write", "one"] = other_bytes(stores.vault, "one", "v9")
+    first, *rest = done(plan, tmp_path / "audit")
+    assert (first.state, first.version, first.is_stored) == (State.UNVERIFIED, "v9", True)
+    assert first.remedy.startswith("look at that version")
+    assert states(rest) == [State.WRITTEN] * 2
+    assert noted(tmp_path / "audit")[:2] == written("one", "v9")
 
 
 def test_another_writers_version_below_ours_is_told(plan: ChangePlan, stores: Stores) -> None:

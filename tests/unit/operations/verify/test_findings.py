@@ -53,6 +53,7 @@ def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secr
 # What the kinds that know more than others are made with.
 MORE: dict[type[StoreError], dict[str, Any]] = {
     errors.VersionGoneError: {"version": "3"},
+    errors.UnverifiedError: {"version": "3"},
     errors.ForbiddenError: {"cause": ForbiddenCause.ROLE, "permission": "secrets/get"},
     errors.ConflictError: {"expected": "1", "found": "2"},
 }

@@ -10,6 +10,7 @@ from compiler.stores.errors import (
     ManagedError,
     NotFoundError,
     UnavailableError,
+    UnexpectedReplyError,
 )
 from compiler.stores.interface import State
 from compiler.stores.options import StoreOptions
@@ -88,3 +89,13 @@ def test_the_newest_version_of_a_certificate_is_not_deleted(vault: LocalKeyVault
     version = vault.versions("certificate")[0].id
     with pytest.raises(ManagedError):
         store.soft_delete("certificate", version)
+
+
+def test_a_delete_or_recovery_of_another_secret_is_no_success(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    version = vault.seed("github", "x")
+    vault.add_fault(Fault(FaultKind.ALTER, method="DELETE", old="/secrets/github", value="/secrets/other"))
+    vault.add_fault(Fault(FaultKind.ALTER, method="POST", old="/secrets/github", value="/secrets/other"))
+    with pytest.raises(UnexpectedReplyError, match='for another secret, "other"'):
+        store.soft_delete("github", version)
+    with pytest.raises(UnexpectedReplyError, match='for another secret, "other"'):
+        store.recover("github")

@@ -1,5 +1,6 @@
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.operations.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
@@ -151,3 +153,55 @@ def test_something_that_asks_nobody_for_a_token_is_no_key_vault(
     monkeypatch.setattr(store._client, "page_of_names", lambda _token: ([], None))
     with pytest.raises(UnauthenticatedError, match="without asking who is calling"):
         store.whoami()
+
+
+ASKS: dict[str, Callable[[AzureKeyVaultStore, str], object]] = {
+    "read": lambda store, _version: store.read("github"),
+    "read_version": lambda store, version: store.read_version("github", version),
+    "describe": lambda store, _version: store.describe("github"),
+    "deleted": lambda store, _version: store.describe("gone"),
+    "deleted, read": lambda store, _version: store.read("gone"),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_a_reply_about_another_secret_is_an_error_of_the_store(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object]
+) -> None:
+    version = vault.seed("github", "x")
+    vault.seed_deleted("gone", "y")
+    vault.add_fault(Fault(FaultKind.ALTER, old="/secrets/(github|gone)", value="/secrets/other", times=None))
+    with pytest.raises(UnexpectedReplyError, match='it answered for another secret, "other"') as caught:
+        ask(store, version)
+    assert is_of_store(caught.value)
+
+
+@pytest.mark.parametrize("other", ["0" * 32, "latest", ""])
+def test_so_is_one_about_another_version(vault: LocalKeyVault, store: AzureKeyVaultStore, other: str) -> None:
+    version = vault.seed("github", "x")
+    vault.add_fault(Fault(FaultKind.ALTER, old=version, value=other, times=None))
+    with pytest.raises(UnexpectedReplyError, match=r"it answered with(out)? (a )?version"):
+        store.read_version("github", version)
+
+
+def test_a_name_in_other_letters_is_the_same_name(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    version = vault.seed("GitHub", "x")
+    assert store.read("github").version == version
+    assert store.describe("github").version == version
+
+
+def test_a_list_of_what_no_secret_is_called_is_none(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed("github", "x")
+    vault.add_fault(Fault(FaultKind.ALTER, path="^/secrets$", old="/secrets/github", value="/secrets/a_b", times=None))
+    with pytest.raises(UnexpectedReplyError, match="an item without a secret's name"):
+        list(store.names())
+
+
+@pytest.mark.parametrize("token", ["1.10", "7", "true", "[]", '{"A": "x"}'])
+def test_a_value_that_is_no_text_is_not_taken_for_one(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, token: str
+) -> None:
+    vault.seed("github", "x")
+    vault.add_fault(Fault(FaultKind.ALTER, old='"value": "x"', value=f'"value": {token}', times=None))
+    with pytest.raises(UnexpectedReplyError, match="not Key Vault's JSON"):
+        store.read("github")

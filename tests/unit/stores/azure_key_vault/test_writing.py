@@ -16,11 +16,13 @@ from compiler.stores.errors import (
     OutcomeUnknownError,
     UnavailableError,
     UnexpectedReplyError,
+    UnverifiedError,
 )
 from compiler.stores.interface import Attributes
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.values.secret import Secret
+from compiler.text.credential import conceal
 from tests.unit.stores.conftest import address_of
 
 
@@ -139,13 +141,17 @@ def test_a_lost_reply_after_which_another_writer_stands_there_is_a_conflict(
     assert vault.value("github") == '{"A": "of another"}'
 
 
-def test_an_echo_of_other_bytes_is_an_unexpected_reply(
+def test_an_echo_of_other_bytes_is_told_with_the_version_that_is_stored(
     store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = store._client.set
     monkeypatch.setattr(store._client, "set", lambda name, _value, attributes: send(name, Secret("{}"), attributes))
-    with pytest.raises(UnexpectedReplyError, match="another value than the one it was sent"):
+    with pytest.raises(UnverifiedError, match="another value than the one it was sent") as caught:
         store.write("github", {"A": Secret("x")}, None)
+    version = store.read("github").version
+    assert caught.value.version == version
+    # Not masked as a credential, which a version of Key Vault looks like.
+    assert f"stored version {version}, with" in conceal(str(caught.value))
 
 
 def test_who_may_not_list_is_told_before_the_first_write(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
@@ -182,3 +188,26 @@ def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault
     store.close()
     assert [version.id for version in vault.versions("github")] == [written.version]
     assert written.slipped == ()
+
+
+@pytest.mark.parametrize(("old", "value"), [("/secrets/github/", "/secrets/other/"), ("[0-9a-f]{32}", "latest")])
+def test_a_reply_to_a_write_that_is_about_another_secret_is_told_with_what_is_stored(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, old: str, value: str
+) -> None:
+    vault.add_fault(Fault(FaultKind.ALTER, method="PUT", old=old, value=value, times=None))
+    with pytest.raises(UnverifiedError, match=r"it answered (for another secret|with a version that no)") as caught:
+        store.write("github", {"A": Secret("x")}, None)
+    (stored,) = vault.versions("github")
+    assert caught.value.version == stored.id
+    assert f"version {stored.id} holds what was sent" in conceal(str(caught.value))
+
+
+def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    old = vault.seed("github", '{"A": "old"}')
+    base = store.read("github")
+    client = store._client
+    with pytest.MonkeyPatch.context() as patch:
+        # A cache before the vault: the version that was there, shown again.
+        patch.setattr(client, "set", lambda name, *_: client.get(name, None, Action.WRITE))
+        with pytest.raises(UnexpectedReplyError, match=f"it answered with version {old}, which was there before"):
+            store.write("github", {"A": Secret("x")}, base)

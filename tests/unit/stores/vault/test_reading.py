@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.operations.live.read_many import is_of_store
 from compiler.stores.errors import (
     Action,
     ForbiddenError,
@@ -12,6 +13,7 @@ from compiler.stores.errors import (
     Place,
     SoftDeletedError,
     StoreError,
+    UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import Dropped, State
@@ -298,3 +300,11 @@ def test_metadata_that_may_not_be_read_is_refused_with_the_permission(vault: Scr
         store.dropped_by_write("github")
     with pytest.raises(InvalidNameError):
         store.dropped_by_write("../sys")
+@pytest.mark.parametrize("answered", [2, 4])
+def test_another_version_than_the_one_that_was_asked_for_is_an_error_of_the_store(
+    scripted_vault: ScriptedVault, answered: int
+) -> None:
+    scripted_vault.on("GET", "secret/data/github", version(answered, A="other"))
+    with pytest.raises(UnexpectedReplyError, match=f"it answered with version {answered} for version 3") as caught:
+        scripted_vault.open().read_version("github", "3")
+    assert is_of_store(caught.value)

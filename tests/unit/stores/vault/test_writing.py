@@ -16,6 +16,7 @@ from compiler.stores.errors import (
     StoreError,
     ThrottledError,
     TooLargeError,
+    UnverifiedError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret, State
 from compiler.stores.values.secret import JsonKind, Secret
@@ -192,7 +193,7 @@ def test_tags_are_written_after_the_value_and_only_where_they_change(
     given: dict[str, str] | None,
     sent: list[dict[str, str]],
 ) -> None:
-    vault.on("POST", DATA, stored(3))
+    vault.on("POST", DATA, stored(1 if was is None else 3))
     vault.on("POST", METADATA, NOTHING)
     read = None if was is None else base(2, was)
     store.write("github", NEW, read, None if given is None else Attributes(tags=given))
@@ -289,7 +290,7 @@ def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_ve
 ) -> None:
     vault.on("POST", DATA, stored(1))
     vault.on("POST", METADATA, denied())
-    with pytest.raises(OutcomeUnknownError, match="version 1 is stored, and its tags are not: no policy") as caught:
+    with pytest.raises(UnverifiedError, match="version 1 is stored, and its tags are not: no policy") as caught:
         store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     # A refusal would say that nothing was stored.
     assert caught.value.maybe_done
@@ -507,3 +508,13 @@ def test_what_cannot_be_recovered_is_told_with_what_it_is(
         store.recover("github")
     assert (caught.value.reason, caught.value.action) == (words, Action.RECOVER)
     assert vault.bodies(UNDELETE) == []
+
+
+@pytest.mark.parametrize(("read", "answered"), [(None, 2), (base(3), 3), (base(3), 5)])
+def test_a_version_that_does_not_follow_the_one_that_was_read_is_no_success(
+    vault: ScriptedVault, store: VaultStore, read: RemoteSecret | None, answered: int
+) -> None:
+    vault.on("POST", DATA, stored(answered))
+    with pytest.raises(UnverifiedError, match=f"it answered that it stored version {answered}, and after") as caught:
+        store.write("github", NEW, read)
+    assert caught.value.version == str(answered)

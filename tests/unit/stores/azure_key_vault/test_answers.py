@@ -1,0 +1,54 @@
+import pytest
+
+from compiler.stores.azure_key_vault.answers import require_listed, require_name, require_version
+from compiler.stores.azure_key_vault.bundle import Bundle
+from compiler.stores.errors import Action, Place, UnexpectedReplyError
+from compiler.stores.interface import Attributes
+
+PLACE = Place("https://vault", "github")
+VERSION = "1f" * 16
+
+
+def bundle(name: str = "github", version: str | None = VERSION) -> Bundle:
+    return Bundle(name, version, None, Attributes())
+
+
+@pytest.mark.parametrize("found", [bundle(), bundle("GitHub"), bundle(version=None)])
+def test_a_bundle_of_the_secret_that_was_asked_for_passes(found: Bundle) -> None:
+    assert require_name(found, PLACE, Action.READ) is found
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (bundle("other"), 'it answered for another secret, "other"'),
+        (bundle("git"), 'it answered for another secret, "git"'),
+        (bundle(""), "it answered for another secret"),
+        (bundle("a\nb"), "it answered for another secret"),
+        (bundle(version="latest"), "it answered with a version that no Key Vault gives"),
+    ],
+)
+def test_one_of_another_is_refused_and_its_name_shown_where_it_is_one(found: Bundle, reason: str) -> None:
+    with pytest.raises(UnexpectedReplyError) as caught:
+        require_name(found, PLACE, Action.READ)
+    assert (caught.value.reason, caught.value.place, caught.value.action) == (reason, PLACE, Action.READ)
+    assert "do not trust this address" in caught.value.remedy
+
+
+@pytest.mark.parametrize("version", [None, VERSION])
+def test_the_version_must_be_the_one_that_was_asked_for(version: str | None) -> None:
+    found = bundle()
+    assert require_version(found, version, PLACE, Action.READ) is found
+    with pytest.raises(UnexpectedReplyError, match="without a version"):
+        require_version(bundle(version=None), version, PLACE, Action.READ)
+    with pytest.raises(UnexpectedReplyError, match="another secret"):
+        require_version(bundle("other"), version, PLACE, Action.READ)
+    with pytest.raises(UnexpectedReplyError, match=f"version {VERSION} for version {'0' * 32}"):
+        require_version(found, "0" * 32, PLACE, Action.READ)
+
+
+def test_a_listed_item_needs_a_secrets_name() -> None:
+    found = bundle(version=None)
+    assert require_listed(found, Place("https://vault"), Action.LIST) is found
+    with pytest.raises(UnexpectedReplyError, match="an item without a secret's name"):
+        require_listed(bundle(""), Place("https://vault"), Action.LIST)
