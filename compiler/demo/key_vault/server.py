@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.demo.key_vault.faults import Fault, FaultKind, FaultScript
@@ -98,6 +98,8 @@ class KeyVaultServer:
             now = self._clock()
             fault = self.faults.next_for(request.method, path)
             reply = self._reply(request, refusal, fault, now)
+            if fault is not None and fault.kind is FaultKind.ALTER:
+                reply = replace(reply, body=re.sub(fault.old, fault.value, reply.text))
             sent = None if fault is not None and fault.kind in _RESETTING | _DROPPING else reply
             status = None if sent is None else sent.status
             entry = LoggedRequest(now, request.method, path, kind_of(request), status, refusal is None, _kind(fault))
@@ -120,8 +122,6 @@ class KeyVaultServer:
             stored = self.state.stored(request.path[1])
             if stored is not None:
                 stored.versions[-1].value = fault.value
-        if fault is not None and fault.kind is FaultKind.ALTER:
-            return Reply(reply.status, re.sub(fault.old, fault.value, reply.text), reply.headers, reply.content_type)
         return _fault_reply(fault) if fault is not None and fault.kind is FaultKind.STATUS_AFTER else reply
 
     def _require_permission(self, permission: str) -> None:

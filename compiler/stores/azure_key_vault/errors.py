@@ -32,6 +32,8 @@ _PERMISSIONS: Final = {
     Action.RECOVER: "secrets/recover",
 }
 _READING: Final = frozenset({Action.READ, Action.DESCRIBE, Action.LIST})
+# How Key Vault says that a secret, a version of it or a deleted one is not there.
+_ABSENT: Final = "SecretNotFound"
 _BUSY: Final = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered", "ObjectIsBeingPurged"})
 
 
@@ -70,7 +72,7 @@ def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
     if status == 403:  # noqa: PLR2004
         return _forbidden(answer, place, action)
     if status == 404:  # noqa: PLR2004
-        return NotFoundError(place, action, "there is no such secret", "create it, or correct its name")
+        return _missing(answer, place, action)
     if status == 409:  # noqa: PLR2004
         return _conflict(answer, place, action)
     reason = f'Key Vault refused the request with status {status} and code "{_word(answer.code)}"'
@@ -84,6 +86,13 @@ def _unauthenticated(answer: Answer, place: Place, action: Action) -> StoreError
     reason = "the token was refused"
     remedy = "log in to the vault's own tenant (`az login --tenant …`) or name another credential"
     return UnauthenticatedError(place, action, reason, remedy)
+
+
+def _missing(answer: Answer, place: Place, action: Action) -> StoreError:
+    if answer.code == _ABSENT and place.name is not None:
+        return NotFoundError(place, action, "there is no such secret", "create it, or correct its name")
+    reason = f'status 404 came with code "{_word(answer.code)}", which does not say that a secret is not there'
+    return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 
 
 def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:

@@ -64,11 +64,13 @@ class KeyVaultLifecycle(KeyVaultReader):
 
     def _change(self, name: str, action: Action, send: Callable[[str], Bundle], is_done: Callable[[], bool]) -> None:
         """Send a delete or a recovery; `is_done` looks, where the reply was lost."""
-        reply: Bundle | bool = self._retrier.write(
-            lambda: send(name), lambda: True if is_done() else None, RequestClass.OTHER
-        )
-        if isinstance(reply, Bundle):
-            require_name(reply, self._place(name), action)
+
+        def reply() -> Bundle | bool:
+            return send(name)
+
+        found = self._retrier.write(reply, lambda: True if is_done() else None, RequestClass.OTHER)
+        if isinstance(found, Bundle):
+            require_name(found, self._place(name), action)
 
     def _newest(self, name: str, action: Action) -> Bundle | None:
         try:

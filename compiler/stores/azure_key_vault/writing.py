@@ -118,10 +118,19 @@ class KeyVaultWriter(KeyVaultLifecycle):
             remedy = "look at that version by hand; do not trust this address"
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, made.version or "")
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
-        slipped = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
-        slipped.sort(key=lambda version: version.attributes.created or self._now())
-        ids = (version.version or "" for version in slipped if version.version != made.version)
-        return Written(made.version or "", tuple(ids))
+        return Written(made.version or "", self._slipped(name, made.version or "", is_new))
+
+    def _slipped(self, name: str, own: str, is_new: Callable[[Bundle], bool]) -> tuple[str, ...]:
+        try:
+            found = [version for version in self._versions(name, Action.WRITE) if is_new(version)]
+        except StoreError as error:
+            failure = error
+        else:
+            found.sort(key=lambda version: version.attributes.created or self._now())
+            return tuple(version.version or "" for version in found if version.version != own)
+        # Not that error: it would say of a version that is there that nothing was stored.
+        reason = f"version {own} is stored, and whether another writer's came in between is not known: {failure.reason}"
+        raise UnverifiedError(self._place(name), Action.WRITE, reason, failure.remedy, own)
 
     def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
         """Raise where the reply to a write is about another secret, or about the version that stood there before."""

@@ -115,9 +115,10 @@ class VaultConnection:
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.
         if reply is None:
             raise self._after_trouble(failure)
-        if reply.status == HTTPStatus.FORBIDDEN:
+        if reply.status == HTTPStatus.FORBIDDEN and reply.is_vaults:
             raise self._denied(request, place, generation)
-        raise self._after_trouble(error_of_reply(reply, place, request.action))
+        about_a_secret = request.is_about_a_secret
+        raise self._after_trouble(error_of_reply(reply, place, request.action, is_about_a_secret=about_a_secret))
 
     def _place(self, request: Request) -> Place:
         return Place(self._address.absolute, request.name)
@@ -164,7 +165,7 @@ class VaultConnection:
             try:
                 return self._login.log_in(client)
             except Refusal as refusal:
-                is_a_vaults = refusal.reply.status in _REFUSING
+                is_a_vaults = refusal.reply.status in _REFUSING and refusal.reply.is_vaults
                 raise
 
         try:

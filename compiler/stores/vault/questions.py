@@ -29,6 +29,11 @@ class Request:
     path: str
     capability: str
 
+    @property
+    def is_about_a_secret(self) -> bool:
+        # No engine can be mounted at either of the other two.
+        return not self.path.startswith(("sys/", "auth/"))
+
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
@@ -56,7 +61,7 @@ class VaultQuestions:
             try:
                 return _facts(client.auth.token.lookup_self()["data"])
             except Refusal as refusal:
-                if refusal.reply.status != HTTPStatus.FORBIDDEN:
+                if refusal.reply.status != HTTPStatus.FORBIDDEN or not refusal.reply.is_vaults:
                     raise
                 denied.append(refusal.reply)
                 return None
@@ -145,7 +150,7 @@ class VaultQuestions:
                 told = client.sys.get_capabilities([request.path])["data"].get(request.path, False)
                 return frozenset(told) if told is not False else None
             except Refusal as refusal:
-                if refusal.reply.status != HTTPStatus.FORBIDDEN:
+                if refusal.reply.status != HTTPStatus.FORBIDDEN or not refusal.reply.is_vaults:
                     raise
                 return None
 

@@ -1,4 +1,7 @@
-"""What Vault's answers mean: a refused reply or a failed exchange in, the typed error out, none of the reply's text."""
+"""Tells what Vault's refusals and failed exchanges mean, as typed errors without any of the reply's text.
+
+That a secret is not there is believed of a Vault alone, in its own JSON: a proxy's page with status 404 says nothing.
+"""
 
 import re
 import ssl
@@ -61,29 +64,34 @@ class Reply:
     """What is kept of a refused reply.
 
     `errors` are the server's texts, for recognising only; `metadata` is that of a deleted version, which a 404 carries.
+    `is_vaults` says that the body was a Vault's JSON: a list of errors, or such metadata.
     """
 
     status: int
     errors: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
     retry_after: str | None = None
+    is_vaults: bool = True
 
     def says(self, words: str) -> bool:
         return any(words in error for error in self.errors)
 
 
-def error_of_reply(reply: Reply, place: Place, action: Action) -> StoreError:
-    """Return the error of a reply that is no 403, whose cause only further questions to the server tell."""
+def error_of_reply(reply: Reply, place: Place, action: Action, *, is_about_a_secret: bool = True) -> StoreError:
+    """Return the error of a reply; that of a Vault's 403 only further questions to the server tell.
+
+    What is not `is_about_a_secret` cannot be absent: a token or a mount that is asked about and not known is no answer.
+    """
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _NOT_THIS_NODE:
         return _unavailable(reply, place, action)
     if reply.status == HTTPStatus.BAD_REQUEST:
         return _bad_request(reply, place, action)
+    if reply.status == HTTPStatus.NOT_FOUND and reply.is_vaults:
+        return _missing(reply, place, action, is_about_a_secret=is_about_a_secret)
     return _by_status(reply, place, action)
 
 
 def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
-    if reply.status == HTTPStatus.NOT_FOUND:
-        return _missing(reply, place, action)
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = parse_retry_after(reply.retry_after)
         return ThrottledError(place, action, "the server asks to slow down", "run again later", asked)
@@ -93,14 +101,19 @@ def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
         remedy = "use the address of the active node or of its load balancer"
         return RedirectRefusedError(place, action, "the server redirects to another address", remedy)
     if reply.status < HTTPStatus.MULTIPLE_CHOICES:
-        reason = f"what answered is no Vault: status {reply.status} without JSON"
-        return UnexpectedReplyError(place, action, reason, "look for a proxy or a wrong address")
+        return _foreign(f"status {reply.status} without JSON", place, action)
     if reply.status == HTTPStatus.UNAUTHORIZED:
         # Vault has no such answer: a Key Vault has, and a proxy that wants a log-in.
-        return UnexpectedReplyError(
-            place, action, "what answered is no Vault: status 401", "look for a proxy or a wrong address"
-        )
+        return _foreign("status 401", place, action)
+    if not reply.is_vaults:
+        return _foreign(f"status {reply.status} without a Vault's JSON", place, action)
     return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
+
+
+def _foreign(how: str, place: Place, action: Action) -> UnexpectedReplyError:
+    return UnexpectedReplyError(
+        place, action, f"what answered is no Vault: {how}", "look for a proxy or a wrong address"
+    )
 
 
 def error_of_transport(problem: Exception, place: Place, action: Action) -> StoreError:
@@ -122,13 +135,16 @@ def error_of_transport(problem: Exception, place: Place, action: Action) -> Stor
     )
 
 
-def _missing(reply: Reply, place: Place, action: Action) -> StoreError:
+def _missing(reply: Reply, place: Place, action: Action, *, is_about_a_secret: bool) -> StoreError:
     if reply.says("namespace not found"):
         return WrongMountError(
             place, action, "the server has no such namespace", "correct vaultNamespace or VAULT_NAMESPACE"
         )
     if reply.says("no handler for route"):
         return WrongMountError(place, action, "nothing is mounted there", "correct the store's mount")
+    if reply.errors or not is_about_a_secret:
+        # A secret that is not there is an empty list of errors.
+        return _by_status(reply, place, action)
     if not reply.metadata:
         return NotFoundError(place, action, "the store holds no such secret", "create it, or correct its name")
     version = str(reply.metadata.get("version", ""))
@@ -152,7 +168,7 @@ def _bad_request(reply: Reply, place: Place, action: Action) -> StoreError:
         return TlsFailureError(place, action, "the server speaks TLS only", "write https:// in its address")
     if reply.says("Upgrading from non-versioned"):
         return UnavailableError(place, action, "the mount is being upgraded to version 2", "run again in a moment")
-    return UnexpectedReplyError(place, action, "the server answered 400", "see the server's log")
+    return _by_status(reply, place, action)
 
 
 def _too_large(place: Place, action: Action) -> StoreError:
@@ -165,7 +181,8 @@ def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
     if any(_TOO_LARGE.search(text) for text in reply.errors):
         # Vault says so with a 500, which must not be sent again for two minutes.
         return _too_large(place, action)
-    if reply.says("sealed") or reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED:
+    is_closed = reply.says("sealed") or reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED
+    if is_closed and reply.is_vaults:
         return SealedError(place, action, "the server is sealed or not initialised", "unseal it, and run again")
     return UnavailableError(place, action, f"the server answered {reply.status}", "see the server's log, and run again")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import hvac  # type: ignore[import-untyped]
 import hvac.adapters  # type: ignore[import-untyped]
@@ -15,8 +15,11 @@ from compiler.stores.vault.body import read_reply
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.replies import Refusal, Reply
+from compiler.stores.vault.session import HttpReply
 from compiler.stores.vault.transport import open_session
 from compiler.stores.vault.writing import VaultWriting
+
+_TLS_ONLY: Final = b"Client sent an HTTP request to an HTTPS server."
 
 
 class VaultStore(VaultWriting):
@@ -73,18 +76,23 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
         body = read_reply(reply.content)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
             return body
-        errors, data = (body or {}).get("errors"), (body or {}).get("data")
-        metadata = data.get("metadata") if isinstance(data, dict) else None
-        raise Refusal(
-            Reply(
-                reply.status,
-                tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content, body),
-                metadata if isinstance(metadata, dict) else {},
-                reply.retry_after,
-            )
-        )
+        raise Refusal(_refused(reply, body))
 
 
-def _plain(content: bytes, body: object) -> tuple[str, ...]:
-    # Go's own "Client sent an HTTP request to an HTTPS server." comes as plain text.
-    return (content[:200].decode("utf-8", "replace"),) if body is None else ()
+def _refused(reply: HttpReply, body: Mapping[str, Any] | None) -> Reply:
+    errors, data = (body or {}).get("errors"), (body or {}).get("data")
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("version"), int):
+        metadata = {}
+    return Reply(
+        reply.status,
+        tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content),
+        metadata,
+        reply.retry_after,
+        is_vaults=isinstance(errors, list) or bool(metadata),
+    )
+
+
+def _plain(content: bytes) -> tuple[str, ...]:
+    # Go says this itself, as plain text. No other text without JSON is a Vault's, whatever words are in it.
+    return (_TLS_ONLY.decode(),) if content.strip() == _TLS_ONLY else ()

@@ -98,7 +98,7 @@ def test_an_update_is_restored_and_a_create_or_recovery_deleted(tmp_path: Path) 
 
 def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) -> None:
     store = two_versions()
-    store.restore = lambda _earlier, _base: Written(store.seed("a", A="other"))  # type: ignore[method-assign]
+    store.restore = lambda _earlier, _base: Written(store.seed("a", A="other"))  # type: ignore[assignment,method-assign]
     (result,) = undo(tmp_path, run_of(a=updated()), store).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")
     assert result.reason == "reading version v3 back showed other bytes than were to be there"

@@ -205,3 +205,24 @@ def test_a_value_that_is_no_text_is_not_taken_for_one(
     vault.add_fault(Fault(FaultKind.ALTER, old='"value": "x"', value=f'"value": {token}', times=None))
     with pytest.raises(UnexpectedReplyError, match="not Key Vault's JSON"):
         store.read("github")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(FaultKind.HTML, page=404, times=None),
+        Fault(FaultKind.STATUS, status=404, times=None),
+        Fault(FaultKind.ALTER, old='"SecretNotFound"', value="null", times=None),
+    ],
+    ids=["page", "another code", "no code"],
+)
+@pytest.mark.parametrize(
+    "ask", [*ASKS.values(), lambda store, _version: store.recover("github")], ids=[*ASKS, "recover"]
+)
+def test_a_404_in_other_words_than_key_vaults_does_not_make_a_secret_absent(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, ask: Callable[[AzureKeyVaultStore, str], object], fault: Fault
+) -> None:
+    vault.add_fault(fault)
+    with pytest.raises(UnexpectedReplyError) as caught:
+        ask(store, "0" * 32)
+    assert is_of_store(caught.value)

@@ -211,3 +211,14 @@ def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVau
         patch.setattr(client, "set", lambda name, *_: client.get(name, None, Action.WRITE))
         with pytest.raises(UnexpectedReplyError, match=f"it answered with version {old}, which was there before"):
             store.write("github", {"A": Secret("x")}, base)
+
+
+def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=2, times=None))
+    with pytest.raises(UnverifiedError, match="is stored, and whether another writer's came in between") as caught:
+        store.write("github", {"A": Secret("x")}, None)
+    (stored,) = vault.versions("github")
+    assert caught.value.version == stored.id
+    assert f"version {stored.id} is stored" in conceal(str(caught.value))

@@ -194,7 +194,15 @@ def test_a_log_in_that_a_server_in_trouble_did_not_take_is_no_matter_of_credenti
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(200), Answer(200, ["x"]), Answer(200, {"ok": True}), Answer(401, {}), Answer(204)]
+    "answer",
+    [
+        Answer(200),
+        Answer(200, ["x"]),
+        Answer(200, {"ok": True}),
+        Answer(401, {}),
+        Answer(204),
+        *(Answer(status, b"<html>permission denied</html>") for status in (400, 403, 404, 405)),
+    ],
 )
 def test_a_log_in_that_something_else_answers_is_told_to_be_no_vaults(vault: ScriptedVault, answer: Answer) -> None:
     vault.on("POST", LOGIN, answer)

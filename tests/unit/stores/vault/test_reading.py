@@ -308,3 +308,53 @@ def test_another_version_than_the_one_that_was_asked_for_is_an_error_of_the_stor
     with pytest.raises(UnexpectedReplyError, match=f"it answered with version {answered} for version 3") as caught:
         scripted_vault.open().read_version("github", "3")
     assert is_of_store(caught.value)
+
+
+FOREIGN_404 = [
+    Answer(404, b"<html><body>404 Not Found</body></html>"),
+    Answer(404, b""),
+    Answer(404, {}),
+    Answer(404, {"message": "no such page"}),
+    Answer(404, {"errors": ["1 error occurred"]}),
+]
+ASKS: dict[str, Callable[[VaultStore], object]] = {
+    "read": lambda store: store.read("github"),
+    "version": lambda store: store.read_version("github", "3"),
+    "describe": lambda store: store.describe("github"),
+    "names": lambda store: list(store.names()),
+}
+
+
+@pytest.mark.parametrize("answer", FOREIGN_404)
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_a_404_in_other_words_than_vaults_does_not_make_a_secret_absent(
+    vault: ScriptedVault, store: VaultStore, ask: Callable[[VaultStore], object], answer: Answer
+) -> None:
+    for method, path in (("GET", READ), ("GET", DESCRIBE), ("LIST", "secret/metadata"), ("LIST", "secret/metadata/")):
+        vault.on(method, path, answer)
+    with pytest.raises(UnexpectedReplyError) as caught:
+        ask(store)
+    assert is_of_store(caught.value)
+
+
+@pytest.mark.parametrize("answer", [ABSENT, *FOREIGN_404])
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("path", [LOOKUP, MOUNT, CAPABILITIES])
+def test_a_404_to_a_question_beside_it_does_so_neither(
+    vault: ScriptedVault, path: str, ask: Callable[[VaultStore], object], answer: Answer
+) -> None:
+    for where in (READ, DESCRIBE, "secret/metadata", "secret/metadata/"):
+        for method in ("GET", "LIST"):
+            vault.on(method, where, denied())
+    vault.on("POST" if path == CAPABILITIES else "GET", path, answer)
+    with pytest.raises(UnexpectedReplyError):
+        ask(vault.open())
+
+
+@pytest.mark.parametrize("path", [READ, LOOKUP, CAPABILITIES])
+def test_a_proxys_403_is_neither_a_dead_token_nor_a_policy(vault: ScriptedVault, path: str) -> None:
+    vault.on("GET", READ, denied())
+    page = Answer(403, b"<html>permission denied</html>")
+    vault.on("POST" if path == CAPABILITIES else "GET", path, page)
+    with pytest.raises(UnexpectedReplyError, match="what answered is no Vault: status 403"):
+        vault.open().read("github")

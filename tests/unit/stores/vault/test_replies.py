@@ -14,6 +14,11 @@ def of(status: int, *errors: str, **metadata: object) -> StoreError:
     return error_of_reply(Reply(status, (*errors, SENTINEL), metadata), PLACE, Action.READ)
 
 
+def absent(**metadata: object) -> StoreError:
+    """Of a 404 as Vault has it: without a text."""
+    return error_of_reply(Reply(404, (), metadata), PLACE, Action.READ)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -24,11 +29,13 @@ def of(status: int, *errors: str, **metadata: object) -> StoreError:
         (of(400, "check-and-set parameter did not match the current version"), "conflict"),
         (of(400, "Client sent an HTTP request to an HTTPS server."), "tls-failure"),
         (of(400, "Upgrading from non-versioned to versioned data. This backend will be unavailable"), "unavailable"),
-        (of(404), "not-found"),
+        (absent(), "not-found"),
+        (of(404), "unexpected-reply"),
+        (of(404, version=3), "unexpected-reply"),
         (of(404, "namespace not found"), "wrong-mount"),
         (of(404, 'no handler for route "x". route entry not found.'), "wrong-mount"),
-        (of(404, version=3, deletion_time="2026-01-01T00:00:00Z", destroyed=False), "soft-deleted"),
-        (of(404, version=3, deletion_time="", destroyed=True), "version-gone"),
+        (absent(version=3, deletion_time="2026-01-01T00:00:00Z", destroyed=False), "soft-deleted"),
+        (absent(version=3, deletion_time="", destroyed=True), "version-gone"),
         (of(405, "unsupported operation"), "unexpected-reply"),
         (of(412), "unavailable"),
         (of(413), "too-large"),
@@ -50,13 +57,33 @@ def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error:
 
 def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
     # What verify, put and restore report too, which have no such option of their own.
-    assert of(404, version=3).remedy == "recover it (`bao kv undelete`, or `migrate --recover`)"
+    assert absent(version=3).remedy == "recover it (`bao kv undelete`, or `migrate --recover`)"
 
 
 def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
     # A Key Vault's, or that of a proxy that wants a log-in.
     error = of(401)
     assert (error.code, error.reason) == ("unexpected-reply", "what answered is no Vault: status 401")
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 418])
+def test_a_page_that_is_not_in_a_vaults_json_is_another_servers(status: int) -> None:
+    error = error_of_reply(Reply(status, (), is_vaults=False), PLACE, Action.READ)
+    assert (error.code, error.retryable) == ("unexpected-reply", False)
+    assert error.reason.startswith(f"what answered is no Vault: status {status} without")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(412, "unavailable"), (413, "too-large"), (429, "throttled"), (501, "unavailable")]
+)
+def test_a_gateways_trouble_stays_trouble_and_seals_no_vault(status: int, code: str) -> None:
+    error = error_of_reply(Reply(status, ("Vault is sealed",), is_vaults=False), PLACE, Action.WRITE)
+    assert error.code == code
+
+
+def test_nothing_but_a_secret_can_be_absent() -> None:
+    error = error_of_reply(Reply(404), PLACE, Action.READ, is_about_a_secret=False)
+    assert (error.code, error.reason) == ("unexpected-reply", "the server answered 404")
 
 
 @pytest.mark.parametrize(

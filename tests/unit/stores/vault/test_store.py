@@ -9,7 +9,7 @@ from compiler.stores.errors import InvalidNameError
 from compiler.stores.options import StoreOptions
 from compiler.stores.vault.replies import Refusal
 from compiler.stores.vault.session import HttpReply
-from compiler.stores.vault.store import VaultStore, _JsonAdapter
+from compiler.stores.vault.store import _TLS_ONLY, VaultStore, _JsonAdapter
 
 
 class FakeSession:
@@ -56,26 +56,35 @@ def test_a_list_is_asked_as_a_get() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "content", "errors", "metadata"),
+    ("status", "content", "errors", "metadata", "is_vaults"),
     [
-        (400, b'{"errors": ["bad", 7]}', ("bad", "7"), {}),
-        (404, b'{"data": {"metadata": {"version": 2}}}', (), {"version": 2}),
-        (404, b'{"data": {"metadata": 1}, "errors": "odd"}', (), {}),
-        (404, b'{"data": 1}', (), {}),
-        (400, b"plain \xff text", ("plain \ufffd text",), {}),
-        (200, b"<html>", ("<html>",), {}),
-        (200, b"[" * 100_000, ("[" * 200,), {}),
-        (301, b'{"a": 1}', (), {}),
+        (400, b'{"errors": ["bad", 7]}', ("bad", "7"), {}, True),
+        (404, b'{"errors": []}', (), {}, True),
+        (404, b'{"data": {"metadata": {"version": 2}}}', (), {"version": 2}, True),
+        (404, b'{"data": {"metadata": {}}}', (), {}, False),
+        (404, b'{"data": {"metadata": {"version": "<html>"}}}', (), {}, False),
+        (404, b'{"data": {"metadata": 1}, "errors": "odd"}', (), {}, False),
+        (404, b'{"data": 1}', (), {}, False),
+        (404, b"{}", (), {}, False),
+        (404, b"", (), {}, False),
+        (404, b"<html>no such page</html>", (), {}, False),
+        (400, _TLS_ONLY + b"\n", (_TLS_ONLY.decode(),), {}, False),
+        (400, b"plain \xff text", (), {}, False),
+        (503, b"<html>Vault is sealed</html>", (), {}, False),
+        (200, b"<html>", (), {}, False),
+        (200, b"[" * 100_000, (), {}, False),
+        (301, b'{"a": 1}', (), {}, False),
     ],
 )
 def test_every_other_reply_is_a_refusal_with_its_safe_parts(
-    status: int, content: bytes, errors: tuple[str, ...], metadata: dict[str, object]
+    status: int, content: bytes, errors: tuple[str, ...], metadata: dict[str, object], *, is_vaults: bool
 ) -> None:
     opened, _ = adapter(HttpReply(status, content, "5"))
     with pytest.raises(Refusal) as caught:
         opened.get("/v1/x")
     reply = caught.value.reply
     assert (reply.status, reply.errors, reply.metadata, reply.retry_after) == (status, errors, metadata, "5")
+    assert reply.is_vaults is is_vaults
 
 
 def test_a_log_ins_token_is_where_hvac_looks_for_it() -> None:
