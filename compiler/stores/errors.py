@@ -218,6 +218,17 @@ class UnverifiedError(StoreError):
         self.version = version
 
 
+class UnfinishedWriteError(StoreError):
+    """A write was stored as `version`, and what belongs to it (tags, a look for other writers) could not be done."""
+
+    code = "unfinished-write"
+    maybe_done = True
+
+    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str) -> None:
+        super().__init__(place, action, reason, remedy)
+        self.version = version
+
+
 class InvalidNameError(StoreError):
     """The name, or a property's name, cannot be used in this store; nothing was sent."""
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.read_back import is_as_meant, other_bytes, stored
 from compiler.operations.runs.audit import Audited, AuditEntry, AuditError, IntentError
-from compiler.stores.errors import ConflictError, StoreError
+from compiler.stores.errors import ConflictError, StoreError, UnfinishedWriteError
+from compiler.stores.interface import Written
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from compiler.operations.put.set_keys import ChangePlan, RemoteChange
     from compiler.operations.runs.audit import AuditLog
     from compiler.stores.errors import UnverifiedError
-    from compiler.stores.interface import Written
 
 _OTHER_FILE = "name another file with --audit, and run the same command again: it compares first"
 
@@ -63,7 +63,7 @@ def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog 
         entry = AuditEntry(run, plan.who[store], action, environment, store, remote.name, names, before)
         try:
             with Audited(audit, entry) as line:
-                written, doubt = stored(partial(_write, remote))
+                written, doubt = _stored(remote)
                 line.written(written.version)
         except ConflictError as error:
             yield Outcome(remote, State.CONFLICT, None, error.reason, error.remedy)
@@ -82,6 +82,14 @@ def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog 
             yield _verified(remote, written, comparer) if doubt is None else _doubtful(remote, doubt)
 
 
+def _stored(remote: RemoteChange) -> tuple[Written, UnverifiedError | UnfinishedWriteError | None]:
+    try:
+        return stored(partial(_write, remote))
+    except UnfinishedWriteError as error:
+        # No journal brings another run back to it: what is stored is told now.
+        return Written(error.version), error
+
+
 def _write(remote: RemoteChange) -> Written:
     whole = remote.values.get(None)
     if whole is not None:
@@ -89,7 +97,7 @@ def _write(remote: RemoteChange) -> Written:
     return remote.writer.write(remote.name, remote.properties, remote.base)
 
 
-def _doubtful(remote: RemoteChange, doubt: UnverifiedError) -> Outcome:
+def _doubtful(remote: RemoteChange, doubt: UnverifiedError | UnfinishedWriteError) -> Outcome:
     return Outcome(remote, State.UNVERIFIED, doubt.version, doubt.reason, doubt.remedy)
 
 

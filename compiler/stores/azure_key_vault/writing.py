@@ -21,6 +21,7 @@ from compiler.stores.errors import (
     StoreError,
     TooLargeError,
     UnexpectedReplyError,
+    UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, Written
@@ -130,7 +131,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
             return tuple(version.version or "" for version in found if version.version != own)
         # Not that error: it would say of a version that is there that nothing was stored.
         reason = f"version {own} is stored, and whether another writer's came in between is not known: {failure.reason}"
-        raise UnverifiedError(self._place(name), Action.WRITE, reason, failure.remedy, own)
+        raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, failure.remedy, own)
 
     def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
         """Raise where the reply to a write is about another secret, or about the version that stood there before."""

@@ -12,6 +12,7 @@ from compiler.stores.errors import (
     OutcomeUnknownError,
     SoftDeletedError,
     StoreError,
+    UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, State, Written
@@ -201,7 +202,7 @@ class VaultWriting(VaultReading):
         # Not that error: it would say of a version that is there that nothing was stored.
         reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
-        raise UnverifiedError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
+        raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
 
     def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
         # Doing it twice is as doing it once, so it may be sent again like a read.

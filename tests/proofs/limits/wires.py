@@ -20,6 +20,7 @@ from compiler.stores.azure_key_vault.errors import Answer, error_of
 from compiler.stores.errors import Action, Place
 from compiler.stores.interface import Attributes
 from compiler.stores.values.secret import Secret
+from compiler.stores.vault.body import write_body
 from compiler.stores.vault.session import HttpReply
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ class VaultWire:
             elif not self.throttle.admits("create" if method.upper() == "POST" else "other", now):
                 status, body = HTTPStatus.TOO_MANY_REQUESTS, _refusal("request path quota exceeded")
             else:
-                status, body = self._answer(method, path, given.get("json"))
+                sent = given.get("json")
+                status, body = self._answer(method, path, None if sent is None else json.loads(write_body(sent)))
                 if fault is not None and kind is FaultKind.STATUS_AFTER:
                     status, body = fault.status, _refusal("a scripted failure")
             self.log.append(Seen(now, method.upper(), path, None if kind in LOST else int(status), kind))

@@ -19,6 +19,7 @@ def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError]
         "conflict": {"expected": "1", "found": "2"},
         "version-gone": {"version": "3"},
         "unverified": {"version": "3"},
+        "unfinished-write": {"version": "3"},
     }.get(kind.code, {})
     error = kind(Place("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
     assert str(error) == 'cannot write "a/b" in https://store: the reason; the remedy'

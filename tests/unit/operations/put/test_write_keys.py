@@ -11,7 +11,14 @@ from compiler.operations.change.read_back import other_bytes
 from compiler.operations.put.set_keys import ChangePlan, Wanted, plan_changes
 from compiler.operations.put.write_keys import Outcome, State, write_keys
 from compiler.operations.runs.audit import AuditError, AuditLog
-from compiler.stores.errors import ForbiddenError, OutcomeUnknownError, UnavailableError, VersionGoneError
+from compiler.stores.errors import (
+    Action,
+    ForbiddenError,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnfinishedWriteError,
+    VersionGoneError,
+)
 from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
@@ -188,6 +195,18 @@ def test_a_version_that_the_store_says_is_not_as_sent_is_stored_noted_and_told(
     first, *rest = done(plan, tmp_path / "audit")
     assert (first.state, first.version, first.is_stored) == (State.UNVERIFIED, "v9", True)
     assert first.remedy.startswith("look at that version")
+    assert states(rest) == [State.WRITTEN] * 2
+    assert noted(tmp_path / "audit")[:2] == written("one", "v9")
+
+
+def test_a_version_after_which_something_was_left_undone_is_told_and_the_rest_written(
+    plan: ChangePlan, stores: Stores, tmp_path: Path
+) -> None:
+    assert stores.vault is not None
+    left = UnfinishedWriteError(stores.vault.place("one"), Action.WRITE, "its tags are not", "write them", "v9")
+    stores.vault.failures["write", "one"] = left
+    first, *rest = done(plan, tmp_path / "audit")
+    assert (first.state, first.version, first.reason) == (State.UNVERIFIED, "v9", "its tags are not")
     assert states(rest) == [State.WRITTEN] * 2
     assert noted(tmp_path / "audit")[:2] == written("one", "v9")
 

@@ -54,6 +54,7 @@ def asked(key: str = "TOKEN", wanted: str | None = "TOKEN", line: int = 10, secr
 MORE: dict[type[StoreError], dict[str, Any]] = {
     errors.VersionGoneError: {"version": "3"},
     errors.UnverifiedError: {"version": "3"},
+    errors.UnfinishedWriteError: {"version": "3"},
     errors.ForbiddenError: {"cause": ForbiddenCause.ROLE, "permission": "secrets/get"},
     errors.ConflictError: {"expected": "1", "found": "2"},
 }

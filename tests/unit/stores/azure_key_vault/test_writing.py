@@ -16,6 +16,7 @@ from compiler.stores.errors import (
     OutcomeUnknownError,
     UnavailableError,
     UnexpectedReplyError,
+    UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes
@@ -217,7 +218,7 @@ def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
     vault: LocalKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=2, times=None))
-    with pytest.raises(UnverifiedError, match="is stored, and whether another writer's came in between") as caught:
+    with pytest.raises(UnfinishedWriteError, match="is stored, and whether another writer's came in between") as caught:
         store.write("github", {"A": Secret("x")}, None)
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id

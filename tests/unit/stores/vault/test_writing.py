@@ -16,6 +16,7 @@ from compiler.stores.errors import (
     StoreError,
     ThrottledError,
     TooLargeError,
+    UnfinishedWriteError,
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, RemoteSecret, State
@@ -290,7 +291,7 @@ def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_ve
 ) -> None:
     vault.on("POST", DATA, stored(1))
     vault.on("POST", METADATA, denied())
-    with pytest.raises(UnverifiedError, match="version 1 is stored, and its tags are not: no policy") as caught:
+    with pytest.raises(UnfinishedWriteError, match="version 1 is stored, and its tags are not: no policy") as caught:
         store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     # A refusal would say that nothing was stored.
     assert caught.value.maybe_done
