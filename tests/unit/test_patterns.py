@@ -57,8 +57,8 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
                     used = USES.get(name) or set(re.findall(rf"\b{name}\.(\w+)\(", source))
                     yield f"{info.name}.{name}.{number}", pattern, used
     for path in (ROOT / "schemas").glob("*.json"):
-        for pattern in dict.fromkeys(_of_schema(json.loads(path.read_text("utf-8")))):
-            yield f"{path.name} {pattern}", re.compile(pattern), {"search"}
+        for written in dict.fromkeys(_of_schema(json.loads(path.read_text("utf-8")))):
+            yield f"{path.name} {written}", re.compile(written), {"search"}
     yield "compiler.text.token_form._tokens", _tokens(), USES["_tokens"]
     yield "compiler.text.token_form._assignment", _assignment(), USES["_assignment"]
 

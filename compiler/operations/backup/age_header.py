@@ -51,4 +51,4 @@ def work_factor(data: bytes) -> int:
 
 def memory_of(factor: int) -> int:
     """The bytes that scrypt takes at that factor, with age's block size of 8."""
-    return 128 * 8 * 2**factor
+    return (128 * 8) << factor

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.errors import UsageError
 from compiler.cli.invocation import parser_of
-from compiler.cli.main import COMMANDS
 from compiler.cli.options import Parser, add_format, add_store
 
 if TYPE_CHECKING:

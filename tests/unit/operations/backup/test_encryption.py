@@ -4,7 +4,7 @@ import sys
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
-from pyrage import x25519  # type: ignore[import-untyped]
+from pyrage import x25519
 
 from compiler.operations.backup.encryption import (
     EncryptionError,
@@ -104,7 +104,12 @@ def test_a_file_that_costs_too_much_is_refused_before_it_is_opened(
 def test_a_file_of_a_usual_cost_is_opened(factor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sealed = with_factor(factor)
     opened: list[bytes] = []
-    monkeypatch.setattr("compiler.operations.backup.encryption._opened", lambda *_: opened.append(sealed) or PLAIN)
+
+    def open_it(*_: object) -> bytes:
+        opened.append(sealed)
+        return PLAIN
+
+    monkeypatch.setattr("compiler.operations.backup.encryption._opened", open_it)
     assert needs_passphrase(sealed)
     assert decrypt_with(sealed, PASSPHRASE) == PLAIN
     assert opened == [sealed]

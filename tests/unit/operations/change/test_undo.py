@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from compiler.operations.change.plan import Options, Outcome, Plan, Result, State
-from compiler.operations.change.plan import Options, Outcome, Plan, State
 from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
 from compiler.operations.runs.audit import AuditError, AuditLog

@@ -5,8 +5,7 @@ import pytest
 
 from compiler.stores.interface import Dropped, State
 from compiler.stores.values.secret import JsonKind, Secret
-from compiler.stores.vault.document import dropped_by_next, remote_secret, revealed, secret_state
-from compiler.stores.vault.document import remote_secret, secret_state
+from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
@@ -93,8 +92,3 @@ def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, ex
 def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any], is_readable: bool) -> None:  # noqa: FBT001
     found = dropped_by_next(history(2, 0, 2, v1=state), 0)
     assert found == (Dropped(("1",), 2) if is_readable else None)
-
-
-def test_properties_go_back_to_json() -> None:
-    properties = {"A": Secret("1"), "N": Secret("1", JsonKind.NUMBER), "Z": Secret("null", JsonKind.NULL)}
-    assert revealed(properties) == {"A": "1", "N": 1, "Z": None}

@@ -300,6 +300,8 @@ def test_metadata_that_may_not_be_read_is_refused_with_the_permission(vault: Scr
         store.dropped_by_write("github")
     with pytest.raises(InvalidNameError):
         store.dropped_by_write("../sys")
+
+
 @pytest.mark.parametrize("answered", [2, 4])
 def test_another_version_than_the_one_that_was_asked_for_is_an_error_of_the_store(
     scripted_vault: ScriptedVault, answered: int
