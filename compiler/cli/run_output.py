@@ -15,7 +15,7 @@ from compiler.cli.terminal.progress import Progress
 from compiler.operations.change.plan import State
 from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.notes import Notes
-from compiler.render.reports.migration import result_line
+from compiler.render.reports.migration import result_line, unaudited_lines
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -59,6 +59,9 @@ class RunOutput(CommandOutput):
         if outcome.unnoted:
             sys.stdout.flush()
             sys.stderr.write(f"error: the run's end is not noted: {outcome.unnoted}\n")
+        if outcome.unaudited:
+            sys.stdout.flush()
+            sys.stderr.writelines(f"{line}\n" for line in unaudited_lines(store, outcome.unaudited))
         done = outcome.count(*_FINE)
         self.lines(result_line(store, result) for result in outcome.results if result.state not in _FINE)
         self.lines([f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"])
@@ -68,16 +71,25 @@ class RunOutput(CommandOutput):
 
 
 def notes_of(
-    stack: ExitStack, journal: Callable[[], Journal], environment: str, destination: SecretWriter, audit: str | None
+    stack: ExitStack,
+    journal: Callable[[], Journal],
+    environment: str,
+    destination: SecretWriter,
+    audit: str | None,
+    *,
+    is_audited: bool = False,
 ) -> Notes:
-    """Where a run is written down. The audit file is opened first: a run that cannot be noted there is not begun."""
+    """Where a run is written down. The audit file is opened first: a run that cannot be noted there is not begun.
+
+    With `is_audited` an earlier part of the run had one.
+    """
     log, who = None, ""
     if audit is not None:
         log = stack.enter_context(AuditLog(Path(audit)))
         who = destination.whoami().subject
     opened = journal()
     stack.callback(opened.close)
-    return Notes(opened, environment, log, who)
+    return Notes(opened, environment, log, who, is_audited)
 
 
 def code_of(outcome: Outcome, *, is_clean: bool) -> int:

@@ -13,6 +13,7 @@ from compiler.operations.change.plan import OnConflict
 from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
 from compiler.operations.change.version_loss import losses_of_undo
 from compiler.operations.migrate.routes import store_named
+from compiler.operations.runs.complete_audit import owed_by
 from compiler.operations.runs.history import history_of
 from compiler.operations.runs.journal import Journal, find_run, runs
 from compiler.operations.runs.lock import RunLock
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.model.environment import Environment
     from compiler.operations.live.stores import LiveStores
-    from compiler.operations.runs.journal import Run
+    from compiler.operations.runs.entries import Run
     from compiler.stores.interface import SecretWriter
 
 # Of a migration's own options: an undo knows from the journal what to do.
@@ -81,7 +82,7 @@ def _apply(arguments: Namespace, invocation: Invocation, output: RunOutput, run:
             stop = stack.enter_context(stoppable())
             notes = notes_of(stack, lambda: Journal(run.path, new=False), run.environment, destination, arguments.audit)
             with output.progress(len(steps), run.destination) as report:
-                outcome = apply_undo(steps, destination, notes, stop, report)
+                outcome = apply_undo(steps, destination, notes, stop, report, owed=owed_by(run))
             code = code_of(outcome, is_clean=True)
             output.outcome(outcome, run.destination)
             output.report(lambda: undo_report(run.id, steps, outcome, code, losses))

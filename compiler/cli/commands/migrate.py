@@ -8,19 +8,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.errors import UsageError
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import FOUND, INCOMPLETE, OK
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.run_output import GOES_ON, RunOutput, code_of, notes_of
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.undo import undo
-from compiler.operations.change.apply import apply_migration
+from compiler.operations.change.apply import apply_migration, end_blocked
 from compiler.operations.change.plan import OnConflict, Options
 from compiler.operations.live.stores import LiveStores, address_of
 from compiler.operations.migrate.plan import plan_migration
 from compiler.operations.migrate.routes import routes_of, store_named
-from compiler.operations.runs.journal import Journal, find_run, find_unfinished, identity_of, new_id
+from compiler.operations.runs.journal import Journal, find_unfinished, identity_of, new_id
 from compiler.operations.runs.lock import RunLock
 from compiler.render.reports.migration import blocked_reason, plan_end, plan_lines, report
 from compiler.stores.values.stringify import RULE
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.model.environment import Environment, Store
     from compiler.operations.change.plan import Plan
-    from compiler.operations.runs.journal import Run
+    from compiler.operations.runs.entries import Run
     from compiler.stores.interface import SecretWriter
 
 DESCRIPTION = f"""Copies an environment's secrets into another of its stores. Without --apply it only reads, and shows
@@ -133,25 +133,25 @@ class _Migrate:
                 sys.stderr.write(f"note: the run {run_id} is resumed\n")
             plan = self._planned(unfinished)
             if plan.is_blocked and not self._arguments.continue_on_error:
-                if unfinished is not None:
-                    _end(unfinished)
-                return self._show_plan(plan, FOUND, blocked_reason(plan))
+                return self._blocked(plan, unfinished)
             if not plan.writes and unfinished is None:
                 code = OK if plan.is_clean else FOUND
                 return self._show_plan(plan, code, "nothing was written: there is nothing left to write")
             with interruption(GOES_ON):
-                return self._apply(plan, self._stores.open(self._routes.to), run_id, is_new=unfinished is None)
+                return self._apply(plan, self._stores.open(self._routes.to), run_id, unfinished)
 
-    def _apply(self, plan: Plan, destination: SecretWriter, run_id: str, *, is_new: bool) -> int:
+    def _apply(self, plan: Plan, destination: SecretWriter, run_id: str, unfinished: Run | None) -> int:
         def journal() -> Journal:
-            if is_new:
+            if unfinished is None:
                 return Journal.begin(self._root, run_id, plan, self._identity)
-            return Journal(find_run(self._root, run_id).path, new=False)
+            return Journal(unfinished.path, new=False)
 
+        is_audited = unfinished is not None and unfinished.is_audited
         self._output.lines(plan_lines(plan, colour=self._output.may_colour))
         with ExitStack() as stack:
             stop = stack.enter_context(stoppable())
-            notes = notes_of(stack, journal, plan.environment, destination, self._arguments.audit)
+            audit = self._arguments.audit
+            notes = notes_of(stack, journal, plan.environment, destination, audit, is_audited=is_audited)
             with self._output.progress(len(plan.writes), plan.destination) as tell:
                 outcome = apply_migration(
                     plan,
@@ -165,6 +165,26 @@ class _Migrate:
         self._output.outcome(outcome, plan.destination)
         self._output.report(lambda: report(plan, outcome, code))
         return code
+
+    def _blocked(self, plan: Plan, unfinished: Run | None) -> int:
+        """Show a plan that is not applied; a run that it was to resume ends, and what it wrote is noted first."""
+        if unfinished is None:
+            return self._show_plan(plan, FOUND, blocked_reason(plan))
+        destination, audit = self._stores.open(self._routes.to), self._arguments.audit
+        with ExitStack() as stack:
+            notes = notes_of(
+                stack,
+                lambda: Journal(unfinished.path, new=False),
+                plan.environment,
+                destination,
+                audit,
+                is_audited=unfinished.is_audited,
+            )
+            outcome = end_blocked(plan, destination, notes)
+        code = INCOMPLETE if outcome.is_incomplete else FOUND
+        if outcome.is_incomplete:
+            self._output.outcome(outcome, plan.destination)
+        return self._show_plan(plan, code, blocked_reason(plan))
 
     def _show_plan(self, plan: Plan, code: int, last: str) -> int:
         self._output.lines([*plan_lines(plan, colour=self._output.may_colour), last])
@@ -185,9 +205,3 @@ def _identity(environment: str, to: Store, source: Store | None, options: Option
         address_of(to, os.environ).absolute,
         source.id if source is not None else None,
     )
-
-
-def _end(run: Run) -> None:
-    journal = Journal(run.path, new=False)
-    journal.end("conflict")
-    journal.close()

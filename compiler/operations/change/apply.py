@@ -9,15 +9,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import Outcome, Result, State
+from compiler.operations.change.plan import Adopted, Outcome, Result, State
 from compiler.operations.change.write_remote import Mover, refusal
 from compiler.operations.live.interrupted import follows_interrupt
 from compiler.operations.runs.audit import AuditError, IntentError
+from compiler.operations.runs.complete_audit import complete
 from compiler.operations.runs.notes import AGAIN, unnoted
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from compiler.operations.change.plan import Plan, Write
     from compiler.operations.runs.notes import Notes
@@ -45,8 +46,7 @@ def apply_migration(
     `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. A defect of this program
     does the same, and is in the outcome. `report` is called in this thread.
     """
-    for adopted in plan.adopted:
-        notes.adopt(destination, adopted)
+    completed = complete(plan.adopted, destination, notes)
     work = _Work(destination, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
@@ -68,9 +68,28 @@ def apply_migration(
                 work.broke(error)
     results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
-    outcome = Outcome(notes.journal.id, results, interrupted, work.defect)
+    unaudited = (*completed.unaudited, *_unaudited(results, notes))
+    outcome = Outcome(notes.journal.id, results, interrupted, work.defect, completed.unnoted, unaudited)
+    return _ended(outcome, notes, _end(outcome))
+
+
+def end_blocked(plan: Plan, destination: SecretWriter, notes: Notes) -> Outcome:
+    """End a run that cannot go on, because another writer was there; what it did is noted first."""
+    completed = complete(plan.adopted, destination, notes)
+    outcome = Outcome(notes.journal.id, (), unnoted=completed.unnoted, unaudited=completed.unaudited)
+    return _ended(outcome, notes, "incomplete" if outcome.is_incomplete else "conflict")
+
+
+def _unaudited(results: Iterable[Result], notes: Notes) -> Iterator[Adopted]:
+    """The writes of this part of the run, where an earlier one had an audit file and this one has none."""
+    for result in results:
+        if notes.lacks and result.version is not None:
+            yield Adopted(result.name, result.version, is_noted=True)
+
+
+def _ended(outcome: Outcome, notes: Notes, state: str) -> Outcome:
     try:
-        notes.journal.end(_end(outcome))
+        notes.journal.end(state)
     except OSError as error:
         # A run without an end can go on: what is done is told all the same.
         return replace(outcome, unnoted=unnoted("", error).reason)
@@ -97,6 +116,7 @@ class _Work:
         self, destination: SecretWriter, notes: Notes, stop: threading.Event, *, stops_at_failure: bool
     ) -> None:
         self._mover = Mover(destination, notes)
+        self._notes = notes
         self._journal = notes.journal
         self._stop = stop
         self._stops_at_failure = stops_at_failure
@@ -135,7 +155,7 @@ class _Work:
 
     def _done(self, write: Write) -> Result:
         try:
-            self._journal.started(write.name, write.before)
+            self._journal.started(write.name, write.before, owes=self._notes.owes)
             try:
                 result, maybe_stored = self._mover.move(write), False
             except StoreError as error:

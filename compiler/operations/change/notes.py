@@ -46,6 +46,9 @@ def notes_of(
         if write.base is not None and provider is not Provider.VAULT:
             found.update(dict.fromkeys(_notes_of_base(write, write.base, moment)))
     for adopted in plan.adopted:
+        if adopted.is_noted:
+            # It was written whole.
+            continue
         for each in by_name.get(adopted.name, ()):
             found.update(dict.fromkeys(_notes_of_adopted(each, adopted, held)))
     return tuple(found)

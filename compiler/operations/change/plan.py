@@ -97,13 +97,17 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A write of an earlier part of the run that was stored before it could be noted: found again by comparing."""
+    """A write of an earlier part of the run that the journal or the audit file does not know yet.
+
+    `is_noted` where the journal knows its version, and the audit file alone could not be told.
+    """
 
     name: str
     version: str
     properties: tuple[str, ...] = ()
     action: str = "update"
     before: str | None = None
+    is_noted: bool = False
 
 
 class NoteKind(StrEnum):
@@ -197,7 +201,8 @@ class Result:
 class Outcome:
     """What became of a run or an undo.
 
-    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks that end.
+    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks that end or
+    an adopted write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
     """
 
     run: str
@@ -205,6 +210,7 @@ class Outcome:
     interrupted: bool = False
     defect: Exception | None = None
     unnoted: str = ""
+    unaudited: tuple[Adopted, ...] = ()
 
     def count(self, *states: State) -> int:
         return sum(result.state in states for result in self.results)
@@ -212,7 +218,7 @@ class Outcome:
     @property
     def is_incomplete(self) -> bool:
         """Whether running the same command again can do more."""
-        is_cut_short = self.interrupted or self.defect is not None or bool(self.unnoted)
+        is_cut_short = self.interrupted or self.defect is not None or bool(self.unnoted or self.unaudited)
         return is_cut_short or self.count(State.FAILED, State.PENDING) > 0
 
     @property

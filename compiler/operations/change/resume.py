@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import Adopted, Kind, Plan, Step
+from compiler.operations.change.plan import Kind, Plan, Step
+from compiler.operations.runs.complete_audit import adoption, owed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from compiler.operations.change.plan import Write
-    from compiler.operations.runs.journal import Entry, Run
+    from compiler.operations.change.plan import Adopted, Write
+    from compiler.operations.runs.entries import Entry, Run
 
 
 def narrowed(plan: Plan, run: Run, versions: Mapping[str, str]) -> Plan:
@@ -39,13 +40,14 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[str, str]) -> Plan:
         if step.destination is not None and step.destination.name in run.entries
     )
     still_to_do = {step.destination.name for step in steps if step.kind is not Kind.KEEP and step.destination}
-    adopted = tuple(
-        Adopted(name, versions[name], _properties(steps, name, entry), entry.kind, entry.before or entry.planned_before)
-        for name, entry in run.entries.items()
-        if name in versions and name not in still_to_do and _was_stored(entry, versions[name])
-    )
     left_out = tuple(write.name for write in plan.writes if write.name not in run.entries)
-    return replace(plan, steps=steps, writes=tuple(writes), left_out=left_out, adopted=adopted)
+    return replace(
+        plan,
+        steps=steps,
+        writes=tuple(writes),
+        left_out=left_out,
+        adopted=tuple(_adoptions(run, versions, still_to_do)),
+    )
 
 
 def _step(step: Step, changed: Mapping[str, str]) -> Step:
@@ -56,9 +58,18 @@ def _step(step: Step, changed: Mapping[str, str]) -> Step:
     return replace(step, kind=Kind.CONFLICT, reason=f"another writer was there: {reason}", remedy=remedy)
 
 
-def _properties(steps: tuple[Step, ...], name: str, entry: Entry) -> tuple[str, ...]:
-    places = [step.destination for step in steps if step.key in entry.keys and step.destination is not None]
-    return tuple(place.property for place in places if place.name == name and place.property is not None)
+def _adoptions(run: Run, versions: Mapping[str, str], still_to_do: set[str]) -> Iterator[Adopted]:
+    """The run's stored writes that its journal or the audit file lacks."""
+    yield from owed_by(run)
+    for name, entry in run.entries.items():
+        version = versions.get(name)
+        if version is None or entry.after is not None:
+            continue
+        if name not in still_to_do and _was_stored(entry, version):
+            yield adoption(name, entry, version)
+        elif entry.owes and entry.recover and version == entry.deleted:
+            # Recovered by the run, which did not come to the write; the journal gets its line with that.
+            yield adoption(name, entry, version, is_noted=True)
 
 
 def _was_stored(entry: Entry, version: str) -> bool:

@@ -13,6 +13,7 @@ from compiler.operations.change.read_back import other_bytes, stored
 from compiler.operations.live.interrupted import follows_interrupt
 from compiler.operations.live.read_many import read_many
 from compiler.operations.runs.audit import AuditError
+from compiler.operations.runs.complete_audit import DELETE, RESTORE, complete, owed_by_undo
 from compiler.operations.runs.history import RunHistory
 from compiler.operations.runs.notes import unnoted
 from compiler.stores.errors import (
@@ -27,10 +28,11 @@ from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from compiler.operations.change.plan import Adopted
     from compiler.operations.live.read_many import Reading
-    from compiler.operations.runs.journal import Entry, Run
+    from compiler.operations.runs.entries import Entry, Run
     from compiler.operations.runs.notes import Notes
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
@@ -49,7 +51,10 @@ class UndoKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UndoStep:
-    """One remote secret; `current` and `earlier` are what stands there and what is to stand there again."""
+    """One remote secret; `current` and `earlier` are what stands there and what is to stand there again.
+
+    `owed` is the write of an earlier undo that the audit file lacks.
+    """
 
     name: str
     kind: UndoKind
@@ -59,6 +64,7 @@ class UndoStep:
     remedy: str = ""
     current: RemoteSecret | None = None
     earlier: RemoteSecret | None = None
+    owed: Adopted | None = None
 
 
 def plan_undo(
@@ -94,13 +100,18 @@ def apply_undo(
     notes: Notes,
     stop: threading.Event | None = None,
     report: Callable[[Result], None] = lambda _result: None,
+    *,
+    owed: Iterable[Adopted] = (),
 ) -> Outcome:
     """Do the steps, one after the other. A secret that changed since it was looked at is a conflict and left alone.
 
+    First the audit file gets what is `owed` to it by the run, which cannot go on and tell it once a part is undone, and
+    by an earlier undo.
     When `stop` is set, the step that is under way is finished and the rest left; a defect of this program ends it too,
     and is in the outcome.
     """
     results = {step.name: Result(step.name, State.PENDING) for step in steps}
+    completed = complete([*owed, *(step.owed for step in steps if step.owed)], destination, notes)
     defect: Exception | None = None
     for step in steps:
         if stop is not None and stop.is_set():
@@ -116,15 +127,19 @@ def apply_undo(
                 results[step.name] = defective(step.name)
             defect = error
             break
-    return Outcome(notes.journal.id, tuple(results.values()), stop is not None and stop.is_set(), defect)
+    is_stopped = stop is not None and stop.is_set()
+    became = tuple(results.values())
+    return Outcome(notes.journal.id, became, is_stopped, defect, completed.unnoted, completed.unaudited)
 
 
 def _step(name: str, entry: Entry, reading: Reading, destination: SecretWriter, history: RunHistory) -> UndoStep:
     deletes = entry.recover or entry.kind == "create"
     if entry.undo == "done":
-        return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it was undone before")
+        owed = owed_by_undo(name, entry, None if deletes else entry.undone_as)
+        return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it was undone before", owed=owed)
     if deletes and isinstance(reading, SoftDeletedError | NotFoundError):
-        return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it is deleted already")
+        owed = owed_by_undo(name, entry, None)
+        return UndoStep(name, UndoKind.DONE, entry.keys, entry.after, "it is deleted already", owed=owed)
     if isinstance(reading, StoreError):
         return UndoStep(name, UndoKind.REFUSE, entry.keys, entry.after, reading.reason, reading.remedy)
     original = history.original(name, reading.version)
@@ -149,7 +164,8 @@ def _foreign(name: str, entry: Entry, current: RemoteSecret, destination: Secret
         if step.earlier is None:
             return step
         if _same(current, step.earlier):
-            return replace(step, kind=UndoKind.DONE, reason="it was undone before", earlier=None)
+            owed = owed_by_undo(name, entry, current.version)
+            return replace(step, kind=UndoKind.DONE, reason="it was undone before", earlier=None, owed=owed)
     return _changed(name, entry, current, run)
 
 
@@ -221,7 +237,7 @@ def _undone(step: UndoStep, destination: SecretWriter, notes: Notes) -> Result:
         return Result(step.name, State.CONFLICT, step.version, (), "refused", step.reason, step.remedy)
     try:
         if step.kind is UndoKind.DONE or step.current is None:
-            if step.current is not None:
+            if step.current is not None and step.owed is None:
                 # Stopped before it could say so, and said now: the undo of an older run goes by it.
                 notes.journal.undo(step.name, "done", step.version)
             return Result(step.name, State.KEPT, step.version)
@@ -235,23 +251,25 @@ def _undone(step: UndoStep, destination: SecretWriter, notes: Notes) -> Result:
 
 def _written(step: UndoStep, current: RemoteSecret, destination: SecretWriter, notes: Notes) -> Result:
     version, doubt = current.version, None
-    action = "restore" if step.earlier is not None else "delete"
-    notes.journal.undo(step.name, "started")
+    action = RESTORE if step.earlier is not None else DELETE
+    notes.journal.undo(step.name, "started", before=current.version, owes=notes.owes)
     with notes.writing(destination, step.name, step.keys, current.version, action) as line:
         if step.earlier is not None:
             written, doubt = stored(partial(destination.restore, step.earlier, current))
             version = written.version
         else:
             destination.soft_delete(step.name, current.version)
+        owes = notes.owes
         try:
             line.written(version)
+            owes = False
         finally:
-            notes.journal.undo(step.name, "done", version if step.earlier is not None else None)
+            notes.journal.undo(step.name, "done", version if step.earlier is not None else None, owes=owes)
     if doubt is None and step.earlier is not None:
         is_back = _same(destination.read_version(step.name, version), step.earlier)
         doubt = None if is_back else other_bytes(destination, step.name, version)
     if doubt is None:
         return Result(step.name, State.DONE, version)
     # Not done: the next undo compares, and refuses what is still not as it was.
-    notes.journal.undo(step.name, "started")
+    notes.journal.undo(step.name, "started", before=current.version, owes=owes)
     return Result(step.name, State.UNVERIFIED, version, (), doubt.code, doubt.reason, doubt.remedy)

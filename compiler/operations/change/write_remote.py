@@ -33,15 +33,18 @@ class Mover:
             write = self._recovered(write, keys)
             action = "update"
             if not write.changes and write.whole is None:
-                self._notes.journal.written(write.name, write.before, write.before or "", ())
+                lacks = self._notes.lacks
+                self._notes.journal.written(write.name, write.before, write.before or "", (), owes=lacks)
                 return Result(write.name, State.KEPT, write.before)
         with self._notes.writing(self._destination, write.name, keys, write.before, action) as line:
             written, doubt = stored(lambda: self._write(write))
+            owes = self._notes.owes
             try:
                 # Before the journal: what is in neither is found and noted in both when the run goes on.
                 line.written(written.version)
+                owes = self._notes.lacks
             finally:
-                self._notes.journal.written(write.name, write.before, written.version, written.slipped)
+                self._notes.journal.written(write.name, write.before, written.version, written.slipped, owes=owes)
         return self._verified(write, written) if doubt is None else _doubtful(write, doubt)
 
     def _write(self, write: Write) -> Written:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Store
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
-    from compiler.operations.runs.journal import Run
+    from compiler.operations.runs.entries import Run
     from compiler.stores.interface import SecretReader, SecretWriter
     from compiler.stores.values.secret import Secret
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from compiler.stores.errors import UnverifiedError
 
 _OTHER_FILE = "name another file with --audit, and run the same command again: it compares first"
+# A second run compares, finds the value there and writes nothing that it could note.
+_BY_HAND = "make room, and note that version by hand: no later run adds its line"
 
 
 class State(StrEnum):
@@ -75,7 +77,7 @@ def write_keys(plan: ChangePlan, environment: str, action: str, audit: AuditLog 
             return
         except AuditError as error:
             yield Outcome(
-                remote, State.UNNOTED, written.version, f"the write was done but not noted: {error}", _OTHER_FILE
+                remote, State.UNNOTED, written.version, f"the write was done but not noted: {error}", _BY_HAND
             )
             return
         else:

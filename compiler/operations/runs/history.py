@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from compiler.operations.runs.journal import Run
+    from compiler.operations.runs.entries import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.runs.entries import Run, take
 from compiler.operations.runs.line_file import LineFile, read_lines
 from compiler.operations.runs.lock import FOLDER, RUNS
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
-_RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
 class JournalError(Exception):
@@ -28,54 +27,6 @@ class JournalError(Exception):
     def __init__(self, message: str, help_text: str) -> None:
         super().__init__(message)
         self.help = help_text
-
-
-@dataclass(slots=True)
-class Entry:
-    """What a journal says of one remote secret: as planned, and as far as it came."""
-
-    kind: str
-    planned_before: str | None
-    recover: bool
-    keys: tuple[str, ...] = ()
-    before: str | None = None
-    after: str | None = None
-    state: str = "planned"
-    maybe_stored: bool = False
-    undo: str | None = None
-    deleted: str | None = None  # with `recover`, the version that was soft-deleted
-    undone_as: str | None = None  # the version by which an undo put back what stood there before
-    slipped: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Run:
-    """A journal, read. `identity` is what a command must be asked for to be the same run."""
-
-    id: str
-    path: Path
-    environment: str
-    destination: str
-    address: str
-    identity: Mapping[str, Any]
-    entries: dict[str, Entry] = field(default_factory=dict)
-    is_planned: bool = False
-    ended: str | None = None
-
-    @property
-    def is_resumable(self) -> bool:
-        """Whether the plan is whole, something may be left of it, and nothing of it was undone."""
-        undone = any(entry.undo for entry in self.entries.values())
-        return self.is_planned and self.ended in _RESUMABLE and not undone
-
-    @property
-    def recovering(self) -> dict[str, str]:
-        """What was to be recovered and is not yet written: by name, the version that holds the deleted value."""
-        return {
-            name: entry.deleted
-            for name, entry in self.entries.items()
-            if entry.recover and entry.after is None and entry.deleted is not None
-        }
 
 
 def new_id() -> str:
@@ -129,11 +80,24 @@ class Journal:
         journal._append("planned", writes=len(plan.writes))
         return journal
 
-    def started(self, name: str, before: str | None) -> None:
-        self._append("step", name=name, state="started", before=before)
+    def started(self, name: str, before: str | None, *, owes: bool = False) -> None:
+        """A write is about to be sent; with `owes`, the audit file is to be told how it ends."""
+        self._append("step", name=name, state="started", before=before, owes=owes)
 
-    def written(self, name: str, before: str | None, after: str, slipped: tuple[str, ...]) -> None:
-        self._append("step", wait=False, name=name, state="written", before=before, after=after, slipped=list(slipped))
+    def written(
+        self, name: str, before: str | None, after: str, slipped: tuple[str, ...], *, owes: bool = False
+    ) -> None:
+        """A write was stored as `after`; with `owes`, the audit file could not be told."""
+        self._append(
+            "step",
+            wait=False,
+            name=name,
+            state="written",
+            before=before,
+            after=after,
+            slipped=list(slipped),
+            owes=owes,
+        )
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """What became of a remote secret in the end."""
@@ -142,12 +106,22 @@ class Journal:
             "step", wait=False, name=result.name, state=state, code=result.code or None, maybe_stored=maybe_stored
         )
 
-    def adopted(self, name: str, version: str) -> None:
+    def adopted(self, name: str, version: str, *, owes: bool = False) -> None:
         """A write of this run whose version had not been noted."""
-        self._append("step", name=name, state="written", after=version, adopted=True)
+        self._append("step", name=name, state="written", after=version, adopted=True, owes=owes)
 
-    def undo(self, name: str, state: str, version: str | None = None) -> None:
-        self._append("undo", name=name, state=state, version=version)
+    def audited(self, name: str) -> None:
+        """The audit file has the line that it lacked of a version that is noted here."""
+        self._append("audit", name=name)
+
+    def undo(
+        self, name: str, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
+    ) -> None:
+        """An undo is `started`, and to replace or delete `before`, or `done`, and wrote `version` where it wrote one.
+
+        With `owes`, the audit file is still to be told how it ended.
+        """
+        self._append("undo", name=name, state=state, version=version, before=before, owes=owes)
 
     def end(self, state: str) -> None:
         """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
@@ -209,44 +183,10 @@ def read_run(path: Path) -> Run:
             identity=dict(head["identity"]),
         )
         for line in lines[1:]:
-            _take(run, line)
+            take(run, line)
     except (OSError, LookupError, TypeError, ValueError):
         raise JournalError(f'the journal "{path.name}" cannot be read', "run migrate again: it compares") from None
     return run
-
-
-def _take(run: Run, line: Mapping[str, Any]) -> None:
-    what = line["type"]
-    if what == "plan":
-        keys = tuple(str(key["key"]) for key in line["keys"])
-        deleted = _text(line.get("deleted"))
-        entry = Entry(str(line["kind"]), _text(line["before"]), line["recover"] is True, keys, deleted=deleted)
-        run.entries[str(line["name"])] = entry
-    elif what == "planned":
-        run.is_planned = len(run.entries) == line["writes"]
-    elif what == "end":
-        run.ended = _text(line["state"])
-    elif what == "undo":
-        entry = run.entries[line["name"]]
-        entry.undo = _text(line["state"])
-        entry.undone_as = _text(line.get("version")) or entry.undone_as
-    elif what == "step":
-        # A resumed run goes on after its end.
-        run.ended = None
-        entry = run.entries[line["name"]]
-        entry.state = str(line["state"])
-        entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
-        if entry.state == "started" or ("before" in line and entry.before is None):
-            entry.before = _text(line.get("before"))
-        entry.after = _text(line.get("after", entry.after))
-        entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
-
-
-def _text(noted: object) -> str | None:
-    # The folder may have come with somebody else's project: what is no version must not pass for one.
-    if noted is None or isinstance(noted, str):
-        return noted
-    raise TypeError
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

@@ -11,7 +11,6 @@ from compiler.operations.runs.audit import Audited, AuditEntry, AuditError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.operations.change.plan import Adopted
     from compiler.operations.runs.audit import AuditLog
     from compiler.operations.runs.journal import Journal
     from compiler.stores.interface import SecretWriter
@@ -21,12 +20,26 @@ AGAIN = "run the same command again: it compares first"
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """`audit` is nothing where nobody asked for it, and then nobody asks `who` it is."""
+    """`audit` is None where nobody asked for it, and then nobody asks `who` it is.
+
+    With `is_audited` an earlier part of the run had an audit file: what cannot be noted in one now is still owed.
+    """
 
     journal: Journal
     environment: str
     audit: AuditLog | None = None
     who: str = ""
+    is_audited: bool = False
+
+    @property
+    def owes(self) -> bool:
+        """Whether a write that is begun now is to have its end in the audit file."""
+        return self.is_audited or self.audit is not None
+
+    @property
+    def lacks(self) -> bool:
+        """Whether it will not have it there, because this part of the run has no audit file."""
+        return self.is_audited and self.audit is None
 
     def writing(
         self, store: SecretWriter, name: str, properties: Sequence[str], before: str | None, action: str
@@ -35,11 +48,6 @@ class Notes:
         address = store.address.absolute
         entry = AuditEntry(self.journal.id, self.who, action, self.environment, address, name, properties, before)
         return Audited(self.audit, entry)
-
-    def adopt(self, store: SecretWriter, adopted: Adopted) -> None:
-        """Note a write of an earlier part of the run, whose own line before it may be there already."""
-        self.writing(store, adopted.name, adopted.properties, adopted.before, adopted.action).written(adopted.version)
-        self.journal.adopted(adopted.name, adopted.version)
 
 
 def unnoted(name: str, error: AuditError | OSError) -> Result:

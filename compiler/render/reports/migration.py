@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from compiler.operations.change.plan import Location, Note, Outcome, Plan, Result, Step
+    from compiler.operations.change.plan import Adopted, Location, Note, Outcome, Plan, Result, Step
     from compiler.operations.change.undo import UndoStep
     from compiler.operations.change.version_loss import VersionLoss
 
@@ -84,6 +84,14 @@ def result_line(store: str, result: Result) -> str:
     remedy = f"; {printable(result.remedy)}" if result.remedy else ""
     state = "not begun" if result.state is State.PENDING else str(result.state)
     return f"{where} {state}{version}{reason}{remedy}"
+
+
+def unaudited_lines(store: str, unaudited: Sequence[Adopted]) -> Iterator[str]:
+    """The stored writes that the audit file lacks, and how it gets them."""
+    for each in unaudited:
+        where = f"{printable(store)}:{safe(each.name)}"
+        yield f"error: the audit file has no line of {where}, version {printable(each.version)}"
+    yield "help: run the same command again with --audit FILE: it adds what is missing"
 
 
 def undo_lines(steps: Sequence[UndoStep], store: str, losses: Sequence[VersionLoss] = ()) -> Iterator[str]:
@@ -213,7 +221,7 @@ def _named(names: Sequence[str]) -> str:
 
 def _outcome(outcome: Outcome | None) -> dict[str, Any]:
     if outcome is None:
-        return {"applied": False, "run": None, "results": []}
+        return {"applied": False, "run": None, "results": [], "unaudited": []}
     results = [
         {
             "name": conceal(result.name),
@@ -226,7 +234,13 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any]:
         }
         for result in outcome.results
     ]
-    return {"applied": True, "run": outcome.run, "interrupted": outcome.interrupted, "results": results}
+    return {
+        "applied": True,
+        "run": outcome.run,
+        "interrupted": outcome.interrupted,
+        "results": results,
+        "unaudited": [{"name": conceal(each.name), "version": each.version} for each in outcome.unaudited],
+    }
 
 
 def _step(step: Step) -> dict[str, Any]:

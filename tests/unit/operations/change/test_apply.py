@@ -250,7 +250,7 @@ def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> N
 def test_what_cannot_be_noted_before_the_write_is_not_written(
     apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from compiler.operations.change.plan import Adopted, Kind, Location, Options, Plan, Step, Write
 from compiler.operations.change.resume import narrowed
-from compiler.operations.runs.journal import Entry, Run
+from compiler.operations.runs.entries import Entry, Run
 from compiler.stores.interface import Attributes, RemoteSecret
 
 
@@ -99,7 +100,9 @@ def test_what_is_not_wholly_there_is_not_adopted() -> None:
 def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
     others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
     kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
-    left = narrowed(plan((others, kept)), run(a=entry("v1", state="started")), {"a": "v2"})
+    left = narrowed(
+        plan((others, kept)), run(a=replace(entry("v1", state="started"), properties=("property",))), {"a": "v2"}
+    )
     assert left.adopted == (Adopted("a", "v2", ("property",), "update", "v1"),)
 
 
@@ -173,3 +176,15 @@ def test_what_is_adopted_names_no_property_of_another_secret() -> None:
     )
     left = narrowed(plan(steps), run(a=entry("v1", state="started"), b=entry("v1")), {"a": "v2"})
     assert left.adopted == (Adopted("a", "v2", ("one",), "update", "v1"),)
+@pytest.mark.parametrize("stands", ["v2", "v3"])
+def test_a_stored_write_that_the_audit_file_lacks_is_told_whatever_stands_there_now(stands: str) -> None:
+    known = replace(entry("v1", "v2", "done"), owes=True)
+    left = narrowed(plan((step("a", Kind.CONFLICT),)), run(a=known), {"a": stands})
+    assert left.adopted == (Adopted("a", "v2", before="v1", is_noted=True),)
+
+
+@pytest.mark.parametrize(("kind", "is_noted"), [(Kind.KEEP, False), (Kind.UPDATE, True)])
+def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_noted: bool) -> None:  # noqa: FBT001
+    known = replace(entry(None, state="started", deleted="v1"), owes=True)
+    left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {"a": "v1"})
+    assert left.adopted == (Adopted("a", "v1", action="recover", is_noted=is_noted),)

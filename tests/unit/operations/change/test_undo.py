@@ -10,8 +10,9 @@ from compiler.operations.change.plan import Options, Outcome, Plan, Result, Stat
 from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.undo import UndoKind, apply_undo, plan_undo
 from compiler.operations.runs.audit import AuditError, AuditLog
+from compiler.operations.runs.entries import Entry, Run
 from compiler.operations.runs.history import RunHistory
-from compiler.operations.runs.journal import Entry, Journal, Run
+from compiler.operations.runs.journal import Journal
 from compiler.operations.runs.notes import Notes
 from compiler.stores.errors import (
     Action,

@@ -14,7 +14,7 @@ from compiler.operations.change.version_loss import LossKind
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.plan import plan_migration
 from compiler.operations.migrate.routes import routes_of
-from compiler.operations.runs.journal import Entry, Run
+from compiler.operations.runs.entries import Entry, Run
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Attributes, Dropped
 from tests.unit.operations.memory_store import MemoryStore

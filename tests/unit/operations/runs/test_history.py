@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from compiler.operations.runs.entries import Entry, Run
 from compiler.operations.runs.history import RunHistory, history_of
-from compiler.operations.runs.journal import Entry, Run
 
 
 def run(name: str, address: str = "https://v", **entries: Entry) -> Run:

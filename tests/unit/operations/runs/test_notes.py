@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.plan import Adopted, Options, Plan, State, Write
+from compiler.operations.change.plan import Options, Plan, State, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
-from compiler.operations.runs.journal import Journal, read_run
+from compiler.operations.runs.journal import Journal
 from compiler.operations.runs.notes import AGAIN, Notes, unnoted
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -51,12 +51,21 @@ def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
         line.written("v1")
 
 
-def test_a_write_of_an_earlier_part_is_noted_in_both(tmp_path: Path, journal: Journal) -> None:
+@pytest.mark.parametrize(
+    ("has_file", "is_audited", "owes", "lacks"),
+    [(False, False, False, False), (True, False, True, False), (True, True, True, False), (False, True, True, True)],
+)
+def test_what_a_run_owes_its_audit_file(
+    tmp_path: Path,
+    journal: Journal,
+    has_file: bool,  # noqa: FBT001
+    is_audited: bool,  # noqa: FBT001
+    owes: bool,  # noqa: FBT001
+    lacks: bool,  # noqa: FBT001
+) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        Notes(journal, "prod", audit, "ada").adopt(MemoryStore(), Adopted("a", "v1", ("KEY",), "create"))
-    assert [(line["action"], line["version"]) for line in lines(tmp_path / "audit")] == [("create", "v1")]
-    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["a"]
-    assert (entry.state, entry.after) == ("written", "v1")
+        notes = Notes(journal, "prod", audit if has_file else None, is_audited=is_audited)
+        assert (notes.owes, notes.lacks) == (owes, lacks)
 
 
 @pytest.mark.parametrize(

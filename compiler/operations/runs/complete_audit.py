@@ -1,0 +1,85 @@
+"""Adds to the journal and the audit file what they lack of a run's stored writes, as after a full disk or a kill.
+
+A write is announced in both before it is sent. What could not be noted after it is owed until a later part of the run,
+or its undo, has a file to note it in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.plan import Adopted
+from compiler.operations.runs.audit import AuditError
+from compiler.operations.runs.notes import unnoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from compiler.operations.runs.entries import Entry, Run
+    from compiler.operations.runs.notes import Notes
+    from compiler.stores.interface import SecretWriter
+
+RESTORE, DELETE = "restore", "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What is still owed: stored writes without a line in the audit file, and why the journal could not be told."""
+
+    unaudited: tuple[Adopted, ...] = ()
+    unnoted: str = ""
+
+
+def owed_by(run: Run) -> Iterator[Adopted]:
+    """The writes of a run whose versions its journal knows and the audit file lacks."""
+    for name, entry in run.entries.items():
+        if entry.owes and entry.after is not None:
+            yield adoption(name, entry, entry.after, is_noted=True)
+
+
+def adoption(name: str, entry: Entry, version: str, *, is_noted: bool = False) -> Adopted:
+    """The write by which the run of `entry` made or recovered `version`."""
+    action = "recover" if entry.recover and version == entry.deleted else entry.kind
+    return Adopted(name, version, entry.properties, action, entry.before or entry.planned_before, is_noted)
+
+
+def owed_by_undo(name: str, entry: Entry, version: str | None) -> Adopted | None:
+    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted what stood there."""
+    made = version or entry.undo_before
+    if not entry.undo_owes or made is None:
+        return None
+    action = RESTORE if version is not None else DELETE
+    return Adopted(name, made, entry.keys, action, entry.undo_before, is_noted=entry.undo == "done")
+
+
+def complete(adopted: Iterable[Adopted], store: SecretWriter, notes: Notes) -> Completed:
+    """Note each of `adopted` in the audit file, whose own line before it may be there already, and in the journal."""
+    unaudited: list[Adopted] = []
+    reason = ""
+    for each in adopted:
+        owes = notes.audit is None and (each.is_noted or notes.is_audited)
+        line = notes.writing(store, each.name, each.properties, each.before, each.action)
+        try:
+            line.written(each.version)
+        except AuditError:
+            owes = True
+        if owes:
+            unaudited.append(each)
+        try:
+            _tell_journal(each, notes, owes=owes)
+        except OSError as error:
+            reason = reason or unnoted(each.name, error).reason
+    return Completed(tuple(unaudited), reason)
+
+
+def _tell_journal(each: Adopted, notes: Notes, *, owes: bool) -> None:
+    if each.is_noted and owes:
+        return
+    if each.action in {RESTORE, DELETE}:
+        version = each.version if each.action == RESTORE else None
+        notes.journal.undo(each.name, "done", version, before=each.before, owes=owes)
+    elif each.is_noted:
+        notes.journal.audited(each.name)
+    else:
+        notes.journal.adopted(each.name, each.version, owes=owes)

@@ -1,0 +1,112 @@
+"""Keeps what a journal says of its run: each remote secret as it was planned, and as far as it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_RESUMABLE = frozenset({None, "incomplete", "interrupted"})
+
+
+@dataclass(slots=True)
+class Entry:
+    """What a journal says of one remote secret: as planned, and as far as it came."""
+
+    kind: str
+    planned_before: str | None
+    recover: bool
+    keys: tuple[str, ...] = ()
+    before: str | None = None
+    after: str | None = None
+    state: str = "planned"
+    maybe_stored: bool = False
+    undo: str | None = None
+    deleted: str | None = None  # with `recover`, the version that was soft-deleted
+    undone_as: str | None = None  # the version by which an undo put back what stood there before
+    slipped: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()  # of the remote secret; none where it is one value
+    owes: bool = False  # the audit file has no line yet that says how the write ended
+    undo_owes: bool = False  # the same of the undo's write
+    undo_before: str | None = None  # the version that the undo replaced or deleted
+
+
+@dataclass(slots=True)
+class Run:
+    """A journal, read. `identity` is what a command must be asked for to be the same run."""
+
+    id: str
+    path: Path
+    environment: str
+    destination: str
+    address: str
+    identity: Mapping[str, Any]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    is_planned: bool = False
+    is_audited: bool = False  # it was begun with an audit file, or went on with one
+    ended: str | None = None
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the plan is whole, something may be left of it, and nothing of it was undone."""
+        undone = any(entry.undo for entry in self.entries.values())
+        return self.is_planned and self.ended in _RESUMABLE and not undone
+
+    @property
+    def recovering(self) -> dict[str, str]:
+        """What was to be recovered and is not yet written: by name, the version that holds the deleted value."""
+        return {
+            name: entry.deleted
+            for name, entry in self.entries.items()
+            if entry.recover and entry.after is None and entry.deleted is not None
+        }
+
+
+def take(run: Run, line: Mapping[str, Any]) -> None:
+    """Take one line of a journal into what is known of its run. Raises LookupError, TypeError and ValueError."""
+    what = line["type"]
+    if what == "plan":
+        keys = tuple(str(key["key"]) for key in line["keys"])
+        properties = tuple(str(key["property"]) for key in line["keys"] if key.get("property") is not None)
+        deleted = _text(line.get("deleted"))
+        before, recover = _text(line["before"]), line["recover"] is True
+        entry = Entry(str(line["kind"]), before, recover, keys, deleted=deleted, properties=properties)
+        run.entries[str(line["name"])] = entry
+    elif what == "planned":
+        run.is_planned = len(run.entries) == line["writes"]
+    elif what == "end":
+        run.ended = _text(line["state"])
+    elif what == "undo":
+        entry = run.entries[line["name"]]
+        entry.undo = _text(line["state"])
+        entry.undone_as = _text(line.get("version")) or entry.undone_as
+        entry.undo_before = _text(line.get("before")) or entry.undo_before
+        entry.undo_owes = line.get("owes", entry.undo_owes) is True
+    elif what == "audit":
+        run.entries[line["name"]].owes = False
+    elif what == "step":
+        # A resumed run goes on after its end.
+        run.ended = None
+        run.is_audited = run.is_audited or line.get("owes") is True
+        _take_step(run.entries[line["name"]], line)
+
+
+def _take_step(entry: Entry, line: Mapping[str, Any]) -> None:
+    entry.state = str(line["state"])
+    entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
+    if entry.state == "started" or ("before" in line and entry.before is None):
+        entry.before = _text(line.get("before"))
+    entry.after = _text(line.get("after", entry.after))
+    entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
+    # Of what was not stored there is no more to say than that.
+    entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)
+
+
+def _text(noted: object) -> str | None:
+    # The folder may have come with somebody else's project: what is no version must not pass for one.
+    if noted is None or isinstance(noted, str):
+        return noted
+    raise TypeError

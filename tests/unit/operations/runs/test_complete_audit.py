@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.change.plan import Adopted, Options, Plan, Write
+from compiler.operations.runs.audit import AuditError, AuditLog
+from compiler.operations.runs.complete_audit import adoption, complete, owed_by, owed_by_undo
+from compiler.operations.runs.entries import Entry, Run
+from compiler.operations.runs.journal import Journal, find_run
+from compiler.operations.runs.notes import Notes
+from tests.unit.operations.memory_store import MemoryStore, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUN = "20250131-120000-4fa1c2"
+NOTED = Adopted("a", "v2", ("KEY",), "update", "v1", is_noted=True)
+FOUND = Adopted("a", "v1", ("KEY",), "create")
+DELETED = Adopted("a", "v1", ("KEY",), "delete", "v1")
+RESTORED = Adopted("a", "v3", ("KEY",), "restore", "v2", is_noted=True)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), (Write("a", (), secrets(KEY="sentinel")),))
+    opened = Journal.begin(tmp_path, RUN, plan, {})
+    opened.started("a", "v1", owes=True)
+    yield opened
+    opened.close()
+
+
+def entry_of(tmp_path: Path) -> Entry:
+    return find_run(tmp_path, RUN).entries["a"]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("adopted", [NOTED, FOUND, DELETED, RESTORED])
+def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journal: Journal, adopted: Adopted) -> None:
+    if adopted.is_noted:
+        journal.written("a", "v1", "v2", (), owes=True)
+    with AuditLog(tmp_path / "audit") as audit:
+        found = complete([adopted], MemoryStore(), Notes(journal, "prod", audit, "ada", is_audited=True))
+    assert (found.unaudited, found.unnoted) == ((), "")
+    (line,) = lines(tmp_path / "audit")
+    assert (line["state"], line["action"], line["version"]) == ("written", adopted.action, adopted.version)
+    assert (line["who"], line["run"], line["before"]) == ("ada", RUN, adopted.before)
+    entry = entry_of(tmp_path)
+    assert not (entry.undo_owes if adopted.action in {"delete", "restore"} else entry.owes)
+
+
+@pytest.mark.parametrize("adopted", [NOTED, FOUND, DELETED, RESTORED])
+@pytest.mark.parametrize("has_file", [False, True])
+def test_what_cannot_be_noted_is_still_owed_and_told(
+    tmp_path: Path,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+    adopted: Adopted,
+    has_file: bool,  # noqa: FBT001
+) -> None:
+    def full(*_: object) -> None:
+        raise AuditError("full")
+
+    journal.written("a", "v1", "v2", (), owes=True)
+    journal.undo("a", "started", before="v2", owes=True)
+    monkeypatch.setattr(AuditLog, "record", full)
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = Notes(journal, "prod", audit if has_file else None, "ada", is_audited=True)
+        found = complete([adopted], MemoryStore(), notes)
+    assert found.unaudited == (adopted,)
+    entry = entry_of(tmp_path)
+    assert (entry.owes, entry.undo_owes) == (True, True)
+
+
+def test_nothing_is_owed_where_nobody_asked_for_an_audit_file(tmp_path: Path, journal: Journal) -> None:
+    assert complete([FOUND], MemoryStore(), Notes(journal, "prod")).unaudited == ()
+    assert (entry_of(tmp_path).after, entry_of(tmp_path).owes) == ("v1", False)
+
+
+def test_a_journal_without_room_is_told(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Journal, "adopted", full)
+    found = complete([FOUND, FOUND], MemoryStore(), Notes(journal, "prod"))
+    assert found.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+
+
+def test_what_a_run_owes_is_what_it_stored() -> None:
+    entries = {
+        "stored": Entry("create", None, recover=False, after="v1", owes=True, properties=("KEY",)),
+        "noted": Entry("create", None, recover=False, after="v1"),
+        "not-stored": Entry("create", None, recover=False, owes=True),
+    }
+    run = Run(RUN, Path("run"), "prod", "azure", "https://memory", {}, entries)
+    assert list(owed_by(run)) == [Adopted("stored", "v1", ("KEY",), "create", None, is_noted=True)]
+
+
+def test_a_recovered_version_is_told_as_such() -> None:
+    entry = Entry("update", None, recover=True, deleted="v1")
+    assert [adoption("a", entry, version).action for version in ("v1", "v2")] == ["recover", "update"]
+
+
+@pytest.mark.parametrize(
+    ("undo", "owes", "version", "owed"),
+    [
+        ("done", True, "v3", ("restore", "v3", True)),
+        ("started", True, "v3", ("restore", "v3", False)),
+        ("done", True, None, ("delete", "v2", True)),
+        ("started", True, None, ("delete", "v2", False)),
+        ("done", False, None, None),
+    ],
+)
+def test_what_an_undo_owes(undo: str, owes: bool, version: str | None, owed: tuple[str, str, bool] | None) -> None:  # noqa: FBT001
+    entry = Entry("create", None, recover=False, after="v2", undo=undo, undo_owes=owes, undo_before="v2")
+    found = owed_by_undo("a", entry, version)
+    assert (found and (found.action, found.version, found.is_noted)) == owed
