@@ -165,5 +165,10 @@ def plan_values(
 
 
 def write_values(files: Iterable[ValuesFile], root: Path) -> tuple[Diagnostic, ...]:
-    """Writes the stale ones of `files`, all or none, and none where a link leads one out of the project `root`."""
-    return write_all([file.output for file in files if file.is_stale], root)
+    """Writes the stale ones of `files`, all or none, and removes what a killed run left beside any of them.
+
+    Where a link leads one out of the project `root`, none is written.
+    """
+    every = list(files)
+    folders = {file.output.path.parent for file in every}
+    return write_all([file.output for file in every if file.is_stale], root, folders)

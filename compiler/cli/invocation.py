@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO, cast
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
+from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
             raise CannotRunError(f"{shown} leads out of the project by a link", "name the file where it is to lie")
-    return command(module).run(parsed, invocation)
+    with orderly_termination():
+        return command(module).run(parsed, invocation)
 
 
 def working_folder() -> Path:

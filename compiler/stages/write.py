@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-from contextlib import suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.model.confinement import leads_out
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
+from compiler.model.temporary_name import is_temporary, temporary_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _MODE = 0o644
+# Seconds to wait for another run that writes into the same folder, which takes less than one, and between two looks.
+_PATIENCE = 30.0
+_PAUSE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +68,41 @@ def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ..
     return (_refused("unwritable-output", shown, "leads out of the project by a link"),)
 
 
-def write_all(outputs: Sequence[Output], root: Path) -> tuple[Diagnostic, ...]:
+def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:
     """Writes every output beside its destination first, then puts all in place; on a failure, none is changed.
 
-    Where a link leads the folder of one of them out of the project `root`, none is written.
+    The same holds for an interrupt. Where a link leads the folder of one of them out of the project `root`, none is
+    written. Runs that write into one folder wait for one another, and what a killed one left in the outputs' folders,
+    or in `folders`, is removed.
     """
-    for folder, first in {output.path.parent: output.shown for output in reversed(outputs)}.items():
+    written = {output.path.parent: output.shown for output in reversed(outputs)}
+    for folder, first in written.items():
         if found := refuse_outside(folder, first, root):
             return found
+    with ExitStack() as stack:
+        for folder in sorted({*folders, *written}):
+            if leads_out(root, folder):
+                continue
+            try:
+                is_alone = stack.enter_context(_held(folder, _PATIENCE if folder in written else 0))
+            except TimeoutError:
+                if folder in written:
+                    what = "cannot be written: another run is writing there"
+                    return (_refused("unwritable-output", written[folder], what, "wait until it ends"),)
+            else:
+                if is_alone:
+                    _sweep(folder)
+        return _written(outputs)
+
+
+def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
     staged: list[_Staged] = []
     done: list[_Staged] = []
     shown = ""
     try:
         for output in outputs:
             shown = output.shown
-            staged.append(_Staged(output, _beside(output.path, "tmp"), _beside(output.path, "old")))
+            staged.append(_Staged(output, temporary_beside(output.path)))
             _stage(staged[-1])
         for each in staged:
             shown = each.output.shown
@@ -85,37 +111,30 @@ def write_all(outputs: Sequence[Output], root: Path) -> tuple[Diagnostic, ...]:
         for folder in {output.path.parent for output in outputs}:
             _sync_folder(folder)
     except OSError as error:
-        _undo(done)
+        _surely(lambda: _put_back(done))
         return (_refused("unwritable-output", shown, f"cannot be written: {_reason(error)}"),)
     except BaseException:
-        # Ctrl-C between two files must not leave one environment new and the other old.
-        _undo(done)
+        # A signal between two files must not leave one environment new and the other old.
+        _surely(lambda: _put_back(done))
         raise
     finally:
-        for each in staged:
-            for path in (each.new, each.old):
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+        _surely(lambda: _clean_up(staged))
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Staged:
-    """An output whose new bytes lie beside its destination, and its old ones too where there are any."""
+    """An output whose new bytes lie beside its destination; `old` is where its old ones do, where there are any."""
 
     output: Output
     new: Path
-    old: Path
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{ending}")
+    old: Path | None = None
 
 
 def _stage(staged: _Staged) -> None:
     _write(staged.new, staged.output.text.encode())
     if os.path.lexists(staged.output.path):
-        staged.old.unlink(missing_ok=True)
+        staged.old = temporary_beside(staged.output.path)
         try:
             # A second name for the old file: putting it back takes no room, so it works on a full disk.
             os.link(staged.output.path, staged.old, follow_symlinks=False)
@@ -124,7 +143,6 @@ def _stage(staged: _Staged) -> None:
 
 
 def _write(temporary: Path, content: bytes) -> None:
-    temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
     with os.fdopen(descriptor, "wb") as file:
         # The umask must not decide who can read what everyone can read in Git.
@@ -134,13 +152,72 @@ def _write(temporary: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _undo(done: list[_Staged]) -> None:
+def _surely(clean: Callable[[], None]) -> None:
+    """Do what may be done twice, once more where the first signal comes in its middle; later signals do not."""
+    try:
+        clean()
+    except KeyboardInterrupt:
+        clean()
+        raise
+
+
+def _put_back(done: Iterable[_Staged]) -> None:
     for each in done:
         with suppress(OSError):
-            if os.path.lexists(each.old):
+            if os.path.lexists(each.new):
+                continue
+            if each.old is None:
+                each.output.path.unlink(missing_ok=True)
+            elif os.path.lexists(each.old):
                 each.old.replace(each.output.path)
-            elif not os.path.lexists(each.new):
-                each.output.path.unlink()
+
+
+def _clean_up(staged: Iterable[_Staged]) -> None:
+    for each in staged:
+        for path in (each.new, each.old):
+            if path is not None:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(folder: Path, patience: float) -> Iterator[bool]:
+    """Hold the lock of the folder, or none where it or its file system has none; raises TimeoutError.
+
+    The kernel lets go when the process ends, however it ends, and knows the folder in every container that has it.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _locked(descriptor, patience)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError from None
+            time.sleep(_PAUSE)
+        except OSError:
+            return False
+        else:
+            return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left: whoever makes such a file holds the folder's lock until it is gone again."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        strays = [entry.path for entry in entries if is_temporary(entry.name) and entry.is_file(follow_symlinks=False)]
+        for path in strays:
+            Path(path).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -151,8 +228,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _refused(rule: str, shown: str, what: str) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, f"{shown} {what}", Span(Source(shown)), help=_HELP[rule])
+def _refused(rule: str, shown: str, what: str, way_out: str | None = None) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, f"{shown} {what}", Span(Source(shown)), help=way_out or _HELP[rule])
 
 
 _HELP = {

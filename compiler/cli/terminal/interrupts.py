@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in; an event that lets what is under way be finished, and a line of what is left behind, out."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into an event that lets what is under way end, and says what is left."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from compiler.cli.exit_codes import INTERRUPTED
+from compiler.cli.terminal.termination import heeded
 from compiler.operations.live.interrupted import follows_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _STANDARD_ERROR = 2
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTHING_WRITTEN: Final = "nothing was written"
 GOES_ON: Final = "run the same command again: it compares first, and writes only what is not there"
 
@@ -31,7 +31,7 @@ def stoppable() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in heeded()}
 
     def first(_number: int, _frame: object) -> None:
         stop.set()
@@ -56,7 +56,7 @@ def _third(_number: int, _frame: object) -> NoReturn:
 
 
 def _handle(handler: Callable[[int, object], None]) -> None:
-    for number in _SIGNALS:
+    for number in heeded():
         signal.signal(number, handler)
 
 

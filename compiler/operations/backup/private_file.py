@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from compiler.model.temporary_name import temporary_beside
 from compiler.operations.runs.line_file import sync_folder
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     Raises FileRefusedError; then, and after Ctrl-C, what stood there stands there still.
     """
     require_writable(path, replaces=replaces)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(path)
     try:
         _write(temporary, content)
         if replaces:

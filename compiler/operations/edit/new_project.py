@@ -96,4 +96,6 @@ check: ## Fail where a values file is stale or the input has an error
 """
 _IGNORED = """# The journals of `platform-secrets migrate`: no values, but nobody else's business.
 /.platform-secrets/
+# What a run that was killed leaves beside the files that it writes; the next one removes it.
+.*.platform-secrets-tmp
 """

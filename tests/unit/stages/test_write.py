@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count
+from time import sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +19,13 @@ from compiler.stages.write import Output, read_old, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+from compiler.model.temporary_name import temporary_beside
+from compiler.stages import write
+from compiler.stages.write import Output, read_old, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 HEADER = "# Compiled from "
 OLD, NEW = f"{HEADER}a\nold: true\n", f"{HEADER}a\nnew: true\n"
@@ -25,6 +38,15 @@ def outputs(folder: Path, *names: str) -> list[Output]:
 def contents(folder: Path) -> dict[str, str]:
     """Every file of the folder, hidden ones too, so that nothing left behind is overlooked."""
     return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, as another process would."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
+    os.close(descriptor)
 
 
 @pytest.fixture
@@ -120,7 +142,118 @@ def test_what_an_earlier_run_of_the_same_number_left_behind_is_no_obstacle(three
     (three / f".a.{os.getpid()}.tmp").write_text("left behind", "utf-8")
     (three / f".a.{os.getpid()}.old").write_text("left behind", "utf-8")
     assert write_all(outputs(three, "a"), three) == ()
+def test_what_a_killed_run_left_behind_is_removed_and_nobody_elses_file(three: Path) -> None:
+    ours, theirs = temporary_beside(three / "a"), (three / ".a.tmp", three / "a.0123456789abcdef.platform-secrets-tmp")
+    for path in (ours, *theirs):
+        path.write_text("left behind", "utf-8")
+    folder, link = temporary_beside(three / "folder"), temporary_beside(three / "link")
+    folder.mkdir()
+    link.symlink_to("a")
+    assert write_all([], [three, three / "none"]) == ()
+    left = sorted(path.name for path in three.iterdir())
+    assert left == sorted(["a", "b", folder.name, link.name, *(path.name for path in theirs)])
+
+
+def test_the_files_of_a_run_that_is_under_way_are_left_alone(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = temporary_beside(three / "a")
+    theirs.write_text("under way", "utf-8")
+    monkeypatch.setattr("compiler.stages.write._PATIENCE", 0.05)
+    with locked(three):
+        assert write_all([], [three]) == ()
+        (diagnostic,) = write_all(outputs(three, "a", "c"))
+    assert (diagnostic.rule, diagnostic.help) == ("unwritable-output", "wait until it ends")
+    assert diagnostic.message == "chart/a cannot be written: another run is writing there"
+    assert contents(three) == {"a": OLD, "b": OLD, theirs.name: "under way"}
+    assert write_all(outputs(three, "a")) == ()
     assert contents(three) == {"a": NEW, "b": OLD}
+
+
+def test_a_run_waits_for_another_one(three: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with locked(three):
+            waiting = pool.submit(write_all, outputs(three, "a"))
+            sleep(0.1)
+            assert not waiting.done()
+            assert contents(three)["a"] == OLD
+        assert waiting.result(10) == ()
+    assert contents(three) == {"a": NEW, "b": OLD}
+
+
+def test_a_file_system_without_locks_is_written_and_not_swept(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = temporary_beside(three / "a")
+    stray.write_text("whose?", "utf-8")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks")))
+    assert write_all(outputs(three, "a")) == ()
+    assert contents(three) == {"a": NEW, "b": OLD, stray.name: "whose?"}
+
+
+class _Stepping:
+    """Raises at step `at` of those that change the folder, before or after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool) -> None:
+        self.steps, self._at, self._after = 0, at, after
+        for name in ("open", "link", "fsync", "replace", "unlink"):
+            monkeypatch.setattr(os, name, partial(self._call, getattr(os, name)))
+
+    def _call(self, original: Callable[..., object], *arguments: object, **named: object) -> object:
+        self.steps += 1
+        mine = self.steps
+        if mine == self._at and not self._after:
+            raise KeyboardInterrupt
+        found = original(*arguments, **named)
+        if mine == self._at and self._after:
+            if isinstance(found, int):
+                os.close(found)
+            raise KeyboardInterrupt
+        return found
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_interrupt_around_any_step_leaves_all_new_or_all_old_and_no_stray(three: Path, after: bool) -> None:  # noqa: FBT001
+    at, steps, seen = 0, 1, []
+    while at <= steps:
+        at += 1
+        for name in ("a", "b"):
+            (three / name).write_text(OLD, "utf-8")
+        (three / "c").unlink(missing_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            stepping = _Stepping(patch, at, after=after)
+            with suppress(KeyboardInterrupt):
+                write_all(outputs(three, "c", "a", "b"))
+            steps = stepping.steps
+        found = contents(three)
+        assert found in ({"a": OLD, "b": OLD}, dict.fromkeys("abc", NEW)), at
+        seen.append(found)
+    assert {"a": OLD, "b": OLD} in seen
+    assert at > 15
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+def test_a_signal_while_a_failure_is_undone_does_not_end_the_undoing(
+    three: Path, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    failing(monkeypatch, "fsync", 4, OSError(errno.EIO, "Input/output error"))
+    with monkeypatch.context() as patch:
+        patch.setattr("compiler.stages.write._put_back", _interrupted_once(patch, turn))
+        with pytest.raises(KeyboardInterrupt):
+            write_all(outputs(three, "c", "a", "b"))
+    assert contents(three) == {"a": OLD, "b": OLD}
+
+
+def _interrupted_once(patch: pytest.MonkeyPatch, turn: int) -> Callable[..., None]:
+    """`_put_back`, with a signal at the first time that it looks for a file the `turn`th time."""
+    original, lexists, looks = write._put_back, os.path.lexists, count(1)
+
+    def look(path: str) -> bool:
+        if next(looks) == turn:
+            raise KeyboardInterrupt
+        return lexists(path)
+
+    def put_back(done: Iterable[object]) -> None:
+        patch.setattr(os.path, "lexists", look)
+        original(done)  # type: ignore[arg-type]
+
+    return put_back
 
 
 def test_a_link_put_there_meanwhile_is_replaced_and_not_followed(three: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.terminal.interrupts import interruption, stoppable
+from compiler.cli.terminal.termination import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", SIGNALS)
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_sets_the_event_and_the_next_one_raises(
     number: signal.Signals, second: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
