@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import Environment
+from compiler.model.limits import MAX_BYTES
 from compiler.model.outline import SecretChange, compare, outlines_of_values
 from compiler.model.project import Project
 from compiler.model.source import Source, Span
@@ -14,7 +15,7 @@ from compiler.model.values import values_of
 from compiler.project_files import Library
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
-from compiler.stages.emit import HEADER, read_values, values_text
+from compiler.stages.emit import HEADER, read_back, values_text
 from compiler.stages.merge import merge, merge_onto
 from compiler.stages.outside import Outside, outside_layer
 from compiler.stages.resolve import Resolver
@@ -22,7 +23,7 @@ from compiler.stages.write import Output, read_old, refuse_outside, write_all
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -138,7 +139,8 @@ def plan_values(
 ) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
     """The values files of a project without errors, held against those in `folder`, which people see as `shown_folder`.
 
-    Each file that would replace another is read back and compared first: `unproven-output` where it means other data.
+    Each file that would replace another is read back and compared first: `unproven-output` where it means other data,
+    `too-large` where it could not be read back. Files that are none of ours are left alone: `foreign-output`.
     Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
     """
     outside = refuse_outside(folder, shown_folder, root)
@@ -149,19 +151,48 @@ def plan_values(
     for environment in project.environments:
         name = f"values-{environment.name}.yaml"
         shown = f"{shown_folder}/{name}" if shown_folder else name
-        old, found = read_old(folder / name, shown, HEADER)
+        old, before, found = read_values_file(folder / name, shown)
         diagnostics += found
         data = values_of(environment)
         text = values_text(data, environment.name, [layer.source.path for layer in environment.layers])
         changes: tuple[SecretChange, ...] = ()
         if text != old:
-            if read_values(text) != data:
-                message = f"{shown} would not be read as it is meant; nothing was written"
-                diagnostics.append(Diagnostic("unproven-output", Severity.ERROR, message, Span(Source(shown))))
-            before = outlines_of_values(read_values(old)) if old is not None else {}
-            changes = compare(before, outlines_of_values(data))
+            diagnostics += _unproven(text, data, shown)
+            changes = compare(outlines_of_values(before), outlines_of_values(data))
         files.append(ValuesFile(environment.name, Output(folder / name, shown, text), old, data, changes))
     return tuple(files), tuple(diagnostics)
+
+
+def read_values_file(path: Path, shown: str) -> tuple[str | None, ValuesData | None, tuple[Diagnostic, ...]]:
+    """The text of a values file of ours and its data, None where it holds none; and why it is none of ours.
+
+    What breaks the limits of input files, or shares parts by aliases, is `foreign-output` whatever its first line says:
+    a few hundred bytes of aliases would be gigabytes written out.
+    """
+    text, found = read_old(path, shown, HEADER)
+    if text is None:
+        return None, None, found
+    data, excess = read_back(text)
+    if excess is None:
+        return text, data, ()
+    source = Source(shown, text)
+    line = Span(source, *source.line_bounds(source.place(excess.offset)[0]))
+    message = f"{shown} was not written by this compiler: it has {excess.what}"
+    span, way_out = Span(source, excess.offset, excess.offset), "move it away, or name another folder with `--out`"
+    return None, None, (Diagnostic("foreign-output", Severity.ERROR, message, span, help=way_out, conceals=(line,)),)
+
+
+def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
+    found, excess = read_back(text)
+    what = f"more than {MAX_BYTES} bytes" if len(text) > MAX_BYTES else excess.what if excess is not None else ""
+    span = Span(Source(shown))
+    if what:
+        message = f"{shown} would have {what}; nothing was written"
+        way_out = "split the environment into several"
+        yield Diagnostic("too-large", Severity.ERROR, message, span, help=way_out)
+    elif found != data:
+        message = f"{shown} would not be read as it is meant; nothing was written"
+        yield Diagnostic("unproven-output", Severity.ERROR, message, span)
 
 
 def write_values(files: Iterable[ValuesFile], root: Path) -> tuple[Diagnostic, ...]:

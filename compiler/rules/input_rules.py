@@ -20,7 +20,8 @@ It protects the run against files that would take minutes or gigabytes to read: 
 
     a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
 
-Split what is large into layers, and look at how the file came to be.""",
+Split what is large into layers, and look at how the file came to be. A values file keeps the same bounds: an
+environment that would compile to more is to be split into several.""",
     "invalid-encoding": """An input file is not plain UTF-8.
 
 Editors show such bytes as something else than they are, and Helm reads them as it likes.
@@ -145,7 +146,8 @@ of it could have any file of yours replaced, or deleted by `--prune`.
 Make it a regular, writable file, or choose another folder with `--out`.""",
     "foreign-output": """The file that would be replaced was not written by this compiler.
 
-Replacing it could lose somebody's work.
+Replacing or pruning it could lose somebody's work. What has an anchor, an alias or a tag, or is larger or deeper than
+an input file may be, is none of the compiler's files either, whatever its first line says.
 
     # chart/values-prod.yaml, written by hand
     replicas: 3

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import yaml
 
+from compiler.model.limits import MAX_DEPTH, MAX_MANIFEST_NODES, MAX_NODES
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from compiler.model.values_data import ValuesData
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_TEXT, _MAP, _LIST = "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
+_TEXTS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "value"))
+_PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
+_TOO_DEEP = f"more than {MAX_DEPTH} levels"
+# Longer than any number, date or word that is no text to YAML; making a number of digits takes their square in time.
+_LONGEST_WORD = 64
 
 HEADER = "# Compiled from "
 _WIDTH = 110
@@ -43,41 +50,118 @@ def values_text(data: dict[str, ValuesData], environment: str, layers: Sequence[
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What no file of this compiler has, to be read after "it has", and at which character of a text it is."""
+
+    what: str
+    offset: int
+
+
 def read_values(text: str) -> ValuesData | None:
-    """The data that `text` holds, as a YAML parser reads it, or nothing where it is no YAML."""
-    loader = _Loader(text)
+    """The data that `text` holds, as a YAML parser reads it; None where `read_back` finds none."""
+    return read_back(text)[0]
+
+
+def read_back(text: str) -> tuple[ValuesData | None, Excess | None]:
+    """The data of a values file, or None and, where it breaks a limit of input files, what and where."""
+    documents, excess = _documents(text, MAX_NODES)
+    return (cast("ValuesData", documents[0]) if documents and len(documents) == 1 else None), excess
+
+
+def read_manifests(text: str) -> tuple[list[Any] | None, Excess | None]:
+    """The manifests that `text`, what Helm prints, holds; None where it is no YAML, or breaks a limit."""
+    documents, excess = _documents(text, MAX_MANIFEST_NODES)
+    return (None if documents is None else [each for each in documents if each is not None]), excess
+
+
+class _ExcessError(Exception):
+    """Ends the reading; never leaves this module."""
+
+    def __init__(self, excess: Excess) -> None:
+        super().__init__()
+        self.excess = excess
+
+
+def _documents(text: str, most: int) -> tuple[list[object] | None, Excess | None]:
     try:
-        node = loader.get_single_node()
-        return cast("ValuesData", _data(loader, node, {})) if node is not None else None
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        loader = _Loader(text)
+        try:
+            return list(_Reader(loader, most).documents()), None
+        finally:
+            loader.dispose()
+    except _ExcessError as error:
+        return None, error.excess
+    except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
+        return None, _parsers_excess(error)
+
+
+def _parsers_excess(error: Exception) -> Excess | None:
+    # libyaml reads ahead of what it reports, and so may meet its own limit before this program meets MAX_DEPTH.
+    mark = getattr(error, "problem_mark", None)
+    if mark is None or getattr(error, "problem", None) != _PARSERS_OWN_LIMIT:
         return None
-    finally:
-        loader.dispose()
+    return Excess(_TOO_DEEP, mark.index)
 
 
-def _data(loader: Any, node: yaml.Node, made: dict[int, object]) -> object:  # noqa: ANN401 - PyYAML types none
-    # The parser has told each node's type already. PyYAML's constructor asks again, one call after another, and takes
-    # as long as the parser; it is left what no values file of ours holds.
-    if node.tag == _TEXT:
-        return node.value
-    known = made.get(id(node))
-    if known is None:
-        if node.tag == _MAP and all(key.tag == _TEXT for key, _ in node.value):
-            known = {key.value: _data(loader, value, made) for key, value in node.value}
-        elif node.tag == _LIST:
-            known = [_data(loader, item, made) for item in node.value]
-        else:
-            known = loader.construct_document(node)
-        made[id(node)] = known
-    return known
+class _Reader:
+    """Makes data of a parser's events, one by one: what is too large is known to be before it is in memory.
 
+    Composing by PyYAML would follow aliases, and ask of each scalar, one call after another, what the parser knows.
+    """
 
-def read_manifests(text: str) -> list[Any] | None:
-    """The manifests that `text`, what Helm prints, holds; nothing where it is no YAML."""
-    try:
-        return [each for each in yaml.load_all(text, Loader=_Loader) if each is not None]
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
-        return None
+    def __init__(self, loader: Any, most: int) -> None:  # noqa: ANN401 - PyYAML types none
+        self._loader = loader
+        self._most = most
+        self._count = 0
+
+    def documents(self) -> Iterator[object]:
+        next_event = self._loader.get_event
+        next_event()
+        while isinstance(next_event(), yaml.DocumentStartEvent):
+            yield self._node(next_event(), 0)
+            next_event()
+
+    def _node(self, event: Any, depth: int) -> object:  # noqa: ANN401
+        self._count += 1
+        if self._count > self._most:
+            self._refuse(f"more than {self._most} values", event)
+        if isinstance(event, yaml.AliasEvent):
+            self._refuse("an alias", event)
+        if event.anchor is not None or event.tag is not None:
+            self._refuse("an anchor" if event.anchor is not None else "a tag", event)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if depth >= MAX_DEPTH:
+            self._refuse(_TOO_DEEP, event)
+        next_event = self._loader.get_event
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[object] = []
+            while not isinstance(item := next_event(), yaml.SequenceEndEvent):
+                items.append(self._node(item, depth + 1))
+            return items
+        members: dict[object, object] = {}
+        while not isinstance(key := next_event(), yaml.MappingEndEvent):
+            # A list or a map for a key is a TypeError.
+            name = self._node(key, depth + 1)
+            # As in input files, a key is no value.
+            self._count -= 1
+            members[name] = self._node(next_event(), depth + 1)
+        return members
+
+    def _scalar(self, event: Any) -> object:  # noqa: ANN401
+        text: str = event.value
+        if event.style or len(text) > _LONGEST_WORD or (_PLAIN_KEY.fullmatch(text) and text.lower() not in _OTHER_KEYS):
+            return text
+        if text == "<<":
+            self._refuse("a merge key", event)
+        tag = self._loader.resolve(yaml.ScalarNode, text, (True, False))
+        if tag in _TEXTS:
+            return text
+        return self._loader.construct_object(yaml.ScalarNode(tag, text, event.start_mark, event.end_mark))
+
+    def _refuse(self, what: str, event: Any) -> NoReturn:  # noqa: ANN401
+        raise _ExcessError(Excess(what, event.start_mark.index))
 
 
 def _print(lines: list[str], key: str, value: ValuesData, depth: int) -> None:

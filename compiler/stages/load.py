@@ -10,6 +10,7 @@ import yaml
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Scalar, extent
+from compiler.model.limits import MAX_DEPTH, MAX_NODES
 from compiler.model.source import Source, Span
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-MAX_NODES = 100_000
-MAX_DEPTH = 32
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\r(?!\n)")

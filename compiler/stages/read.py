@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from compiler.model.confinement import is_inside
 from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.limits import MAX_BYTES
 from compiler.model.source import Source, Span
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_BYTES = 4 * 1024 * 1024
 _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 

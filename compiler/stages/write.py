@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.confinement import leads_out
 from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.limits import MAX_BYTES
 from compiler.model.source import Source, Span
 from compiler.model.temporary_name import is_temporary, temporary_beside
 
@@ -37,8 +38,8 @@ class Output:
 def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
     """The text of the file that a new one would replace, nothing where there is none, and why it may not be replaced.
 
-    A file that does not begin with `header` was not written by this compiler; a link, a folder, a file without write
-    permission is left alone.
+    A file that does not begin with `header`, or is larger than any that is written, was not written by this compiler; a
+    link, a folder, a file without write permission is left alone.
     """
     try:
         status = os.lstat(path)
@@ -52,12 +53,18 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     if not status.st_mode & 0o222:
         return None, (_refused("unwritable-output", shown, "is read-only"),)
     try:
-        # Not read_text: a file that an editor gave other line breaks is another file.
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError):
-        return None, (_refused("foreign-output", shown, "was not written by this compiler"),)
+        content = _read(path)
+    except OSError as error:
+        return None, (_refused("unwritable-output", shown, f"cannot be read: {_reason(error)}"),)
+    if len(content) > MAX_BYTES:
+        return None, (_refused("foreign-output", shown, f"{_FOREIGN}: it has more than {MAX_BYTES} bytes"),)
+    try:
+        # Not as text is read: a file that an editor gave other line breaks is another file.
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None, (_refused("foreign-output", shown, _FOREIGN),)
     if text and not text.startswith(header):
-        return None, (_refused("foreign-output", shown, "was not written by this compiler"),)
+        return None, (_refused("foreign-output", shown, _FOREIGN),)
     return text, ()
 
 
@@ -66,6 +73,13 @@ def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ..
     if not leads_out(root, folder):
         return ()
     return (_refused("unwritable-output", shown, "leads out of the project by a link"),)
+
+
+def _read(path: Path) -> bytes:
+    """The file, or enough of it to know that it is too large; a pipe that was put there meanwhile is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def write_all(outputs: Sequence[Output], root: Path, folders: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:
@@ -232,6 +246,7 @@ def _refused(rule: str, shown: str, what: str, way_out: str | None = None) -> Di
     return Diagnostic(rule, Severity.ERROR, f"{shown} {what}", Span(Source(shown)), help=way_out or _HELP[rule])
 
 
+_FOREIGN = "was not written by this compiler"
 _HELP = {
     "unwritable-output": "make it a regular, writable file, or name another folder with `--out`",
     "foreign-output": "move it away, or name another folder with `--out`",

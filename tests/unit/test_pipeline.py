@@ -188,9 +188,27 @@ def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch:
     assert result.project is not None
     monkeypatch.setattr(compiler.pipeline, "read_values", lambda _: {"externalSecrets": {}})
     _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
+    monkeypatch.setattr(compiler.pipeline, "read_back", lambda _: ({"externalSecrets": {}}, None))
+    _, diagnostics = plan_values(result.project, project / "chart", "chart")
     (diagnostic,) = diagnostics
     assert (diagnostic.rule, diagnostic.severity) == ("unproven-output", Severity.ERROR)
     assert diagnostic.message.startswith("chart/values-prod.yaml would not be read as it is meant")
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [("compiler.pipeline.MAX_BYTES", "more than 20 bytes"), ("compiler.stages.emit.MAX_NODES", "more than 20 values")],
+)
+def test_what_could_not_be_read_back_is_not_written(
+    project: Path, monkeypatch: pytest.MonkeyPatch, where: str, what: str
+) -> None:
+    monkeypatch.setattr(where, 20)
+    result = compile_project(project, ["prod"])
+    assert result.project is not None
+    _, (diagnostic,) = plan_values(result.project, project / "chart", "chart")
+    assert (diagnostic.rule, diagnostic.severity) == ("too-large", Severity.ERROR)
+    assert diagnostic.message == f"chart/values-prod.yaml would have {what}; nothing was written"
+    assert diagnostic.help == "split the environment into several"
 
 
 def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None:

@@ -113,7 +113,9 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
     outcome.files, found = plan_values(project, folder, shown, root)
     outcome.diagnostics += found
     if arguments.check:
-        outcome.diagnostics += [stale_values(file) for file in outcome.files if file.is_stale]
+        refused = {each.span.path for each in found}
+        stale = [file for file in outcome.files if file.is_stale and file.output.shown not in refused]
+        outcome.diagnostics += [stale_values(file) for file in stale]
     elif not outcome.failed:
         outcome.diagnostics += _made(folder, shown) or write_values(outcome.files, root)
         outcome.written = not outcome.failed

@@ -12,6 +12,7 @@ from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
+from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.operations.chart.diff import UnreadableError, differences, side_of_environment, side_of_text
 from compiler.render.reports.changes import as_data, change_lines, markdown, safe
 
@@ -33,7 +34,6 @@ EXAMPLES = (
 # Raised when a key changes its meaning or goes; a new key does not raise it.
 _VERSION = 1
 _STDIN = "standard input"
-_MOST_BYTES = 64 * 1024 * 1024
 
 
 def configure(parser: Parser) -> None:
@@ -102,12 +102,12 @@ def _side_of_file(path: str) -> Side:
     shown = _STDIN if path == "-" else safe(path)
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise UsageError(f"{shown} cannot be read: {reason}", "name a values file or manifests") from None
-    if len(content) > _MOST_BYTES:
-        raise CannotRunError(f"{shown} has more than {_MOST_BYTES} bytes")
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise CannotRunError(f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
     if not content.strip():
         # Not "everything is new": most often the command before the pipe failed.
         raise CannotRunError(f"{shown} is empty", "look at what was to write it")

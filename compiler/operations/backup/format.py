@@ -18,6 +18,9 @@ FORMAT = "platform-secrets backup"
 # Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
 VERSION = 1
 
+# A name in it takes 0.1 KB, and in memory what is no name may take a hundred times the room it has in the file.
+_LONGEST_MANIFEST = 16 * 1024 * 1024
+
 # Secret id, key: both by the catalogue's names, so that any store can take the values.
 KeyName = tuple[str, str]
 
@@ -64,6 +67,8 @@ def encode(backup: Backup) -> bytes:
 def decode(data: bytes) -> Backup:
     """The backup in `data`. Raises BackupContentError where a part does not fit the others."""
     head, _, rest = data.partition(b"\n")
+    if len(head) > _LONGEST_MANIFEST:
+        raise BackupContentError("its manifest is larger than that of any environment")
     manifest = _manifest(head)
     body = rest.removesuffix(b"\n")
     if manifest["digest"] != _digest(body):

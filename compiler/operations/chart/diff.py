@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
+from compiler.model.source import Source
 from compiler.model.values import values_of
 from compiler.model.values_data import EXTERNAL_SECRETS
 from compiler.stages.emit import read_manifests
@@ -20,8 +21,6 @@ _STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "Se
 _OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _OWN_FIELDS = ("key", "property", "version")
-# A file is looked at as a tree; one whose aliases make more of it than this is no values file and no manifest.
-_MOST_NODES = 1_000_000
 
 
 class UnreadableError(Exception):
@@ -44,11 +43,12 @@ def side_of_environment(environment: Environment) -> Side:
 
 def side_of_text(text: str) -> Side:
     """A values file, or manifests in one or many documents. Raises UnreadableError."""
-    documents = read_manifests(text)
+    documents, excess = read_manifests(text)
+    if excess is not None:
+        line, column = Source("", text).place(excess.offset)
+        raise UnreadableError(f"it has {excess.what}, at line {line}, column {column}")
     if documents is None:
         raise UnreadableError("it is no YAML")
-    if not _is_bounded(documents):
-        raise UnreadableError("it is too large")
     if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
         return _side_of_values(documents[0])
     objects = [each for document in documents for each in _objects(document)]
@@ -146,14 +146,3 @@ def _map(data: object) -> dict[str, Any]:
 def _maps(data: object) -> list[dict[str, Any]]:
     members = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
     return [each for each in members if isinstance(each, dict)]
-
-
-def _is_bounded(data: object) -> bool:
-    """Whether the tree, every alias written out, has no more nodes than is reasonable and no circle."""
-    count, waiting = 0, [data]
-    while waiting and count <= _MOST_NODES:
-        count += 1
-        each = waiting.pop()
-        if isinstance(each, dict | list):
-            waiting.extend(each.values() if isinstance(each, dict) else each)
-    return count <= _MOST_NODES

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from compiler.model.confinement import is_inside
+from compiler.model.limits import MAX_MANIFEST_BYTES
+from compiler.operations.chart.bounded_process import OutputTooLargeError, run_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,20 +125,13 @@ def template(
 def _run(program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         with TemporaryDirectory() as home:
-            return subprocess.run(  # noqa: S603 - no shell, a full path, and arguments that are no options
-                [str(program.absolute()), *arguments],
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-                # All that it is given: no credential, no proxy, and none of a person's plugins, repositories and
-                # clusters, which must not change what a chart renders to.
-                env={"PATH": os.defpath, "HOME": home, "TMPDIR": home, "KUBECONFIG": os.devnull},
-                # Not the project's folder.
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                timeout=_SECONDS,
-            )
+            # All that it is given: no credential, no proxy, and none of a person's plugins, repositories and clusters,
+            # which must not change what a chart renders to; and a working folder that is not the project's.
+            environment = {"PATH": os.defpath, "HOME": home, "TMPDIR": home, "KUBECONFIG": os.devnull}
+            command = [str(program.absolute()), *arguments]
+            return run_bounded(command, environment, _SECONDS, MAX_MANIFEST_BYTES, folder=home)
+    except OutputTooLargeError:
+        raise HelmError(f"{program} printed more than {MAX_MANIFEST_BYTES} bytes") from None
     except subprocess.TimeoutExpired:
         raise HelmError(f"{program} did not end within {_SECONDS} seconds") from None
     except OSError as error:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
-from compiler.pipeline import VALUES_FOLDER
+from compiler.pipeline import VALUES_FOLDER, read_values_file
 from compiler.stages.emit import HEADER
-from compiler.stages.write import read_old, refuse_outside
+from compiler.stages.write import refuse_outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnost
     for name, shown in project.values_files.items():
         if name in project.names:
             continue
-        text, found = read_old(root / shown, shown, HEADER)
+        text, _, found = read_values_file(root / shown, shown)
         diagnostics += found
         if text is None:
             continue

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from compiler.pipeline import ValuesFile
 
+# Lines of the one times lines of the other, which is what comparing them may take: about a second's worth.
+_MOST_PAIRS = 25_000_000
+
 
 def stale_values(file: ValuesFile) -> Diagnostic:
     """`stale-values`, at the first line that differs."""
@@ -28,8 +31,13 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 
 
 def differing_lines(file: ValuesFile) -> Iterator[str]:
-    """A unified diff from the file to what it should be; what looks like a credential is taken out of both first."""
+    """A unified diff from the file to what it should be; what looks like a credential is taken out of both first.
+
+    Of a file that would take long to compare, one line that says so.
+    """
     shown = file.output.shown
+    if (file.old or "").count("\n") * file.output.text.count("\n") > _MOST_PAIRS:
+        return iter([f"{shown} has too many lines to compare them"])
     old = conceal(file.old or "").splitlines()
     new = conceal(file.output.text).splitlines()
     return unified_diff(old, new, shown, f"{shown} (compiled)", lineterm="")

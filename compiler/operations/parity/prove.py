@@ -137,14 +137,15 @@ def _judge(setup: _Setup, values: Path, chart: Path, project: Project) -> _Verdi
     names = [layer.source.path for layer in environment.layers]
     values.write_text(values_text(values_of(environment), environment.name, names), encoding="utf-8")
     try:
-        rendered = read_manifests(template(setup.helm, chart, [values]))
+        rendered, excess = read_manifests(template(setup.helm, chart, [values]))
     except HelmError as error:
         if not error.details:
             raise
         # Helm's own words quote values, so they are not passed on.
         return _Verdict(setup, (("", "Helm refuses the chart with these values"),), {})
     if rendered is None:
-        return _Verdict(setup, (("", "what Helm renders is no YAML"),), {})
+        what = f"has {excess.what}" if excess is not None else "is no YAML"
+        return _Verdict(setup, (("", f"what Helm renders {what}"),), {})
     catalogue: Any = project.catalogue.document.root.plain_data()
     wrong = tuple(differences(expected_manifests(setup.data, catalogue), rendered))
     return _Verdict(setup, wrong, targets(rendered))

@@ -171,7 +171,7 @@ def read_run(path: Path) -> Run:
     """Read one journal. Raises JournalError."""
     try:
         lines = read_lines(path)
-        head = lines[0]
+        head = next(lines)
         if head["format"] != FORMAT:
             raise JournalError(f'the journal "{path.name}" has another format', "use the release that wrote it")
         run = Run(
@@ -182,9 +182,9 @@ def read_run(path: Path) -> Run:
             address=str(head["destination"]["address"]),
             identity=dict(head["identity"]),
         )
-        for line in lines[1:]:
+        for line in lines:
             take(run, line)
-    except (OSError, LookupError, TypeError, ValueError):
+    except (OSError, LookupError, StopIteration, TypeError, ValueError):
         raise JournalError(f'the journal "{path.name}" cannot be read', "run migrate again: it compares") from None
     return run
 

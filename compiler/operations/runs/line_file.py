@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from compiler.operations.runs.shared_sync import SharedSync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _MODE = 0o600
-# The journal of a thousand remote secrets is 1 MB.
+# The journal of a thousand remote secrets is 1 MB; the longest line is that of a secret's plan, 0.3 KB a key.
 _LARGEST = 64 * 1024 * 1024
+_LONGEST_LINE = 4 * 1024 * 1024
 
 
 class LineFile:
@@ -59,26 +60,27 @@ class LineFile:
             self._file = -1
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file; a line that a crash cut off is left out.
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Go through the objects of a file; a line that a crash cut off is left out.
 
     The file may have come with somebody else's project: a link, a pipe, a device and what is larger than any run's are
-    refused. Raises OSError.
+    refused, and one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        content = file.read(_LARGEST)
-    found = []
-    for text in content.decode("utf-8", "replace").splitlines():
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(line, dict):
-            found.append(line)
-    return found
+        left = _LARGEST
+        while left > 0 and (raw := file.readline(min(left, _LONGEST_LINE + 1))):
+            left -= len(raw)
+            if len(raw) > _LONGEST_LINE:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            try:
+                line = json.loads(raw.decode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(line, dict):
+                yield line
 
 
 def sync_folder(folder: Path) -> None:

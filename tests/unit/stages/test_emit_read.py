@@ -1,20 +1,32 @@
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 import yaml
 
-from compiler.stages.emit import read_manifests, read_values
+from compiler.stages.emit import Excess, read_back, read_manifests, read_values
 
 READABLE = (
     "",
     "x",
     'a: "1"\nb: {c: ["d", "e"], f: true}\n',
-    "a: &x [1, 2]\nb: *x\n",
-    "a: b\n<<: {c: d}\n",
     "a: 2020-01-01\nb: yes\nc: ~\nd: 1e3\nno: 1\n",
     "a: b\na: c\n",
-    "a: !!set {x}\nb: !!omap [{a: b}]\n",
+    "a: [[], {}, [0x1f, 1_000, 0o7, .inf, 1:30]]\nyes: off\n2: [null, 'null', \"1\"]\n",
 )
+# What no file of this compiler has: the text, what it is called, and where it begins.
+EXCESSIVE = {
+    "alias": ("a: &x [1]\nb: *x\n", "an anchor", 3),
+    "circle": ("a: &a [*a]\n", "an anchor", 3),
+    "only-an-alias": ("a: *x\n", "an alias", 3),
+    "merge": ("a: b\n<<: {c: d}\n", "a merge key", 5),
+    "tag": ("a: !!set {x}\n", "a tag", 3),
+    "object": ("!!python/object:x {}", "a tag", 0),
+    "deep": ("a: " + "[" * 32 + "]" * 32, "more than 32 levels", 34),
+    "many": ("a: [" + "x," * 100_000 + "]", "more than 100000 values", 4 + 2 * 99_998),
+}
 
 
 @pytest.mark.parametrize("text", READABLE)
@@ -23,20 +35,49 @@ def test_values_are_read_as_pyyaml_reads_them(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[a]: 1\n", "a: 1\n---\nb: 2\n", "!!python/object:x {}", "a: !!int x\n", "a: &a [*a]\n", "a: \x00"]
+    "text", ["{", "[a]: 1\n", "a: 1\n---\nb: 2\n", "a: 2020-99-99\n", "a: \x00", "a: [}\n", f"a: {'[' * 33}&x"[:-2]]
 )
 def test_what_is_no_plain_yaml_is_nothing(text: str) -> None:
     assert read_values(text) is None
 
 
-def test_an_alias_bomb_stays_small_while_it_is_read() -> None:
-    levels = "".join(f"b{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 40))
-    read = read_values(f"a: &a0 [x]\n{levels}")
-    assert isinstance(read, dict)
-    assert len(read) == 40
+@pytest.mark.parametrize("name", EXCESSIVE)
+def test_what_no_file_of_ours_has_is_said_with_its_place(name: str) -> None:
+    text, what, offset = EXCESSIVE[name]
+    assert read_back(text) == (None, Excess(what, offset))
+
+
+def test_what_is_just_within_the_limits_is_read() -> None:
+    deep = "[" * 32 + "]" * 32
+    assert read_back(deep) == (json.loads(deep), None)
+    assert read_back("[" + "x," * 99_999 + "]") == (["x"] * 99_999, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "1" * 4_000_000,
+        "a: " + "1:" * 2_000_000 + "1",
+        "[" * 4_000_000,
+        "{" * 2_000_000 + "a" * 2_000_000,
+        "? " * 2_000_000,
+        "- " * 2_000_000,
+        "[" + "a," * 2_000_000,
+        "a: &a " * 500_000,
+        "#" * 4_000_000,
+        "a: '" + "''" * 2_000_000,
+    ],
+    ids=lambda text: text[:6],
+)
+def test_whatever_four_megabytes_hold_is_read_in_seconds(text: str) -> None:
+    start = time.process_time()
+    read_values(text)
+    assert time.process_time() - start < 3
 
 
 def test_manifests_are_read_without_empty_documents() -> None:
-    assert read_manifests("---\n# Source: a\nkind: A\n---\n---\nkind: B\n") == [{"kind": "A"}, {"kind": "B"}]
-    assert read_manifests("") == []
-    assert read_manifests("{") is None
+    text = "---\n# Source: a\nkind: A\n---\n---\nkind: B\n"
+    assert read_manifests(text) == ([{"kind": "A"}, {"kind": "B"}], None)
+    assert read_manifests("") == ([], None)
+    assert read_manifests("{") == (None, None)
+    assert read_manifests("kind: A\n---\nkind: &x B\n") == (None, Excess("an anchor", 18))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import compiler.stages.load
-from compiler.stages.load import MAX_DEPTH, MAX_NODES, load_text
+from compiler.model.limits import MAX_DEPTH, MAX_NODES
+from compiler.stages.load import load_text
 from tests.unit.stages.conftest import load
 
 if TYPE_CHECKING:

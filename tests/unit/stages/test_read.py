@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.stages.read import MAX_BYTES, read_text
+from compiler.model.limits import MAX_BYTES
+from compiler.stages.read import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -142,6 +142,8 @@ def test_what_an_earlier_run_of_the_same_number_left_behind_is_no_obstacle(three
     (three / f".a.{os.getpid()}.tmp").write_text("left behind", "utf-8")
     (three / f".a.{os.getpid()}.old").write_text("left behind", "utf-8")
     assert write_all(outputs(three, "a"), three) == ()
+
+
 def test_what_a_killed_run_left_behind_is_removed_and_nobody_elses_file(three: Path) -> None:
     ours, theirs = temporary_beside(three / "a"), (three / ".a.tmp", three / "a.0123456789abcdef.platform-secrets-tmp")
     for path in (ours, *theirs):

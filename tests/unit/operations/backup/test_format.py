@@ -68,6 +68,7 @@ def with_content(content: bytes) -> bytes:
         (b"", "no backup of platform-secrets"),
         (b"\xff\n{}", "no backup of platform-secrets"),
         (b"[" * 100_000, "no backup of platform-secrets"),
+        (b"[" + b"[]," * 6_000_000, "manifest is larger than that of any environment"),
         (b"[]\n{}", "no backup of platform-secrets"),
         (changed(format="other"), "no backup of platform-secrets"),
         (changed(version=2), "not version 1"),

@@ -176,6 +176,8 @@ def test_what_is_adopted_names_no_property_of_another_secret() -> None:
     )
     left = narrowed(plan(steps), run(a=entry("v1", state="started"), b=entry("v1")), {"a": "v2"})
     assert left.adopted == (Adopted("a", "v2", ("one",), "update", "v1"),)
+
+
 @pytest.mark.parametrize("stands", ["v2", "v3"])
 def test_a_stored_write_that_the_audit_file_lacks_is_told_whatever_stands_there_now(stands: str) -> None:
     known = replace(entry("v1", "v2", "done"), owes=True)

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,12 +39,12 @@ def test_a_line_that_was_cut_off_is_left_out_and_the_next_one_is_whole(tmp_path:
     file = LineFile(path, new=False)
     file.append({"c": 3})
     file.close()
-    assert read_lines(path) == [{"a": 1}, {"c": 3}]
+    assert list(read_lines(path)) == [{"a": 1}, {"c": 3}]
 
 
 def test_what_is_no_object_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "run").write_text('[1]\n7\n{"a": 1}\n')
-    assert read_lines(tmp_path / "run") == [{"a": 1}]
+    assert list(read_lines(tmp_path / "run")) == [{"a": 1}]
 
 
 def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
@@ -56,7 +57,7 @@ def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
     monkeypatch.setattr(os, "write", write)
     file.append({"kept": 1})
     file.close()
-    assert read_lines(tmp_path / "run") == [{"kept": 1}]
+    assert list(read_lines(tmp_path / "run")) == [{"kept": 1}]
 
 
 def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +96,7 @@ def test_lines_that_need_not_wait_are_on_the_disk_with_the_next_one(
     file.append({"b": 2})
     file.close()
     assert len(waits) == 1
-    assert read_lines(tmp_path / "run") == [{"a": 1}, {"b": 2}]
+    assert list(read_lines(tmp_path / "run")) == [{"a": 1}, {"b": 2}]
 
 
 def test_a_wait_that_failed_is_the_error_of_the_append_and_not_taken_for_done(
@@ -112,7 +113,7 @@ def test_a_wait_that_failed_is_the_error_of_the_append_and_not_taken_for_done(
     monkeypatch.setattr(os, "fsync", fsync)
     file.append({"b": 2})
     file.close()
-    assert read_lines(tmp_path / "run")[-1] == {"b": 2}
+    assert list(read_lines(tmp_path / "run"))[-1] == {"b": 2}
 
 
 def test_what_is_no_file_of_ones_own_is_not_read(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_what_is_no_file_of_ones_own_is_not_read(tmp_path: Path) -> None:
         file.truncate(64 * 1024 * 1024 + 1)
     for name in ("device", "pipe", "folder", "huge"):
         with pytest.raises(OSError, match=r"symbolic|argument|directory"):
-            read_lines(tmp_path / name)
+            list(read_lines(tmp_path / name))
 
 
 def test_a_line_that_is_nested_without_end_is_left_out(tmp_path: Path) -> None:
@@ -217,3 +218,21 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
         file.append({"lost": 1})
     file.close()
     assert caught.value.errno == errno.ENOSPC
+    assert list(read_lines(tmp_path / "run")) == [{"a": 1}]
+
+
+def test_one_line_at_a_time_is_in_memory(tmp_path: Path) -> None:
+    line = b'{"a": [' + b"[]," * 300_000 + b"[]]}\n"
+    (tmp_path / "run").write_bytes(line * 40)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_lines(tmp_path / "run")) == 40
+        assert tracemalloc.get_traced_memory()[1] < 100 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_line_longer_than_any_of_a_run_ends_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * 4 * 1024 * 1024 + b'"}\n')
+    with pytest.raises(OSError, match=r"large"):
+        list(read_lines(tmp_path / "run"))

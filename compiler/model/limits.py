@@ -1,0 +1,11 @@
+"""Bounds what is read, whether people wrote it or this program did: a file beyond them would take minutes or gigabytes.
+
+What this program writes keeps them too, so that it can be read back. Helm takes no file above 5 MiB in a chart.
+"""
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_NODES = 100_000
+MAX_DEPTH = 32
+# Of manifests, which write out for each key what a values file says once; as much as a cluster would be given at once.
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+MAX_MANIFEST_NODES = 1_000_000

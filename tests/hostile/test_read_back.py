@@ -1,0 +1,126 @@
+"""Hostile files in place of what this program wrote: none holds a command up, is replaced, or is removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compiler.stages.emit import HEADER
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST = f"{HEADER}environments/prod.yaml. Do not edit; run `make values ENV=prod`.\n"
+_LEVELS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+BOMB = f"{FIRST}a0: &a0 [x]\n{_LEVELS}externalSecrets: {{s: {{name: *a8}}}}\n"
+HOSTILE = {
+    "aliases": (BOMB, ":2:5: ", "it has an anchor"),
+    "circle": (f"{FIRST}externalSecrets: &a {{s: *a}}\n", ":2:18: ", "it has an anchor"),
+    "deep": (FIRST + "a: " + "[" * 500, ":2:35: ", "it has more than 32 levels"),
+    "deepest": (FIRST + "a: " + "[" * 100_000, ":2:", "it has more than 32 levels"),
+    "many": (FIRST + "a: [" + "x," * 1_900_000 + "]", ":2:200001: ", "it has more than 100000 values"),
+    "tag": (f"{FIRST}a: !!python/object:os.system x\n", ":2:4: ", "it has a tag"),
+}
+# Runs a command with little memory and tells how much time it took of the processor, last on standard error.
+PROGRAM = """
+import resource, sys, time
+resource.setrlimit(resource.RLIMIT_AS, (700 * 1024 * 1024,) * 2)
+from compiler.cli.main import main
+code = main(sys.argv[1:])
+sys.stderr.write(f"seconds: {time.process_time()}\\n")
+sys.exit(code)
+"""
+
+
+def command(project: Path, *argv: str) -> tuple[int, str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--root", str(project), *argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": os.defpath},
+        timeout=60,
+    )
+    said, _, seconds = done.stderr.rpartition("seconds: ")
+    return done.returncode, said, float(seconds)
+
+
+@pytest.fixture
+def chart(project: Path) -> Path:
+    (project / "chart").mkdir()
+    return project / "chart"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_a_values_file_that_is_none_of_ours_is_left_alone(
+    project: Path, chart: Path, name: str, options: tuple[str, ...]
+) -> None:
+    text, place, why = HOSTILE[name]
+    (chart / "values-prod.yaml").write_text(text, "utf-8")
+    code, said, seconds = command(project, "compile", *options, "--quiet")
+    assert (code, seconds < 3) == (1, True), seconds
+    first = said.splitlines()[0]
+    assert first.startswith(f"chart/values-prod.yaml{place}"), first
+    assert first.endswith(f"error[foreign-output]: chart/values-prod.yaml was not written by this compiler: {why}")
+    assert "stale-values" not in said
+    assert "*a7" not in said
+    assert (chart / "values-prod.yaml").read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_it_is_not_pruned_either(project: Path, chart: Path, name: str) -> None:
+    text, place, _ = HOSTILE[name]
+    (chart / "values-gone.yaml").write_text(text, "utf-8")
+    code, said, seconds = command(project, "compile", "--prune", "--quiet")
+    assert (code, seconds < 3) == (1, True), seconds
+    assert f"chart/values-gone.yaml{place}" in said
+    assert "error[foreign-output]" in said
+    assert (chart / "values-gone.yaml").read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("size", [5 * 1024 * 1024, 3 * 1024 * 1024 * 1024])
+def test_gigabytes_are_not_read(project: Path, chart: Path, size: int) -> None:
+    for name in ("prod", "gone"):
+        with (chart / f"values-{name}.yaml").open("wb") as file:
+            file.write(FIRST.encode())
+            file.truncate(size)
+    for options in ((), ("--check",), ("--prune",)):
+        code, said, seconds = command(project, "compile", *options, "--quiet")
+        assert (code, seconds < 2) == (1, True), seconds
+        assert "was not written by this compiler: it has more than 4194304 bytes" in said
+    (chart / "values-prod.yaml").unlink()
+    code, said, _ = command(project, "compile", "--prune", "--quiet")
+    assert (code, "chart/values-gone.yaml was not written by this compiler" in said) == (1, True)
+    assert (chart / "values-gone.yaml").stat().st_size == size
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_to_compare_with_is_refused_at_its_place(project: Path, chart: Path, name: str) -> None:
+    text, place, _ = HOSTILE[name]
+    (chart / "other.yaml").write_text(text, "utf-8")
+    code, said, seconds = command(project, "diff", "prod", "--against", str(chart / "other.yaml"))
+    assert seconds < 10
+    # Manifests may have ten times as many values.
+    where = "at line 2, column 2000001" if name == "many" else f"at line 2, column {place.split(':')[2].strip()}"
+    assert (code, where in said) == (3, True), said
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_values_file_to_verify_is_refused_at_its_place(project: Path, chart: Path, name: str) -> None:
+    text, _, _ = HOSTILE[name]
+    (chart / "other.yaml").write_text(text, "utf-8")
+    code, said, seconds = command(project, "verify", "--values", str(chart / "other.yaml"))
+    assert (code, seconds < 3) == (1, True), seconds
+    assert f"{chart / 'other.yaml'}:2:" in said
+
+
+def test_a_file_of_repeated_lines_is_not_compared_for_minutes(project: Path, chart: Path) -> None:
+    assert command(project, "compile", "--quiet")[0] == 0
+    path = chart / "values-prod.yaml"
+    path.write_text(FIRST + "# a\n#\n" * 500_000 + path.read_text("utf-8"), "utf-8")
+    code, said, seconds = command(project, "compile", "--check")
+    assert (code, "error[stale-values]" in said, seconds < 5) == (1, True, True), seconds
