@@ -9,7 +9,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from compiler.stores.azure_key_vault.identity import Credential, FixedToken, NoTokenError, SharedCredential
-from compiler.stores.errors import Action, MissingDependencyError, Place, StoreError, UnauthenticatedError
+from compiler.stores.errors import (
+    Action,
+    MissingDependencyError,
+    Place,
+    StoreError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
 # A token becomes a header; the client would try it for ten seconds, and say that the connection broke off.
@@ -57,6 +64,12 @@ def no_token(error: NoTokenError, place: Place) -> StoreError:
     codes = f" ({', '.join(error.codes)})" if error.codes else ""
     remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
     return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential gave a token{codes}", remedy)
+
+
+def no_token_in_time(place: Place) -> StoreError:
+    """The error of a credential that was waited for until the operation had to end."""
+    remedy = "check the way to where it logs in, or name one credential in AZURE_TOKEN_CREDENTIALS"
+    return UnavailableError(place, Action.LOG_IN, "no Azure credential gave a token in time", remedy)
 
 
 def _method(environ: Mapping[str, str]) -> str:

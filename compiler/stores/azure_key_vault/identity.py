@@ -5,13 +5,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from compiler.stores.interface import Identity
+from compiler.stores.sending.deadline import call_in_time, held
 
 # The SDK asks anew when less than this is left; a shorter margin here would make it ask for every request.
 _MARGIN: Final = 300.0
@@ -50,6 +51,10 @@ class NoTokenError(Exception):
     def __init__(self, codes: tuple[str, ...]) -> None:
         super().__init__(*codes)
         self.codes = codes
+
+
+class NoTokenInTimeError(Exception):
+    """The credential gave no token before the operation that it was for had to end."""
 
 
 class ForeignResourceError(Exception):
@@ -98,8 +103,15 @@ class SharedCredential:
         self._held: tuple[tuple[str, ...], TokenLike] | None = None
 
     def get_token(self, *scopes: str, **options: Any) -> TokenLike:  # noqa: ANN401 - azure's own signature
-        """The signature that the SDK calls. Raises NoTokenError and ForeignResourceError."""
-        with self._lock:
+        """The signature that the SDK calls. Raises NoTokenError, ForeignResourceError, and NoTokenInTimeError."""
+        try:
+            return self._token(scopes, options)
+        except TimeoutError:
+            pass
+        raise NoTokenInTimeError
+
+    def _token(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> TokenLike:
+        with held(self._lock):
             # A claims challenge says that the token at hand is not good enough any more.
             if self._held is not None and not options.get("claims") and self._held[0] == scopes:
                 token = self._held[1]
@@ -107,8 +119,9 @@ class SharedCredential:
                     return token
             codes: tuple[str, ...] = ()
             try:
-                token = self._inner.get_token(*scopes, **options)
-            except ForeignResourceError:
+                # It asks elsewhere, by programs and connections of its own, of which each may be slow.
+                token = call_in_time(lambda: self._inner.get_token(*scopes, **options))
+            except (ForeignResourceError, TimeoutError):
                 raise
             except Exception as error:  # noqa: BLE001 - every credential has exceptions of its own
                 codes = tuple(dict.fromkeys(_ENTRA_CODE.findall(str(error))))

@@ -16,6 +16,7 @@ from compiler.stores.errors import (
     UnavailableError,
 )
 from compiler.stores.interface import SecretState, State
+from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 
 MANAGED: Final = ("it belongs to a certificate, which alone may change it", "choose another name")
@@ -25,6 +26,7 @@ _POLL_SECONDS: Final = 1.0
 class KeyVaultLifecycle(KeyVaultReader):
     """The part of SecretWriter that changes no value."""
 
+    @one_operation
     def soft_delete(self, name: str, version: str) -> None:
         self._require_name(name, Action.DELETE)
         try:
@@ -48,6 +50,7 @@ class KeyVaultLifecycle(KeyVaultReader):
             # The right to delete does not bring the right to look at what is deleted.
             return
 
+    @one_operation
     def recover(self, name: str) -> SecretState:
         self._require_name(name, Action.RECOVER)
         try:
@@ -111,9 +114,8 @@ class KeyVaultLifecycle(KeyVaultReader):
 
     def _poll(self, name: str, action: Action, is_done: Callable[[], bool]) -> None:
         clock = self._retrier.clock
-        end = clock.now() + self._retrier.policy.patience
         while not is_done():
-            if clock.now() >= end:
+            if clock.now() + _POLL_SECONDS >= self._deadlines.end():
                 reason = "the vault has not finished it within the patience of this command"
                 raise UnavailableError(self._place(name), action, reason, "run again in a minute")
             clock.sleep(_POLL_SECONDS)

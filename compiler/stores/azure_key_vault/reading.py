@@ -21,6 +21,7 @@ from compiler.stores.errors import (
     VersionGoneError,
 )
 from compiler.stores.interface import Identity, RemoteSecret, SecretState, State
+from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import Secret
@@ -36,11 +37,13 @@ class KeyVaultReader:
         self._address = address
         self._client = client
         self._retrier = retrier
+        self._deadlines = retrier.deadlines
 
     @property
     def address(self) -> StoreAddress:
         return self._address
 
+    @one_operation
     def read(self, name: str) -> RemoteSecret:
         """One request; a name that is not there costs a second one, which tells deleted from never made."""
         self._require_name(name, Action.READ)
@@ -51,6 +54,7 @@ class KeyVaultReader:
         self._raise_if_deleted(name, Action.READ)
         raise missing
 
+    @one_operation
     def read_version(self, name: str, version: str) -> RemoteSecret:
         self._require_name(name, Action.READ)
         place = self._place(name)
@@ -65,6 +69,7 @@ class KeyVaultReader:
         self._raise_if_deleted(name, Action.READ)
         raise gone
 
+    @one_operation
     def describe(self, name: str) -> SecretState:
         """Lists the versions; asks for the newest one itself only where two were made in one second."""
         self._require_name(name, Action.DESCRIBE)
@@ -97,6 +102,7 @@ class KeyVaultReader:
                 return
             self._require_end(token, followed, place, Action.LIST)
 
+    @one_operation
     def whoami(self) -> Identity:
         if (known := self._client.identity()) is not None:
             return known

@@ -1,6 +1,7 @@
 """The HTTP session of one vault: its URL and CA in; a requests session that speaks to that host alone out."""
 
 import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,14 +11,18 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util import parse_url
 
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.stores.sending.deadline import note_answer
+from compiler.stores.sending.timed_connection import TimedConnection, open_socket
 
 CA_VARIABLE: Final = "AZURE_KEYVAULT_CACERT"
 # requests reads the other two itself when it trusts the environment, for each request; here they are read once.
 CA_VARIABLES: Final = (CA_VARIABLE, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _UNAUTHORISED: Final = 401
+_SERVER_ERROR: Final = 500
 _PIECE: Final = 65_536
 
 
@@ -25,8 +30,17 @@ class ForeignHostError(Exception):
     """A request was about to leave for a host that is not the vault's, such as a page link in a forged list."""
 
 
-class _BoundedConnection(HTTPSConnection):
-    response_class = BoundedResponse
+class _BoundedConnection(TimedConnection, HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        # As urllib3's own, in whose errors requests finds its own ones.
+        try:
+            return open_socket(self._dns_host, self.port, self.timeout)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no connection in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no connection: {error}") from error
 
 
 class _BoundedPool(HTTPSConnectionPool):
@@ -72,6 +86,9 @@ class VaultSession(requests.Session):
         kwargs["stream"] = True
         response = super().request(method, url, *args, **kwargs)
         response._content = _bounded(response)  # noqa: SLF001 - what requests itself fills with all that comes
+        if response.status_code < _SERVER_ERROR:
+            # Now: a credential may take longer than a first contact, and is asked after the vault's challenge.
+            note_answer()
         sent = (kwargs.get("headers") or {}).get("Authorization")
         if response.status_code == _UNAUTHORISED and sent is not None:
             self._on_refused(str(sent).partition(" ")[2])

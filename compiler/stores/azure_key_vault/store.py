@@ -20,9 +20,14 @@ from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.azure_key_vault.connection import connection_error, is_loopback, verified
-from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE, no_token, shared_credential
+from compiler.stores.azure_key_vault.credential import (
+    TOKEN_VARIABLE,
+    no_token,
+    no_token_in_time,
+    shared_credential,
+)
 from compiler.stores.azure_key_vault.errors import Answer, error_of
-from compiler.stores.azure_key_vault.identity import Credential, ForeignResourceError, NoTokenError
+from compiler.stores.azure_key_vault.identity import Credential, ForeignResourceError, NoTokenError, NoTokenInTimeError
 from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities
 from compiler.stores.azure_key_vault.writing import KeyVaultWriter
 from compiler.stores.errors import (
@@ -35,6 +40,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, Identity
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, Limiter
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.secret import Secret
@@ -165,9 +171,13 @@ class SdkClient:
     def _call(self, name: str | None, action: Action, send: Callable[[], T]) -> T:
         if not self._warm:
             # The first answer brings the challenge and the token; threads that start cold would ask for one each.
-            with self._first_call:
-                if not self._warm:
-                    return self._attempt(name, action, send)
+            try:
+                with held(self._first_call):
+                    if not self._warm:
+                        return self._attempt(name, action, send)
+            except TimeoutError as error:
+                failure = connection_error(error, Place(self._store, name), action)
+                raise failure from None
         return self._attempt(name, action, send)
 
     def _attempt(self, name: str | None, action: Action, send: Callable[[], T]) -> T:
@@ -185,6 +195,8 @@ class SdkClient:
     def _failure(self, error: Exception, place: Place, action: Action) -> StoreError:
         if isinstance(error, NoTokenError):
             return no_token(error, Place(self._store))
+        if isinstance(error, NoTokenInTimeError):
+            return no_token_in_time(Place(self._store))
         if isinstance(error, ForeignHostError):
             reason = "an answer pointed to another host, which is never asked: the token would go there"
             return RedirectRefusedError(place, action, reason, "check the vault's URL")

@@ -25,6 +25,7 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, Written
+from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, change_object, write_object
@@ -71,6 +72,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
         except NotAnObjectError:
             return (*problems, limits.malformed(name))
 
+    @one_operation
     def write(
         self,
         name: str,
@@ -93,12 +95,14 @@ class KeyVaultWriter(KeyVaultLifecycle):
             *limits.size_problems(name, value.reveal()),
         )
 
+    @one_operation
     def write_whole(
         self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._raise_first(name, self.check_whole(name, value, base, attributes))
         return self._write(name, value, base, _whole_attributes(base, attributes))
 
+    @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         """The earlier text as it was, also one that no `write` would accept: it is what stood there."""
         value = earlier.whole if earlier.whole is not None else Secret("")

@@ -1,9 +1,11 @@
-"""A server's reply as http.client reads it in; the same out, but with an end: at most so many bytes and seconds."""
+"""Reads a server's reply in as http.client does, with an end: at most so many bytes and seconds."""
 
 import io
 import time
 from http.client import HTTPResponse
 from typing import Any, ClassVar
+
+from compiler.stores.sending.deadline import rest
 
 
 class ReplyTooLargeError(ValueError):
@@ -13,8 +15,9 @@ class ReplyTooLargeError(ValueError):
 class BoundedResponse(HTTPResponse):
     """The `response_class` of a connection whose server need not be what it should be.
 
-    A connection's own timeout begins anew with every byte that comes: by itself it ends no reply that trickles.
-    Raises ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
+    A connection's own timeout begins anew with every byte that comes, and stands here for the longest silence. By
+    itself it ends no reply that trickles: that is what `longest` and the deadline of the operation are for. Raises
+    ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
     """
 
     # Vault's documents end at 1 MiB and Key Vault's pages at 25 entries; a list of 100,000 names is 10 MB.
@@ -24,7 +27,7 @@ class BoundedResponse(HTTPResponse):
     def __init__(self, sock: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
         super().__init__(sock, *given, **named)
         whole = self.fp
-        self.fp = io.BufferedReader(_Bounded(whole.detach(), self.largest, self.longest))
+        self.fp = io.BufferedReader(_Bounded(sock, whole.detach(), self.largest, self.longest))
 
     def begin(self) -> None:
         super().begin()
@@ -34,18 +37,22 @@ class BoundedResponse(HTTPResponse):
 
 
 class _Bounded(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase, largest: int, longest: float) -> None:
+    def __init__(self, sock: Any, raw: io.RawIOBase, largest: int, longest: float) -> None:  # noqa: ANN401 - plain or TLS
         super().__init__()
+        self._sock = sock
         self._raw = raw
         self._left = largest
+        self._silence: float | None = sock.gettimeout()
         self._end = time.monotonic() + longest
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - io's own name of the type is private
-        if time.monotonic() > self._end:
+        left = self._end - time.monotonic()
+        if left <= 0:
             raise TimeoutError
+        self._sock.settimeout(rest(left if self._silence is None else min(left, self._silence)))
         count: int | None = self._raw.readinto(buffer)
         self._left -= count or 0
         if self._left < 0:

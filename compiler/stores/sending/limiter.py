@@ -1,5 +1,6 @@
 """Limiter: keeps all workers of one vault below its quotas, and lets one throttled request slow down all of them."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,10 @@ UNLIMITED: Final[Mapping[RequestClass, Quota]] = {}
 _IN_FLIGHT_POLL: Final = 0.05
 
 
+class NoTurnError(Exception):
+    """Everybody pauses for longer than the request can wait."""
+
+
 class Limiter:
     """One per vault, shared by its workers; every request runs inside `slot`.
 
@@ -53,9 +58,12 @@ class Limiter:
         self._paused_until = 0.0
 
     @contextmanager
-    def slot(self, kind: RequestClass) -> Iterator[None]:
-        """Wait until a request of this kind may be sent, and count it while the block runs."""
-        while (delay := self._enter(kind)) > 0:
+    def slot(self, kind: RequestClass, end: float = math.inf) -> Iterator[None]:
+        """Wait until a request of this kind may be sent, and count it while the block runs.
+
+        Raises NoTurnError, at once, where a pause goes on beyond `end`; a quota is soon free again.
+        """
+        while (delay := self._enter(kind, end)) > 0:
             self._clock.sleep(delay)
         try:
             yield
@@ -70,9 +78,11 @@ class Limiter:
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock.now() + seconds)
 
-    def _enter(self, kind: RequestClass) -> float:
+    def _enter(self, kind: RequestClass, end: float) -> float:
         with self._lock:
             now = self._clock.now()
+            if self._paused_until > max(now, end):
+                raise NoTurnError
             delay = max(self._paused_until - now, self._wait(kind, now))
             if delay <= 0:
                 self._in_flight[kind] += 1

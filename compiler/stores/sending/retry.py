@@ -1,14 +1,14 @@
-"""Retrier: the one policy of sending again: full jitter, minutes of patience, and no write sent twice blindly."""
+"""Sends requests again by one policy: full jitter, minutes of patience, and no write sent twice blindly."""
 
 import random
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
 
-from compiler.stores.errors import BusyError, StoreError, ThrottledError, UnavailableError
+from compiler.stores.errors import BusyError, Place, StoreError, ThrottledError, UnavailableError
 from compiler.stores.sending.clock import Clock
-from compiler.stores.sending.limiter import Limiter, RequestClass
+from compiler.stores.sending.deadline import Deadlines
+from compiler.stores.sending.limiter import Limiter, NoTurnError, RequestClass
 
 T = TypeVar("T")
 _GROWTH: Final = 2.0
@@ -18,10 +18,10 @@ _GROWTH: Final = 2.0
 class RetryPolicy:
     """In seconds.
 
-    `patience` runs from the first failure. While the store has not answered once it is `first_contact`, from before the
-    first attempt: a wrong address or a firewall is to be told soon, a restart in the middle to be sat out. A wait is
-    random below a ceiling that doubles from `first_wait` (from `first_throttled_wait` after a 429) up to
-    `longest_wait`. A Retry-After is obeyed up to `longest_retry_after`.
+    `patience` is what an operation may take, with all its requests, attempts and waits. While the store has not
+    answered once, all operations together have `first_contact`: a wrong address or a firewall is to be told soon, a
+    restart in the middle to be sat out. A wait is random below a ceiling that doubles from `first_wait` (from
+    `first_throttled_wait` after a 429) up to `longest_wait`. A Retry-After is obeyed up to `longest_retry_after`.
     """
 
     patience: float = 120.0
@@ -31,19 +31,34 @@ class RetryPolicy:
     longest_retry_after: float = 30.0
     first_contact: float = 10.0
 
+    @property
+    def last_attempt(self) -> float:
+        """What the last attempt is given, so that it can still be answered before the end."""
+        return min(1.0, self.first_contact / 10, self.patience / 10)
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def settling(self) -> float:
+        """What is kept of an operation for finding out what became of a write, should its reply be lost at the end."""
+        return min(self.first_contact, self.patience / 4)
+
+
 class Retrier:
-    """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error.
+    """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error."""
 
-    `answered` is set by the first answer that shows a working store: a success, a refusal, a 429, but no 5xx.
-    """
-
-    limiter: Limiter
-    clock: Clock
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    chance: Callable[[], float] = random.random
-    answered: threading.Event = field(default_factory=threading.Event)
+    def __init__(
+        self,
+        limiter: Limiter,
+        clock: Clock,
+        policy: RetryPolicy | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.clock = clock
+        self.policy = policy or RetryPolicy()
+        self.deadlines = Deadlines(clock, self.policy.patience, self.policy.first_contact)
+        self._limiter = limiter
+        self._chance = chance
+        self._silence: StoreError | None = None
+        self._throttled: ThrottledError | None = None
 
     def read(self, send: Callable[[], T], kind: RequestClass = RequestClass.OTHER) -> T:
         """Send something that changes nothing, again after every retryable error."""
@@ -60,29 +75,33 @@ class Retrier:
         return self._run(send, kind, settle)
 
     def _run(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
-        began = self.clock.now()
-        failed: float | None = None
+        with self.deadlines.operation():
+            if self._silence is not None and not self.deadlines.answered.is_set():
+                # Its first contact is over: a second operation must not wait for it once more.
+                raise self._silence.with_traceback(None)
+            return self._sent(send, kind, settle)
+
+    def _sent(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
+        keep = 0.0 if settle is None else self.policy.settling
         attempt = 0
         while True:
             try:
-                with self.limiter.slot(kind):
-                    result = send()
+                result = self._attempt(send, kind, keep)
             except StoreError as error:
                 failure = error
             else:
-                if not self.answered.is_set():
-                    self.answered.set()
+                self._note_answer()
                 return result
-            self._heard(failure)
-            failed = self.clock.now() if failed is None else failed
+            if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
+                self._note_answer()
             wait = self._wait(attempt, failure)
             if settle is not None and failure.maybe_done:
                 # What lost its reply may still be under way: looked for at once, it would be taken for lost itself.
-                self.clock.sleep(self._settle_wait(attempt))
+                self.clock.sleep(min(self._settle_wait(attempt), self._left()))
                 if (stored := settle()) is not None:
                     return stored
                 wait = 0.0
-            left = self._end(began, failed) - self.clock.now()
+            left = self._left(keep)
             if not failure.retryable or left <= 0:
                 raise self._given_up(failure)
             attempt += 1
@@ -91,38 +110,49 @@ class Retrier:
                     # Earlier than it asks for, the store is not asked again.
                     raise failure
                 # The vault's quota is everyone's: all workers wait, not this one alone.
-                self.limiter.pause(wait)
+                self._throttled = failure
+                self._limiter.pause(wait)
             else:
-                # The last attempt is at the very end, however the waits before it fell.
+                # The last attempt is right before the end, however the waits before it fell.
                 self.clock.sleep(min(wait, left))
 
-    def _heard(self, failure: StoreError) -> None:
-        if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
-            self.answered.set()
+    def _attempt(self, send: Callable[[], T], kind: RequestClass, keep: float) -> T:
+        try:
+            with self._limiter.slot(kind, self.deadlines.end(keep)), self.deadlines.request(keep):
+                return send()
+        except NoTurnError:
+            # Another worker was told to wait, longer than this one can; what it asked for is not this one's secret.
+            told = cast("ThrottledError", self._throttled)
+        raise ThrottledError(Place(told.place.store), told.action, told.reason, told.remedy, told.retry_after)
 
-    def _end(self, began: float, failed: float) -> float:
-        end = failed + self.policy.patience
-        return end if self.answered.is_set() else min(end, began + self.policy.first_contact)
+    def _left(self, keep: float = 0.0) -> float:
+        """Seconds in which another attempt may begin."""
+        return max(0.0, self.deadlines.end(keep) - self.policy.last_attempt - self.clock.now())
+
+    def _note_answer(self) -> None:
+        if not self.deadlines.answered.is_set():
+            self.deadlines.answered.set()
 
     def _given_up(self, failure: StoreError) -> StoreError:
         """The failure, and for how long an answer was waited for, where that is what ended it."""
         if not isinstance(failure, UnavailableError):
             return failure
-        seconds = self.policy.patience
-        said = f"still so after {seconds:g} s of trying"
-        if not self.answered.is_set():
-            seconds = min(seconds, self.policy.first_contact)
-            said = f"and in {seconds:g} s it has not answered once"
-        return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
+        seconds = max(1, round(self.deadlines.elapsed()))
+        if self.deadlines.answered.is_set():
+            said = f"still so after {seconds} s of trying"
+            return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
+        reason = f"{failure.reason}, and in {seconds} s it has not answered once"
+        self._silence = type(failure)(Place(failure.place.store), failure.action, reason, failure.remedy)
+        return type(failure)(failure.place, failure.action, reason, failure.remedy)
 
     def _settle_wait(self, attempt: int) -> float:
         # Never none at all, unlike other waits: half of the ceiling is sure.
-        return (1 + self.chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
+        return (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
 
     def _wait(self, attempt: int, failure: StoreError) -> float:
         throttled = isinstance(failure, ThrottledError)
         first = self.policy.first_throttled_wait if throttled else self.policy.first_wait
-        wait = self.chance() * self._ceiling(attempt, first)
+        wait = self._chance() * self._ceiling(attempt, first)
         asked = failure.retry_after if isinstance(failure, ThrottledError) else None
         return wait if asked is None else min(asked, self.policy.longest_retry_after) + wait
 

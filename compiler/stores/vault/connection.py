@@ -1,7 +1,8 @@
 """One Vault server behind hvac: logs in once, checks the mount, renews, sends again, and says why a 403 is one."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPException
@@ -23,6 +24,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Identity
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import UNLIMITED, Limiter, RequestClass
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.vault.login import Token, VaultLogin
@@ -46,6 +48,7 @@ class VaultConnection:
         self._address = address
         self._login = login
         self._clock = options.clock
+        self._policy = options.retry
         self._client = client
         quotas = UNLIMITED if options.quotas is None else options.quotas
         limiter = Limiter(quotas, options.clock)
@@ -58,6 +61,7 @@ class VaultConnection:
         self._token: Token | None = None
         self._token_ends: float | None = None
         self._in_trouble_until = 0.0
+        self.deadlines = self._retrier.deadlines
         self.identity = Identity("unknown", login.method)
 
     def read(self, request: Request, call: Callable[[Any], T]) -> T:
@@ -78,7 +82,7 @@ class VaultConnection:
     def prepare(self) -> None:
         """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""
         if not self._ready:
-            with self._lock:
+            with self._alone():
                 if not self._ready and self._failure is None:
                     try:
                         self._retrier.read(self._open)
@@ -99,10 +103,22 @@ class VaultConnection:
         self._log_in_again(generation, expired)
         return run()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one thread log in, and the others wait for it no longer than for an answer."""
+        with self.deadlines.request(), ExitStack() as stack:
+            try:
+                stack.enter_context(held(self._lock))
+            except TimeoutError as error:
+                failure = error_of_transport(error, Place(self._address.absolute), Action.LOG_IN)
+                raise failure from None
+            yield
+
     def _attempt(self, request: Request, call: Callable[[Any], T]) -> T:
         generation = self._generation
         try:
-            return call(self._client)
+            with self.deadlines.request():
+                return call(self._client)
         except Refusal as refusal:
             reply = refusal.reply
         except (OSError, HTTPException) as problem:
@@ -188,7 +204,7 @@ class VaultConnection:
         self._generation += 1
 
     def _log_in_again(self, generation: int, expired: ExpiredTokenError) -> None:
-        with self._lock:
+        with self._alone():
             if self._generation != generation:
                 return
             if self._failure is None:
@@ -226,7 +242,9 @@ class VaultConnection:
             return
         try:
             request = Request(Action.LOG_IN, None, "auth/token/renew-self", "update")
-            lease, renewable = self._attempt(request, _renewed)
+            # The rest of the operation is kept for what it is about.
+            with self.deadlines.request(keep=self._policy.patience - self._policy.first_contact):
+                lease, renewable = self._attempt(request, _renewed)
             self._token = Token(token.text, max(lease, 1.0), renewable)
             self._token_ends = self._clock.now() + lease
         except StoreError:

@@ -16,6 +16,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, State
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.deadline import one_operation
 from compiler.stores.vault.connection import VaultConnection
 from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
 from compiler.stores.vault.login import VaultLogin
@@ -33,6 +34,7 @@ class VaultReading:
         self._client = client
         self._kv = client.secrets.kv.v2
         self._connection = VaultConnection(address, login, options, client)
+        self._deadlines = self._connection.deadlines
         # Asked for once; () until then, and (None,) where the mount does not tell.
         self._mount_keeps: tuple[()] | tuple[int | None] = ()
 
@@ -40,10 +42,12 @@ class VaultReading:
     def address(self) -> StoreAddress:
         return self._address
 
+    @one_operation
     def read(self, name: str) -> RemoteSecret:
         request = self._request(Action.READ, name, "data", "read")
         return self._parsed(request, remote_secret, lambda _: self._read(name, None))
 
+    @one_operation
     def read_version(self, name: str, version: str) -> RemoteSecret:
         request = self._request(Action.READ, name, "data", "read")
         # Vault takes 0 for the newest one.
@@ -60,6 +64,7 @@ class VaultReading:
             reason = f"version {version} is deleted"
         raise VersionGoneError(self._place(name), Action.READ, reason, "use another version", version)
 
+    @one_operation
     def describe(self, name: str) -> SecretState:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         try:
@@ -100,6 +105,7 @@ class VaultReading:
                 else:
                     yield SecretState(name, State.PRESENT)
 
+    @one_operation
     def whoami(self) -> Identity:
         self._connection.prepare()
         return self._connection.identity

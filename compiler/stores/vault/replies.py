@@ -77,12 +77,17 @@ class Reply:
         return any(words in error for error in self.errors)
 
 
+def is_trouble(status: int) -> bool:
+    """Whether a reply of this status shows no working store: a failure of the server's own, or of this node."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_THIS_NODE
+
+
 def error_of_reply(reply: Reply, place: Place, action: Action, *, is_about_a_secret: bool = True) -> StoreError:
     """Return the error of a reply; that of a Vault's 403 only further questions to the server tell.
 
     What is not `is_about_a_secret` cannot be absent: a token or a mount that is asked about and not known is no answer.
     """
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _NOT_THIS_NODE:
+    if is_trouble(reply.status):
         return _unavailable(reply, place, action)
     if reply.status == HTTPStatus.BAD_REQUEST:
         return _bad_request(reply, place, action)

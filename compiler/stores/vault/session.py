@@ -8,7 +8,6 @@ from http.client import HTTPConnection
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from compiler.stores.sending.bounded_reply import BoundedResponse
 from compiler.stores.vault.body import write_body
 
 
@@ -49,14 +48,18 @@ class VaultSession:
         """
         query = f"?{urlencode(params)}" if (params := given.get("params")) else ""
         body = given.get("json")
-        connection = self._open(*given["timeout"])
+        connect_timeout, read_timeout = given["timeout"]
+        connection = self._open(connect_timeout)
         try:
+            connection.sock.settimeout(read_timeout)
             connection.request(
                 method.upper(),
                 f"{self._start}{path}{query}",
                 None if body is None else write_body(body),
                 {**headers, **(self._extra if body is None else self._with_body)},
             )
+            # What was sent may have been cut to a shorter one.
+            connection.sock.settimeout(read_timeout)
             reply = connection.getresponse()
             content = reply.read()
         except BaseException:
@@ -71,7 +74,7 @@ class VaultSession:
         while self._idle:
             self._idle.pop().close()
 
-    def _open(self, connect_timeout: float, read_timeout: float) -> HTTPConnection:
+    def _open(self, connect_timeout: float) -> HTTPConnection:
         while True:
             try:
                 connection = self._idle.pop()
@@ -81,14 +84,12 @@ class VaultSession:
                 return connection
             connection.close()
         connection = self._connect()
-        connection.response_class = BoundedResponse
         connection.timeout = connect_timeout
         try:
             connection.connect()
         except BaseException:
             connection.close()
             raise
-        connection.sock.settimeout(read_timeout)
         return connection
 
 

@@ -11,10 +11,11 @@ import hvac.adapters  # type: ignore[import-untyped]
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, Place
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.deadline import note_answer
 from compiler.stores.vault.body import read_reply
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
-from compiler.stores.vault.replies import Refusal, Reply
+from compiler.stores.vault.replies import Refusal, Reply, is_trouble
 from compiler.stores.vault.session import HttpReply
 from compiler.stores.vault.transport import open_session
 from compiler.stores.vault.writing import VaultWriting
@@ -71,6 +72,9 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
             timeout=self._kwargs["timeout"],
             **kwargs,
         )
+        if not is_trouble(reply.status):
+            # Now: a log-in and the questions after it are one attempt, at whose end this would come too late.
+            note_answer()
         if reply.status == HTTPStatus.NO_CONTENT:
             return None
         body = read_reply(reply.content)

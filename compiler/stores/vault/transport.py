@@ -5,7 +5,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
-from http.client import HTTP_PORT, HTTPConnection, HTTPSConnection
+from http.client import HTTP_PORT, HTTPConnection
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -13,6 +13,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, Place, TlsFailureError
+from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection
 from compiler.stores.vault.session import VaultSession
 
 # The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
@@ -55,8 +56,8 @@ def _split(text: str) -> SplitResult | None:
 
 def _connector(host: str | None, port: int | None, context: ssl.SSLContext | None) -> Callable[[], HTTPConnection]:
     if context is None:
-        return partial(HTTPConnection, host or "", port)
-    return partial(HTTPSConnection, host or "", port, context=context)
+        return partial(TimedConnection, host or "", port)
+    return partial(TimedTlsConnection, host or "", port, context=context)
 
 
 def _tunnel(url: SplitResult, connect: Callable[[], HTTPConnection], headers: Mapping[str, str]) -> HTTPConnection:

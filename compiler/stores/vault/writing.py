@@ -17,6 +17,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, State, Written
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.deadline import one_operation
 from compiler.stores.values.secret import Comparer, Secret
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
 from compiler.stores.vault.login import VaultLogin
@@ -36,6 +37,7 @@ class VaultWriting(VaultReading):
     ) -> tuple[Problem, ...]:
         return tuple(problems_of_write(name, changes, base, attributes))
 
+    @one_operation
     def write(
         self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
@@ -57,9 +59,11 @@ class VaultWriting(VaultReading):
         del value, base, attributes
         raise error_of_problem(next(problems_of_whole(name)), self._place(name))
 
+    @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         return self._put_tagged(earlier.name, earlier.properties, base, earlier.attributes.tags)
 
+    @one_operation
     def soft_delete(self, name: str, version: str) -> None:
         state = self.describe(name)
         if state.state is State.SOFT_DELETED and state.version == version:
@@ -72,6 +76,7 @@ class VaultWriting(VaultReading):
             lambda _: self._kv.delete_secret_versions(name, [int(version)], mount_point=self._address.mount),
         )
 
+    @one_operation
     def recover(self, name: str) -> SecretState:
         state = self.describe(name)
         if state.state is State.PRESENT:

@@ -47,8 +47,8 @@ class Signals:
         signals = self
 
         @contextmanager
-        def slot(limiter: Limiter, kind: RequestClass) -> Iterator[None]:
-            with real(limiter, kind):
+        def slot(limiter: Limiter, kind: RequestClass, end: float) -> Iterator[None]:
+            with real(limiter, kind, end):
                 with signals._lock:
                     signals._seen += 1
                     turn = signals._seen
@@ -135,10 +135,10 @@ import os, signal, sys
 from compiler.stores.sending.limiter import Limiter
 enter = Limiter._enter
 
-def stopping(self, kind):
+def stopping(self, *given):
     Limiter._enter = enter
     os.kill(os.getpid(), {int(number)})
-    return enter(self, kind)
+    return enter(self, *given)
 
 Limiter._enter = stopping
 from compiler.__main__ import run

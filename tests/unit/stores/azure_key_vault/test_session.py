@@ -11,6 +11,7 @@ from urllib3 import HTTPResponse
 
 from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.stores.sending.timed_connection import TimedConnection
 
 URL = "https://team.vault.azure.net"
 HEADERS = {"Authorization": "Bearer t0ken-4711"}
@@ -218,3 +219,4 @@ def test_no_more_is_taken_in_than_the_bound_and_a_piece(monkeypatch: pytest.Monk
     with session_over(wire) as opened, pytest.raises(ReplyTooLargeError):
         opened.get(URL)
     assert wire.raw[0].tell() <= 100_000 + 65_536
+            assert issubclass(pool.ConnectionCls, TimedConnection)

@@ -6,7 +6,9 @@ from threading import Thread
 
 import pytest
 
+from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.stores.sending.clock import SystemClock
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -24,8 +26,8 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def read(ours: socket.socket) -> bytes:
-    reply = Small(ours, method="GET")
+def read(ours: socket.socket, kind: type[BoundedResponse] = Small) -> bytes:
+    reply = kind(ours, method="GET")
     try:
         reply.begin()
         return reply.read()
@@ -146,3 +148,25 @@ def test_a_reply_without_a_body_by_its_method_is_not_waited_for(ends: tuple[sock
     reply.begin()
     assert reply.read() == b""
     reply.close()
+
+
+def test_a_silence_is_no_longer_than_the_sockets_own_timeout(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    ours.settimeout(0.05)
+    theirs.sendall(HEAD)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        read(ours, BoundedResponse)
+    assert time.monotonic() - began < 10
+
+
+def test_a_reply_ends_with_the_operation(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    ours.settimeout(30)
+    deadlines = Deadlines(SystemClock(), patience=0.05, first_contact=60)
+    deadlines.answered.set()
+    theirs.sendall(HEAD)
+    began = time.monotonic()
+    with deadlines.operation(), deadlines.request(), pytest.raises(TimeoutError):
+        read(ours, BoundedResponse)
+    assert time.monotonic() - began < 10

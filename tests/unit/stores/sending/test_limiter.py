@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, UNLIMITED, Limiter, Quota, RequestClass
+from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, UNLIMITED, Limiter, NoTurnError, Quota, RequestClass
 
 CREATE, OTHER = RequestClass.CREATE, RequestClass.OTHER
 
@@ -97,6 +97,44 @@ def test_a_pause_holds_everyone_and_a_shorter_one_does_not_end_it() -> None:
     limiter.pause(1)
     with limiter.slot(OTHER):
         assert clock.now() == 20
+
+
+def test_a_pause_beyond_the_end_of_a_request_is_not_waited_for() -> None:
+    clock = VirtualClock()
+    limiter = Limiter(UNLIMITED, clock)
+    limiter.pause(20)
+    with pytest.raises(NoTurnError), limiter.slot(OTHER, 19.9):
+        pass
+    assert clock.now() == 0
+    with limiter.slot(OTHER, 20):
+        assert clock.now() == 20
+    # Its pause over, a request whose time is up as well is sent all the same: to be told so by what sends it.
+    with limiter.slot(OTHER, 10):
+        assert clock.now() == 20
+
+
+@pytest.mark.parametrize(
+    ("after", "waited"), [(9.999, 0.002), (10.0, 0.001), (10.0005, 0.0), (10.001, 0.0), (11.0, 0.0)]
+)
+def test_a_request_counts_up_to_and_with_the_end_of_the_window(after: float, waited: float) -> None:
+    """One sent exactly a window after another would be within ten seconds with it, both ends counted."""
+    clock = VirtualClock()
+    limiter = Limiter({CREATE: Quota(1, window=10)}, clock)
+    with limiter.slot(CREATE):
+        clock.sleep(2)
+    clock.sleep(after)
+    with limiter.slot(CREATE):
+        assert clock.now() - 2 - after == pytest.approx(waited, abs=1e-9)
+
+
+def test_as_many_as_the_quota_go_at_once_and_not_one_more() -> None:
+    clock = VirtualClock()
+    limiter = Limiter({CREATE: Quota(3, window=10)}, clock)
+    times = []
+    for _ in range(7):
+        with limiter.slot(CREATE):
+            times.append(clock.now())
+    assert times == pytest.approx([0, 0, 0, 10.001, 10.001, 10.001, 20.002])
 
 
 def test_a_request_that_fails_counts_and_gives_its_place_back() -> None:

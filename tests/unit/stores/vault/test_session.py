@@ -2,11 +2,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 
 import pytest
 
 from compiler.stores.sending.bounded_reply import ReplyTooLargeError
+from compiler.stores.sending.timed_connection import TimedConnection
 from compiler.stores.vault.session import VaultSession
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"
@@ -61,7 +62,7 @@ def serve() -> Iterator[type[Server]]:
 
 
 def session_to(server: Server, start: str = "") -> VaultSession:
-    return VaultSession(lambda: HTTPConnection("127.0.0.1", server.port), start, {"X-Extra": "e"})
+    return VaultSession(lambda: TimedConnection("127.0.0.1", server.port), start, {"X-Extra": "e"})
 
 
 def test_a_request_is_sent_as_hvac_means_it_and_the_reply_comes_back(serve: type[Server]) -> None:
@@ -133,7 +134,7 @@ def test_a_redirect_is_a_reply_like_any_other(serve: type[Server]) -> None:
 def test_waiting_for_a_reply_ends_with_the_read_timeout() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
-        closing(VaultSession(lambda: HTTPConnection(*silent.getsockname()), "", {})) as session,
+        closing(VaultSession(lambda: TimedConnection(*silent.getsockname()), "", {})) as session,
         pytest.raises(TimeoutError),
     ):
         session.request("get", "/", {}, timeout=(1, 0.05))
@@ -143,7 +144,7 @@ def test_a_host_that_takes_no_connection_is_an_os_error() -> None:
     with socket.socket() as bound:
         # Not listening, but taken: nobody else's server can come to this port meanwhile.
         bound.bind(("127.0.0.1", 0))
-        session = VaultSession(lambda: HTTPConnection(*bound.getsockname()), "", {})
+        session = VaultSession(lambda: TimedConnection(*bound.getsockname()), "", {})
         with pytest.raises(ConnectionRefusedError):
             session.request("get", "/", {}, timeout=(1, 2))
 

@@ -1,0 +1,91 @@
+"""Makes HTTP connections wait for nothing longer than the operation that they serve may still take.
+
+What is bounded: the name server, each address that a name has, a proxy's answer, the TLS handshake, a server that does
+not take in what it is sent, and its reply.
+"""
+
+import ipaddress
+import socket
+from http.client import HTTPConnection, HTTPSConnection
+from typing import Any, Final
+
+from compiler.stores.sending.bounded_reply import BoundedResponse
+from compiler.stores.sending.deadline import call_in_time, rest
+
+# What TLS sends in one piece.
+_PIECE: Final = 16_384
+
+
+class TimedConnection(HTTPConnection):
+    """A base beside the connection class of http.client or urllib3, in whose calls each wait is cut to what is left.
+
+    Raises TimeoutError where none is left.
+    """
+
+    response_class = BoundedResponse
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature
+        super().__init__(*given, **named)
+        # What http.client connects by; urllib3's class has a method of its own.
+        self._create_connection = _connected
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - http.client's signature
+        if self.sock is None:
+            self.connect()
+        # As pieces: a longer text is sent by TLS in several, each with a timeout of its own.
+        for at in range(0, len(data), _PIECE):
+            self._cut_timeout()
+            super().send(data[at : at + _PIECE])
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # type: ignore[misc] # private to http.client, and what both classes call before the handshake
+        self._cut_timeout()
+
+    def _cut_timeout(self) -> None:
+        self.sock.settimeout(rest(self.sock.gettimeout()))
+
+
+class TimedTlsConnection(TimedConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
+    """Return a socket connected to the first address of `host` that lets one in; each is given `timeout` seconds.
+
+    It is left with such a timeout, in which a TLS handshake has to end. Raises OSError; TimeoutError where no time is
+    left.
+    """
+    failure: OSError = OSError("the name has no address")
+    for family, kind, protocol, _, address in _addresses(host, port):
+        try:
+            opened = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error
+            continue
+        try:
+            opened.settimeout(rest(timeout))
+            opened.connect(address)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.settimeout(rest(timeout))
+        except OSError as error:
+            opened.close()
+            failure = error
+        else:
+            return opened
+    raise failure
+
+
+def _connected(address: tuple[str, int], timeout: float | None, _source: object) -> socket.socket:
+    return open_socket(*address, timeout)
+
+
+def _addresses(host: str, port: int) -> list[Any]:
+    def look_up() -> list[Any]:
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return call_in_time(look_up)
+    # A number asks no name server, and needs no thread that waits for one.
+    return look_up()

@@ -1,0 +1,133 @@
+"""A store that trickles, throttles without end or logs in slowly ends a command with its operation's deadline.
+
+The deadlines are short here; those of the commands are in `test_deadlines_in_real_time`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.demo.faulty_gateway import Fault, FaultyGateway
+from compiler.demo.key_vault.faults import Fault as KeyVaultFault
+from compiler.demo.key_vault.faults import FaultKind
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.live.read_many import read_all
+from compiler.operations.live.stores import LiveStores
+from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
+from compiler.stores.errors import ThrottledError, UnavailableError
+from compiler.stores.open import open_store
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.retry import RetryPolicy
+from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.demo.local_key_vault import LocalKeyVault
+    from compiler.stores.interface import SecretWriter
+    from tests.proofs.conftest import World
+
+FIRST_CONTACT, PATIENCE = 1.0, 2.0
+SHORT = StoreOptions(retry=RetryPolicy(patience=PATIENCE, first_contact=FIRST_CONTACT, first_wait=0.05))
+# A command's other work on a busy machine; any of these answers takes far longer at this pace.
+AROUND, PACE = 8.0, 0.2
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands have short deadlines."""
+
+    def opened(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
+        return open_store(address, environ, SHORT)
+
+    monkeypatch.setattr("compiler.cli.commands.verify._open", opened)
+    for command in ("migrate", "put"):
+        monkeypatch.setattr(f"compiler.cli.{command}.LiveStores", lambda environ: LiveStores(environ, opened))
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(("command", "store"), FROM_THE_START)
+def test_a_store_that_trickles_from_the_start_is_given_up_after_its_first_contact(
+    world: World, command: tuple[str, ...], store: str
+) -> None:
+    with behind_gateways(world, pace=PACE) as ends:
+        make_room(world, command)
+        ends.trickle(store)
+        done, took = ends.run(*command)
+    assert "in 1 s it has not answered once" in done.err + done.out
+    assert took < FIRST_CONTACT + AROUND
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(("command", "asked", "store"), AFTER_AN_ANSWER)
+def test_a_store_that_trickles_after_an_answer_is_given_up_when_the_operation_ends(
+    world: World, command: tuple[str, ...], asked: bytes, store: str
+) -> None:
+    with behind_gateways(world, pace=PACE) as ends:
+        make_room(world, command)
+        ends.trickle(store, asked)
+        _done, took = ends.run(*command)
+    assert took < PATIENCE + AROUND
+
+
+def key_vault_at(vault: LocalKeyVault, credential: Any = None) -> AzureKeyVaultStore:  # noqa: ANN401 - any credential
+    address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url)
+    return AzureKeyVaultStore(address, vault.environ(), SHORT, credential=credential)
+
+
+def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: LocalKeyVault) -> None:
+    over = Event()
+
+    class Slow:
+        def get_token(self, *_scopes: str, **_options: object) -> Any:  # noqa: ANN401 - azure's own
+            over.wait(30)
+            raise AssertionError
+
+    store = key_vault_at(key_vault, Slow())
+    began = time.monotonic()
+    # Several at once: who waits for another's log-in waits no longer than for its own.
+    found = read_all([(store, f"k{number}") for number in range(4)], 4)
+    took = time.monotonic() - began
+    over.set()
+    store.close()
+    reasons = {error.reason for error in found.values() if isinstance(error, UnavailableError)}
+    # Not the first contact: the vault has answered with its challenge.
+    assert reasons == {"no Azure credential gave a token in time, still so after 2 s of trying"}
+    assert took < PATIENCE + AROUND
+
+
+def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: LocalKeyVault) -> None:
+    for number in range(300):
+        key_vault.seed("k", f"v{number}")
+    key_vault.add_fault(KeyVaultFault(FaultKind.DELAY, times=None, seconds=0.4))
+    store = key_vault_at(key_vault)
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        store.describe("k")
+    took = time.monotonic() - began
+    store.close()
+    assert took < 12 * 0.4, "all pages were waited for"
+
+
+@pytest.mark.parametrize("retry_after", [None, "1", "3600"])
+@pytest.mark.parametrize("provider", list(Provider))
+def test_endless_throttling_ends_with_the_operation(world: World, provider: Provider, retry_after: str | None) -> None:
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    with ExitStack() as stack:
+        gateway = stack.enter_context(FaultyGateway(None, lambda _seen: Fault(429, headers, b'{"errors": ["no"]}')))
+        if provider is Provider.VAULT:
+            store = open_store(StoreAddress(provider, gateway.url), {"VAULT_TOKEN": "t"}, SHORT)
+        else:
+            world.azure.add_fault(KeyVaultFault(FaultKind.STATUS, times=None, status=429, retry_after=retry_after))
+            store = key_vault_at(world.azure)
+        began = time.monotonic()
+        with pytest.raises(ThrottledError):
+            store.read("k")
+        took = time.monotonic() - began
+        store.close()
+    assert took < PATIENCE + AROUND

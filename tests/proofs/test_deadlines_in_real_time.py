@@ -1,0 +1,56 @@
+"""What the docs promise of a server that answers a byte a second, measured with the real deadlines.
+
+They take minutes by nature, and run in `make proofs`. The same with short ones is in `test_deadlines`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.environ.get("PLATFORM_SECRETS_PROOFS") != "1", reason="in real time: `make proofs`"),
+]
+
+FIRST_CONTACT, VERIFY, OPERATION = 10.0, 30.0, 120.0
+# Seconds beyond a promise that a command takes to start, to read its input and to end.
+AROUND = 5.0
+
+
+@pytest.mark.parametrize(("command", "store"), FROM_THE_START)
+def test_a_store_that_trickles_from_the_start_is_given_up_in_ten_seconds(
+    world: World, command: tuple[str, ...], store: str
+) -> None:
+    with behind_gateways(world, pace=1.0) as ends:
+        make_room(world, command)
+        ends.trickle(store)
+        done, took = ends.run(*command)
+    tell(command, "from the start", took)
+    assert "it has not answered once" in done.err + done.out
+    assert took < FIRST_CONTACT + AROUND
+
+
+@pytest.mark.parametrize(("command", "asked", "store"), AFTER_AN_ANSWER)
+def test_a_store_that_trickles_after_an_answer_is_given_up_when_the_operation_ends(
+    world: World, command: tuple[str, ...], asked: bytes, store: str
+) -> None:
+    with behind_gateways(world, pace=1.0) as ends:
+        make_room(world, command)
+        ends.trickle(store, asked)
+        _done, took = ends.run(*command)
+    tell(command, f"from {asked.decode().strip()}", took)
+    assert took < (VERIFY if command[0] == "verify" else OPERATION) + AROUND
+
+
+def tell(command: tuple[str, ...], when: str, took: float) -> None:
+    """The figures, with `pytest -s`."""
+    sys.stdout.write(f"{took:6.1f} s  {' '.join(command)}  {when}\n")

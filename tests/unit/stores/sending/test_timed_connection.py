@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.certificates import CertificateAuthority
+from compiler.stores.sending.deadline import Deadlines
+from compiler.stores.sending.clock import SystemClock
+from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection, open_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HOST = "127.0.0.1"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+PATIENCE = 0.5
+
+
+@contextmanager
+def serving(serve: Callable[[socket.socket, Event], None]) -> Iterator[int]:
+    """Serve one connection; the event tells the server that the test is over."""
+    over = Event()
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(5)
+
+        def run() -> None:
+            try:
+                with listener.accept()[0] as client:
+                    serve(client, over)
+            except OSError:
+                return
+
+        thread = Thread(target=run)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+def trickle(client: socket.socket, data: bytes, over: Event) -> None:
+    for byte in data:
+        if over.wait(0.05):
+            return
+        client.sendall(bytes([byte]))
+
+
+@contextmanager
+def given_up() -> Iterator[None]:
+    """One request whose operation ends soon, and which ends then."""
+    deadlines = Deadlines(SystemClock(), PATIENCE, first_contact=60)
+    deadlines.answered.set()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError), deadlines.operation(), deadlines.request():
+        yield
+    # Every server here goes on for longer; the slack is a busy machine's.
+    assert PATIENCE - 0.1 <= time.monotonic() - began < 4
+
+
+def test_a_request_is_answered_as_by_any_connection() -> None:
+    def serve(client: socket.socket, _over: Event) -> None:
+        client.recv(65_536)
+        client.sendall(OK)
+
+    with serving(serve) as port:
+        connection = TimedConnection(HOST, port, timeout=5)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"{}"
+        connection.close()
+
+
+@pytest.mark.parametrize("before", [b"", OK[:20], OK[:-1]], ids=["status line", "headers", "body"])
+def test_a_reply_that_trickles_ends_with_the_operation(before: bytes) -> None:
+    def serve(client: socket.socket, over: Event) -> None:
+        client.recv(65_536)
+        client.sendall(before.replace(b"Length: 2", b"Length: 500"))
+        trickle(client, b"x" * 400, over)
+
+    with serving(serve) as port, given_up():
+        connection = TimedConnection(HOST, port, timeout=5)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+def test_a_server_that_takes_in_little_of_what_it_is_sent_ends_with_the_operation() -> None:
+    def serve(client: socket.socket, over: Event) -> None:
+        while not over.wait(0.05):
+            client.recv(16_384)
+
+    with serving(serve) as port, given_up():
+        connection = TimedConnection(HOST, port, timeout=5)
+        try:
+            connection.request("POST", "/", b"x" * 64_000_000)
+        finally:
+            connection.close()
+
+
+def test_a_tls_handshake_that_trickles_ends_with_the_operation(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create(tmp_path)
+
+    def serve(client: socket.socket, over: Event) -> None:
+        client.recv(65_536)
+        # The beginning of a handshake record, and then its bytes.
+        client.sendall(b"\x16\x03\x03\x40\x00")
+        trickle(client, b"\x02" * 400, over)
+
+    with serving(serve) as port, given_up():
+        context = ssl.create_default_context(cafile=str(authority.ca_file))
+        connection = TimedTlsConnection(HOST, port, timeout=5, context=context)
+        try:
+            connection.request("GET", "/")
+        finally:
+            connection.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["its answer", "the handshake behind it"])
+def test_a_proxy_that_trickles_ends_with_the_operation(answer: bytes) -> None:
+    def serve(client: socket.socket, over: Event) -> None:
+        client.recv(65_536)
+        client.sendall(answer or b"HTTP/1.1 200")
+        trickle(client, b" " * 400, over) if not answer else over.wait(20)
+
+    with serving(serve) as port, given_up():
+        connection = TimedTlsConnection(HOST, port, timeout=5)
+        connection.set_tunnel("vault.example.com", 443)
+        try:
+            connection.request("GET", "/")
+        finally:
+            connection.close()
+
+
+def test_a_name_server_that_does_not_answer_ends_with_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(20))
+    with given_up():
+        open_socket("vault.example.com", 443, 5)
+    over.set()
+
+
+def test_addresses_that_let_nobody_in_end_with_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A queue of one that is full: the next connection is neither let in nor refused.
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind((HOST, 0))
+        full.listen(0)
+        for each in (first, second):
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())] * 50
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        with given_up():
+            open_socket("vault.example.com", 443, 0.2)
+
+
+def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((HOST, 0)) as listener, socket.socket() as closed:
+        closed.bind((HOST, 0))
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each.getsockname()) for each in (closed, listener)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        with open_socket("vault.example.com", 443, 5) as opened:
+            assert opened.getpeername() == listener.getsockname()
+            assert opened.gettimeout() == 5
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found[:1])
+        with pytest.raises(ConnectionRefusedError):
+            open_socket("vault.example.com", 443, 5)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+        with pytest.raises(OSError, match="no address"):
+            open_socket("vault.example.com", 443, 5)
