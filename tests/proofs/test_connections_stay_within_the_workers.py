@@ -1,0 +1,56 @@
+"""No store is held more connections open to at a time than a command has workers, counted where they arrive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.change.apply import WORKERS
+from compiler.operations.live.read_many import read_all
+from compiler.stores.open import open_store
+from compiler.stores.options import StoreOptions
+from tests.proofs.test_migration_survives_weather import spread
+from tests.proofs.trickling import behind_gateways
+from tests.trickling_gateway import TricklingGateway
+
+if TYPE_CHECKING:
+    from tests.proofs.conftest import World
+
+# Long enough that all workers are busy at once, on a busy machine too.
+LATE = Fault(FaultKind.DELAY, times=None, seconds=0.05)
+
+
+@pytest.mark.parametrize("workers", [3, 16])
+@pytest.mark.parametrize("provider", list(Provider))
+def test_reading_many_secrets(world: World, provider: Provider, workers: int) -> None:
+    names = [f"k{number}" for number in range(workers * 8)]
+    for name in names:
+        world.put(name, {"a": "b"})
+        world.azure.seed(name, '{"a": "b"}')
+    world.azure.add_fault(LATE)
+    url = world.bao.url if provider is Provider.VAULT else world.azure.url
+    head, _, port = url.rpartition(":")
+    with TricklingGateway(int(port)) as gateway:
+        address = StoreAddress(provider, f"{head}:{gateway.port}", world.mount if provider is Provider.VAULT else "")
+        store = open_store(address, world.variables, StoreOptions(workers=workers))
+        found = read_all([(store, name) for name in names], workers)
+        store.close()
+    assert not [reading for reading in found.values() if isinstance(reading, Exception)]
+    assert len(found) == len(names)
+    assert 2 <= gateway.most <= workers
+    # Kept and used again: one that is made anew for each request costs a handshake each time.
+    assert gateway.made <= workers
+
+
+def test_a_migration(world: World) -> None:
+    count = 4 * WORKERS
+    spread(world, count)
+    world.azure.add_fault(LATE)
+    with behind_gateways(world, pace=0) as ends:
+        done = world.migrate("--apply", "--on-conflict", "overwrite")
+        assert done.code == 0, done
+        assert 2 <= ends.gateways["azure"].most <= WORKERS
+        assert 1 <= ends.gateways["vault"].most <= WORKERS
