@@ -63,6 +63,8 @@ def test_the_locale_changes_no_byte() -> None:
 def test_ctrl_c_is_130(tmp_path: Path) -> None:
     fifo = tmp_path / "waits"
     os.mkfifo(fifo)
+    # A job in a shell's background ignores Ctrl-C, and hands that on to its children; a handler it does not hand on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, "diff", "dev", "--against", str(fifo)],
         stdout=subprocess.PIPE,
@@ -71,6 +73,7 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
         cwd=ROOT,
         env=ENVIRONMENT,
     )
+    signal.signal(signal.SIGINT, before)
     # Opening for writing returns once the command has the other end open, and waits for what never comes.
     with fifo.open("wb"):
         process.send_signal(signal.SIGINT)
