@@ -1,4 +1,4 @@
-"""The Helms that are installed, for every test that renders the chart."""
+"""How long generated data is tried, and the installed Helms, for every test that tries or renders anything."""
 
 from __future__ import annotations
 
@@ -10,9 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"
+
+
+# Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No
+# deadline: how long an example takes is up to the machine, which may be busy.
+settings.register_profile(
+    "platform-secrets",
+    deadline=None,
+    max_examples=80,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("platform-secrets")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.stores.errors import (
@@ -53,7 +53,7 @@ def test_a_written_secret_reads_back_at_the_version_that_the_write_returned(
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=300)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(values=st.dictionaries(st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True), TEXT, min_size=1, max_size=5))
 def test_any_text_comes_back_byte_for_byte_or_is_refused_before_the_write(
     store: SecretWriter, case: StoreCase, values: dict[str, str]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.stores.values.secret import Secret
@@ -15,9 +15,7 @@ LIKE_JSON = st.sampled_from(['{"a": 1}', "[]", "null", "1e3", '"', "\\u0041", "t
 TEXT = st.one_of(st.text(max_size=300), LIKE_JSON, st.text(min_size=1, max_size=6).map(lambda part: part * 2_500))
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=40)
 @given(token=TEXT, url=TEXT)
 def test_proof_1_there_and_back_is_byte_identical_or_refused_before_the_first_write(
     world: World, token: str, url: str

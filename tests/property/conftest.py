@@ -1,12 +1,9 @@
-"""What generated data is made of, and how long is looked for a counter-example."""
+"""What generated data is made of."""
 
 from __future__ import annotations
 
-import os
 import string
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # What YAML readers take for something else than the text it is, or trip over.
@@ -18,18 +15,6 @@ AWKWARD = [
     *("\x00", "\x07", "\x7f", "\x85", "\xa0", "\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff", "\U0001f511", "\u202e"),
 ]
 PRINTABLE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp"), include_characters="\n"), max_size=20)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _search() -> None:
-    settings.register_profile(
-        "platform-secrets",
-        deadline=None,
-        max_examples=80,
-        derandomize="CI" in os.environ,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
-    settings.load_profile("platform-secrets")
 
 
 def texts() -> st.SearchStrategy[str]:

@@ -368,7 +368,7 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
     return document, "".join(parts[:-1])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(asked())
 def test_proof_16_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[str, Any], str]) -> None:
     document, wanted = case

@@ -57,7 +57,7 @@ def test_proof_7_a_thousand_creates_by_32_workers_never_exceed_300_in_10_seconds
     assert clock.now() <= 33.4 / 0.95
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(limit=st.integers(1, 20), workers=st.integers(1, 8), seed=st.integers(0, 99))
 def test_no_window_is_ever_above_the_quota(limit: int, workers: int, seed: int) -> None:
     clock = VirtualClock(workers=workers)
