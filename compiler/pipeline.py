@@ -151,10 +151,10 @@ def plan_values(
     for environment in project.environments:
         name = f"values-{environment.name}.yaml"
         shown = f"{shown_folder}/{name}" if shown_folder else name
-        old, before, found = read_values_file(folder / name, shown)
-        diagnostics += found
         data = values_of(environment)
         text = values_text(data, environment.name, [layer.source.path for layer in environment.layers])
+        old, before, found = read_values_file(folder / name, shown, text)
+        diagnostics += found
         changes: tuple[SecretChange, ...] = ()
         if text != old:
             diagnostics += _unproven(text, data, shown)
@@ -163,15 +163,18 @@ def plan_values(
     return tuple(files), tuple(diagnostics)
 
 
-def read_values_file(path: Path, shown: str) -> tuple[str | None, ValuesData | None, tuple[Diagnostic, ...]]:
+def read_values_file(
+    path: Path, shown: str, expected: str | None = None
+) -> tuple[str | None, ValuesData | None, tuple[Diagnostic, ...]]:
     """The text of a values file of ours and its data, None where it holds none; and why it is none of ours.
 
+    Where it has the `expected` text, its data is not looked at.
     What breaks the limits of input files, or shares parts by aliases, is `foreign-output` whatever its first line says:
     a few hundred bytes of aliases would be gigabytes written out.
     """
     text, found = read_old(path, shown, HEADER)
-    if text is None:
-        return None, None, found
+    if text is None or text == expected:
+        return text, None, found
     data, excess = read_back(text)
     if excess is None:
         return text, data, ()
