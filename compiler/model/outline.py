@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compiler.text.credential import CONCEALED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -57,16 +59,16 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
         keys: dict[str, tuple[str, str | None]] = {}
         listed = secret.get("keys")
         for key in listed if isinstance(listed, list) else ():
-            keys[str(key)] = (str(secret.get("remoteKey", "")), str(key))
+            keys[_text(key)] = (_text(secret.get("remoteKey", "")), _text(key))
         elsewhere = secret.get("data")
         for key, place in (elsewhere if isinstance(elsewhere, dict) else {}).items():
             if isinstance(place, dict):
-                keys[key] = (str(place.get("key", "")), _optional(place.get("property")))
+                keys[key] = (_text(place.get("key", "")), _optional(place.get("property")))
         store = secret.get("storeRef")
-        fields = {name: str(secret.get(name, "")) for name in ("refreshInterval", "syncWave", "fetch")}
+        fields = {name: _text(secret.get(name, "")) for name in ("refreshInterval", "syncWave", "fetch")}
         fields["store"] = _store(store if isinstance(store, dict) else {})
         fields |= _flat("label", secret.get("labels")) | _flat("annotation", secret.get("annotations"))
-        _add(found, SecretOutline(str(secret.get("namespace", "")), str(secret.get("name", "")), fields, keys))
+        _add(found, SecretOutline(_text(secret.get("namespace", "")), _text(secret.get("name", "")), fields, keys))
     return found
 
 
@@ -80,8 +82,8 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         annotations = dict(metadata.get("annotations") or {})
         labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
         fields = {
-            "refreshInterval": str(spec.get("refreshInterval", "")),
-            "syncWave": str(annotations.pop(_SYNC_WAVE, "")),
+            "refreshInterval": _text(spec.get("refreshInterval", "")),
+            "syncWave": _text(annotations.pop(_SYNC_WAVE, "")),
             "fetch": "bundle" if spec.get("dataFrom") else "perKey",
             "store": _store(spec.get("secretStoreRef") or {}),
         }
@@ -89,13 +91,13 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         keys: dict[str, tuple[str, str | None]] = {}
         for item in spec.get("data") or ():
             reference = item.get("remoteRef") or {}
-            keys[str(item.get("secretKey"))] = (str(reference.get("key", "")), _optional(reference.get("property")))
+            keys[_text(item.get("secretKey"))] = (_text(reference.get("key", "")), _optional(reference.get("property")))
         for item in spec.get("dataFrom") or ():
-            remote = str((item.get("extract") or {}).get("key", ""))
+            remote = _text((item.get("extract") or {}).get("key", ""))
             template = ((spec.get("target") or {}).get("template") or {}).get("data") or {}
-            keys |= {str(key): (remote, str(key)) for key in template}
-        name = str((spec.get("target") or {}).get("name") or metadata.get("name", ""))
-        _add(found, SecretOutline(str(metadata.get("namespace", "")), name, fields, keys))
+            keys |= {_text(key): (remote, _text(key)) for key in template}
+        name = _text((spec.get("target") or {}).get("name") or metadata.get("name", ""))
+        _add(found, SecretOutline(_text(metadata.get("namespace", "")), name, fields, keys))
     return found
 
 
@@ -141,15 +143,20 @@ def place_text(place: tuple[str, str | None]) -> str:
 
 
 def _store(reference: Mapping[str, Any]) -> str:
-    return f"{reference.get('kind', '')}/{reference.get('name', '')}"
+    return f"{_text(reference.get('kind', ''))}/{_text(reference.get('name', ''))}"
 
 
 def _flat(kind: str, members: object) -> dict[str, str]:
-    return {f"{kind} {key}": str(value) for key, value in members.items()} if isinstance(members, dict) else {}
+    return {f"{kind} {key}": _text(value) for key, value in members.items()} if isinstance(members, dict) else {}
 
 
 def _optional(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else _text(value)
+
+
+def _text(value: object) -> str:
+    # A tree where a text belongs is none of ours, and whatever it holds is not for showing.
+    return CONCEALED if isinstance(value, dict | list) else str(value)
 
 
 def _add(found: Outlines, outline: SecretOutline) -> None:

@@ -164,6 +164,19 @@ class _Reader:
         raise _ExcessError(Excess(what, event.start_mark.index))
 
 
+def values_tree(text: str) -> Any | None:  # noqa: ANN401 - PyYAML types no node
+    """The nodes of `text`, each with its place in it; None where `read_back` finds no data in it."""
+    if read_back(text)[0] is None:
+        return None
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return None
+    finally:
+        loader.dispose()
+
+
 def _print(lines: list[str], key: str, value: ValuesData, depth: int) -> None:
     indent = "  " * depth
     if isinstance(value, str | bool):

@@ -9,6 +9,7 @@ from compiler.model.outline import SecretChange, compare, outlines_of_manifests,
 from compiler.model.source import Source
 from compiler.model.values import values_of
 from compiler.model.values_data import EXTERNAL_SECRETS
+from compiler.operations.chart.foreign_values import ChartValues
 from compiler.stages.emit import read_manifests
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from compiler.model.outline import Outlines
 
 _STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "SecretStore"}
+_MEMBERS = {kind: member for member, kind in _STORE_KINDS.items()}
 _OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _OWN_FIELDS = ("key", "property", "version")
@@ -42,7 +44,10 @@ def side_of_environment(environment: Environment) -> Side:
 
 
 def side_of_text(text: str) -> Side:
-    """A values file, or manifests in one or many documents. Raises UnreadableError."""
+    """A values file, or manifests in one or many documents. Raises UnreadableError.
+
+    What they hold under keys that the chart does not have is not in it: no output may show it.
+    """
     documents, excess = read_manifests(text)
     if excess is not None:
         line, column = Source("", text).place(excess.offset)
@@ -50,7 +55,8 @@ def side_of_text(text: str) -> Side:
     if documents is None:
         raise UnreadableError("it is no YAML")
     if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
-        return _side_of_values(documents[0])
+        chart = ChartValues()
+        return _side_of_values(chart.known(documents[0], chart.part()))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise UnreadableError("it holds neither values of this chart nor Kubernetes manifests")
@@ -76,16 +82,22 @@ def _side_of_values(data: Any) -> Side:  # noqa: ANN401 - foreign data of any sh
 
 def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
     listed = list(objects)
+    chart = ChartValues()
     stores: dict[str, Mapping[str, str]] = {}
     defaults: Mapping[str, str] = {}
     for each in listed:
         metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
         if each["kind"] in _STORE_KINDS.values():
-            fields: dict[str, Any] = {"syncWave": str(_map(metadata.get("annotations")).get(_SYNC_WAVE, ""))}
+            fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(_SYNC_WAVE, "")}
             fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
-            stores[f"{each['kind']} {metadata.get('name', '')}"] = _flat({**fields, **spec})
+            known = chart.known(
+                {"name": metadata.get("name", ""), **fields, **spec}, chart.part(_MEMBERS[each["kind"]], "")
+            )
+            name = known.pop("name")
+            stores[f"{each['kind']} {name}"] = _flat(known)
         elif each["kind"] == "ExternalSecret":
-            defaults = defaults or next(_reference_defaults(spec), {})
+            schema = chart.part("remoteRefDefaults")
+            defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
     return Side(_outlines(listed), stores, defaults)
 
 
@@ -96,11 +108,11 @@ def _outlines(objects: list[dict[str, Any]]) -> Outlines:
         raise UnreadableError("a manifest in it has another form than an ExternalSecret") from None
 
 
-def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
+def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for member, part in (("data", "remoteRef"), ("dataFrom", "extract")):
         for item in _maps(spec.get(member)):
             reference = _map(item.get(part))
-            yield _flat({key: value for key, value in reference.items() if key not in _OWN_FIELDS})
+            yield {key: value for key, value in reference.items() if key not in _OWN_FIELDS}
 
 
 def _store_changes(

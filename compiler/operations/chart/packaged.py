@@ -23,5 +23,13 @@ _CHECKED_OUT = Path(__file__).parents[3] / "chart"
 
 def chart_files() -> dict[str, str]:
     """Every file of the chart by its path in a project."""
-    folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT
-    return {f"chart/{name}": (folder / name).read_text("utf-8") for name in FILES}
+    return {f"chart/{name}": (_folder() / name).read_text("utf-8") for name in FILES}
+
+
+def values_schema() -> str:
+    """The JSON Schema of the chart's values."""
+    return (_folder() / "values.schema.json").read_text("utf-8")
+
+
+def _folder() -> Path:
+    return _PACKAGED if _PACKAGED.is_dir() else _CHECKED_OUT

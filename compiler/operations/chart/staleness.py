@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
-from compiler.text.credential import conceal
+from compiler.operations.chart.foreign_values import ChartValues
+from compiler.stages.emit import values_tree
+from compiler.text.credential import CONCEALED, conceal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from compiler.operations.chart.foreign_values import Bounds
     from compiler.pipeline import ValuesFile
 
 # Lines of the one times lines of the other, which is what comparing them may take: about a second's worth.
@@ -27,20 +30,43 @@ def stale_values(file: ValuesFile) -> Diagnostic:
         return Diagnostic("stale-values", Severity.ERROR, message, Span(Source(shown)), help=way_out)
     start = min(_first_difference(old, file.output.text), max(0, len(old) - 1))
     message = f'{shown} is not what "{file.environment}" compiles to'
-    return Diagnostic("stale-values", Severity.ERROR, message, Span(Source(shown, old), start, start), help=way_out)
+    source = Source(shown, old)
+    line_start, line_end = source.line_bounds(source.place(start)[0])
+    # Only of the line that is shown: a message is searched for every text that is concealed.
+    conceals = tuple(
+        Span(source, *bounds) for bounds in _hidden(old) if bounds[1] > line_start and bounds[0] < line_end
+    )
+    span = Span(source, start, start)
+    return Diagnostic("stale-values", Severity.ERROR, message, span, help=way_out, conceals=conceals)
 
 
 def differing_lines(file: ValuesFile) -> Iterator[str]:
-    """A unified diff from the file to what it should be; what looks like a credential is taken out of both first.
+    """A unified diff from the file to what it should be; of a file that would take long to compare, a line that says so.
 
-    Of a file that would take long to compare, one line that says so.
+    Taken out first are what looks like a credential, of both, and of the file what no compile wrote there: comments,
+    and values under keys that the chart does not have.
     """
     shown = file.output.shown
     if (file.old or "").count("\n") * file.output.text.count("\n") > _MOST_PAIRS:
         return iter([f"{shown} has too many lines to compare them"])
-    old = conceal(file.old or "").splitlines()
+    old = conceal(_without(file.old or "", _hidden(file.old or ""))).splitlines()
     new = conceal(file.output.text).splitlines()
     return unified_diff(old, new, shown, f"{shown} (compiled)", lineterm="")
+
+
+def _hidden(text: str) -> list[Bounds]:
+    root = values_tree(text)
+    # Of what is no YAML nothing can be told but that the compiler did not write it.
+    return ChartValues().hidden(text, root) if root is not None else [(text.find("\n") + 1, len(text))]
+
+
+def _without(text: str, hidden: list[Bounds]) -> str:
+    shown: list[str] = []
+    at = 0
+    for start, end in hidden:
+        shown += (text[at:start], CONCEALED)
+        at = end
+    return "".join((*shown, text[at:]))
 
 
 def _first_difference(old: str, new: str) -> int:

@@ -90,3 +90,39 @@ def test_aliases_that_multiply_are_refused_at_once(text: str) -> None:
     with pytest.raises(UnreadableError, match="it has an anchor, at line 1, column "):
         side_of_text(text)
     assert time.process_time() - start < 2
+
+
+SENTINEL = "hunter2-and-more"
+VALUES_FILE = f"""
+externalSecrets: {{jira: {{name: {{x: {SENTINEL}}}, namespace: a, password: {SENTINEL}, refreshInterval: [{SENTINEL}],
+  labels: {{a: {{b: {SENTINEL}}}}}, storeRef: {{kind: [{SENTINEL}]}}, remoteKey: {{a: {SENTINEL}}},
+  keys: [[{SENTINEL}], A], data: {{B: {{key: [{SENTINEL}], property: [{SENTINEL}]}}}}}}}}
+clusterSecretStores:
+  v: {{name: {{a: {SENTINEL}}}, password: {SENTINEL}, provider: {{vault: {{server: x, token: {SENTINEL}}}}}}}
+  w: {{name: w, provider: {{vault: {{auth: {{tokenSecretRef: {{name: n, value: {SENTINEL}}}}}}}}}}}
+remoteRefDefaults: {{password: {SENTINEL}}}
+"""
+MANIFESTS = f"""
+kind: ClusterSecretStore
+metadata: {{name: {{a: {SENTINEL}}}, namespace: [{SENTINEL}],
+  annotations: {{argocd.argoproj.io/sync-wave: [{SENTINEL}]}}}}
+spec: {{password: {SENTINEL}, provider: {{vault: {{token: {SENTINEL}}}, aws: {{key: {SENTINEL}}}}}}}
+---
+kind: ExternalSecret
+metadata: {{name: [{SENTINEL}], namespace: [{SENTINEL}], labels: {{a: [{SENTINEL}]}}}}
+spec:
+  refreshInterval: [{SENTINEL}]
+  secretStoreRef: {{name: [{SENTINEL}]}}
+  target: {{name: [{SENTINEL}]}}
+  data:
+    - {{secretKey: [{SENTINEL}], remoteRef: {{key: [{SENTINEL}], property: [{SENTINEL}], password: {SENTINEL}}}}}
+"""
+
+
+@pytest.mark.parametrize("text", [VALUES_FILE, MANIFESTS])
+def test_what_the_chart_has_no_place_for_is_never_shown(text: str) -> None:
+    project = compile_project(ROOT, ["dev"]).project
+    assert project is not None
+    found = differences(side_of_text(text), side_of_environment(project.environments[0]))
+    assert "…" in str(found)
+    assert SENTINEL not in str(found)

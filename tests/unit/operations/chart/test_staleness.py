@@ -6,6 +6,7 @@ import pytest
 
 from compiler.operations.chart.staleness import differing_lines, stale_values
 from compiler.pipeline import ValuesFile
+from compiler.render.excerpt import show
 from compiler.stages.write import Output
 
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
@@ -36,12 +37,32 @@ def test_a_missing_file_is_called_missing() -> None:
 
 
 def test_the_lines_are_a_unified_diff_without_credentials() -> None:
-    lines = list(differing_lines(_file(f"a\ntoken: {SENTINEL}\n", "a\ntoken: b\n")))
-    assert lines == [
+    old, new = (f"# Compiled from x\nremoteRefDefaults: {{metadataPolicy: {text}}}\n" for text in (SENTINEL, "b"))
+    assert list(differing_lines(_file(old, new))) == [
         "--- chart/values-dev.yaml",
         "+++ chart/values-dev.yaml (compiled)",
         "@@ -1,2 +1,2 @@",
-        " a",
-        "-token: …",
-        "+token: b",
+        " # Compiled from x",
+        "-remoteRefDefaults: {metadataPolicy: …}",
+        "+remoteRefDefaults: {metadataPolicy: b}",
     ]
+
+
+def test_what_no_compile_wrote_is_in_neither_the_diff_nor_the_diagnostic() -> None:
+    head = "# Compiled from x\nexternalSecrets:\n  jira:\n"
+    new = f'{head}    name: "jira"\n'
+    old = f"{head}    password: hunter2-and-more # hunter2-and-more\n    name: hunter2\n"
+    lines = list(differing_lines(_file(old, new)))
+    assert lines[6:] == ["-    password: … …", "-    name: hunter2", '+    name: "jira"']
+    diagnostic = stale_values(_file(old, new))
+    (shown,) = show([diagnostic])
+    assert (shown.line, shown.source_line) == (4, "    password: … …")
+    # One line's, not those of all the file: each is looked for in the message.
+    assert len(diagnostic.conceals) == 2
+
+
+@pytest.mark.parametrize("broken", ["a: [hunter2", "hunter2", "- hunter2", "a: b: hunter2", "[" * 100_000])
+def test_of_what_is_no_values_file_the_first_line_is_shown(broken: str) -> None:
+    lines = list(differing_lines(_file(f"# Compiled from x\n{broken}\n", "# Compiled from x\na: b\n")))
+    assert "hunter2" not in "".join(lines)
+    assert lines[-1] == "+a: b"

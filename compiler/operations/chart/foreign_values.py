@@ -1,0 +1,105 @@
+"""Finds what in a values file or a manifest the chart has no place for: no output may show it, as of input files.
+
+A file that somebody edited may hold anything, a password under a key of their own for one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.chart.packaged import values_schema
+from compiler.text.credential import CONCEALED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Bounds = tuple[int, int]
+_SCALARS = (str, bool, int, float)
+# Between values: what a YAML file has there beside white space and punctuation is a comment, an anchor or a tag.
+_NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
+
+
+class ChartValues:
+    """Tells by the chart's schema which values have a place."""
+
+    def __init__(self) -> None:
+        self._schema: dict[str, Any] = json.loads(values_schema())
+
+    def part(self, *names: str) -> dict[str, Any] | None:
+        """The schema of a part of the values, such as of a member of the file and in it of what lies below each id."""
+        schema: dict[str, Any] | None = self._schema
+        for name in names:
+            schema = self._of(schema, name)
+        return schema
+
+    def known(self, data: Any, schema: dict[str, Any] | None) -> Any:  # noqa: ANN401 - foreign data of any shape
+        """`data` with `…` for every value that has no place in `schema`; what lies below such a one is one `…` too."""
+        kind = self._kind(schema)
+        if kind == "scalar" and (data is None or isinstance(data, _SCALARS)):
+            return data
+        if kind == "object" and isinstance(data, dict):
+            return {key: self.known(value, self._of(schema, str(key))) for key, value in data.items()}
+        if kind == "array" and isinstance(data, list):
+            return [self.known(item, self._of(schema, "")) for item in data]
+        return CONCEALED
+
+    def hidden(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
+        """The bounds in `text`, whose tree is `root`, of all that may not be shown; in order.
+
+        Of a comment in the first line nothing: it is the compiler's own.
+        """
+        found: list[Bounds] = []
+        at = text.find("\n") + 1 if text.startswith("#") else 0
+        for start, end, is_shown in [*sorted(self._nodes(root)), (len(text), len(text), True)]:
+            found += (gap.span() for gap in _NO_PUNCTUATION.finditer(text, at, max(at, start)))
+            # A value with an anchor or a tag begins with that, and may be shown as little.
+            if start >= at and (not is_shown or text.startswith(("&", "!"), start)):
+                # A block of text ends after its line break, which the next line needs.
+                found.append((start, start + len(text[start:end].rstrip())))
+            at = max(at, end)
+        return found
+
+    def _nodes(self, root: Any) -> Iterator[tuple[int, int, bool]]:  # noqa: ANN401
+        """Each key and each value that stands by itself, with its place and whether it may be shown."""
+        waiting: list[tuple[Any, dict[str, Any] | None]] = [(root, self._schema)]
+        # An alias is its anchor's node once more: it has no other place, and may be a tree of any size.
+        seen: set[int] = set()
+        while waiting:
+            node, schema = waiting.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            kind = self._kind(schema)
+            if kind == "array" and node.id == "sequence":
+                waiting += ((item, self._of(schema, "")) for item in node.value)
+            elif kind == "object" and node.id == "mapping":
+                for key, value in node.value:
+                    is_name = key.id == "scalar"
+                    if is_name:
+                        yield key.start_mark.index, key.end_mark.index, True
+                    else:
+                        waiting.append((key, None))
+                    waiting.append((value, self._of(schema, key.value) if is_name else None))
+            else:
+                yield node.start_mark.index, node.end_mark.index, kind == "scalar" == node.id
+
+    def _of(self, schema: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+        """The schema of a member or an item; None where it has no place."""
+        whole = self._resolved(schema or {})
+        found = whole.get("items") or whole.get("properties", {}).get(name) or whole.get("additionalProperties")
+        return found if isinstance(found, dict) else None
+
+    def _kind(self, schema: dict[str, Any] | None) -> str | None:
+        if schema is None:
+            return None
+        whole = self._resolved(schema)
+        if "properties" in whole or "additionalProperties" in whole or whole.get("type") == "object":
+            return "object"
+        return "array" if whole.get("type") == "array" else "scalar"
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in schema:
+            schema = self._schema["definitions"][schema["$ref"].rpartition("/")[2]]
+        return schema

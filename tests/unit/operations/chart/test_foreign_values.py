@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from compiler.operations.chart.foreign_values import ChartValues
+from compiler.stages.emit import read_values, values_tree
+
+ROOT = Path(__file__).resolve().parents[3]
+CHART = ChartValues()
+HEAD = "# Compiled from x\nexternalSecrets:\n  jira:\n"
+
+
+def without(text: str) -> str:
+    for start, end in reversed(CHART.hidden(text, values_tree(text))):
+        text = f"{text[:start]}…{text[end:]}"
+    return text
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("chart/values-*.yaml")), ids=lambda path: path.name)
+def test_all_that_is_compiled_is_shown(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert without(text) == text
+    data = read_values(text)
+    assert CHART.known(data, CHART.part()) == data
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("name: x", "name: x"),
+        ("password: hunter2", "password: …"),
+        ('password: "hunter2"', "password: …"),
+        ("more: {a: hunter2, b: [hunter2]}", "more: …"),
+        ("text: |\n      hunter2\n      hunter2\n    name: x", "text: …\n    name: x"),
+        ("refreshInterval: {x: hunter2}", "refreshInterval: …"),
+        ("storeRef: {kind: SecretStore, password: hunter2}", "storeRef: {kind: SecretStore, password: …}"),
+        ("storeRef: hunter2", "storeRef: …"),
+        ("keys: [A, {hunter2: hunter2}, [hunter2]]", "keys: [A, …, …]"),
+        ("labels: {team: platform}", "labels: {team: platform}"),
+        ("name: x # hunter2", "name: x …"),
+        ("# hunter2: hunter2\n    name: x", "…\n    name: x"),
+        ("name: &hunter2 x", "name: …"),
+        ("name: !hunter2 x", "name: …"),
+        ("labels: !hunter2 {team: x}", "labels: … {team: x}"),
+        ("? [hunter2]\n    : hunter2", "? …\n    : …"),
+        ("labels: &a {team: x}\n    more: *a", "labels: …\n    more: …"),
+    ],
+)
+def test_what_the_chart_has_no_place_for_is_hidden(written: str, shown: str) -> None:
+    assert without(f"{HEAD}    {written}\n") == f"{HEAD}    {shown}\n"
+
+
+@pytest.mark.parametrize("member", ["other: hunter2", "global: {x: hunter2}", "externalSecrets: hunter2", "hunter2"])
+def test_members_of_the_file_are_judged_too(member: str) -> None:
+    assert "hunter2" not in without(f"# Compiled from x\n{member}\n")
+    assert "hunter2" not in without(f"{member}\n")
+
+
+def test_data_is_judged_as_text_is() -> None:
+    data = {
+        "externalSecrets": {"jira": {"name": "x", "password": "hunter2", "keys": ["A", {"b": "hunter2"}]}},
+        "clusterSecretStores": {
+            "v": {"provider": {"vault": {"server": "https://v", "token": "hunter2"}, "aws": {"region": "hunter2"}}}
+        },
+        "other": ["hunter2"],
+    }
+    known = CHART.known(data, CHART.part())
+    assert "hunter2" not in str(known)
+    assert known["externalSecrets"]["jira"] == {"name": "x", "password": "…", "keys": ["A", "…"]}
+    assert known["clusterSecretStores"]["v"]["provider"] == {"vault": {"server": "https://v", "token": "…"}, "aws": "…"}
+    assert known["other"] == "…"
+
+
+def test_a_part_is_known_by_its_place() -> None:
+    store = CHART.part("clusterSecretStores", "any")
+    assert CHART.known({"name": "v", "more": 1}, store) == {"name": "v", "more": "…"}
+    assert CHART.known("x", CHART.part("nowhere", "at all")) == "…"
+    assert CHART.known({"a": 1}, CHART.part("nowhere", "at all")) == "…"
+
+
+def test_nested_aliases_cost_no_time() -> None:
+    levels = "".join(f"a{level}: &a{level} [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60))
+    begin = time.process_time()
+    assert "hunter2" not in without(f"# Compiled from x\na0: &a0 [hunter2]\n{levels}")
+    assert time.process_time() - begin < 1
