@@ -330,3 +330,14 @@ def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: st
     own = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
     with pytest.raises(TlsFailureError, match="correct the store's ca"):
         open_session(own, {variable: "/another"})
+def test_a_folder_of_authorities_brings_none_of_the_machines_own_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the machine trusts by default, in a file of this test.
+    monkeypatch.setenv("SSL_CERT_FILE", str(CertificateAuthority.create(tmp_path).ca_file))
+    (tmp_path / "folder").mkdir()
+    trusted = [
+        session("https://vault.example.com", **environ)._connect()._context.get_ca_certs()  # type: ignore[attr-defined]
+        for environ in ({}, {"VAULT_CAPATH": str(tmp_path / "folder")})
+    ]
+    assert [len(authorities) for authorities in trusted] == [1, 0]
