@@ -122,6 +122,11 @@ LOG, PROXY = "see the server's log", "look for a proxy or a wrong address"
 GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
 
 
+def silent(status: int, **metadata: object) -> StoreError:
+    """Of a reply without a text, as a Vault tells that a secret is not there."""
+    return error_of_reply(Reply(status, (), metadata), PLACE, Action.READ)
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "remedy"),
     [
@@ -154,13 +159,13 @@ GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
             "correct vaultNamespace or VAULT_NAMESPACE",
         ),
         (of(404, 'no handler for route "x".'), "nothing is mounted there", "correct the store's mount"),
-        (of(404, **GONE, destroyed=True), "version 3 is destroyed for good", "write a new version"),
+        (silent(404, **GONE, destroyed=True), "version 3 is destroyed for good", "write a new version"),
         (
-            of(404, **GONE, destroyed=False),
+            silent(404, **GONE, destroyed=False),
             "its version 3 is deleted",
             "recover it (`bao kv undelete`, or `migrate --recover`)",
         ),
-        (of(404), "the store holds no such secret", "create it, or correct its name"),
+        (silent(404), "the store holds no such secret", "create it, or correct its name"),
         (of(405), "the server answered 405", LOG),
         (
             of(413),
@@ -212,16 +217,18 @@ def test_a_seal_is_told_by_its_words_or_its_status(status: int, said: str) -> No
     assert of(status, said).code == "sealed"
 
 
-@pytest.mark.parametrize("code", [301, 404, 429, 500])
-def test_a_server_that_says_no_reason_is_understood_too(code: int) -> None:
-    assert error_of_reply(Reply(code), PLACE, Action.READ).code == of(code).code
+@pytest.mark.parametrize(
+    ("status", "code"), [(301, "redirect-refused"), (404, "not-found"), (429, "throttled"), (500, "unavailable")]
+)
+def test_a_server_that_says_no_reason_is_understood_too(status: int, code: str) -> None:
+    assert error_of_reply(Reply(status), PLACE, Action.READ).code == code
 
 
 def test_a_deleted_version_is_named_where_the_server_does() -> None:
     for destroyed in (True, False):
-        told = of(404, **GONE, destroyed=destroyed)
+        told = silent(404, **GONE, destroyed=destroyed)
         assert getattr(told, "version", None) == "3"
-        untold = of(404, deletion_time="2026-01-01T00:00:00Z", destroyed=destroyed)
+        untold = silent(404, deletion_time="2026-01-01T00:00:00Z", destroyed=destroyed)
         assert getattr(untold, "version", None) == ""
 
 

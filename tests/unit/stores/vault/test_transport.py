@@ -249,12 +249,6 @@ def test_plain_http_is_allowed_by_one_word_alone(allowed: str) -> None:
             "HTTPS_PROXY is no http:// address of a proxy",
             "correct HTTPS_PROXY, or set NO_PROXY",
         ),
-        (
-            "https://vault.example.com",
-            {"VAULT_CACERT": "/absent/ca.pem"},
-            "the authorities in /absent/ca.pem or the client certificate cannot be read",
-            "correct the store's ca, VAULT_CACERT, VAULT_CLIENT_CERT or VAULT_CLIENT_KEY",
-        ),
     ],
 )
 def test_a_refusal_names_the_store_the_cause_and_the_way_out(
@@ -263,6 +257,19 @@ def test_a_refusal_names_the_store_the_cause_and_the_way_out(
     with pytest.raises(StoreError) as caught:
         session(url, **environ)
     assert str(caught.value) == f"cannot connect to {url}/secret: {reason}; {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "what"), [("VAULT_CACERT", "the authorities"), ("VAULT_CLIENT_CERT", "the client certificate")]
+)
+def test_a_file_of_certificates_that_cannot_be_read_is_told_with_its_variable(variable: str, what: str) -> None:
+    with pytest.raises(TlsFailureError) as caught:
+        session("https://vault.example.com", **{variable: "/absent/file.pem"})
+    assert str(caught.value).startswith("cannot connect to https://vault.example.com/secret: ")
+    assert what in caught.value.reason
+    assert caught.value.reason.endswith(" cannot be read")
+    assert caught.value.remedy.startswith("correct ")
+    assert variable in caught.value.remedy
 
 
 def test_a_port_is_any_but_none() -> None:
