@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from compiler.model.diagnostic import Diagnostic
+
 HEADER = "# Compiled from "
 OLD, NEW = f"{HEADER}a\nold: true\n", f"{HEADER}a\nnew: true\n"
 
@@ -319,6 +321,10 @@ def test_an_old_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, monkeyp
     assert (old, [each.severity for each in diagnostics]) == (None, [Severity.ERROR])
 
 
+def written(folder: Path, *names: str) -> tuple[Diagnostic, ...]:
+    return write_all(outputs(folder, *names))
+
+
 def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unlink = os.unlink
 
@@ -329,6 +335,7 @@ def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypa
 
     monkeypatch.setattr(os, "unlink", kept)
     assert write_all(outputs(three, "a", "c"), three) == ()
+    assert written(three, "a", "c") == ()
     assert ((three / "a").read_text("utf-8"), (three / "c").read_text("utf-8")) == (NEW, NEW)
 
 
@@ -341,6 +348,7 @@ def test_a_link_that_was_there_is_there_again_after_a_failure(
     (three / "c").symlink_to("a")
     failing(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
     assert write_all(outputs(three, "c", "b"), three)
+    assert written(three, "c", "b")
     assert (three / "b").read_text("utf-8") == OLD
     assert (three / "c").read_text("utf-8") == OLD
     # Without second names a copy of what it pointed to is the best there is.
@@ -358,6 +366,7 @@ def test_a_file_is_whole_before_it_is_waited_for(three: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", watched)
     assert write_all(outputs(three, "a", "c"), three) == ()
+    assert written(three, "a", "c") == ()
     assert sizes == [len(NEW), len(NEW)]
 
 
@@ -373,6 +382,7 @@ def test_the_names_of_the_files_are_waited_for_after_all_are_in_place(
 
     monkeypatch.setattr(os, "fsync", watched)
     assert write_all(outputs(three, "a", "b"), three) == ()
+    assert written(three, "a", "b") == ()
     assert seen == [{"a": NEW, "b": NEW}]
 
 
@@ -383,6 +393,7 @@ def test_what_somebody_else_put_there_meanwhile_is_not_taken_away(three: Path, m
 
     monkeypatch.setattr(os, "replace", late)
     (diagnostic,) = write_all(outputs(three, "c"), three)
+    (diagnostic,) = written(three, "c")
     assert (diagnostic.severity, diagnostic.span.path) == (Severity.ERROR, "chart/c")
     assert contents(three) == {"a": OLD, "b": OLD, "c": "theirs"}
 
@@ -390,6 +401,7 @@ def test_what_somebody_else_put_there_meanwhile_is_not_taken_away(three: Path, m
 def test_no_descriptor_stays_open(three: Path) -> None:
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     assert write_all(outputs(three, "a", "b", "c"), three) == ()
+    assert written(three, "a", "b", "c") == ()
     assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
 
 

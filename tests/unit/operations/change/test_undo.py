@@ -608,3 +608,30 @@ def test_each_result_says_why(tmp_path: Path) -> None:
         Result("a", State.CONFLICT, "v3", (), "refused", reason, remedy),
         Result("b", State.FAILED, None, (), "unavailable", "no answer", "wait"),
     )
+
+
+def test_while_something_is_open_what_the_run_made_stays_too() -> None:
+    store = MemoryStore()
+    store.seed("a", A="x")
+    store.seed("b", A="x")
+    waiting = "another write of the run is not settled yet"
+    assert told(run_of(a=created(), b=begun(None)), store)[0] == ("a", "refuse", ("A",), "v1", waiting, SETTLE)
+
+
+def test_a_begun_write_that_cannot_be_looked_at_is_told_by_its_name() -> None:
+    store = two_versions()
+    store.failures["read", "a"] = DisabledError(store.place("a"), Action.READ, "it is disabled", "enable it")
+    assert told(run_of(a=begun(None)), store) == [("a", "refuse", ("A",), None, "it is disabled", "enable it")]
+
+
+def test_each_result_is_reported_and_a_stop_that_nobody_gave_is_none(tmp_path: Path) -> None:
+    store, seen = two_versions(), list[Result]()
+    store.seed("b", A="x")
+    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), ())
+    journal = Journal.begin(tmp_path, ID, plan, {})
+    steps = plan_undo(run_of(a=updated(), b=created()), store)
+    outcome = apply_undo(steps, store, Notes(journal, "prod"), threading.Event(), seen.append)
+    journal.close()
+    assert tuple(seen) == outcome.results
+    assert [result.state for result in seen] == [State.DONE, State.DONE]
+    assert not outcome.interrupted

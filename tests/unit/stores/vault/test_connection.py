@@ -579,3 +579,45 @@ def test_a_method_that_is_not_mounted_there_is_a_refused_log_in(vault: ScriptedV
 def test_a_reply_with_figures_and_dates_of_another_shape_is_no_defect(vault: ScriptedVault, metadata: object) -> None:
     vault.on("GET", READ, Answer(200, {"data": {"data": {"A": SENTINEL}, "metadata": metadata}}))
     assert type(failure(vault.open())) is UnexpectedReplyError
+
+
+def test_a_token_without_an_end_is_not_renewed_although_it_could_be(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    vault.on("POST", LOGIN, logged_in("own", 0, renewable=True))
+    vault.on("GET", LOOKUP, denied())
+    vault.on("POST", RENEWAL, logged_in("own", 90, renewable=True))
+    store = vault.open(ROLE, options=options)
+    for _ in range(3):
+        store.read("github")
+        clock.sleep(100)
+    assert vault.paths("POST", RENEWAL) == []
+
+
+def test_a_short_lease_is_renewed_in_its_last_third_too(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
+    vault.on("POST", RENEWAL, logged_in(TOKEN, 1, renewable=True))
+    store = vault.open(options=options)
+    counts = []
+    for moment in (0, 61, 61.5, 61.75):
+        clock.sleep(moment - clock.now())
+        store.read("github")
+        counts.append(len(vault.paths("POST", RENEWAL)))
+    assert counts == [0, 1, 1, 2]
+
+
+def test_a_dead_token_is_told_as_a_matter_of_the_log_in(vault: ScriptedVault) -> None:
+    vault.on("GET", LOOKUP, denied(policy=False))
+    error = failure(vault.open())
+    assert (type(error), error.action) == (ExpiredTokenError, Action.LOG_IN)
+
+
+def test_a_leader_that_is_not_found_is_told_with_the_way_out(vault: ScriptedVault, clock: VirtualClock) -> None:
+    store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, retry=RetryPolicy(patience=5)))
+    store.whoami()
+    vault.on("GET", READ, refused(503, "Vault is sealed"), STANDBY)
+    error = failure(store)
+    assert error.reason.startswith("after trouble it names another node, as one does while a leader is chosen")
+    assert error.remedy == "use the address of the active node or of its load balancer"
