@@ -41,7 +41,7 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 
 
 def differing_lines(file: ValuesFile) -> Iterator[str]:
-    """A unified diff from the file to what it should be; of a file that would take long to compare, a line that says so.
+    """A unified diff from the file to what it should be, or a line that says so where that would take long to make.
 
     Taken out first are what looks like a credential, of both, and of the file what no compile wrote there: comments,
     and values under keys that the chart does not have.

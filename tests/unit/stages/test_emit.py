@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.stages.emit import HEADER, quote, read_values, values_text
 from compiler.stages.emit import HEADER, quote, read_manifests, read_values, values_text, values_tree
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ import errno
 import fcntl
 import os
 import stat
-from pathlib import Path
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
+from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 from compiler.model.temporary_name import temporary_beside
 from compiler.stages import write
-from compiler.stages.write import Output, read_old, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -6,9 +6,9 @@ from threading import Thread
 
 import pytest
 
-from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
 from compiler.stores.sending.clock import SystemClock
+from compiler.stores.sending.deadline import Deadlines
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from compiler.stores.sending.deadline import Deadlines, call_in_time, held, note_answer, one_operation, rest
 from compiler.stores.sending.clock import SystemClock, VirtualClock
+from compiler.stores.sending.deadline import Deadlines, call_in_time, held, note_answer, one_operation, rest
 
 
 @pytest.fixture

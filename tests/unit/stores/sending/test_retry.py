@@ -5,7 +5,6 @@ from threading import Thread
 
 import pytest
 
-from compiler.stores.sending.deadline import rest
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -18,6 +17,7 @@ from compiler.stores.errors import (
     UnavailableError,
 )
 from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.deadline import rest
 from compiler.stores.sending.limiter import UNLIMITED, Limiter
 from compiler.stores.sending.retry import Retrier, RetryPolicy, parse_retry_after
 

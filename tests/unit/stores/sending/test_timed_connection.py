@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.certificates import CertificateAuthority
-from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.clock import SystemClock
+from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection, open_socket
 
 if TYPE_CHECKING:

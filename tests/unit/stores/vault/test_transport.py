@@ -337,6 +337,8 @@ def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: st
     own = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))
     with pytest.raises(TlsFailureError, match="correct the store's ca"):
         open_session(own, {variable: "/another"})
+
+
 def test_a_folder_of_authorities_brings_none_of_the_machines_own_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
