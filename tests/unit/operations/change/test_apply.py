@@ -551,7 +551,7 @@ def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is
 def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
     apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
@@ -564,7 +564,7 @@ def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
 def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
     tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     store = MemoryStore()
@@ -590,3 +590,18 @@ def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
     assert (outcome.results[0].code, outcome.defect, store.calls) == ("unnoted", None, [])
+
+
+def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests_upon(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    store.seed("a", KEY="old")
+    adopted = Adopted("a", store.seed("a", KEY="new"), ("KEY",), "update", "v1")
+    with AuditLog(tmp_path / "audit") as audit:
+        apply(store, plan_of(store, adopted=(adopted,)), audit)
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    told = ("run", "action", "state", "name", "properties", "before", "version")
+    assert [tuple(line[name] for name in told) for line in lines] == [
+        (RUN, "update", "written", "a", ["KEY"], "v1", "v2")
+    ]

@@ -13,10 +13,8 @@ import pytest
 
 from compiler.operations.change.plan import Kind, Location, Options, Plan, Result, State, Step, Write
 from compiler.operations.runs.journal import (
-    Entry,
     Journal,
     JournalError,
-    Run,
     find_run,
     find_unfinished,
     identity_of,
@@ -342,21 +340,29 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
 def test_the_lines_of_its_format_are_read_from_whichever_release_wrote_them(tmp_path: Path) -> None:
     path = tmp_path / f"{FIRST}.jsonl"
     path.write_text("".join(f"{json.dumps(line)}\n" for line in LINES), "utf-8")
-    assert read_run(path) == Run(
-        id=FIRST,
-        path=path,
-        environment="prod",
-        destination="azure",
-        address="https://a",
-        identity={"environment": "prod"},
-        entries={
-            "a": Entry("create", None, False, ("TOKEN",), None, "v1", "done", undo="started", slipped=("v0",)),
-            "b": Entry("update", None, True, ("TOKEN",), state="planned", deleted="v7"),
-            "c": Entry("update", "v3", False, ("PEM",), None, "v4", "written", undo="done", undone_as="v5"),
-        },
-        is_planned=True,
-        ended="incomplete",
+    run = read_run(path)
+    assert (run.id, run.path, run.environment, run.destination, run.address) == (
+        FIRST,
+        path,
+        "prod",
+        "azure",
+        "https://a",
     )
+    assert (run.identity, run.is_planned, run.ended) == ({"environment": "prod"}, True, "incomplete")
+    planned = {name: (e.kind, e.planned_before, e.recover, e.deleted, e.keys) for name, e in run.entries.items()}
+    assert planned == {
+        "a": ("create", None, False, None, ("TOKEN",)),
+        "b": ("update", None, True, "v7", ("TOKEN",)),
+        "c": ("update", "v3", False, None, ("PEM",)),
+    }
+    came = {name: (e.state, e.before, e.after, e.maybe_stored, e.slipped) for name, e in run.entries.items()}
+    assert came == {
+        "a": ("done", None, "v1", False, ("v0",)),
+        "b": ("planned", None, None, False, ()),
+        "c": ("written", None, "v4", False, ()),
+    }
+    undone = {name: (e.undo, e.undone_as) for name, e in run.entries.items()}
+    assert undone == {"a": ("started", None), "b": (None, None), "c": ("done", "v5")}
 
 
 @pytest.mark.parametrize(

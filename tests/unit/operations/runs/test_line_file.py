@@ -182,7 +182,7 @@ def test_no_descriptor_stays_open_and_none_is_closed_twice(tmp_path: Path, monke
     file.close()
     monkeypatch.undo()
     assert len(closed) == 1
-    assert read_lines(tmp_path / "run") == [{"a": 1}]
+    assert list(read_lines(tmp_path / "run")) == [{"a": 1}]
     assert open_descriptors() <= before
 
 
@@ -190,7 +190,7 @@ def test_a_journal_behind_a_link_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text('{"a": 1}\n')
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
-        read_lines(tmp_path / "run")
+        list(read_lines(tmp_path / "run"))
 
 
 def test_what_is_larger_than_any_runs_file_is_refused_and_nothing_smaller(tmp_path: Path) -> None:
@@ -198,17 +198,17 @@ def test_what_is_larger_than_any_runs_file_is_refused_and_nothing_smaller(tmp_pa
     path.write_text('{"a": 1}\n')
     with path.open("r+b") as file:
         file.truncate(largest)
-    assert read_lines(path) == [{"a": 1}]
+    assert list(read_lines(path)) == [{"a": 1}]
     with path.open("r+b") as file:
         file.truncate(largest + 1)
     with pytest.raises(OSError, match="Invalid argument") as caught:
-        read_lines(path)
+        list(read_lines(path))
     assert caught.value.errno == errno.EINVAL
 
 
 def test_a_line_of_other_bytes_than_text_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "run").write_bytes(b'{"a": 1}\n\xff\xfe{\n{"b": 2}\n')
-    assert read_lines(tmp_path / "run") == [{"a": 1}, {"b": 2}]
+    assert list(read_lines(tmp_path / "run")) == [{"a": 1}, {"b": 2}]
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,14 +82,6 @@ def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | O
     assert said in result.reason
 
 
-def test_an_adopted_write_is_told_with_what_it_rests_upon(tmp_path: Path, journal: Journal) -> None:
-    with AuditLog(tmp_path / "audit") as audit:
-        Notes(journal, "prod", audit, "ada").adopt(MemoryStore(), Adopted("a", "v2", ("KEY",), "update", "v1"))
-    (line,) = lines(tmp_path / "audit")
-    expected = {"action": "update", "name": "a", "properties": ["KEY"], "before": "v1", "version": "v2", "who": "ada"}
-    assert {**line, **expected} == line
-
-
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
