@@ -408,3 +408,35 @@ def test_nothing_is_written_where_a_link_leads_out_of_the_project(three: Path, t
     assert (three / "a").read_text("utf-8") == OLD
     assert not (three / "c").exists()
     assert not (project / "new").exists()
+@pytest.mark.parametrize(
+    ("mode", "replaced"), [(0o600, True), (0o464, True), (0o446, True), (0o444, False), (0o555, False)]
+)
+def test_what_nobody_may_write_is_left_alone(tmp_path: Path, mode: int, *, replaced: bool) -> None:
+    path = tmp_path / "values-prod.yaml"
+    path.write_text(OLD, "utf-8")
+    path.chmod(mode)
+    assert refusal(path) == ((OLD, []) if replaced else (None, [("unwritable-output", "is read-only")]))
+
+
+def test_a_refusal_says_the_way_out(tmp_path: Path) -> None:
+    helps = {}
+    for name, text in (("foreign", "replicas: 3\n"), ("folder", "")):
+        path = tmp_path / name
+        if text:
+            path.write_text(text, "utf-8")
+        else:
+            path.mkdir()
+        (diagnostic,) = read_old(path, "chart/values-prod.yaml", HEADER)[1]
+        helps[name] = diagnostic.help
+    assert helps == {
+        "foreign": "move it away, or name another folder with `--out`",
+        "folder": "make it a regular, writable file, or name another folder with `--out`",
+    }
+
+
+def test_a_failure_that_the_system_does_not_explain_is_told_all_the_same(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, "fsync", 1, OSError())
+    (diagnostic,) = written(three, "c")
+    assert diagnostic.message == "chart/c cannot be written: unknown reason"

@@ -605,3 +605,29 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
     assert [tuple(line[name] for name in told) for line in lines] == [
         (RUN, "update", "written", "a", ["KEY"], "v1", "v2")
     ]
+
+
+def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Outcome]) -> None:
+    store, seen = MemoryStore(), list[Result]()
+
+    def before(method: str, _name: str) -> None:
+        if method == "write":
+            time.sleep(0.1)
+
+    store.before = before
+    writes = (write_of(store, name, A="1") for name in ("a", "b", "c"))
+    outcome = apply(store, plan_of(store, *writes), workers=1, report=seen.append, stop=threading.Event())
+    assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
+    # A stop that could come and did not is none.
+    assert not outcome.interrupted
+
+
+def test_a_defect_ends_the_run_although_it_was_to_go_on(apply: Callable[..., Outcome]) -> None:
+    store = MemoryStore()
+    store.failures["write", "a"] = KeyError("x")
+    plan = plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    outcome = apply(store, plan, workers=1, continue_on_error=True)
+    assert [(result.state, result.reason) for result in outcome.results] == [
+        (State.FAILED, "this program met a defect of its own"),
+        (State.PENDING, ""),
+    ]

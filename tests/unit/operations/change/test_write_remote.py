@@ -174,6 +174,7 @@ def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
     result = move(Write("a", (), secrets(SAME="s"), recover=True, deleted=deleted))
     assert result == Result("a", State.KEPT, "v1")
     assert noted(tmp_path) == ("written", "v1")
+    assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["a"].before == "v1"
 
 
 def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
@@ -271,7 +272,9 @@ def test_other_bytes_are_told_with_the_version_that_has_them(
     )
 
 
-@pytest.mark.parametrize("held", [{"NEW": "n", "MORE": "m"}, {"NEW": "n"}, {"OLD": "o"}, {"OLD": "x", "NEW": "n"}])
+@pytest.mark.parametrize(
+    "held", [{"OLD": "o", "NEW": "n", "MORE": "m"}, {"NEW": "n"}, {"OLD": "o"}, {"OLD": "x", "NEW": "n"}]
+)
 def test_every_property_must_be_there_as_meant_and_no_other(
     store: MemoryStore, move: Callable[[Write], Result], held: dict[str, str]
 ) -> None:

@@ -187,3 +187,31 @@ def test_a_whole_value_that_the_destination_would_refuse_is_no_write() -> None:
     store = MemoryStore()
     store.problems = (Problem("too-large", "pem", "it is too large", "split it"),)
     assert plan(store, judged("A", place=Place("pem", None))) == ([Kind.REFUSE], [])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        Attributes(expires=EXPIRES),
+        Attributes(not_before=EXPIRES),
+        Attributes(tags={"owner": "us"}),
+    ],
+)
+def test_each_attribute_alone_is_taken_over(attributes: Attributes) -> None:
+    store = MemoryStore()
+    origin = RemoteSecret("source", "1", {}, attributes)
+    _, (write,) = plan_writes([judged("A", origin=origin)], store, lambda place: standing(store, place))
+    assert write.attributes == attributes
+
+
+def test_a_key_is_told_its_own_problem_before_that_of_the_whole() -> None:
+    store = MemoryStore()
+    store.problems = (
+        Problem("too-large", "remote", "it is too large", "split it"),
+        Problem("invalid-value", "remote", "it is empty", "fill it", "A"),
+    )
+    steps, _ = plan_writes([judged("A"), judged("B")], store, lambda place: standing(store, place))
+    assert [(step.kind, step.reason, step.remedy) for step in steps] == [
+        (Kind.REFUSE, "it is empty", "fill it"),
+        (Kind.REFUSE, "it is too large", "split it"),
+    ]
