@@ -186,10 +186,8 @@ def test_a_file_of_somebody_else_is_said_and_left(project: Path, text: str) -> N
 def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = compile_project(project, ["prod"])
     assert result.project is not None
-    monkeypatch.setattr(compiler.pipeline, "read_values", lambda _: {"externalSecrets": {}})
-    _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     monkeypatch.setattr(compiler.pipeline, "read_back", lambda _: ({"externalSecrets": {}}, None))
-    _, diagnostics = plan_values(result.project, project / "chart", "chart")
+    _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     (diagnostic,) = diagnostics
     assert (diagnostic.rule, diagnostic.severity) == ("unproven-output", Severity.ERROR)
     assert diagnostic.message.startswith("chart/values-prod.yaml would not be read as it is meant")
@@ -205,7 +203,7 @@ def test_what_could_not_be_read_back_is_not_written(
     monkeypatch.setattr(where, 20)
     result = compile_project(project, ["prod"])
     assert result.project is not None
-    _, (diagnostic,) = plan_values(result.project, project / "chart", "chart")
+    _, (diagnostic,) = plan_values(result.project, project / "chart", "chart", project)
     assert (diagnostic.rule, diagnostic.severity) == ("too-large", Severity.ERROR)
     assert diagnostic.message == f"chart/values-prod.yaml would have {what}; nothing was written"
     assert diagnostic.help == "split the environment into several"

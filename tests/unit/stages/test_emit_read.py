@@ -14,6 +14,7 @@ READABLE = (
     'a: "1"\nb: {c: ["d", "e"], f: true}\n',
     "a: 2020-01-01\nb: yes\nc: ~\nd: 1e3\nno: 1\n",
     "a: b\na: c\n",
+    "a: 0:99999999999999999999z",
     "a: [[], {}, [0x1f, 1_000, 0o7, .inf, 1:30]]\nyes: off\n2: [null, 'null', \"1\"]\n",
 )
 # What no file of this compiler has: the text, what it is called, and where it begins.
@@ -35,7 +36,19 @@ def test_values_are_read_as_pyyaml_reads_them(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[a]: 1\n", "a: 1\n---\nb: 2\n", "a: 2020-99-99\n", "a: \x00", "a: [}\n", f"a: {'[' * 33}&x"[:-2]]
+    "text",
+    [
+        "{",
+        "a: b: c",
+        "? [",
+        "\0",
+        "[a]: 1\n",
+        "a: 1\n---\nb: 2\n",
+        "a: 2020-99-99\n",
+        "a: \x00",
+        "a: [}\n",
+        f"a: {'[' * 33}&x"[:-2],
+    ],
 )
 def test_what_is_no_plain_yaml_is_nothing(text: str) -> None:
     assert read_values(text) is None
@@ -76,7 +89,7 @@ def test_whatever_four_megabytes_hold_is_read_in_seconds(text: str) -> None:
 
 
 def test_manifests_are_read_without_empty_documents() -> None:
-    text = "---\n# Source: a\nkind: A\n---\n---\nkind: B\n"
+    text = "---\n# Source: a\nkind: A\n---\n---\n# nothing\n---\nkind: B\n"
     assert read_manifests(text) == ([{"kind": "A"}, {"kind": "B"}], None)
     assert read_manifests("") == ([], None)
     assert read_manifests("{") == (None, None)

@@ -15,18 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Severity
+from compiler.model.temporary_name import temporary_beside
+from compiler.stages import write
 from compiler.stages.write import Output, read_old, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-from compiler.model.temporary_name import temporary_beside
-from compiler.stages import write
-
-if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from compiler.model.diagnostic import Diagnostic
 
 HEADER = "# Compiled from "
 OLD, NEW = f"{HEADER}a\nold: true\n", f"{HEADER}a\nnew: true\n"
@@ -139,12 +133,6 @@ def test_a_missing_folder_is_said(tmp_path: Path) -> None:
     assert diagnostic.message == "chart/a cannot be written: no such file or directory"
 
 
-def test_what_an_earlier_run_of_the_same_number_left_behind_is_no_obstacle(three: Path) -> None:
-    (three / f".a.{os.getpid()}.tmp").write_text("left behind", "utf-8")
-    (three / f".a.{os.getpid()}.old").write_text("left behind", "utf-8")
-    assert write_all(outputs(three, "a"), three) == ()
-
-
 def test_what_a_killed_run_left_behind_is_removed_and_nobody_elses_file(three: Path) -> None:
     ours, theirs = temporary_beside(three / "a"), (three / ".a.tmp", three / "a.0123456789abcdef.platform-secrets-tmp")
     for path in (ours, *theirs):
@@ -152,7 +140,7 @@ def test_what_a_killed_run_left_behind_is_removed_and_nobody_elses_file(three: P
     folder, link = temporary_beside(three / "folder"), temporary_beside(three / "link")
     folder.mkdir()
     link.symlink_to("a")
-    assert write_all([], [three, three / "none"]) == ()
+    assert write_all([], three, [three, three / "none"]) == ()
     left = sorted(path.name for path in three.iterdir())
     assert left == sorted(["a", "b", folder.name, link.name, *(path.name for path in theirs)])
 
@@ -162,19 +150,19 @@ def test_the_files_of_a_run_that_is_under_way_are_left_alone(three: Path, monkey
     theirs.write_text("under way", "utf-8")
     monkeypatch.setattr("compiler.stages.write._PATIENCE", 0.05)
     with locked(three):
-        assert write_all([], [three]) == ()
-        (diagnostic,) = write_all(outputs(three, "a", "c"))
+        assert write_all([], three, [three]) == ()
+        (diagnostic,) = write_all(outputs(three, "a", "c"), three)
     assert (diagnostic.rule, diagnostic.help) == ("unwritable-output", "wait until it ends")
     assert diagnostic.message == "chart/a cannot be written: another run is writing there"
     assert contents(three) == {"a": OLD, "b": OLD, theirs.name: "under way"}
-    assert write_all(outputs(three, "a")) == ()
+    assert write_all(outputs(three, "a"), three) == ()
     assert contents(three) == {"a": NEW, "b": OLD}
 
 
 def test_a_run_waits_for_another_one(three: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         with locked(three):
-            waiting = pool.submit(write_all, outputs(three, "a"))
+            waiting = pool.submit(write_all, outputs(three, "a"), three)
             sleep(0.1)
             assert not waiting.done()
             assert contents(three)["a"] == OLD
@@ -186,7 +174,7 @@ def test_a_file_system_without_locks_is_written_and_not_swept(three: Path, monke
     stray = temporary_beside(three / "a")
     stray.write_text("whose?", "utf-8")
     monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks")))
-    assert write_all(outputs(three, "a")) == ()
+    assert write_all(outputs(three, "a"), three) == ()
     assert contents(three) == {"a": NEW, "b": OLD, stray.name: "whose?"}
 
 
@@ -222,7 +210,7 @@ def test_an_interrupt_around_any_step_leaves_all_new_or_all_old_and_no_stray(thr
         with pytest.MonkeyPatch.context() as patch:
             stepping = _Stepping(patch, at, after=after)
             with suppress(KeyboardInterrupt):
-                write_all(outputs(three, "c", "a", "b"))
+                write_all(outputs(three, "c", "a", "b"), three)
             steps = stepping.steps
         found = contents(three)
         assert found in ({"a": OLD, "b": OLD}, dict.fromkeys("abc", NEW)), at
@@ -239,7 +227,7 @@ def test_a_signal_while_a_failure_is_undone_does_not_end_the_undoing(
     with monkeypatch.context() as patch:
         patch.setattr("compiler.stages.write._put_back", _interrupted_once(patch, turn))
         with pytest.raises(KeyboardInterrupt):
-            write_all(outputs(three, "c", "a", "b"))
+            write_all(outputs(three, "c", "a", "b"), three)
     assert contents(three) == {"a": OLD, "b": OLD}
 
 
@@ -314,10 +302,6 @@ def test_an_old_file_that_cannot_be_read_is_not_replaced() -> None:
     assert (old, [each.severity for each in diagnostics]) == (None, [Severity.ERROR])
 
 
-def written(folder: Path, *names: str) -> tuple[Diagnostic, ...]:
-    return write_all(outputs(folder, *names))
-
-
 def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unlink = os.unlink
 
@@ -328,7 +312,6 @@ def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypa
 
     monkeypatch.setattr(os, "unlink", kept)
     assert write_all(outputs(three, "a", "c"), three) == ()
-    assert written(three, "a", "c") == ()
     assert ((three / "a").read_text("utf-8"), (three / "c").read_text("utf-8")) == (NEW, NEW)
 
 
@@ -341,7 +324,6 @@ def test_a_link_that_was_there_is_there_again_after_a_failure(
     (three / "c").symlink_to("a")
     failing(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
     assert write_all(outputs(three, "c", "b"), three)
-    assert written(three, "c", "b")
     assert (three / "b").read_text("utf-8") == OLD
     assert (three / "c").read_text("utf-8") == OLD
     # Without second names a copy of what it pointed to is the best there is.
@@ -359,7 +341,6 @@ def test_a_file_is_whole_before_it_is_waited_for(three: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", watched)
     assert write_all(outputs(three, "a", "c"), three) == ()
-    assert written(three, "a", "c") == ()
     assert sizes == [len(NEW), len(NEW)]
 
 
@@ -375,7 +356,6 @@ def test_the_names_of_the_files_are_waited_for_after_all_are_in_place(
 
     monkeypatch.setattr(os, "fsync", watched)
     assert write_all(outputs(three, "a", "b"), three) == ()
-    assert written(three, "a", "b") == ()
     assert seen == [{"a": NEW, "b": NEW}]
 
 
@@ -386,7 +366,6 @@ def test_what_somebody_else_put_there_meanwhile_is_not_taken_away(three: Path, m
 
     monkeypatch.setattr(os, "replace", late)
     (diagnostic,) = write_all(outputs(three, "c"), three)
-    (diagnostic,) = written(three, "c")
     assert (diagnostic.severity, diagnostic.span.path) == (Severity.ERROR, "chart/c")
     assert contents(three) == {"a": OLD, "b": OLD, "c": "theirs"}
 
@@ -394,7 +373,6 @@ def test_what_somebody_else_put_there_meanwhile_is_not_taken_away(three: Path, m
 def test_no_descriptor_stays_open(three: Path) -> None:
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     assert write_all(outputs(three, "a", "b", "c"), three) == ()
-    assert written(three, "a", "b", "c") == ()
     assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
 
 
@@ -408,6 +386,8 @@ def test_nothing_is_written_where_a_link_leads_out_of_the_project(three: Path, t
     assert (three / "a").read_text("utf-8") == OLD
     assert not (three / "c").exists()
     assert not (project / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("mode", "replaced"), [(0o600, True), (0o464, True), (0o446, True), (0o444, False), (0o555, False)]
 )
@@ -438,5 +418,5 @@ def test_a_failure_that_the_system_does_not_explain_is_told_all_the_same(
     three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, "fsync", 1, OSError())
-    (diagnostic,) = written(three, "c")
+    (diagnostic,) = write_all(outputs(three, "c"), three)
     assert diagnostic.message == "chart/c cannot be written: unknown reason"
