@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Bounds = tuple[int, int]
 _SCALARS = (str, bool, int, float)
-# Between values: what a YAML file has there beside white space and punctuation is a comment, an anchor or a tag.
+# Between values: what a YAML file has there beside white space and punctuation is a comment.
 _NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
 
 
@@ -48,14 +48,14 @@ class ChartValues:
     def hidden(self, text: str, root: Any) -> list[Bounds]:  # noqa: ANN401 - a node of PyYAML, which types none
         """The bounds in `text`, whose tree is `root`, of all that may not be shown; in order.
 
-        Of a comment in the first line nothing: it is the compiler's own.
+        The tree is one of `emit.values_tree`, so it has no anchor, tag or key that is no scalar. Of a comment in the
+        first line nothing is hidden: it is the compiler's own.
         """
         found: list[Bounds] = []
         at = text.find("\n") + 1 if text.startswith("#") else 0
         for start, end, is_shown in [*sorted(self._nodes(root)), (len(text), len(text), True)]:
             found += (gap.span() for gap in _NO_PUNCTUATION.finditer(text, at, max(at, start)))
-            # A value with an anchor or a tag begins with that, and may be shown as little.
-            if start >= at and (not is_shown or text.startswith(("&", "!"), start)):
+            if not is_shown:
                 # A block of text ends after its line break, which the next line needs.
                 found.append((start, start + len(text[start:end].rstrip())))
             at = max(at, end)
@@ -64,24 +64,15 @@ class ChartValues:
     def _nodes(self, root: Any) -> Iterator[tuple[int, int, bool]]:  # noqa: ANN401
         """Each key and each value that stands by itself, with its place and whether it may be shown."""
         waiting: list[tuple[Any, dict[str, Any] | None]] = [(root, self._schema)]
-        # An alias is its anchor's node once more: it has no other place, and may be a tree of any size.
-        seen: set[int] = set()
         while waiting:
             node, schema = waiting.pop()
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
             kind = self._kind(schema)
             if kind == "array" and node.id == "sequence":
                 waiting += ((item, self._of(schema, "")) for item in node.value)
             elif kind == "object" and node.id == "mapping":
                 for key, value in node.value:
-                    is_name = key.id == "scalar"
-                    if is_name:
-                        yield key.start_mark.index, key.end_mark.index, True
-                    else:
-                        waiting.append((key, None))
-                    waiting.append((value, self._of(schema, key.value) if is_name else None))
+                    yield key.start_mark.index, key.end_mark.index, True
+                    waiting.append((value, self._of(schema, key.value)))
             else:
                 yield node.start_mark.index, node.end_mark.index, kind == "scalar" == node.id
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,34 @@ def test_what_no_compile_wrote_is_in_neither_the_diff_nor_the_diagnostic() -> No
     assert len(diagnostic.conceals) == 2
 
 
-@pytest.mark.parametrize("broken", ["a: [hunter2", "hunter2", "- hunter2", "a: b: hunter2", "[" * 100_000])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "a: [hunter2",
+        "hunter2",
+        "- hunter2",
+        "a: b: hunter2",
+        "[" * 100_000,
+        "externalSecrets:\n  jira:\n    name: &hunter2 x",
+        "externalSecrets:\n  jira:\n    name: !hunter2 x",
+        "externalSecrets:\n  jira:\n    labels: !hunter2 {team: x}",
+        "externalSecrets:\n  jira:\n    ? [hunter2]\n    : hunter2",
+        "externalSecrets:\n  jira:\n    labels: &a {hunter2: x}\n    more: *a",
+    ],
+    ids=lambda text: text[-12:],
+)
 def test_of_what_is_no_values_file_the_first_line_is_shown(broken: str) -> None:
-    lines = list(differing_lines(_file(f"# Compiled from x\n{broken}\n", "# Compiled from x\na: b\n")))
+    file = _file(f"# Compiled from x\n{broken}\n", "# Compiled from x\na: b\n")
+    lines = list(differing_lines(file))
     assert "hunter2" not in "".join(lines)
-    assert lines[-1] == "+a: b"
+    assert lines[3:] == [" # Compiled from x", "-…", "+a: b"]
+    (shown,) = show([stale_values(file)])
+    assert "hunter2" not in str(shown)
+
+
+def test_nested_aliases_cost_no_time() -> None:
+    levels = "".join(f"a{level}: &a{level} [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60))
+    begin = time.process_time()
+    lines = differing_lines(_file(f"# Compiled from x\na0: &a0 [hunter2]\n{levels}", "# Compiled from x\na: b\n"))
+    assert "hunter2" not in "".join(lines)
+    assert time.process_time() - begin < 1
