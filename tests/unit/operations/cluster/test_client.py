@@ -16,7 +16,7 @@ from tests.fake_cluster import FakeCluster
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 SENTINEL = "c2VudGluZWwtNDcxMQ=="
 
 
