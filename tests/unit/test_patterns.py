@@ -61,8 +61,6 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
     for path in (ROOT / "schemas").glob("*.json"):
         for written in dict.fromkeys(_of_schema(json.loads(path.read_text("utf-8")))):
             yield f"{path.name} {written}", re.compile(written), {"search"}
-        for text in dict.fromkeys(_of_schema(json.loads(path.read_text("utf-8")))):
-            yield f"{path.name} {text}", re.compile(text), {"search"}
     yield "compiler.text.token_form._tokens", _tokens(), USES["_tokens"]
     yield "compiler.text.token_form._assignment", _assignment(), USES["_assignment"]
 

@@ -110,9 +110,9 @@ def test_a_file_of_a_usual_cost_is_opened(factor: str, monkeypatch: pytest.Monke
         return PLAIN
 
     monkeypatch.setattr("compiler.operations.backup.encryption._opened", open_it)
-    monkeypatch.setattr("compiler.operations.backup.encryption._opened", lambda *_: PLAIN)
     assert needs_passphrase(sealed)
     assert decrypt_with(sealed, PASSPHRASE) == PLAIN
+    assert opened == [sealed]
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,8 @@ def test_what_is_adopted_names_no_property_of_another_secret() -> None:
         Step("secret", "KEY", Kind.KEEP, None, Location("azure", name, property_))
         for name, property_ in (("a", "one"), ("b", "two"), ("a", None))
     )
-    left = narrowed(plan(steps), run(a=entry("v1", state="started"), b=entry("v1")), {"a": "v2"})
+    mine = replace(entry("v1", state="started"), properties=("one",))
+    left = narrowed(plan(steps), run(a=mine, b=replace(entry("v1"), properties=("two",))), {"a": "v2"})
     assert left.adopted == (Adopted("a", "v2", ("one",), "update", "v1"),)
 
 

@@ -198,8 +198,9 @@ def test_replies_have_an_end_through_a_proxy_too() -> None:
         assert isinstance(adapter, HTTPAdapter)
         for manager in (adapter.poolmanager, adapter.proxy_manager_for("http://proxy.example:3128")):
             pool = manager.connection_from_host("team.vault.azure.net", 443, "https")
-            assert issubclass(pool.ConnectionCls, TimedConnection)
-            assert pool.ConnectionCls.response_class is BoundedResponse
+            connection: type = pool.ConnectionCls
+            assert issubclass(connection, TimedConnection)
+            assert connection.response_class is BoundedResponse
 
 
 def test_no_more_is_taken_in_than_the_bound_and_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
