@@ -78,6 +78,8 @@ THOUSAND = Budget("1,000 environments", "s", 1.6, 0.8)
 GROWTH = Budget("10,000 ÷ 1,000 environments", "x", 11, 10)
 MEMORY_THOUSAND = Budget("peak memory at 1,000", "MiB", 80, 80)
 MEMORY_TEN_THOUSAND = Budget("peak memory at 10,000", "MiB", 300, 80)
+SHARED = Budget("1,000 environments on one vault ÷ on vaults of their own", "x", 1.2, 1.05)
+LINES = Budget("lines of output of 1,000 environments on one vault", "", 400, 400)
 CATALOGUE = Budget("catalogue of 1,000 entries, one environment that has them all", "s", 1.0, 0.4)
 
 
@@ -126,6 +128,21 @@ def median(measure: Callable[[], Usage], runs: int) -> Usage:
     return Usage(statistics.median(each.cpu for each in found), max(each.memory for each in found))
 
 
+def in_turns(first: Callable[[], Usage], second: Callable[[], Usage], runs: int) -> tuple[float, float]:
+    """The least CPU time of each, measured in turns: whatever else the machine does meets both alike."""
+    first(), second()
+    pairs = [(first().cpu, second().cpu) for _ in range(runs)]
+    return min(each for each, _ in pairs), min(each for _, each in pairs)
+
+
+def lines_of(python: Path, root: Path) -> int:
+    """How many lines a compile of the project in `root` prints, on both streams together."""
+    arguments = [str(python), *PROGRAM, "--root", str(root), "compile"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, env=environment, capture_output=True, check=True)
+    return len(done.stdout.splitlines()) + len(done.stderr.splitlines())
+
+
 def compiling(python: Path, root: Path, *options: str) -> Callable[[], Usage]:
     """A compile of the project in `root` into an empty folder; with `--check`, against what lies there."""
 
@@ -166,6 +183,10 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     yield Figure(MEMORY_THOUSAND, used.memory, bare_thousand.memory)
     check = Budget("1,000 environments, nothing changed, `--check`", "s", used.cpu, used.cpu / 2)
     yield Figure(check, median(compiling(python, thousand, "--check"), few).cpu)
+    shared = generate(folder / "shared", 1000, on_one_vault=True)
+    on_one, on_own = in_turns(compiling(python, shared), compiling(python, thousand), few)
+    yield Figure(SHARED, on_one / on_own)
+    yield Figure(LINES, lines_of(python, shared))
     yield Figure(CATALOGUE, median(compiling(python, generate_catalogue(folder / "catalogue", 1000)), few).cpu)
     if not quick:
         most = compiling(python, generate(folder / "most", 10_000))()

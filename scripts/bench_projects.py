@@ -8,17 +8,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def generate(root: Path, count: int) -> Path:
-    """A project of `count` small environments over the shipped base and catalogue, without values files."""
+def generate(root: Path, count: int, *, on_one_vault: bool = False) -> Path:
+    """A project of `count` small environments over the shipped base and catalogue, without values files.
+
+    Each has a Key Vault of its own, or all have one: then each is found to read what the first reads.
+    """
     shutil.rmtree(root, ignore_errors=True)
     (root / "environments").mkdir(parents=True)
     (root / "chart").mkdir()
     for name in ("base", "catalogue"):
         shutil.copy(ROOT / f"environments/{name}.yaml", root / "environments")
     for number in range(count):
+        vault = "ai-platform-00000" if on_one_vault else f"ai-platform-{number:05d}"
         (root / f"environments/e{number:05d}.yaml").write_text(
             "store: azure\n"
-            f"stores: {{azure: {{vaultUrl: https://ai-platform-{number:05d}.vault.azure.net}}}}\n"
+            f"stores: {{azure: {{vaultUrl: https://{vault}.vault.azure.net}}}}\n"
             "secrets:\n"
             "  global: {use: [azure-openai]}\n"
             "  github: {store: vault}\n"

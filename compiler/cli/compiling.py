@@ -11,6 +11,7 @@ from compiler.pipeline import Result, compile_project
 from compiler.project_files import UnknownEnvironmentError
 from compiler.render.excerpt import show
 from compiler.render.interface import format_named
+from compiler.render.omission import first_of_each_rule
 from compiler.rules import ALL_RULES
 from compiler.text.credential import conceal
 from compiler.text.printable import printable
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.stages.outside import Outside
 
+# Of commands that do not judge the input and have no option for it.
+_SEE_ALL = "`platform-secrets compile --all` shows them"
+
 
 def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -> Result:
     """`compile_project`, with a name that no environment has as a usage error."""
@@ -34,17 +38,29 @@ def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -
         raise UsageError(printable(conceal(str(error))), error.help or known) from None
 
 
-def report(diagnostics: Sequence[Diagnostic], invocation: Invocation, form: str = "text") -> None:
-    """Shows all `diagnostics` of a run: text on standard error, where people look; other formats on standard output."""
+def report(
+    diagnostics: Sequence[Diagnostic], invocation: Invocation, form: str = "text", see_all: str | None = _SEE_ALL
+) -> None:
+    """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
+
+    Text is the first of each rule and how to see the rest, `see_all`; everything where that is None.
+    """
     stream = sys.stderr if form == "text" else sys.stdout
-    text = format_named(form).render(show(diagnostics), ALL_RULES, colour=invocation.may_colour(stream))
-    stream.write(text)
+    if form != "text" or see_all is None:
+        shown, omission = show(diagnostics), None
+    else:
+        first, omission = first_of_each_rule(diagnostics, see_all)
+        shown = show(first, diagnostics)
+    colour = invocation.may_colour(stream)
+    stream.write(format_named(form).render(shown, ALL_RULES, colour=colour, omission=omission))
 
 
 def report_errors(diagnostics: Sequence[Diagnostic], invocation: Invocation) -> None:
     """Shows only the errors of a run, for commands that are not there to judge the input."""
-    shown = [each for each in show(diagnostics) if each.severity is Severity.ERROR]
-    sys.stderr.write(format_named("text").render(shown, ALL_RULES, colour=invocation.may_colour(sys.stderr)))
+    errors = [each for each in diagnostics if each.severity is Severity.ERROR]
+    first, omission = first_of_each_rule(errors, _SEE_ALL)
+    shown, colour = show(first, diagnostics), invocation.may_colour(sys.stderr)
+    sys.stderr.write(format_named("text").render(shown, ALL_RULES, colour=colour, omission=omission))
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:

@@ -107,5 +107,14 @@ def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS
     parser.add_argument("--format", choices=formats, default="text", help=f"{', '.join(formats)}; text by default")
 
 
+def add_all(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="show all findings and files, not the first 20 of a kind")
+
+
+def see_all(arguments: argparse.Namespace) -> str | None:
+    """What to say of findings that are not shown, for a command with `--all`; None where that is given."""
+    return None if arguments.all else "`--all` shows them"
+
+
 def add_store(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--store", metavar="ID", help=help_text)

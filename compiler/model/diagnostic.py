@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Nobody reads more of one kind in one file; a file of 100,000 mistakes must not take minutes or gigabytes to report.
 MOST_OF_A_KIND = 100
+# Of one rule in one run, as text for people: who has mended these knows the others without reading them.
+MOST_OF_A_RULE = 20
 
 
 class Severity(Enum):

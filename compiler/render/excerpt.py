@@ -26,23 +26,24 @@ _CUT = "..."  # not `…`, which means that something is concealed
 _SHORTEST_QUOTED = 6
 
 
-def show(diagnostics: Sequence[Diagnostic]) -> tuple[Shown, ...]:
+def show(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic] | None = None) -> tuple[Shown, ...]:
     """What may be shown of `diagnostics`, in their order.
 
-    They must be all of a run: what one of them conceals is concealed in the source lines of all.
+    `of_run` are all of the run, where `diagnostics` are not: what any of them conceals is concealed in the source lines
+    of all.
     """
-    concealed = _concealed_bounds(diagnostics)
+    concealed = _concealed_bounds(diagnostics, diagnostics if of_run is None else of_run)
     return tuple(_shown(diagnostic, concealed[diagnostic.span.source]) for diagnostic in diagnostics)
 
 
-def _concealed_bounds(diagnostics: Sequence[Diagnostic]) -> dict[Source, list[Bounds]]:
-    bounds: dict[Source, list[Bounds]] = {}
-    for diagnostic in diagnostics:
-        for source in (diagnostic.span.source, *(span.source for span in diagnostic.conceals)):
-            if source not in bounds:
-                bounds[source] = credential_parts(source.text)
+def _concealed_bounds(diagnostics: Sequence[Diagnostic], of_run: Iterable[Diagnostic]) -> dict[Source, list[Bounds]]:
+    """The parts of each source that `diagnostics` point into which no output may show."""
+    sources = dict.fromkeys(diagnostic.span.source for diagnostic in diagnostics)
+    bounds = {source: credential_parts(source.text) for source in sources}
+    for diagnostic in of_run:
         for span in diagnostic.conceals:
-            bounds[span.source].append((span.start, span.end))
+            if span.source in bounds:
+                bounds[span.source].append((span.start, span.end))
     return {source: _merged(parts) for source, parts in bounds.items()}
 
 

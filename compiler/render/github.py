@@ -8,12 +8,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.interface import Shown
+    from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str:
+def render(
+    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
+) -> str:
     """One `::error …::message` or `::warning …::message` for each diagnostic; related places and help follow in it."""
-    del rules, colour
+    del rules, colour, omission
     return "".join(f"::{each.severity.value} {_properties(each)}::{_data(_text(each))}\n" for each in shown)
 
 

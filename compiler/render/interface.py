@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.model.diagnostic import Severity
+    from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 
@@ -51,10 +52,13 @@ class Shown:
 class Format(Protocol):
     """A module of this package that turns a run's diagnostics into one text, which ends with a line break.
 
-    Only the text format uses `colour`. `rules` are all there are, for formats that describe them.
+    Only the text format uses `colour`, and `omission`, what `shown` lacks of the run: the other formats are given all.
+    `rules` are all there are, for formats that describe them.
     """
 
-    def render(self, shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str: ...
+    def render(
+        self, shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
+    ) -> str: ...
 
 
 FORMATS = ("text", "json", "github", "sarif", "junit")

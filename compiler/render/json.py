@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.interface import Shown
+    from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 # Raised when a key changes its meaning or goes; a new key does not raise it.
 VERSION = 1
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str:
+def render(
+    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
+) -> str:
     """`version`, `diagnostics` and `summary`; lines and columns are 1-based, count characters, and ends are exclusive.
 
     Every diagnostic has all keys; `help` is null where there is none.
     """
-    del rules, colour
+    del rules, colour, omission
     counts = Counter(each.severity for each in shown)
     report = {
         "version": VERSION,

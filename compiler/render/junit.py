@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.interface import Shown
+    from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 # What XML 1.0 allows in a document, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str:
+def render(
+    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
+) -> str:
     """One suite: a file with errors is a failed case, its warnings are the case's output.
 
     Servers show only the first failure of a case, so that a file's errors are one. With no diagnostic there is one
     passed case, because some servers take an empty suite for a broken run.
     """
-    del rules, colour
+    del rules, colour, omission
     by_path: dict[str, list[Shown]] = {}
     for each in shown:
         by_path.setdefault(each.path, []).append(each)

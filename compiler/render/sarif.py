@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.interface import Shown, ShownRelated
+    from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -23,9 +24,11 @@ _ROOT = "%SRCROOT%"
 _FINGERPRINT = "primaryLocationLineHash"
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str:
+def render(
+    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
+) -> str:
     """One run with all `rules` and a result for each diagnostic; URIs are relative to the project's root."""
-    del colour
+    del colour, omission
     index = {rule.id: position for position, rule in enumerate(rules)}
     seen: Counter[str] = Counter()
     log = {

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.render.interface import Shown
+    from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 _RESET = "\x1b[0m"
@@ -21,17 +22,24 @@ _HELP = "\x1b[1;36m"
 _SEVERITY = {Severity.ERROR: "\x1b[1;31m", Severity.WARNING: "\x1b[1;33m"}
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str:
-    """Every diagnostic, an empty line after each, and how many there are; nothing for none."""
+def render(
+    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
+) -> str:
+    """Every diagnostic, an empty line after each, and how many there are with what is omitted; empty for none."""
     del rules
     if not shown:
         return ""
-    return "\n".join("\n".join(_lines(each, colour=colour)) + "\n" for each in shown) + f"\n{summary(shown)}\n"
+    blocks = [_lines(each, colour=colour) for each in shown]
+    if omission is not None:
+        blocks.append(omission.lines())
+    return "".join("\n".join(lines) + "\n\n" for lines in blocks) + f"{summary(shown, omission)}\n"
 
 
-def summary(shown: Sequence[Shown]) -> str:
+def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
     """How many errors and warnings there are: `2 errors, 1 warning`."""
     counts = Counter(each.severity for each in shown)
+    if omission is not None:
+        counts.update(omission.of_severities)
     return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from compiler.model.catalogue import Catalogue
     from compiler.model.document import Node
@@ -37,8 +37,8 @@ class Finding:
     """What a rule found; it becomes a diagnostic with the rule's id and severity.
 
     `at` is where: a node's value, or any span. `scope` is the path that a waiver must cover, such as
-    ("secrets", "github") or ("stores", "vault"); empty for the environment as a whole. For the meaning of the other
-    fields see Diagnostic.
+    ("secrets", "github") or ("stores", "vault"); empty for the environment as a whole. `names` are what the rule's
+    `gather` needs for a message of its own. For the meaning of the other fields see Diagnostic.
     """
 
     message: str
@@ -47,6 +47,11 @@ class Finding:
     related: tuple[Related, ...] = ()
     conceals: tuple[Span, ...] = ()
     scope: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def span(self) -> Span:
+        return self.at.span if hasattr(self.at, "span") else self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class Rule:
 
     `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether
     `waive:` may name it: what would break a cluster may not be waived. `check` yields findings and reads nothing but
-    what it is given. `catalogue_check` is given the Catalogue once, for a rule of environments whose subject may also
+    what it is given. `gather` makes fewer of those findings of a PROJECT rule that no waiver covers, where several are
+    told as one. `catalogue_check` is given the Catalogue once, for a rule of environments whose subject may also
     be written there: what the catalogue says wrongly is found once, even where no environment uses it.
     """
 
@@ -64,6 +70,7 @@ class Rule:
     scope: Scope
     page: str
     check: Callable[..., Iterator[Finding]] | None = None
+    gather: Callable[[Iterable[Finding]], Iterable[Finding]] | None = None
     catalogue_check: Callable[[Catalogue], Iterator[Finding]] | None = None
     waivable: bool = False
 
@@ -72,12 +79,11 @@ class Rule:
         return self.page.strip().split("\n", 1)[0]
 
     def diagnostic(self, finding: Finding) -> Diagnostic:
-        span = finding.at.span if hasattr(finding.at, "span") else finding.at
         return Diagnostic(
             rule=self.id,
             severity=self.severity,
             message=finding.message,
-            span=span,
+            span=finding.span,
             help=finding.help,
             related=finding.related,
             conceals=finding.conceals,

@@ -26,17 +26,21 @@ if TYPE_CHECKING:
     from compiler.model.project import Project
 
 
+# A guess compares with every name there is: one for each of a thousand files would take seconds, ten thousand minutes.
+_MOST_GUESSES = 20
+
+
 def check(project: Project) -> Iterator[Finding]:
     names = set(project.names)
-    for name, path in project.values_files.items():
-        if name not in names:
-            match = closest(name, project.names)
-            renamed = f'; "{match}" may be its new name' if match else ""
-            yield Finding(
-                f"no environment is named {quoted(name)}",
-                Span(Source(path)),
-                help=f"`platform-secrets compile --prune` removes this file{renamed}",
-            )
+    orphans = ((name, path) for name, path in project.values_files.items() if name not in names)
+    for count, (name, path) in enumerate(orphans):
+        match = closest(name, project.names) if count < _MOST_GUESSES else None
+        renamed = f'; "{match}" may be its new name' if match else ""
+        yield Finding(
+            f"no environment is named {quoted(name)}",
+            Span(Source(path)),
+            help=f"`platform-secrets compile --prune` removes this file{renamed}",
+        )
 
 
 RULE = Rule("orphan-values", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check)

@@ -19,11 +19,14 @@ Where they share a secret on purpose, waive it in the later environment, for tha
       pagerduty:
         waive: {shared-place: one PagerDuty account serves all environments}
 
-It is reported at the environment that comes later in the alphabet, against the first that reads the same secret.
+It is reported at the environment that comes later in the alphabet, against the first that reads the same secrets, and
+once for the two, with the secrets named that no waiver covers: a thousand environments on one vault are a thousand
+findings, and not half a million pairs.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
@@ -31,10 +34,10 @@ from compiler.model.diagnostic import Related, Severity
 from compiler.rules.forms.address import is_cluster_internal, parse_address
 from compiler.rules.forms.where import top_of
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import quoted
+from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.project import Project
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 
     # Provider, address, mount and Vault namespace, as written.
     _Written = tuple[str, str | None, str, str | None]
+
+# All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
+_MOST_SECRETS = 20
 
 
 def check(project: Project) -> Iterator[Finding]:
@@ -103,6 +109,7 @@ def _finding(name: str, later: Environment, secret: Secret, first: Environment, 
         help="give each its own store or a `prefix`, or waive it for this secret where it is meant",
         related=(Related(f'read by "{first.name}" because of this', _place(first, first_secret)),),
         scope=("secrets", secret.id),
+        names=(later.name, first.name),
     )
 
 
@@ -118,4 +125,24 @@ def _place(environment: Environment, secret: Secret) -> Span:
     return top_of(environment.document)
 
 
-RULE = Rule("shared-place", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check, waivable=True)
+def gather(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """One finding for each two environments, in place of one for each secret that both read."""
+    of_two: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        of_two.setdefault(finding.names, []).append(finding)
+    for names, together in of_two.items():
+        yield together[0] if len(together) == 1 else _of_several(names, together)
+
+
+def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
+    later, first = names
+    secrets = list(dict.fromkeys(finding.scope[-1] for finding in findings))
+    read = f"{counted(len(secrets), 'secret')} from the same places: {listed(secrets, _MOST_SECRETS)}"
+    return replace(
+        findings[0],
+        message=f'environments "{later}" and "{first}" both read {read}',
+        help="give each its own store or a `prefix`, or waive it for each secret where it is meant",
+    )
+
+
+RULE = Rule("shared-place", Severity.WARNING, Scope.PROJECT, page=__doc__, check=check, gather=gather, waivable=True)

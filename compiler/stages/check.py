@@ -47,13 +47,13 @@ class Checker:
 
     def project(self, project: Project) -> tuple[Diagnostic, ...]:
         """What the rules see only across environments, and the waivers that nothing of this run needed."""
+        # Once, not searched for each finding: a thousand environments on one vault have thousands of them.
+        roots = {environment.document.source: (environment.root,) for environment in project.environments}
         found: list[Diagnostic] = []
         for rule in _BY_SCOPE[Scope.PROJECT]:
-            for finding in rule.check(project) if rule.check else ():
-                diagnostic = rule.diagnostic(finding)
-                roots = tuple(env.root for env in project.environments if env.document.source is diagnostic.span.source)
-                if not self._is_waived(rule, finding, roots):
-                    found.append(diagnostic)
+            findings = rule.check(project) if rule.check is not None else ()
+            kept = (each for each in findings if not self._is_waived(rule, each, roots.get(each.span.source, ())))
+            found += map(rule.diagnostic, rule.gather(kept) if rule.gather is not None else kept)
         return (*found, *self._unused_waivers(project))
 
     def _judge(self, rules: Iterable[Rule], subject: object, roots: tuple[Node, ...]) -> Iterator[Diagnostic]:

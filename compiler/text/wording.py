@@ -19,11 +19,11 @@ def quoted(name: str) -> str:
     return f'"{conceal(shown)}"'
 
 
-def listed(names: Iterable[str]) -> str:
-    """The quoted names with commas between; a long list is cut and says how many were left off."""
+def listed(names: Iterable[str], most: int = _MOST_NAMES) -> str:
+    """The quoted names with commas between; of more than `most` the rest is cut, and it says how many were left off."""
     all_names = list(names)
-    text = ", ".join(quoted(name) for name in all_names[:_MOST_NAMES])
-    left = len(all_names) - _MOST_NAMES
+    text = ", ".join(quoted(name) for name in all_names[:most])
+    left = len(all_names) - most
     return f"{text} and {left} more" if left > 0 else text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.diagnostic import MOST_OF_A_KIND
+from compiler.model.diagnostic import MOST_OF_A_KIND, MOST_OF_A_RULE
 from scripts.pages.schema_page import GENERATED
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ Where the table says so, `waive: {{ID: reason}}` on an environment, a secret, a 
 a rule finds at or below that place; a waiver that waives nothing is itself reported.
 
 Of one rule, the first {MOST_OF_A_KIND} findings in a file or an environment are listed, and one more says that others
-were left off: correct those, and compile again."""
+were left off: correct those, and compile again. Text for people shows the first {MOST_OF_A_RULE} of a rule in a run and
+how many more there are; `--all` shows them, and the formats for programs always have them."""
 
 
 def rules_page(rules: Sequence[Rule]) -> str:

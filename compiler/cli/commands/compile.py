@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
-from compiler.cli.options import add_format, add_store
+from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
@@ -40,6 +41,8 @@ EXAMPLES = (
     "platform-secrets compile prod --store azure --out /tmp/trial",
     "platform-secrets compile --format sarif",
 )
+# Of files that have nothing to tell but their state.
+_MOST_FILES = 20
 _STOPS_PODS = "pods that mount it will not start"
 
 
@@ -59,6 +62,7 @@ def configure(parser: Parser) -> None:
     add_store(parser, "take this store in place of the environment's own `store:`; for one environment")
     parser.add_argument("--out", metavar="DIR", help=f"write there in place of {VALUES_FOLDER}/")
     parser.add_argument("--quiet", action="store_true", help="say nothing but diagnostics")
+    add_all(parser)
     add_format(parser)
 
 
@@ -86,7 +90,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         tell_notes(result)
         if result.project is not None:
             _tell(arguments, result.project, outcome)
-    report(outcome.diagnostics, invocation, arguments.format)
+    report(outcome.diagnostics, invocation, arguments.format, see_all(arguments))
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.written):
         sys.stderr.write("nothing was written\n")
     return FOUND if outcome.failed or (arguments.strict and outcome.diagnostics) else OK
@@ -158,22 +162,34 @@ def _without(pruned: Sequence[str], diagnostics: Sequence[Diagnostic]) -> list[D
 def _tell(arguments: Namespace, project: Project, outcome: _Outcome) -> None:
     """What was done, on standard output; on standard error where that belongs to a format for programs."""
     stream = sys.stdout if arguments.format == "text" else sys.stderr
-    for environment, file in zip(project.environments, outcome.files, strict=False):
-        if outcome.written or arguments.check:
-            keys = sum(len(secret.keys) for secret in environment.secrets.values())
-            counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
-            stream.write(f"{safe(file.output.shown)}: {_state(file, is_check=arguments.check)}, {counts}\n")
-            _tell_changes(file, stream, is_check=arguments.check)
+    if outcome.written or arguments.check:
+        _tell_files(arguments, project, outcome.files, stream)
     for shown in outcome.pruned:
         stream.write(f"{safe(shown)}: removed\n")
 
 
-def _tell_changes(file: ValuesFile, stream: TextIO, *, is_check: bool) -> None:
+def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], stream: TextIO) -> None:
+    """Each file with its changes; of files that have none to tell, the first 20 of a state and how many more."""
+    plain: Counter[str] = Counter()
+    for environment, file in zip(project.environments, files, strict=False):
+        state, changes = _state(file, is_check=arguments.check), _changes(file, is_check=arguments.check)
+        plain[state] += not changes
+        if not changes and plain[state] > _MOST_FILES and not arguments.all:
+            continue
+        keys = sum(len(secret.keys) for secret in environment.secrets.values())
+        counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
+        stream.writelines(f"{line}\n" for line in (f"{safe(file.output.shown)}: {state}, {counts}", *changes))
+    for state, count in plain.items():
+        if count > _MOST_FILES and not arguments.all:
+            stream.write(f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}\n")
+
+
+def _changes(file: ValuesFile, *, is_check: bool) -> list[str]:
     if is_check and file.is_stale:
-        stream.writelines(f"{printable(line)}\n" for line in differing_lines(file))
-    elif file.old is not None:
-        for change in file.changes:
-            stream.writelines(f"  {line}\n" for line in change_lines(change, consequence=_STOPS_PODS))
+        return [printable(line) for line in differing_lines(file)]
+    if file.old is None:
+        return []
+    return [f"  {line}" for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)]
 
 
 def _state(file: ValuesFile, *, is_check: bool) -> str:

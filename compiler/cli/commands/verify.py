@@ -13,7 +13,7 @@ from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.live_environment import refusals
-from compiler.cli.options import add_format, add_store
+from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.diagnostic import Severity
@@ -87,6 +87,7 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
     parser.add_argument("--quiet", action="store_true", help="say nothing but diagnostics")
+    add_all(parser)
     add_format(parser)
 
 
@@ -100,7 +101,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
         sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: name another store with --store\n")
     asked = _asked(arguments, invocation)
     if asked.references is None:
-        report(asked.diagnostics, invocation, arguments.format)
+        report(asked.diagnostics, invocation, arguments.format, see_all(arguments))
         return FOUND
     look = _look_into_cluster(arguments, asked.expected)
     with LiveStores(os.environ, _open) as stores:
@@ -108,7 +109,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     if not arguments.quiet:
         _tell(asked.subject, found, is_text=arguments.format == "text")
     every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
-    report(every, invocation, arguments.format)
+    report(every, invocation, arguments.format, see_all(arguments))
     if not found.answered:
         return COULD_NOT_RUN
     failed = any(each.severity is Severity.ERROR for each in every)

@@ -7,6 +7,8 @@ import pytest
 from compiler.cli.compiling import compiled, environments, report, report_errors
 from compiler.cli.errors import UsageError
 from compiler.cli.invocation import Globals, Invocation
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.source import Source, Span
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
@@ -41,6 +43,37 @@ def test_errors_are_shown_without_the_warnings(
     err = capsys.readouterr().err
     assert "error[unknown-key]" in err
     assert "warning" not in err
+
+
+@pytest.fixture
+def many() -> list[Diagnostic]:
+    source = Source("environments/prod.yaml", "a: b\n")
+    return [Diagnostic("unknown-key", Severity.ERROR, f"finding {number}", Span(source)) for number in range(1000)]
+
+
+def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
+    many: list[Diagnostic], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(many, INVOCATION, see_all="`--all` shows them")
+    err = capsys.readouterr().err
+    assert (err.count("error["), err.count("\n")) == (20, 83)
+    assert err.endswith('980 more findings of "unknown-key" not shown; `--all` shows them\n\n1000 errors\n')
+    report_errors(many, INVOCATION)
+    assert "980 more findings" in (err := capsys.readouterr().err)
+    assert "`platform-secrets compile --all` shows them" in err
+    report(many, INVOCATION, see_all=None)
+    err = capsys.readouterr().err
+    assert (err.count("error["), "not shown" in err) == (1000, False)
+
+
+@pytest.mark.parametrize("form", ["json", "github", "sarif", "junit"])
+def test_formats_for_programs_have_every_finding(
+    many: list[Diagnostic], capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    report(many, INVOCATION, form, "`--all` shows them")
+    out = capsys.readouterr().out
+    assert all(f"finding {number}" in out for number in range(1000))
+    assert "--all" not in out
 
 
 def test_text_goes_to_standard_error_and_other_formats_to_standard_output(

@@ -201,3 +201,11 @@ def test_many_findings_on_one_huge_line_cost_little() -> None:
     begin = time.process_time()
     show(found)
     assert time.process_time() - begin < 3
+
+
+def test_what_is_not_shown_itself_conceals_all_the_same(at: At) -> None:
+    source = Source("a.yaml", "{pasword: hunter22, stoer: vault}\n")
+    left_out = Diagnostic("unknown-key", Severity.ERROR, "m", at(source, "pasword"), conceals=(at(source, "hunter22"),))
+    kept = Diagnostic("unknown-key", Severity.ERROR, "m", at(source, "stoer"))
+    assert "hunter22" in (show([kept])[0].source_line or "")
+    assert show([kept], [left_out, kept])[0].source_line == "{pasword: …, stoer: vault}"

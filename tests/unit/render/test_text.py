@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.render.omission import Omission
 from compiler.render.text import render, summary
 
 if TYPE_CHECKING:
@@ -52,3 +53,11 @@ def test_summary_counts_in_words(two: tuple[Shown, ...]) -> None:
     error = replace(two[0], severity=Severity.ERROR)
     assert summary([error, error]) == "2 errors"
     assert summary([two[1], two[1], error]) == "1 error, 2 warnings"
+
+
+def test_what_is_omitted_is_said_and_counted(two: tuple[Shown, ...]) -> None:
+    omission = Omission({"insecure-address": 980}, {Severity.WARNING: 980}, "`--all` shows them")
+    assert render(two, (), omission=omission) == EXPECTED.replace(
+        "1 error, 1 warning",
+        '980 more findings of "insecure-address" not shown; `--all` shows them\n\n1 error, 981 warnings',
+    )

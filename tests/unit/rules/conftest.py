@@ -140,7 +140,8 @@ def _judge_project(rule: Rule, texts: Mapping[str, str], values_files: Mapping[s
     secrets = _catalogue(CATALOGUE)
     environments = tuple(_environment(name, text, BASE, secrets) for name, text in texts.items())
     project = Project(secrets, environments, tuple(texts), values_files or {})
-    return Found(map(rule.diagnostic, rule.check(project)))
+    findings = list(rule.check(project))
+    return Found(map(rule.diagnostic, rule.gather(findings) if rule.gather is not None else findings))
 
 
 def _document(path: str, text: str, schema: str) -> Document:

@@ -23,3 +23,11 @@ def test_names_what_it_may_be_called_now(judge_project: JudgeProject) -> None:
 
 def test_leaves_the_files_of_environments_alone(judge_project: JudgeProject) -> None:
     assert not judge_project(RULE, {"prod": ""}, {"prod": "chart/values-prod.yaml"})
+
+
+def test_guesses_no_new_name_for_very_many(judge_project: JudgeProject) -> None:
+    orphans = {f"prodution{number}": f"chart/values-prodution{number}.yaml" for number in range(30)}
+    found = judge_project(RULE, {"production": ""}, orphans)
+    assert [bool(help_text and "may be its new name" in help_text) for help_text in found.helps] == [True] * 20 + [
+        False
+    ] * 10

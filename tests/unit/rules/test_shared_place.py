@@ -94,4 +94,29 @@ def test_tells_the_secrets_of_two_stores_apart(judge_project: JudgeProject) -> N
     found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
     assert found.messages == ['environments "b" and "a" both read "platform-github" of one store']
     found = judge_project(RULE, {"a": text % "one", "b": text % "one"})
-    assert found.scopes == [("secrets", "aws"), ("secrets", "github")]
+    assert found.messages == ['environments "b" and "a" both read 2 secrets from the same places: "aws", "github"']
+
+
+def test_tells_two_environments_once_and_names_their_secrets(judge_project: JudgeProject) -> None:
+    texts = dict.fromkeys(("a", "b", "c"), "secrets: {aws: {}, global: {use: [openai]}}")
+    found = judge_project(RULE, texts | {"b": "labels: {a: b}"})
+    assert found.messages == [
+        'environments "b" and "a" both read "platform/github" of one store',
+        'environments "c" and "a" both read 3 secrets from the same places: "github", "aws", "global"',
+    ]
+    assert (found[1].help or "").endswith("or waive it for each secret where it is meant")
+
+
+def test_tells_each_environment_against_the_first_that_reads_a_secret(judge_project: JudgeProject) -> None:
+    text = "secrets: {%s: {}}\nstores: {vault: {prefix: p/}}"
+    found = judge_project(RULE, {"a": text % "aws" + "\n", "b": "labels: {a: b}", "c": "secrets: {aws: {}}", "d": ""})
+    assert [message.partition(" both")[0] for message in found.messages] == [
+        'environments "c" and "b"',
+        'environments "d" and "b"',
+    ]
+
+
+def test_counts_a_secret_once_that_reads_two_places(judge_project: JudgeProject) -> None:
+    text = "store: azure\nsecrets: {github: {use: [pat, app]}}"
+    found = judge_project(RULE, {"a": text, "b": text})
+    assert found.messages == ['environments "b" and "a" both read 1 secret from the same places: "github"']

@@ -64,11 +64,31 @@ def test_the_median_is_of_time_and_the_largest_of_memory() -> None:
     assert bench.median(lambda: Usage(4, 40), 1) == Usage(4, 40)
 
 
+def test_two_are_measured_in_turns_and_the_least_of_each_counts() -> None:
+    order: list[str] = []
+
+    def measure(name: str, figures: Iterator[float]) -> Usage:
+        order.append(name)
+        return Usage(next(figures), 0)
+
+    first, second = iter([9.0, 3.0, 2.0, 4.0]), iter([9.0, 5.0, 7.0, 6.0])
+    assert bench.in_turns(lambda: measure("a", first), lambda: measure("b", second), 3) == (2.0, 5.0)
+    assert order == ["a", "b"] * 4
+
+
+def test_lines_of_both_streams_are_counted(tmp_path: Path) -> None:
+    root = generate(tmp_path / "shared", 3, on_one_vault=True)
+    # Two findings of five lines with an empty one after each, the count, and a line for each file.
+    assert bench.lines_of(Path(sys.executable), root) == 2 * 6 + 1 + 3
+
+
 def test_the_generated_projects_compile_without_a_word(tmp_path: Path) -> None:
     result = compile_project(generate(tmp_path / "many", 3))
     assert result.diagnostics == ()
     assert result.project is not None
     assert [len(environment.secrets) for environment in result.project.environments] == [6, 6, 6]
+    result = compile_project(generate(tmp_path / "shared", 3, on_one_vault=True))
+    assert [each.rule for each in result.diagnostics] == ["shared-place"] * 2
     result = compile_project(generate_catalogue(tmp_path / "catalogue", 20))
     assert result.diagnostics == ()
     assert result.project is not None

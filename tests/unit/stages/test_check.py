@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic
@@ -11,6 +13,9 @@ from compiler.stages.merge import merge
 from compiler.stages.resolve import Resolver
 from tests.github_project import BASE, CATALOGUE
 from tests.unit.stages.conftest import load
+
+if TYPE_CHECKING:
+    from compiler.model.document import Document
 
 FREQUENT = "secrets: {github: {refreshInterval: 5s}}\n"
 INSECURE = 'stores: {vault: {server: "http://vault.example.com"}}\n'
@@ -111,3 +116,35 @@ def test_of_very_many_findings_of_a_rule_the_first_are_said() -> None:
     found = Run(prod=labels).found
     assert len(found) == MOST_OF_A_KIND + 1
     assert found[-1].message == "there are more like the 100 before; they are not listed"
+
+
+def test_a_waiver_takes_its_secret_out_of_what_two_environments_share() -> None:
+    catalogue = CATALOGUE + CATALOGUE.partition("\n")[2].replace("github", "jira").replace("GITHUB", "JIRA")
+    base = BASE.replace("github: {}", "github: {}\n  jira: {}")
+    run = Run(catalogue, base=base, a="labels: {a: b}\n", b="labels: {a: b}\n")
+    assert [each.message for each in run.found] == [
+        'environments "b" and "a" both read 2 secrets from the same places: "github", "jira"'
+    ]
+    waiver = "secrets: {github: {waive: {shared-place: one vault for both}}}\n"
+    run = Run(catalogue, base=base, a="labels: {a: b}\n", b=waiver)
+    assert [each.message for each in run.found] == ['environments "b" and "a" both read "platform/jira" of one store']
+
+
+def test_what_is_seen_across_environments_costs_no_search_for_each_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def document(environment: Environment) -> Document:
+        nonlocal looks
+        looks += 1
+        return environment.layers[-1]
+
+    def looks_among(count: int) -> int:
+        nonlocal looks
+        looks = 0
+        texts = dict.fromkeys(map("e{}".format, range(count)), "labels: {a: b}\n")
+        run = Run(CATALOGUE, whole=True, base=BASE, **texts)
+        assert len(run.found) == count - 1
+        return looks
+
+    monkeypatch.setattr(Environment, "document", property(document))
+    assert looks_among(80) <= 2 * looks_among(40) + 10

@@ -24,6 +24,8 @@ def test_cuts_a_long_list_and_says_so() -> None:
     assert listed(["a", "b"]) == '"a", "b"'
     assert listed("abcde") == '"a", "b", "c", "d", "e"'
     assert listed("abcdefg") == '"a", "b", "c", "d", "e" and 2 more'
+    assert listed("abcdefg", 6) == '"a", "b", "c", "d", "e", "f" and 1 more'
+    assert listed("abcdefg", 7) == '"a", "b", "c", "d", "e", "f", "g"'
 
 
 def test_counts() -> None:

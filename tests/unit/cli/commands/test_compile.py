@@ -99,6 +99,46 @@ def test_quiet_says_nothing_but_diagnostics(run: Callable[..., Any], project: Pa
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
+@pytest.fixture
+def forty(project: Path) -> Path:
+    """A project of 40 environments that read one Vault."""
+    for path in (project / "environments").iterdir():
+        if path.stem not in ("base", "catalogue"):
+            path.unlink()
+    for number in range(40):
+        (project / f"environments/e{number:02d}.yaml").write_text(
+            "stores: {vault: {server: https://vault.example.com}}\nsecrets: {global: {use: [openai]}}\n",
+            "utf-8",
+        )
+    return project
+
+
+def test_of_very_many_findings_and_files_the_first_are_told(run: Callable[..., Any], forty: Path) -> None:
+    done = run("compile")
+    assert done.code == 0
+    assert done.err.count("warning[shared-place]") == 20
+    assert done.err.endswith('19 more findings of "shared-place" not shown; `--all` shows them\n\n39 warnings\n')
+    assert len(done.out.splitlines()) == 21
+    assert done.out.endswith("\n20 more files written; `--all` shows them\n")
+    assert run("compile", "--check").out.endswith("\n20 more files up to date; `--all` shows them\n")
+
+
+def test_with_all_every_finding_and_file_is_told(run: Callable[..., Any], forty: Path) -> None:
+    done = run("compile", "--all")
+    assert done.err.count("warning[shared-place]") == 39
+    assert len(done.out.splitlines()) == 40
+    assert "not shown" not in done.err
+
+
+def test_a_file_with_changes_is_always_told(run: Callable[..., Any], forty: Path) -> None:
+    run("compile")
+    last = forty / "environments/e39.yaml"
+    last.write_text(last.read_text("utf-8") + "refreshInterval: 2h\n", "utf-8")
+    out = run("compile").out.splitlines()
+    assert out[20].startswith("chart/values-e39.yaml: written")
+    assert out[-1] == "19 more files unchanged; `--all` shows them"
+
+
 def test_check_passes_where_all_is_fresh(run: Callable[..., Any], project: Path) -> None:
     run("compile")
     done = run("compile", "--check")
