@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m compiler
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check parity migrate-secrets-to-azure test lint types layers golden docs schemas chart bench bench-stores proofs test-live sarif lock clean
+.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart bench bench-stores proofs test-live sarif lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
@@ -28,8 +28,16 @@ parity: .venv/.dev .tools/.helm ## Prove through Helm 3 and 4 that pods see the 
 migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secrets into Key Vault; APPLY=1 does it
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
 
-test: .venv/.dev .tools/.helm ## Run all tests, with branch coverage
+test: .venv/.dev .tools/.helm ## Run all tests, with the branch coverage of the unit tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q
+
+# What starts a program or a server, and what measures time or memory, is left to `make test`.
+test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage
+	@$(BIN)/python -m pytest tests/unit tests/golden -n 2 --dist worksteal -q \
+		--ignore tests/unit/demo --ignore tests/unit/scripts --ignore tests/unit/test___main__.py \
+		--ignore tests/unit/cli/test_examples.py --ignore tests/unit/cli/commands/test_completion.py \
+		--ignore tests/unit/cli/commands/test_verify.py --ignore tests/unit/operations/backup/test_encryption.py \
+		--deselect tests/golden/test_golden.py::test_what_passes_renders_alike_and_as_it_is_meant
 
 lint: .venv/.dev ## Check style and format
 	@$(BIN)/ruff check .

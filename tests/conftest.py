@@ -1,4 +1,5 @@
 """How long generated data is tried, and the installed Helms, for every test that tries or renders anything."""
+"""Orders the suite and chooses what of it is traced, and finds the installed Helms for tests that render the chart."""
 
 from __future__ import annotations
 
@@ -11,9 +12,42 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"
+# Seconds a test: begun first, so that no worker is left with them when the others have run out of work.
+LONGEST = (
+    "tests/docs/test_tutorial.py",
+    "tests/docs",
+    "tests/wheel",
+    "tests/proofs",
+    "tests/contract",
+    "tests/hostile",
+)
+# Tracing more than doubles a test's time, and the tests of each module alone reach the floor; those of the whole only
+# walk once more through what they cover.
+TRACED = "tests/unit"
+
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest first, in the order of LONGEST, files kept whole for the servers that they share; then the rest."""
+    items.sort(key=_place)
+    for item in items:
+        if not _is_below(item.nodeid, TRACED):
+            item.add_marker("no_cover")
+
+
+def _place(item: pytest.Item) -> int:
+    return next((place for place, path in enumerate(LONGEST) if _is_below(item.nodeid, path)), len(LONGEST))
+
+
+def _is_below(nodeid: str, path: str) -> bool:
+    return nodeid.startswith((f"{path}/", f"{path}::"))
 
 
 # Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No

@@ -116,22 +116,29 @@ def test_free_text_stays_text(hostile: str, helm: Helm, tmp_path: Path) -> None:
     assert list(yaml.safe_load_all(helm.template(VALUES / "mixed.yaml", path))) == meant
 
 
-@pytest.mark.parametrize("hostile", ['x"\n  injected: "y', "x\n---\nkind: Injected", "{{ .Release.Name }}", "a: b # c"])
+HOSTILE = ('x"\n  injected: "y', "x\n---\nkind: Injected", "{{ .Release.Name }}", "a: b # c")
+
+
 @pytest.mark.parametrize("field", ["name", "namespace", "syncWave", "refreshInterval", "remoteKey", "keys", "labels"])
-def test_quoting_holds_even_without_the_schema(
-    field: str, hostile: str, helms: tuple[Helm, ...], tmp_path: Path
-) -> None:
+def test_quoting_holds_even_without_the_schema(field: str, helm: Helm, tmp_path: Path) -> None:
     """A parent chart or a person may skip the schema (`--skip-schema-validation`); the lines are still ours."""
-    value: object = {"keys": [hostile], "labels": {"team": hostile}}.get(field, hostile)
-    path = tmp_path / "values.yaml"
-    path.write_text(json.dumps({"externalSecrets": {"github": {field: value}}}), "utf-8")
-    skip = ("--skip-schema-validation",)
-    for helm in helms:
-        meant = list(yaml.safe_load_all(helm.template(VALUES / "mixed.yaml")))
-        printed = list(yaml.safe_load_all(helm.template(VALUES / "mixed.yaml", path, options=skip)))
-        assert [each["kind"] for each in printed] == [each["kind"] for each in meant]
-        assert field_names(printed) <= field_names(meant)
-        assert hostile in texts(printed)
+    github = yaml.safe_load((VALUES / "mixed.yaml").read_text("utf-8"))["externalSecrets"]["github"]
+
+    def printed(values: tuple[str, ...]) -> list[dict[str, Any]]:
+        secrets = {}
+        for number, text in enumerate(values):
+            value: object = {"keys": [text], "labels": {"team": text}}.get(field, text)
+            secrets[f"github-{number}"] = github | {field: value}
+        path = tmp_path / "values.yaml"
+        path.write_text(json.dumps({"externalSecrets": secrets}), "utf-8")
+        return list(yaml.safe_load_all(helm.template(path, options=("--skip-schema-validation",))))
+
+    # Each text in a secret of its own: one that breaks out would add a document or a field beside the harmless ones.
+    harmless, hostile = printed(("harmless",) * len(HOSTILE)), printed(HOSTILE)
+    assert [each["kind"] for each in hostile] == ["ExternalSecret"] * len(HOSTILE)
+    for one, other, text in zip(harmless, hostile, HOSTILE, strict=True):
+        assert field_names(other) <= field_names(one)
+        assert text in texts(other)
 
 
 def field_names(node: object) -> set[str]:

@@ -65,6 +65,7 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
         "check",
         "parity",
         "test",
+        "test-fast",
         "lint",
         "types",
         "layers",

@@ -15,6 +15,9 @@ from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.commands import Done
     from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +29,9 @@ DIFFERS = {"platform-secrets diff dev prod", "platform-secrets diff prod --store
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_runs(example: str, project: Path, tmp_path: Path, helms: tuple[Helm, ...]) -> None:
+def test_an_example_runs(
+    example: str, run: Callable[..., Done], project: Path, tmp_path: Path, helms: tuple[Helm, ...]
+) -> None:
     if "helm get" in example:
         pytest.skip("it asks a cluster")
     tools = tmp_path / "bin"
@@ -40,7 +45,7 @@ def test_an_example_runs(example: str, project: Path, tmp_path: Path, helms: tup
     }
     shell = shutil.which("sh")
     assert shell is not None
-    subprocess.run([shell, "-c", "platform-secrets compile"], check=True, env=environment, capture_output=True)
+    assert run("compile").code == 0
     # Examples write beside the project where a person would write to /tmp.
     line = example.replace("/tmp/", f"{tmp_path}/scratch/")  # noqa: S108
     done = subprocess.run([shell, "-c", line], capture_output=True, text=True, check=False, env=environment)
