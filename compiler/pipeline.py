@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
@@ -10,6 +10,7 @@ from compiler.model.environment import Environment
 from compiler.model.limits import MAX_BYTES
 from compiler.model.outline import SecretChange, compare, outlines_of_values
 from compiler.model.project import Project
+from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
 from compiler.model.values import values_of
 from compiler.project_files import Library

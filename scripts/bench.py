@@ -71,7 +71,8 @@ class Figure:
         return "must" if self.value <= self.budget.must else "MISSED"
 
 
-ONE = Budget("`platform-secrets compile prod`, whole process", "ms", 140, 110)
+ONE = Budget("`platform-secrets compile prod` ÷ bare Python, whole processes", "x", 1.07, 1.0)
+ALONE = Budget("`platform-secrets compile prod`, whole process", "ms", 140, 110)
 HELP = Budget("`platform-secrets --help`", "ms", 60, 45)
 HUNDRED = Budget("100 environments", "s", 0.35, 0.2)
 THOUSAND = Budget("1,000 environments", "s", 1.6, 0.8)
@@ -169,8 +170,10 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     shipped = folder / "shipped"
     shutil.copytree(ROOT / "environments", shipped / "environments")
     (shipped / "chart").mkdir()
-    single = median(bare(python, generate(folder / "one", 1), folder / "out"), runs).cpu
-    yield Figure(ONE, 1000 * median(compiling(python, shipped, "prod"), runs).cpu, 1000 * single)
+    single = bare(python, generate(folder / "one", 1), folder / "out")
+    ours, theirs = in_turns(compiling(python, shipped, "prod"), single, 3 * runs)
+    yield Figure(ONE, ours / theirs)
+    yield Figure(ALONE, 1000 * ours, 1000 * theirs)
     yield Figure(HELP, 1000 * median(lambda: run((*PROGRAM, "--help"), python), runs).cpu, 1000 * start)
     hundred = generate(folder / "hundred", 100)
     yield Figure(

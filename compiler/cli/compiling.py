@@ -45,6 +45,9 @@ def report(
 
     Text is the first of each rule and how to see the rest, `see_all`; everything where that is None.
     """
+    if form == "text" and not diagnostics:
+        # Most runs: what would render nothing is not even imported.
+        return
     stream = sys.stderr if form == "text" else sys.stdout
     if form != "text" or see_all is None:
         shown, omission = show(diagnostics), None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
@@ -14,6 +13,7 @@ from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
+from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
     from argparse import Namespace

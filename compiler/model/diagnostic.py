@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
     from compiler.model.source import Span

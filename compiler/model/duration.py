@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from compiler.model.record import dataclass
 
 # Units of Go's time.ParseDuration, in nanoseconds.
 _SECOND = 10**9

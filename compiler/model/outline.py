@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.record import dataclass
 from compiler.text.credential import CONCEALED
 
 if TYPE_CHECKING:

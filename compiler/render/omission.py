@@ -6,10 +6,10 @@ A rule that every environment breaks must not bury what only one of them does. W
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_RULE
+from compiler.model.record import dataclass
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node, extent
+from compiler.model.record import dataclass
 from compiler.model.source import Source
 from compiler.text.credential import looks_like_credential
 from compiler.text.suggestion import suggest

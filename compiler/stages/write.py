@@ -7,13 +7,13 @@ import os
 import stat
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.model.confinement import leads_out
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.limits import MAX_BYTES
+from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
 from compiler.model.temporary_name import is_temporary, temporary_beside
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,8 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
 from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
-from compiler.operations.chart.prune import prune
-from compiler.operations.chart.staleness import differing_lines, stale_values
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
 from compiler.render.reports.changes import change_lines, safe
 from compiler.text.printable import printable
@@ -117,6 +115,8 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
     outcome.files, found = plan_values(project, folder, shown, root)
     outcome.diagnostics += found
     if arguments.check:
+        from compiler.operations.chart.staleness import stale_values  # noqa: PLC0415 - only a check compares texts
+
         refused = {each.span.path for each in found}
         stale = [file for file in outcome.files if file.is_stale and file.output.shown not in refused]
         outcome.diagnostics += [stale_values(file) for file in stale]
@@ -124,6 +124,8 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
         outcome.diagnostics += _made(folder, shown) or write_values(outcome.files, root)
         outcome.written = not outcome.failed
         if outcome.written and arguments.prune:
+            from compiler.operations.chart.prune import prune  # noqa: PLC0415 - see above
+
             outcome.pruned, found = prune(project, root)
             outcome.diagnostics = _without(outcome.pruned, outcome.diagnostics) + list(found)
     return outcome
@@ -186,6 +188,8 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
 
 def _changes(file: ValuesFile, *, is_check: bool) -> list[str]:
     if is_check and file.is_stale:
+        from compiler.operations.chart.staleness import differing_lines  # noqa: PLC0415 - only a check compares texts
+
         return [printable(line) for line in differing_lines(file)]
     if file.old is None:
         return []

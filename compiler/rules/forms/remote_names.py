@@ -6,8 +6,9 @@ An environment that uses the catalogue's names unchanged is not looked at: those
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
