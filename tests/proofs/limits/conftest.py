@@ -150,6 +150,7 @@ def make_ends(
         monkeypatch.setattr(f"{command}.apply_migration", functools.partial(apply_migration, workers=workers))
         for module in ("change.apply", "live.read_many"):
             monkeypatch.setattr(f"compiler.operations.{module}.ThreadPoolExecutor", clock.pool)
+        monkeypatch.setattr("compiler.operations.change.apply.wait", clock.wait)
         return ends
 
     yield make
