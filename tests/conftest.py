@@ -1,4 +1,5 @@
 """How long generated data is tried, and the installed Helms, for every test that tries or renders anything."""
+
 """Orders the suite and chooses what of it is traced, and finds the installed Helms for tests that render the chart."""
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"

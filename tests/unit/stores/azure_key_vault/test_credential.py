@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE, no_token, shared_credential
+from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE, no_token, no_token_in_time, shared_credential
 from compiler.stores.azure_key_vault.identity import AccessToken, ForeignResourceError, NoTokenError
-from compiler.stores.errors import MissingDependencyError, Place, UnauthenticatedError
+from compiler.stores.errors import MissingDependencyError, Place, UnauthenticatedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,3 +144,12 @@ def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "azure.identity", None)
     with pytest.raises(MissingDependencyError, match=r"platform-secrets\[azure\]"):
         made("https://v.vault.azure.net", {})
+
+
+def test_no_token_in_time_is_trouble_of_the_log_in_and_may_pass() -> None:
+    error = no_token_in_time(PLACE)
+    assert isinstance(error, UnavailableError)
+    assert error.retryable
+    assert str(error).startswith(
+        "cannot log in to https://v.vault.azure.net: no Azure credential gave a token in time; "
+    )

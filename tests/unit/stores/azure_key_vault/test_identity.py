@@ -1,5 +1,6 @@
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from compiler.stores.azure_key_vault.identity import (
     FixedToken,
     ForeignResourceError,
     NoTokenError,
+    NoTokenInTimeError,
     SharedCredential,
     claims_of,
 )
+from compiler.stores.sending.clock import SystemClock
+from compiler.stores.sending.deadline import Deadlines
 
 SCOPE = "https://vault.azure.net/.default"
 
@@ -34,6 +38,35 @@ class Issuer:
 
 def now() -> float:
     return 1_000.0
+
+
+def test_a_credential_is_waited_for_until_the_operation_ends_and_by_others_too() -> None:
+    free = threading.Event()
+
+    class Slow(Issuer):
+        def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+            free.wait(30)
+            return super().get_token(*scopes, **options)
+
+    credential = SharedCredential(Slow({}), "test", now)
+    deadlines = Deadlines(SystemClock(), patience=0.2, first_contact=60)
+    told: list[BaseException] = []
+
+    def ask() -> None:
+        with deadlines.operation(), deadlines.request():
+            try:
+                credential.get_token(SCOPE)
+            except NoTokenInTimeError as error:
+                told.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert [(type(error), error.__context__) for error in told] == [(NoTokenInTimeError, None)] * 3
+    free.set()
+    assert credential.get_token(SCOPE).token.startswith("e30.")
 
 
 def test_a_token_is_kept_until_five_minutes_before_its_end() -> None:
