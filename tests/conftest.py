@@ -1,6 +1,4 @@
-"""How long generated data is tried, and the installed Helms, for every test that tries or renders anything."""
-
-"""Orders the suite and chooses what of it is traced, and finds the installed Helms for tests that render the chart."""
+"""Orders the suite, chooses what of it is traced and how long data is generated, and finds the installed Helms."""
 
 from __future__ import annotations
 
