@@ -27,8 +27,16 @@ LONGEST = (
 # walk once more through what they cover.
 TRACED = "tests/unit"
 
-settings.register_profile("suite", deadline=None)
-settings.load_profile("suite")
+# Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No
+# deadline: how long an example takes is up to the machine, which may be busy.
+settings.register_profile(
+    "platform-secrets",
+    deadline=None,
+    max_examples=80,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("platform-secrets")
 
 
 @pytest.hookimpl(trylast=True)
@@ -46,18 +54,6 @@ def _place(item: pytest.Item) -> int:
 
 def _is_below(nodeid: str, path: str) -> bool:
     return nodeid.startswith((f"{path}/", f"{path}::"))
-
-
-# Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No
-# deadline: how long an example takes is up to the machine, which may be busy.
-settings.register_profile(
-    "platform-secrets",
-    deadline=None,
-    max_examples=80,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("platform-secrets")
 
 
 @dataclass(frozen=True)
