@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from compiler.text.credential import conceal
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 _MOST_NAMES = 5
 
 
+# A thousand environments on one vault name the same few secrets thousands of times; looking for credentials is slow.
+@lru_cache(maxsize=1024)
 def quoted(name: str) -> str:
     """`name` in double quotes, on one line, with every part that looks like a credential shown as `…`."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
