@@ -14,7 +14,7 @@ from compiler.stores.errors import Action, InvalidNameError, Place
 from compiler.stores.options import StoreOptions
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
-from compiler.stores.vault.replies import Refusal, Reply
+from compiler.stores.vault.replies import RefusedError, Reply
 from compiler.stores.vault.transport import open_session
 from compiler.stores.vault.writing import VaultWriting
 
@@ -50,7 +50,7 @@ class VaultStore(VaultWriting):
 
 
 class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
-    """hvac's transport: returns JSON objects, None for an empty success, and raises Refusal for every other reply."""
+    """hvac's transport: returns JSON objects, None for an empty success, and raises RefusedError for other replies."""
 
     def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
         return str(response["auth"]["client_token"])
@@ -75,7 +75,7 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
             return body
         errors, data = (body or {}).get("errors"), (body or {}).get("data")
         metadata = data.get("metadata") if isinstance(data, dict) else None
-        raise Refusal(
+        raise RefusedError(
             Reply(
                 reply.status,
                 tuple(str(error) for error in errors) if isinstance(errors, list) else _plain(reply.content, body),
