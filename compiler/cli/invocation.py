@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,18 +37,18 @@ class Invocation:
 
     @property
     def root(self) -> Path:
-        """The project's folder: `--root`, else the nearest one upward that has environments/. Raises UsageError."""
+        """The project's folder: `--root`, else the nearest one upward that has environments/. Raises Refusal."""
         if self.options.root is not None:
             root = Path(self.options.root)
             if not (root / _MARK).is_dir():
-                raise UsageError(f'there is no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
+                raise Refusal("usage", f'there is no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
             return root.absolute()
         here = working_folder()
         for folder in (here, *here.parents):
             if (folder / _MARK).is_dir():
                 return folder
-        raise UsageError(
-            f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
+        raise Refusal(
+            "usage", f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
         )
 
     def may_colour(self, stream: TextIO) -> bool:
@@ -101,7 +101,7 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except OSError:
-        raise CannotRunError("the working folder does not exist any more", "change to another folder") from None
+        raise Refusal("cannot run", "the working folder does not exist any more", "change to another folder") from None
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
@@ -17,6 +16,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.chart.prune import prune
 from compiler.operations.chart.staleness import differing_lines, stale_values
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.refusal import Refusal
 from compiler.render.reports.changes import change_lines, safe
 from compiler.text.printable import printable
 from compiler.text.wording import counted
@@ -88,10 +88,12 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 def _refuse_contradictions(arguments: Namespace) -> None:
     if arguments.prune and arguments.environments:
-        raise UsageError("--prune needs to see every environment", "name none")
+        raise Refusal("usage", "--prune needs to see every environment", "name none")
     for other in ("check", "out"):
         if arguments.prune and getattr(arguments, other):
-            raise UsageError(f"--prune and --{other} do not go together", f"--prune removes from {VALUES_FOLDER}/")
+            raise Refusal(
+                "usage", f"--prune and --{other} do not go together", f"--prune removes from {VALUES_FOLDER}/"
+            )
 
 
 def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
@@ -116,13 +118,9 @@ def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
 
 
 def _parity(project: Project, root: Path) -> Sequence[Diagnostic]:
-    from compiler.operations.chart.helm import HelmError  # noqa: PLC0415 - only a proof needs a Helm
-    from compiler.operations.parity.prove import prove  # noqa: PLC0415
+    from compiler.operations.parity.prove import prove  # noqa: PLC0415 - only a proof needs a Helm
 
-    try:
-        return prove(project, root)
-    except HelmError as error:
-        raise CannotRunError(str(error), error.help, "\n".join(map(safe, error.details.splitlines()))) from None
+    return prove(project, root)
 
 
 def _folder(out: str | None, root: Path) -> tuple[Path, str]:

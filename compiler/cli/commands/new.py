@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import report
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.new_project import project_files
 from compiler.operations.edit.scaffold import (
     NAME,
-    NoPlaceError,
     environment_text,
     new_secret,
     with_secret,
 )
 from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
+from compiler.refusal import Refusal
 from compiler.render.reports.changes import safe
 from compiler.stages.write import Output, write_all
 from compiler.text.suggestion import suggest
@@ -65,9 +64,9 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.kind == "chart":
         return _chart(arguments, invocation)
     if arguments.name is None:
-        raise UsageError(f"the new {arguments.kind} needs a name", _FORM)
+        raise Refusal("usage", f"the new {arguments.kind} needs a name", _FORM)
     if not NAME.fullmatch(arguments.name):
-        raise UsageError(f"the {arguments.kind}'s name has another form", _FORM)
+        raise Refusal("usage", f"the {arguments.kind}'s name has another form", _FORM)
     return _environment(arguments, invocation) if arguments.kind == "environment" else _secret(arguments, invocation)
 
 
@@ -75,7 +74,7 @@ def _refuse_foreign_options(arguments: Namespace) -> None:
     of_kind = {"extends": "environment"} | dict.fromkeys(("target", "description", "key", "vault", "azurekv"), "secret")
     for option, kind in of_kind.items():
         if getattr(arguments, option) and arguments.kind != kind:
-            raise UsageError(f"--{option} is for `new {kind}`")
+            raise Refusal("usage", f"--{option} is for `new {kind}`")
 
 
 def _project(arguments: Namespace) -> int:
@@ -84,9 +83,9 @@ def _project(arguments: Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         there = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        raise CannotRunError(f"the folder cannot be used: {_reason(error)}") from None
+        raise Refusal("cannot run", f"the folder cannot be used: {_reason(error)}") from None
     if any(not name.startswith(".git") for name in there):
-        raise UsageError("the folder of a new project must be empty", "name another one")
+        raise Refusal("usage", "the folder of a new project must be empty", "name another one")
     # A repository's own .gitignore stays as it is.
     _write([Output(folder / path, path, text) for path, text in project_files().items() if path not in there])
     sys.stdout.write("next: platform-secrets new secret NAME, then platform-secrets compile\n")
@@ -95,12 +94,12 @@ def _project(arguments: Namespace) -> int:
 
 def _chart(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.name is not None:
-        raise UsageError("the chart's name is its own", "leave the name out")
+        raise Refusal("usage", "the chart's name is its own", "leave the name out")
     root = invocation.root
     outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
     for output in outputs:
         if output.path.exists() or output.path.is_symlink():
-            raise UsageError(f"{output.shown} exists already", "to take it anew, move it away first")
+            raise Refusal("usage", f"{output.shown} exists already", "to take it anew, move it away first")
     _write(outputs)
     sys.stdout.write("next: platform-secrets render ENV\n")
     return OK
@@ -110,15 +109,15 @@ def _environment(arguments: Namespace, invocation: Invocation) -> int:
     root, name = invocation.root, arguments.name
     library = Library(root)
     if name in (BASE, CATALOGUE):
-        raise UsageError(f'"{name}" is a reserved name', f"{FOLDER}/{name}.yaml is shared by all environments")
+        raise Refusal("usage", f'"{name}" is a reserved name', f"{FOLDER}/{name}.yaml is shared by all environments")
     shown = f"{FOLDER}/{name}.yaml"
     layers = root / LAYERS_FOLDER
     known = [BASE, *(sorted(each.stem for each in layers.glob("*.yaml")) if layers.is_dir() else ()), *library.names]
     for layer in arguments.extends:
         if layer not in known:
-            raise UsageError(f'there is no layer "{safe(layer)}"', suggest(layer, known, "layers"))
+            raise Refusal("usage", f'there is no layer "{safe(layer)}"', suggest(layer, known, "layers"))
     if (root / shown).exists() or (root / shown).is_symlink():
-        raise UsageError(f"{shown} exists already", "choose another name, or edit the file")
+        raise Refusal("usage", f"{shown} exists already", "choose another name, or edit the file")
     _write([Output(root / shown, shown, environment_text(name, arguments.extends))])
     sys.stdout.write(f"next: write what differs into it, then platform-secrets compile {name}\n")
     return OK
@@ -130,15 +129,12 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
     document = library.catalogue()
     if document is None or document.damaged:
         report(library.diagnostics, invocation)
-        raise UsageError("the catalogue has errors", "correct them first")
+        raise Refusal("usage", "the catalogue has errors", "correct them first")
     if document.root.get("secrets", name) is not None:
-        raise UsageError(f'the catalogue has a secret "{name}" already', "choose another name, or edit the entry")
+        raise Refusal("usage", f'the catalogue has a secret "{name}" already', "choose another name, or edit the entry")
     remote = {"vault": arguments.vault, "azurekv": arguments.azurekv}
     secret = new_secret(name, arguments.target, arguments.description, remote, arguments.key)
-    try:
-        text, diagnostics = with_secret(document, secret)
-    except NoPlaceError as error:
-        raise UsageError(str(error), error.help) from None
+    text, diagnostics = with_secret(document, secret)
     if diagnostics:
         report(diagnostics, invocation)
         sys.stderr.write("nothing was written\n")
@@ -157,10 +153,10 @@ def _write(outputs: list[Output]) -> None:
         for output in outputs:
             output.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotRunError(f"a folder cannot be made: {_reason(error)}") from None
+        raise Refusal("cannot run", f"a folder cannot be made: {_reason(error)}") from None
     failures = write_all(outputs)
     if failures:
-        raise CannotRunError(failures[0].message)
+        raise Refusal("cannot run", failures[0].message)
     sys.stdout.writelines(f"{output.shown}: written\n" for output in outputs)
 
 

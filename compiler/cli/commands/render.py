@@ -8,13 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
-from compiler.cli.errors import CannotRunError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
 from compiler.operations.chart.helm import RELEASE, Helm, HelmError, chart_in, find_helms, helm_at, template
 from compiler.pipeline import plan_values, write_values
-from compiler.render.reports.changes import safe
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -45,12 +44,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     result = compiled(root, names, said)
     if not environments(result, invocation) or result.project is None:
         return FOUND
-    try:
-        chart, helm = chart_in(root), _helm(arguments.helm, root)
-        sys.stdout.write(_rendered(result.project, helm, chart, arguments))
-    except HelmError as error:
-        details = "\n".join(safe(line) for line in error.details.splitlines())
-        raise CannotRunError(safe(str(error)), error.help, details) from None
+    chart, helm = chart_in(root), _helm(arguments.helm, root)
+    sys.stdout.write(_rendered(result.project, helm, chart, arguments))
     return OK
 
 
@@ -68,6 +63,6 @@ def _rendered(project: Project, helm: Helm, chart: Path, arguments: Namespace) -
     with TemporaryDirectory() as folder:
         files, diagnostics = plan_values(project, Path(folder), "")
         if diagnostics or write_values(files):
-            raise CannotRunError("the values cannot be written to a temporary folder", "look at TMPDIR")
+            raise Refusal("cannot run", "the values cannot be written to a temporary folder", "look at TMPDIR")
         namespace = arguments.namespace or environment.root.text("namespace")
         return template(helm, chart, [files[0].output.path], release=arguments.release, namespace=namespace, options=())

@@ -10,25 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
-from compiler.cli.live_environment import refusals
 from compiler.cli.options import add_format, add_store
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.diagnostic import Severity
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cluster.verify import expected_of, unreachable, verify_cluster
+from compiler.operations.live.names import secret_named, store_named
 from compiler.operations.live.stores import LiveStores
-from compiler.operations.migrate.routes import store_named
 from compiler.operations.verify.references import references_of
 from compiler.operations.verify.values_references import (
     SECRETS,
-    UnknownProviderError,
     references_of_values,
     secrets_of_values,
 )
 from compiler.operations.verify.verify import EXPIRES_WITHIN, verify
+from compiler.refusal import Refusal
 from compiler.render.reports.changes import safe
 from compiler.stages.load import load_text
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
@@ -129,7 +127,7 @@ def _asked(arguments: Namespace, invocation: Invocation) -> _Asked:
     if arguments.values is not None:
         return _asked_by_values(arguments)
     if arguments.environment is None:
-        raise UsageError("no environment is named", "name one, or a values file with --values")
+        raise Refusal("usage", "no environment is named", "name one, or a values file with --values")
     said = Outside(vault_name=os.environ.get(VAULT_NAME_VARIABLE) or None)
     result = compiled(invocation.root, [arguments.environment], said)
     if result.failed or result.project is None or not result.project.environments:
@@ -137,9 +135,9 @@ def _asked(arguments: Namespace, invocation: Invocation) -> _Asked:
     if not arguments.quiet:
         tell_notes(result)
     (environment,) = result.project.environments
-    _refuse_unknown(arguments.secrets, environment.secrets, environment.disabled)
-    with refusals():
-        store = store_named(environment, arguments.store) if arguments.store is not None else None
+    for name in arguments.secrets:
+        secret_named(environment, name)
+    store = store_named(environment, arguments.store) if arguments.store is not None else None
     references, diagnostics = references_of(environment, arguments.secrets, store)
     return _Asked(arguments.environment, references, diagnostics, expected_of(environment, arguments.secrets))
 
@@ -154,7 +152,7 @@ def _look_into_cluster(
         # 0.6 s of import that only this option needs.
         from compiler.operations.cluster.client import KubernetesCluster  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise CannotRunError("--cluster needs the client of Kubernetes", _EXTRA) from None
+        raise Refusal("cannot run", "--cluster needs the client of Kubernetes", _EXTRA) from None
     try:
         cluster = KubernetesCluster(os.environ, arguments.context)
     except ClusterError as error:
@@ -167,7 +165,7 @@ def _look_into_cluster(
 def _asked_by_values(arguments: Namespace) -> _Asked:
     for other in ("store", "cluster"):
         if getattr(arguments, other):
-            raise UsageError(f"--values and --{other} do not go together", "name the environment instead")
+            raise Refusal("usage", f"--values and --{other} do not go together", "name the environment instead")
     secrets = [name for name in (arguments.environment, *arguments.secrets) if name is not None]
     document, diagnostics = _values(arguments.values)
     if document is None:
@@ -177,12 +175,9 @@ def _asked_by_values(arguments: Namespace) -> _Asked:
     if first is not None and first not in known:
         message = f'with --values, "{safe(first)}" is read as a secret, and there is none of this name in the file'
         closer = suggest(first, known, "secrets")
-        raise UsageError(message, "; ".join(filter(None, ("name secrets only, no environment", closer))))
+        raise Refusal("usage", message, "; ".join(filter(None, ("name secrets only, no environment", closer))))
     _refuse_unknown(secrets, known)
-    try:
-        return _Asked(arguments.values, references_of_values(document, os.environ, secrets))
-    except UnknownProviderError as error:
-        raise UsageError(safe(str(error)), f"set VAULT_ADDR or {VAULT_NAME_VARIABLE}, one of the two") from None
+    return _Asked(arguments.values, references_of_values(document, os.environ, secrets))
 
 
 def _values(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
@@ -195,7 +190,9 @@ def _values(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
         return None, diagnostics
     if document.root.get(SECRETS) is None:
         # Not "nothing to look at, so all is sound": most often it is another file than was meant.
-        raise UsageError(f'{safe(shown)} has no "{SECRETS}"', "name a compiled values file, chart/values-<env>.yaml")
+        raise Refusal(
+            "usage", f'{safe(shown)} has no "{SECRETS}"', "name a compiled values file, chart/values-<env>.yaml"
+        )
     document, diagnostics = validate(document, "values")
     return (None, diagnostics) if diagnostics else (document, ())
 
@@ -205,12 +202,10 @@ def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
     return replace(diagnostic, span=replace(span, source=replace(span.source, path=path)))
 
 
-def _refuse_unknown(secrets: Iterable[str], known: Iterable[str], disabled: Iterable[str] = ()) -> None:
+def _refuse_unknown(secrets: Iterable[str], known: Iterable[str]) -> None:
     for name in secrets:
-        if name in disabled:
-            raise UsageError(f'the secret "{safe(name)}" is disabled here', "it has `enabled: false`")
         if name not in known:
-            raise UsageError(f'there is no secret "{safe(name)}" here', suggest(name, known, "secrets"))
+            raise Refusal("usage", f'there is no secret "{safe(name)}" here', suggest(name, known, "secrets"))
 
 
 def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:

@@ -7,8 +7,8 @@ import stat
 import sys
 from pathlib import Path
 
-from compiler.cli.errors import CannotRunError
 from compiler.operations.put.value_input import LARGEST_BYTES
+from compiler.refusal import Refusal
 from compiler.text.printable import printable
 
 
@@ -19,7 +19,7 @@ def read_stdin() -> bytes:
 def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True) -> bytes:
     """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one.
 
-    Says where others can read a secret one. Raises CannotRunError.
+    Says where others can read a secret one. Raises Refusal.
     """
     try:
         with Path(name).open("rb") as file:
@@ -29,4 +29,4 @@ def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True) 
             return file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise CannotRunError(f'"{printable(name)}" cannot be read: {reason}', "name another file") from None
+        raise Refusal("cannot run", f'"{printable(name)}" cannot be read: {reason}', "name another file") from None

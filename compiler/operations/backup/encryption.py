@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.refusal import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,35 +17,32 @@ _MAGIC = b"age-encryption.org/v1\n"
 _SCRYPT = _MAGIC + b"-> scrypt "
 
 
-class EncryptionError(Exception):
-    """The file cannot be encrypted or decrypted. `help` is the way out; neither text holds key or content."""
-
-    def __init__(self, message: str, help_text: str) -> None:
-        super().__init__(message)
-        self.help = help_text
+class EncryptionError(Refusal):
+    """Raised no more; `restore` names it until it leaves what is refused here to the boundary."""
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
-    """An age file that each of `recipients` (`age1…`) can open. Raises EncryptionError."""
+    """An age file that each of `recipients` (`age1…`) can open. Raises Refusal, which quotes no key and no content."""
     return bytes(_pyrage().encrypt(plain, parsed_recipients(recipients)))
 
 
 def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
-    """An age file that the passphrase opens. Raises EncryptionError."""
+    """An age file that the passphrase opens. Raises Refusal."""
     require_passphrase(passphrase)
     return bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
 
 
 def require_passphrase(passphrase: Secret) -> None:
     if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
-        raise EncryptionError(
+        raise Refusal(
+            "cannot run",
             f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters",
             "take a longer one, or encrypt to a recipient's key",
         )
 
 
 def parsed_recipients(texts: Sequence[str]) -> list[Any]:
-    """The recipients as pyrage has them. Raises EncryptionError, which names a bad one by its number only."""
+    """The recipients as pyrage has them. Raises Refusal, which names a bad one by its number only."""
     kind = _pyrage().x25519.Recipient
     found = []
     for number, text in enumerate(texts, 1):
@@ -53,14 +52,16 @@ def parsed_recipients(texts: Sequence[str]) -> list[Any]:
             found.append(None)
         if found[-1] is None:
             message = f"recipient {number} is no age recipient"
-            raise EncryptionError(message, "recipients are public keys that begin with age1, as age-keygen -y prints")
+            raise Refusal(
+                "cannot run", message, "recipients are public keys that begin with age1, as age-keygen -y prints"
+            )
     return found
 
 
 def needs_passphrase(data: bytes) -> bool:
-    """Whether a passphrase opens the file, rather than a key. Raises EncryptionError where it is no age file."""
+    """Whether a passphrase opens the file, rather than a key. Raises Refusal where it is no age file."""
     if not data.startswith(_MAGIC):
-        raise EncryptionError("the file is no backup: it does not begin as an age file", "name another file")
+        raise Refusal("cannot run", "the file is no backup: it does not begin as an age file", "name another file")
     return data.startswith(_SCRYPT)
 
 
@@ -69,7 +70,7 @@ def decrypt_with(data: bytes, passphrase: Secret) -> bytes:
 
 
 def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
-    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises EncryptionError."""
+    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
     kind = _pyrage().x25519.Identity
     keys = []
     for number, identity in enumerate(identities, 1):
@@ -78,7 +79,7 @@ def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
         except Exception:  # noqa: BLE001 - see parsed_recipients
             keys.append(None)
         if keys[-1] is None:
-            raise EncryptionError(f"identity {number} is no age key", "identities begin with AGE-SECRET-KEY-1")
+            raise Refusal("cannot run", f"identity {number} is no age key", "identities begin with AGE-SECRET-KEY-1")
     return _opened(lambda: _pyrage().decrypt(data, keys), "key")
 
 
@@ -88,7 +89,8 @@ def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has n
         return bytes(decrypt())
     except error:
         pass
-    raise EncryptionError(
+    raise Refusal(
+        "cannot run",
         f"the file cannot be opened: the {by_what} is not the right one, or the file was changed or cut short",
         f"check the {by_what}, and the file against the place it was copied from",
     )
@@ -98,7 +100,7 @@ def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
     try:
         import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
     except ModuleNotFoundError:
-        raise EncryptionError(
-            'the Python package "pyrage" is not installed', "run: pip install platform-secrets[backup]"
+        raise Refusal(
+            "cannot run", 'the Python package "pyrage" is not installed', "run: pip install platform-secrets[backup]"
         ) from None
     return pyrage

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
 from compiler.model.values import values_of
 from compiler.model.values_data import EXTERNAL_SECRETS
+from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests
 
 if TYPE_CHECKING:
@@ -20,12 +21,10 @@ _STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "Se
 _OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
 _SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _OWN_FIELDS = ("key", "property", "version")
+# What is compared is read into memory.
+MOST_BYTES = 64 * 1024 * 1024
 # A file is looked at as a tree; one whose aliases make more of it than this is no values file and no manifest.
 _MOST_NODES = 1_000_000
-
-
-class UnreadableError(Exception):
-    """A file that holds neither values nor manifests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +41,30 @@ def side_of_environment(environment: Environment) -> Side:
     return _side_of_values(values_of(environment))
 
 
-def side_of_text(text: str) -> Side:
-    """A values file, or manifests in one or many documents. Raises UnreadableError."""
-    documents = read_manifests(text)
+def side_of_content(content: bytes, shown: str) -> Side:
+    """A values file, or manifests in one or many documents; `shown` names where `content` is from. Raises Refusal."""
+    if len(content) > MOST_BYTES:
+        raise Refusal("cannot run", f"{shown} has more than {MOST_BYTES} bytes")
+    if not content.strip():
+        # Not "everything is new": most often the command before the pipe failed.
+        raise Refusal("cannot run", f"{shown} is empty", "look at what was to write it")
+    try:
+        documents = read_manifests(content.decode())
+    except UnicodeDecodeError:
+        raise Refusal("cannot run", f"{shown} is not UTF-8") from None
     if documents is None:
-        raise UnreadableError("it is no YAML")
+        raise _unreadable(shown, "it is no YAML")
     if not _is_bounded(documents):
-        raise UnreadableError("it is too large")
+        raise _unreadable(shown, "it is too large")
     if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
         return _side_of_values(documents[0])
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
-        raise UnreadableError("it holds neither values of this chart nor Kubernetes manifests")
-    return _side_of_manifests(objects)
+        raise _unreadable(shown, "it holds neither values of this chart nor Kubernetes manifests")
+    try:
+        return _side_of_manifests(objects)
+    except (AttributeError, TypeError):
+        raise _unreadable(shown, "a manifest in it has another form than an ExternalSecret") from None
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
@@ -86,14 +96,11 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
             stores[f"{each['kind']} {metadata.get('name', '')}"] = _flat({**fields, **spec})
         elif each["kind"] == "ExternalSecret":
             defaults = defaults or next(_reference_defaults(spec), {})
-    return Side(_outlines(listed), stores, defaults)
+    return Side(outlines_of_manifests(listed), stores, defaults)
 
 
-def _outlines(objects: list[dict[str, Any]]) -> Outlines:
-    try:
-        return outlines_of_manifests(objects)
-    except (AttributeError, TypeError):
-        raise UnreadableError("a manifest in it has another form than an ExternalSecret") from None
+def _unreadable(shown: str, why: str) -> Refusal:
+    return Refusal("cannot run", f"{shown} cannot be compared: {why}")
 
 
 def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:

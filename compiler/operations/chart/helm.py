@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from compiler.refusal import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,13 +25,14 @@ _SECONDS = 60
 RELEASE = "platform-secrets"
 
 
-class HelmError(Exception):
-    """A Helm that is missing, no Helm, or refuses the chart; `details` are Helm's own words, which quote values."""
+class HelmError(Refusal):
+    """A Helm that is missing, no Helm, or refuses the chart; `details` are Helm's own words, which quote values.
+
+    A class of its own, as the search for a usable Helm goes on with the next one, and a proof reports a refused chart.
+    """
 
     def __init__(self, message: str, details: str = "", help_text: str | None = None) -> None:
-        super().__init__(message)
-        self.details = details
-        self.help = help_text
+        super().__init__("cannot run", message, help_text, details)
 
 
 @dataclass(frozen=True, slots=True)

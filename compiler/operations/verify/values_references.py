@@ -8,7 +8,9 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import Store
 from compiler.operations.live.stores import VAULT_ADDRESS_VARIABLE
 from compiler.operations.verify.references import BUNDLE, Reference
+from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +24,6 @@ _KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_
 _DEFAULT_MOUNT = "secret"
 
 
-class UnknownProviderError(Exception):
-    """Nothing says whether a store of a values file is a Vault or a Key Vault; `name` is the store's."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f'nothing says of which provider the store "{name}" is')
-        self.name = name
-
-
 def secrets_of_values(document: Document) -> tuple[str, ...]:
     """The ids of the secrets that the values file has."""
     return tuple(document.root.nearest(SECRETS).children) if document.root.get(SECRETS) is not None else ()
@@ -41,7 +35,7 @@ def references_of_values(
     """What `secrets`, or all, of a values file ask for.
 
     A store that the file renders says itself what it is and where. Any other is known by its name, or by the one of
-    VAULT_ADDR and AZURE_KEYVAULT_NAME that is set. Raises UnknownProviderError.
+    VAULT_ADDR and AZURE_KEYVAULT_NAME that is set. Raises Refusal where neither tells.
     """
     stores: dict[tuple[str, str], Store] = {}
     found: list[Reference] = []
@@ -114,4 +108,5 @@ def _guess(name: str, environ: Mapping[str, str]) -> str:
     told = [provider for provider, variable in variables if environ.get(variable)]
     if len(told) == 1:
         return told[0]
-    raise UnknownProviderError(name)
+    message = f"nothing says of which provider the store {quoted(name)} is"
+    raise Refusal("usage", message, f"set {VAULT_ADDRESS_VARIABLE} or {VAULT_NAME_VARIABLE}, one of the two")

@@ -176,7 +176,7 @@ def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
     [
         ((), "no environment is named"),
         (("dve",), 'there is no environment "dve"'),
-        (("dev", "gihub"), 'there is no secret "gihub" here'),
+        (("dev", "gihub"), 'the environment "dev" has no secret "gihub"'),
         (("--values", "x.yaml", "--store", "vault"), "do not go together"),
         (("dev", "--expires-within", "soon"), "--expires-within"),
         (("dev", "--expires-within", "-1"), "--expires-within"),
@@ -191,7 +191,7 @@ def test_a_wrong_command_line_is_exit_2(run: Callable[..., Done], argv: tuple[st
 def test_a_disabled_secret_is_named_as_such(run: Callable[..., Done], edit: Callable[[str, str, str], None]) -> None:
     edit("environments/staging.yaml", "secrets:", "secrets:\n  jira: {enabled: false}")
     done = run("verify", "staging", "jira")
-    assert (done.code, '"jira" is disabled here' in done.err) == (2, True)
+    assert (done.code, 'the secret "jira" is disabled in "staging"' in done.err) == (2, True)
 
 
 def test_an_environment_that_does_not_compile_asks_nobody(

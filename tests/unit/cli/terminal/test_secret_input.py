@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.errors import CannotRunError
 from compiler.cli.terminal.secret_input import read_file, read_stdin
 from compiler.operations.put.value_input import LARGEST_BYTES
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,5 +47,5 @@ def test_a_pipe_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     for name, reason in (("no", "no such file"), (".", "is a directory")):
-        with pytest.raises(CannotRunError, match=f"cannot be read: {reason}"):
+        with pytest.raises(Refusal, match=f"cannot be read: {reason}"):
             read_file(str(tmp_path / name))

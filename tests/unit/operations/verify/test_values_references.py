@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.verify.values_references import UnknownProviderError, references_of_values, secrets_of_values
+from compiler.operations.verify.values_references import references_of_values, secrets_of_values
+from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def test_the_only_address_there_is_tells_the_provider(variable: str, provider: s
 
 @pytest.mark.parametrize("environ", [{}, {"VAULT_ADDR": "http://x", "AZURE_KEYVAULT_NAME": "x"}])
 def test_no_provider_is_guessed(environ: dict[str, str]) -> None:
-    with pytest.raises(UnknownProviderError, match="mine") as caught:
+    with pytest.raises(Refusal, match='of which provider the store "mine" is') as caught:
         references_of_values(load("mine"), environ, ["github"])
-    assert caught.value.name == "mine"
+    assert (caught.value.kind, caught.value.help) == ("usage", "set VAULT_ADDR or AZURE_KEYVAULT_NAME, one of the two")
 
 
 def test_the_secrets_of_a_file_are_listed_and_a_file_may_have_none() -> None:
