@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.sync_wave import ANNOTATION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from compiler.model.values_data import ValuesData
 
-_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 # The labels that the chart writes itself, whatever an environment says.
 _CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
@@ -81,7 +82,7 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
         fields = {
             "refreshInterval": str(spec.get("refreshInterval", "")),
-            "syncWave": str(annotations.pop(_SYNC_WAVE, "")),
+            "syncWave": str(annotations.pop(ANNOTATION, "")),
             "fetch": "bundle" if spec.get("dataFrom") else "perKey",
             "store": _store(spec.get("secretStoreRef") or {}),
         }

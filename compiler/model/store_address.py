@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from compiler.model.address import DEFAULT_MOUNT
+
 # Whatever stands before the last "@", where a user and a password would: also in a text that is no URL, which is
 # shown in the message that says so.
 _USER_INFO: Final = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
@@ -28,7 +30,7 @@ class StoreAddress:
 
     provider: Provider
     url: str
-    mount: str = "secret"
+    mount: str = DEFAULT_MOUNT
     vault_namespace: str | None = None
     prefix: str = ""
     ca: Path | None = None

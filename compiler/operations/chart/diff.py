@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
+from compiler.model.sync_wave import ANNOTATION
 from compiler.model.values import values_of
 from compiler.model.values_data import EXTERNAL_SECRETS
 from compiler.refusal import Refusal
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "SecretStore"}
 _OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
-_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _OWN_FIELDS = ("key", "property", "version")
 # What is compared is read into memory.
 MOST_BYTES = 64 * 1024 * 1024
@@ -91,7 +91,7 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
     for each in listed:
         metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
         if each["kind"] in _STORE_KINDS.values():
-            fields: dict[str, Any] = {"syncWave": str(_map(metadata.get("annotations")).get(_SYNC_WAVE, ""))}
+            fields: dict[str, Any] = {"syncWave": str(_map(metadata.get("annotations")).get(ANNOTATION, ""))}
             fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
             stores[f"{each['kind']} {metadata.get('name', '')}"] = _flat({**fields, **spec})
         elif each["kind"] == "ExternalSecret":

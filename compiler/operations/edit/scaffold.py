@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import PROVIDERS
+from compiler.model.sync_wave import NEW_SECRET_WAVE
 from compiler.operations.edit.second_reading import second_reading
 from compiler.refusal import Refusal
 from compiler.stages.catalogue import catalogue_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
 NAMESPACE = "ai-platform-engineering"
-SYNC_WAVE = -49
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -100,7 +100,7 @@ def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
         f"{step}target: {_scalar(secret.target)}",
         f"{step}remote:",
         *(f"{step}{step}{provider}: {_scalar(name)}" for provider, name in secret.remote.items()),
-        f"{step}syncWave: {SYNC_WAVE}",
+        f"{step}syncWave: {NEW_SECRET_WAVE}",
         f"{step}keys:",
         *(f"{step}{step}{_scalar(key)}: {{}}" for key in secret.keys),
     ]

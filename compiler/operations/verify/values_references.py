@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import DEFAULT_MOUNT, key_vault_url
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import Store
 from compiler.operations.live.stores import VAULT_ADDRESS_VARIABLE
@@ -21,7 +22,6 @@ SECRETS = "externalSecrets"
 _STORE_KINDS = {"ClusterSecretStore": "clusterSecretStores", "SecretStore": "secretStores"}
 # The names that the platform's stores have had from its beginning.
 _KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_VAULT}
-_DEFAULT_MOUNT = "secret"
 
 
 def secrets_of_values(document: Document) -> tuple[str, ...]:
@@ -77,7 +77,8 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
     is_vault = provider == VAULT
     address = settings.text("server" if is_vault else "vaultUrl") if settings is not None else None
     if not address and not is_vault and environ.get(VAULT_NAME_VARIABLE):
-        address = f"https://{environ[VAULT_NAME_VARIABLE]}.vault.azure.net"
+        cloud = settings.text("environmentType") if settings is not None else None
+        address = key_vault_url(environ[VAULT_NAME_VARIABLE], cloud)
     return Store(
         id=name,
         provider=provider,
@@ -86,7 +87,7 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
         # The names in a values file have their prefix already.
         prefix="",
         address=address or None,
-        mount=((settings.text("path") if settings is not None else None) or _DEFAULT_MOUNT) if is_vault else "",
+        mount=((settings.text("path") if settings is not None else None) or DEFAULT_MOUNT) if is_vault else "",
         vault_namespace=settings.text("namespace") if settings is not None and is_vault else None,
         rendered=rendered is not None,
         node=node,

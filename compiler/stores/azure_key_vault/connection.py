@@ -1,10 +1,8 @@
 """Whether a vault can be spoken to safely: its URL, authorities or a broken connection's error in, the cause out."""
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,14 +24,6 @@ def verified(place: Place, url: str, ca: Path | None) -> str | bool:
         reason = f'the file of trusted authorities "{ca}" cannot be read'
         raise TlsFailureError(place, Action.CONNECT, reason, f"correct the store's ca or {CA_VARIABLE}")
     return str(ca)
-
-
-def is_loopback(url: str) -> bool:
-    """True for a host that is this machine by its very name or number."""
-    host = (urlsplit(url).hostname or "").lower()
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
 
 
 def connection_error(error: Exception, place: Place, action: Action) -> StoreError:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.address import CLOUDS
 from compiler.operations.verify.values_references import references_of_values, secrets_of_values
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
@@ -76,6 +77,15 @@ def test_a_known_name_tells_the_provider() -> None:
     assert (store.provider, store.address) == ("azurekv", "https://kv.vault.azure.net")
     store = references_of_values(load(), {"AZURE_KEYVAULT_NAME": "kv"}, ["github"])[0].store
     assert (store.provider, store.address, store.mount) == ("vault", None, "secret")
+
+
+@pytest.mark.parametrize(("cloud", "domain"), CLOUDS.items())
+def test_a_vault_that_the_variable_names_is_in_the_stores_cloud(cloud: str, domain: str) -> None:
+    text = load("own").source.text.replace('vaultUrl: "https://own.vault.azure.net"', f"environmentType: {cloud}")
+    document, _ = load_text("values-x.yaml", text)
+    assert document is not None
+    (jira,) = references_of_values(document, {"AZURE_KEYVAULT_NAME": "kv"}, ["jira"])
+    assert jira.store.address == f"https://kv.{domain}"
 
 
 @pytest.mark.parametrize(("variable", "provider"), [("VAULT_ADDR", "vault"), ("AZURE_KEYVAULT_NAME", "azurekv")])

@@ -68,7 +68,9 @@ def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
         session(url, VAULT_ADDR=url)
 
 
-@pytest.mark.parametrize("url", ["http://vault.example.com", "http://10.0.0.1:8200", "http://vault.svc.example.com"])
+@pytest.mark.parametrize(
+    "url", ["http://vault.example.com", "http://10.0.0.1:8200", "http://vault.svc.example.com", "http://evil.svc"]
+)
 def test_plain_http_is_refused_away_from_the_cluster(url: str) -> None:
     with pytest.raises(TlsFailureError, match="in the clear"):
         session(url)
@@ -81,6 +83,7 @@ def test_plain_http_is_refused_away_from_the_cluster(url: str) -> None:
         "http://127.0.0.1:8200",
         "http://[::1]:8200",
         "http://localhost",
+        "http://vault.localhost",
         "http://vault.vault.svc:8200",
         "http://v.v.svc.cluster.local",
     ],
