@@ -126,8 +126,8 @@ def test_an_environment_beside_a_values_file_is_not_taken_for_a_secret_in_silenc
     run("compile", "dev", "--quiet")
     done = run("verify", "dev", "--values", "chart/values-dev.yaml")
     assert (done.code, done.out) == (2, "")
-    assert 'error: with --values, "dev" is read as a secret, and there is none of this name in the file' in done.err
-    assert 'help: name secrets only, no environment; the secrets are "global", "argocd"' in done.err
+    assert 'error: "chart/values-dev.yaml" has no secret "dev"' in done.err
+    assert 'help: with --values, name secrets only, no environment; the secrets are "global", "argocd"' in done.err
     done = run("verify", "--values", "chart/values-dev.yaml", "gihub")
     assert 'no environment; did you mean "github"?' in done.err
 
