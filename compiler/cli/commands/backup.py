@@ -25,7 +25,6 @@ from compiler.operations.backup.gather import gather
 from compiler.operations.backup.private_file import require_writable, write_private
 from compiler.operations.live.names import secret_named
 from compiler.operations.live.stores import LiveStores
-from compiler.refusal import Refusal
 from compiler.render.reports.changes import safe
 from compiler.render.reports.key_changes import backup_report
 from compiler.text.wording import counted
@@ -89,7 +88,8 @@ def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environ
     recipients, passphrase = _keys(arguments)
     with LiveStores(os.environ) as stores:
         gathered = gather(environment, arguments.only, stores)
-    if not _is_enough(gathered, is_partial=arguments.partial):
+    _tell_lacking(gathered, is_partial=arguments.partial)
+    if not gathered.is_enough(is_partial=arguments.partial):
         output.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
         return FOUND
     plain = encode(gathered.backup)
@@ -111,20 +111,13 @@ def _keys(arguments: Namespace) -> tuple[tuple[str, ...], Secret | None]:
     return (), passphrase
 
 
-def _is_enough(gathered: Gathered, *, is_partial: bool) -> bool:
-    """Whether to write what there is; says what is lacking."""
+def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
     kind = "note" if is_partial else "error"
     for lacking in gathered.lacking:
         place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
         sys.stderr.write(f"{kind}: {safe(f'{lacking.name[0]}/{lacking.name[1]}{place}: {lacking.reason}')}\n")
     if gathered.lacking and not is_partial:
         sys.stderr.write("help: no file was written; put the keys there, or leave them out with --partial\n")
-        return False
-    if not gathered.backup.values:
-        raise Refusal(
-            "usage", "there is nothing to back up: the stores hold none of the keys", "`verify` tells what they hold"
-        )
-    return True
 
 
 def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:
