@@ -78,7 +78,7 @@ class _Run:
 def compile_project(root: Path, names: Sequence[str] = (), outside: Outside | None = None) -> Result:
     """Loads, validates, merges, resolves and checks the environments `names` of the project in `root`; all for none.
 
-    Raises UnknownEnvironmentError for a name without a file. `outside` is what was said beside the files.
+    Raises Refusal for a name without a file. `outside` is what was said beside the files.
     """
     library, run, checker = Library(root), _Run(), Checker()
     wanted = library.select(names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.source import Source, Span
+from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
@@ -28,15 +29,6 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 
 
-class UnknownEnvironmentError(Exception):
-    """A name that no environment has; `known` are those there are, and `help` the way out."""
-
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"there is no environment {quoted(name)}")
-        self.known = tuple(known)
-        self.help = suggest(name, known, "environments")
-
-
 class Library:
     """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`."""
 
@@ -48,10 +40,10 @@ class Library:
         self._layer_names = frozenset(self._stems(LAYERS_FOLDER))
 
     def select(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The environments to compile: `names` in the order of all, or all. Raises UnknownEnvironmentError."""
+        """The environments to compile: `names` in the order of all, or all. Raises Refusal for another name."""
         for name in names:
             if name not in self.names:
-                raise UnknownEnvironmentError(name, self.names)
+                raise _unknown(name, self.names)
         return tuple(name for name in self.names if not names or name in names)
 
     def catalogue(self) -> Document | None:
@@ -171,3 +163,8 @@ class Library:
     def _report(self, rule: str, message: str, node: Node | None, help_text: str | None = None) -> None:
         span = node.span if node is not None else Span(Source(FOLDER))
         self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, help=help_text))
+
+
+def _unknown(name: str, known: Sequence[str]) -> Refusal:
+    listed = f"the environments are {', '.join(known)}" if known else "there are no environments"
+    return Refusal("usage", f"there is no environment {quoted(name)}", suggest(name, known, "environments") or listed)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from compiler.cli.errors import CommandError
 from compiler.cli.exit_codes import COULD_NOT_RUN, USAGE
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.main import main
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.pipeline import compile_project
 from compiler.project_files import Library
+from compiler.refusal import Refusal
 from compiler.stages.outside import outside_of
 from compiler.start import run_program
 
@@ -27,8 +27,8 @@ def run(arguments: list[str]) -> int:
     """Fill in the environment and the store where there is only one, and leave the rest to `migrate`."""
     try:
         root = Invocation(Globals()).root
-    except CommandError as error:
-        return _refuse(str(error), error.help or "", COULD_NOT_RUN)
+    except Refusal as refusal:
+        return _refuse(refusal.message, refusal.help or "", COULD_NOT_RUN)
     named = bool(arguments) and not arguments[0].startswith("-")
     names = (arguments[0],) if named else Library(root).names
     if len(names) != 1:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.terminal.prompts import hidden, is_terminal
 from compiler.cli.terminal.secret_input import read_file
+from compiler.refusal import Refusal
 from compiler.stores.values.secret import Comparer, Secret
 
 if TYPE_CHECKING:
@@ -18,22 +18,23 @@ _LARGEST_KEY_FILE = 64 * 1024
 
 
 def recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
-    """All recipients of the command line. Raises UsageError for a private key in their place."""
+    """All recipients of the command line. Raises Refusal for a private key in their place."""
     found = [*named]
     for name in files:
         found += _lines(read_file(name, _LARGEST_KEY_FILE, is_secret=False))
     for text in found:
         if text.upper().startswith("AGE-SECRET-KEY-"):
-            raise UsageError("a recipient is a public key, and this is a private one", "make a new key pair")
+            raise Refusal("usage", "a recipient is a public key, and this is a private one", "make a new key pair")
     if files and not found:
-        raise UsageError("the file of recipients has none", "write an age1… key a line")
+        raise Refusal("usage", "the file of recipients has none", "write an age1… key a line")
     return tuple(found)
 
 
 def identities(files: Sequence[str]) -> tuple[Secret, ...]:
-    """The private keys of age's identity files, which hold one a line. Raises UsageError for a key as a file's name."""
+    """The private keys of age's identity files, which hold one a line. Raises Refusal for a key as a file's name."""
     if any(name.upper().startswith("AGE-SECRET-KEY-") for name in files):
-        raise UsageError(
+        raise Refusal(
+            "usage",
             "--identity names a file, and this is the private key itself, which is known now",
             "put a new key pair's private key into a file that only you can read",
         )
@@ -43,7 +44,7 @@ def identities(files: Sequence[str]) -> tuple[Secret, ...]:
 def passphrase(*, is_new: bool) -> Secret:
     """The passphrase of the variable's file, else of a terminal's prompt, asked twice for a new one.
 
-    Raises UsageError and CannotRunError where there is neither, and where the two differ.
+    Raises Refusal where there is neither, and where the two differ.
     """
     name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
     if name:
@@ -52,13 +53,14 @@ def passphrase(*, is_new: bool) -> Secret:
     if not is_terminal():
         # A backup that a passphrase closed is opened by nothing else.
         way_out = "name --recipient, or" if is_new else "the backup was encrypted with a passphrase:"
-        raise UsageError(
+        raise Refusal(
+            "usage",
             "there is no terminal to ask for the passphrase on",
             f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the name of a file that holds it",
         )
     first = _typed("Passphrase: ")
     if is_new and not Comparer().same(first, _typed("The same again: ")):
-        raise CannotRunError("the two passphrases differ", "nothing was written; run the command again")
+        raise Refusal("cannot run", "the two passphrases differ", "nothing was written; run the command again")
     return first
 
 
@@ -77,4 +79,4 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    raise CannotRunError("a key file is no text", "name another file")
+    raise Refusal("cannot run", "a key file is no text", "name another file")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from compiler.cli.errors import UsageError
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, compile_project
-from compiler.project_files import UnknownEnvironmentError
 from compiler.render.excerpt import show
 from compiler.render.interface import format_named
 from compiler.render.omission import first_of_each_rule
@@ -30,12 +28,8 @@ _SEE_ALL = "`platform-secrets compile --all` shows them"
 
 
 def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -> Result:
-    """`compile_project`, with a name that no environment has as a usage error."""
-    try:
-        return compile_project(root, names, outside)
-    except UnknownEnvironmentError as error:
-        known = f"the environments are {', '.join(error.known)}" if error.known else "there are no environments"
-        raise UsageError(printable(conceal(str(error))), error.help or known) from None
+    """`compile_project`, for a command. Raises Refusal for a name that no environment has."""
+    return compile_project(root, names, outside)
 
 
 def report(

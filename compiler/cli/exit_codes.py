@@ -10,6 +10,9 @@ COULD_NOT_RUN = 3
 INCOMPLETE = 4
 INTERRUPTED = 130
 
+# The code of a command that ends with a refusal, by the refusal's kind.
+OF_REFUSAL = {"usage": USAGE, "cannot run": COULD_NOT_RUN, "found": FOUND}
+
 MEANINGS = {
     OK: "fine",
     FOUND: "diagnostics, a stale file or differences",

@@ -8,12 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
 from compiler.model.record import dataclass
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -39,18 +39,18 @@ class Invocation:
 
     @property
     def root(self) -> Path:
-        """The project's folder: `--root`, else the nearest one upward that has environments/. Raises UsageError."""
+        """The project's folder: `--root`, else the nearest one upward that has environments/. Raises Refusal."""
         if self.options.root is not None:
             root = Path(self.options.root)
             if not (root / _MARK).is_dir():
-                raise UsageError(f'there is no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
+                raise Refusal("usage", f'there is no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
             return root.absolute()
         here = working_folder()
         for folder in (here, *here.parents):
             if (folder / _MARK).is_dir():
                 return folder
-        raise UsageError(
-            f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
+        raise Refusal(
+            "usage", f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
         )
 
     def may_colour(self, stream: TextIO) -> bool:
@@ -99,7 +99,9 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     invocation = Invocation(Globals(root, colourless, is_debug))
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
-            raise CannotRunError(f"{shown} leads out of the project by a link", "name the file where it is to lie")
+            raise Refusal(
+                "cannot run", f"{shown} leads out of the project by a link", "name the file where it is to lie"
+            )
     with orderly_termination():
         return command(module).run(parsed, invocation)
 
@@ -108,7 +110,7 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except OSError:
-        raise CannotRunError("the working folder does not exist any more", "change to another folder") from None
+        raise Refusal("cannot run", "the working folder does not exist any more", "change to another folder") from None
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

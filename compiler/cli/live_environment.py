@@ -1,4 +1,4 @@
-"""One environment for a command on live stores, compiled; and what such commands raise, as messages with a way out."""
+"""Compiles the one environment of a command on live stores, and turns what its run meets into refusals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
-from compiler.cli.errors import CannotRunError, UsageError
-from compiler.operations.live.stores import AddressError
 from compiler.operations.migrate.routes import UnknownNameError
 from compiler.operations.runs.audit import AuditError
 from compiler.operations.runs.journal import JournalError
 from compiler.operations.runs.lock import AnotherRunError
+from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_VARIABLE, outside_of
-from compiler.stores.errors import StoreError
 from compiler.text.printable import printable
 
 if TYPE_CHECKING:
@@ -40,23 +38,19 @@ def live_environment(name: str, invocation: Invocation) -> Environment | None:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what stores and runs refuse into errors of the command."""
+    """Turn what a run meets that is no Refusal into one: its files, and another run that holds the lock."""
     try:
         yield
-    except StoreError as error:
-        failure: Exception = CannotRunError(printable(str(error).rpartition("; ")[0]), printable(error.remedy))
     except (UnknownNameError, JournalError) as error:
-        failure = UsageError(printable(str(error)), error.help)
+        failure = Refusal("usage", printable(str(error)), error.help)
     except AuditError as error:
-        failure = CannotRunError(str(error), "name another file with --audit")
+        failure = Refusal("cannot run", str(error), "name another file with --audit")
     except AnotherRunError as error:
-        failure = CannotRunError(printable(str(error)), error.help)
-    except AddressError as error:
-        failure = CannotRunError(printable(str(error)), error.remedy)
+        failure = Refusal("cannot run", printable(str(error)), error.help)
     except OSError as error:
         where = f' "{printable(str(error.filename))}"' if error.filename else ""
         reason = (error.strerror or "unknown reason").lower()
-        failure = CannotRunError(f"the run's files cannot be used:{where} {reason}")
+        failure = Refusal("cannot run", f"the run's files cannot be used:{where} {reason}")
     else:
         return
     raise failure from None

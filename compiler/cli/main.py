@@ -6,8 +6,8 @@ import sys
 
 from compiler import __version__
 from compiler.cli.command_table import COMMANDS, PROGRAM
-from compiler.cli.errors import CommandError, UsageError
-from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OK, USAGE
+from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
+from compiler.refusal import Refusal
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def main(argv: Sequence[str]) -> int:
     is_debug = "--debug" in argv
     try:
         return _run(argv)
-    except CommandError as error:
-        _say_error(error)
-        return USAGE if isinstance(error, UsageError) else COULD_NOT_RUN
+    except Refusal as refusal:
+        _tell(refusal)
+        return OF_REFUSAL[refusal.kind]
     except KeyboardInterrupt as interrupt:
         # Python's own says nothing; a command's says what it leaves behind.
         sys.stderr.write(f"{'; '.join(['interrupted', *map(str, interrupt.args)])}\n")
@@ -47,7 +47,7 @@ def _run(argv: Sequence[str]) -> int:
         sys.stdout.write(help_text())
         return OK
     if not rest:
-        raise UsageError("no command is named", f"`{PROGRAM} --help` lists them")
+        raise Refusal("usage", "no command is named", f"`{PROGRAM} --help` lists them")
     name, *arguments = rest
     if name not in COMMANDS:
         raise _unknown(name)
@@ -88,13 +88,13 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         if option == _TAKES_VALUE and (equals or rest):
             options[option] = value if equals else rest.pop(0)
             if not options[option]:
-                raise UsageError(f"{option} is empty", "give it a value, or leave it out")
+                raise Refusal("usage", f"{option} is empty", "give it a value, or leave it out")
         elif option == _TAKES_VALUE:
-            raise UsageError(f"{option} needs a folder")
+            raise Refusal("usage", f"{option} needs a folder")
         elif option in _FLAGS and not equals:
             options[option] = ""
         else:
-            raise UsageError("there is no such option before the command", f"`{PROGRAM} --help` lists them")
+            raise Refusal("usage", "there is no such option before the command", f"`{PROGRAM} --help` lists them")
     return options, rest
 
 
@@ -104,18 +104,18 @@ def _globals(options: dict[str, str]) -> Globals:
     return Globals(options.get(_TAKES_VALUE), "--no-color" in options, "--debug" in options)
 
 
-def _unknown(name: str) -> UsageError:
+def _unknown(name: str) -> Refusal:
     from compiler.text.suggestion import suggest  # noqa: PLC0415 - only where it is needed
 
-    return UsageError(f'there is no command "{name}"', suggest(name, COMMANDS, "commands"))
+    return Refusal("usage", f'there is no command "{name}"', suggest(name, COMMANDS, "commands"))
 
 
-def _say_error(error: CommandError) -> None:
+def _tell(refusal: Refusal) -> None:
     from compiler.text.credential import conceal  # noqa: PLC0415 - only where it is needed
     from compiler.text.printable import printable  # noqa: PLC0415
 
-    lines = [f"error: {error}", *(f"  {line}" for line in error.details.splitlines())]
-    if error.help:
-        lines.append(f"help: {error.help}")
+    lines = [f"error: {refusal.message}", *(f"  {line}" for line in refusal.details.splitlines())]
+    if refusal.help:
+        lines.append(f"help: {refusal.help}")
     # A message may repeat a word of the command line, and people paste tokens there.
     sys.stderr.writelines(f"{printable(conceal(line))}\n" for line in lines)

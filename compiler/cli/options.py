@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from compiler.cli.command_table import PROGRAM
-from compiler.cli.errors import UsageError
+from compiler.refusal import Refusal
 from compiler.render.interface import FORMATS
 from compiler.text.credential import conceal
 from compiler.text.printable import printable
@@ -24,7 +24,7 @@ class _Width(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A sub-command's parser: full option names only, options anywhere, and what is wrong raised as UsageError."""
+    """A sub-command's parser: full option names only, options anywhere, and what is wrong raised as Refusal."""
 
     def __init__(self, command: str, description: str, examples: Sequence[str]) -> None:
         super().__init__(
@@ -48,12 +48,19 @@ class Parser(argparse.ArgumentParser):
         given = {_shown(action): getattr(parsed, action.dest) for action in self._written}
         return {name: file for name, file in given.items() if file is not None}
 
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # noqa: ANN401 - argparse's own signature
+        action = super().add_argument(*names, **settings)
+        if action.nargs == argparse.ZERO_OR_MORE:
+            # argparse counts these among what is required, and says so where something else is missing.
+            action.required = False
+        return action
+
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         # Else argparse formats the usage, which nobody sees here.
         self.usage = ""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
-            raise UsageError(f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))
+            raise Refusal("usage", f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))
         self._refuse_empty(parsed)
         return parsed
 
@@ -62,7 +69,7 @@ class Parser(argparse.ArgumentParser):
         for action in self._actions:
             value = getattr(parsed, action.dest, None)
             if "" in (value if isinstance(value, list) else [value]):
-                raise UsageError(f"{_shown(action)} is empty", "give it a value, or leave it out")
+                raise Refusal("usage", f"{_shown(action)} is empty", "give it a value, or leave it out")
 
     def format_help(self) -> str:
         from compiler.cli.help_text import help_text  # noqa: PLC0415 - only where it is asked for
@@ -88,7 +95,7 @@ class Parser(argparse.ArgumentParser):
         if ": ignored explicit argument " in message:
             # What was given to it is not shown: of `put` it may be a secret.
             message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
-        raise UsageError(printable(conceal(message)), f"`{self.prog} --help` shows what there is")
+        raise Refusal("usage", printable(conceal(message)), f"`{self.prog} --help` shows what there is")
 
     def _what(self, word: str) -> str:
         shown = printable(conceal(word.partition("=")[0]))

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from compiler.cli.errors import UsageError
+from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool = False) -> Outside:
     """What counts from outside for a command that names the environments `named`.
 
-    Raises UsageError where a store is asked for and not exactly one environment is named: a variable that somebody
+    Raises Refusal where a store is asked for and not exactly one environment is named: a variable that somebody
     forgot must not move all environments to another store. `ignores_variable` says so on standard error where it does.
     AZURE_KEYVAULT_NAME counts always: it only fills in an address that the files leave open, so nothing can move by it.
     """
@@ -25,10 +25,10 @@ def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool =
         sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: a check asks for the stores that the files choose\n")
     if len(set(named)) != 1:
         if store is not None:
-            raise UsageError(f"{STORE_OPTION} is for one environment, {_how_many(named)}", "name exactly one")
+            raise Refusal("usage", f"{STORE_OPTION} is for one environment, {_how_many(named)}", "name exactly one")
         if variable and not ignores_variable:
             message = f"{STORE_VARIABLE} is set; it is for one environment, {_how_many(named)}"
-            raise UsageError(message, f"name exactly one, or unset {STORE_VARIABLE}")
+            raise Refusal("usage", message, f"name exactly one, or unset {STORE_VARIABLE}")
     return outside_of(store, os.environ, variable_counts=not ignores_variable)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.record import dataclass
+from compiler.model.sync_wave import ANNOTATION
 from compiler.text.credential import CONCEALED
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     from compiler.model.values_data import ValuesData
 
-_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 # The labels that the chart writes itself, whatever an environment says.
 _CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
@@ -83,7 +83,7 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
         fields = {
             "refreshInterval": _text(spec.get("refreshInterval", "")),
-            "syncWave": _text(annotations.pop(_SYNC_WAVE, "")),
+            "syncWave": _text(annotations.pop(ANNOTATION, "")),
             "fetch": "bundle" if spec.get("dataFrom") else "perKey",
             "store": _store(spec.get("secretStoreRef") or {}),
         }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
-    from compiler.model.catalogue import CatalogueKey
+    from compiler.model.catalogue import CatalogueKey, Entry
+    from compiler.model.document import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,19 @@ class Place:
     property: str | None
 
 
+def remote_of(entry: Entry, provider: str, secret: Node | None = None) -> str | None:
+    """The remote secret's name of `entry` in a store of `provider`, without the store's prefix; None where it has none.
+
+    `secret` is what an environment says of it, whose own `remote` goes before the catalogue's.
+    """
+    own = secret.text("remote", provider) if secret is not None and "remote" in secret.children else None
+    return own if own is not None else entry.remote.get(provider)
+
+
 def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) -> Place | None:
     """The place of `key` in a store of `provider`, or nothing where neither the key nor the secret names one.
 
-    `remote` is the secret's own remote name for that provider, from the catalogue or the environment's override.
+    `remote` is the secret's `remote_of` for that provider.
     """
     own = key.remote.get(provider)
     if own is None:

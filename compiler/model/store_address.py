@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from compiler.model.address import DEFAULT_MOUNT
+
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _HIDDEN: Final = "…"
 
@@ -28,7 +30,7 @@ class StoreAddress:
 
     provider: Provider
     url: str
-    mount: str = "secret"
+    mount: str = DEFAULT_MOUNT
     vault_namespace: str | None = None
     prefix: str = ""
     ca: Path | None = None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import DEFAULT_CLOUD
 from compiler.model.catalogue import VAULT
+from compiler.model.sync_wave import STORE_WAVE
 
 if TYPE_CHECKING:
     from compiler.model.document import Node
     from compiler.model.environment import Store
     from compiler.model.values_data import ValuesData
 
-# Before the ExternalSecrets that need it; the first of those has wave -50.
-STORE_SYNC_WAVE = "-60"
 # The CRD defaults it to false since this minor and refuses it before (read in ESO's CRDs, tag by tag).
 _USE_AZURE_SDK_SINCE = (0, 20)
 
@@ -22,7 +22,7 @@ def store_object(store: Store, namespace: str, operator: tuple[int, int]) -> Val
 
     `operator` is the minor of External Secrets Operator, whose CRD decides which defaulted fields are written.
     """
-    data: dict[str, ValuesData] = {"name": store.name, "syncWave": STORE_SYNC_WAVE}
+    data: dict[str, ValuesData] = {"name": store.name, "syncWave": str(STORE_WAVE)}
     if store.kind == "SecretStore":
         data["namespace"] = namespace
     else:
@@ -80,7 +80,7 @@ _VAULT_AUTH = {"token": _token, "kubernetes": _kubernetes, "appRole": _app_role,
 def _key_vault(store: Store, operator: tuple[int, int]) -> ValuesData:
     data: dict[str, ValuesData] = {
         "vaultUrl": store.address or "",
-        "environmentType": store.node.text("environmentType") or "PublicCloud",
+        "environmentType": store.node.text("environmentType") or DEFAULT_CLOUD,
     }
     if operator >= _USE_AZURE_SDK_SINCE:
         data["useAzureSDK"] = False

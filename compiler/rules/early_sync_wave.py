@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
+from compiler.model.sync_wave import STORE_WAVE
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -26,19 +27,17 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
 
-_STORE_WAVE = -60
-
 
 def check(environment: Environment) -> Iterator[Finding]:
     for store in environment.stores.values():
         if not store.rendered:
             continue
         for secret in environment.secrets.values():
-            if secret.store is store and secret.entry.sync_wave <= _STORE_WAVE:
+            if secret.store is store and secret.entry.sync_wave <= STORE_WAVE:
                 yield Finding(
-                    f'"{secret.id}" is in wave {secret.entry.sync_wave}, its store in {_STORE_WAVE}',
+                    f'"{secret.id}" is in wave {secret.entry.sync_wave}, its store in {STORE_WAVE}',
                     secret.entry.node.nearest("syncWave"),
-                    help=f"use a `syncWave` above {_STORE_WAVE}",
+                    help=f"use a `syncWave` above {STORE_WAVE}",
                     related=(Related("rendered by this", store.node.nearest("render").span),),
                     scope=("secrets", secret.id),
                 )

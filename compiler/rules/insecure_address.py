@@ -1,7 +1,8 @@
 """A Vault is reached by `http:` across a network that is not the cluster's own.
 
-The store's token and every secret cross the network readable by all on the way. Exempt are loopback addresses and the
-full names of the cluster's own Services (`*.svc`, with or without the cluster's domain).
+The store's token and every secret cross the network readable by all on the way. Exempt are loopback addresses,
+`localhost` and names below it, and the full names of the cluster's own Services: `SERVICE.NAMESPACE.svc`, alone or with
+`.cluster.local`. Live commands go by the same list.
 
     stores:
       vault: {server: http://vault.example.com:8200}
@@ -18,9 +19,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import is_near, parse_address
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.address import is_loopback, is_service, parse_address
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def check(environment: Environment) -> Iterator[Finding]:
         if not text or text.startswith("https:") or store.provider != VAULT:
             continue
         address = parse_address(text)
-        if address is None or address.scheme != "http" or is_service(address.host) or is_loopback(address.host):
+        if address is None or address.scheme != "http" or is_near(address.host):
             continue
-        inner = "." not in address.host or address.host.count(".") == 1
+        inner = address.host.count(".") <= 1 or ".svc." in address.host
         way_out = "use https, or the full name of a Service in the cluster" if inner else "use https"
         yield Finding(
             f'the store "{store.id}" is reached by http',

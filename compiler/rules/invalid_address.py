@@ -20,9 +20,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from compiler.model.address import CLOUDS, DEFAULT_CLOUD, Address, key_vault_url, parse_address
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.address import Address, parse_address
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
 _VAULT_NAME = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
-_AZURE_DOMAIN = re.compile(r"([^.]*)\.vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net|microsoftazure\.de)")
+_AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
 _API = re.compile(r"/(?:v1|ui)(?:/.*)?")
 # What nearly every address looks like; it needs no closer look.
-_PLAIN_KEY_VAULT = re.compile(r"https://[a-z][a-z0-9]{2,23}\.vault\.azure\.net/?", re.ASCII)
+_PLAIN_KEY_VAULT = re.compile(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def check(environment: Environment) -> Iterator[Finding]:
 
 def _problem(address: Address | None, *, is_key_vault: bool) -> tuple[str, str] | None:
     """What is wrong, as the end of a sentence, and the way out."""
-    form = "write it as https://<name>.vault.azure.net" if is_key_vault else "write it as https://<host>:<port>"
+    form = f"write it as {key_vault_url('<name>')}" if is_key_vault else "write it as https://<host>:<port>"
     if address is None:
         return "is no http or https URL with a host", form
     if address.extra:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
@@ -36,12 +37,11 @@ if TYPE_CHECKING:
 # What nearly every path looks like; it needs no closer look.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 _SPECIAL = re.compile(r"[%?#*+\\]")
-_DEFAULT_MOUNT = "secret"
 
 
 def check(environment: Environment) -> Iterator[Finding]:
     for store in environment.stores.values():
-        if store.provider == VAULT and store.mount != _DEFAULT_MOUNT and (problem := _problem(store.mount)):
+        if store.provider == VAULT and store.mount != DEFAULT_MOUNT and (problem := _problem(store.mount)):
             message = f"the mount {quoted(store.mount)} {problem}"
             yield Finding(message, store.node.nearest("mount"), help=_way_out(problem), scope=("stores", store.id))
     yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.model.sync_wave import ANNOTATION
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _RESERVED = {
     "labels": tuple(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by")),
-    "annotations": ("argocd.argoproj.io/sync-wave", "force-sync"),
+    "annotations": (ANNOTATION, "force-sync"),
 }
 
 
@@ -45,7 +46,7 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
         for key in reserved if written is not None else ():
             found = written.children.get(key) if written is not None else None
             if found is not None:
-                way_out = "set `syncWave` in the catalogue" if key.endswith("sync-wave") else "use a key of your own"
+                way_out = "set `syncWave` in the catalogue" if key == ANNOTATION else "use a key of your own"
                 message = f'the {kind[:-1]} "{key}" is written by platform-secrets itself'
                 yield Finding(message, found.key_span, help=way_out, scope=scope)
 

@@ -29,9 +29,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.model.address import parse_address
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Related, Severity
-from compiler.rules.forms.address import is_cluster_internal, parse_address
+from compiler.rules.forms.address import is_cluster_internal
 from compiler.rules.forms.where import top_of
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import counted, listed, quoted

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.address import parse_address
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -30,33 +30,26 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
 
-# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers
-_DOMAINS = {
-    "PublicCloud": ".vault.azure.net",
-    "ChinaCloud": ".vault.azure.cn",
-    "USGovernmentCloud": ".vault.usgovcloudapi.net",
-    "GermanCloud": ".vault.microsoftazure.de",
-}
-_DEFAULT = "PublicCloud"
-
 
 def check(environment: Environment) -> Iterator[Finding]:
     for store in environment.stores.values():
         if store.provider != AZURE_KEY_VAULT or not store.address:
             continue
-        cloud = store.node.text("environmentType") or _DEFAULT
-        domain = _DOMAINS.get(cloud)
-        if domain is None or store.address.rstrip("/").endswith(domain):
+        cloud = store.node.text("environmentType") or DEFAULT_CLOUD
+        # The first is the quick answer for nearly every address.
+        if cloud not in CLOUDS or store.address.rstrip("/").endswith(f".{CLOUDS[cloud]}"):
             continue
         address = parse_address(store.address)
         # What is no address at all is `invalid-address`.
-        if address is None or address.extra or address.host.endswith(domain):
+        if address is None or address.extra:
             continue
-        other = next((name for name, known in _DOMAINS.items() if address.host.endswith(known)), None)
+        other = cloud_of(address.host)
+        if other == cloud:
+            continue
         yield Finding(
-            f'the host of the store "{store.id}" does not end in "{domain}", the domain of {cloud}',
+            f'the host of the store "{store.id}" does not end in ".{CLOUDS[cloud]}", the domain of {cloud}',
             store.node.nearest("vaultUrl"),
-            help=f"set `environmentType: {other}`" if other else f"write https://<name>{domain}",
+            help=f"set `environmentType: {other}`" if other else f"write {key_vault_url('<name>', cloud)}",
             scope=("stores", store.id),
         )
 

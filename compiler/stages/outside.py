@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import key_vault_url
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.document import Document, Node, extent
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 STORE_OPTION = "--store"
 STORE_VARIABLE = "AI_PLATFORM_SECRET_STORE"
 VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
-_PUBLIC_CLOUD = "vault.azure.net"
-_DOMAINS = {
-    "USGovernmentCloud": "vault.usgovcloudapi.net",
-    "ChinaCloud": "vault.azure.cn",
-    "GermanCloud": "vault.microsoftazure.de",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,7 @@ def _fill(
     for store_id, node in stores.items():
         if node.text("provider") != AZURE_KEY_VAULT:
             continue
-        url = f"https://{vault_name}.{_DOMAINS.get(node.text('environmentType') or '', _PUBLIC_CLOUD)}"
+        url = key_vault_url(vault_name, node.text("environmentType"))
         written = node.get("vaultUrl")
         if written is None:
             members_of_store = {"vaultUrl": _leaf(VAULT_NAME_VARIABLE, url)}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, Catalogue, Entry
 from compiler.model.duration import Duration, parse_duration
 from compiler.model.environment import Environment, Secret, SecretKey, Store
-from compiler.model.place import place_of
+from compiler.model.place import place_of, remote_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from compiler.model.document import Document, Node
 
-_DEFAULT_MOUNT = "secret"
 _DEFAULT_KIND = "ClusterSecretStore"
 _DEFAULT_FETCH = "perKey"
 
@@ -58,7 +58,7 @@ class Resolver:
         store = stores.get(_text(store_node) or "")
         refresh_node = own.get("refreshInterval") or shared.refresh
         variants = self._variants(entry, own.get("use"))
-        remote, prefix = self._remote(entry, node, store)
+        remote = remote_of(entry, store.provider, node) if store is not None else None
         return Secret(
             id=entry.id,
             entry=entry,
@@ -68,7 +68,7 @@ class Resolver:
             refresh=self._duration(_text(refresh_node)),
             refresh_node=refresh_node,
             fetch=_text(own.get("fetch") or shared.fetch) or _DEFAULT_FETCH,
-            remote=prefix + remote if remote is not None else None,
+            remote=store.prefix + remote if store is not None and remote is not None else None,
             labels=_over(shared.labels, own.get("labels")),
             annotations=_over(shared.annotations, own.get("annotations")),
             variants=variants,
@@ -83,13 +83,6 @@ class Resolver:
                 item.value for item in use.items if isinstance(item.value, str) and item.value in entry.variants
             )
         return entry.variants if entry.default_variants is None else entry.default_variants
-
-    @staticmethod
-    def _remote(entry: Entry, node: Node, store: Store | None) -> tuple[str | None, str]:
-        if store is None:
-            return None, ""
-        override = node.text("remote", store.provider) if "remote" in node.children else None
-        return override if override is not None else entry.remote.get(store.provider), store.prefix
 
     def _secret_keys(
         self, entry: Entry, variants: tuple[str, ...], store: Store, remote: str | None
@@ -137,7 +130,7 @@ def store_of(store_id: str, node: Node) -> Store:
         kind=node.text("kind") or _DEFAULT_KIND,
         prefix=node.text("prefix") or "",
         address=node.text("vaultUrl" if is_key_vault else "server"),
-        mount="" if is_key_vault else node.text("mount") or _DEFAULT_MOUNT,
+        mount="" if is_key_vault else node.text("mount") or DEFAULT_MOUNT,
         vault_namespace=None if is_key_vault else node.text("vaultNamespace"),
         rendered=render is not None and render.value is True,
         node=node,

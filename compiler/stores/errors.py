@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from compiler.refusal import Refusal
+
 
 class Action(StrEnum):
     """What was being done when the store refused; the values read well after "cannot"."""
@@ -29,8 +31,10 @@ class Place:
         return f'"{_shown(self.name)}" in {self.store}' if self.name is not None else self.store
 
 
-class StoreError(Exception):
+class StoreError(Refusal):
     """Ends an action on a store. `code` tells the kinds apart in reports and journals.
+
+    `message` has place, action and reason, and `help` is the remedy: what a command shows where nothing catches it.
 
     `retryable` says that the same request may succeed later; `maybe_done` that a write may have been stored although
     no success was reported, so that it must be settled by reading before it is sent again.
@@ -41,19 +45,16 @@ class StoreError(Exception):
     maybe_done: ClassVar[bool] = False
 
     def __init__(self, place: Place, action: Action, reason: str, remedy: str) -> None:
-        super().__init__(place, action, reason, remedy)
+        target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
+        super().__init__("cannot run", f"cannot {action} {target}: {reason}", remedy)
         self.place = place
         self.action = action
         self.reason = reason
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"cannot {self.action} {self._target()}: {self.reason}; {self.remedy}"
-
-    def _target(self) -> str:
-        if self.action is Action.CONNECT or (self.action is Action.LOG_IN):
-            return f"to {self.place}"
-        return str(self.place)
+        # Of a traceback; what is shown to a person is made of the parts.
+        return f"{self.message}; {self.remedy}"
 
 
 class NotFoundError(StoreError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.pipeline import compile_project
-from compiler.project_files import UnknownEnvironmentError
+from compiler.refusal import Refusal
 from compiler.render.excerpt import show
 from compiler.render.interface import FORMATS, format_named
 from compiler.rules import ALL_RULES
@@ -137,9 +137,9 @@ def test_a_project_without_anything(tmp_path: Path) -> None:
 def test_a_project_without_environments(project: Path) -> None:
     (project / PROD).unlink()
     assert found(project) == []
-    with pytest.raises(UnknownEnvironmentError) as raised:
+    with pytest.raises(Refusal) as raised:
         compile_project(project, ["prod"])
-    assert raised.value.known == ()
+    assert raised.value.help == "there are no environments"
 
 
 STRANGE = (

@@ -14,6 +14,18 @@ LONGEST_MODULE = 300
 LONGEST_FUNCTION = 50
 _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"})
 _WITHOUT_TEST = frozenset({"__init__.py"})
+# Classes of commands that raise no Refusal yet.
+_UNCONVERTED = frozenset(
+    {
+        "AnotherRunError",
+        "BackupContentError",
+        "EncryptionError",
+        "RestoreRefusedError",
+        "UnfitValueError",
+        "UnknownKeyError",
+        "UnknownNameError",
+    }
+)
 # What stands beside the rules and is none.
 _NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules"})
 
@@ -22,7 +34,7 @@ def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
     return sorted(
         found
-        for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules)
+        for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _idle_errors)
         for found in check(root)
     )
 
@@ -76,3 +88,24 @@ def _misnamed_rules(root: Path) -> Iterator[str]:
         ids = [argument.value for rule in rules for argument in rule.args[:1] if isinstance(argument, ast.Constant)]
         if ids != [path.stem.replace("_", "-")]:
             yield f"compiler/rules/{path.name} holds the rules {ids}"
+
+
+def _idle_errors(root: Path) -> Iterator[str]:
+    """Exception classes of operations that no operation catches: what is only shown is a Refusal."""
+    modules = {path: ast.parse(path.read_text("utf-8")) for path in (root / "compiler/operations").rglob("*.py")}
+    nodes = [node for tree in modules.values() for node in ast.walk(tree)]
+    caught = {name for node in nodes if isinstance(node, ast.ExceptHandler) for name in _names(node.type)}
+    for path, tree in modules.items():
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        errors = [each.name for each in classes if any(map(_is_error, each.bases))]
+        for name in errors:
+            if name not in caught | _UNCONVERTED:
+                yield f"{path.relative_to(root)}: no operation catches {name}; raise a Refusal"
+
+
+def _is_error(base: ast.expr) -> bool:
+    return any(name in ("Exception", "Refusal") or name.endswith("Error") for name in _names(base))
+
+
+def _names(node: ast.AST | None) -> Iterator[str]:
+    return (each.id for each in ast.walk(node) if isinstance(each, ast.Name)) if node is not None else iter(())

@@ -51,6 +51,18 @@ def test_the_project_has_no_mistake() -> None:
         ("cli/commands/get.py", "", True, "compiler/cli/commands/get.py is no command of the table"),
         ("rules/bad_rule.py", RULE, True, "compiler/rules/bad_rule.py holds the rules ['good-rule']"),
         ("rules/no_rule.py", "", True, "compiler/rules/no_rule.py holds the rules []"),
+        (
+            "operations/put/plan.py",
+            "class LostError(Exception):\n    pass\n",
+            True,
+            "compiler/operations/put/plan.py: no operation catches LostError; raise a Refusal",
+        ),
+        (
+            "operations/put/plan.py",
+            "class LostError(Refusal):\n    pass\n",
+            True,
+            "compiler/operations/put/plan.py: no operation catches LostError; raise a Refusal",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001
@@ -71,6 +83,10 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("model/__init__.py", ""),
         ("rules/interface.py", ""),
         ("rules/forms/where.py", ""),
+        (
+            "operations/put/plan.py",
+            "class LostError(Exception):\n    pass\n\n\ntry:\n    f()\nexcept (LostError, OSError):\n    g()\n",
+        ),
     ],
 )
 def test_what_is_within_the_bounds_is_none(tree: Path, name: str, text: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.backup.private_file import FileRefusedError, write_private
+from compiler.operations.backup.private_file import write_private
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ def test_proof_22_a_disk_that_refuses_leaves_old_or_new(
 
     with monkeypatch.context() as patch:
         at(point, patch, refuse)
-        with pytest.raises(FileRefusedError, match="cannot be written"):
+        with pytest.raises(Refusal, match="cannot be written"):
             write_private(path, NEW, replaces=True)
     assert_whole(path)
     assert (path.read_bytes() == NEW) is (point == "fsync folder")

@@ -9,7 +9,7 @@ import pytest
 import compiler.pipeline
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, write_values
-from compiler.project_files import UnknownEnvironmentError
+from compiler.refusal import Refusal
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
@@ -73,11 +73,10 @@ def test_compiles_every_environment_or_those_named(project: Path) -> None:
 
 
 def test_an_unknown_environment_is_no_diagnostic_but_an_error(project: Path) -> None:
-    with pytest.raises(UnknownEnvironmentError) as raised:
+    with pytest.raises(Refusal) as raised:
         compile_project(project, ["prdo"])
     assert str(raised.value) == 'there is no environment "prdo"'
-    assert raised.value.help == 'did you mean "prod"?'
-    assert raised.value.known == ("dev", "prod")
+    assert (raised.value.kind, raised.value.help) == ("usage", 'did you mean "prod"?')
 
 
 def test_without_a_catalogue_there_is_nothing_to_compile(project: Path) -> None:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.project_files import Library, UnknownEnvironmentError
+from compiler.project_files import Library
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def test_environments_are_all_files_but_base_and_catalogue(tmp_path: Path) -> No
     assert found.names == ("dev", "prod")
     assert found.select(["prod", "dev"]) == ("dev", "prod")
     assert found.select([]) == ("dev", "prod")
-    with pytest.raises(UnknownEnvironmentError):
+    with pytest.raises(Refusal):
         found.select(["base"])
 
 

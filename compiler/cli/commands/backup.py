@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli import backup_keys
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
@@ -16,7 +15,6 @@ from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.backup.encryption import (
-    EncryptionError,
     encrypt_to,
     encrypt_with,
     parsed_recipients,
@@ -24,9 +22,9 @@ from compiler.operations.backup.encryption import (
 )
 from compiler.operations.backup.format import encode
 from compiler.operations.backup.gather import gather
-from compiler.operations.backup.private_file import FileRefusedError, require_writable, write_private
+from compiler.operations.backup.private_file import require_writable, write_private
+from compiler.operations.live.names import secret_named
 from compiler.operations.live.stores import LiveStores
-from compiler.operations.migrate.routes import UnknownNameError
 from compiler.render.reports.changes import safe
 from compiler.render.reports.key_changes import backup_report
 from compiler.text.wording import counted
@@ -83,26 +81,23 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environment) -> int:
     path = Path(arguments.file)
-    try:
-        for name in arguments.only:
-            if name not in environment.secrets:
-                raise UnknownNameError("secret", name, environment.secrets, environment.name)
-        # All that can be refused is, before a secret is read.
-        require_writable(path, replaces=arguments.replace)
-        recipients, passphrase = _keys(arguments)
-        with LiveStores(os.environ) as stores:
-            gathered = gather(environment, arguments.only, stores)
-        if not _is_enough(gathered, is_partial=arguments.partial):
-            output.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
-            return FOUND
-        plain = encode(gathered.backup)
-        sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
-        with interruption("the file is as it was, or the whole new one"):
-            write_private(path, sealed, replaces=arguments.replace)
-            _tell(gathered, arguments.file, output)
-            output.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
-    except (EncryptionError, FileRefusedError) as error:
-        raise CannotRunError(f"{error}", error.help) from None
+    # All that can be refused is, before a secret is read.
+    for name in arguments.only:
+        secret_named(environment, name)
+    require_writable(path, replaces=arguments.replace)
+    recipients, passphrase = _keys(arguments)
+    with LiveStores(os.environ) as stores:
+        gathered = gather(environment, arguments.only, stores)
+    _tell_lacking(gathered, is_partial=arguments.partial)
+    if not gathered.is_enough(is_partial=arguments.partial):
+        output.report(lambda: backup_report(gathered, arguments.file, FOUND, is_written=False))
+        return FOUND
+    plain = encode(gathered.backup)
+    sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
+    with interruption("the file is as it was, or the whole new one"):
+        write_private(path, sealed, replaces=arguments.replace)
+        _tell(gathered, arguments.file, output)
+        output.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
     return OK
 
 
@@ -116,20 +111,13 @@ def _keys(arguments: Namespace) -> tuple[tuple[str, ...], Secret | None]:
     return (), passphrase
 
 
-def _is_enough(gathered: Gathered, *, is_partial: bool) -> bool:
-    """Whether to write what there is; says what is lacking."""
+def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
     kind = "note" if is_partial else "error"
     for lacking in gathered.lacking:
         place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
         sys.stderr.write(f"{kind}: {safe(f'{lacking.name[0]}/{lacking.name[1]}{place}: {lacking.reason}')}\n")
     if gathered.lacking and not is_partial:
         sys.stderr.write("help: no file was written; put the keys there, or leave them out with --partial\n")
-        return False
-    if not gathered.backup.values:
-        raise UsageError(
-            "there is nothing to back up: the stores hold none of the keys", "`verify` tells what they hold"
-        )
-    return True
 
 
 def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
-from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.record import dataclass
-from compiler.model.source import Source, Span
-from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.operations.chart.values_files import Wanted, Written, values_files
+from compiler.pipeline import VALUES_FOLDER
+from compiler.refusal import Refusal
 from compiler.render.reports.changes import change_lines, safe
 from compiler.text.printable import printable
 from compiler.text.wording import counted
@@ -24,6 +21,7 @@ from compiler.text.wording import counted
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import TextIO
 
     from compiler.cli.invocation import Invocation
@@ -64,20 +62,6 @@ def configure(parser: Parser) -> None:
     add_format(parser)
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """What became of a run that had no errors to begin with."""
-
-    diagnostics: list[Diagnostic]
-    files: tuple[ValuesFile, ...] = ()
-    written: bool = False
-    pruned: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
-
-
 def run(arguments: Namespace, invocation: Invocation) -> int:
     _refuse_contradictions(arguments)
     said = outside(arguments.store, arguments.environments, ignores_variable=arguments.check)
@@ -89,82 +73,42 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         if result.project is not None:
             _tell(arguments, result.project, outcome)
     report(outcome.diagnostics, invocation, arguments.format, see_all(arguments))
-    if outcome.failed and not (arguments.check or arguments.quiet or outcome.written):
+    if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
         sys.stderr.write("nothing was written\n")
     return FOUND if outcome.failed or (arguments.strict and outcome.diagnostics) else OK
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:
     if arguments.helm and not arguments.parity:
-        raise UsageError("--helm is for --parity", "add it")
+        raise Refusal("usage", "--helm is for --parity", "add it")
     if arguments.prune and arguments.environments:
-        raise UsageError("--prune needs to see every environment", "name none")
+        raise Refusal("usage", "--prune needs to see every environment", "name none")
     for other in ("check", "out"):
         if arguments.prune and getattr(arguments, other):
-            raise UsageError(f"--prune and --{other} do not go together", f"--prune removes from {VALUES_FOLDER}/")
+            raise Refusal(
+                "usage", f"--prune and --{other} do not go together", f"--prune removes from {VALUES_FOLDER}/"
+            )
 
 
-def _act(arguments: Namespace, root: Path, result: Result) -> _Outcome:
-    outcome = _Outcome(list(result.diagnostics))
-    project = result.project
-    if result.failed or project is None:
-        return outcome
+def _act(arguments: Namespace, root: Path, result: Result) -> Written:
+    if result.failed or result.project is None:
+        return Written(result.diagnostics)
+    found = [*result.diagnostics]
     if arguments.parity:
-        outcome.diagnostics += _parity(project, root, arguments.helm)
-    folder, shown = _folder(arguments.out, root)
-    outcome.files, found = plan_values(project, folder, shown, root)
-    outcome.diagnostics += found
-    if arguments.check:
-        from compiler.operations.chart.staleness import stale_values  # noqa: PLC0415 - only a check compares texts
+        from compiler.operations.chart.find_chart import find_chart  # noqa: PLC0415 - only a proof needs a Helm
+        from compiler.operations.chart.helm import find_helms  # noqa: PLC0415
+        from compiler.operations.parity.prove import prove  # noqa: PLC0415
 
-        refused = {each.span.path for each in found}
-        stale = [file for file in outcome.files if file.is_stale and file.output.shown not in refused]
-        outcome.diagnostics += [stale_values(file) for file in stale]
-    elif not outcome.failed:
-        outcome.diagnostics += _made(folder, shown) or write_values(outcome.files, root)
-        outcome.written = not outcome.failed
-        if outcome.written and arguments.prune:
-            from compiler.operations.chart.prune import prune  # noqa: PLC0415 - see above
-
-            outcome.pruned, found = prune(project, root)
-            outcome.diagnostics = _without(outcome.pruned, outcome.diagnostics) + list(found)
-    return outcome
-
-
-def _parity(project: Project, root: Path, named: Sequence[str]) -> Sequence[Diagnostic]:
-    from compiler.operations.chart.find_chart import find_chart  # noqa: PLC0415 - only a proof needs a Helm
-    from compiler.operations.chart.helm import HelmError, find_helms  # noqa: PLC0415
-    from compiler.operations.parity.prove import prove  # noqa: PLC0415
-
-    try:
         chart, unconfined = find_chart(root)
-        return unconfined or prove(project, chart, find_helms(root, named, os.environ))
-    except HelmError as error:
-        raise CannotRunError(str(error), error.help, "\n".join(map(safe, error.details.splitlines()))) from None
+        found += unconfined or prove(result.project, chart, find_helms(root, arguments.helm, os.environ))
+    wanted = Wanted(arguments.out, is_check=arguments.check, prunes=arguments.prune)
+    return values_files(result.project, root, found, wanted)
 
 
-def _folder(out: str | None, root: Path) -> tuple[Path, str]:
-    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), printable(out.rstrip("/")) or "/")
-
-
-def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{shown} cannot be made: {(error.strerror or 'unknown reason').lower()}"
-        way_out = "name another folder with `--out`"
-        return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
-    return ()
-
-
-def _without(pruned: Sequence[str], diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
-    return [each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned]
-
-
-def _tell(arguments: Namespace, project: Project, outcome: _Outcome) -> None:
+def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:
     """What was done, on standard output; on standard error where that belongs to a format for programs."""
     stream = sys.stdout if arguments.format == "text" else sys.stderr
-    if outcome.written or arguments.check:
+    if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, stream)
     for shown in outcome.pruned:
         stream.write(f"{safe(shown)}: removed\n")

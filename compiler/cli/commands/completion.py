@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.command_table import COMMANDS, PROGRAM
-from compiler.cli.errors import CommandError, UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import parser_of
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,7 +37,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         _print_environments(invocation)
         return OK
     if arguments.shell is None:
-        raise UsageError("no shell is named", "name bash, zsh or fish")
+        raise Refusal("usage", "no shell is named", "name bash, zsh or fish")
     parsers = {name: parser_of(name, module) for name, (module, _) in COMMANDS.items()}
     options = {name: parser.options() for name, parser in parsers.items()}
     of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)
@@ -51,7 +51,7 @@ def _print_environments(invocation: Invocation) -> None:
 
     try:
         root = invocation.root
-    except CommandError:
+    except Refusal:
         # A shell that completes outside a project has nothing to offer, and no place for a message.
         return
     sys.stdout.writelines(f"{name}\n" for name in Library(root).names)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
 from compiler.model.limits import MAX_MANIFEST_BYTES
-from compiler.operations.chart.diff import UnreadableError, differences, side_of_environment, side_of_text
+from compiler.operations.chart.diff import differences, side_of_content, side_of_environment
+from compiler.refusal import Refusal
 from compiler.render.reports.changes import as_data, change_lines, markdown, safe
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     given = [name for name in ("other", "store", "against") if getattr(arguments, name) is not None]
     if len(given) != 1:
-        raise UsageError("name one thing to compare with", "another environment, --store ID or --against FILE")
+        raise Refusal("usage", "name one thing to compare with", "another environment, --store ID or --against FILE")
     sides = _sides(arguments, invocation)
     if sides is None:
         return FOUND
@@ -105,15 +105,5 @@ def _side_of_file(path: str) -> Side:
             content = file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{shown} cannot be read: {reason}", "name a values file or manifests") from None
-    if len(content) > MAX_MANIFEST_BYTES:
-        raise CannotRunError(f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
-    if not content.strip():
-        # Not "everything is new": most often the command before the pipe failed.
-        raise CannotRunError(f"{shown} is empty", "look at what was to write it")
-    try:
-        return side_of_text(content.decode())
-    except UnicodeDecodeError:
-        raise CannotRunError(f"{shown} is not UTF-8") from None
-    except UnreadableError as error:
-        raise CannotRunError(f"{shown} cannot be compared: {error}") from None
+        raise Refusal("usage", f"{shown} cannot be read: {reason}", "name a values file or manifests") from None
+    return side_of_content(content, shown)

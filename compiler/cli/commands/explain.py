@@ -7,12 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report_errors, tell_notes
-from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_format
 from compiler.cli.outside import outside
 from compiler.operations.explain.explain import explain
-from compiler.operations.explain.explanation import UnknownPathError
 from compiler.render.reports.changes import safe
 
 if TYPE_CHECKING:
@@ -51,10 +49,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     if result.project is None or not result.project.environments:
         return FOUND
     (environment,) = result.project.environments
-    try:
-        found = explain(environment, arguments.path)
-    except UnknownPathError as error:
-        raise UsageError(safe(str(error)), safe(error.help)) from None
+    found = explain(environment, arguments.path)
     if arguments.format == "json":
         data = {"version": _VERSION, "environment": environment.name, "values": [_data(each) for each in found]}
         sys.stdout.write(json.dumps(data, indent=2) + "\n")

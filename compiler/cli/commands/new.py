@@ -7,28 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import report
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
-from compiler.operations.chart.packaged import chart_files
-from compiler.operations.edit.new_project import project_files
-from compiler.operations.edit.scaffold import (
-    NAME,
-    NoPlaceError,
-    environment_text,
-    new_secret,
-    with_secret,
+from compiler.operations.edit.scaffold import new_secret
+from compiler.operations.edit.start import (
+    catalogue_to_extend,
+    checked_name,
+    new_chart,
+    new_entry,
+    new_environment,
+    new_project,
+    write_new,
 )
-from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
-from compiler.render.reports.changes import safe
-from compiler.stages.write import Output, refuse_outside, write_all
-from compiler.text.suggestion import suggest
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
+    from compiler.stages.write import Output
 
 DESCRIPTION = """Starts something new and changes nothing that is there.
 project: input, schemas, the chart and editor settings in an empty folder (NAME, or the working folder).
@@ -42,7 +41,6 @@ EXAMPLES = (
     "platform-secrets new project /tmp/platform",
 )
 _KINDS = ("project", "environment", "secret", "chart")
-_FORM = "use lower-case letters, digits and inner hyphens, at most 63"
 
 
 def configure(parser: Parser) -> None:
@@ -64,109 +62,60 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         return _project(arguments)
     if arguments.kind == "chart":
         return _chart(arguments, invocation)
-    if arguments.name is None:
-        raise UsageError(f"the new {arguments.kind} needs a name", _FORM)
-    if not NAME.fullmatch(arguments.name):
-        raise UsageError(f"the {arguments.kind}'s name has another form", _FORM)
-    return _environment(arguments, invocation) if arguments.kind == "environment" else _secret(arguments, invocation)
+    name = checked_name(arguments.kind, arguments.name)
+    if arguments.kind == "environment":
+        return _environment(arguments, invocation, name)
+    return _secret(arguments, invocation, name)
 
 
 def _refuse_foreign_options(arguments: Namespace) -> None:
     of_kind = {"extends": "environment"} | dict.fromkeys(("target", "description", "key", "vault", "azurekv"), "secret")
     for option, kind in of_kind.items():
         if getattr(arguments, option) and arguments.kind != kind:
-            raise UsageError(f"--{option} is for `new {kind}`")
+            raise Refusal("usage", f"--{option} is for `new {kind}`")
 
 
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = {entry.name for entry in folder.iterdir()}
-    except OSError as error:
-        raise CannotRunError(f"the folder cannot be used: {_reason(error)}") from None
-    if any(not name.startswith(".git") for name in there):
-        raise UsageError("the folder of a new project must be empty", "name another one")
-    # A repository's own .gitignore stays as it is.
-    files = {path: text for path, text in project_files().items() if path not in there}
-    _write([Output(folder / path, path, text) for path, text in files.items()], folder)
+    _write(new_project(folder), folder)
     sys.stdout.write("next: platform-secrets new secret NAME, then platform-secrets compile\n")
     return OK
 
 
 def _chart(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.name is not None:
-        raise UsageError("the chart's name is its own", "leave the name out")
-    root = invocation.root
-    outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
-    for output in outputs:
-        if output.path.exists() or output.path.is_symlink():
-            raise UsageError(f"{output.shown} exists already", "to take it anew, move it away first")
-    _write(outputs, root)
+        raise Refusal("usage", "the chart's name is its own", "leave the name out")
+    _write(new_chart(invocation.root), invocation.root)
     sys.stdout.write("next: platform-secrets render ENV\n")
     return OK
 
 
-def _environment(arguments: Namespace, invocation: Invocation) -> int:
-    root, name = invocation.root, arguments.name
-    library = Library(root)
-    if name in (BASE, CATALOGUE):
-        raise UsageError(f'"{name}" is a reserved name', f"{FOLDER}/{name}.yaml is shared by all environments")
-    shown = f"{FOLDER}/{name}.yaml"
-    layers = root / LAYERS_FOLDER
-    known = [BASE, *(sorted(each.stem for each in layers.glob("*.yaml")) if layers.is_dir() else ()), *library.names]
-    for layer in arguments.extends:
-        if layer not in known:
-            raise UsageError(f'there is no layer "{safe(layer)}"', suggest(layer, known, "layers"))
-    if (root / shown).exists() or (root / shown).is_symlink():
-        raise UsageError(f"{shown} exists already", "choose another name, or edit the file")
-    _write([Output(root / shown, shown, environment_text(name, arguments.extends))], root)
+def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
+    _write(new_environment(invocation.root, name, arguments.extends), invocation.root)
     sys.stdout.write(f"next: write what differs into it, then platform-secrets compile {name}\n")
     return OK
 
 
-def _secret(arguments: Namespace, invocation: Invocation) -> int:
-    root, name = invocation.root, arguments.name
-    library = Library(root)
-    document = library.catalogue()
-    if document is None or document.damaged:
-        report(library.diagnostics, invocation)
-        raise UsageError("the catalogue has errors", "correct them first")
-    if document.root.get("secrets", name) is not None:
-        raise UsageError(f'the catalogue has a secret "{name}" already', "choose another name, or edit the entry")
+def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
+    root = invocation.root
+    document, found = catalogue_to_extend(root)
+    if document is None:
+        report(found, invocation)
+        raise Refusal("usage", "the catalogue has errors", "correct them first")
     remote = {"vault": arguments.vault, "azurekv": arguments.azurekv}
     secret = new_secret(name, arguments.target, arguments.description, remote, arguments.key)
-    try:
-        text, diagnostics = with_secret(document, secret)
-    except NoPlaceError as error:
-        raise UsageError(str(error), error.help) from None
-    if diagnostics:
-        report(diagnostics, invocation)
+    outputs, found = new_entry(root, document, secret)
+    if found:
+        report(found, invocation)
         sys.stderr.write("nothing was written\n")
         return FOUND
-    # A link inside the project stays a link: what it leads to is replaced.
-    path = (root / document.source.path).resolve()
-    _write([Output(path, document.source.path, text)], root)
+    _write(outputs, root)
     sys.stdout.write(
         f"next: list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile\n"
     )
     return OK
 
 
-def _write(outputs: list[Output], root: Path) -> None:
-    try:
-        for output in outputs:
-            # Before the folder is made: that would be outside already.
-            if found := refuse_outside(output.path.parent, output.shown, root):
-                raise CannotRunError(found[0].message, "put a folder in the place of the link")
-            output.path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRunError(f"a folder cannot be made: {_reason(error)}") from None
-    failures = write_all(outputs, root)
-    if failures:
-        raise CannotRunError(failures[0].message)
+def _write(outputs: Sequence[Output], root: Path) -> None:
+    write_new(outputs, root)
     sys.stdout.writelines(f"{output.shown}: written\n" for output in outputs)
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown reason").lower()

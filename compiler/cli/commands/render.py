@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments, report_errors
-from compiler.cli.errors import CannotRunError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
 from compiler.operations.chart.find_chart import find_chart
-from compiler.operations.chart.helm import RELEASE, VARIABLE, Helm, HelmError, find_helms, template
-from compiler.pipeline import plan_values, write_values
-from compiler.render.reports.changes import safe
+from compiler.operations.chart.helm import RELEASE, VARIABLE, find_helms
+from compiler.operations.chart.render import rendered
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
-    from compiler.model.project import Project
 
 DESCRIPTION = "Prints the manifests of an environment: compiled in a private folder, and rendered by `helm template`."
 EXAMPLES = (
@@ -48,25 +43,10 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     result = compiled(root, names, said)
     if not environments(result, invocation) or result.project is None:
         return FOUND
-    try:
-        chart, unconfined = find_chart(root)
-        if unconfined:
-            report_errors(unconfined, invocation)
-            return FOUND
-        (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
-        sys.stdout.write(_rendered(result.project, helm, chart, arguments))
-    except HelmError as error:
-        details = "\n".join(safe(line) for line in error.details.splitlines())
-        raise CannotRunError(safe(str(error)), error.help, details) from None
+    chart, unconfined = find_chart(root)
+    if unconfined:
+        report_errors(unconfined, invocation)
+        return FOUND
+    (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
+    sys.stdout.write(rendered(result.project, helm, chart, arguments.release, arguments.namespace))
     return OK
-
-
-def _rendered(project: Project, helm: Helm, chart: Path, arguments: Namespace) -> str:
-    (environment,) = project.environments
-    with TemporaryDirectory() as folder:
-        root = Path(folder)
-        files, diagnostics = plan_values(project, root, "", root)
-        if diagnostics or write_values(files, root):
-            raise CannotRunError("the values cannot be written to a temporary folder", "look at TMPDIR")
-        namespace = arguments.namespace or environment.root.text("namespace")
-        return template(helm, chart, [files[0].output.path], release=arguments.release, namespace=namespace, options=())

@@ -6,9 +6,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from compiler.cli.errors import UsageError
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import add_format
+from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
 from compiler.text.credential import conceal
 from compiler.text.printable import printable
@@ -59,7 +59,7 @@ def _rule(name: str) -> Rule:
     if name not in rules:
         shown = printable(conceal(name))
         way_out = suggest(name, rules, "rules") or "`platform-secrets rules` lists them"
-        raise UsageError(f'there is no rule "{shown}"', way_out)
+        raise Refusal("usage", f'there is no rule "{shown}"', way_out)
     return rules[name]
 
 

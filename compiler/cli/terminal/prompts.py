@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from compiler.cli.errors import CannotRunError, UsageError
+from compiler.refusal import Refusal
 from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def is_terminal() -> bool:
 
 
 def hidden(question: str) -> Secret | None:
-    """One line that is not shown while it is typed; nothing for an empty one. Raises CannotRunError without an answer.
+    """One line that is not shown while it is typed; nothing for an empty one. Raises Refusal without an answer.
 
     A line of a terminal holds 4,095 bytes at most: longer values come from a file.
     """
@@ -35,14 +35,14 @@ def hidden(question: str) -> Secret | None:
         # The second would show what was typed.
         text = None
     if text is None:
-        raise CannotRunError("the input ended, or was no text", "nothing was written")
+        raise Refusal("cannot run", "the input ended, or was no text", "nothing was written")
     return Secret(text) if text else None
 
 
 def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
-    """The values typed for `keys`; one that is left empty stays as it is. Raises UsageError without a terminal."""
+    """The values typed for `keys`; one that is left empty stays as it is. Raises Refusal without a terminal."""
     if not is_terminal():
-        raise UsageError("there is no terminal to ask for values on", "give them by --stdin or --from-file")
+        raise Refusal("usage", "there is no terminal to ask for values on", "give them by --stdin or --from-file")
     sys.stderr.write("Values are not shown. An empty one leaves the key as it is.\n")
     typed = {key: hidden(f"{key}: ") for key in keys}
     return {key: value for key, value in typed.items() if value is not None}

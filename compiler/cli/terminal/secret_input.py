@@ -7,8 +7,8 @@ import stat
 import sys
 from pathlib import Path
 
-from compiler.cli.errors import CannotRunError
 from compiler.operations.put.value_input import LARGEST_BYTES
+from compiler.refusal import Refusal
 from compiler.text.printable import printable
 
 
@@ -20,7 +20,7 @@ def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, 
     """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one.
 
     Says where others can read a secret one. `variable` is the one that named it, and is named in its place: whoever put
-    the secret itself there would find it in the log. Raises CannotRunError.
+    the secret itself there would find it in the log. Raises Refusal.
     """
     shown = f'"{printable(name)}"' if variable is None else f"the file that {variable} names"
     try:
@@ -33,4 +33,4 @@ def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, 
         reason = (error.strerror or "unknown reason").lower()
     way_out = "name another file" if variable is None else f"{variable} is to hold a file's name, not the secret"
     # Raised out here, without the error that has the name.
-    raise CannotRunError(f"{shown} cannot be read: {reason}", way_out)
+    raise Refusal("cannot run", f"{shown} cannot be read: {reason}", way_out)

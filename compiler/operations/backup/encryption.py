@@ -13,6 +13,7 @@ from compiler.operations.backup.age_header import (
     unarmored,
     work_factor,
 )
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,21 +28,17 @@ _GIBIBYTE = 2**30
 _COPIED = "check the file against the place it was copied from"
 
 
-class EncryptionError(Exception):
-    """The file cannot be encrypted or decrypted. `help` is the way out; neither text holds key or content."""
-
-    def __init__(self, message: str, help_text: str) -> None:
-        super().__init__(message)
-        self.help = help_text
+class EncryptionError(Refusal):
+    """Raised no more; `restore` names it until it leaves what is refused here to the boundary."""
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
-    """An age file that each of `recipients` (`age1…`) can open. Raises EncryptionError."""
+    """An age file that each of `recipients` (`age1…`) can open. Raises Refusal, which quotes no key and no content."""
     return bytes(_pyrage().encrypt(plain, parsed_recipients(recipients)))
 
 
 def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
-    """An age file that the passphrase opens. Raises EncryptionError."""
+    """An age file that the passphrase opens. Raises Refusal."""
     require_passphrase(passphrase)
     sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
     # A file that `restore` would refuse is no backup.
@@ -51,14 +48,15 @@ def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
 
 def require_passphrase(passphrase: Secret) -> None:
     if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
-        raise EncryptionError(
+        raise Refusal(
+            "cannot run",
             f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters",
             "take a longer one, or encrypt to a recipient's key",
         )
 
 
 def parsed_recipients(texts: Sequence[str]) -> list[Any]:
-    """The recipients as pyrage has them. Raises EncryptionError, which names a bad one by its number only."""
+    """The recipients as pyrage has them. Raises Refusal, which names a bad one by its number only."""
     kind = _pyrage().x25519.Recipient
     found = []
     for number, text in enumerate(texts, 1):
@@ -68,25 +66,27 @@ def parsed_recipients(texts: Sequence[str]) -> list[Any]:
             found.append(None)
         if found[-1] is None:
             message = f"recipient {number} is no age recipient"
-            raise EncryptionError(message, "recipients are public keys that begin with age1, as age-keygen -y prints")
+            raise Refusal(
+                "cannot run", message, "recipients are public keys that begin with age1, as age-keygen -y prints"
+            )
     return found
 
 
 def age_file(data: bytes) -> bytes:
-    """The binary age file that `data` is, or holds as text. Raises EncryptionError where it is none."""
+    """The binary age file that `data` is, or holds as text. Raises Refusal where it is none."""
     try:
         binary = unarmored(data)
     except AgeHeaderError as error:
-        raise EncryptionError(f"the file cannot be opened: {error}", _COPIED) from None
+        raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
     if not binary.startswith(MAGIC):
-        raise EncryptionError("the file is no backup: it does not begin as an age file", "name another file")
+        raise Refusal("cannot run", "the file is no backup: it does not begin as an age file", "name another file")
     return binary
 
 
 def needs_passphrase(data: bytes) -> bool:
     """Whether a passphrase opens the age file, rather than a key.
 
-    Raises EncryptionError for one that costs too much to open, before anybody is asked for the passphrase.
+    Raises Refusal for one that costs too much to open, before anybody is asked for the passphrase.
     """
     if not data.startswith(SCRYPT):
         return False
@@ -98,9 +98,10 @@ def _require_bounded(data: bytes) -> None:
     try:
         factor = work_factor(data)
     except AgeHeaderError as error:
-        raise EncryptionError(f"the file cannot be opened: {error}", _COPIED) from None
+        raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
     if factor > HIGHEST_WORK_FACTOR:
-        raise EncryptionError(
+        raise Refusal(
+            "cannot run",
             f"the file's scrypt work factor is {factor}, which takes {memory_of(factor) // _GIBIBYTE} GiB of memory to "
             f"open; up to {HIGHEST_WORK_FACTOR} is taken",
             "if you trust it, encrypt it anew, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
@@ -114,7 +115,7 @@ def decrypt_with(data: bytes, passphrase: Secret) -> bytes:
 
 
 def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
-    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises EncryptionError."""
+    """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
     kind = _pyrage().x25519.Identity
     keys = []
     for number, identity in enumerate(identities, 1):
@@ -123,7 +124,7 @@ def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
         except Exception:  # noqa: BLE001 - see parsed_recipients
             keys.append(None)
         if keys[-1] is None:
-            raise EncryptionError(f"identity {number} is no age key", "identities begin with AGE-SECRET-KEY-1")
+            raise Refusal("cannot run", f"identity {number} is no age key", "identities begin with AGE-SECRET-KEY-1")
     return _opened(lambda: _pyrage().decrypt(data, keys), "key")
 
 
@@ -133,7 +134,8 @@ def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has n
         return bytes(decrypt())
     except error:
         pass
-    raise EncryptionError(
+    raise Refusal(
+        "cannot run",
         f"the file cannot be opened: the {by_what} is not the right one, or the file was changed or cut short",
         f"check the {by_what}, and the file against the place it was copied from",
     )
@@ -143,7 +145,7 @@ def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
     try:
         import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
     except ModuleNotFoundError:
-        raise EncryptionError(
-            'the Python package "pyrage" is not installed', "run: pip install platform-secrets[backup]"
+        raise Refusal(
+            "cannot run", 'the Python package "pyrage" is not installed', "run: pip install platform-secrets[backup]"
         ) from None
     return pyrage

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object, write_object
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ KeyName = tuple[str, str]
 
 
 class BackupContentError(Exception):
-    """What was decrypted is no backup that this program may restore."""
+    """Raised no more; `restore` names it until it leaves what is refused here to the boundary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,19 +66,19 @@ def encode(backup: Backup) -> bytes:
 
 
 def decode(data: bytes) -> Backup:
-    """The backup in `data`. Raises BackupContentError where a part does not fit the others."""
+    """The backup in `data`. Raises Refusal where a part does not fit the others."""
     head, _, rest = data.partition(b"\n")
     if len(head) > _LONGEST_MANIFEST:
         raise BackupContentError("its manifest is larger than that of any environment")
     manifest = _manifest(head)
     body = rest.removesuffix(b"\n")
     if manifest["digest"] != _digest(body):
-        raise BackupContentError("its content is not the one that its manifest was made for")
+        raise _unusable("its content is not the one that its manifest was made for")
     values = _values(body)
     ordered = sorted(values)
     counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
     if manifest["secrets"] != _grouped(ordered) or manifest["counts"] != counts:
-        raise BackupContentError("its manifest lists other keys than it holds")
+        raise _unusable("its manifest lists other keys than it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
     return Backup(manifest["environment"], manifest["time"], values, missing)
 
@@ -88,17 +89,17 @@ def _manifest(head: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BackupContentError("it is no backup of platform-secrets")
+        raise _unusable("it is no backup of platform-secrets")
     if manifest.get("version") != VERSION:
-        raise BackupContentError(f"its format is not version {VERSION}, the one this program knows")
+        raise _unusable(f"its format is not version {VERSION}, the one this program knows")
     fields = {"environment": str, "time": str, "secrets": dict, "missing": dict, "counts": dict, "digest": str}
     if manifest.keys() != fields.keys() | {"format", "version"} or not all(
         isinstance(manifest[name], kind) for name, kind in fields.items()
     ):
-        raise BackupContentError("its manifest is damaged")
+        raise _unusable("its manifest is damaged")
     for keys in (*manifest["secrets"].values(), *manifest["missing"].values()):
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise BackupContentError("its manifest is damaged")
+            raise _unusable("its manifest is damaged")
     return manifest
 
 
@@ -109,12 +110,12 @@ def _values(body: bytes) -> dict[KeyName, Secret]:
         # Either error may hold the content.
         found = None
     if found is None:
-        raise BackupContentError("its content is damaged")
+        raise _unusable("its content is damaged")
     values: dict[KeyName, Secret] = {}
     for name, value in found.items():
         secret, slash, key = name.partition("/")
         if not (secret and slash and key and value.is_string):
-            raise BackupContentError("its content is damaged")
+            raise _unusable("its content is damaged")
         values[secret, key] = value
     return values
 
@@ -128,3 +129,7 @@ def _grouped(names: list[KeyName]) -> dict[str, list[str]]:
 
 def _digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _unusable(why: str) -> Refusal:
+    return Refusal("cannot run", f"the backup cannot be used: {why}", "take another backup")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.backup.format import Backup, KeyName
 from compiler.operations.live.key_places import catalogue_places, key_places
 from compiler.operations.live.read_many import read_many
+from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.values.traits import UNWRITABLE, Trait, traits
 
@@ -42,6 +43,15 @@ class Gathered:
     backup: Backup
     lacking: tuple[Lacking, ...]
     left_out: tuple[tuple[str, str], ...]
+
+    def is_enough(self, *, is_partial: bool) -> bool:
+        """Whether it may become a file: with all keys, or with some where a part will do. Raises Refusal for none."""
+        if self.lacking and not is_partial:
+            return False
+        if not self.backup.values:
+            message = "there is nothing to back up: the stores hold none of the keys"
+            raise Refusal("usage", message, "`verify` tells what they hold")
+        return True
 
 
 @dataclass(frozen=True, slots=True)

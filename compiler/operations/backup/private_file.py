@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.temporary_name import temporary_beside
 from compiler.operations.runs.line_file import sync_folder
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,37 +17,29 @@ if TYPE_CHECKING:
 _MODE = 0o600
 
 
-class FileRefusedError(Exception):
-    """The file cannot be written, or may not be. `help` is the way out."""
-
-    def __init__(self, message: str, help_text: str) -> None:
-        super().__init__(message)
-        self.help = help_text
-
-
 def require_writable(path: Path, *, replaces: bool) -> None:
-    """Raises FileRefusedError where `write_private` would: asked before the work that makes the content."""
+    """Raises Refusal where `write_private` would: asked before the work that makes the content."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
         status = None
     except OSError as error:
-        raise FileRefusedError(f"the file cannot be written: {_reason(error)}", "name another file") from None
+        raise Refusal("cannot run", f"the file cannot be written: {_reason(error)}", "name another file") from None
     if status is not None and not stat.S_ISREG(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-        raise FileRefusedError(f"the file is {kind}", "name another file")
+        raise Refusal("cannot run", f"the file is {kind}", "name another file")
     if status is not None and not replaces:
-        raise FileRefusedError("the file is there already", "name another file, or say --replace")
+        raise Refusal("cannot run", "the file is there already", "name another file, or say --replace")
     if not path.parent.is_dir():
-        raise FileRefusedError("the file's folder does not exist", "make it, or name another file")
+        raise Refusal("cannot run", "the file's folder does not exist", "make it, or name another file")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise FileRefusedError("the file's folder is read-only", "name another file")
+        raise Refusal("cannot run", "the file's folder is read-only", "name another file")
 
 
 def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     """Puts `content` in place of `path` at once, readable by its owner only, and waits until it is on disk.
 
-    Raises FileRefusedError; then, and after Ctrl-C, what stood there stands there still.
+    Raises Refusal; then, and after Ctrl-C, what stood there stands there still.
     """
     require_writable(path, replaces=replaces)
     temporary = temporary_beside(path)
@@ -58,9 +51,9 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
             _put_in_place(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
-        raise FileRefusedError("the file is there already", "name another file, or say --replace") from None
+        raise Refusal("cannot run", "the file is there already", "name another file, or say --replace") from None
     except OSError as error:
-        raise FileRefusedError(f"the file cannot be written: {_reason(error)}", "name another file") from None
+        raise Refusal("cannot run", f"the file cannot be written: {_reason(error)}", "name another file") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
 from compiler.model.source import Source
+from compiler.model.sync_wave import ANNOTATION
 from compiler.model.values import values_of
 from compiler.model.values_data import EXTERNAL_SECRETS
 from compiler.operations.chart.foreign_values import ChartValues
+from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests
 
 if TYPE_CHECKING:
@@ -21,12 +24,7 @@ if TYPE_CHECKING:
 _STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "SecretStore"}
 _MEMBERS = {kind: member for member, kind in _STORE_KINDS.items()}
 _OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
-_SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 _OWN_FIELDS = ("key", "property", "version")
-
-
-class UnreadableError(Exception):
-    """A file that holds neither values nor manifests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +41,36 @@ def side_of_environment(environment: Environment) -> Side:
     return _side_of_values(values_of(environment))
 
 
-def side_of_text(text: str) -> Side:
-    """A values file, or manifests in one or many documents. Raises UnreadableError.
+def side_of_content(content: bytes, shown: str) -> Side:
+    """A values file, or manifests in one or many documents; `shown` names where `content` is from. Raises Refusal.
 
     What they hold under keys that the chart does not have is not in it: no output may show it.
     """
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
+    if not content.strip():
+        # Not "everything is new": most often the command before the pipe failed.
+        raise Refusal("cannot run", f"{shown} is empty", "look at what was to write it")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise Refusal("cannot run", f"{shown} is not UTF-8") from None
     documents, excess = read_manifests(text)
     if excess is not None:
         line, column = Source("", text).place(excess.offset)
-        raise UnreadableError(f"it has {excess.what}, at line {line}, column {column}")
+        raise _unreadable(shown, f"it has {excess.what}, at line {line}, column {column}")
     if documents is None:
-        raise UnreadableError("it is no YAML")
+        raise _unreadable(shown, "it is no YAML")
     if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
         chart = ChartValues()
         return _side_of_values(chart.known(documents[0], chart.part()))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
-        raise UnreadableError("it holds neither values of this chart nor Kubernetes manifests")
-    return _side_of_manifests(objects)
+        raise _unreadable(shown, "it holds neither values of this chart nor Kubernetes manifests")
+    try:
+        return _side_of_manifests(objects)
+    except (AttributeError, TypeError):
+        raise _unreadable(shown, "a manifest in it has another form than an ExternalSecret") from None
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
@@ -88,7 +98,7 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
     for each in listed:
         metadata, spec = _map(each.get("metadata")), _map(each.get("spec"))
         if each["kind"] in _STORE_KINDS.values():
-            fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(_SYNC_WAVE, "")}
+            fields: dict[str, Any] = {"syncWave": _map(metadata.get("annotations")).get(ANNOTATION, "")}
             fields |= {name: metadata[name] for name in ("namespace",) if name in metadata}
             known = chart.known(
                 {"name": metadata.get("name", ""), **fields, **spec}, chart.part(_MEMBERS[each["kind"]], "")
@@ -98,14 +108,11 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
         elif each["kind"] == "ExternalSecret":
             schema = chart.part("remoteRefDefaults")
             defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
-    return Side(_outlines(listed), stores, defaults)
+    return Side(outlines_of_manifests(listed), stores, defaults)
 
 
-def _outlines(objects: list[dict[str, Any]]) -> Outlines:
-    try:
-        return outlines_of_manifests(objects)
-    except (AttributeError, TypeError):
-        raise UnreadableError("a manifest in it has another form than an ExternalSecret") from None
+def _unreadable(shown: str, why: str) -> Refusal:
+    return Refusal("cannot run", f"{shown} cannot be compared: {why}")
 
 
 def _reference_defaults(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from compiler.model.confinement import is_inside
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.operations.chart.bounded_process import OutputTooLargeError, run_bounded
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,13 +30,14 @@ _OLDEST = {3: 12, 4: 0}
 _SECONDS = 60
 
 
-class HelmError(Exception):
-    """A Helm that is missing, no Helm, or refuses the chart; `details` are Helm's own words, which quote values."""
+class HelmError(Refusal):
+    """A Helm that is missing, no Helm, or refuses the chart; `details` are Helm's own words, which quote values.
+
+    A class of its own, as the search for a usable Helm goes on with the next one, and a proof reports a refused chart.
+    """
 
     def __init__(self, message: str, details: str = "", help_text: str | None = None) -> None:
-        super().__init__(message)
-        self.details = details
-        self.help = help_text
+        super().__init__("cannot run", message, help_text, details)
 
 
 @dataclass(frozen=True, slots=True)

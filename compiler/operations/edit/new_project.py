@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+from compiler.model.address import DEFAULT_MOUNT
+from compiler.model.sync_wave import NEW_SECRET_WAVE
 from compiler.operations.chart.packaged import chart_files
-from compiler.operations.edit.scaffold import NAMESPACE, SYNC_WAVE, environment_text, schema_line
+from compiler.operations.edit.scaffold import NAMESPACE, environment_text, schema_line
 from compiler.stages.validate import read_schema
 
 
@@ -53,7 +55,7 @@ stores:
     provider: vault
     name: vault-secret-store
     server: http://vault.vault.svc.cluster.local:8200
-    mount: secret
+    mount: {DEFAULT_MOUNT}
   azure:
     provider: azurekv
     name: azure-keyvault-store
@@ -68,7 +70,7 @@ secrets:
     remote:
       vault: {NAMESPACE}/example-secret
       azurekv: {NAMESPACE}-example
-    syncWave: {SYNC_WAVE}
+    syncWave: {NEW_SECRET_WAVE}
     keys:
       EXAMPLE_TOKEN: {{description: API token, rotate: 90d}}
 """

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import PROVIDERS
+from compiler.model.sync_wave import NEW_SECRET_WAVE
 from compiler.operations.edit.second_reading import second_reading
+from compiler.refusal import Refusal
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
 from compiler.stages.emit import quote, read_values
@@ -21,20 +23,11 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
 NAMESPACE = "ai-platform-engineering"
-SYNC_WAVE = -49
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 _UNSAFE = ("the catalogue is written in a form that an entry cannot be added to", "add it by hand")
-
-
-class NoPlaceError(Exception):
-    """The catalogue is written in a form that text cannot be added to; `help` is the way out."""
-
-    def __init__(self, message: str, help_text: str) -> None:
-        super().__init__(message)
-        self.help = help_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ def schema_line(name: str) -> str:
 def with_secret(document: Document, secret: NewSecret) -> tuple[str, tuple[Diagnostic, ...]]:
     """The catalogue's text with `secret` at the end of `secrets:`, every other byte as it was, and what is wrong then.
 
-    The diagnostics are those that the old text has not. Raises NoPlaceError.
+    The diagnostics are those that the old text has not. Raises Refusal for a text that an entry cannot be added to.
     """
     text = document.source.text
     secrets = document.root.get("secrets")
@@ -88,7 +81,9 @@ def with_secret(document: Document, secret: NewSecret) -> tuple[str, tuple[Diagn
     else:
         first = next(iter(secrets.children.values()))
         if text[secrets.start] == "{":
-            raise NoPlaceError("the catalogue's `secrets` is written in braces", "write it as a block, a line for each")
+            raise Refusal(
+                "usage", "the catalogue's `secrets` is written in braces", "write it as a block, a line for each"
+            )
         at, indent, lead = _line_end(text, max(map(_end, secrets.walk()))), first.key_span.column - 1, ""
     newline = "\r\n" if "\r\n" in text else "\n"
     block = newline.join(f"{' ' * indent}{line}" if line else "" for line in ["", *_entry_lines(secret, indent)])
@@ -105,7 +100,7 @@ def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
         f"{step}target: {_scalar(secret.target)}",
         f"{step}remote:",
         *(f"{step}{step}{provider}: {_scalar(name)}" for provider, name in secret.remote.items()),
-        f"{step}syncWave: {SYNC_WAVE}",
+        f"{step}syncWave: {NEW_SECRET_WAVE}",
         f"{step}keys:",
         *(f"{step}{step}{_scalar(key)}: {{}}" for key in secret.keys),
     ]
@@ -113,7 +108,7 @@ def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
 
 def _end_of_empty(document: Document, secrets: Node | None) -> tuple[int, int, str]:
     if secrets is not None:
-        raise NoPlaceError("the catalogue's `secrets` is empty", "take the line out; it is written anew")
+        raise Refusal("usage", "the catalogue's `secrets` is empty", "take the line out; it is written anew")
     return len(document.source.text), 2, "secrets:"
 
 
@@ -138,7 +133,7 @@ def _new_diagnostics(old: Document, new_text: str) -> tuple[Diagnostic, ...]:
     # The proof of the text: to either reader all that was there means what it meant, and one secret more is there.
     added = _added(old.root.plain_data(), document.root.plain_data())
     if added is None or added != _added(second_reading(old.source.text), second_reading(new_text)):
-        raise NoPlaceError(*_UNSAFE)
+        raise Refusal("usage", *_UNSAFE)
     document, found = validate(document, "catalogue")
     known = {(each.rule, each.message) for each in Checker().catalogue(catalogue_of(old))}
     judged = Checker().catalogue(catalogue_of(document))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
-from compiler.operations.explain.explanation import Earlier, Explanation, UnknownPathError, shown_value, shown_where
+from compiler.operations.explain.explanation import Earlier, Explanation, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
+from compiler.refusal import Refusal
 from compiler.text.credential import conceal
 from compiler.text.suggestion import suggest
 
@@ -25,7 +26,7 @@ _QUIET = ("inherited", "usual")
 def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
     """Every value of the merged environment in the order of the input, or those at and below `path`.
 
-    `path` is `store`, `secrets.github`, or `github/GITHUB_APP_ID` for where one key lies. Raises UnknownPathError.
+    `path` is `store`, `secrets.github`, or `github/GITHUB_APP_ID` for where one key lies. Raises Refusal.
     """
     rows = [*_rows(environment)]
     if path is None:
@@ -37,7 +38,7 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     if not found:
         known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
         way_out = suggest(path, known, "paths") or "`platform-secrets explain` with the environment alone lists them"
-        raise UnknownPathError(f'"{conceal(path)}" has no value in "{environment.name}"', way_out)
+        raise Refusal("usage", f'"{conceal(path)}" has no value in "{environment.name}"', way_out)
     return found
 
 

@@ -12,14 +12,6 @@ if TYPE_CHECKING:
     from compiler.model.source import Span
 
 
-class UnknownPathError(Exception):
-    """A path without a value; `help` is the way out."""
-
-    def __init__(self, message: str, help_text: str) -> None:
-        super().__init__(message)
-        self.help = help_text
-
-
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """A value that an earlier layer gave, and where."""

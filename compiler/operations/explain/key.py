@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.model.outline import place_text
-from compiler.operations.explain.explanation import Explanation, UnknownPathError, shown_value, shown_where
+from compiler.operations.explain.explanation import Explanation, shown_value, shown_where
+from compiler.refusal import Refusal
 from compiler.text.credential import conceal
 from compiler.text.suggestion import suggest
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 def explain_key(
     environment: Environment, secret_id: str, name: str, rows: Sequence[Explanation]
 ) -> tuple[Explanation, ...]:
-    """The place of the key first, then what decides it; `rows` are all of the environment. Raises UnknownPathError."""
+    """The place of the key first, then what decides it; `rows` are all of the environment. Raises Refusal."""
     entry = environment.catalogue.entries[secret_id]
     key = entry.keys.get(name)
     if key is None:
         way_out = suggest(name, entry.keys, "keys") or f"`explain {environment.name} secrets.{secret_id}` shows it"
-        raise UnknownPathError(f'"{secret_id}" has no key "{conceal(name)}" in the catalogue', way_out)
+        raise Refusal("usage", f'"{secret_id}" has no key "{conceal(name)}" in the catalogue', way_out)
     by_path = {row.path: row for row in rows}
     secret = environment.secrets.get(secret_id)
     path = f"{secret_id}/{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.place import place_of
+from compiler.model.place import place_of, remote_of
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, Store
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def key_places(secret: Secret, store: Store) -> dict[str, Place | None]:
     """The place of every key of the catalogue's entry, in use or not; nothing where that provider has none for it."""
-    remote = secret.node.text("remote", store.provider) or secret.entry.remote.get(store.provider)
+    remote = remote_of(secret.entry, store.provider, secret.node)
     return {key.name: place_of(key, store.provider, remote, store.prefix) for key in secret.entry.keys.values()}
 
 
@@ -28,6 +28,6 @@ def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]
         if secret is not None:
             places.update(key_places(secret, store).values())
             continue
-        remote = entry.remote.get(store.provider)
+        remote = remote_of(entry, store.provider)
         places.update(place_of(key, store.provider, remote, store.prefix) for key in entry.keys.values())
     return frozenset(place for place in places if place is not None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.model.store_address import Provider, StoreAddress
+from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
 from compiler.stores.open import open_store
 
@@ -20,46 +21,36 @@ if TYPE_CHECKING:
 VAULT_ADDRESS_VARIABLE = "VAULT_ADDR"
 
 
-class AddressError(Exception):
-    """A store of the environment cannot be reached by the address that it has. `remedy` is what to do about it."""
+class AddressError(Refusal):
+    """A store of the environment cannot be reached by the address that it has; `verify` reports it and goes on."""
 
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.remedy = remedy
-
-
-class NoAddressError(AddressError):
-    """It has none, neither written nor from outside."""
-
-    def __init__(self, store: Store) -> None:
-        setting = "server" if store.provider == VAULT else "vaultUrl"
-        variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else VAULT_NAME_VARIABLE
-        super().__init__(f'the store "{store.id}" has no address', f"write its {setting}, or set {variable}")
-
-
-class AnotherVaultError(AddressError):
-    """The written one is that of another Key Vault than AZURE_KEYVAULT_NAME names."""
-
-    def __init__(self, store: Store) -> None:
-        reason = f'{VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
-        super().__init__(reason, f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl")
+    def __init__(self, message: str, help_text: str) -> None:
+        super().__init__("cannot run", message, help_text)
 
 
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     """Where `store` is reached from here. VAULT_ADDR replaces the cluster's own address of a Vault (a port-forward).
 
-    Raises NoAddressError, and AnotherVaultError also where the environment itself does not use the store: what
-    compiles need not be what a command writes to.
+    Raises AddressError where it has none, and where the written one is that of another Key Vault than
+    AZURE_KEYVAULT_NAME names, also where the environment itself does not use the store: what compiles need not be what
+    a command writes to.
     """
     is_vault = store.provider == VAULT
     url = (environ.get(VAULT_ADDRESS_VARIABLE) if is_vault else None) or store.address
     if not url:
-        raise NoAddressError(store)
+        raise _no_address(store)
     name = None if is_vault else environ.get(VAULT_NAME_VARIABLE)
     if name and url.partition("://")[2].partition(".")[0].lower() != name.lower():
-        raise AnotherVaultError(store)
+        message = f'{VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
+        raise AddressError(message, f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl")
     namespace = store.vault_namespace or (environ.get("VAULT_NAMESPACE") if is_vault else None)
     return StoreAddress(Provider(store.provider), url, store.mount, namespace or None, store.prefix)
+
+
+def _no_address(store: Store) -> AddressError:
+    setting = "server" if store.provider == VAULT else "vaultUrl"
+    variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else VAULT_NAME_VARIABLE
+    return AddressError(f'the store "{store.id}" has no address', f"write its {setting}, or set {variable}")
 
 
 class LiveStores:

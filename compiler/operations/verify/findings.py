@@ -145,7 +145,7 @@ def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | Ad
     """About a store as a whole: once, at the line that describes it, with how many keys nothing is known of."""
     count = f"{counted(len(asking), 'key')} not looked at"
     if isinstance(failure, AddressError):
-        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.remedy))
+        return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
     said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
     # What is wrong is the store's own address then, and no reference to a secret in it.

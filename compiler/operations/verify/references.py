@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import SecretKey
-from compiler.model.place import place_of
+from compiler.model.place import place_of, remote_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,8 +75,7 @@ def _keys(secret: Secret, store: Store | None) -> Iterator[SecretKey]:
     if store is None:
         yield from secret.keys
         return
-    override = secret.node.text("remote", store.provider)
-    remote = override if override is not None else secret.entry.remote.get(store.provider)
+    remote = remote_of(secret.entry, store.provider, secret.node)
     for key in secret.entry.keys_of(secret.variants):
         yield SecretKey(key, place_of(key, store.provider, remote, store.prefix))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.address import DEFAULT_MOUNT, key_vault_url
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import Store
 from compiler.operations.live.stores import VAULT_ADDRESS_VARIABLE
 from compiler.operations.verify.references import BUNDLE, Reference
+from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +22,6 @@ SECRETS = "externalSecrets"
 _STORE_KINDS = {"ClusterSecretStore": "clusterSecretStores", "SecretStore": "secretStores"}
 # The names that the platform's stores have had from its beginning.
 _KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_VAULT}
-_DEFAULT_MOUNT = "secret"
-
-
-class UnknownProviderError(Exception):
-    """Nothing says whether a store of a values file is a Vault or a Key Vault; `name` is the store's."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f'nothing says of which provider the store "{name}" is')
-        self.name = name
 
 
 def secrets_of_values(document: Document) -> tuple[str, ...]:
@@ -41,7 +35,7 @@ def references_of_values(
     """What `secrets`, or all, of a values file ask for.
 
     A store that the file renders says itself what it is and where. Any other is known by its name, or by the one of
-    VAULT_ADDR and AZURE_KEYVAULT_NAME that is set. Raises UnknownProviderError.
+    VAULT_ADDR and AZURE_KEYVAULT_NAME that is set. Raises Refusal where neither tells.
     """
     stores: dict[tuple[str, str], Store] = {}
     found: list[Reference] = []
@@ -83,7 +77,8 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
     is_vault = provider == VAULT
     address = settings.text("server" if is_vault else "vaultUrl") if settings is not None else None
     if not address and not is_vault and environ.get(VAULT_NAME_VARIABLE):
-        address = f"https://{environ[VAULT_NAME_VARIABLE]}.vault.azure.net"
+        cloud = settings.text("environmentType") if settings is not None else None
+        address = key_vault_url(environ[VAULT_NAME_VARIABLE], cloud)
     return Store(
         id=name,
         provider=provider,
@@ -92,7 +87,7 @@ def _store(kind: str, name: str, node: Node, root: Node, environ: Mapping[str, s
         # The names in a values file have their prefix already.
         prefix="",
         address=address or None,
-        mount=((settings.text("path") if settings is not None else None) or _DEFAULT_MOUNT) if is_vault else "",
+        mount=((settings.text("path") if settings is not None else None) or DEFAULT_MOUNT) if is_vault else "",
         vault_namespace=settings.text("namespace") if settings is not None and is_vault else None,
         rendered=rendered is not None,
         node=node,
@@ -114,4 +109,5 @@ def _guess(name: str, environ: Mapping[str, str]) -> str:
     told = [provider for provider, variable in variables if environ.get(variable)]
     if len(told) == 1:
         return told[0]
-    raise UnknownProviderError(name)
+    message = f"nothing says of which provider the store {quoted(name)} is"
+    raise Refusal("usage", message, f"set {VAULT_ADDRESS_VARIABLE} or {VAULT_NAME_VARIABLE}, one of the two")

@@ -1,10 +1,8 @@
 """Whether a vault can be spoken to safely: its URL, authorities or a broken connection's error in, the cause out."""
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,14 +25,6 @@ def verified(place: Place, url: str, ca: Path | None) -> str | bool:
         remedy = f"correct {', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
         raise TlsFailureError(place, Action.CONNECT, "the file of trusted authorities cannot be read", remedy)
     return str(ca)
-
-
-def is_loopback(url: str) -> bool:
-    """True for a host that is this machine by its very name or number."""
-    host = urlsplit(url).hostname or ""
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
 
 
 def connection_error(error: Exception, place: Place, action: Action) -> StoreError:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from compiler.model.address import cloud_of
 from compiler.stores.azure_key_vault.identity import Credential, FixedToken, NoTokenError, SharedCredential
 from compiler.stores.errors import (
     Action,
@@ -37,8 +38,8 @@ _CREDENTIALS: Final = (
 )
 # Clouds whose users log in elsewhere than at login.microsoftonline.com.
 _AUTHORITIES: Final = {
-    ".vault.azure.cn": "login.chinacloudapi.cn",
-    ".vault.usgovcloudapi.net": "login.microsoftonline.us",
+    "ChinaCloud": "login.chinacloudapi.cn",
+    "USGovernmentCloud": "login.microsoftonline.us",
 }
 
 
@@ -85,8 +86,7 @@ def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> C
         reason = 'the Python package "azure-identity" is not installed'
         remedy = "run: pip install platform-secrets[azure]"
         raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
-    host = (urlsplit(url).hostname or "").lower()
-    authority = next((login for ending, login in _AUTHORITIES.items() if host.endswith(ending)), None)
+    authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
     try:
         return DefaultAzureCredential(**chosen)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from compiler.model.address import CLOUDS
 from compiler.stores.interface import Identity
 from compiler.stores.sending.deadline import call_in_time, held
 
@@ -18,7 +19,7 @@ from compiler.stores.sending.deadline import call_in_time, held
 _MARGIN: Final = 300.0
 _ENTRA_CODE: Final = re.compile(r"AADSTS[0-9]{3,9}")
 # The resource of each cloud: https://learn.microsoft.com/azure/key-vault/general/authentication
-_KEY_VAULTS: Final = frozenset({"vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net"})
+_KEY_VAULTS: Final = frozenset(CLOUDS.values())
 _SUBJECT_CLAIMS: Final = ("upn", "preferred_username", "unique_name", "appid", "azp")
 
 

@@ -17,9 +17,10 @@ from azure.core.pipeline.policies import RedirectPolicy, RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, SecretProperties
 
+from compiler.model.address import is_loopback, parse_address
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.azure_key_vault.connection import connection_error, is_loopback, verified
+from compiler.stores.azure_key_vault.connection import connection_error, verified
 from compiler.stores.azure_key_vault.credential import (
     TOKEN_VARIABLE,
     no_token,
@@ -220,7 +221,8 @@ class SdkClient:
 
 
 def _is_emulator(url: str, environ: Mapping[str, str]) -> bool:
-    return environ.get(EMULATOR_VARIABLE) == "1" and is_loopback(url)
+    address = parse_address(url)
+    return environ.get(EMULATOR_VARIABLE) == "1" and address is not None and is_loopback(address.host)
 
 
 def _silence_sdk() -> None:

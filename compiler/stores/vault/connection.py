@@ -29,7 +29,7 @@ from compiler.stores.sending.limiter import UNLIMITED, Limiter, RequestClass
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.vault.login import Token, VaultLogin
 from compiler.stores.vault.questions import Request, VaultQuestions
-from compiler.stores.vault.replies import Refusal, error_of_reply, error_of_transport, malformed
+from compiler.stores.vault.replies import RefusedError, error_of_reply, error_of_transport, malformed
 
 T = TypeVar("T")
 _RENEW_BELOW: Final = 1 / 3
@@ -38,7 +38,7 @@ _ELECTION: Final = 30.0
 
 
 class VaultConnection:
-    """Runs calls on an hvac client whose adapter raises Refusal. The first call logs in and looks at the mount.
+    """Runs calls on an hvac client whose adapter raises RefusedError. The first call logs in and looks at the mount.
 
     A call also takes its reply apart: a KeyError, TypeError, ValueError, AttributeError or ArithmeticError (numbers and
     dates without bounds) in it is a reply of another shape.
@@ -119,7 +119,7 @@ class VaultConnection:
         try:
             with self.deadlines.request():
                 return call(self._client)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             reply = refusal.reply
         except (OSError, HTTPException) as problem:
             failure: StoreError = error_of_transport(problem, self._place(request), request.action)
@@ -180,7 +180,7 @@ class VaultConnection:
             nonlocal is_a_vaults
             try:
                 return self._login.log_in(client)
-            except Refusal as refusal:
+            except RefusedError as refusal:
                 is_a_vaults = refusal.reply.status in _REFUSING and refusal.reply.is_vaults
                 raise
 

@@ -17,7 +17,7 @@ from compiler.stores.errors import (
     UnsupportedEngineError,
     WrongMountError,
 )
-from compiler.stores.vault.replies import Refusal, Reply
+from compiler.stores.vault.replies import RefusedError, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class VaultQuestions:
         def ask(client: Any) -> TokenFacts | None:  # noqa: ANN401 - hvac has no types
             try:
                 return _facts(client.auth.token.lookup_self()["data"])
-            except Refusal as refusal:
+            except RefusedError as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN or not refusal.reply.is_vaults:
                     raise
                 denied.append(refusal.reply)
@@ -149,7 +149,7 @@ class VaultQuestions:
             try:
                 told = client.sys.get_capabilities([request.path])["data"].get(request.path, False)
                 return frozenset(told) if told is not False else None
-            except Refusal as refusal:
+            except RefusedError as refusal:
                 if refusal.reply.status != HTTPStatus.FORBIDDEN or not refusal.reply.is_vaults:
                     raise
                 return None

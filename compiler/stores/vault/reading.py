@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class VaultReading:
-    """The SecretReader half of VaultStore; `client` is an hvac client whose adapter raises Refusal."""
+    """The SecretReader half of VaultStore; `client` is an hvac client whose adapter raises RefusedError."""
 
     def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401 - hvac has no types
         self._address = address

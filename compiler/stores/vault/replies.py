@@ -51,8 +51,8 @@ _TLS_CAUSES: Final = (
 _TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
-class Refusal(Exception):  # noqa: N818 - never leaves the adapter, which turns it into a StoreError
-    """A reply that is no success."""
+class RefusedError(Exception):
+    """A reply that is no success. It never leaves the adapter, which turns it into a StoreError."""
 
     def __init__(self, reply: "Reply") -> None:
         super().__init__(reply.status)

@@ -15,7 +15,7 @@ from compiler.stores.sending.deadline import note_answer
 from compiler.stores.vault.body import read_reply
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
-from compiler.stores.vault.replies import Refusal, Reply, is_trouble
+from compiler.stores.vault.replies import RefusedError, Reply, is_trouble
 from compiler.stores.vault.session import HttpReply
 from compiler.stores.vault.transport import open_session
 from compiler.stores.vault.writing import VaultWriting
@@ -54,7 +54,7 @@ class VaultStore(VaultWriting):
 
 
 class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types
-    """hvac's transport: returns JSON objects, None for an empty success, and raises Refusal for every other reply."""
+    """hvac's transport: returns JSON objects, None for an empty success, and raises RefusedError for other replies."""
 
     def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
         return str(response["auth"]["client_token"])
@@ -80,7 +80,7 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
         body = read_reply(reply.content)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES and body is not None:
             return body
-        raise Refusal(_refused(reply, body))
+        raise RefusedError(_refused(reply, body))
 
 
 def _refused(reply: HttpReply, body: Mapping[str, Any] | None) -> Reply:

@@ -1,7 +1,6 @@
 """How to reach one Vault server: an address and environment variables in, a session over TLS and proxy out."""
 
 import base64
-import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
+from compiler.model.address import Address, is_near, parse_address
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, Place, TlsFailureError
 from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection
@@ -25,23 +25,22 @@ ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSession:
     """Return the session for one server. TlsFailureError or InvalidNameError for an address that must not be used."""
     place = Place(address.absolute)
-    url = _split(address.url)
-    if url is None or url.scheme not in {"http", "https"} or url.query or url.fragment or url.username is not None:
+    url = parse_address(address.url)
+    if url is None or url.extra:
         # In live commands the variable stands for what the environment writes.
         written = "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
         reason = "the address is no http:// or https:// URL of a server"
         raise InvalidNameError(place, Action.CONNECT, reason, f"correct {written}")
     _check_trust(url, place, environ)
-    path = url.path.rstrip("/")
     context = _tls(address, environ, place) if url.scheme == "https" else None
     proxy = _proxy(url, place, environ)
     if proxy is None:
-        return VaultSession(_connector(url.hostname, url.port, context), path, {})
+        return VaultSession(_connector(url.host, url.port, context), url.path, {})
     connect = _connector(proxy.hostname, proxy.port or HTTP_PORT, context)
     if context is None:
         # A proxy of plain HTTP is asked for whole URLs; of TLS it is a tunnel, through which the server is asked.
-        return VaultSession(connect, f"http://{url.netloc}{path}", _credentials(proxy))
-    return VaultSession(partial(_tunnel, url, connect, _credentials(proxy)), path, {})
+        return VaultSession(connect, f"http://{url.authority}{url.path}", _credentials(proxy))
+    return VaultSession(partial(_tunnel, url, connect, _credentials(proxy)), url.path, {})
 
 
 def _split(text: str) -> SplitResult | None:
@@ -60,9 +59,9 @@ def _connector(host: str | None, port: int | None, context: ssl.SSLContext | Non
     return partial(TimedTlsConnection, host or "", port, context=context)
 
 
-def _tunnel(url: SplitResult, connect: Callable[[], HTTPConnection], headers: Mapping[str, str]) -> HTTPConnection:
+def _tunnel(url: Address, connect: Callable[[], HTTPConnection], headers: Mapping[str, str]) -> HTTPConnection:
     connection = connect()
-    connection.set_tunnel(url.hostname or "", url.port, dict(headers))
+    connection.set_tunnel(url.host, url.port, dict(headers))
     return connection
 
 
@@ -73,23 +72,14 @@ def _credentials(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-def _check_trust(url: SplitResult, place: Place, environ: Mapping[str, str]) -> None:
-    if url.scheme == "http" and not _is_near(url.hostname or "") and environ.get(ALLOW_HTTP) != "1":
+def _check_trust(url: Address, place: Place, environ: Mapping[str, str]) -> None:
+    if url.scheme == "http" and not is_near(url.host) and environ.get(ALLOW_HTTP) != "1":
         raise TlsFailureError(
             place,
             Action.CONNECT,
             "plain http would send the token in the clear",
             f"use https, or set {ALLOW_HTTP}=1 where the network is trusted",
         )
-
-
-def _is_near(host: str) -> bool:
-    if host == "localhost" or host.endswith((".svc", ".svc.cluster.local")):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl.SSLContext:
@@ -110,12 +100,11 @@ def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl
     raise failure
 
 
-def _proxy(url: SplitResult, place: Place, environ: Mapping[str, str]) -> SplitResult | None:
+def _proxy(url: Address, place: Place, environ: Mapping[str, str]) -> SplitResult | None:
     name = f"{url.scheme.upper()}_PROXY"
     wanted = environ.get(name) or environ.get(name.lower())
-    host = url.hostname or ""
     exempt = {"no": environ.get("NO_PROXY") or environ.get("no_proxy") or ""}
-    if not wanted or _is_near(host) or proxy_bypass_environment(host, exempt):
+    if not wanted or is_near(url.host) or proxy_bypass_environment(url.host, exempt):
         return None
     proxy = _split(wanted if "://" in wanted else f"http://{wanted}")
     if proxy is None or proxy.scheme != "http":

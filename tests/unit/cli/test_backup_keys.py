@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.backup_keys import PASSPHRASE_FILE_VARIABLE, identities, passphrase, recipients
-from compiler.cli.errors import CannotRunError, UsageError
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,20 +33,20 @@ def test_recipients_are_those_of_the_command_line_and_of_files(tmp_path: Path) -
 
 def test_a_private_key_is_no_recipient_and_is_not_shown(tmp_path: Path) -> None:
     for named, files in ((["age-secret-key-1S3NTINEL"], []), ([], [file(tmp_path, b"AGE-SECRET-KEY-1S3NTINEL")])):
-        with pytest.raises(UsageError, match="this is a private one") as caught:
+        with pytest.raises(Refusal, match="this is a private one") as caught:
             recipients(named, files)
         assert "S3NTINEL" not in f"{caught.value} {caught.value.help}"
 
 
 def test_a_file_without_recipients_is_not_taken_for_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has none"):
+    with pytest.raises(Refusal, match="has none"):
         recipients([], [file(tmp_path, b"# nobody\n")])
 
 
 def test_identities_are_a_line_each(tmp_path: Path) -> None:
     found = identities([file(tmp_path, b"# created\nAGE-SECRET-KEY-1A\nAGE-SECRET-KEY-1B\n")])
     assert [each.reveal() for each in found] == ["AGE-SECRET-KEY-1A", "AGE-SECRET-KEY-1B"]
-    with pytest.raises(CannotRunError, match="no text") as caught:
+    with pytest.raises(Refusal, match="no text") as caught:
         identities([file(tmp_path, b"\xff")])
     assert caught.value.__context__ is None
 
@@ -70,7 +70,7 @@ def test_a_new_passphrase_is_typed_twice_and_an_old_one_once(monkeypatch: pytest
     assert passphrase(is_new=True).reveal() == "one"
     assert passphrase(is_new=False).reveal() == "one"
     assert asked == ["Passphrase: ", "The same again: ", "Passphrase: "]
-    with pytest.raises(CannotRunError, match="differ"):
+    with pytest.raises(Refusal, match="differ"):
         passphrase(is_new=True)
     assert passphrase(is_new=False).reveal() == ""
 
@@ -81,7 +81,7 @@ def test_a_new_passphrase_is_typed_twice_and_an_old_one_once(monkeypatch: pytest
 def test_without_a_terminal_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch, way_out: str, *, is_new: bool) -> None:
     monkeypatch.delenv(PASSPHRASE_FILE_VARIABLE, raising=False)
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(Refusal) as caught:
         passphrase(is_new=is_new)
     rest = f"set {PASSPHRASE_FILE_VARIABLE} to the name of a file that holds it"
     assert caught.value.help == way_out + rest
@@ -89,7 +89,7 @@ def test_without_a_terminal_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_passphrase_in_place_of_its_files_name_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSPHRASE_FILE_VARIABLE, "my s3ntinel phrase")
-    with pytest.raises(CannotRunError, match="cannot be read") as caught:
+    with pytest.raises(Refusal, match="cannot be read") as caught:
         passphrase(is_new=False)
     error = caught.value
     assert "s3ntinel" not in f"{error} {error.help} {error.details}"
@@ -97,6 +97,6 @@ def test_a_passphrase_in_place_of_its_files_name_is_not_shown(monkeypatch: pytes
 
 
 def test_a_private_key_in_place_of_its_files_name_is_not_shown() -> None:
-    with pytest.raises(UsageError, match="names a file") as caught:
+    with pytest.raises(Refusal, match="names a file") as caught:
         identities(["AGE-SECRET-KEY-1S3NTINEL"])
     assert "S3NTINEL" not in f"{caught.value} {caught.value.help}"

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.compiling import compiled, environments, report, report_errors
-from compiler.cli.errors import UsageError
 from compiler.cli.invocation import Globals, Invocation
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
+from compiler.refusal import Refusal
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ INVOCATION = Invocation(Globals())
 
 
 def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(Refusal) as caught:
         compiled(project, ["prd"])
     assert (str(caught.value), caught.value.help) == ('there is no environment "prd"', 'did you mean "prod"?')
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.cli.errors import CannotRunError, CommandError, UsageError
+from compiler.cli.errors import CannotRunError, UsageError
 
 
-@pytest.mark.parametrize("kind", [UsageError, CannotRunError])
-def test_an_error_holds_what_is_shown(kind: type[CommandError]) -> None:
+@pytest.mark.parametrize(("kind", "name"), [(UsageError, "usage"), (CannotRunError, "cannot run")])
+def test_each_class_is_a_refusal_of_its_kind(kind: type[UsageError | CannotRunError], name: str) -> None:
     error = kind("no", "do this", "a\nb")
-    assert (str(error), error.help, error.details) == ("no", "do this", "a\nb")
+    assert (error.kind, error.message, error.help, error.details) == (name, "no", "do this", "a\nb")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.cli.command_table import COMMANDS
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.invocation import Globals, Invocation, command, invoke, parser_of, working_folder
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_the_root_is_the_nearest_folder_upward(project: Path, monkeypatch: pytes
     assert Invocation(Globals()).root == project
     monkeypatch.chdir(project.parent)
     assert Invocation(Globals("project")).root == project
-    with pytest.raises(UsageError):
+    with pytest.raises(Refusal):
         _ = Invocation(Globals("elsewhere")).root
 
 
@@ -59,7 +59,7 @@ def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.Monke
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(CannotRunError):
+    with pytest.raises(Refusal):
         working_folder()
     monkeypatch.chdir(tmp_path)
 

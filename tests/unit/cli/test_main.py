@@ -11,9 +11,13 @@ import pytest
 import compiler
 from compiler.cli import invocation
 from compiler.cli.command_table import COMMANDS
+from compiler.refusal import Refusal
+from compiler.stores.errors import Action, Place, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from compiler.refusal import Kind
 
 ROOT = Path(__file__).resolve().parents[3]
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
@@ -151,3 +155,40 @@ def test_an_interrupt_is_one_line_that_says_what_it_leaves_behind(
     monkeypatch.setattr(invocation, "invoke", interrupt)
     done = run("rules")
     assert (done.code, done.out, done.err) == (130, "", shown)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("usage", 2), ("cannot run", 3), ("found", 1)])
+def test_a_refusal_is_told_with_its_way_out_and_ends_with_the_code_of_its_kind(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, kind: Kind, code: int
+) -> None:
+    monkeypatch.setattr(invocation, "invoke", _fail(Refusal(kind, "no", "do this", "a\nb")))
+    done = run("compile")
+    assert (done.code, done.out, done.err) == (code, "", "error: no\n  a\n  b\nhelp: do this\n")
+
+
+def test_a_stores_remedy_is_told_once_and_whole(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    # The remedy has a semicolon, as that of an unknown mount has.
+    error = UnavailableError(Place("https://store"), Action.CONNECT, "no answer; none", "wait; then run again")
+    monkeypatch.setattr(invocation, "invoke", _fail(error))
+    done = run("compile")
+    assert done.code == 3
+    assert done.err == "error: cannot connect to https://store: no answer; none\nhelp: wait; then run again\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        (("put",), "ENV, SECRET"),
+        (("put", "dev"), "SECRET"),
+        (("migrate",), "ENV"),
+        (("backup",), "ENV, FILE"),
+        (("explain",), "ENV"),
+        (("diff",), "ENV"),
+    ],
+)
+def test_only_what_must_be_named_is_said_to_be_missing(
+    run: Callable[..., Any], arguments: tuple[str, ...], missing: str
+) -> None:
+    done = run(*arguments)
+    assert done.code == 2
+    assert done.err.splitlines()[0] == f"error: the following arguments are required: {missing}"

@@ -8,6 +8,7 @@ from compiler.cli.command_table import COMMANDS
 from compiler.cli.errors import UsageError
 from compiler.cli.invocation import parser_of
 from compiler.cli.options import Parser, add_format, add_store
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     import argparse
@@ -51,14 +52,14 @@ def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) ->
     ],
 )
 def test_what_is_wrong_is_raised(parser: Parser, arguments: list[str], message: str, way_out: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(Refusal) as caught:
         parser.parse(arguments)
     assert (str(caught.value), caught.value.help) == (message, way_out)
 
 
 def test_what_looks_like_a_credential_is_not_repeated(parser: Parser) -> None:
     for arguments in ([f"--{SENTINEL}"], ["--format", SENTINEL]):
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises(Refusal) as caught:
             parser.parse(arguments)
         assert SENTINEL not in str(caught.value)
 

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT, CatalogueKey, KeyRemote
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT, CatalogueKey, Entry, KeyRemote
 from compiler.model.document import Node, extent
-from compiler.model.place import Place, place_of
+from compiler.model.place import Place, place_of, remote_of
 from compiler.model.source import Source
+from compiler.stages.load import load_text
 
 
 def key(own: KeyRemote | None) -> CatalogueKey:
     remote = {AZURE_KEY_VAULT: own} if own else {}
     return CatalogueKey("TOKEN", "A token", (), None, remote, Node(None, Source("c.yaml"), extent(0, 0)))
+
+
+def entry(remote: dict[str, str]) -> Entry:
+    node = Node(None, Source("c.yaml"), extent(0, 0))
+    return Entry("github", "", "github", remote, 0, None, (), {}, (), node)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +44,25 @@ def test_what_a_key_leaves_out_comes_from_its_secret(
 
 def test_what_a_key_says_for_one_provider_is_nothing_to_another() -> None:
     assert place_of(key(KeyRemote(name="app-key", whole=True)), VAULT, "a/github", "") == Place("a/github", "TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        (None, "catalogue"),
+        ({}, "catalogue"),
+        ({"vault": "own"}, "own"),
+        ({"azurekv": "own"}, "catalogue"),
+    ],
+)
+def test_an_environments_own_remote_name_goes_before_the_catalogues(
+    remote: dict[str, str] | None, expected: str
+) -> None:
+    document, _ = load_text("e.yaml", json.dumps({} if remote is None else {"remote": remote}))
+    assert document is not None
+    assert remote_of(entry({"vault": "catalogue"}), VAULT, document.root) == expected
+
+
+def test_without_an_environment_the_catalogue_alone_says_the_remote_name() -> None:
+    assert remote_of(entry({"vault": "catalogue"}), VAULT) == "catalogue"
+    assert remote_of(entry({"vault": "catalogue"}), AZURE_KEY_VAULT) is None

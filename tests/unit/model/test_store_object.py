@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from compiler.model.store_object import STORE_SYNC_WAVE, store_object
+from compiler.model.store_object import store_object
 from compiler.stages.load import load_text
 from compiler.stages.resolve import store_of
 
@@ -29,7 +29,7 @@ def key_vault(more: str, operator: tuple[int, int] = (2, 9)) -> Any:  # noqa: AN
 
 def test_a_cluster_store_has_conditions_and_a_store_a_namespace() -> None:
     cluster = rendered("{provider: vault, name: v, conditions: {namespaces: [a, b]}}")
-    assert (cluster["name"], cluster["syncWave"]) == ("v", STORE_SYNC_WAVE)
+    assert (cluster["name"], cluster["syncWave"]) == ("v", "-60")
     assert cluster["conditions"] == [{"namespaces": ["a", "b"]}]
     assert "namespace" not in cluster
     own = rendered("{provider: vault, name: v, kind: SecretStore}")

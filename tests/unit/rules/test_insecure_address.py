@@ -4,7 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.rules.insecure_address import RULE
+from compiler.stores.errors import TlsFailureError
+from compiler.stores.vault.transport import open_session
+from tests.plain_http import FAR, NEAR
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
         "http://a.b.examplesvc",
         "http://notlocalhost",
         "http://128.0.0.1",
+        "http://evil.svc",
+        "http://a.b.c.svc",
     ],
 )
 def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
@@ -31,7 +37,7 @@ def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
     assert found.scopes == [("stores", "vault")]
 
 
-@pytest.mark.parametrize("server", ["http://vault:8200", "http://vault.vault:8200"])
+@pytest.mark.parametrize("server", ["http://vault:8200", "http://vault.vault:8200", "http://v.v.svc.corp.example.com"])
 def test_asks_for_the_full_name_of_a_service(judge: Judge, server: str) -> None:
     found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
     assert "the full name of a Service" in (found.helps[0] or "")
@@ -44,7 +50,7 @@ def test_asks_for_the_full_name_of_a_service(judge: Judge, server: str) -> None:
         "HTTPS://vault.example.com",
         "http://vault.vault.svc:8200",
         "http://vault.vault.svc.cluster.local:8200",
-        "http://vault.vault.svc.corp.example.com",
+        "http://vault.localhost",
         "http://127.0.0.1:8200",
         "http://127.8.8.8:8200",
         "http://localhost:8200",
@@ -62,3 +68,13 @@ def test_leaves_key_vaults_to_another_rule(judge: Judge) -> None:
 
 def test_can_be_waived() -> None:
     assert RULE.waivable
+
+
+@pytest.mark.parametrize("url", [*NEAR, *FAR])
+def test_finds_exactly_what_live_commands_refuse(judge: Judge, url: str) -> None:
+    try:
+        open_session(StoreAddress(Provider.VAULT, url), {}).close()
+        is_refused = False
+    except TlsFailureError:
+        is_refused = True
+    assert bool(judge(RULE, f'stores: {{vault: {{server: "{url}"}}}}')) is is_refused is (url in FAR)

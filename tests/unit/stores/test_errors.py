@@ -22,6 +22,8 @@ def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError]
         "unfinished-write": {"version": "3"},
     }.get(kind.code, {})
     error = kind(Place("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
+    assert (error.kind, error.message) == ("cannot run", 'cannot write "a/b" in https://store: the reason')
+    assert (error.help, error.remedy) == ("the remedy", "the remedy")
     assert str(error) == 'cannot write "a/b" in https://store: the reason; the remedy'
     assert (error.place.name, error.action) == ("a/b", Action.WRITE)
 

@@ -126,8 +126,8 @@ def test_an_environment_beside_a_values_file_is_not_taken_for_a_secret_in_silenc
     run("compile", "dev", "--quiet")
     done = run("verify", "dev", "--values", "chart/values-dev.yaml")
     assert (done.code, done.out) == (2, "")
-    assert 'error: with --values, "dev" is read as a secret, and there is none of this name in the file' in done.err
-    assert 'help: name secrets only, no environment; the secrets are "global", "argocd"' in done.err
+    assert 'error: "chart/values-dev.yaml" has no secret "dev"' in done.err
+    assert 'help: with --values, name secrets only, no environment; the secrets are "global", "argocd"' in done.err
     done = run("verify", "--values", "chart/values-dev.yaml", "gihub")
     assert 'no environment; did you mean "github"?' in done.err
 
@@ -176,7 +176,7 @@ def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
     [
         ((), "no environment is named"),
         (("dve",), 'there is no environment "dve"'),
-        (("dev", "gihub"), 'there is no secret "gihub" here'),
+        (("dev", "gihub"), 'the environment "dev" has no secret "gihub"'),
         (("--values", "x.yaml", "--store", "vault"), "do not go together"),
         (("dev", "--expires-within", "soon"), "--expires-within"),
         (("dev", "--expires-within", "-1"), "--expires-within"),
@@ -191,7 +191,7 @@ def test_a_wrong_command_line_is_exit_2(run: Callable[..., Done], argv: tuple[st
 def test_a_disabled_secret_is_named_as_such(run: Callable[..., Done], edit: Callable[[str, str, str], None]) -> None:
     edit("environments/staging.yaml", "secrets:", "secrets:\n  jira: {enabled: false}")
     done = run("verify", "staging", "jira")
-    assert (done.code, '"jira" is disabled here' in done.err) == (2, True)
+    assert (done.code, 'the secret "jira" is disabled in "staging"' in done.err) == (2, True)
 
 
 def test_an_environment_that_does_not_compile_asks_nobody(

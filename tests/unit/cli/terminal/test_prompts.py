@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.terminal.prompts import confirmed, hidden, hidden_values, is_terminal
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def test_an_input_that_ends_or_is_no_text_is_told_without_it(monkeypatch: pytest
         raise error
 
     typing(monkeypatch, typed)
-    with pytest.raises(CannotRunError, match="the input ended") as caught:
+    with pytest.raises(Refusal, match="the input ended") as caught:
         hidden("A: ")
     assert caught.value.__context__ is None
 
@@ -63,7 +63,7 @@ def test_an_input_that_ends_or_is_no_text_is_told_without_it(monkeypatch: pytest
 def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None) -> None:
     monkeypatch.setattr(sys, "stdin", stdin)
     assert not is_terminal()
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(Refusal) as caught:
         hidden_values(("A",))
     assert caught.value.help == "give them by --stdin or --from-file"
 

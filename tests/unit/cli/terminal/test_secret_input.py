@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.errors import CannotRunError
 from compiler.cli.terminal.secret_input import read_file, read_stdin
 from compiler.operations.put.value_input import LARGEST_BYTES
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_pipe_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     for name, reason in (("no", "no such file"), (".", "is a directory")):
-        with pytest.raises(CannotRunError, match=f"cannot be read: {reason}"):
+        with pytest.raises(Refusal, match=f"cannot be read: {reason}"):
             read_file(str(tmp_path / name))
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_a_variable_names_is_told_by_the_variable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "s3ntinel"
-    with pytest.raises(CannotRunError, match="the file that X_FILE names cannot be read: no such file") as caught:
+    with pytest.raises(Refusal, match="the file that X_FILE names cannot be read: no such file") as caught:
         read_file(str(path), variable="X_FILE")
     assert caught.value.help == "X_FILE is to hold a file's name, not the secret"
     path.write_bytes(b"x")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.operations.backup.format import Backup, BackupContentError, decode, encode
+from compiler.operations.backup.format import Backup, decode, encode
+from compiler.refusal import Refusal
 from compiler.stores.values.secret import Secret
 
 TIME = "2026-01-02T03:04:05+00:00"
@@ -89,7 +90,7 @@ def with_content(content: bytes) -> bytes:
     ],
 )
 def test_what_does_not_fit_is_refused_without_its_content(data: bytes, reason: str) -> None:
-    with pytest.raises(BackupContentError, match=reason) as caught:
+    with pytest.raises(Refusal, match=reason) as caught:
         decode(data)
     assert "s3ntinel" not in str(caught.value)
     assert caught.value.__context__ is None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.backup.gather import gather
+from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, UnavailableError
 from compiler.stores.values.secret import JsonKind, Secret
 
@@ -137,3 +138,14 @@ def test_a_key_without_a_place_is_missing_and_a_secret_without_a_store_is_none(
     assert lacking(gathered) == {"ONLY": "the store has no such secret"}
     storeless = replace(environment, secrets={"vaultonly": replace(secret, store=None)})
     assert gather(storeless, (), stores.live).backup.values == {}
+
+
+def test_a_part_is_enough_only_where_a_part_will_do(environment: Environment, stores: Stores) -> None:
+    with pytest.raises(Refusal) as caught:
+        gather(environment, (), stores.live).is_enough(is_partial=True)
+    assert (caught.value.kind, caught.value.help) == ("usage", "`verify` tells what they hold")
+    assert stores.vault is not None
+    stores.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t")})
+    some = gather(environment, (), stores.live)
+    assert (some.is_enough(is_partial=False), some.is_enough(is_partial=True)) == (False, True)
+    assert gather(environment, ["github"], stores.live).is_enough(is_partial=False)

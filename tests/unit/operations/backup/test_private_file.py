@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.backup.private_file import FileRefusedError, require_writable, write_private
+from compiler.operations.backup.private_file import require_writable, write_private
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def test_a_file_that_is_there_is_replaced_only_when_that_is_said(tmp_path: Path)
     path = tmp_path / "prod.age"
     path.write_bytes(b"old")
     path.chmod(0o644)
-    with pytest.raises(FileRefusedError, match="there already"):
+    with pytest.raises(Refusal, match="there already"):
         write_private(path, b"new", replaces=False)
     assert path.read_bytes() == b"old"
     write_private(path, b"new", replaces=True)
@@ -41,7 +42,7 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path, monkeypatch
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", somebody_else_writes)
-    with pytest.raises(FileRefusedError, match="there already"):
+    with pytest.raises(Refusal, match="there already"):
         write_private(path, b"ours", replaces=False)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
@@ -65,9 +66,9 @@ def test_what_cannot_be_written_is_refused_with_its_reason(tmp_path: Path, monke
         ("no/such", "folder does not exist"),
         ("file/below", "cannot be written: not a directory"),
     ):
-        with pytest.raises(FileRefusedError, match=reason):
+        with pytest.raises(Refusal, match=reason):
             require_writable(tmp_path / name, replaces=True)
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(FileRefusedError, match="read-only"):
+    with pytest.raises(Refusal, match="read-only"):
         require_writable(tmp_path / "new", replaces=False)
     assert not (tmp_path / "elsewhere").exists()

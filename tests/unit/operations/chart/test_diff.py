@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.model.outline import SecretChange
-from compiler.operations.chart.diff import Side, UnreadableError, differences, side_of_environment, side_of_text
+from compiler.operations.chart.diff import Side, differences, side_of_content, side_of_environment
 from compiler.pipeline import compile_project, plan_values
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from tests.conftest import Helm
 
 ROOT = Path(__file__).resolve().parents[4]
 VALUES = ROOT / "tests" / "chart" / "values"
+
+
+def side_of_text(text: str) -> Side:
+    return side_of_content(text.encode(), "a file")
 
 
 def test_values_written_from_an_environment_mean_the_same(tmp_path: Path) -> None:
@@ -69,14 +75,30 @@ def test_a_list_of_objects_is_read_as_its_items() -> None:
         ("a: [", "it is no YAML"),
         ("a: 1", "neither values"),
         ("- 1", "neither values"),
-        ("", "neither values"),
+        ("---", "neither values"),
         ("kind: ExternalSecret\nspec: {data: [1]}", "another form"),
         ("kind: ExternalSecret\nspec: []\nmetadata: [1]", "another form"),
     ],
 )
 def test_what_holds_neither_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(UnreadableError, match=reason):
+    with pytest.raises(Refusal, match=f"^a file cannot be compared: .*{reason}") as caught:
         side_of_text(text)
+    assert caught.value.kind == "cannot run"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b" \n", "a file is empty"),
+        (b"\xff", "a file is not UTF-8"),
+        (b"x" * (MAX_MANIFEST_BYTES + 1), f"a file has more than {MAX_MANIFEST_BYTES} bytes"),
+    ],
+    ids=["empty", "bytes", "large"],
+)
+def test_what_cannot_be_read_as_a_file_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        side_of_content(content, "a file")
+    assert (caught.value.kind, caught.value.message) == ("cannot run", said)
 
 
 _BOMB = "\n".join(
@@ -87,7 +109,7 @@ _BOMB = "\n".join(
 @pytest.mark.parametrize("text", [_BOMB, "externalSecrets: &a {s: *a}"], ids=["bomb", "circle"])
 def test_aliases_that_multiply_are_refused_at_once(text: str) -> None:
     start = time.process_time()
-    with pytest.raises(UnreadableError, match="it has an anchor, at line 1, column "):
+    with pytest.raises(Refusal, match="it has an anchor, at line 1, column "):
         side_of_text(text)
     assert time.process_time() - start < 2
 

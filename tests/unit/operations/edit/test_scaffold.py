@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.operations.edit import scaffold
-from compiler.operations.edit.scaffold import NoPlaceError, environment_text, new_secret, with_secret
+from compiler.operations.edit.scaffold import environment_text, new_secret, with_secret
+from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_every_byte_is_kept_and_one_secret_is_more(shape: str) -> None:
 
 @pytest.mark.parametrize("text", ["secrets: {}\n", "secrets: {a: {target: t, keys: {K: {}}}}\n"])
 def test_a_form_without_lines_is_refused(text: str) -> None:
-    with pytest.raises(NoPlaceError) as caught:
+    with pytest.raises(Refusal) as caught:
         with_secret(_document(text), new_secret("b", None, None, {}, ()))
     assert caught.value.help
 
@@ -83,7 +84,7 @@ def test_an_edit_that_another_reader_takes_for_something_else_is_refused(
     document = _document(SHAPES["last"])
     with_secret(document, new_secret("b", None, None, {}, ()))
     monkeypatch.setattr(scaffold, "second_reading", lambda text: None if text == document.source.text else reading)
-    with pytest.raises(NoPlaceError):
+    with pytest.raises(Refusal):
         with_secret(document, new_secret("b", None, None, {}, ()))
 
 
@@ -113,7 +114,7 @@ def test_whatever_is_said_means_what_was_said(description: str, keys: list[str],
     secret = new_secret("b", target, description, {"vault": target}, keys)
     try:
         text, _ = with_secret(_document(SHAPES["last"]), secret)
-    except NoPlaceError:
+    except Refusal:
         # What the loader itself refuses, such as a control character, has no place in a file.
         return
     document, diagnostics = load_text("environments/catalogue.yaml", text)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.source import Source, Span
-from compiler.operations.explain.explanation import UnknownPathError, shown_value, shown_where
+from compiler.operations.explain.explanation import shown_value, shown_where
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,3 @@ def test_a_value_is_shown_on_one_line(written: str, shown: str) -> None:
 def test_a_place_in_a_file_and_one_outside() -> None:
     assert shown_where(Span(Source("environments/a.yaml", "ab\ncd"), 4, 5)) == "environments/a.yaml:2:2"
     assert shown_where(Span(Source("--store", "azure"), 0, 5)) == "--store"
-
-
-def test_an_unknown_path_has_a_way_out() -> None:
-    assert UnknownPathError("no", "yes").help == "yes"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.explain.explain import explain
-from compiler.operations.explain.explanation import UnknownPathError
 from compiler.pipeline import compile_project
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,6 +140,6 @@ def test_a_secret_that_the_environment_does_not_have(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_is_told_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UnknownPathError) as caught:
+    with pytest.raises(Refusal) as caught:
         explain(_environment(tmp_path, "{}\n"), "github/OTHR")
     assert caught.value.help == 'did you mean "OTHER"?'

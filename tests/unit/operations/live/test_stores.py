@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.live.stores import AnotherVaultError, LiveStores, NoAddressError, address_of
+from compiler.operations.live.stores import AddressError, LiveStores, address_of
 from compiler.stores.errors import Action, Place, TlsFailureError
 from compiler.stores.vault.store import VaultStore
 
@@ -88,7 +88,7 @@ def test_vaults_variables_say_nothing_about_key_vault(azure: Store) -> None:
     environ = {"VAULT_ADDR": FORWARDED, "VAULT_NAMESPACE": "outside"}
     assert address_of(azure, environ) == address_of(azure, {})
     assert address_of(azure, environ).vault_namespace is None
-    with pytest.raises(NoAddressError):
+    with pytest.raises(AddressError):
         address_of(replace(azure, address=None), environ)
 
 
@@ -100,9 +100,9 @@ def test_vaults_variables_say_nothing_about_key_vault(azure: Store) -> None:
 def test_a_store_without_an_address_says_what_to_write_or_to_set(
     environment: Environment, name: str, remedy: str, address: str | None
 ) -> None:
-    with pytest.raises(NoAddressError) as caught:
+    with pytest.raises(AddressError) as caught:
         address_of(replace(environment.stores[name], address=address), {})
-    assert (str(caught.value), caught.value.remedy) == (f'the store "{name}" has no address', remedy)
+    assert (str(caught.value), caught.value.help) == (f'the store "{name}" has no address', remedy)
 
 
 def test_a_key_vault_other_than_the_one_that_the_variable_names_is_not_opened(azure: Store, vault: Store) -> None:
@@ -111,10 +111,10 @@ def test_a_key_vault_other_than_the_one_that_the_variable_names_is_not_opened(az
     assert address_of(replace(azure, address="https://agents.vault.azure.cn/"), environ).url.endswith("azure.cn/")
     assert address_of(vault, environ) == address_of(vault, {})
     for written in (KEY_VAULT, "https://agents2.vault.azure.net", "https://localhost:8443"):
-        with pytest.raises(AnotherVaultError) as caught:
+        with pytest.raises(AddressError) as caught:
             address_of(replace(azure, address=written), {"AZURE_KEYVAULT_NAME": "gents"})
         assert str(caught.value) == 'AZURE_KEYVAULT_NAME names another vault than the vaultUrl of the store "azure"'
-        assert caught.value.remedy == "unset AZURE_KEYVAULT_NAME, or correct vaultUrl"
+        assert caught.value.help == "unset AZURE_KEYVAULT_NAME, or correct vaultUrl"
     assert address_of(azure, {"AZURE_KEYVAULT_NAME": ""}) == address_of(azure, {})
 
 

@@ -9,7 +9,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, extent
 from compiler.model.environment import Store
 from compiler.model.source import Source, Span
-from compiler.operations.live.stores import NoAddressError
+from compiler.operations.live.stores import AddressError, address_of
 from compiler.operations.verify.eso_resolution import Absence
 from compiler.operations.verify.findings import (
     KeyFinding,
@@ -222,7 +222,9 @@ def test_a_store_as_a_whole_is_said_once_at_its_own_line(count: int, words: str)
 
 def test_a_store_without_an_address_is_no_answer_and_says_what_to_set() -> None:
     lost = store(None)
-    diagnostic = of_store(lost, [asked(), asked()], NoAddressError(lost))
+    with pytest.raises(AddressError) as caught:
+        address_of(lost, {})
+    diagnostic = of_store(lost, [asked(), asked()], caught.value)
     assert (diagnostic.rule, diagnostic.span) == ("no-answer", at(40))
     assert diagnostic.message == 'the store "azure" has no address; 2 keys not looked at'
     assert diagnostic.help == "write its vaultUrl, or set AZURE_KEYVAULT_NAME"

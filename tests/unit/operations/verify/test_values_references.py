@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.verify.values_references import UnknownProviderError, references_of_values, secrets_of_values
+from compiler.model.address import CLOUDS
+from compiler.operations.verify.values_references import references_of_values, secrets_of_values
+from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -77,6 +79,15 @@ def test_a_known_name_tells_the_provider() -> None:
     assert (store.provider, store.address, store.mount) == ("vault", None, "secret")
 
 
+@pytest.mark.parametrize(("cloud", "domain"), CLOUDS.items())
+def test_a_vault_that_the_variable_names_is_in_the_stores_cloud(cloud: str, domain: str) -> None:
+    text = load("own").source.text.replace('vaultUrl: "https://own.vault.azure.net"', f"environmentType: {cloud}")
+    document, _ = load_text("values-x.yaml", text)
+    assert document is not None
+    (jira,) = references_of_values(document, {"AZURE_KEYVAULT_NAME": "kv"}, ["jira"])
+    assert jira.store.address == f"https://kv.{domain}"
+
+
 @pytest.mark.parametrize(("variable", "provider"), [("VAULT_ADDR", "vault"), ("AZURE_KEYVAULT_NAME", "azurekv")])
 def test_the_only_address_there_is_tells_the_provider(variable: str, provider: str) -> None:
     assert references_of_values(load("mine"), {variable: "x"}, ["github"])[0].store.provider == provider
@@ -84,9 +95,9 @@ def test_the_only_address_there_is_tells_the_provider(variable: str, provider: s
 
 @pytest.mark.parametrize("environ", [{}, {"VAULT_ADDR": "http://x", "AZURE_KEYVAULT_NAME": "x"}])
 def test_no_provider_is_guessed(environ: dict[str, str]) -> None:
-    with pytest.raises(UnknownProviderError, match="mine") as caught:
+    with pytest.raises(Refusal, match='of which provider the store "mine" is') as caught:
         references_of_values(load("mine"), environ, ["github"])
-    assert caught.value.name == "mine"
+    assert (caught.value.kind, caught.value.help) == ("usage", "set VAULT_ADDR or AZURE_KEYVAULT_NAME, one of the two")
 
 
 def test_the_secrets_of_a_file_are_listed_and_a_file_may_have_none() -> None:

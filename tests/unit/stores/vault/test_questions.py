@@ -18,17 +18,17 @@ from compiler.stores.errors import (
     WrongMountError,
 )
 from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
-from compiler.stores.vault.replies import Refusal, Reply, error_of_reply, malformed
+from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
 
 ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
 PLACE = Place(ADDRESS.absolute, "github")
 READ = Request(Action.READ, "github", "team/kv/data/github", "read")
 MOUNT = Request(Action.CONNECT, None, "sys/internal/ui/mounts/team/kv", "read")
 LOOKUP, CAPABILITIES = "auth/token/lookup-self", "sys/capabilities-self"
-POLICY_DENIES = Refusal(Reply(403, ("1 error occurred:\n\t* permission denied\n\n",)))
-TOKEN_IS_DEAD = Refusal(Reply(403, ("permission denied",)))
-DEAD_TO_VAULT = Refusal(Reply(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",)))
-INVALID_ALONE = Refusal(Reply(403, ("1 error occurred:\n\t* invalid token\n\n",)))
+POLICY_DENIES = RefusedError(Reply(403, ("1 error occurred:\n\t* permission denied\n\n",)))
+TOKEN_IS_DEAD = RefusedError(Reply(403, ("permission denied",)))
+DEAD_TO_VAULT = RefusedError(Reply(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",)))
+INVALID_ALONE = RefusedError(Reply(403, ("1 error occurred:\n\t* invalid token\n\n",)))
 KV2 = {"path": "team/kv/", "type": "kv", "options": {"version": "2"}}
 
 
@@ -50,7 +50,7 @@ class Server:
         )
         try:
             return call(client)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             reply = refusal.reply
         except (KeyError, TypeError, ValueError, AttributeError):
             raise malformed(place, request.action) from None
@@ -59,7 +59,7 @@ class Server:
     def _answer(self, path: str, *of: str) -> object:
         assert of in ((), (READ.path,))
         answer = self.answers[path]
-        if isinstance(answer, Refusal):
+        if isinstance(answer, RefusedError):
             raise answer
         return answer
 
@@ -101,8 +101,8 @@ def test_a_live_token_that_may_not_look_at_itself_tells_nothing() -> None:
     assert asking(lookup=POLICY_DENIES)[0].token_facts(Action.READ) is None
 
 
-@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, Refusal(Reply(403))])
-def test_a_dead_token_is_told_from_a_missing_policy(refusal: Refusal) -> None:
+@pytest.mark.parametrize("refusal", [TOKEN_IS_DEAD, DEAD_TO_VAULT, INVALID_ALONE, RefusedError(Reply(403))])
+def test_a_dead_token_is_told_from_a_missing_policy(refusal: RefusedError) -> None:
     questions, _ = asking(lookup=refusal)
     with pytest.raises(ExpiredTokenError) as caught:
         questions.token_facts(Action.WRITE)
@@ -115,8 +115,8 @@ def test_a_dead_token_is_told_from_a_missing_policy(refusal: Refusal) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_server_in_trouble_is_not_taken_for_a_refusal_of_the_token(status: int) -> None:
     for question in (
-        asking(lookup=Refusal(Reply(status)))[0].token_facts,
-        lambda _action: explained(READ, lookup={"data": {}}, capabilities=Refusal(Reply(status))),
+        asking(lookup=RefusedError(Reply(status)))[0].token_facts,
+        lambda _action: explained(READ, lookup={"data": {}}, capabilities=RefusedError(Reply(status))),
     ):
         with pytest.raises(StoreError) as caught:
             question(Action.READ)

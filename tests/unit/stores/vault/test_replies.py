@@ -4,7 +4,7 @@ from http.client import BadStatusLine
 import pytest
 
 from compiler.stores.errors import Action, Place, StoreError, ThrottledError
-from compiler.stores.vault.replies import Refusal, Reply, error_of_reply, error_of_transport, malformed
+from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, error_of_transport, malformed
 
 PLACE = Place("https://vault/secret", "a")
 SENTINEL = "s3ntinel-4711"
@@ -233,7 +233,7 @@ def test_a_deleted_version_is_named_where_the_server_does() -> None:
 
 
 def test_a_refusal_on_its_way_shows_its_status_alone() -> None:
-    assert str(Refusal(Reply(503, (SENTINEL,)))) == "503"
+    assert str(RefusedError(Reply(503, (SENTINEL,)))) == "503"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import InvalidNameError
 from compiler.stores.options import StoreOptions
-from compiler.stores.vault.replies import Refusal
+from compiler.stores.vault.replies import RefusedError
 from compiler.stores.vault.session import HttpReply
 from compiler.stores.vault.store import _TLS_ONLY, VaultStore, _JsonAdapter
 
@@ -80,7 +80,7 @@ def test_every_other_reply_is_a_refusal_with_its_safe_parts(
     status: int, content: bytes, errors: tuple[str, ...], metadata: dict[str, object], *, is_vaults: bool
 ) -> None:
     opened, _ = adapter(HttpReply(status, content, "5"))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RefusedError) as caught:
         opened.get("/v1/x")
     reply = caught.value.reply
     assert (reply.status, reply.errors, reply.metadata, reply.retry_after) == (status, errors, metadata, "5")

@@ -90,7 +90,7 @@ def test_an_address_that_is_no_servers_is_refused(url: str) -> None:
             "localhost.example.com",
             "localhosts",
         ),
-        *("a.localhost", "127.0.0.1.example.com", "127.1", "0.0.0.1", "126.255.255.255", "128.0.0.1", "10.0.0.1:8200"),
+        *("evil.svc", "127.0.0.1.example.com", "127.1", "0.0.0.1", "126.255.255.255", "128.0.0.1", "10.0.0.1:8200"),
         *("[::]", "[::2]", "[2001:db8::1]"),
     ],
 )
@@ -112,6 +112,7 @@ def test_plain_http_is_refused_away_from_the_cluster(host: str) -> None:
         "http://[::1]:8200",
         "http://localhost",
         "HTTP://LOCALHOST",
+        "http://vault.localhost",
         "http://vault.vault.svc:8200",
         "http://v.v.svc.cluster.local",
     ],

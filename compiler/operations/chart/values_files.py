@@ -1,0 +1,86 @@
+"""Writes the values files of a compiled project, or with a check says which of them are stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.record import dataclass
+from compiler.model.source import Source, Span
+from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.text.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compiler.model.project import Project
+    from compiler.pipeline import ValuesFile
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be done with the values files: `out` is the folder in place of the chart's own."""
+
+    out: str | None = None
+    is_check: bool = False
+    prunes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of it: the files as planned, whether they were written, and the stale ones that were removed."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[ValuesFile, ...] = ()
+    is_written: bool = False
+    pruned: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return _has_error(self.diagnostics)
+
+
+def values_files(project: Project, root: Path, found: Sequence[Diagnostic], wanted: Wanted) -> Written:
+    """Plans the files of all environments, and writes them where neither `found` nor the plan has an error.
+
+    `found` is what is known of the project already; the result has it too.
+    """
+    folder, shown = _folder(wanted.out, root)
+    files, planned = plan_values(project, folder, shown, root)
+    diagnostics = (*found, *planned)
+    if wanted.is_check:
+        from compiler.operations.chart.staleness import stale_values  # noqa: PLC0415 - only a check compares texts
+
+        refused = {each.span.path for each in planned}
+        stale = (file for file in files if file.is_stale and file.output.shown not in refused)
+        return Written((*diagnostics, *map(stale_values, stale)), files)
+    if _has_error(diagnostics):
+        return Written(diagnostics, files)
+    failures = _made(folder, shown) or write_values(files, root)
+    if _has_error(failures) or not wanted.prunes:
+        return Written((*diagnostics, *failures), files, is_written=not _has_error(failures))
+    from compiler.operations.chart.prune import prune  # noqa: PLC0415 - see above
+
+    pruned, kept = prune(project, root)
+    # Their diagnostic said that they are there.
+    left = tuple(each for each in diagnostics if each.rule != "orphan-values" or each.span.path not in pruned)
+    return Written((*left, *failures, *kept), files, is_written=True, pruned=pruned)
+
+
+def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+
+
+def _folder(out: str | None, root: Path) -> tuple[Path, str]:
+    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), printable(out.rstrip("/")) or "/")
+
+
+def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{shown} cannot be made: {(error.strerror or 'unknown reason').lower()}"
+        way_out = "name another folder with `--out`"
+        return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
+    return ()

@@ -1,0 +1,105 @@
+"""Decides what `verify` asks the stores for: what an environment needs of them, or a values file by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.operations.live.names import secret_named, store_named
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.verify.references import references_of
+from compiler.operations.verify.values_references import SECRETS, references_of_values, secrets_of_values
+from compiler.refusal import Refusal
+from compiler.stages.load import load_text
+from compiler.stages.read import read_text
+from compiler.stages.validate import validate
+from compiler.stores.open import open_store
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.retry import RetryPolicy
+from compiler.text.suggestion import suggest
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Document
+    from compiler.model.environment import Environment
+    from compiler.model.store_address import StoreAddress
+    from compiler.operations.verify.references import Reference
+    from compiler.stores.interface import SecretWriter
+
+# The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The references to verify, or None where the input cannot be used, and then `diagnostics` say why."""
+
+    subject: str
+    references: tuple[Reference, ...] | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def asked_of_environment(environment: Environment, secrets: Sequence[str] = (), store: str | None = None) -> Asked:
+    """What `secrets`, or all, ask of their stores, or as they would of the store that `store` names.
+
+    Raises Refusal for a secret or a store that the environment does not have.
+    """
+    for name in secrets:
+        secret_named(environment, name)
+    chosen = store_named(environment, store) if store is not None else None
+    references, diagnostics = references_of(environment, secrets, chosen)
+    return Asked(environment.name, references, diagnostics)
+
+
+def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> Asked:
+    """What `secrets`, or all, of the values file `shown` ask for.
+
+    Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
+    `environ` tells what a store is.
+    """
+    document, diagnostics = _loaded(shown)
+    if document is None:
+        return Asked(shown, None, diagnostics)
+    known = secrets_of_values(document)
+    for name in secrets:
+        if name not in known:
+            closer = suggest(name, known, "secrets")
+            way_out = "with --values, name secrets only, no environment"
+            raise Refusal(
+                "usage", f"{quoted(shown)} has no secret {quoted(name)}", f"{way_out}; {closer}" if closer else way_out
+            )
+    return Asked(shown, references_of_values(document, environ, secrets))
+
+
+def stores_to_ask(environ: Mapping[str, str]) -> LiveStores:
+    """The stores, each given up once it has not answered for half a minute: nothing is at stake but the answer."""
+    return LiveStores(environ, _open)
+
+
+def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
+    return open_store(address, environ, StoreOptions(retry=RetryPolicy(patience=_PATIENCE)))
+
+
+def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    path = Path(shown)
+    text, unreadable = read_text(path.parent, path.name)
+    if text is None:
+        return None, tuple(_shown_as(shown, each) for each in unreadable)
+    document, diagnostics = load_text(shown, text)
+    if document is None:
+        return None, diagnostics
+    if document.root.get(SECRETS) is None:
+        # Not "nothing to look at, so all is sound": most often it is another file than was meant.
+        message = f'{quoted(shown)} has no "{SECRETS}"'
+        raise Refusal("usage", message, "name a compiled values file, chart/values-<env>.yaml")
+    document, diagnostics = validate(document, "values")
+    return (None, diagnostics) if diagnostics else (document, ())
+
+
+def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
+    span = diagnostic.span
+    return replace(diagnostic, span=replace(span, source=replace(span.source, path=path)))

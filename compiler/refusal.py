@@ -1,0 +1,29 @@
+"""Says that something cannot be done: why, the way out, and of which kind the failure is.
+
+Whatever a command is asked for and cannot do is raised as one of these, and `cli/main.py` alone prints it and knows the
+exit code of its kind. A class of its own is for what some code catches to decide by.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # not from typing: `--help` is to start at once
+if TYPE_CHECKING:
+    from typing import Literal
+
+    # usage: the command line asks for what does not exist or does not go together. cannot run: it is right, and
+    # something that the command needs is missing, unreachable or not permitted. found: the input itself is not fit.
+    Kind = Literal["usage", "cannot run", "found"]
+
+
+class Refusal(Exception):  # noqa: N818 - it is what the rest of the code calls it, and no subclass ends otherwise
+    """Ends a command. `message` and `help` are shown as they are, `details` as lines below the message.
+
+    Neither may hold a secret's value; names and words of the command line they may quote.
+    """
+
+    def __init__(self, kind: Kind, message: str, help_text: str | None = None, details: str = "") -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.message = message
+        self.help = help_text
+        self.details = details

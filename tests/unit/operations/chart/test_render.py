@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.chart.helm import helm_at
+from compiler.operations.chart.render import rendered
+from compiler.pipeline import compile_project
+from compiler.refusal import Refusal
+from tests.agents_project import write_agents_project
+
+if TYPE_CHECKING:
+    from compiler.model.project import Project
+    from tests.conftest import Helm
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    write_agents_project(tmp_path)
+    shutil.copytree(ROOT / "chart", tmp_path / "chart", ignore=shutil.ignore_patterns("values-*"))
+    found = compile_project(tmp_path).project
+    assert found is not None
+    return found
+
+
+def rendering(project: Project, helm: Helm, tmp_path: Path, **options: str) -> str:
+    return rendered(project, helm_at(helm.path), tmp_path / "chart", **options)
+
+
+def test_an_environment_is_rendered_in_its_own_namespace_or_another(
+    project: Project, tmp_path: Path, helm: Helm
+) -> None:
+    text = rendering(project, helm, tmp_path)
+    assert "kind: ExternalSecret" in text
+    assert list((tmp_path / "chart").glob("values-*")) == []
+    assert rendering(project, helm, tmp_path, namespace="elsewhere")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(
+    project: Project, tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(tempfile.TemporaryDirectory[str]):
+        def __enter__(self) -> str:
+            return "/proc/nowhere"
+
+    monkeypatch.setattr("compiler.operations.chart.render.TemporaryDirectory", Broken)
+    with pytest.raises(Refusal, match="cannot be written to a temporary folder") as caught:
+        rendering(project, helm, tmp_path)
+    assert caught.value.help == "look at TMPDIR"

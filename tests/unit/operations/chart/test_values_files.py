@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.source import Source, Span
+from compiler.operations.chart.values_files import Wanted, Written, values_files
+from compiler.pipeline import compile_project
+from tests.agents_project import write_agents_project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+WARNING = Diagnostic("some-rule", Severity.WARNING, "look", Span(Source("environments/prod.yaml")))
+ERROR = Diagnostic("some-rule", Severity.ERROR, "no", Span(Source("environments/prod.yaml")))
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path) -> None:
+    write_agents_project(tmp_path)
+
+
+def done(root: Path, wanted: Wanted, found: Sequence[Diagnostic] = ()) -> Written:
+    project = compile_project(root).project
+    assert project is not None
+    return values_files(project, root, found, wanted)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
+
+
+def test_every_file_is_written_into_the_charts_folder_or_another(tmp_path: Path) -> None:
+    written = done(tmp_path, Wanted(), [WARNING])
+    assert (written.is_written, written.failed, written.diagnostics) == (True, False, (WARNING,))
+    assert names(tmp_path / "chart") == ["values-prod.yaml"]
+    assert done(tmp_path, Wanted(str(tmp_path / "a/b"))).files[0].output.shown == f"{tmp_path}/a/b/values-prod.yaml"
+    assert names(tmp_path / "a/b") == ["values-prod.yaml"]
+
+
+def test_an_error_that_is_known_already_leaves_all_as_it_is(tmp_path: Path) -> None:
+    written = done(tmp_path, Wanted(), [ERROR])
+    assert (written.is_written, written.failed, written.diagnostics) == (False, True, (ERROR,))
+    assert names(tmp_path / "chart") == []
+
+
+def test_a_check_writes_nothing_and_names_what_is_stale(tmp_path: Path) -> None:
+    written = done(tmp_path, Wanted(is_check=True))
+    assert (written.is_written, [each.rule for each in written.diagnostics]) == (False, ["stale-values"])
+    assert names(tmp_path / "chart") == []
+    done(tmp_path, Wanted())
+    assert done(tmp_path, Wanted(is_check=True)).diagnostics == ()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    # Nobody makes a folder there, root included.
+    written = done(tmp_path, Wanted("/proc/nowhere"))
+    assert (written.is_written, [each.rule for each in written.diagnostics]) == (False, ["unwritable-output"])
+    assert written.diagnostics[0].help == "name another folder with `--out`"
+
+
+def test_files_without_an_environment_go_with_what_was_said_of_them(tmp_path: Path) -> None:
+    done(tmp_path, Wanted())
+    (tmp_path / "chart/values-prod.yaml").rename(tmp_path / "chart/values-old.yaml")
+    result = compile_project(tmp_path)
+    assert [each.rule for each in result.diagnostics] == ["orphan-values"]
+    written = done(tmp_path, Wanted(prunes=True), result.diagnostics)
+    assert (written.pruned, written.diagnostics) == (("chart/values-old.yaml",), ())
+    assert names(tmp_path / "chart") == ["values-prod.yaml"]

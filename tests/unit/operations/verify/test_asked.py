@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.store_address import Provider
+from compiler.model.values import values_of
+from compiler.operations.verify.asked import asked_of_environment, asked_of_values, stores_to_ask
+from compiler.refusal import Refusal
+from compiler.stages.emit import values_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from compiler.model.store_address import StoreAddress
+    from compiler.stores.options import StoreOptions
+
+
+def test_an_environment_asks_its_own_stores_or_the_one_that_is_named(environment: Environment) -> None:
+    asked = asked_of_environment(environment, ["github"])
+    assert (asked.subject, asked.diagnostics) == ("prod", ())
+    assert {(each.secret, each.store.id) for each in asked.references or ()} == {("github", "vault")}
+    other = asked_of_environment(environment, ["github"], "azure")
+    assert {each.store.id for each in other.references or ()} == {"azure"}
+    assert {each.secret for each in asked_of_environment(environment).references or ()} == set(environment.secrets)
+
+
+@pytest.mark.parametrize(("secrets", "store", "said"), [(["gihub"], None, "no secret"), ([], "vlt", "no store")])
+def test_what_the_environment_does_not_have_is_refused(
+    environment: Environment, secrets: list[str], store: str | None, said: str
+) -> None:
+    with pytest.raises(Refusal, match=said) as caught:
+        asked_of_environment(environment, secrets, store)
+    assert caught.value.kind == "usage"
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "values.yaml"
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def values(environment: Environment, tmp_path: Path) -> str:
+    return written(tmp_path, values_text(values_of(environment), "prod", ["prod.yaml"]))
+
+
+def test_a_values_file_is_asked_by_itself(values: str, environment: Environment) -> None:
+    asked = asked_of_values(values, ["github"], {"VAULT_ADDR": "https://vault.example.com"})
+    assert (asked.subject, asked.diagnostics) == (values, ())
+    expected = asked_of_environment(environment, ["github"]).references
+    assert [each.key for each in asked.references or ()] == [each.key for each in expected or ()] != []
+    assert {
+        each.secret
+        for each in asked_of_values(values, [], {"VAULT_ADDR": "https://vault.example.com"}).references or ()
+    } == set(environment.secrets)
+
+
+def test_an_environments_name_is_not_taken_for_a_secret_in_silence(values: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        asked_of_values(values, ["github", "gihub"], {})
+    assert (caught.value.kind, caught.value.message) == ("usage", f'"{values}" has no secret "gihub"')
+    assert caught.value.help == 'with --values, name secrets only, no environment; did you mean "github"?'
+
+
+@pytest.mark.parametrize("text", ["", "a: b\n"])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Refusal, match='has no "externalSecrets"') as caught:
+        asked_of_values(written(tmp_path, text), [], {})
+    assert caught.value.kind == "usage"
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [(None, "unreadable-file"), ("a: [", "invalid-yaml"), ("externalSecrets: {github: hello}\n", "wrong-type")],
+)
+def test_what_is_wrong_with_a_file_is_told_under_the_name_it_was_given_by(
+    tmp_path: Path, text: str | None, rule: str
+) -> None:
+    shown = str(tmp_path / "none.yaml") if text is None else written(tmp_path, text)
+    asked = asked_of_values(shown, [], {})
+    assert asked.references is None
+    assert {(each.rule, each.span.path) for each in asked.diagnostics} == {(rule, shown)}
+
+
+class _Opened:
+    def close(self) -> None:
+        pass
+
+
+def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[Provider, float]] = []
+
+    def opener(address: StoreAddress, _environ: object, options: StoreOptions) -> _Opened:
+        opened.append((address.provider, options.retry.patience))
+        return _Opened()
+
+    monkeypatch.setattr("compiler.operations.verify.asked.open_store", opener)
+    with stores_to_ask({}) as stores:
+        stores.open(environment.stores["vault"])
+    assert opened == [(Provider.VAULT, 30.0)]
