@@ -7,7 +7,6 @@ import pytest
 from pyrage import x25519
 
 from compiler.operations.backup.encryption import (
-    Refusal,
     age_file,
     decrypt_by,
     decrypt_with,

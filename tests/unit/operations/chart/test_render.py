@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def rendering(project: Project, helm: Helm, tmp_path: Path, **options: str) -> str:
-    return rendered(project, helm_at(helm.path), tmp_path / "chart", **options)
+    return rendered(project, helm_at(Path(helm.path)), tmp_path / "chart", **options)
 
 
 def test_an_environment_is_rendered_in_its_own_namespace_or_another(
