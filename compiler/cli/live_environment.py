@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
 from compiler.cli.errors import CannotRunError, UsageError
+from compiler.cli.terminal.outlet import standard_error
 from compiler.operations.live.stores import AddressError
 from compiler.operations.migrate.routes import UnknownNameError
 from compiler.operations.runs.audit import AuditError
@@ -17,7 +17,6 @@ from compiler.operations.runs.journal import JournalError
 from compiler.operations.runs.lock import AnotherRunError
 from compiler.stages.outside import STORE_VARIABLE, outside_of
 from compiler.stores.errors import StoreError
-from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 def live_environment(name: str, invocation: Invocation) -> Environment | None:
     """The environment as its files alone say it; nothing, and its errors shown, where there are any."""
     if os.environ.get(STORE_VARIABLE):
-        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: commands on live stores go by the files and options\n")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores go by the files and options")
     result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
-    found = environments(result, invocation)
+    found = environments(result)
     # What is compiled stays to the end. From here on the run is long, and errors and their frames make cycles.
     gc.freeze()
     gc.enable()
@@ -44,17 +43,17 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        failure: Exception = CannotRunError(printable(str(error).rpartition("; ")[0]), printable(error.remedy))
+        failure: Exception = CannotRunError(str(error).rpartition("; ")[0], error.remedy)
     except (UnknownNameError, JournalError) as error:
-        failure = UsageError(printable(str(error)), error.help)
+        failure = UsageError(str(error), error.help)
     except AuditError as error:
         failure = CannotRunError(str(error), "name another file with --audit")
     except AnotherRunError as error:
-        failure = CannotRunError(printable(str(error)), error.help)
+        failure = CannotRunError(str(error), error.help)
     except AddressError as error:
-        failure = CannotRunError(printable(str(error)), error.remedy)
+        failure = CannotRunError(str(error), error.remedy)
     except OSError as error:
-        where = f' "{printable(str(error.filename))}"' if error.filename else ""
+        where = f' "{error.filename}"' if error.filename else ""
         reason = (error.strerror or "unknown reason").lower()
         failure = CannotRunError(f"the run's files cannot be used:{where} {reason}")
     else:

@@ -1,4 +1,4 @@
-"""What a format is given, and the formats there are: shown diagnostics and the rules in, the whole output as text."""
+"""Says what a format is given and hands over, and which formats there are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.model.diagnostic import Severity
+    from compiler.render.content import Content
     from compiler.rules.interface import Rule
 
 
@@ -25,9 +26,9 @@ class ShownRelated:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One diagnostic as it may be shown to anyone: printable, on one line each, and without what may be a secret.
+    """One diagnostic without what its places tell to be a secret; the outlet conceals what looks like one.
 
-    Formats get nothing else, so that none can leak. Lines and columns are 1-based, count characters and name places in
+    Formats get nothing else. Lines and columns are 1-based, count characters and name places in
     the file; the end is exclusive, and does not tell the length of what is concealed. `source_line` is a part of the
     line of at most 160 terminal cells, nothing where the file could not be read; `caret` and `caret_width` are in
     cells of `source_line`.
@@ -49,15 +50,18 @@ class Shown:
 
 
 class Format(Protocol):
-    """A module of this package that turns a run's diagnostics into one text, which ends with a line break.
+    """A module of this package that turns a run's diagnostics into what the outlet prints.
 
-    Only the text format uses `colour`. `rules` are all there are, for formats that describe them.
+    `rules` are all there are, for formats that describe them.
     """
 
-    def render(self, shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str: ...
+    def render(self, shown: Sequence[Shown], rules: Sequence[Rule]) -> Content: ...
 
 
+# Of diagnostics; of a command's own report; of a comparison.
 FORMATS = ("text", "json", "github", "sarif", "junit")
+REPORT_FORMATS = ("text", "json")
+DIFF_FORMATS = ("text", "json", "markdown")
 
 
 def format_named(name: str) -> Format:

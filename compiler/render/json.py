@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.diagnostic import Severity
+from compiler.render.content import Data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False) -> str:
+def render(shown: Sequence[Shown], rules: Sequence[Rule]) -> Data:
     """`version`, `diagnostics` and `summary`; lines and columns are 1-based, count characters, and ends are exclusive.
 
     Every diagnostic has all keys; `help` is null where there is none.
     """
-    del rules, colour
+    del rules
     counts = Counter(each.severity for each in shown)
-    report = {
-        "version": VERSION,
-        "diagnostics": [_diagnostic(each) for each in shown],
-        "summary": {"errors": counts[Severity.ERROR], "warnings": counts[Severity.WARNING]},
-    }
-    return json.dumps(report, indent=2) + "\n"
+    return Data(
+        {
+            "version": VERSION,
+            "diagnostics": [_diagnostic(each) for each in shown],
+            "summary": {"errors": counts[Severity.ERROR], "warnings": counts[Severity.WARNING]},
+        }
+    )
 
 
 def _diagnostic(each: Shown) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
 from compiler.render.excerpt import show
 from compiler.render.text import render
@@ -31,7 +32,7 @@ class Compiled:
 
     @property
     def text(self) -> str:
-        return render(show(self.diagnostics), ALL_RULES)
+        return text_of(render(show(self.diagnostics), ALL_RULES))
 
 
 def cases(kind: str) -> list[Path]:

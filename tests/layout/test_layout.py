@@ -51,6 +51,13 @@ def test_the_project_has_no_mistake() -> None:
         ("cli/commands/get.py", "", True, "compiler/cli/commands/get.py is no command of the table"),
         ("rules/bad_rule.py", RULE, True, "compiler/rules/bad_rule.py holds the rules ['good-rule']"),
         ("rules/no_rule.py", "", True, "compiler/rules/no_rule.py holds the rules []"),
+        ("render/html.py", "a = conceal(b)\n", True, "compiler/render/html.py calls conceal, which is the outlet's"),
+        (
+            "render/text.py",
+            "def a():\n    sys.stderr.write(b)\n",
+            True,
+            "compiler/render/text.py prints past the outlet: sys.stderr.write",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,22 +11,22 @@ from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.operations.chart.prune import prune
 from compiler.operations.chart.staleness import differing_lines, stale_values
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
-from compiler.render.reports.changes import change_lines, safe
-from compiler.text.printable import printable
+from compiler.render.reports.changes import change_lines
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
-    from typing import TextIO
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
+    from compiler.cli.terminal.outlet import Outlet
     from compiler.model.project import Project
     from compiler.pipeline import Result, ValuesFile
 
@@ -80,9 +79,9 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         tell_notes(result)
         if result.project is not None:
             _tell(arguments, result.project, outcome)
-    report(outcome.diagnostics, invocation, arguments.format)
+    report(outcome.diagnostics, arguments.format)
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.written):
-        sys.stderr.write("nothing was written\n")
+        standard_error().lines(["nothing was written"])
     return FOUND if outcome.failed or (arguments.strict and outcome.diagnostics) else OK
 
 
@@ -122,11 +121,11 @@ def _parity(project: Project, root: Path) -> Sequence[Diagnostic]:
     try:
         return prove(project, root)
     except HelmError as error:
-        raise CannotRunError(str(error), error.help, "\n".join(map(safe, error.details.splitlines()))) from None
+        raise CannotRunError(str(error), error.help, error.details) from None
 
 
 def _folder(out: str | None, root: Path) -> tuple[Path, str]:
-    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), printable(out.rstrip("/")) or "/")
+    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
 
 
 def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
@@ -145,23 +144,23 @@ def _without(pruned: Sequence[str], diagnostics: Sequence[Diagnostic]) -> list[D
 
 def _tell(arguments: Namespace, project: Project, outcome: _Outcome) -> None:
     """What was done, on standard output; on standard error where that belongs to a format for programs."""
-    stream = sys.stdout if arguments.format == "text" else sys.stderr
+    outlet = standard_output() if arguments.format == "text" else standard_error()
     for environment, file in zip(project.environments, outcome.files, strict=False):
         if outcome.written or arguments.check:
             keys = sum(len(secret.keys) for secret in environment.secrets.values())
             counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
-            stream.write(f"{safe(file.output.shown)}: {_state(file, is_check=arguments.check)}, {counts}\n")
-            _tell_changes(file, stream, is_check=arguments.check)
-    for shown in outcome.pruned:
-        stream.write(f"{safe(shown)}: removed\n")
+            outlet.lines([(file.output.shown, ": ", _state(file, is_check=arguments.check), ", ", counts)])
+            _tell_changes(file, outlet, is_check=arguments.check)
+    outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
 
 
-def _tell_changes(file: ValuesFile, stream: TextIO, *, is_check: bool) -> None:
+def _tell_changes(file: ValuesFile, outlet: Outlet, *, is_check: bool) -> None:
     if is_check and file.is_stale:
-        stream.writelines(f"{printable(line)}\n" for line in differing_lines(file))
+        # All at once: what is wrapped over several lines of the old file is seen only in all of them.
+        outlet.write("".join(f"{line}\n" for line in differing_lines(file)))
     elif file.old is not None:
         for change in file.changes:
-            stream.writelines(f"  {line}\n" for line in change_lines(change, consequence=_STOPS_PODS))
+            outlet.lines(("  ", *line) for line in change_lines(change, consequence=_STOPS_PODS))
 
 
 def _state(file: ValuesFile, *, is_check: bool) -> str:

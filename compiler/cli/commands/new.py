@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from compiler.cli.compiling import report
 from compiler.cli.errors import CannotRunError, UsageError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.new_project import project_files
 from compiler.operations.edit.scaffold import (
@@ -20,7 +20,6 @@ from compiler.operations.edit.scaffold import (
     with_secret,
 )
 from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
-from compiler.render.reports.changes import safe
 from compiler.stages.write import Output, write_all
 from compiler.text.suggestion import suggest
 
@@ -89,7 +88,7 @@ def _project(arguments: Namespace) -> int:
         raise UsageError("the folder of a new project must be empty", "name another one")
     # A repository's own .gitignore stays as it is.
     _write([Output(folder / path, path, text) for path, text in project_files().items() if path not in there])
-    sys.stdout.write("next: platform-secrets new secret NAME, then platform-secrets compile\n")
+    _say_next("platform-secrets new secret NAME, then platform-secrets compile")
     return OK
 
 
@@ -102,7 +101,7 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
         if output.path.exists() or output.path.is_symlink():
             raise UsageError(f"{output.shown} exists already", "to take it anew, move it away first")
     _write(outputs)
-    sys.stdout.write("next: platform-secrets render ENV\n")
+    _say_next("platform-secrets render ENV")
     return OK
 
 
@@ -116,11 +115,11 @@ def _environment(arguments: Namespace, invocation: Invocation) -> int:
     known = [BASE, *(sorted(each.stem for each in layers.glob("*.yaml")) if layers.is_dir() else ()), *library.names]
     for layer in arguments.extends:
         if layer not in known:
-            raise UsageError(f'there is no layer "{safe(layer)}"', suggest(layer, known, "layers"))
+            raise UsageError(f'there is no layer "{layer}"', suggest(layer, known, "layers"))
     if (root / shown).exists() or (root / shown).is_symlink():
         raise UsageError(f"{shown} exists already", "choose another name, or edit the file")
     _write([Output(root / shown, shown, environment_text(name, arguments.extends))])
-    sys.stdout.write(f"next: write what differs into it, then platform-secrets compile {name}\n")
+    _say_next(f"write what differs into it, then platform-secrets compile {name}")
     return OK
 
 
@@ -129,7 +128,7 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
     library = Library(root)
     document = library.catalogue()
     if document is None or document.damaged:
-        report(library.diagnostics, invocation)
+        report(library.diagnostics)
         raise UsageError("the catalogue has errors", "correct them first")
     if document.root.get("secrets", name) is not None:
         raise UsageError(f'the catalogue has a secret "{name}" already', "choose another name, or edit the entry")
@@ -140,15 +139,13 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
     except NoPlaceError as error:
         raise UsageError(str(error), error.help) from None
     if diagnostics:
-        report(diagnostics, invocation)
-        sys.stderr.write("nothing was written\n")
+        report(diagnostics)
+        standard_error().lines(["nothing was written"])
         return FOUND
     # A link inside the project stays a link: what it leads to is replaced.
     path = (root / document.source.path).resolve()
     _write([Output(path, document.source.path, text)])
-    sys.stdout.write(
-        f"next: list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile\n"
-    )
+    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile")
     return OK
 
 
@@ -161,7 +158,11 @@ def _write(outputs: list[Output]) -> None:
     failures = write_all(outputs)
     if failures:
         raise CannotRunError(failures[0].message)
-    sys.stdout.writelines(f"{output.shown}: written\n" for output in outputs)
+    standard_output().lines(f"{output.shown}: written" for output in outputs)
+
+
+def _say_next(step: str) -> None:
+    standard_output().lines([f"next: {step}"])
 
 
 def _reason(error: OSError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ from compiler.cli.errors import CannotRunError
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
+from compiler.cli.terminal.outlet import standard_output
 from compiler.operations.chart.helm import RELEASE, Helm, HelmError, chart_in, find_helms, helm_at, template
 from compiler.pipeline import plan_values, write_values
-from compiler.render.reports.changes import safe
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,14 +42,13 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     root, names = invocation.root, [arguments.environment]
     said = outside(arguments.store, names)
     result = compiled(root, names, said)
-    if not environments(result, invocation) or result.project is None:
+    if not environments(result) or result.project is None:
         return FOUND
     try:
         chart, helm = chart_in(root), _helm(arguments.helm, root)
-        sys.stdout.write(_rendered(result.project, helm, chart, arguments))
+        standard_output().product(_rendered(result.project, helm, chart, arguments))
     except HelmError as error:
-        details = "\n".join(safe(line) for line in error.details.splitlines())
-        raise CannotRunError(safe(str(error)), error.help, details) from None
+        raise CannotRunError(str(error), error.help, error.details) from None
     return OK
 
 

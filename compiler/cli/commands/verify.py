@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.live_environment import refusals
 from compiler.cli.options import add_format, add_store
 from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.diagnostic import Severity
 from compiler.operations.cluster.objects import ClusterError
@@ -29,7 +29,6 @@ from compiler.operations.verify.values_references import (
     secrets_of_values,
 )
 from compiler.operations.verify.verify import EXPIRES_WITHIN, verify
-from compiler.render.reports.changes import safe
 from compiler.stages.load import load_text
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
 from compiler.stages.read import read_text
@@ -97,10 +96,10 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 def _run(arguments: Namespace, invocation: Invocation) -> int:
     if os.environ.get(STORE_VARIABLE):
-        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: name another store with --store\n")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: name another store with --store")
     asked = _asked(arguments, invocation)
     if asked.references is None:
-        report(asked.diagnostics, invocation, arguments.format)
+        report(asked.diagnostics, arguments.format)
         return FOUND
     look = _look_into_cluster(arguments, asked.expected)
     with LiveStores(os.environ, _open) as stores:
@@ -108,7 +107,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     if not arguments.quiet:
         _tell(asked.subject, found, is_text=arguments.format == "text")
     every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
-    report(every, invocation, arguments.format)
+    report(every, arguments.format)
     if not found.answered:
         return COULD_NOT_RUN
     failed = any(each.severity is Severity.ERROR for each in every)
@@ -175,14 +174,14 @@ def _asked_by_values(arguments: Namespace) -> _Asked:
     known = secrets_of_values(document)
     first = arguments.environment
     if first is not None and first not in known:
-        message = f'with --values, "{safe(first)}" is read as a secret, and there is none of this name in the file'
+        message = f'with --values, "{first}" is read as a secret, and there is none of this name in the file'
         closer = suggest(first, known, "secrets")
         raise UsageError(message, "; ".join(filter(None, ("name secrets only, no environment", closer))))
     _refuse_unknown(secrets, known)
     try:
         return _Asked(arguments.values, references_of_values(document, os.environ, secrets))
     except UnknownProviderError as error:
-        raise UsageError(safe(str(error)), f"set VAULT_ADDR or {VAULT_NAME_VARIABLE}, one of the two") from None
+        raise UsageError(str(error), f"set VAULT_ADDR or {VAULT_NAME_VARIABLE}, one of the two") from None
 
 
 def _values(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
@@ -195,7 +194,7 @@ def _values(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
         return None, diagnostics
     if document.root.get(SECRETS) is None:
         # Not "nothing to look at, so all is sound": most often it is another file than was meant.
-        raise UsageError(f'{safe(shown)} has no "{SECRETS}"', "name a compiled values file, chart/values-<env>.yaml")
+        raise UsageError(f'{shown} has no "{SECRETS}"', "name a compiled values file, chart/values-<env>.yaml")
     document, diagnostics = validate(document, "values")
     return (None, diagnostics) if diagnostics else (document, ())
 
@@ -208,9 +207,9 @@ def _shown_as(path: str, diagnostic: Diagnostic) -> Diagnostic:
 def _refuse_unknown(secrets: Iterable[str], known: Iterable[str], disabled: Iterable[str] = ()) -> None:
     for name in secrets:
         if name in disabled:
-            raise UsageError(f'the secret "{safe(name)}" is disabled here', "it has `enabled: false`")
+            raise UsageError(f'the secret "{name}" is disabled here', "it has `enabled: false`")
         if name not in known:
-            raise UsageError(f'there is no secret "{safe(name)}" here', suggest(name, known, "secrets"))
+            raise UsageError(f'there is no secret "{name}" here', suggest(name, known, "secrets"))
 
 
 def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
@@ -219,15 +218,15 @@ def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
 
 def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
     """Who looked and what came of it, on standard output; on standard error where that belongs to a program."""
-    stream = sys.stdout if is_text else sys.stderr
+    outlet = standard_output() if is_text else standard_error()
     for seen in found.seen:
         who = "an unknown identity"
         if seen.identity is not None:
             who = f'"{seen.identity.subject}" by {seen.identity.method}'
-        stream.write(f"{safe(f'{seen.store}: read from {seen.address} as {who}')}\n")
+        outlet.lines([f"{seen.store}: read from {seen.address} as {who}"])
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
-    stream.write(f"{safe(subject)}: {sound} of {len(found.keys)} keys sound, {remotes}\n")
+    outlet.lines([(subject, f": {sound} of {len(found.keys)} keys sound, {remotes}")])
 
 
 def days(text: str) -> timedelta:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from compiler.cli.errors import CannotRunError
+from compiler.cli.terminal.outlet import standard_error
 from compiler.operations.put.value_input import LARGEST_BYTES
-from compiler.text.printable import printable
 
 
 def read_stdin() -> bytes:
@@ -25,8 +25,8 @@ def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True) 
         with Path(name).open("rb") as file:
             status = os.fstat(file.fileno())
             if is_secret and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-                sys.stderr.write(f'note: others than you can read "{printable(name)}"; chmod 600, or remove it\n')
+                standard_error().note(f'others than you can read "{name}"; chmod 600, or remove it')
             return file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise CannotRunError(f'"{printable(name)}" cannot be read: {reason}', "name another file") from None
+        raise CannotRunError(f'"{name}" cannot be read: {reason}', "name another file") from None

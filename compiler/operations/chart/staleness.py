@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
-from compiler.text.credential import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +27,10 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 
 
 def differing_lines(file: ValuesFile) -> Iterator[str]:
-    """A unified diff from the file to what it should be; what looks like a credential is taken out of both first."""
+    """A unified diff from the file to what it should be."""
     shown = file.output.shown
-    old = conceal(file.old or "").splitlines()
-    new = conceal(file.output.text).splitlines()
+    old = (file.old or "").splitlines()
+    new = file.output.text.splitlines()
     return unified_diff(old, new, shown, f"{shown} (compiled)", lineterm="")
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import VAULT
 from compiler.operations.explain.explanation import Earlier, Explanation, UnknownPathError, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
-from compiler.text.credential import conceal
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     if not found:
         known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
         way_out = suggest(path, known, "paths") or "`platform-secrets explain` with the environment alone lists them"
-        raise UnknownPathError(f'"{conceal(path)}" has no value in "{environment.name}"', way_out)
+        raise UnknownPathError(f'"{path}" has no value in "{environment.name}"', way_out)
     return found
 
 

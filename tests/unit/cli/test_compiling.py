@@ -6,14 +6,11 @@ import pytest
 
 from compiler.cli.compiling import compiled, environments, report, report_errors
 from compiler.cli.errors import UsageError
-from compiler.cli.invocation import Globals, Invocation
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-INVOCATION = Invocation(Globals())
 
 
 def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
@@ -23,7 +20,7 @@ def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
 
 
 def test_a_run_without_errors_tells_what_came_from_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = environments(compiled(project, ["dev"], Outside("azure", "--store", "kv-dev")), INVOCATION)
+    found = environments(compiled(project, ["dev"], Outside("azure", "--store", "kv-dev")))
     assert [each.name for each in found] == ["dev"]
     assert capsys.readouterr().err.splitlines() == [
         'note: --store chooses the store "azure"',
@@ -36,8 +33,8 @@ def test_errors_are_shown_without_the_warnings(
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     result = compiled(project, ["dev"])
-    assert environments(result, INVOCATION) == ()
-    report_errors(result.diagnostics, INVOCATION)
+    assert environments(result) == ()
+    report_errors(result.diagnostics)
     err = capsys.readouterr().err
     assert "error[unknown-key]" in err
     assert "warning" not in err
@@ -48,9 +45,9 @@ def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     diagnostics = compiled(project, ["dev"]).diagnostics
-    report(diagnostics, INVOCATION)
+    report(diagnostics)
     captured = capsys.readouterr()
     assert (captured.out, "unknown-key" in captured.err) == ("", True)
-    report(diagnostics, INVOCATION, "github")
+    report(diagnostics, "github")
     captured = capsys.readouterr()
     assert ("\n::error file=environments/dev.yaml" in captured.out, captured.err) == (True, "")

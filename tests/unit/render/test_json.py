@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.contents import text_of
 from compiler.render.json import render
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_json(two: tuple[Shown, ...]) -> None:
-    text = render(two, ())
+    text = text_of(render(two, ()))
     assert text.isascii()
     assert text.endswith("}\n")
     assert json.loads(text) == {
@@ -48,4 +49,8 @@ def test_json(two: tuple[Shown, ...]) -> None:
 
 
 def test_no_diagnostics_are_an_object_too() -> None:
-    assert json.loads(render((), ())) == {"version": 1, "diagnostics": [], "summary": {"errors": 0, "warnings": 0}}
+    assert json.loads(text_of(render((), ()))) == {
+        "version": 1,
+        "diagnostics": [],
+        "summary": {"errors": 0, "warnings": 0},
+    }
