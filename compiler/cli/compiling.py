@@ -9,8 +9,10 @@ from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, compile_project
 from compiler.project_files import UnknownEnvironmentError
+from compiler.render.content import Lines
 from compiler.render.excerpt import show
 from compiler.render.interface import format_named
+from compiler.render.text import lines
 from compiler.rules import ALL_RULES
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment
+    from compiler.render.interface import Run
     from compiler.stages.outside import Outside
 
 
@@ -31,16 +34,16 @@ def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -
         raise UsageError(str(error), error.help or known) from None
 
 
-def report(diagnostics: Sequence[Diagnostic], form: str = "text") -> None:
+def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text") -> None:
     """Shows all `diagnostics` of a run: text on standard error, where people look; other formats on standard output."""
     outlet = standard_error() if form == "text" else standard_output()
-    outlet.show(format_named(form).render(show(diagnostics), ALL_RULES))
+    outlet.show(format_named(form).render(show(diagnostics), ALL_RULES, run))
 
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that are not there to judge the input."""
     shown = [each for each in show(diagnostics) if each.severity is Severity.ERROR]
-    standard_error().show(format_named("text").render(shown, ALL_RULES))
+    standard_error().show(Lines(lines(shown)))
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:

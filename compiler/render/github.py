@@ -9,13 +9,13 @@ from compiler.render.content import Command, Commands
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Shown
+    from compiler.render.interface import Run, Shown
     from compiler.rules.interface import Rule
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule]) -> Commands:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Commands:
     """One `::error …::message` or `::warning …::message` for each diagnostic; related places and help follow in it."""
-    del rules
+    del rules, run
     return Commands(Command(each.severity.value, _properties(each), _lines(each)) for each in shown)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from compiler.model.diagnostic import Severity
     from compiler.render.content import Content
@@ -22,6 +22,37 @@ class ShownRelated:
     path: str
     line: int
     column: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """What `verify` found of one key, and where it lies; `found` are the places of its diagnostics among all shown.
+
+    `status` is ok, warning or error.
+    """
+
+    secret: str
+    key: str
+    store: str
+    name: str
+    property: str | None
+    status: str
+    found: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the diagnostics are of: the command, its environment where it is about one alone, and how it ends.
+
+    `keys` are all that a verification looked at, None of commands that look at none; `content` is what else its report
+    for programs says.
+    """
+
+    command: str
+    environment: str | None = None
+    exit_code: int = 0
+    keys: tuple[ShownKey, ...] | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +86,7 @@ class Format(Protocol):
     `rules` are all there are, for formats that describe them.
     """
 
-    def render(self, shown: Sequence[Shown], rules: Sequence[Rule]) -> Content: ...
+    def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Content: ...
 
 
 # Of diagnostics; of a command's own report; of a comparison.

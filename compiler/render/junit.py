@@ -1,4 +1,4 @@
-"""Diagnostics as a JUnit report, for CI servers that show test results: a test case for each file."""
+"""Tells diagnostics as a JUnit report, for CI servers that show test results: a case a file, or a secret verified."""
 
 from __future__ import annotations
 
@@ -11,30 +11,40 @@ from compiler.render.text import lines, summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Shown
+    from compiler.render.interface import Run, Shown, ShownKey
     from compiler.rules.interface import Rule
 
 _NAME = "platform-secrets"
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule]) -> Element:
-    """One suite: a file with errors is a failed case, its warnings are the case's output.
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Element:
+    """One suite: a case for each secret that was verified, and for each file that has anything else.
 
-    Servers show only the first failure of a case, so that a file's errors are one. With no diagnostic there is one
-    passed case, because some servers take an empty suite for a broken run.
+    What has errors is a failed case, its warnings are the case's output. Servers show only the first failure of a case,
+    so that a case's errors are one. With no diagnostic and no secret there is one passed case, because some servers
+    take an empty suite for a broken run.
     """
     del rules
-    by_path: dict[str, list[Shown]] = {}
-    for each in shown:
-        by_path.setdefault(each.path, []).append(each)
-    cases = [_case(path, found) for path, found in by_path.items()] or [_case("environments", [])]
-    failed = sum(any(each.severity is Severity.ERROR for each in found) for found in by_path.values())
+    cases = _cases(shown, run.keys or ()) or {"environments": []}
+    failed = sum(any(each.severity is Severity.ERROR for each in found) for found in cases.values())
     counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
-    suite = Element("testsuite", {"name": _NAME, **counts}, cases)
+    suite = Element("testsuite", {"name": _NAME, **counts}, [_case(name, found) for name, found in cases.items()])
     return Element("testsuites", {"name": _NAME, **counts}, [suite])
 
 
-def _case(path: str, found: list[Shown]) -> Element:
+def _cases(shown: Sequence[Shown], keys: Sequence[ShownKey]) -> dict[str, list[Shown]]:
+    of_secrets: dict[str, set[int]] = {}
+    for key in keys:
+        of_secrets.setdefault(key.secret, set()).update(key.found)
+    cases = {secret: [shown[index] for index in sorted(found)] for secret, found in of_secrets.items()}
+    told = set().union(*of_secrets.values())
+    for index, each in enumerate(shown):
+        if index not in told:
+            cases.setdefault(each.path, []).append(each)
+    return cases
+
+
+def _case(name: str, found: list[Shown]) -> Element:
     errors = [each for each in found if each.severity is Severity.ERROR]
     warnings = [each for each in found if each.severity is Severity.WARNING]
     children = []
@@ -43,4 +53,4 @@ def _case(path: str, found: list[Shown]) -> Element:
         children.append(Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors)]))
     if warnings:
         children.append(Element("system-out", text=[*lines(warnings)]))
-    return Element("testcase", {"classname": _NAME, "name": path}, children)
+    return Element("testcase", {"classname": _NAME, "name": name}, children)

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compiler.render.content import Line
-    from compiler.render.interface import Shown
+    from compiler.render.interface import Run, Shown
     from compiler.rules.interface import Rule
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING}
 
 
-def render(shown: Sequence[Shown], rules: Sequence[Rule]) -> Lines:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
     """Every diagnostic, an empty line after each, and how many there are; nothing for none."""
-    del rules
+    del rules, run
     return Lines(lines(shown))
 
 

@@ -27,7 +27,8 @@ from compiler.operations.backup.gather import gather
 from compiler.operations.backup.private_file import FileRefusedError, require_writable, write_private
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.routes import UnknownNameError
-from compiler.render.reports.key_changes import backup_report
+from compiler.render.interface import REPORT_FORMATS
+from compiler.render.reports.backup import backup_report
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
     parser.add_argument("--partial", action="store_true", help="leave out what cannot be had, and list it in the file")
     parser.add_argument("--replace", action="store_true", help="replace the file if it is there")
-    add_format(parser, ("text", "json"))
+    add_format(parser, REPORT_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:

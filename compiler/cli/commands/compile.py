@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.errors import CannotRunError, UsageError
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import code_of
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
 from compiler.cli.terminal.outlet import standard_error, standard_output
@@ -17,6 +17,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.chart.prune import prune
 from compiler.operations.chart.staleness import differing_lines, stale_values
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.render.interface import Run
 from compiler.render.reports.changes import change_lines
 from compiler.text.wording import counted
 
@@ -79,10 +80,12 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         tell_notes(result)
         if result.project is not None:
             _tell(arguments, result.project, outcome)
-    report(outcome.diagnostics, arguments.format)
+    code = code_of(outcome.diagnostics, is_strict=arguments.strict)
+    named = set(arguments.environments)
+    report(outcome.diagnostics, Run("compile", named.pop() if len(named) == 1 else None, code), arguments.format)
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.written):
         standard_error().lines(["nothing was written"])
-    return FOUND if outcome.failed or (arguments.strict and outcome.diagnostics) else OK
+    return code
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:

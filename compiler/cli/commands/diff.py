@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
 from compiler.cli.errors import CannotRunError, UsageError
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import FOUND, code_of
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
 from compiler.cli.terminal.outlet import standard_output
 from compiler.operations.chart.diff import UnreadableError, differences, side_of_environment, side_of_text
 from compiler.render.content import Data
+from compiler.render.envelope import envelope
 from compiler.render.interface import DIFF_FORMATS
 from compiler.render.reports.changes import as_data, change_lines, markdown
 
@@ -31,8 +32,6 @@ EXAMPLES = (
     "platform-secrets diff prod --against chart/values-prod.yaml",
     "helm get manifest platform-secrets | platform-secrets diff prod --against -",
 )
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-_VERSION = 1
 _STDIN = "standard input"
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -54,16 +53,17 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         return FOUND
     (before_title, before), (after_title, after) = sides
     changes = differences(before, after)
+    code = code_of((), is_different=bool(changes))
     outlet = standard_output()
     if arguments.format == "json":
-        data = {"version": _VERSION, "before": before_title, "after": after_title}
-        outlet.show(Data({**data, "changes": [as_data(each) for each in changes]}))
+        content = {"before": before_title, "after": after_title, "changes": [as_data(each) for each in changes]}
+        outlet.show(Data(envelope("diff", arguments.environment, code, content)))
     elif arguments.format == "markdown":
         outlet.lines(markdown(before_title, after_title, changes))
     else:
         outlet.lines([("from ", before_title, " to ", after_title, ":" if changes else ": no difference")])
         outlet.lines(("  ", *line) for change in changes for line in change_lines(change))
-    return FOUND if changes else OK
+    return code
 
 
 _Titled = tuple[str, "Side"]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report_errors, tell_notes
 from compiler.cli.errors import UsageError
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import FOUND, code_of
 from compiler.cli.options import add_format
 from compiler.cli.outside import outside
 from compiler.cli.terminal.outlet import standard_output
 from compiler.operations.explain.explain import explain
 from compiler.operations.explain.explanation import UnknownPathError
 from compiler.render.content import Data
+from compiler.render.envelope import envelope
 from compiler.render.interface import REPORT_FORMATS
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ EXAMPLES = (
     "platform-secrets explain staging secrets.github",
     "platform-secrets explain staging github/GITHUB_PERSONAL_ACCESS_TOKEN --format json",
 )
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-_VERSION = 1
 
 
 def configure(parser: Parser) -> None:
@@ -56,12 +55,13 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         found = explain(environment, arguments.path)
     except UnknownPathError as error:
         raise UsageError(str(error), error.help) from None
+    code = code_of(result.diagnostics)
     if arguments.format == "json":
-        data = {"version": _VERSION, "environment": environment.name, "values": [_data(each) for each in found]}
-        standard_output().show(Data(data))
+        content = {"values": [_data(each) for each in found]}
+        standard_output().show(Data(envelope("explain", environment.name, code, content)))
     else:
         standard_output().lines(_lines(found))
-    return FOUND if result.failed else OK
+    return code
 
 
 def _lines(found: Sequence[Explanation]) -> Iterator[Line]:

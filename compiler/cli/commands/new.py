@@ -20,6 +20,7 @@ from compiler.operations.edit.scaffold import (
     with_secret,
 )
 from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
+from compiler.render.interface import Run
 from compiler.stages.write import Output, write_all
 from compiler.text.suggestion import suggest
 
@@ -128,7 +129,7 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
     library = Library(root)
     document = library.catalogue()
     if document is None or document.damaged:
-        report(library.diagnostics)
+        report(library.diagnostics, Run("new"))
         raise UsageError("the catalogue has errors", "correct them first")
     if document.root.get("secrets", name) is not None:
         raise UsageError(f'the catalogue has a secret "{name}" already', "choose another name, or edit the entry")
@@ -139,7 +140,7 @@ def _secret(arguments: Namespace, invocation: Invocation) -> int:
     except NoPlaceError as error:
         raise UsageError(str(error), error.help) from None
     if diagnostics:
-        report(diagnostics)
+        report(diagnostics, Run("new"))
         standard_error().lines(["nothing was written"])
         return FOUND
     # A link inside the project stays a link: what it leads to is replaced.

@@ -9,6 +9,7 @@ from compiler.cli.exit_codes import OK
 from compiler.cli.options import add_format
 from compiler.cli.terminal.outlet import standard_output
 from compiler.render.content import Data
+from compiler.render.envelope import envelope
 from compiler.render.interface import REPORT_FORMATS
 from compiler.rules import ALL_RULES
 from compiler.text.suggestion import suggest
@@ -27,8 +28,6 @@ EXAMPLES = (
     "platform-secrets rules shared-place",
     "platform-secrets rules --format json",
 )
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-_VERSION = 1
 
 
 def configure(parser: Parser) -> None:
@@ -41,7 +40,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     chosen = ALL_RULES if arguments.id is None else (_rule(arguments.id),)
     outlet = standard_output()
     if arguments.format == "json":
-        outlet.show(Data({"version": _VERSION, "rules": [_data(rule) for rule in chosen]}))
+        outlet.show(Data(envelope("rules", None, OK, {"rules": [_data(rule) for rule in chosen]})))
     elif arguments.id is None:
         widest = max(len(rule.id) for rule in chosen)
         outlet.lines(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}" for rule in chosen)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.errors import CannotRunError, UsageError
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
+from compiler.cli.exit_codes import code_of
 from compiler.cli.live_environment import refusals
 from compiler.cli.options import add_format, add_store
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.model.diagnostic import Severity
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cluster.verify import expected_of, unreachable, verify_cluster
 from compiler.operations.live.stores import LiveStores
@@ -29,6 +28,7 @@ from compiler.operations.verify.values_references import (
     secrets_of_values,
 )
 from compiler.operations.verify.verify import EXPIRES_WITHIN, verify
+from compiler.render.reports.verification import run_of
 from compiler.stages.load import load_text
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
 from compiler.stages.read import read_text
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from compiler.operations.cluster.verify import Expected
     from compiler.operations.verify.references import Reference
     from compiler.operations.verify.verify import Verification
+    from compiler.render.interface import Run
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
 DESCRIPTION = """Reads each remote secret once, as you, and says which keys External Secrets Operator would not get, or
@@ -99,19 +100,23 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
         standard_error().note(f"{STORE_VARIABLE} is ignored: name another store with --store")
     asked = _asked(arguments, invocation)
     if asked.references is None:
-        report(asked.diagnostics, arguments.format)
-        return FOUND
+        code = code_of(asked.diagnostics)
+        report(asked.diagnostics, _run_of(arguments, None, asked.diagnostics, code), arguments.format)
+        return code
     look = _look_into_cluster(arguments, asked.expected)
     with LiveStores(os.environ, _open) as stores:
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
     if not arguments.quiet:
         _tell(asked.subject, found, is_text=arguments.format == "text")
     every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
-    report(every, arguments.format)
-    if not found.answered:
-        return COULD_NOT_RUN
-    failed = any(each.severity is Severity.ERROR for each in every)
-    return FOUND if failed or (arguments.strict and every) else OK
+    code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
+    report(every, _run_of(arguments, found, every, code), arguments.format)
+    return code
+
+
+def _run_of(arguments: Namespace, found: Verification | None, every: Sequence[Diagnostic], code: int) -> Run:
+    environment = arguments.environment if arguments.values is None else None
+    return run_of(environment, arguments.values, found, every, code)
 
 
 @dataclass(frozen=True, slots=True)

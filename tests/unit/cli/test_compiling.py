@@ -6,6 +6,7 @@ import pytest
 
 from compiler.cli.compiling import compiled, environments, report, report_errors
 from compiler.cli.errors import UsageError
+from compiler.render.interface import Run
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     diagnostics = compiled(project, ["dev"]).diagnostics
-    report(diagnostics)
+    report(diagnostics, Run("compile"))
     captured = capsys.readouterr()
     assert (captured.out, "unknown-key" in captured.err) == ("", True)
-    report(diagnostics, "github")
+    report(diagnostics, Run("compile"), "github")
     captured = capsys.readouterr()
     assert ("\n::error file=environments/dev.yaml" in captured.out, captured.err) == (True, "")

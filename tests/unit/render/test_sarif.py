@@ -10,6 +10,7 @@ import compiler
 from compiler.cli.terminal.contents import text_of
 from compiler.model.source import Source, Span
 from compiler.render.excerpt import show
+from compiler.render.interface import Run
 from compiler.render.sarif import render
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ SCHEMA = closed(
 
 
 def run_of(shown: Sequence[Shown], rules: Sequence[Rule]) -> dict[str, Any]:
-    text = text_of(render(shown, rules))
+    text = text_of(render(shown, rules, Run("compile")))
     assert text.isascii()
     log = json.loads(text)
     jsonschema.validate(log, SCHEMA)

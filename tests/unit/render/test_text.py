@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
+from compiler.render.interface import Run
 from compiler.render.text import render, summary
 
 if TYPE_CHECKING:
@@ -27,23 +28,23 @@ environments/prod.yaml:7:13: warning[insecure-address]: the address is not https
 
 
 def test_text(two: tuple[Shown, ...]) -> None:
-    assert text_of(render(two, ())) == EXPECTED
+    assert text_of(render(two, (), Run("compile"))) == EXPECTED
 
 
 def test_nothing_for_none() -> None:
-    assert text_of(render((), ())) == ""
+    assert text_of(render((), (), Run("compile"))) == ""
 
 
 def test_a_file_that_could_not_be_read_has_no_excerpt(two: tuple[Shown, ...]) -> None:
     unread = replace(two[1], source_line=None, help="make it readable")
-    assert text_of(render([unread], ())) == (
+    assert text_of(render([unread], (), Run("compile"))) == (
         "environments/prod.yaml:7:13: warning[insecure-address]: the address is not https\n"
         "help: make it readable\n\n1 warning\n"
     )
 
 
 def test_colour_only_adds_escapes(two: tuple[Shown, ...]) -> None:
-    coloured = text_of(render(two, ()), colour=True)
+    coloured = text_of(render(two, (), Run("compile")), colour=True)
     assert "\x1b[1;31merror[unknown-secret]:\x1b[0m" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == EXPECTED
     assert all(line.count("\x1b[0m") * 2 == line.count("\x1b") for line in coloured.splitlines())
