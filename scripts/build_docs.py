@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -28,6 +29,7 @@ from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.catalogue import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
 from scripts.pages.key_vault_guide import key_vault_guide  # noqa: E402
+from scripts.pages.output_page import output_page  # noqa: E402
 from scripts.pages.rules_page import rules_page  # noqa: E402
 from scripts.pages.schema_page import GENERATED, schema_page  # noqa: E402
 
@@ -56,7 +58,14 @@ def pages() -> dict[str, str]:
         "docs/reference/rules.md": rules_page(ALL_RULES),
         "docs/reference/commands.md": commands_page(),
         "docs/reference/exit-codes.md": exit_codes_page(),
+        "docs/reference/output.md": output_page(output_schemas()),
     }
+
+
+def output_schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of JSON outputs by the names of their files."""
+    paths = sorted((ROOT / "schemas/output").glob("*.schema.json"))
+    return {path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8")) for path in paths}
 
 
 def commands_page() -> str:

@@ -16,9 +16,11 @@ from jsonschema import Draft7Validator
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compiler.model.diagnostic import Diagnostic, Related, Severity  # noqa: E402 - run by path, without installing
+from compiler.cli.terminal.contents import text_of  # noqa: E402 - run by path, without installing
+from compiler.model.diagnostic import Diagnostic, Related, Severity  # noqa: E402
 from compiler.model.source import Source, Span  # noqa: E402
 from compiler.render.excerpt import show  # noqa: E402
+from compiler.render.interface import Run  # noqa: E402
 from compiler.render.sarif import render  # noqa: E402
 from compiler.rules.interface import Rule, Scope  # noqa: E402
 
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def logs(files: Sequence[str]) -> Iterator[tuple[str, Any]]:
     if not files:
-        yield "sample", json.loads(render(show(sample()), [SAMPLE_RULE]))
+        yield "sample", json.loads(text_of(render(show(sample()), [SAMPLE_RULE], Run("compile"))))
     for name in files:
         yield name, json.loads(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
 

@@ -1,26 +1,27 @@
-"""A compile for a command: the project's result, with what is wrong shown where and how the command wants it."""
+"""Compiles a project for a command, and shows what is wrong where and how the command wants it."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, compile_project
+from compiler.render.content import Lines
 from compiler.render.excerpt import show
 from compiler.render.interface import format_named
 from compiler.render.omission import first_of_each_rule
+from compiler.render.text import lines
 from compiler.rules import ALL_RULES
-from compiler.text.credential import conceal
-from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
     from pathlib import Path
 
-    from compiler.cli.invocation import Invocation
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment
+    from compiler.render.interface import Run
     from compiler.stages.outside import Outside
 
 # Of commands that do not judge the input and have no option for it.
@@ -32,9 +33,7 @@ def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -
     return compile_project(root, names, outside)
 
 
-def report(
-    diagnostics: Sequence[Diagnostic], invocation: Invocation, form: str = "text", see_all: str | None = _SEE_ALL
-) -> None:
+def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_all: str | None = _SEE_ALL) -> None:
     """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
 
     Text is the first of each rule and how to see the rest, `see_all`; everything where that is None.
@@ -42,38 +41,36 @@ def report(
     if form == "text" and not diagnostics:
         # Most runs: what would render nothing is not even imported.
         return
-    stream = sys.stderr if form == "text" else sys.stdout
+    outlet = standard_error() if form == "text" else standard_output()
     if form != "text" or see_all is None:
         shown, omission = show(diagnostics), None
     else:
         first, omission = first_of_each_rule(diagnostics, see_all)
         shown = show(first, diagnostics)
-    colour = invocation.may_colour(stream)
-    stream.write(format_named(form).render(shown, ALL_RULES, colour=colour, omission=omission))
+    outlet.show(format_named(form).render(shown, ALL_RULES, replace(run, omission=omission)))
 
 
-def report_errors(diagnostics: Sequence[Diagnostic], invocation: Invocation) -> None:
+def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that are not there to judge the input."""
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
     first, omission = first_of_each_rule(errors, _SEE_ALL)
-    shown, colour = show(first, diagnostics), invocation.may_colour(sys.stderr)
-    sys.stderr.write(format_named("text").render(shown, ALL_RULES, colour=colour, omission=omission))
+    standard_error().show(Lines(lines(show(first, diagnostics), omission)))
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:
     """What came from outside the files decides what is written: it is said, but for what was `told` before."""
     for note in result.notes:
         if note not in told:
-            sys.stderr.write(f"note: {printable(conceal(note))}\n")
+            standard_error().note(note)
 
 
-def environments(result: Result, invocation: Invocation, told: Container[str] = ()) -> tuple[Environment, ...]:
+def environments(result: Result, told: Container[str] = ()) -> tuple[Environment, ...]:
     """The environments of a run without errors; nothing, and the errors shown, where there are any.
 
     Notes are shown, but for those that were `told` before.
     """
     if result.failed or result.project is None:
-        report_errors(result.diagnostics, invocation)
+        report_errors(result.diagnostics)
         return ()
     tell_notes(result, told)
     return result.project.environments

@@ -1,4 +1,12 @@
-"""What each exit code means; scripts and CI rely on them."""
+"""Says what each exit code means, and which one follows from what was found; scripts and CI rely on them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # not from typing: `--help` is to start at once
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from compiler.model.diagnostic import Diagnostic
 
 OK = 0
 # Diagnostics of error severity (with `--strict` warnings too), a stale file, or a difference.
@@ -21,3 +29,23 @@ MEANINGS = {
     INCOMPLETE: "incomplete; the same command goes on from there",
     INTERRUPTED: "interrupted",
 }
+
+
+def code_of(
+    diagnostics: Collection[Diagnostic],
+    *,
+    is_strict: bool = False,
+    is_different: bool = False,
+    is_answered: bool = True,
+) -> int:
+    """How a command ends that found `diagnostics` and wrote all that it was to write.
+
+    `is_strict` counts warnings too, `is_different` tells of a difference that was asked for, and `is_answered` whether
+    anything that the command must ask has answered at all.
+    """
+    from compiler.model.diagnostic import Severity  # noqa: PLC0415 - see above
+
+    if not is_answered:
+        return COULD_NOT_RUN
+    failed = any(each.severity is Severity.ERROR for each in diagnostics)
+    return FOUND if failed or is_different or (is_strict and diagnostics) else OK

@@ -1,15 +1,14 @@
-"""One run of one sub-command: its arguments parsed, the project's folder found, and how its output may look."""
+"""Runs one sub-command: parses its arguments and finds the project's folder."""
 
 from __future__ import annotations
 
-import os
-import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
+from compiler.cli.terminal.outlet import standard_output
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
 from compiler.model.record import dataclass
@@ -27,7 +26,6 @@ class Globals:
     """The options that stand before the command."""
 
     root: str | None = None
-    is_colourless: bool = False
     is_debug: bool = False
 
 
@@ -52,11 +50,6 @@ class Invocation:
         raise Refusal(
             "usage", f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
         )
-
-    def may_colour(self, stream: TextIO) -> bool:
-        """Whether colour is wanted on `stream`: a terminal, and nobody said no (https://no-color.org)."""
-        refused = self.options.is_colourless or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        return not refused and stream.isatty()
 
 
 _NEW_PROJECT = "start one with `platform-secrets new project`"
@@ -90,13 +83,12 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     parser = parser_of(name, module)
     if _asks_for_help(arguments):
         # Before parsing: a help that first wants the command line to be right helps nobody.
-        sys.stdout.write(parser.format_help())
+        standard_output().product(parser.format_help())
         return OK
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else options.root
-    colourless = parsed.no_color or options.is_colourless
     is_debug = parsed.debug or options.is_debug
-    invocation = Invocation(Globals(root, colourless, is_debug))
+    invocation = Invocation(Globals(root, is_debug))
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
             raise Refusal(

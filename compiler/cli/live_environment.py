@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
+from compiler.cli.terminal.outlet import standard_error
 from compiler.operations.migrate.routes import UnknownNameError
 from compiler.operations.runs.audit import AuditError
 from compiler.operations.runs.journal import JournalError
 from compiler.operations.runs.lock import AnotherRunError
 from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_VARIABLE, outside_of
-from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
 def live_environment(name: str, invocation: Invocation) -> Environment | None:
     """The environment as its files alone say it; nothing, and its errors shown, where there are any."""
     if os.environ.get(STORE_VARIABLE):
-        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: commands on live stores go by the files and options\n")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores go by the files and options")
     result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
-    found = environments(result, invocation)
+    found = environments(result)
     # What is compiled stays to the end. From here on the run is long, and errors and their frames make cycles.
     gc.freeze()
     gc.enable()
@@ -42,13 +41,13 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (UnknownNameError, JournalError) as error:
-        failure = Refusal("usage", printable(str(error)), error.help)
+        failure = Refusal("usage", str(error), error.help)
     except AuditError as error:
         failure = Refusal("cannot run", str(error), "name another file with --audit")
     except AnotherRunError as error:
-        failure = Refusal("cannot run", printable(str(error)), error.help)
+        failure = Refusal("cannot run", str(error), error.help)
     except OSError as error:
-        where = f' "{printable(str(error.filename))}"' if error.filename else ""
+        where = f' "{error.filename}"' if error.filename else ""
         reason = (error.strerror or "unknown reason").lower()
         failure = Refusal("cannot run", f"the run's files cannot be used:{where} {reason}")
     else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from compiler import __version__
 from compiler.cli.command_table import COMMANDS, PROGRAM
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
+from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import Refusal
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
@@ -21,6 +20,11 @@ _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command that `argv` names and returns its exit code; whatever happens, it raises nothing."""
+    with outlets(is_colourless="--no-color" in argv):
+        return _guarded(argv)
+
+
+def _guarded(argv: Sequence[str]) -> int:
     is_debug = "--debug" in argv
     try:
         return _run(argv)
@@ -29,22 +33,22 @@ def main(argv: Sequence[str]) -> int:
         return OF_REFUSAL[refusal.kind]
     except KeyboardInterrupt as interrupt:
         # Python's own says nothing; a command's says what it leaves behind.
-        sys.stderr.write(f"{'; '.join(['interrupted', *map(str, interrupt.args)])}\n")
+        standard_error().lines(["; ".join(["interrupted", *map(str, interrupt.args)])])
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
 
-        sys.stderr.write(describe(error, is_debug=is_debug))
+        standard_error().write(describe(error, is_debug=is_debug))
         return COULD_NOT_RUN
 
 
 def _run(argv: Sequence[str]) -> int:
     options, rest = _split(argv)
     if "--version" in options:
-        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        standard_output().product(f"{PROGRAM} {__version__}\n")
         return OK
     if "--help" in options or "-h" in options:
-        sys.stdout.write(help_text())
+        standard_output().product(help_text())
         return OK
     if not rest:
         raise Refusal("usage", "no command is named", f"`{PROGRAM} --help` lists them")
@@ -101,7 +105,7 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 def _globals(options: dict[str, str]) -> Globals:
     from compiler.cli.invocation import Globals  # noqa: PLC0415 - see _run
 
-    return Globals(options.get(_TAKES_VALUE), "--no-color" in options, "--debug" in options)
+    return Globals(options.get(_TAKES_VALUE), "--debug" in options)
 
 
 def _unknown(name: str) -> Refusal:
@@ -111,11 +115,9 @@ def _unknown(name: str) -> Refusal:
 
 
 def _tell(refusal: Refusal) -> None:
-    from compiler.text.credential import conceal  # noqa: PLC0415 - only where it is needed
-    from compiler.text.printable import printable  # noqa: PLC0415
-
-    lines = [f"error: {refusal.message}", *(f"  {line}" for line in refusal.details.splitlines())]
+    outlet = standard_error()
+    outlet.lines([f"error: {refusal.message}"])
+    # Another program's words: what is wrapped in them over several lines is seen only in all of them.
+    outlet.write("".join(f"  {line}\n" for line in refusal.details.splitlines()))
     if refusal.help:
-        lines.append(f"help: {refusal.help}")
-    # A message may repeat a word of the command line, and people paste tokens there.
-    sys.stderr.writelines(f"{printable(conceal(line))}\n" for line in lines)
+        outlet.lines([f"help: {refusal.help}"])

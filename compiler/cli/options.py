@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from compiler.cli.command_table import PROGRAM
 from compiler.refusal import Refusal
 from compiler.render.interface import FORMATS
-from compiler.text.credential import conceal
-from compiler.text.printable import printable
 from compiler.text.suggestion import closest
 
 if TYPE_CHECKING:
@@ -95,10 +93,10 @@ class Parser(argparse.ArgumentParser):
         if ": ignored explicit argument " in message:
             # What was given to it is not shown: of `put` it may be a secret.
             message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
-        raise Refusal("usage", printable(conceal(message)), f"`{self.prog} --help` shows what there is")
+        raise Refusal("usage", message, f"`{self.prog} --help` shows what there is")
 
     def _what(self, word: str) -> str:
-        shown = printable(conceal(word.partition("=")[0]))
+        shown = word.partition("=")[0]
         return f'option "{shown}"' if word.startswith("-") else f'place for "{shown}"'
 
     def _way_out(self, word: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.outlet import standard_error
 from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_OPTION, STORE_VARIABLE, Outside, outside_of
 
@@ -22,7 +22,7 @@ def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool =
     """
     variable = os.environ.get(STORE_VARIABLE)
     if ignores_variable and variable:
-        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: a check asks for the stores that the files choose\n")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: a check asks for the stores that the files choose")
     if len(set(named)) != 1:
         if store is not None:
             raise Refusal("usage", f"{STORE_OPTION} is for one environment, {_how_many(named)}", "name exactly one")

@@ -36,7 +36,8 @@ class RunOutput(CommandOutput):
 
     def __init__(self, arguments: Namespace, invocation: Invocation) -> None:
         super().__init__(arguments, invocation)
-        self.may_colour = invocation.may_colour(sys.stdout)
+        # The outlet paints, and only what a renderer says is to be painted.
+        self.may_colour = False
         self._is_quiet = arguments.quiet
 
     @contextmanager

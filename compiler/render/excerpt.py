@@ -1,4 +1,8 @@
-"""Diagnostics in, what may be shown of them out: the only place that puts a line of an input file into an output."""
+"""Cuts the source lines of diagnostics out of their files: the only place that puts a line of input into an output.
+
+It conceals by structure: values under unknown keys, and credentials that it sees whole in the file. What a message says
+beyond that is the outlet's to conceal, as any text.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from compiler.render.interface import Shown, ShownRelated
-from compiler.text.credential import CONCEALED, conceal, credential_parts
+from compiler.text.credential import CONCEALED, credential_parts
 from compiler.text.printable import cells, printable
 
 if TYPE_CHECKING:
@@ -68,8 +72,8 @@ def _shown(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
     return Shown(
         rule=diagnostic.rule,
         severity=diagnostic.severity,
-        message=_safe(diagnostic.message, quoted),
-        path=_safe(span.path),
+        message=_without(quoted, diagnostic.message),
+        path=span.path,
         line=line,
         column=column,
         end_line=end_line,
@@ -77,14 +81,14 @@ def _shown(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
         source_line=source_line,
         caret=caret,
         caret_width=caret_width,
-        help=_safe(diagnostic.help, quoted) if diagnostic.help else None,
+        help=_without(quoted, diagnostic.help) if diagnostic.help else None,
         related=tuple(_related(related, quoted) for related in diagnostic.related),
     )
 
 
 def _related(related: Related, quoted: tuple[str, ...]) -> ShownRelated:
     line, column = related.span.source.place(related.span.start)
-    return ShownRelated(_safe(related.message, quoted), _safe(related.span.path), line, column)
+    return ShownRelated(_without(quoted, related.message), related.span.path, line, column)
 
 
 def _quoted(conceals: tuple[Span, ...]) -> tuple[str, ...]:
@@ -93,10 +97,10 @@ def _quoted(conceals: tuple[Span, ...]) -> tuple[str, ...]:
     return tuple(sorted((text for text in texts if len(text) >= _SHORTEST_QUOTED), key=len, reverse=True))
 
 
-def _safe(text: str, quoted: tuple[str, ...] = ()) -> str:
+def _without(quoted: tuple[str, ...], text: str) -> str:
     for concealed in quoted:
         text = text.replace(concealed, CONCEALED)
-    return printable(conceal(text))
+    return text
 
 
 def _part_at(concealed: list[Bounds], offset: int) -> Bounds | None:

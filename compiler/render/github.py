@@ -4,40 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.render.content import Command, Commands
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Shown
-    from compiler.render.omission import Omission
+    from compiler.render.interface import Run, Shown
     from compiler.rules.interface import Rule
 
 
-def render(
-    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
-) -> str:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Commands:
     """One `::error …::message` or `::warning …::message` for each diagnostic; related places and help follow in it."""
-    del rules, colour, omission
-    return "".join(f"::{each.severity.value} {_properties(each)}::{_data(_text(each))}\n" for each in shown)
+    del rules, run
+    return Commands(Command(each.severity.value, _properties(each), _lines(each)) for each in shown)
 
 
-def _properties(each: Shown) -> str:
-    properties: dict[str, str | int] = {"file": each.path, "line": each.line, "endLine": each.end_line}
+def _properties(each: Shown) -> dict[str, str]:
+    properties = {"file": each.path, "line": str(each.line), "endLine": str(each.end_line)}
     # GitHub takes columns only where all is on one line.
     if each.line == each.end_line:
-        properties |= {"col": each.column, "endColumn": each.end_column}
-    properties["title"] = each.rule
-    return ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+        properties |= {"col": str(each.column), "endColumn": str(each.end_column)}
+    return properties | {"title": each.rule}
 
 
-def _text(each: Shown) -> str:
+def _lines(each: Shown) -> list[str]:
     notes = [f"note: {note.message} at {note.path}:{note.line}:{note.column}" for note in each.related]
-    return "\n".join([each.message, *notes, *([f"help: {each.help}"] if each.help else [])])
-
-
-# The escapes of GitHub's own toolkit (actions/toolkit, packages/core/src/command.ts).
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return [each.message, *notes, *([f"help: {each.help}"] if each.help else [])]

@@ -1,16 +1,18 @@
-"""What a format is given, and the formats there are: shown diagnostics and the rules in, the whole output as text."""
+"""Says what a format is given and hands over, and which formats there are."""
 
 from __future__ import annotations
 
+from dataclasses import field
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from compiler.model.diagnostic import Severity
+    from compiler.render.content import Content
     from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
@@ -26,10 +28,42 @@ class ShownRelated:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One diagnostic as it may be shown to anyone: printable, on one line each, and without what may be a secret.
+class ShownKey:
+    """What `verify` found of one key, and where it lies; `found` are the places of its diagnostics among all shown.
 
-    Formats get nothing else, so that none can leak. Lines and columns are 1-based, count characters and name places in
+    `status` is ok, warning or error.
+    """
+
+    secret: str
+    key: str
+    store: str
+    name: str
+    property: str | None
+    status: str
+    found: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the diagnostics are of: the command, its environment where it is about one alone, and how it ends.
+
+    `keys` are all that a verification looked at, None of commands that look at none; `content` is what else its report
+    for programs says. `omission` is what the text format is not given of the diagnostics; the others are given all.
+    """
+
+    command: str
+    environment: str | None = None
+    exit_code: int = 0
+    keys: tuple[ShownKey, ...] | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    omission: Omission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One diagnostic without what its places tell to be a secret; the outlet conceals what looks like one.
+
+    Formats get nothing else. Lines and columns are 1-based, count characters and name places in
     the file; the end is exclusive, and does not tell the length of what is concealed. `source_line` is a part of the
     line of at most 160 terminal cells, nothing where the file could not be read; `caret` and `caret_width` are in
     cells of `source_line`.
@@ -51,18 +85,18 @@ class Shown:
 
 
 class Format(Protocol):
-    """A module of this package that turns a run's diagnostics into one text, which ends with a line break.
+    """A module of this package that turns a run's diagnostics into what the outlet prints.
 
-    Only the text format uses `colour`, and `omission`, what `shown` lacks of the run: the other formats are given all.
     `rules` are all there are, for formats that describe them.
     """
 
-    def render(
-        self, shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
-    ) -> str: ...
+    def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Content: ...
 
 
+# Of diagnostics; of a command's own report; of a comparison.
 FORMATS = ("text", "json", "github", "sarif", "junit")
+REPORT_FORMATS = ("text", "json")
+DIFF_FORMATS = ("text", "json", "markdown")
 
 
 def format_named(name: str) -> Format:

@@ -1,39 +1,56 @@
-"""Diagnostics for programs: one JSON object whose keys and meanings are kept within a `version`."""
+"""Lists diagnostics for programs: one JSON object, of `verify` with the status of every key."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.diagnostic import Severity
+from compiler.render.content import Data
+from compiler.render.envelope import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Shown
-    from compiler.render.omission import Omission
+    from compiler.render.interface import Run, Shown, ShownKey
     from compiler.rules.interface import Rule
 
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-VERSION = 1
+_STATUSES = ("ok", "warning", "error")
 
 
-def render(
-    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
-) -> str:
-    """`version`, `diagnostics` and `summary`; lines and columns are 1-based, count characters, and ends are exclusive.
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Data:
+    """Lines and columns are 1-based, count characters, and ends are exclusive.
 
     Every diagnostic has all keys; `help` is null where there is none.
     """
-    del rules, colour, omission
+    del rules
     counts = Counter(each.severity for each in shown)
-    report = {
-        "version": VERSION,
+    content = {
+        **run.content,
+        **(_keys(run.keys, shown) if run.keys is not None else {}),
         "diagnostics": [_diagnostic(each) for each in shown],
         "summary": {"errors": counts[Severity.ERROR], "warnings": counts[Severity.WARNING]},
     }
-    return json.dumps(report, indent=2) + "\n"
+    return Data(envelope(run.command, run.environment, run.exit_code, content))
+
+
+def _keys(keys: Sequence[ShownKey], shown: Sequence[Shown]) -> dict[str, Any]:
+    counts = Counter(each.status for each in keys)
+    return {
+        "counts": {"keys": len(keys), **{status: counts[status] for status in _STATUSES}},
+        "keys": [
+            {
+                "secret": each.secret,
+                "key": each.key,
+                "store": each.store,
+                "name": each.name,
+                "property": each.property,
+                "status": each.status,
+                "rules": list(dict.fromkeys(shown[index].rule for index in each.found)),
+            }
+            for each in keys
+        ],
+    }
 
 
 def _diagnostic(each: Shown) -> dict[str, Any]:

@@ -1,67 +1,56 @@
-"""Diagnostics as a JUnit report, for CI servers that show test results: a test case for each file."""
+"""Tells diagnostics as a JUnit report, for CI servers that show test results: a case a file, or a secret verified."""
 
 from __future__ import annotations
 
-import re
-from html import escape
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.render.text import render as render_text
-from compiler.render.text import summary
+from compiler.render.content import Element
+from compiler.render.text import lines, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Shown
-    from compiler.render.omission import Omission
+    from compiler.render.interface import Run, Shown, ShownKey
     from compiler.rules.interface import Rule
 
-# What XML 1.0 allows in a document, escaped or not.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NAME = "platform-secrets"
 
 
-def render(
-    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
-) -> str:
-    """One suite: a file with errors is a failed case, its warnings are the case's output.
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Element:
+    """One suite: a case for each secret that was verified, and for each file that has anything else.
 
-    Servers show only the first failure of a case, so that a file's errors are one. With no diagnostic there is one
-    passed case, because some servers take an empty suite for a broken run.
+    What has errors is a failed case, its warnings are the case's output. Servers show only the first failure of a case,
+    so that a case's errors are one. With no diagnostic and no secret there is one passed case, because some servers
+    take an empty suite for a broken run.
     """
-    del rules, colour, omission
-    by_path: dict[str, list[Shown]] = {}
-    for each in shown:
-        by_path.setdefault(each.path, []).append(each)
-    cases = [_case(path, found) for path, found in by_path.items()] or [_case("environments", [])]
-    failed = sum(any(each.severity is Severity.ERROR for each in found) for found in by_path.values())
-    counts = f'tests="{len(cases)}" failures="{failed}" errors="0"'
-    return "\n".join(
-        (
-            '<?xml version="1.0" encoding="UTF-8"?>',
-            f'<testsuites name="platform-secrets" {counts}>',
-            f'  <testsuite name="platform-secrets" {counts}>',
-            *cases,
-            "  </testsuite>",
-            "</testsuites>",
-            "",
-        )
-    )
+    del rules
+    cases = _cases(shown, run.keys or ()) or {"environments": []}
+    failed = sum(any(each.severity is Severity.ERROR for each in found) for found in cases.values())
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
+    suite = Element("testsuite", {"name": _NAME, **counts}, [_case(name, found) for name, found in cases.items()])
+    return Element("testsuites", {"name": _NAME, **counts}, [suite])
 
 
-def _case(path: str, found: list[Shown]) -> str:
+def _cases(shown: Sequence[Shown], keys: Sequence[ShownKey]) -> dict[str, list[Shown]]:
+    of_secrets: dict[str, set[int]] = {}
+    for key in keys:
+        of_secrets.setdefault(key.secret, set()).update(key.found)
+    cases = {secret: [shown[index] for index in sorted(found)] for secret, found in of_secrets.items()}
+    told = set().union(*of_secrets.values())
+    for index, each in enumerate(shown):
+        if index not in told:
+            cases.setdefault(each.path, []).append(each)
+    return cases
+
+
+def _case(name: str, found: list[Shown]) -> Element:
     errors = [each for each in found if each.severity is Severity.ERROR]
     warnings = [each for each in found if each.severity is Severity.WARNING]
-    lines = [f'    <testcase classname="platform-secrets" name="{_xml(path)}">']
+    children = []
     if errors:
         rules = ", ".join(dict.fromkeys(each.rule for each in errors))
-        attributes = f'type="{_xml(rules)}" message="{_xml(summary(errors))}"'
-        lines.append(f"      <failure {attributes}>{_xml(render_text(errors, ()))}</failure>")
+        children.append(Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors)]))
     if warnings:
-        lines.append(f"      <system-out>{_xml(render_text(warnings, ()))}</system-out>")
-    return "\n".join([*lines, "    </testcase>"])
-
-
-def _xml(text: str) -> str:
-    """`text` in ASCII, as the content of an element or attribute."""
-    return escape(_NOT_XML.sub("", text)).encode("ascii", "xmlcharrefreplace").decode()
+        children.append(Element("system-out", text=[*lines(warnings)]))
+    return Element("testcase", {"classname": _NAME, "name": name}, children)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import compiler
+from compiler.render.content import Data, Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Shown, ShownRelated
-    from compiler.render.omission import Omission
+    from compiler.render.interface import Run, Shown, ShownRelated
     from compiler.rules.interface import Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -24,13 +21,10 @@ _ROOT = "%SRCROOT%"
 _FINGERPRINT = "primaryLocationLineHash"
 
 
-def render(
-    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
-) -> str:
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Data:
     """One run with all `rules` and a result for each diagnostic; URIs are relative to the project's root."""
-    del colour, omission
+    del run
     index = {rule.id: position for position, rule in enumerate(rules)}
-    seen: Counter[str] = Counter()
     log = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -45,11 +39,11 @@ def render(
                 },
                 "originalUriBaseIds": {_ROOT: {"description": {"text": "The project's root."}}},
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(each, index, seen) for each in shown],
+                "results": [_result(each, index) for each in shown],
             }
         ],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return Data(log)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -63,7 +57,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(each: Shown, index: dict[str, int], seen: Counter[str]) -> dict[str, Any]:
+def _result(each: Shown, index: dict[str, int]) -> dict[str, Any]:
     region = {
         "startLine": each.line,
         "startColumn": each.column,
@@ -77,7 +71,7 @@ def _result(each: Shown, index: dict[str, int], seen: Counter[str]) -> dict[str,
         "level": each.severity.value,
         "message": {"text": f"{each.message}\nhelp: {each.help}" if each.help else each.message},
         "locations": [{"physicalLocation": {"artifactLocation": _artifact(each.path), "region": region}}],
-        "partialFingerprints": {_FINGERPRINT: _fingerprint(each, seen)},
+        "partialFingerprints": {_FINGERPRINT: _fingerprint(each)},
     }
     if each.related:
         result["relatedLocations"] = [_related(note, number) for number, note in enumerate(each.related)]
@@ -96,15 +90,10 @@ def _related(note: ShownRelated, number: int) -> dict[str, Any]:
 
 
 def _artifact(path: str) -> dict[str, str]:
-    return {"uri": quote(path), "uriBaseId": _ROOT}
+    # A name on the disk may be no Unicode.
+    return {"uri": quote(path.encode(errors="backslashreplace")), "uriBaseId": _ROOT}
 
 
-def _fingerprint(each: Shown, seen: Counter[str]) -> str:
-    """The same wherever the line moves to, and for the second of two equal findings another than for the first.
-
-    It is made of nothing but what is shown, so that it is no hash of a secret.
-    """
-    parts = (each.rule, each.path, each.message, (each.source_line or "").strip())
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    seen[digest] += 1
-    return f"{digest}:{seen[digest]}"
+def _fingerprint(each: Shown) -> Fingerprint:
+    """The same wherever the line moves to."""
+    return Fingerprint((each.rule, each.path, each.message, (each.source_line or "").strip()))

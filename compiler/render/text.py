@@ -6,33 +6,36 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.render.content import Lines, Painted, Style
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from compiler.render.interface import Shown
+    from compiler.render.content import Line
+    from compiler.render.interface import Run, Shown
     from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
-_RESET = "\x1b[0m"
-_BOLD = "\x1b[1m"
-_GUTTER = "\x1b[1;34m"
-_HELP = "\x1b[1;36m"
-_SEVERITY = {Severity.ERROR: "\x1b[1;31m", Severity.WARNING: "\x1b[1;33m"}
+_SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING}
 
 
-def render(
-    shown: Sequence[Shown], rules: Sequence[Rule], *, colour: bool = False, omission: Omission | None = None
-) -> str:
-    """Every diagnostic, an empty line after each, and how many there are with what is omitted; empty for none."""
+def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
+    """Every diagnostic, an empty line after each, and how many there are with what is omitted; nothing for none."""
     del rules
-    if not shown:
-        return ""
-    blocks = [_lines(each, colour=colour) for each in shown]
+    return Lines(lines(shown, run.omission))
+
+
+def lines(shown: Sequence[Shown], omission: Omission | None = None) -> Iterator[Line]:
+    """The lines of the whole output."""
+    for each in shown:
+        yield from _lines(each)
+        yield ""
     if omission is not None:
-        blocks.append(omission.lines())
-    return "".join("\n".join(lines) + "\n\n" for lines in blocks) + f"{summary(shown, omission)}\n"
+        yield from omission.lines()
+        yield ""
+    if shown:
+        yield summary(shown, omission)
 
 
 def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
@@ -43,26 +46,27 @@ def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
     return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 
-def _lines(each: Shown, *, colour: bool) -> list[str]:
-    def painted(text: str, paint: str) -> str:
-        return f"{paint}{text}{_RESET}" if colour else text
-
-    paint = _SEVERITY[each.severity]
-    where = painted(f"{each.path}:{each.line}:{each.column}:", _BOLD)
-    lines = [f"{where} {painted(f'{each.severity.value}[{each.rule}]:', paint)} {painted(each.message, _BOLD)}"]
+def _lines(each: Shown) -> Iterator[Line]:
+    style = _SEVERITY[each.severity]
+    what = Painted(f"{each.severity.value}[{each.rule}]:", style)
+    path, where = Painted(each.path, Style.STRONG), Painted(f":{each.line}:{each.column}:", Style.STRONG)
+    yield path, where, " ", what, " ", Painted(each.message, Style.STRONG)
     indent = ""
     if each.source_line is not None:
         number = str(each.line)
         indent = " " * (len(number) + 1)
-        caret = painted("^" * each.caret_width, paint)
-        lines += [
-            f"{painted(f'{number} |', _GUTTER)} {each.source_line}".rstrip(),
-            f"{painted(f'{indent}|', _GUTTER)} {' ' * each.caret}{caret}",
-        ]
-    lines += [
-        f"{indent}{painted('note:', _BOLD)} {note.message} at {note.path}:{note.line}:{note.column}"
-        for note in each.related
-    ]
+        source = f" {each.source_line}".rstrip()
+        yield Painted(f"{number} |", Style.GUTTER), source
+        yield Painted(f"{indent}|", Style.GUTTER), " " * (each.caret + 1), Painted("^" * each.caret_width, style)
+    for note in each.related:
+        yield (
+            indent,
+            Painted("note:", Style.STRONG),
+            " ",
+            note.message,
+            " at ",
+            note.path,
+            f":{note.line}:{note.column}",
+        )
     if each.help:
-        lines.append(f"{indent}{painted('help:', _HELP)} {each.help}")
-    return lines
+        yield indent, Painted("help:", Style.HELP), " ", each.help

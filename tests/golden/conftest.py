@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values
 from compiler.render.excerpt import show
+from compiler.render.interface import Run
 from compiler.render.text import render
 from compiler.rules import ALL_RULES
 from compiler.stages.outside import Outside
@@ -31,7 +33,7 @@ class Compiled:
 
     @property
     def text(self) -> str:
-        return render(show(self.diagnostics), ALL_RULES)
+        return text_of(render(show(self.diagnostics), ALL_RULES, Run("compile")))
 
 
 def cases(kind: str) -> list[Path]:

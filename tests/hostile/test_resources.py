@@ -16,12 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import json, re, sys, time
 from pathlib import Path
+from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project
+from compiler.render.interface import Run
 from compiler.render.excerpt import show
 from compiler.render.text import render
 start = time.process_time()
 diagnostics = compile_project(Path(sys.argv[1])).diagnostics
-text = render(show(diagnostics), ())
+text = text_of(render(show(diagnostics), (), Run("compile")))
 json.dump({
     "seconds": time.process_time() - start,
     "megabytes": int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024,

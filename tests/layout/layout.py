@@ -1,4 +1,4 @@
-"""Finds in a tree of the project what breaks its layout: modules without a test, and what is too long or misnamed."""
+"""Finds in a tree of the project what breaks its layout: what is untested, too long, misnamed or past the outlet."""
 
 from __future__ import annotations
 
@@ -29,12 +29,25 @@ _UNCONVERTED = frozenset(
 # What stands beside the rules and is none.
 _NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules"})
 
+# What conceals, and the rooms and modules that may: the forms themselves, the outlet, and the excerpts of source lines.
+_CONCEALING = frozenset({"conceal", "printable", "safe"})
+_MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/excerpt.py")
+# A local server is a program of its own, and the streams are what the outlet stands before.
+_MAY_PRINT = ("demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
+# The engine of put and restore and the reports of migrate: they go with the one write engine.
+_YET_TO_GO = (
+    *("render/reports/changes.py", "render/reports/key_changes.py", "render/reports/migration.py"),
+    *("cli/commands/put.py", "cli/commands/restore.py", "cli/commands/migrate.py"),
+    *("cli/write_keys.py", "cli/run_output.py"),
+)
+
 
 def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
     return sorted(
         found
         for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _idle_errors)
+        for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _past_outlet)
         for found in check(root)
     )
 
@@ -83,8 +96,7 @@ def _misnamed_rules(root: Path) -> Iterator[str]:
     for path in (root / "compiler/rules").glob("*.py"):
         if path.stem in _NO_RULES:
             continue
-        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
-        rules = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Rule"]
+        rules = [call for call in _calls(path) if isinstance(call.func, ast.Name) and call.func.id == "Rule"]
         ids = [argument.value for rule in rules for argument in rule.args[:1] if isinstance(argument, ast.Constant)]
         if ids != [path.stem.replace("_", "-")]:
             yield f"compiler/rules/{path.name} holds the rules {ids}"
@@ -109,3 +121,23 @@ def _is_error(base: ast.expr) -> bool:
 
 def _names(node: ast.AST | None) -> Iterator[str]:
     return (each.id for each in ast.walk(node) if isinstance(each, ast.Name)) if node is not None else iter(())
+
+
+def _past_outlet(root: Path) -> Iterator[str]:
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        if relative.startswith(_YET_TO_GO):
+            continue
+        called = {ast.unparse(node.func) for node in _calls(path)}
+        if not relative.startswith(_MAY_CONCEAL):
+            yield from (f"compiler/{relative} calls {name}, which is the outlet's" for name in called & _CONCEALING)
+        if not relative.startswith(_MAY_PRINT):
+            yield from (f"compiler/{relative} prints past the outlet: {name}" for name in called if _is_print(name))
+
+
+def _calls(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+
+
+def _is_print(name: str) -> bool:
+    return name == "print" or name.startswith(("sys.stdout.write", "sys.stderr.write"))

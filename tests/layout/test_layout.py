@@ -63,6 +63,13 @@ def test_the_project_has_no_mistake() -> None:
             True,
             "compiler/operations/put/plan.py: no operation catches LostError; raise a Refusal",
         ),
+        ("render/html.py", "a = conceal(b)\n", True, "compiler/render/html.py calls conceal, which is the outlet's"),
+        (
+            "render/text.py",
+            "def a():\n    sys.stderr.write(b)\n",
+            True,
+            "compiler/render/text.py prints past the outlet: sys.stderr.write",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001

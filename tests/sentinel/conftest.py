@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.cli.main import main
+from compiler.cli.terminal.contents import text_of
 from compiler.pipeline import compile_project, plan_values
 from compiler.render.excerpt import show
-from compiler.render.interface import FORMATS, format_named
+from compiler.render.interface import FORMATS, Run, format_named
 from compiler.rules import ALL_RULES
 from tests.github_project import BASE, CATALOGUE
 
@@ -123,7 +124,7 @@ def everything_said(project: Path) -> Said:
         diagnostics = (*diagnostics, *found)
         texts += [file.output.text for file in files]
     shown = show(diagnostics)
-    texts += [format_named(name).render(shown, ALL_RULES, colour=name == "text") for name in FORMATS]
+    texts += [text_of(format_named(name).render(shown, ALL_RULES, Run("compile")), colour=True) for name in FORMATS]
     for each in diagnostics:
         texts += [each.message, each.help or "", *(related.message for related in each.related), repr(each)]
     return Said("\n".join(texts), diagnostics)

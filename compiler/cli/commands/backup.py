@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.backup.encryption import (
     encrypt_to,
@@ -25,8 +25,8 @@ from compiler.operations.backup.gather import gather
 from compiler.operations.backup.private_file import require_writable, write_private
 from compiler.operations.live.names import secret_named
 from compiler.operations.live.stores import LiveStores
-from compiler.render.reports.changes import safe
-from compiler.render.reports.key_changes import backup_report
+from compiler.render.interface import REPORT_FORMATS
+from compiler.render.reports.backup import backup_report
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
     parser.add_argument("--partial", action="store_true", help="leave out what cannot be had, and list it in the file")
     parser.add_argument("--replace", action="store_true", help="replace the file if it is there")
-    add_format(parser, ("text", "json"))
+    add_format(parser, REPORT_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
@@ -115,15 +115,16 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
     kind = "note" if is_partial else "error"
     for lacking in gathered.lacking:
         place = f" ({lacking.place.remote_key})" if lacking.place is not None else ""
-        sys.stderr.write(f"{kind}: {safe(f'{lacking.name[0]}/{lacking.name[1]}{place}: {lacking.reason}')}\n")
+        secret, key = lacking.name
+        standard_error().lines([(f"{kind}: ", f"{secret}/{key}", f"{place}: ", lacking.reason)])
     if gathered.lacking and not is_partial:
-        sys.stderr.write("help: no file was written; put the keys there, or leave them out with --partial\n")
+        standard_error().lines(["help: no file was written; put the keys there, or leave them out with --partial"])
 
 
 def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:
     backup = gathered.backup
-    left_out = (f"note: {safe(f'{name}: {property_}')}" for name, property_ in gathered.left_out)
-    output.lines((f"{note}: left out, as the catalogue has no such key" for note in left_out), is_error=True)
+    why = ": left out, as the catalogue has no such key"
+    output.lines((("note: ", name, ": ", property_, why) for name, property_ in gathered.left_out), is_error=True)
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""
-    output.lines([f"{safe(shown)}: written, {backup.environment}, {counts}{missing}"])
+    output.lines([f"{shown}: written, {backup.environment}, {counts}{missing}"])

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import code_of
 from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.chart.values_files import Wanted, Written, values_files
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
-from compiler.render.reports.changes import change_lines, safe
-from compiler.text.printable import printable
+from compiler.render.interface import Run
+from compiler.render.reports.changes import change_lines
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import TextIO
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
+    from compiler.cli.terminal.outlet import Outlet
     from compiler.model.project import Project
     from compiler.pipeline import Result, ValuesFile
+    from compiler.render.content import Line
 
 DESCRIPTION = """Proves environments and writes chart/values-<env>.yaml for each; with none named, for all.
 One error, and nothing is written. Diagnostics go to standard error as text, to standard output in other formats."""
@@ -72,10 +73,13 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         tell_notes(result)
         if result.project is not None:
             _tell(arguments, result.project, outcome)
-    report(outcome.diagnostics, invocation, arguments.format, see_all(arguments))
+    code = code_of(outcome.diagnostics, is_strict=arguments.strict)
+    named = set(arguments.environments)
+    run = Run("compile", named.pop() if len(named) == 1 else None, code)
+    report(outcome.diagnostics, run, arguments.format, see_all(arguments))
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
-        sys.stderr.write("nothing was written\n")
-    return FOUND if outcome.failed or (arguments.strict and outcome.diagnostics) else OK
+        standard_error().lines(["nothing was written"])
+    return code
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:
@@ -107,37 +111,39 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
 
 def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:
     """What was done, on standard output; on standard error where that belongs to a format for programs."""
-    stream = sys.stdout if arguments.format == "text" else sys.stderr
+    outlet = standard_output() if arguments.format == "text" else standard_error()
     if outcome.is_written or arguments.check:
-        _tell_files(arguments, project, outcome.files, stream)
-    for shown in outcome.pruned:
-        stream.write(f"{safe(shown)}: removed\n")
+        _tell_files(arguments, project, outcome.files, outlet)
+    outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
 
 
-def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], stream: TextIO) -> None:
+def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:
     """Each file with its changes; of files that have none to tell, the first 20 of a state and how many more."""
     plain: Counter[str] = Counter()
     for environment, file in zip(project.environments, files, strict=False):
         state, changes = _state(file, is_check=arguments.check), _changes(file, is_check=arguments.check)
-        plain[state] += not changes
-        if not changes and plain[state] > _MOST_FILES and not arguments.all:
+        differs = arguments.check and file.is_stale
+        is_plain = not (changes or differs)
+        plain[state] += is_plain
+        if is_plain and plain[state] > _MOST_FILES and not arguments.all:
             continue
         keys = sum(len(secret.keys) for secret in environment.secrets.values())
         counts = f"{counted(len(environment.secrets), 'secret')}, {counted(keys, 'key')}"
-        stream.writelines(f"{line}\n" for line in (f"{safe(file.output.shown)}: {state}, {counts}", *changes))
+        outlet.lines([(file.output.shown, ": ", state, ", ", counts), *changes])
+        if differs:
+            from compiler.operations.chart.staleness import differing_lines  # noqa: PLC0415 - only a check needs it
+
+            # All at once: what is wrapped over several lines of the old file is seen only in all of them.
+            outlet.write("".join(f"{line}\n" for line in differing_lines(file)))
     for state, count in plain.items():
         if count > _MOST_FILES and not arguments.all:
-            stream.write(f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}\n")
+            outlet.lines([f"{counted(count - _MOST_FILES, 'more file')} {state}; {see_all(arguments)}"])
 
 
-def _changes(file: ValuesFile, *, is_check: bool) -> list[str]:
-    if is_check and file.is_stale:
-        from compiler.operations.chart.staleness import differing_lines  # noqa: PLC0415 - only a check compares texts
-
-        return [printable(line) for line in differing_lines(file)]
-    if file.old is None:
+def _changes(file: ValuesFile, *, is_check: bool) -> list[Line]:
+    if file.old is None or (is_check and file.is_stale):
         return []
-    return [f"  {line}" for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)]
+    return [("  ", *line) for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)]
 
 
 def _state(file: ValuesFile, *, is_check: bool) -> str:

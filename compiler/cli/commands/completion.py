@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.command_table import COMMANDS, PROGRAM
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import parser_of
+from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     options = {name: parser.options() for name, parser in parsers.items()}
     of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)
     script = {"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]
-    sys.stdout.write(script(options, of_environments))
+    standard_output().product(script(options, of_environments))
     return OK
 
 
@@ -54,7 +54,7 @@ def _print_environments(invocation: Invocation) -> None:
     except Refusal:
         # A shell that completes outside a project has nothing to offer, and no place for a message.
         return
-    sys.stdout.writelines(f"{name}\n" for name in Library(root).names)
+    standard_output().lines(Library(root).names)
 
 
 def _bash(options: dict[str, tuple[str, ...]], of_environments: tuple[str, ...]) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import FOUND, code_of
 from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
+from compiler.cli.terminal.outlet import standard_output
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.operations.chart.diff import differences, side_of_content, side_of_environment
 from compiler.refusal import Refusal
-from compiler.render.reports.changes import as_data, change_lines, markdown, safe
+from compiler.render.content import Data
+from compiler.render.envelope import envelope
+from compiler.render.interface import DIFF_FORMATS
+from compiler.render.reports.changes import as_data, change_lines, markdown
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,8 +33,6 @@ EXAMPLES = (
     "platform-secrets diff prod --against chart/values-prod.yaml",
     "helm get manifest platform-secrets | platform-secrets diff prod --against -",
 )
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-_VERSION = 1
 _STDIN = "standard input"
 
 
@@ -41,7 +41,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("other", metavar="OTHER", nargs="?", help="another environment")
     add_store(parser, "compare the environment as it is with itself on this store")
     parser.add_argument("--against", metavar="FILE", help="a values file or manifests; - for standard input")
-    add_format(parser, ("text", "json", "markdown"))
+    add_format(parser, DIFF_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
@@ -53,18 +53,17 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         return FOUND
     (before_title, before), (after_title, after) = sides
     changes = differences(before, after)
+    code = code_of((), is_different=bool(changes))
+    outlet = standard_output()
     if arguments.format == "json":
-        data = {"version": _VERSION, "before": safe(before_title), "after": safe(after_title)}
-        sys.stdout.write(json.dumps({**data, "changes": [as_data(each) for each in changes]}, indent=2) + "\n")
+        content = {"before": before_title, "after": after_title, "changes": [as_data(each) for each in changes]}
+        outlet.show(Data(envelope("diff", arguments.environment, code, content)))
     elif arguments.format == "markdown":
-        sys.stdout.write(markdown(before_title, after_title, changes))
+        outlet.lines(markdown(before_title, after_title, changes))
     else:
-        sys.stdout.write(
-            f"from {safe(before_title)} to {safe(after_title)}: {'' if changes else 'no difference'}".rstrip()
-        )
-        sys.stdout.write("\n")
-        sys.stdout.writelines(f"  {line}\n" for change in changes for line in change_lines(change))
-    return FOUND if changes else OK
+        outlet.lines([("from ", before_title, " to ", after_title, ":" if changes else ": no difference")])
+        outlet.lines(("  ", *line) for change in changes for line in change_lines(change))
+    return code
 
 
 _Titled = tuple[str, "Side"]
@@ -75,7 +74,7 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
     name, root = arguments.environment, invocation.root
     if arguments.other is not None:
         wanted = [name, arguments.other]
-        found = {each.name: each for each in environments(compiled(root, wanted, outside(None, wanted)), invocation)}
+        found = {each.name: each for each in environments(compiled(root, wanted, outside(None, wanted)))}
         if not found:
             return None
         return (name, side_of_environment(found[name])), (
@@ -85,21 +84,21 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
     # The file first: a wrong name is found before anything is compiled.
     against = _side_of_file(arguments.against) if arguments.against is not None else None
     as_is_result = compiled(root, [name], outside(None, [name]))
-    as_is = environments(as_is_result, invocation)
+    as_is = environments(as_is_result)
     if not as_is:
         return None
     side = side_of_environment(as_is[0])
     if against is not None:
         return (_STDIN if arguments.against == "-" else arguments.against, against), (name, side)
     on_other = compiled(root, [name], outside(arguments.store, [name]))
-    switched = environments(on_other, invocation, told=as_is_result.notes)
+    switched = environments(on_other, told=as_is_result.notes)
     if not switched:
         return None
     return (name, side), (f"{name} on {arguments.store}", side_of_environment(switched[0]))
 
 
 def _side_of_file(path: str) -> Side:
-    shown = _STDIN if path == "-" else safe(path)
+    shown = _STDIN if path == "-" else path
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
             content = file.read(MAX_MANIFEST_BYTES + 1)

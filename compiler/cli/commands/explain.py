@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report_errors, tell_notes
-from compiler.cli.exit_codes import FOUND, OK
+from compiler.cli.exit_codes import FOUND, code_of
 from compiler.cli.options import add_format
 from compiler.cli.outside import outside
+from compiler.cli.terminal.outlet import standard_output
 from compiler.operations.explain.explain import explain
-from compiler.render.reports.changes import safe
+from compiler.render.content import Data
+from compiler.render.envelope import envelope
+from compiler.render.interface import REPORT_FORMATS
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
     from compiler.operations.explain.explanation import Explanation
+    from compiler.render.content import Line
 
 DESCRIPTION = """Tells where each value of an environment comes from: the line that won, what it overrode, what a layer
 removed, and defaults. PATH is a value such as `store` or `secrets.github.use`, or a key such as
@@ -31,53 +33,52 @@ EXAMPLES = (
     "platform-secrets explain staging secrets.github",
     "platform-secrets explain staging github/GITHUB_PERSONAL_ACCESS_TOKEN --format json",
 )
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-_VERSION = 1
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
     parser.add_argument("path", metavar="PATH", nargs="?", help="one value, or a secret's key as SECRET/KEY")
-    add_format(parser, ("text", "json"))
+    add_format(parser, REPORT_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     names = [arguments.environment]
     result = compiled(invocation.root, names, outside(None, names))
-    report_errors(result.diagnostics, invocation)
+    report_errors(result.diagnostics)
     tell_notes(result)
     if result.project is None or not result.project.environments:
         return FOUND
     (environment,) = result.project.environments
     found = explain(environment, arguments.path)
+    code = code_of(result.diagnostics)
     if arguments.format == "json":
-        data = {"version": _VERSION, "environment": environment.name, "values": [_data(each) for each in found]}
-        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        content = {"values": [_data(each) for each in found]}
+        standard_output().show(Data(envelope("explain", environment.name, code, content)))
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(found))
-    return FOUND if result.failed else OK
+        standard_output().lines(_lines(found))
+    return code
 
 
-def _lines(found: Sequence[Explanation]) -> Iterator[str]:
+def _lines(found: Sequence[Explanation]) -> Iterator[Line]:
     for each in found:
         value = {"removed": "removed", "unused": "not in use"}.get(each.origin) if each.value is None else each.value
-        where = f"  {safe(each.where)}" if each.where is not None else ""
-        yield f"{safe(each.path)}: {safe(value or '')}{where}{_remark(each)}"
-        yield from (f"    over {safe(lower.value)}  {safe(lower.where)}" for lower in each.overrode)
+        where = ("  ", each.where) if each.where is not None else ()
+        yield each.path, ": ", value or "", *where, _remark(each)
+        yield from (("    over ", lower.value, "  ", lower.where) for lower in each.overrode)
 
 
 def _remark(each: Explanation) -> str:
     origin = {"default": "default", "usual": "default", "catalogue": "from the catalogue"}.get(each.origin)
     parts = [part for part in (origin, each.note if each.origin != "usual" else "") if part]
-    return f"  ({safe('; '.join(parts))})" if parts else ""
+    return f"  ({'; '.join(parts)})" if parts else ""
 
 
 def _data(each: Explanation) -> dict[str, Any]:
     return {
-        "path": safe(each.path),
-        "value": None if each.value is None else safe(each.value),
+        "path": each.path,
+        "value": each.value,
         "origin": "default" if each.origin == "usual" else each.origin,
-        "where": None if each.where is None else safe(each.where),
-        "overrode": [{"value": safe(lower.value), "where": safe(lower.where)} for lower in each.overrode],
-        "note": safe(each.note) or None,
+        "where": each.where,
+        "overrode": [{"value": lower.value, "where": lower.where} for lower in each.overrode],
+        "note": each.note or None,
     }

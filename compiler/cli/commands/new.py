@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import report
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.edit.scaffold import new_secret
 from compiler.operations.edit.start import (
     catalogue_to_extend,
@@ -20,6 +20,7 @@ from compiler.operations.edit.start import (
     write_new,
 )
 from compiler.refusal import Refusal
+from compiler.render.interface import Run
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -78,7 +79,7 @@ def _refuse_foreign_options(arguments: Namespace) -> None:
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
     _write(new_project(folder), folder)
-    sys.stdout.write("next: platform-secrets new secret NAME, then platform-secrets compile\n")
+    _say_next("platform-secrets new secret NAME, then platform-secrets compile")
     return OK
 
 
@@ -86,13 +87,13 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.name is not None:
         raise Refusal("usage", "the chart's name is its own", "leave the name out")
     _write(new_chart(invocation.root), invocation.root)
-    sys.stdout.write("next: platform-secrets render ENV\n")
+    _say_next("platform-secrets render ENV")
     return OK
 
 
 def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
     _write(new_environment(invocation.root, name, arguments.extends), invocation.root)
-    sys.stdout.write(f"next: write what differs into it, then platform-secrets compile {name}\n")
+    _say_next(f"write what differs into it, then platform-secrets compile {name}")
     return OK
 
 
@@ -100,22 +101,24 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     root = invocation.root
     document, found = catalogue_to_extend(root)
     if document is None:
-        report(found, invocation)
+        report(found, Run("new"))
         raise Refusal("usage", "the catalogue has errors", "correct them first")
     remote = {"vault": arguments.vault, "azurekv": arguments.azurekv}
     secret = new_secret(name, arguments.target, arguments.description, remote, arguments.key)
     outputs, found = new_entry(root, document, secret)
     if found:
-        report(found, invocation)
-        sys.stderr.write("nothing was written\n")
+        report(found, Run("new"))
+        standard_error().lines(["nothing was written"])
         return FOUND
     _write(outputs, root)
-    sys.stdout.write(
-        f"next: list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile\n"
-    )
+    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile")
     return OK
 
 
 def _write(outputs: Sequence[Output], root: Path) -> None:
     write_new(outputs, root)
-    sys.stdout.writelines(f"{output.shown}: written\n" for output in outputs)
+    standard_output().lines(f"{output.shown}: written" for output in outputs)
+
+
+def _say_next(step: str) -> None:
+    standard_output().lines([f"next: {step}"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments, report_errors
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
+from compiler.cli.terminal.outlet import standard_output
 from compiler.operations.chart.find_chart import find_chart
 from compiler.operations.chart.helm import RELEASE, VARIABLE, find_helms
 from compiler.operations.chart.render import rendered
@@ -41,12 +41,12 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     root, names = invocation.root, [arguments.environment]
     said = outside(arguments.store, names)
     result = compiled(root, names, said)
-    if not environments(result, invocation) or result.project is None:
+    if not environments(result) or result.project is None:
         return FOUND
     chart, unconfined = find_chart(root)
     if unconfined:
-        report_errors(unconfined, invocation)
+        report_errors(unconfined)
         return FOUND
     (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
-    sys.stdout.write(rendered(result.project, helm, chart, arguments.release, arguments.namespace))
+    standard_output().product(rendered(result.project, helm, chart, arguments.release, arguments.namespace))
     return OK

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import add_format
+from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
+from compiler.render.content import Data
+from compiler.render.envelope import envelope
+from compiler.render.interface import REPORT_FORMATS
 from compiler.rules import ALL_RULES
-from compiler.text.credential import conceal
-from compiler.text.printable import printable
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -28,38 +28,34 @@ EXAMPLES = (
     "platform-secrets rules shared-place",
     "platform-secrets rules --format json",
 )
-# Raised when a key changes its meaning or goes; a new key does not raise it.
-_VERSION = 1
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID", nargs="?", help="the rule to show")
-    add_format(parser, ("text", "json"))
+    add_format(parser, REPORT_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     del invocation
     chosen = ALL_RULES if arguments.id is None else (_rule(arguments.id),)
+    outlet = standard_output()
     if arguments.format == "json":
-        report = {"version": _VERSION, "rules": [_data(rule) for rule in chosen]}
-        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+        outlet.show(Data(envelope("rules", None, OK, {"rules": [_data(rule) for rule in chosen]})))
     elif arguments.id is None:
         widest = max(len(rule.id) for rule in chosen)
-        for rule in chosen:
-            sys.stdout.write(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}\n")
+        outlet.lines(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}" for rule in chosen)
     else:
         (rule,) = chosen
         waivable = "may be waived with a reason" if rule.waivable else "may not be waived"
-        sys.stdout.write(f"{rule.id} ({rule.severity.value}, {waivable})\n\n{rule.page.strip()}\n")
+        outlet.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.page.strip().split("\n")])
     return OK
 
 
 def _rule(name: str) -> Rule:
     rules = {rule.id: rule for rule in ALL_RULES}
     if name not in rules:
-        shown = printable(conceal(name))
         way_out = suggest(name, rules, "rules") or "`platform-secrets rules` lists them"
-        raise Refusal("usage", f'there is no rule "{shown}"', way_out)
+        raise Refusal("usage", f'there is no rule "{name}"', way_out)
     return rules[name]
 
 

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
-from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
+from compiler.cli.exit_codes import code_of
 from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.model.diagnostic import Severity
 from compiler.operations.cluster.look import look_into
 from compiler.operations.cluster.verify import expected_of
 from compiler.operations.verify.asked import asked_of_environment, asked_of_values, stores_to_ask
 from compiler.operations.verify.verify import EXPIRES_WITHIN, verify
 from compiler.refusal import Refusal
-from compiler.render.reports.changes import safe
+from compiler.render.reports.verification import run_of
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
+    from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment
     from compiler.operations.verify.verify import Verification
     from compiler.pipeline import Result
+    from compiler.render.interface import Run
 
 DESCRIPTION = """Reads each remote secret once, as you, and says which keys External Secrets Operator would not get, or
 would get wrongly, at the lines that ask for them. Changes nothing. Exits 1 for an error, 3 where no store could be
@@ -72,7 +74,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 def _run(arguments: Namespace, invocation: Invocation) -> int:
     if os.environ.get(STORE_VARIABLE):
-        sys.stderr.write(f"note: {STORE_VARIABLE} is ignored: name another store with --store\n")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: name another store with --store")
     environment: Environment | None = None
     if arguments.values is not None:
         _refuse_contradictions(arguments)
@@ -81,15 +83,13 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     else:
         result = _compiled(arguments, invocation)
         if result.failed or result.project is None or not result.project.environments:
-            report(result.diagnostics, invocation, arguments.format, see_all(arguments))
-            return FOUND
+            return _unasked(arguments, result.diagnostics)
         if not arguments.quiet:
             tell_notes(result)
         (environment,) = result.project.environments
         asked = asked_of_environment(environment, arguments.secrets, arguments.store)
     if asked.references is None:
-        report(asked.diagnostics, invocation, arguments.format, see_all(arguments))
-        return FOUND
+        return _unasked(arguments, asked.diagnostics)
     wanted = expected_of(environment, arguments.secrets) if arguments.cluster and environment is not None else ()
     look = look_into(wanted, os.environ, arguments.context)
     with stores_to_ask(os.environ) as stores:
@@ -97,11 +97,21 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     if not arguments.quiet:
         _tell(asked.subject, found, is_text=arguments.format == "text")
     every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
-    report(every, invocation, arguments.format, see_all(arguments))
-    if not found.answered:
-        return COULD_NOT_RUN
-    failed = any(each.severity is Severity.ERROR for each in every)
-    return FOUND if failed or (arguments.strict and every) else OK
+    code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
+    report(every, _run_of(arguments, found, every, code), arguments.format, see_all(arguments))
+    return code
+
+
+def _unasked(arguments: Namespace, diagnostics: Sequence[Diagnostic]) -> int:
+    """Show what is wrong with the input, for which no store was asked; returns the exit code."""
+    code = code_of(diagnostics)
+    report(diagnostics, _run_of(arguments, None, diagnostics, code), arguments.format, see_all(arguments))
+    return code
+
+
+def _run_of(arguments: Namespace, found: Verification | None, every: Sequence[Diagnostic], code: int) -> Run:
+    environment = arguments.environment if arguments.values is None else None
+    return run_of(environment, arguments.values, found, every, code)
 
 
 def _compiled(arguments: Namespace, invocation: Invocation) -> Result:
@@ -119,15 +129,15 @@ def _refuse_contradictions(arguments: Namespace) -> None:
 
 def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
     """Who looked and what came of it, on standard output; on standard error where that belongs to a program."""
-    stream = sys.stdout if is_text else sys.stderr
+    outlet = standard_output() if is_text else standard_error()
     for seen in found.seen:
         who = "an unknown identity"
         if seen.identity is not None:
             who = f'"{seen.identity.subject}" by {seen.identity.method}'
-        stream.write(f"{safe(f'{seen.store}: read from {seen.address} as {who}')}\n")
+        outlet.lines([f"{seen.store}: read from {seen.address} as {who}"])
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
-    stream.write(f"{safe(subject)}: {sound} of {len(found.keys)} keys sound, {remotes}\n")
+    outlet.lines([(subject, f": {sound} of {len(found.keys)} keys sound, {remotes}")])
 
 
 def days(text: str) -> timedelta:

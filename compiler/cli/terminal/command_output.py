@@ -1,16 +1,18 @@
-"""What a command has to tell, in; lines for people or one object for programs, as `--format` asks, out."""
+"""Prints what a command has to tell: lines for people or one object for programs, as `--format` asks."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
+
+from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.render.content import Data
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Iterable, Mapping
 
     from compiler.cli.invocation import Invocation
+    from compiler.render.content import Line
 
 
 class CommandOutput:
@@ -20,14 +22,14 @@ class CommandOutput:
         self.is_json = arguments.format == "json"
         self.is_debug = invocation.options.is_debug
 
-    def lines(self, lines: Iterable[str], *, is_error: bool = False) -> None:
+    def lines(self, lines: Iterable[Line], *, is_error: bool = False) -> None:
         """Print what is for people: on standard output, or on standard error."""
         if not self.is_json:
-            stream = sys.stderr if is_error else sys.stdout
-            stream.writelines(f"{line}\n" for line in lines)
-            stream.flush()
+            outlet = standard_error() if is_error else standard_output()
+            outlet.lines(lines)
+            outlet.flush()
 
     def report(self, content: Callable[[], Mapping[str, Any]]) -> None:
         """Print what is for programs: the whole of standard output."""
         if self.is_json:
-            sys.stdout.write(json.dumps(content(), indent=2) + "\n")
+            standard_output().show(Data(content()))

@@ -1,17 +1,17 @@
-"""Counts of finished work in; a bar with rate and time left on a terminal, a plain line each elsewhere, out."""
+"""Shows how far a piece of work is: a bar with rate and time left on a terminal, a plain line each elsewhere."""
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, TextIO
+
+from compiler.cli.terminal.outlet import outlet_of, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WIDTH = 24
 _REDRAW_SECONDS = 0.1
-_CLEAR = "\r\x1b[K"
 _MINUTE = 60
 
 
@@ -22,13 +22,13 @@ class Progress:
         self, total: int, *, quiet: bool, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._total = total
-        self._stream = stream or sys.stderr
+        self._outlet = outlet_of(stream) if stream is not None else standard_error()
         self._now = now
         self._done = self._failed = 0
         self._started = now()
         self._drawn = 0.0
         self._is_quiet = quiet
-        self._is_bar = not quiet and self._stream.isatty()
+        self._is_bar = not quiet and self._outlet.isatty()
 
     def step(self, line: str, *, is_fine: bool = True) -> None:
         """One more is done; `line` says which. On a terminal the bar counts those that are not fine."""
@@ -37,20 +37,18 @@ class Progress:
         if self._is_quiet:
             return
         if not self._is_bar:
-            self._stream.write(f"{self._done}/{self._total} {line}\n")
-            self._stream.flush()
+            self._outlet.lines([f"{self._done}/{self._total} {line}"])
+            self._outlet.flush()
             return
         now = self._now()
         if not is_fine or now - self._drawn >= _REDRAW_SECONDS or self._done == self._total:
             self._drawn = now
-            self._stream.write(_CLEAR + self._bar(now))
-            self._stream.flush()
+            self._outlet.progress(self._bar(now))
 
     def close(self) -> None:
         """Take the bar away."""
         if self._is_bar and self._done:
-            self._stream.write(_CLEAR)
-            self._stream.flush()
+            self._outlet.progress()
 
     def _bar(self, now: float) -> str:
         filled = _WIDTH * self._done // max(1, self._total)

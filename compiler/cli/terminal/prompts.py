@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.outlet import standard_error
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import Secret
 
@@ -43,7 +44,7 @@ def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
     """The values typed for `keys`; one that is left empty stays as it is. Raises Refusal without a terminal."""
     if not is_terminal():
         raise Refusal("usage", "there is no terminal to ask for values on", "give them by --stdin or --from-file")
-    sys.stderr.write("Values are not shown. An empty one leaves the key as it is.\n")
+    standard_error().lines(["Values are not shown. An empty one leaves the key as it is."])
     typed = {key: hidden(f"{key}: ") for key in keys}
     return {key: value for key, value in typed.items() if value is not None}
 
@@ -51,6 +52,7 @@ def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
 def confirmed(question: str) -> bool:
     """Whether the answer is y or yes. An end of input is a no."""
     sys.stdout.flush()
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    outlet = standard_error()
+    outlet.write(f"{question} [y/N] ")
+    outlet.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -7,9 +7,9 @@ import stat
 import sys
 from pathlib import Path
 
+from compiler.cli.terminal.outlet import standard_error
 from compiler.operations.put.value_input import LARGEST_BYTES
 from compiler.refusal import Refusal
-from compiler.text.printable import printable
 
 
 def read_stdin() -> bytes:
@@ -22,12 +22,12 @@ def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, 
     Says where others can read a secret one. `variable` is the one that named it, and is named in its place: whoever put
     the secret itself there would find it in the log. Raises Refusal.
     """
-    shown = f'"{printable(name)}"' if variable is None else f"the file that {variable} names"
+    shown = f'"{name}"' if variable is None else f"the file that {variable} names"
     try:
         with Path(name).open("rb") as file:
             status = os.fstat(file.fileno())
             if is_secret and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-                sys.stderr.write(f"note: others than you can read {shown}; chmod 600, or remove it\n")
+                standard_error().note(f"others than you can read {shown}; chmod 600, or remove it")
             return file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()

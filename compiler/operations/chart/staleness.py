@@ -9,7 +9,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.operations.chart.foreign_values import ChartValues
 from compiler.stages.emit import values_tree
-from compiler.text.credential import CONCEALED, conceal
+from compiler.text.credential import CONCEALED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +43,13 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 def differing_lines(file: ValuesFile) -> Iterator[str]:
     """A unified diff from the file to what it should be, or a line that says so where that would take long to make.
 
-    Taken out first are what looks like a credential, of both, and of the file what no compile wrote there: comments,
-    and values under keys that the chart does not have.
+    Taken out of the file is what no compile wrote there: comments, and values under keys that the chart does not have.
     """
     shown = file.output.shown
     if (file.old or "").count("\n") * file.output.text.count("\n") > _MOST_PAIRS:
         return iter([f"{shown} has too many lines to compare them"])
-    old = conceal(_without(file.old or "", _hidden(file.old or ""))).splitlines()
-    new = conceal(file.output.text).splitlines()
+    old = _without(file.old or "", _hidden(file.old or "")).splitlines()
+    new = file.output.text.splitlines()
     return unified_diff(old, new, shown, f"{shown} (compiled)", lineterm="")
 
 

@@ -8,7 +8,6 @@ from compiler.model.catalogue import VAULT
 from compiler.operations.explain.explanation import Earlier, Explanation, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
 from compiler.refusal import Refusal
-from compiler.text.credential import conceal
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     if not found:
         known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
         way_out = suggest(path, known, "paths") or "`platform-secrets explain` with the environment alone lists them"
-        raise Refusal("usage", f'"{conceal(path)}" has no value in "{environment.name}"', way_out)
+        raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', way_out)
     return found
 
 

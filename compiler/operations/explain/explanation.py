@@ -1,11 +1,9 @@
-"""What explaining a value says, as data that may be shown to anyone: nothing in it looks like a credential."""
+"""Says what one value of an environment is and where it comes from, as data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from compiler.text.credential import conceal
 
 if TYPE_CHECKING:
     from compiler.model.document import Node
@@ -38,7 +36,7 @@ class Explanation:
 
 
 def shown_value(node: Node) -> str:
-    """The value as YAML would have it on one line, without what looks like a credential; a map by its keys."""
+    """The value as YAML would have it on one line, a map by its keys."""
     value = node.value
     if isinstance(value, dict):
         return f"{{{', '.join(value)}}}"
@@ -46,7 +44,7 @@ def shown_value(node: Node) -> str:
         return f"[{', '.join(shown_value(item) for item in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "null" if value is None else conceal(str(value))
+    return "null" if value is None else str(value)
 
 
 def shown_where(span: Span) -> str:

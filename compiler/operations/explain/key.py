@@ -8,7 +8,6 @@ from compiler.model.catalogue import VAULT
 from compiler.model.outline import place_text
 from compiler.operations.explain.explanation import Explanation, shown_value, shown_where
 from compiler.refusal import Refusal
-from compiler.text.credential import conceal
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def explain_key(
     key = entry.keys.get(name)
     if key is None:
         way_out = suggest(name, entry.keys, "keys") or f"`explain {environment.name} secrets.{secret_id}` shows it"
-        raise Refusal("usage", f'"{secret_id}" has no key "{conceal(name)}" in the catalogue', way_out)
+        raise Refusal("usage", f'"{secret_id}" has no key "{name}" in the catalogue', way_out)
     by_path = {row.path: row for row in rows}
     secret = environment.secrets.get(secret_id)
     path = f"{secret_id}/{name}"
@@ -58,7 +57,7 @@ def _of_key(secret: Secret, found: SecretKey, path: str, by_path: dict[str, Expl
         yield Explanation(path, None, "unused", where, note="no store that serves the secret has a place for it")
     else:
         place = place_text((found.place.remote_key, found.place.property))
-        yield Explanation(path, conceal(place), "resolved", where, note=f"in {_described(store)}")
+        yield Explanation(path, place, "resolved", where, note=f"in {_described(store)}")
     store_path = f"secrets.{secret.id}.store"
     if store_path in by_path:
         yield by_path[store_path]
@@ -99,7 +98,7 @@ def _use(secret: Secret, by_path: dict[str, Explanation]) -> Iterator[Explanatio
 
 def _described(store: Store) -> str:
     kind = "Vault" if store.provider == VAULT else "Key Vault"
-    address = conceal(store.address) if store.address else "no address written"
+    address = store.address or "no address written"
     mount = f", mount {store.mount}" if store.mount else ""
     return f'the store "{store.id}": {kind}, {address}{mount}'
 

@@ -23,7 +23,6 @@ from compiler.operations.verify.findings import (
     of_store_error,
     value_findings,
 )
-from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import InvalidNameError, StoreError
 
 if TYPE_CHECKING:
@@ -49,14 +48,23 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyStatus:
-    """What became of one key: the ids of everything found about it, the gravest kind first; sound without an error."""
+    """What became of one key: everything found about it, the gravest kind first; sound without an error."""
 
     reference: Reference
-    rules: tuple[str, ...]
+    found: tuple[Diagnostic, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return tuple(diagnostic.rule for diagnostic in self.found)
 
     @property
     def is_sound(self) -> bool:
-        return not any(BY_ID[rule].severity is Severity.ERROR for rule in self.rules)
+        return not any(diagnostic.severity is Severity.ERROR for diagnostic in self.found)
+
+    @property
+    def word(self) -> str:
+        """`ok`, `warning` or `error`."""
+        return "error" if not self.is_sound else "warning" if self.found else "ok"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +91,12 @@ class _Findings:
     """Gathers what is found, by key and as diagnostics."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    rules: dict[Reference, list[str]] = field(default_factory=dict)
+    by_key: dict[Reference, list[Diagnostic]] = field(default_factory=dict)
 
     def add(self, references: Sequence[Reference], diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
         for reference in references:
-            self.rules.setdefault(reference, []).append(diagnostic.rule)
+            self.by_key.setdefault(reference, []).append(diagnostic)
 
 
 def verify(
@@ -123,7 +131,7 @@ def verify(
     answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
     read = tuple(answer for answer in answers.values() if not isinstance(answer, StoreError))
     return Verification(
-        tuple(KeyStatus(each, tuple(findings.rules.get(each, ()))) for each in references),
+        tuple(KeyStatus(each, tuple(findings.by_key.get(each, ()))) for each in references),
         tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
         len(read),

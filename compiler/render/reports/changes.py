@@ -1,9 +1,10 @@
-"""What changed between two outlines in; words, Markdown and plain data that may be shown to anyone out."""
+"""Says what changed between two outlines: in words, as Markdown, and as data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.render.content import Code, Words
 from compiler.text.credential import conceal
 from compiler.text.printable import printable
 
@@ -11,67 +12,69 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from compiler.model.outline import SecretChange
+    from compiler.render.content import Piece
+
+    Pieces = tuple[Piece, ...]
 
 
 def safe(text: str) -> str:
-    """One line of `text` without what looks like a credential: what is compared may come from a foreign file."""
+    """One line of `text` without what looks like a credential, for reports that do not leave it to the outlet yet."""
     return printable(conceal(text))
 
 
-def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[str]:
+def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pieces]:
     """The change in words: a line, and one for each detail below it. `consequence` tells what a removal does."""
     if change.kind == "added":
-        keys = f" with {_names(change.keys_added)}" if change.keys_added else ""
-        yield f"added {safe(change.title)}{keys}"
+        yield "added ", change.title, *(_names(" with ", change.keys_added) if change.keys_added else ())
     elif change.kind == "removed":
-        keys = f" with {_names(change.keys_removed)}" if change.keys_removed else ""
-        yield f"removed {safe(change.title)}{keys}{consequence and ': '}{consequence}"
+        keys = _names(" with ", change.keys_removed) if change.keys_removed else ()
+        yield "removed ", change.title, *keys, f"{consequence and ': '}{consequence}"
     else:
-        yield f"changed {safe(change.title)}"
-        yield from (f"  {detail}" for detail in _details(change))
+        yield "changed ", change.title
+        yield from (("  ", *detail) for detail in _details(change))
 
 
-def markdown(before: str, after: str, changes: Sequence[SecretChange]) -> str:
+def markdown(before: str, after: str, changes: Sequence[SecretChange]) -> Iterator[Pieces]:
     """A section for a pull request: a table with a row for each Secret."""
-    lines = [f"### {_code(before)} → {_code(after)}", ""]
+    yield "### ", Code(before), " → ", Code(after)
+    yield ("",)
     if not changes:
-        return "\n".join([*lines, "No difference.", ""])
-    lines += ["| | what | details |", "|---|---|---|"]
+        yield ("No difference.",)
+        return
+    yield ("| | what | details |",)
+    yield ("|---|---|---|",)
     for change in changes:
         names = change.keys_added if change.kind == "added" else change.keys_removed
-        details = list(_details(change)) if change.kind == "changed" else [_names(names)]
-        cell = "<br>".join(_cell(detail) for detail in details)
-        lines.append(f"| {change.kind} | {_code(change.title)} | {cell} |")
-    return "\n".join([*lines, ""])
+        details = [*_details(change)] if change.kind == "changed" else [_names("", names)]
+        cells: list[Piece] = []
+        for detail in details:
+            cells += ["<br>", *map(Words, detail)]
+        yield f"| {change.kind} | ", Code(change.title), " | ", *cells[1:], " |"
 
 
 def as_data(change: SecretChange) -> dict[str, Any]:
     """The change as JSON has it."""
     return {
         "kind": change.kind,
-        "title": safe(change.title),
-        "keysAdded": [safe(key) for key in change.keys_added],
-        "keysRemoved": [safe(key) for key in change.keys_removed],
-        "keysMoved": [
-            {"key": safe(key), "before": safe(before), "after": safe(after)} for key, before, after in change.keys_moved
-        ],
-        "fields": [
-            {"name": safe(name), "before": safe(before), "after": safe(after)} for name, before, after in change.fields
-        ],
+        "title": change.title,
+        "keysAdded": list(change.keys_added),
+        "keysRemoved": list(change.keys_removed),
+        "keysMoved": [{"key": key, "before": before, "after": after} for key, before, after in change.keys_moved],
+        "fields": [{"name": name, "before": before, "after": after} for name, before, after in change.fields],
     }
 
 
-def _details(change: SecretChange) -> Iterator[str]:
+def _details(change: SecretChange) -> Iterator[tuple[str, ...]]:
     for name, before, after in change.fields:
-        yield f"{safe(name)}: {safe(before) or '(none)'} -> {safe(after) or '(none)'}"
+        yield name, ": ", before or "(none)", " -> ", after or "(none)"
     yield from _moves(change.keys_moved)
     if change.keys_added:
-        yield f"added {_names(change.keys_added)}"
+        yield _names("added ", change.keys_added)
     if change.keys_removed:
-        yield f"removed {_names(change.keys_removed)}"
+        yield _names("removed ", change.keys_removed)
 
 
-def _moves(moves: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+def _moves(moves: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, ...]]:
     # A secret that goes to another store moves every key alike: one line says so.
     alike: dict[tuple[str, str], list[str]] = {}
     for key, before, after in moves:
@@ -79,19 +82,10 @@ def _moves(moves: Iterable[tuple[str, str, str]]) -> Iterator[str]:
         if before.endswith(suffix) and after.endswith(suffix):
             alike.setdefault((before.removesuffix(suffix), after.removesuffix(suffix)), []).append(key)
         else:
-            yield f"moved {safe(key)}: {safe(before)} -> {safe(after)}"
+            yield "moved ", key, ": ", before, " -> ", after
     for (source, destination), keys in alike.items():
-        yield f"moved {_names(keys)}: {safe(source)} -> {safe(destination)}"
+        yield *_names("moved ", keys), ": ", source, " -> ", destination
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(safe(name) for name in names)
-
-
-def _cell(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
-    return escaped.replace("<", "&lt;").replace("_", "\\_").replace("*", "\\*").replace("[", "\\[")
-
-
-def _code(text: str) -> str:
-    return "`" + safe(text).replace("`", "'").replace("|", "\\|") + "`"
+def _names(before: str, names: Sequence[str]) -> tuple[str, ...]:
+    return before, *[piece for name in names for piece in (", ", name)][1:]

@@ -5,17 +5,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.compiling import compiled, environments, report, report_errors
-from compiler.cli.invocation import Globals, Invocation
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.refusal import Refusal
+from compiler.render.interface import Run
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-INVOCATION = Invocation(Globals())
 
 
 def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
@@ -25,7 +23,7 @@ def test_an_unknown_environment_is_a_usage_error(project: Path) -> None:
 
 
 def test_a_run_without_errors_tells_what_came_from_outside(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = environments(compiled(project, ["dev"], Outside("azure", "--store", "kv-dev")), INVOCATION)
+    found = environments(compiled(project, ["dev"], Outside("azure", "--store", "kv-dev")))
     assert [each.name for each in found] == ["dev"]
     assert capsys.readouterr().err.splitlines() == [
         'note: --store chooses the store "azure"',
@@ -38,8 +36,8 @@ def test_errors_are_shown_without_the_warnings(
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     result = compiled(project, ["dev"])
-    assert environments(result, INVOCATION) == ()
-    report_errors(result.diagnostics, INVOCATION)
+    assert environments(result) == ()
+    report_errors(result.diagnostics)
     err = capsys.readouterr().err
     assert "error[unknown-key]" in err
     assert "warning" not in err
@@ -54,14 +52,14 @@ def many() -> list[Diagnostic]:
 def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
     many: list[Diagnostic], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report(many, INVOCATION, see_all="`--all` shows them")
+    report(many, Run("compile"), see_all="`--all` shows them")
     err = capsys.readouterr().err
     assert (err.count("error["), err.count("\n")) == (20, 83)
     assert err.endswith('980 more findings of "unknown-key" not shown; `--all` shows them\n\n1000 errors\n')
-    report_errors(many, INVOCATION)
+    report_errors(many)
     assert "980 more findings" in (err := capsys.readouterr().err)
     assert "`platform-secrets compile --all` shows them" in err
-    report(many, INVOCATION, see_all=None)
+    report(many, Run("compile"), see_all=None)
     err = capsys.readouterr().err
     assert (err.count("error["), "not shown" in err) == (1000, False)
 
@@ -70,7 +68,7 @@ def test_text_shows_the_first_of_a_rule_and_how_to_see_the_rest(
 def test_formats_for_programs_have_every_finding(
     many: list[Diagnostic], capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
-    report(many, INVOCATION, form, "`--all` shows them")
+    report(many, Run("compile"), form, "`--all` shows them")
     out = capsys.readouterr().out
     assert all(f"finding {number}" in out for number in range(1000))
     assert "--all" not in out
@@ -81,9 +79,9 @@ def test_text_goes_to_standard_error_and_other_formats_to_standard_output(
 ) -> None:
     edit("environments/dev.yaml", "use: [openai]", "usr: [openai]")
     diagnostics = compiled(project, ["dev"]).diagnostics
-    report(diagnostics, INVOCATION)
+    report(diagnostics, Run("compile"))
     captured = capsys.readouterr()
     assert (captured.out, "unknown-key" in captured.err) == ("", True)
-    report(diagnostics, INVOCATION, "github")
+    report(diagnostics, Run("compile"), "github")
     captured = capsys.readouterr()
     assert ("\n::error file=environments/dev.yaml" in captured.out, captured.err) == (True, "")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,11 +11,6 @@ from compiler.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -31,18 +25,6 @@ def test_every_command_describes_itself(name: str) -> None:
 def test_help_comes_before_anything_else(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert invoke("explain", "explain", arguments, Globals()) == 0
     assert "examples:\n  platform-secrets explain prod\n" in capsys.readouterr().out
-
-
-def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    assert Invocation(Globals()).may_colour(_Terminal())
-    assert not Invocation(Globals()).may_colour(io.StringIO())
-    assert not Invocation(Globals(is_colourless=True)).may_colour(_Terminal())
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert not Invocation(Globals()).may_colour(_Terminal())
-    monkeypatch.delenv("NO_COLOR")
-    monkeypatch.setenv("TERM", "dumb")
-    assert not Invocation(Globals()).may_colour(_Terminal())
 
 
 def test_the_root_is_the_nearest_folder_upward(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.contents import text_of
 from compiler.render.github import render
+from compiler.render.interface import Run
 
 if TYPE_CHECKING:
     from compiler.render.interface import Shown
 
 
 def test_commands(two: tuple[Shown, ...]) -> None:
-    assert render(two, ()) == (
+    assert text_of(render(two, (), Run("compile"))) == (
         "::error file=environments/prod.yaml,line=3,endLine=3,col=3,endColumn=8,title=unknown-secret"
         '::no secret named "gihub" in the catalogue'
         '%0Anote: "github" is defined at environments/catalogue.yaml:2:3'
@@ -18,17 +20,17 @@ def test_commands(two: tuple[Shown, ...]) -> None:
         "::warning file=environments/prod.yaml,line=7,endLine=7,col=13,endColumn=37,title=insecure-address"
         "::the address is not https\n"
     )
-    assert render((), ()) == ""
+    assert text_of(render((), (), Run("compile"))) == ""
 
 
 def test_columns_are_left_out_where_github_would_refuse_them(two: tuple[Shown, ...]) -> None:
-    command = render([replace(two[1], end_line=9)], ())
+    command = text_of(render([replace(two[1], end_line=9)], (), Run("compile")))
     assert command.startswith("::warning file=environments/prod.yaml,line=7,endLine=9,title=insecure-address::")
 
 
 def test_nothing_in_a_diagnostic_can_end_the_command(two: tuple[Shown, ...]) -> None:
     hostile = replace(two[1], path="a,b:c%\n.yaml", message="100%\r\n::error::x", rule="r,:")
-    assert render([hostile], ()) == (
-        "::warning file=a%2Cb%3Ac%25%0A.yaml,line=7,endLine=7,col=13,endColumn=37,title=r%2C%3A"
-        "::100%25%0D%0A::error::x\n"
+    assert text_of(render([hostile], (), Run("compile"))) == (
+        "::warning file=a%2Cb%3Ac%25\\x0a.yaml,line=7,endLine=7,col=13,endColumn=37,title=r%2C%3A"
+        "::100%25\\x0d\\x0a::error::x\n"
     )

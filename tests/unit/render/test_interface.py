@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import compiler.render
+from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.source import Source, Span
 from compiler.render.excerpt import show
-from compiler.render.interface import FORMATS, format_named
+from compiler.render.interface import FORMATS, Run, format_named
 
 if TYPE_CHECKING:
     from compiler.render.interface import Shown
@@ -68,7 +69,7 @@ def leaking() -> tuple[Shown, ...]:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_format_shows_a_secret(name: str, leaking: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
-    output = format_named(name).render(leaking, rules, colour=True)
+    output = text_of(format_named(name).render(leaking, rules, Run("compile")), colour=True)
     assert "unknown-key" in output
     for sentinel in SENTINELS:
         assert sentinel not in output
@@ -79,7 +80,7 @@ def test_no_format_shows_a_secret(name: str, leaking: tuple[Shown, ...], rules: 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_ends_its_output(name: str, two: tuple[Shown, ...], rules: tuple[Rule, ...]) -> None:
-    assert format_named(name).render(two, rules).endswith("\n")
+    assert text_of(format_named(name).render(two, rules, Run("compile"))).endswith("\n")
 
 
 def test_the_formats_are_the_files() -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.contents import text_of
+from compiler.render.interface import Run, ShownKey
 from compiler.render.json import render
 
 if TYPE_CHECKING:
@@ -10,11 +12,13 @@ if TYPE_CHECKING:
 
 
 def test_json(two: tuple[Shown, ...]) -> None:
-    text = render(two, ())
+    text = text_of(render(two, (), Run("compile")))
     assert text.isascii()
     assert text.endswith("}\n")
     assert json.loads(text) == {
-        "version": 1,
+        "format": 1,
+        "command": "compile",
+        "environment": None,
         "diagnostics": [
             {
                 "rule": "unknown-secret",
@@ -44,8 +48,35 @@ def test_json(two: tuple[Shown, ...]) -> None:
             },
         ],
         "summary": {"errors": 1, "warnings": 1},
+        "exitCode": 0,
     }
 
 
 def test_no_diagnostics_are_an_object_too() -> None:
-    assert json.loads(render((), ())) == {"version": 1, "diagnostics": [], "summary": {"errors": 0, "warnings": 0}}
+    assert json.loads(text_of(render((), (), Run("compile")))) == {
+        "format": 1,
+        "command": "compile",
+        "environment": None,
+        "diagnostics": [],
+        "summary": {"errors": 0, "warnings": 0},
+        "exitCode": 0,
+    }
+
+
+def test_a_verification_has_counts_and_the_status_of_each_key(two: tuple[Shown, ...]) -> None:
+    keys = (
+        ShownKey("github", "TOKEN", "vault", "team/github", "TOKEN", "error", (0, 0, 1)),
+        ShownKey("slack", "TOKEN", "vault", "team/slack", None, "ok"),
+    )
+    data = json.loads(text_of(render(two, (), Run("verify", "prod", 1, keys, {"valuesFile": None}))))
+    assert data["counts"] == {"keys": 2, "ok": 1, "warning": 0, "error": 1}
+    assert data["keys"][0] == {
+        "secret": "github",
+        "key": "TOKEN",
+        "store": "vault",
+        "name": "team/github",
+        "property": "TOKEN",
+        "status": "error",
+        "rules": ["unknown-secret", "insecure-address"],
+    }
+    assert (data["environment"], data["exitCode"], data["valuesFile"]) == ("prod", 1, None)

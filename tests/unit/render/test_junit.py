@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from compiler.cli.terminal.contents import text_of
+from compiler.render.interface import Run, ShownKey
 from compiler.render.junit import render
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ def suite(text: str) -> ET.Element:
 
 def test_a_file_with_errors_fails_and_its_warnings_are_output(two: tuple[Shown, ...]) -> None:
     other = replace(two[1], path="environments/dev.yaml")
-    result = suite(render([*two, other, replace(two[0], rule="unused-override")], ()))
+    result = suite(text_of(render([*two, other, replace(two[0], rule="unused-override")], (), Run("compile"))))
     assert (result.get("tests"), result.get("failures"), result.get("errors")) == ("2", "1", "0")
     prod, dev = result.findall("testcase")
     assert (prod.get("name"), dev.get("name")) == ("environments/prod.yaml", "environments/dev.yaml")
@@ -33,13 +35,31 @@ def test_a_file_with_errors_fails_and_its_warnings_are_output(two: tuple[Shown, 
 
 
 def test_no_diagnostic_is_a_passed_case() -> None:
-    result = suite(render((), ()))
+    result = suite(text_of(render((), (), Run("compile"))))
     assert (result.get("tests"), result.get("failures")) == ("1", "0")
     assert [len(case) for case in result.findall("testcase")] == [0]
 
 
-def test_what_xml_cannot_hold_is_left_out_and_the_rest_escaped(two: tuple[Shown, ...]) -> None:
+def test_what_xml_cannot_hold_is_escaped(two: tuple[Shown, ...]) -> None:
     hostile = replace(two[0], path='a"<b>&\x00\x1b\ufffe.yaml', message="]]></failure>\ud800 größe 🔑")
-    case = suite(render([hostile], ())).findall("testcase")[0]
-    assert case.get("name") == 'a"<b>&.yaml'
-    assert "]]></failure> größe 🔑" in (case[0].text or "")
+    case = suite(text_of(render([hostile], (), Run("compile")))).findall("testcase")[0]
+    assert case.get("name") == r'a"<b>&\x00\x1b\ufffe.yaml'
+    assert r"]]></failure>\ud800 größe 🔑" in (case[0].text or "")
+
+
+def test_each_secret_that_was_verified_is_a_case(two: tuple[Shown, ...]) -> None:
+    def key(secret: str, *found: int) -> ShownKey:
+        return ShownKey(secret, "KEY", "vault", f"team/{secret}", None, "ok", found)
+
+    keys = (key("github", 0), key("slack"), key("github", 0, 1), key("jira", 1))
+    result = suite(text_of(render([*two, two[0]], (), Run("verify", keys=keys))))
+    assert (result.get("tests"), result.get("failures")) == ("4", "2")
+    cases = result.findall("testcase")
+    assert [case.get("name") for case in cases] == ["github", "slack", "jira", "environments/prod.yaml"]
+    assert [[child.tag for child in case] for case in cases] == [
+        ["failure", "system-out"],
+        [],
+        ["system-out"],
+        ["failure"],
+    ]
+    assert (cases[0][0].text or "").count("error[unknown-secret]") == 1

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 import compiler
+from compiler.cli.terminal.contents import text_of
 from compiler.model.source import Source, Span
 from compiler.render.excerpt import show
+from compiler.render.interface import Run
 from compiler.render.sarif import render
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ SCHEMA = closed(
 
 
 def run_of(shown: Sequence[Shown], rules: Sequence[Rule]) -> dict[str, Any]:
-    text = render(shown, rules)
+    text = text_of(render(shown, rules, Run("compile")))
     assert text.isascii()
     log = json.loads(text)
     jsonschema.validate(log, SCHEMA)

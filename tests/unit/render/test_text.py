@@ -4,7 +4,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
+from compiler.render.interface import Run
 from compiler.render.omission import Omission
 from compiler.render.text import render, summary
 
@@ -27,23 +29,23 @@ environments/prod.yaml:7:13: warning[insecure-address]: the address is not https
 
 
 def test_text(two: tuple[Shown, ...]) -> None:
-    assert render(two, ()) == EXPECTED
+    assert text_of(render(two, (), Run("compile"))) == EXPECTED
 
 
 def test_nothing_for_none() -> None:
-    assert render((), ()) == ""
+    assert text_of(render((), (), Run("compile"))) == ""
 
 
 def test_a_file_that_could_not_be_read_has_no_excerpt(two: tuple[Shown, ...]) -> None:
     unread = replace(two[1], source_line=None, help="make it readable")
-    assert render([unread], ()) == (
+    assert text_of(render([unread], (), Run("compile"))) == (
         "environments/prod.yaml:7:13: warning[insecure-address]: the address is not https\n"
         "help: make it readable\n\n1 warning\n"
     )
 
 
 def test_colour_only_adds_escapes(two: tuple[Shown, ...]) -> None:
-    coloured = render(two, (), colour=True)
+    coloured = text_of(render(two, (), Run("compile")), colour=True)
     assert "\x1b[1;31merror[unknown-secret]:\x1b[0m" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == EXPECTED
     assert all(line.count("\x1b[0m") * 2 == line.count("\x1b") for line in coloured.splitlines())
@@ -57,7 +59,7 @@ def test_summary_counts_in_words(two: tuple[Shown, ...]) -> None:
 
 def test_what_is_omitted_is_said_and_counted(two: tuple[Shown, ...]) -> None:
     omission = Omission({"insecure-address": 980}, {Severity.WARNING: 980}, "`--all` shows them")
-    assert render(two, (), omission=omission) == EXPECTED.replace(
+    assert text_of(render(two, (), Run("compile", omission=omission))) == EXPECTED.replace(
         "1 error, 1 warning",
         '980 more findings of "insecure-address" not shown; `--all` shows them\n\n1 error, 981 warnings',
     )

@@ -94,6 +94,12 @@ def test_a_certificate_and_a_public_key_are_no_secret() -> None:
         assert not list(known_forms(f"-----BEGIN {label}-----\nabc\n-----END {label}-----"))
 
 
+_WORDS = (
+    *("password", "passwd", "passphrase", "pwd", "secret", "token", "authorization", "signature", "sig"),
+    *("account_key", "access-key", "apikey", "shared_key", "private-key", "masterkey"),
+)
+
+
 @pytest.mark.parametrize(
     ("text", "secret"),
     [
@@ -133,6 +139,7 @@ def test_a_password_beside_a_name_is_found(text: str, secret: str) -> None:
         "password=…",
         "verify_token=true",
         "password: true or false",
+        "registry.example.com/token:v1.20.300",
         "the token: 90 days",
         "secretId: {name: approle, key: id2}",
         "design=material2",
@@ -146,6 +153,13 @@ def test_a_password_beside_a_name_is_found(text: str, secret: str) -> None:
 )
 def test_names_placeholders_and_prose_are_not(text: str) -> None:
     assert not list(known_forms(text))
+
+
+@pytest.mark.parametrize("word", _WORDS)
+@pytest.mark.parametrize("sign", ["=", "='", ": ", '": "', "':'"])
+def test_each_word_for_a_secret_counts_in_any_case(word: str, sign: str) -> None:
+    for shown in (word, word.upper(), word.title()):
+        assert covered(f"a {shown}{sign}hunter2", "hunter2"), shown
 
 
 def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:

@@ -130,6 +130,7 @@ def test_a_program_gets_one_object_without_a_value(
     assert done.code == code
     assert done.report == {
         "format": 1,
+        "command": "backup",
         "environment": "dev",
         "file": "dev.age",
         "written": partial,

@@ -38,7 +38,8 @@ def test_an_environment_on_another_store(run: Callable[..., Any], project: Path)
     done = run("diff", "prod", "--store", "vault", "--format", "json")
     data = json.loads(done.out)
     assert done.code == 1
-    assert (data["version"], data["before"], data["after"], len(data["changes"])) == (1, "prod", "prod on vault", 7)
+    assert (data["format"], data["before"], data["after"], len(data["changes"])) == (1, "prod", "prod on vault", 7)
+    assert (data["command"], data["environment"], data["exitCode"]) == ("diff", "prod", 1)
     assert run("diff", "prod", "--store", "azure").code == 0
 
 

@@ -48,7 +48,8 @@ def test_a_removed_value_is_told(run: Callable[..., Any], project: Path, edit: C
 def test_json_holds_the_same(run: Callable[..., Any], project: Path) -> None:
     data = json.loads(run("explain", "prod", "store", "--format", "json").out)
     assert data == {
-        "version": 1,
+        "format": 1,
+        "command": "explain",
         "environment": "prod",
         "values": [
             {
@@ -60,6 +61,7 @@ def test_json_holds_the_same(run: Callable[..., Any], project: Path) -> None:
                 "note": None,
             }
         ],
+        "exitCode": 0,
     }
 
 

@@ -1,7 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from compiler.cli.terminal.contents import text_of
 from compiler.model.outline import SecretChange
+from compiler.render.content import Data, Lines
 from compiler.render.reports.changes import as_data, change_lines, markdown, safe
+from tests.leaks import leaks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.render.content import Line
 
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 CHANGED = SecretChange(
@@ -14,8 +24,12 @@ CHANGED = SecretChange(
 )
 
 
+def told(lines: Iterable[Line]) -> list[str]:
+    return text_of(Lines(lines)).splitlines()
+
+
 def test_a_change_is_told_in_words() -> None:
-    assert list(change_lines(CHANGED)) == [
+    assert told(change_lines(CHANGED)) == [
         "changed n/a",
         "  fetch: perKey -> bundle",
         "  label team: (none) -> a",
@@ -27,16 +41,16 @@ def test_a_change_is_told_in_words() -> None:
 
 
 def test_what_comes_and_goes_names_its_keys_and_what_that_does() -> None:
-    assert list(change_lines(SecretChange("n/a", "added", keys_added=("K", "L")))) == ["added n/a with K, L"]
+    assert told(change_lines(SecretChange("n/a", "added", keys_added=("K", "L")))) == ["added n/a with K, L"]
     removed = SecretChange("n/a", "removed", keys_removed=("K",))
-    assert list(change_lines(removed, consequence="pods stop")) == ["removed n/a with K: pods stop"]
-    assert list(change_lines(SecretChange("ClusterSecretStore s", "removed"))) == ["removed ClusterSecretStore s"]
-    assert list(change_lines(SecretChange("ClusterSecretStore s", "added"))) == ["added ClusterSecretStore s"]
+    assert told(change_lines(removed, consequence="pods stop")) == ["removed n/a with K: pods stop"]
+    assert told(change_lines(SecretChange("ClusterSecretStore s", "removed"))) == ["removed ClusterSecretStore s"]
+    assert told(change_lines(SecretChange("ClusterSecretStore s", "added"))) == ["added ClusterSecretStore s"]
 
 
 def test_markdown_is_one_row_a_secret_and_escaped() -> None:
     hostile = SecretChange("a|b`c", "changed", fields=(("x", "<b>|*", "_"),))
-    assert markdown("a`b", "c", [hostile, SecretChange("n/s", "added", keys_added=("A_B",))]).splitlines() == [
+    assert told(markdown("a`b", "c", [hostile, SecretChange("n/s", "added", keys_added=("A_B",))])) == [
         "### `a'b` → `c`",
         "",
         "| | what | details |",
@@ -44,7 +58,7 @@ def test_markdown_is_one_row_a_secret_and_escaped() -> None:
         r"| changed | `a\|b'c` | x: &lt;b>\|\* -> \_ |",
         r"| added | `n/s` | A\_B |",
     ]
-    assert markdown("a", "b", []) == "### `a` → `b`\n\nNo difference.\n"
+    assert told(markdown("a", "b", [])) == ["### `a` → `b`", "", "No difference."]
 
 
 def test_data_has_every_part() -> None:
@@ -74,7 +88,18 @@ def test_nothing_that_looks_like_a_credential_is_shown_and_no_line_is_broken() -
         keys_moved=((SENTINEL, SENTINEL, f"{SENTINEL}[{SENTINEL}]"),),
         fields=((SENTINEL, SENTINEL, "a\nb\x1b"),),
     )
-    for text in ("\n".join(change_lines(change)), markdown("a", "b", [change]), str(as_data(change))):
-        assert SENTINEL not in text
+    assert len(told(change_lines(change))) == 5
+    for content in (Lines(change_lines(change)), Lines(markdown("a", "b", [change])), Data(as_data(change))):
+        text = text_of(content)
+        assert not leaks(text, SENTINEL)
         assert "\x1b" not in text
-    assert safe("a\nb") == "a\\x0ab"
+
+
+def test_a_place_beside_the_name_of_a_token_is_no_password() -> None:
+    moved = SecretChange("n/a", "changed", keys_moved=(("SLACK_TOKEN", "prod/slack-2", "prod/slack-3[x]"),))
+    assert told(change_lines(moved))[1] == "  moved SLACK_TOKEN: prod/slack-2 -> prod/slack-3[x]"
+    assert r"SLACK\_TOKEN: prod/slack-2 -> prod/slack-3\[x]" in told(markdown("a", "b", [moved]))[-1]
+
+
+def test_safe_is_one_line_without_a_credential() -> None:
+    assert safe(f"a\n{SENTINEL}") == "a\\x0a…"

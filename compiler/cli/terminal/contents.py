@@ -1,0 +1,143 @@
+"""Turns what a renderer hands over into the text that leaves: without what may be a secret, escaped, well-formed.
+
+Beside the excerpts of source lines, which know more of what they quote, nothing else conceals: text is concealed as it
+was found, before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from compiler.render.content import Code, Commands, Data, Fingerprint, Lines, Words
+from compiler.text.credential import CONCEALED, conceal
+from compiler.text.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.render.content import Command, Content, Element, Line, Piece
+
+# What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
+# it is one, and in text after the word "version"; people need it to find the version.
+_VERSIONS = frozenset({"version", "otherVersions"})
+_VERSION = re.compile("[0-9a-f]{32}")
+_MARKS = re.compile(r"[\\|`_*\[]")
+# No longer text is likely to occur twice.
+_REPEATED = 64
+
+
+def text_of(content: Content, *, colour: bool = False) -> str:
+    """The whole of `content` as it may be shown to anyone; `colour` says whether lines keep their styles."""
+    return _Writer(colour=colour).text(content)
+
+
+def line_text(line: Line, *, colour: bool = False) -> str:
+    """One line; whatever it holds, it stays one."""
+    return _Writer(colour=colour).line(line)
+
+
+def block_text(text: str) -> str:
+    """Several lines that belong together, as they are but for what may be a secret or drive a terminal."""
+    concealed = conceal(text)
+    if concealed.isascii() and concealed.replace("\n", "").isprintable():
+        return concealed
+    return "\n".join(map(printable, concealed.split("\n")))
+
+
+class _Writer:
+    """Writes one content, and looks once at what occurs in it many times: paths, labels, carets."""
+
+    def __init__(self, *, colour: bool = False) -> None:
+        self._colour = colour
+        self._looked_at: dict[str, str] = {}
+        self._fingerprints: Counter[str] = Counter()
+
+    def text(self, content: Content) -> str:
+        if isinstance(content, Lines):
+            return "".join(f"{self.line(line)}\n" for line in content.lines)
+        if isinstance(content, Data):
+            return json.dumps(self._members(content.content), indent=2) + "\n"
+        if isinstance(content, Commands):
+            return "".join(f"{self._command(command)}\n" for command in content.commands)
+        return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
+
+    def line(self, line: Line) -> str:
+        return self._piece(line) if isinstance(line, str) else "".join(map(self._piece, line))
+
+    def _piece(self, piece: Piece) -> str:
+        if isinstance(piece, str):
+            return printable(self._concealed(piece))
+        text = printable(self._concealed(piece.text))
+        if isinstance(piece, Code):
+            return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
+        if isinstance(piece, Words):
+            return _MARKS.sub(lambda mark: f"\\{mark[0]}", text).replace("<", "&lt;")
+        return f"\x1b[{piece.style.value}m{text}\x1b[0m" if self._colour and text else text
+
+    def _concealed(self, text: str) -> str:
+        if len(text) > _REPEATED:
+            return conceal(text)
+        if text not in self._looked_at:
+            self._looked_at[text] = conceal(text)
+        return self._looked_at[text]
+
+    def _value(self, value: object, name: str) -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(value, str):
+            return value if name in _VERSIONS and _VERSION.fullmatch(value) else self._concealed(value)
+        if isinstance(value, Mapping):
+            return self._members(value)
+        if isinstance(value, list | tuple):
+            return [self._value(item, name) for item in value]
+        return self._fingerprint(value) if isinstance(value, Fingerprint) else value
+
+    def _members(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for name, value in members.items():
+            kept = self._concealed(name)
+            while kept in shown:
+                # Two names of which nothing is left: both stay, and no parser has to choose between equal ones.
+                kept += CONCEALED
+            shown[kept] = self._value(value, name)
+        return shown
+
+    def _fingerprint(self, fingerprint: Fingerprint) -> str:
+        import hashlib  # noqa: PLC0415 - for one format
+
+        shown = "\0".join(map(self._concealed, fingerprint.parts))
+        digest = hashlib.sha256(shown.encode(errors="surrogatepass")).hexdigest()[:16]
+        self._fingerprints[digest] += 1
+        return f"{digest}:{self._fingerprints[digest]}"
+
+    def _command(self, command: Command) -> str:
+        properties = ",".join(f"{name}={self._property(value)}" for name, value in command.properties.items())
+        return f"::{command.name} {properties}::{'%0A'.join(map(self._data, command.lines))}"
+
+    # The escapes of GitHub's own toolkit (actions/toolkit, packages/core/src/command.ts); line breaks are none here.
+    def _data(self, text: str) -> str:
+        return self._piece(text).replace("%", "%25")
+
+    def _property(self, text: str) -> str:
+        return self._data(text).replace(":", "%3A").replace(",", "%2C")
+
+    def _element(self, element: Element, indent: str) -> Iterator[str]:
+        attributes = (f' {name}="{_xml(self._piece(value))}"' for name, value in element.attributes.items())
+        opening = "".join((f"<{element.name}", *attributes))
+        if element.text is not None:
+            text = "".join(f"{_xml(self.line(line))}\n" for line in element.text)
+            yield f"{indent}{opening}>{text}</{element.name}>"
+            return
+        yield f"{indent}{opening}>"
+        for child in element.children:
+            yield from self._element(child, f"{indent}  ")
+        yield f"{indent}</{element.name}>"
+
+
+def _xml(text: str) -> str:
+    """Printable `text`, which XML can hold all of, in ASCII as the content of an element or attribute."""
+    from html import escape  # noqa: PLC0415 - a large table, which one format of five needs
+
+    return escape(text).encode("ascii", "xmlcharrefreplace").decode()

@@ -1,0 +1,139 @@
+"""Prints all that the program prints: the one place where text leaves it, and where what may be a secret is concealed.
+
+`main` puts an outlet in place of each of the two streams. What is written to them past its methods, by whomever, is
+concealed and escaped too; only its line breaks are taken for the program's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+
+TYPE_CHECKING = False  # not from typing: `--help` is to start at once
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import TextIO
+
+    from compiler.render.content import Content, Line
+
+_CLEAR = "\r\x1b[K"
+
+
+class Outlet:
+    """What may be a text stream's place: it shows nothing that looks like a credential, and no text drives a terminal.
+
+    It is none of io's own streams: those are flushed once more when nobody holds them, after the stream below is shut.
+    """
+
+    def __init__(self, stream: TextIO, *, is_colourless: bool = False) -> None:
+        self._stream = stream
+        self._is_colourless = is_colourless
+        # A line that is written in parts: a credential could lie across them.
+        self._begun = ""
+
+    def lines(self, lines: Iterable[Line]) -> None:
+        """Print each on a line of its own, whatever it holds."""
+        from compiler.cli.terminal.contents import line_text  # noqa: PLC0415 - only where it is needed
+
+        self._end_begun()
+        colour = self.may_colour
+        self._stream.writelines(f"{line_text(line, colour=colour)}\n" for line in lines)
+
+    def note(self, text: str) -> None:
+        """Something to know that changes nothing."""
+        self.lines([f"note: {text}"])
+
+    def error(self, message: str, help_text: str | None = None) -> None:
+        """What went wrong, and the way out below it."""
+        self.lines([f"error: {message}", *([f"help: {help_text}"] if help_text else [])])
+
+    def show(self, content: Content) -> None:
+        """Print what a renderer made."""
+        from compiler.cli.terminal.contents import text_of  # noqa: PLC0415 - only where it is needed
+
+        self._end_begun()
+        self._stream.write(text_of(content, colour=self.may_colour))
+
+    def progress(self, text: str = "") -> None:
+        """Put `text` in place of the line that the cursor is in, and send it at once; none takes that line away."""
+        from compiler.cli.terminal.contents import line_text  # noqa: PLC0415 - only where it is needed
+
+        self._end_begun()
+        self._stream.write(_CLEAR + line_text(text))
+        self._stream.flush()
+
+    def product(self, text: str) -> None:
+        """Print as it is what is the program's own: its help, and what it was asked to make, such as manifests.
+
+        Another program takes those, so that to conceal a part would corrupt them without a word; they are made of
+        checked input, in which what looks like a credential is an error.
+        """
+        self._end_begun()
+        self._stream.write(text)
+
+    @property
+    def may_colour(self) -> bool:
+        """Whether colour is wanted: this is a terminal, and nobody said no (https://no-color.org)."""
+        refused = self._is_colourless or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not refused and self.isatty()
+
+    def write(self, text: str, /) -> int:
+        whole, newline, self._begun = (self._begun + text).rpartition("\n")
+        self._send(whole + newline)
+        return len(text)
+
+    def flush(self) -> None:
+        self._end_begun()
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writelines(self, lines: Iterable[str], /) -> None:
+        for line in lines:
+            self.write(line)
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:
+        return self._stream.encoding
+
+    def _end_begun(self) -> None:
+        begun, self._begun = self._begun, ""
+        self._send(begun)
+
+    def _send(self, text: str) -> None:
+        if text:
+            from compiler.cli.terminal.contents import block_text  # noqa: PLC0415 - only where it is needed
+
+            self._stream.write(block_text(text))
+
+
+@contextmanager
+def outlets(*, is_colourless: bool = False) -> Iterator[None]:
+    """Put an outlet in place of `sys.stdout` and `sys.stderr` while the block runs; at its end all is sent on."""
+    streams = sys.stdout, sys.stderr
+    out, err = (Outlet(stream, is_colourless=is_colourless) for stream in streams)
+    sys.stdout, sys.stderr = out, err
+    try:
+        yield
+    finally:
+        out.flush()
+        err.flush()
+        sys.stdout, sys.stderr = streams
+
+
+def standard_output() -> Outlet:
+    return outlet_of(sys.stdout)
+
+
+def standard_error() -> Outlet:
+    return outlet_of(sys.stderr)
+
+
+def outlet_of(stream: TextIO | Outlet) -> Outlet:
+    """`stream` where it is an outlet, else one before it."""
+    return stream if isinstance(stream, Outlet) else Outlet(stream)

@@ -1,0 +1,52 @@
+"""Says of a verification what formats for programs tell beside its diagnostics: who looked where, and every key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compiler.render.interface import Run, ShownKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.operations.verify.verify import KeyStatus, Seen, Verification
+
+
+def run_of(
+    environment: str | None,
+    values_file: str | None,
+    found: Verification | None,
+    diagnostics: Sequence[Diagnostic],
+    exit_code: int,
+) -> Run:
+    """The run of `verify`; `diagnostics` are all that it tells, `found` is None where the input kept it from asking."""
+    positions = {id(diagnostic): index for index, diagnostic in enumerate(diagnostics)}
+    content = {
+        "valuesFile": values_file,
+        "stores": [_store(seen) for seen in found.seen] if found is not None else [],
+        "remoteSecrets": found.remotes if found is not None else 0,
+    }
+    keys = tuple(_key(status, positions) for status in found.keys) if found is not None else ()
+    return Run("verify", environment, exit_code, keys, content)
+
+
+def _store(seen: Seen) -> dict[str, Any]:
+    return {
+        "store": seen.store,
+        "address": seen.address,
+        "caller": seen.identity.subject if seen.identity is not None else None,
+    }
+
+
+def _key(status: KeyStatus, positions: Mapping[int, int]) -> ShownKey:
+    reference = status.reference
+    return ShownKey(
+        reference.secret,
+        reference.key,
+        reference.store.id,
+        reference.remote_key,
+        reference.property,
+        status.word,
+        tuple(positions[id(diagnostic)] for diagnostic in status.found),
+    )

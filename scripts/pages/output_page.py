@@ -1,0 +1,31 @@
+"""Makes the reference page of the JSON outputs: a section for each schema of schemas/output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scripts.pages.schema_page import GENERATED, schema_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INTRODUCTION = """Every command that has `--format json` prints one object on standard output, in ASCII; progress,
+notes and errors go to standard error. What is refused before there is anything to report (the command line, an
+environment with errors where the command does not judge the input) leaves standard output empty.
+
+Every object begins with `format`, `command` and `environment`, which is null where the command is about none or about
+several, and ends with `exitCode`. None holds a value of a secret, and what looks like a credential is shown as `…`;
+versions of Key Vault stand under `version` and `otherVersions` as the vault names them.
+
+Each object fits a closed schema, JSON Schema draft-07, in `schemas/output`. Every key below is there, but for those
+that name the command that alone has them. `--format sarif` is SARIF 2.1.0, `--format junit` a JUnit report with a case
+for each file, of `verify` for each secret, and `--format github` are GitHub's workflow commands."""
+
+
+def output_page(schemas: Mapping[str, dict[str, Any]]) -> str:
+    """The page; `schemas` are named as their files are."""
+    lines = ["# JSON outputs", "", GENERATED, "", _INTRODUCTION, ""]
+    for name, schema in schemas.items():
+        lines += [f"## {schema['title']}", "", f"`schemas/output/{name}.schema.json`", ""]
+        lines += schema_tables(schema, "###", "The object")
+    return "\n".join(lines).rstrip() + "\n"

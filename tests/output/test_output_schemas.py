@@ -1,0 +1,224 @@
+"""Each JSON output fits its closed schema, and without any one of its keys it does not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from compiler.cli.terminal.contents import text_of
+from compiler.demo.local_openbao import LocalOpenBao
+from compiler.model.place import Place
+from compiler.operations.backup.gather import Lacking
+from compiler.render.content import Data
+from compiler.render.reports.backup import backup_report
+from scripts.build_docs import output_schemas
+from tests.commands import run_command
+from tests.github_project import BASE, CATALOGUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SCHEMAS = output_schemas()
+# Maps whose keys are names of the input, or kinds.
+MAPS = ("secrets", "missing", "counts")
+# Of `change`, which tells of several commands, what each has of its own.
+OPTIONAL = {("change", "undo"), ("change", "secret"), ("change", "store"), ("change", "backup")}
+_PLACE = {"store": "vault", "name": "team/github", "property": None}
+_REMOTE = {"store": "azure", "name": "team-github"}
+# The shape that the engine of all writing commands reports in.
+CHANGE: dict[str, Any] = {
+    "format": 1,
+    "command": "migrate",
+    "environment": "prod",
+    "sources": [{"store": "vault", "address": "https://vault/secret"}],
+    "destinations": [{"store": "azure", "address": "https://v.vault.azure.net", "caller": None}],
+    "onConflict": "fail",
+    "steps": [
+        {
+            "secret": "github",
+            "key": "TOKEN",
+            "kind": "create",
+            "source": _PLACE,
+            "destination": None,
+            "reason": None,
+            "remedy": None,
+        }
+    ],
+    "counts": {"create": 1},
+    "extras": [_PLACE],
+    "skipped": [{"secret": "slack", "reason": "it is there already"}],
+    "leftOut": [_REMOTE],
+    "notes": [{"kind": "expired", "secret": "github", "place": _REMOTE, "date": None}],
+    "blocked": False,
+    "applied": True,
+    "run": "20250131-120000-4fa1c2",
+    "interrupted": False,
+    "results": [
+        {
+            **_REMOTE,
+            "state": "done",
+            "version": "1",
+            "otherVersions": [],
+            "code": None,
+            "reason": None,
+            "remedy": None,
+        }
+    ],
+    "exitCode": 0,
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an environment that has an error, one that has a finding, and two that differ."""
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    (folder / "base.yaml").write_text(BASE, "utf-8")
+    (folder / "catalogue.yaml").write_text(CATALOGUE, "utf-8")
+    (folder / "prod.yaml").write_text("labels: {a: b}\n", "utf-8")
+    (folder / "dev.yaml").write_text("labels: {a: c}\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def printed(project: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    assert project.is_dir()
+
+    def run(*argv: str) -> dict[str, Any]:
+        done = run_command(capsys, *argv, "--format", "json")
+        assert done.report["exitCode"] == done.code, done.err
+        assert done.report["command"] == argv[0]
+        return done.report
+
+    return run
+
+
+def errors(name: str, instance: object) -> list[str]:
+    return [f"{error.json_path}: {error.message}" for error in Draft7Validator(SCHEMAS[name]).iter_errors(instance)]
+
+
+def holds(name: str, instance: dict[str, Any]) -> None:
+    """Fails where the instance does not fit, where it fits without one of its keys, or fits with one more."""
+    assert errors(name, instance) == []
+    for path, mapping in objects(instance, ()):
+        if path[-1:] in {(name,) for name in MAPS} and "keys" not in mapping:
+            continue
+        for key in mapping:
+            if (name, key) not in OPTIONAL:
+                assert errors(name, without(instance, (*path, key))), f"{name} fits without {(*path, key)}"
+        assert errors(name, with_more(instance, path)), f"{name} fits with one more at {path}"
+
+
+def objects(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield path, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from objects(member, (*path, key))
+
+
+def without(instance: dict[str, Any], path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON
+    changed: Any = copy.deepcopy(instance)
+    node = changed
+    for part in path[:-1]:
+        node = node[part]
+    del node[path[-1]]
+    return changed
+
+
+def with_more(instance: dict[str, Any], path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON
+    changed: Any = copy.deepcopy(instance)
+    node = changed
+    for part in path:
+        node = node[part]
+    node["oneMore"] = 1
+    return changed
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_is_closed_and_requires_what_it_names(name: str) -> None:
+    Draft7Validator.check_schema(SCHEMAS[name])
+    described = [node for _, node in objects(SCHEMAS[name], ()) if isinstance(node.get("additionalProperties"), bool)]
+    assert described
+    for node in described:
+        assert node["additionalProperties"] is False
+        optional = (
+            {key for key in node["properties"] if (name, key) in OPTIONAL} if "format" in node["properties"] else set()
+        )
+        assert set(node["required"]) == set(node["properties"]) - optional
+    for path, node in objects(SCHEMAS[name], ()):
+        if path[-1:] == ("properties",) and "if" not in path:
+            assert all("description" in member or "$ref" in member for member in node.values()), path
+
+
+def test_compile(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    ok = printed("compile", "prod")
+    assert (ok["environment"], ok["exitCode"]) == ("prod", 0)
+    assert errors("compile", ok) == []
+    (project / "environments/prod.yaml").write_text("secrets: {gihub: {}, github: {}}\n", "utf-8")
+    several = printed("compile")
+    assert (several["environment"], several["exitCode"]) == (None, 1)
+    assert several["diagnostics"]
+    assert any(each["related"] for each in several["diagnostics"])
+    holds("compile", several)
+
+
+def test_explain_diff_and_rules(printed: Callable[..., dict[str, Any]]) -> None:
+    explained = printed("explain", "prod")
+    explained["values"] = [each for each in explained["values"] if each["overrode"]] or explained["values"][:1]
+    holds("explain", explained)
+    assert errors("explain", printed("explain", "prod")) == []
+    compared = printed("diff", "prod", "dev")
+    assert compared["exitCode"] == 1
+    holds("diff", compared)
+    holds("rules", printed("rules", "shared-place"))
+    assert errors("rules", printed("rules")) == []
+
+
+def test_verify(
+    project: Path,
+    printed: Callable[..., dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with LocalOpenBao.start_dev(tmp_path_factory.mktemp("openbao")) as server:
+        monkeypatch.setenv("VAULT_ADDR", server.url)
+        monkeypatch.setenv("VAULT_TOKEN", server.token)
+        found = printed("verify", "prod")
+        assert (found["environment"], found["exitCode"], len(found["stores"])) == ("prod", 1, 1)
+        assert found["counts"]["keys"] == found["counts"]["error"] == len(found["keys"]) > 0
+        holds("verify", found)
+        assert printed("compile", "prod", "--out", "out")["exitCode"] == 0
+        of_file = printed("verify", "--values", "out/values-prod.yaml")
+        assert (of_file["environment"], of_file["valuesFile"]) == (None, "out/values-prod.yaml")
+        assert errors("verify", of_file) == []
+    (project / "environments/prod.yaml").write_text("secrets: {gihub: {}}\n", "utf-8")
+    broken = printed("verify", "prod")
+    assert (broken["exitCode"], broken["keys"]) == (1, [])
+    assert errors("verify", broken) == []
+
+
+def test_backup() -> None:
+    backup: Any = SimpleNamespace(
+        environment="dev", time="2026-01-02T03:04:05+00:00", values={("a", "B"): None}, missing=(("c", "D"),)
+    )
+    lacking = (Lacking(("c", "D"), Place("agents/c", "D"), "why"), Lacking(("c", "E"), None, "why"))
+    gathered: Any = SimpleNamespace(backup=backup, lacking=lacking, left_out=(("agents/a", "X"),))
+    report = json.loads(text_of(Data(backup_report(gathered, "dev.age", 0, is_written=True))))
+    holds("backup", report)
+
+
+def test_change() -> None:
+    holds("change", CHANGE)
+    held = {"environment": "prod", "time": "2026-01-02T03:04:05+00:00", "secrets": {"a": ["B"]}, "missing": {}}
+    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}):
+        assert errors("change", CHANGE | own) == []
+        assert errors("change", CHANGE | {"command": own["command"]})
+        assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

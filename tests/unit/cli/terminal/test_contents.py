@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from compiler.cli.terminal.contents import block_text, line_text, text_of
+from compiler.render.content import (
+    Code,
+    Command,
+    Commands,
+    Data,
+    Element,
+    Fingerprint,
+    Lines,
+    Painted,
+    Style,
+    Words,
+)
+
+TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
+AWS = "AKIA" + "Q7W9Z2L4V8H6Y1M3"
+VERSION = "4387e9f3d6e14c459867679a90fd0f79"
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nshort\n-----END PRIVATE KEY-----"
+
+
+def test_a_line_stays_one_line_and_drives_no_terminal() -> None:
+    assert line_text("a\nb\x1b[31m\u202e\tc") == "a\\x0ab\\x1b[31m\\u202e    c"
+    assert text_of(Lines(["a\n::error::x", ("b", "\n")])) == "a\\x0a::error::x\nb\\x0a\n"
+
+
+def test_a_credential_over_several_lines_of_one_piece_is_seen_whole() -> None:
+    assert line_text(f"a {PEM} b") == "a … b"
+
+
+def test_styles_are_for_colour_and_hide_no_credential() -> None:
+    line = (Painted("a", Style.ERROR), Painted(AWS, Style.RED), Painted("", Style.RED), "\x1b[31m")
+    assert line_text(line) == "a…\\x1b[31m"
+    assert line_text(line, colour=True) == "\x1b[1;31ma\x1b[0m\x1b[31m…\x1b[0m\\x1b[31m"
+
+
+def test_each_piece_is_looked_at_on_its_own() -> None:
+    assert line_text(("GITHUB_TOKEN", ": ", "team-1/github")) == "GITHUB_TOKEN: team-1/github"
+    assert line_text("GITHUB_TOKEN: hunter2-1") == "GITHUB_TOKEN: …"
+
+
+def test_markdown_is_escaped_after_it_is_concealed() -> None:
+    assert line_text((Code(f"a`|{TOKEN}"), Words(f" _<[{TOKEN}"))) == "`a'\\|…` \\_&lt;\\[…"
+
+
+def test_a_block_keeps_its_lines() -> None:
+    assert block_text("a\nb\n") == "a\nb\n"
+    assert block_text(f"a: {PEM}\nb\x1b\té\n") == "a: …\nb\\x1b    é\n"
+
+
+def test_data_is_concealed_before_it_is_escaped_and_stays_valid() -> None:
+    text = text_of(Data({"a": f'"\n{AWS}', "b": [TOKEN, {"c": (TOKEN, 1, None, True)}], "page": "one\ntwo é"}))
+    assert text.isascii()
+    assert json.loads(text) == {"a": '"\n…', "b": ["…", {"c": ["…", 1, None, True]}], "page": "one\ntwo é"}
+
+
+def test_names_of_members_are_concealed_and_none_is_lost() -> None:
+    assert json.loads(text_of(Data({TOKEN: 1, f"{TOKEN}x": 2, "a": 3}))) == {"…": 1, "……": 2, "a": 3}
+
+
+@pytest.mark.parametrize("name", ["version", "otherVersions"])
+def test_a_version_is_shown_under_its_name_alone(name: str) -> None:
+    data = {name: VERSION, "other": VERSION, "results": [{name: [VERSION, TOKEN, f"{VERSION}a"]}]}
+    assert json.loads(text_of(Data(data))) == {name: VERSION, "other": "…", "results": [{name: [VERSION, "…", "…"]}]}
+    assert line_text(f"written, version {VERSION}") == f"written, version {VERSION}"
+
+
+def test_a_fingerprint_is_of_what_is_shown_and_tells_equal_ones_apart() -> None:
+    first, second = Fingerprint(("a", TOKEN)), Fingerprint(("a", TOKEN.replace("0", "1")))
+    found = json.loads(text_of(Data({"found": [first, second, Fingerprint(("b",))]})))["found"]
+    digest = hashlib.sha256("a\0…".encode()).hexdigest()[:16]
+    assert found[:2] == [f"{digest}:1", f"{digest}:2"]
+    assert not found[2].startswith(digest)
+
+
+def test_a_command_is_concealed_before_it_is_escaped_and_cannot_be_ended() -> None:
+    command = Command("error", {"file": f"a,b:c%\n{AWS}", "line": "1"}, ["x\r\n::error::y", AWS])
+    assert text_of(Commands([command])) == "::error file=a%2Cb%3Ac%25\\x0a…,line=1::x\\x0d\\x0a::error::y%0A…\n"
+
+
+def test_xml_is_concealed_before_it_is_escaped_and_stays_well_formed() -> None:
+    text = text_of(
+        Element("a", {"b": f'"<{AWS}'}, [Element("c", text=[("]]>&\x00\ud800", "é"), f"x\n{AWS}"]), Element("d")])
+    )
+    assert text.isascii()
+    root = ET.fromstring(text)  # noqa: S314 - our own output
+    assert (root.tag, root.get("b"), [child.tag for child in root]) == ("a", '"<…', ["c", "d"])
+    assert root[0].text == "]]>&\\x00\\ud800é\nx\\x0a…\n"
+
+
+def test_forty_thousand_lines_cost_linear_time() -> None:
+    def seconds(count: int) -> float:
+        lines = [
+            (f"environments/prod-{number}.yaml", ":3:9: ", f'"team-{number}/x" is read') for number in range(count)
+        ]
+        begin = time.process_time()
+        text_of(Lines(lines))
+        return time.process_time() - begin
+
+    assert seconds(40_000) < 12 * max(seconds(8_000), 0.05)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from compiler.cli.terminal.outlet import Outlet, outlet_of, outlets, standard_error, standard_output
+from compiler.render.content import Data, Painted, Style
+
+TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_printed_past_the_methods_is_concealed_and_escaped_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with outlets():
+        print("a", TOKEN, "b\x1b[31m\nc")  # noqa: T201 - a careless command does
+        sys.stderr.writelines([TOKEN, "\n", "password=", "hunter2\n"])
+    assert capsys.readouterr() == ("a … b\\x1b[31m\nc\n", "…\npassword=…\n")
+
+
+def test_the_streams_are_given_back_with_all_that_was_written(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout, sys.stderr
+
+    def interrupted() -> None:
+        with outlets():
+            sys.stdout.write("begun")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (sys.stdout, sys.stderr) == before
+    assert capsys.readouterr().out == "begun"
+
+
+def test_a_credential_that_is_written_in_parts_is_seen_whole() -> None:
+    stream = io.StringIO()
+    outlet = Outlet(stream)
+    for part in (TOKEN[:10], TOKEN[10:20], TOKEN[20:], " b\nc"):
+        outlet.write(part)
+    assert stream.getvalue() == "… b\n"
+    outlet.flush()
+    assert stream.getvalue() == "… b\nc"
+
+
+def test_methods_keep_the_order_of_what_is_written() -> None:
+    stream = io.StringIO()
+    outlet = Outlet(stream)
+    outlet.write("a ")
+    outlet.lines(["b\nc"])
+    outlet.write("d")
+    outlet.show(Data({}))
+    outlet.write("e")
+    outlet.product("f\n")
+    assert stream.getvalue() == "a b\\x0ac\nd{}\nef\n"
+
+
+def test_notes_and_errors_are_a_line_each() -> None:
+    stream = io.StringIO()
+    outlet = Outlet(stream)
+    outlet.note("a")
+    outlet.error(f"b\nhelp: {TOKEN}", "c")
+    outlet.error("d")
+    assert stream.getvalue() == "note: a\nerror: b\\x0ahelp: …\nhelp: c\nerror: d\n"
+
+
+def test_a_progress_line_replaces_the_one_before() -> None:
+    stream = Terminal()
+    outlet = Outlet(stream)
+    outlet.progress(f"[#] {TOKEN}\r\x1b[K")
+    outlet.progress()
+    assert stream.getvalue() == "\r\x1b[K[#] …\\x0d\\x1b[K\r\x1b[K"
+
+
+def test_a_product_is_as_it_was_made() -> None:
+    stream = io.StringIO()
+    Outlet(stream).product(f"a: {TOKEN}\n")
+    assert stream.getvalue() == f"a: {TOKEN}\n"
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal()
+    Outlet(terminal).lines([Painted("a", Style.RED).text, (Painted("a", Style.RED),)])
+    assert terminal.getvalue() == "a\n\x1b[31ma\x1b[0m\n"
+    assert not Outlet(io.StringIO()).may_colour
+    assert not Outlet(Terminal(), is_colourless=True).may_colour
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Outlet(Terminal()).may_colour
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Outlet(Terminal()).may_colour
+
+
+def test_an_outlet_is_not_put_before_an_outlet(capsys: pytest.CaptureFixture[str]) -> None:
+    with outlets():
+        assert standard_output() is outlet_of(sys.stdout)
+        assert standard_error() is not standard_output()
+    standard_error().lines(["a"])
+    assert capsys.readouterr().err == "a\n"
+
+
+def test_it_says_of_the_stream_what_others_ask() -> None:
+    with Path(os.devnull).open("w", encoding="utf-8") as stream:
+        outlet = Outlet(stream)
+        assert (outlet.encoding, outlet.fileno(), outlet.isatty()) == ("utf-8", stream.fileno(), False)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from compiler.model.diagnostic import Diagnostic, Severity
+from compiler.model.source import Source, Span
+from compiler.operations.verify.verify import KeyStatus, Seen, Verification
+from compiler.render.interface import ShownKey
+from compiler.render.reports.verification import run_of
+from compiler.stores.interface import Identity
+
+REFERENCE: Any = SimpleNamespace(
+    secret="github",
+    key="TOKEN",
+    store=SimpleNamespace(id="vault"),
+    remote_key="team/github",
+    property="TOKEN",
+)
+ERROR, WARNING = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
+
+
+def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
+    seen = (
+        Seen("vault", "https://vault/secret", Identity("ada", "token")),
+        Seen("azure", "https://v.vault.azure.net", None),
+    )
+    statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
+    found = Verification(statuses, (ERROR, WARNING), seen, 3, answered=True)
+    run = run_of("dev", None, found, (ERROR, WARNING), 1)
+    assert (run.command, run.environment, run.exit_code) == ("verify", "dev", 1)
+    place = ("github", "TOKEN", "vault", "team/github", "TOKEN")
+    assert run.keys == (
+        ShownKey(*place, "warning", (1,)),
+        ShownKey(*place, "error", (0, 1)),
+        ShownKey(*place, "ok"),
+    )
+    assert run.content == {
+        "valuesFile": None,
+        "stores": [
+            {"store": "vault", "address": "https://vault/secret", "caller": "ada"},
+            {"store": "azure", "address": "https://v.vault.azure.net", "caller": None},
+        ],
+        "remoteSecrets": 3,
+    }
+
+
+def test_where_nothing_could_be_asked_there_are_no_keys() -> None:
+    run = run_of(None, "values.yaml", None, (ERROR,), 1)
+    assert (run.keys, run.content["stores"], run.content["valuesFile"]) == ((), [], "values.yaml")
