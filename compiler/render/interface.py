@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,7 @@ class ShownRelated:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class ShownKey:
+class ShownKey(NamedTuple):
     """What `verify` found of one key, and where it lies; `found` are the places of its diagnostics among all shown.
 
     `status` is ok, warning or error.
@@ -40,8 +40,7 @@ class ShownKey:
     found: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What the diagnostics are of: the command, its environment where it is about one alone, and how it ends.
 
     `keys` are all that a verification looked at, None of commands that look at none; `content` is what else its report
@@ -52,7 +51,7 @@ class Run:
     environment: str | None = None
     exit_code: int = 0
     keys: tuple[ShownKey, ...] | None = None
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
