@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.outlet import standard_error, standard_output
@@ -47,7 +46,7 @@ def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_
     else:
         first, omission = first_of_each_rule(diagnostics, see_all)
         shown = show(first, diagnostics)
-    outlet.show(format_named(form).render(shown, ALL_RULES, replace(run, omission=omission)))
+    outlet.show(format_named(form).render(shown, ALL_RULES, run._replace(omission=omission)))
 
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:

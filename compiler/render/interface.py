@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from compiler.model.record import dataclass
 
@@ -27,8 +27,7 @@ class ShownRelated:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class ShownKey:
+class ShownKey(NamedTuple):
     """What `verify` found of one key, and where it lies; `found` are the places of its diagnostics among all shown.
 
     `status` is ok, warning or error.
@@ -43,8 +42,7 @@ class ShownKey:
     found: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What the diagnostics are of: the command, its environment where it is about one alone, and how it ends.
 
     `keys` are all that a verification looked at, None of commands that look at none; `content` is what else its report
@@ -55,7 +53,7 @@ class Run:
     environment: str | None = None
     exit_code: int = 0
     keys: tuple[ShownKey, ...] | None = None
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = MappingProxyType({})
     omission: Omission | None = None
 
 

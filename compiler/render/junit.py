@@ -52,5 +52,5 @@ def _case(name: str, found: list[Shown]) -> Element:
         rules = ", ".join(dict.fromkeys(each.rule for each in errors))
         children.append(Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors)]))
     if warnings:
-        children.append(Element("system-out", text=[*lines(warnings)]))
+        children.append(Element("system-out", {}, text=[*lines(warnings)]))
     return Element("testcase", {"classname": _NAME, "name": name}, children)

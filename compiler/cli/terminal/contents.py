@@ -90,9 +90,9 @@ class _Writer:
             return value if name in _VERSIONS and _VERSION.fullmatch(value) else self._concealed(value)
         if isinstance(value, Mapping):
             return self._members(value)
-        if isinstance(value, list | tuple):
-            return [self._value(item, name) for item in value]
-        return self._fingerprint(value) if isinstance(value, Fingerprint) else value
+        if isinstance(value, Fingerprint):
+            return self._fingerprint(value)
+        return [self._value(item, name) for item in value] if isinstance(value, list | tuple) else value
 
     def _members(self, members: Mapping[str, Any]) -> dict[str, Any]:
         shown: dict[str, Any] = {}

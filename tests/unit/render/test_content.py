@@ -7,7 +7,7 @@ from compiler.render.content import Commands, Content, Data, Element, Lines, Pai
 
 
 def test_every_content_has_a_text() -> None:
-    contents = (Lines(["a"]), Data({"a": 1}), Element("a"), Commands(()))
+    contents = (Lines(["a"]), Data({"a": 1}), Element("a", {}), Commands(()))
     assert {type(content) for content in contents} == set(get_args(Content))
     assert all(text_of(content).endswith("\n") for content in contents if not isinstance(content, Commands))
 

@@ -88,7 +88,9 @@ def test_a_command_is_concealed_before_it_is_escaped_and_cannot_be_ended() -> No
 
 def test_xml_is_concealed_before_it_is_escaped_and_stays_well_formed() -> None:
     text = text_of(
-        Element("a", {"b": f'"<{AWS}'}, [Element("c", text=[("]]>&\x00\ud800", "é"), f"x\n{AWS}"]), Element("d")])
+        Element(
+            "a", {"b": f'"<{AWS}'}, [Element("c", {}, text=[("]]>&\x00\ud800", "é"), f"x\n{AWS}"]), Element("d", {})]
+        )
     )
     assert text.isascii()
     root = ET.fromstring(text)  # noqa: S314 - our own output
