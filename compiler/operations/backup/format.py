@@ -69,7 +69,7 @@ def decode(data: bytes) -> Backup:
     """The backup in `data`. Raises Refusal where a part does not fit the others."""
     head, _, rest = data.partition(b"\n")
     if len(head) > _LONGEST_MANIFEST:
-        raise BackupContentError("its manifest is larger than that of any environment")
+        raise _unusable("its manifest is larger than that of any environment")
     manifest = _manifest(head)
     body = rest.removesuffix(b"\n")
     if manifest["digest"] != _digest(body):

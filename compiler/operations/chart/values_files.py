@@ -9,7 +9,6 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
-from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +72,7 @@ def _has_error(diagnostics: Sequence[Diagnostic]) -> bool:
 
 
 def _folder(out: str | None, root: Path) -> tuple[Path, str]:
-    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), printable(out.rstrip("/")) or "/")
+    return (root / VALUES_FOLDER, VALUES_FOLDER) if out is None else (Path(out), out.rstrip("/") or "/")
 
 
 def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.command_table import COMMANDS
-from compiler.cli.errors import UsageError
 from compiler.cli.invocation import parser_of
 from compiler.cli.options import Parser, add_format, add_store
 from compiler.refusal import Refusal
@@ -77,7 +76,7 @@ def test_no_argument_of_any_command_may_be_empty(name: str) -> None:
             arguments = [*sound, action.option_strings[0], ""]
         else:
             arguments = ["" if each is action else text for each, text in zip(positional, sound, strict=True)]
-        with pytest.raises(UsageError, match=r"is empty|invalid .*''"):
+        with pytest.raises(Refusal, match=r"is empty|invalid .*''"):
             parser.parse(arguments)
 
 

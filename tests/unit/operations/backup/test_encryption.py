@@ -145,7 +145,7 @@ def test_an_armored_file_is_opened_as_the_binary_one_is() -> None:
     with pytest.raises(Refusal, match="its armor is damaged"):
         age_file(armored[:-40])
     with pytest.raises(Refusal, match="does not begin as an age file"):
-        needs_passphrase(b"-----BEGIN")
+        age_file(b"-----BEGIN")
 
 
 def test_without_pyrage_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
