@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script is run by path
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
-from compiler.operations.change.apply import apply_migration  # noqa: E402
+from compiler.operations.change.apply import apply_plan  # noqa: E402
 from compiler.operations.change.plan import Options, Outcome, State  # noqa: E402
 from compiler.operations.live.stores import LiveStores  # noqa: E402
 from compiler.operations.migrate.plan import plan_migration  # noqa: E402
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.model.environment import Secret as SecretOfEnvironment
     from compiler.model.store_address import StoreAddress
+    from compiler.operations.change.run import Planned
     from compiler.stores.interface import SecretWriter
 
 PAGE = ROOT / "docs/reference/performance-stores.md"
@@ -207,19 +208,21 @@ def migrating(
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[to]
-            plan = plan_migration(routes_of(environment, store, None, ()), stores, Options())
-            if len(plan.writes) != (len(environment.secrets) if writes else 0):
+            planned = plan_migration(routes_of(environment, store, None, ()), stores, Options())
+            if len(planned.plan.writes) != (len(environment.secrets) if writes else 0):
                 raise SystemExit("the plan is not the one that this benchmark measures")
             if writes:
-                check(apply(plan, stores.open(store), root))
+                check(apply(planned, root))
 
     return action
 
 
-def apply(plan: Any, store: SecretWriter, root: Path) -> Outcome:  # noqa: ANN401 - a Plan
-    journal = Journal.begin(root, new_id(), plan, identity_of({}, plan.environment, plan.destination_address, None))
+def apply(planned: Planned, root: Path) -> Outcome:
+    plan = planned.plan
+    identity = identity_of(plan.command, plan.environment, plan.destinations, {})
+    journal = Journal.begin(root, new_id(), plan, identity)
     try:
-        return apply_migration(plan, store, Notes(journal, plan.environment))
+        return apply_plan(plan, planned.stores, Notes(journal, plan.environment))
     finally:
         journal.close()
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from compiler.model.diagnostic import Diagnostic
+    from compiler.operations.change.run import Ended
 
 OK = 0
 # Diagnostics of error severity (with `--strict` warnings too), a stale file, or a difference.
@@ -49,3 +50,16 @@ def code_of(
         return COULD_NOT_RUN
     failed = any(each.severity is Severity.ERROR for each in diagnostics)
     return FOUND if failed or is_different or (is_strict and diagnostics) else OK
+
+
+def code_of_run(ended: Ended) -> int:
+    """How a writing command ends, or an undo; never with 0 where its plan has what stops it."""
+    from compiler.operations.change.run import End  # noqa: PLC0415 - see above
+
+    outcome = ended.outcome
+    if outcome is not None and outcome.interrupted:
+        return INTERRUPTED
+    if outcome is not None and outcome.is_incomplete:
+        return INCOMPLETE
+    is_found = ended.end in {End.BLOCKED, End.CHANGED} or not ended.plan.is_clean
+    return FOUND if is_found or (outcome is not None and outcome.has_differences) else OK

@@ -9,10 +9,6 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments
 from compiler.cli.terminal.outlet import standard_error
-from compiler.operations.migrate.routes import UnknownNameError
-from compiler.operations.runs.audit import AuditError
-from compiler.operations.runs.journal import JournalError
-from compiler.operations.runs.lock import AnotherRunError
 from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_VARIABLE, outside_of
 
@@ -37,15 +33,9 @@ def live_environment(name: str, invocation: Invocation) -> Environment | None:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what a run meets that is no Refusal into one: its files, and another run that holds the lock."""
+    """Turn what a run's own files fail with into a Refusal."""
     try:
         yield
-    except (UnknownNameError, JournalError) as error:
-        failure = Refusal("usage", str(error), error.help)
-    except AuditError as error:
-        failure = Refusal("cannot run", str(error), "name another file with --audit")
-    except AnotherRunError as error:
-        failure = Refusal("cannot run", str(error), error.help)
     except OSError as error:
         where = f' "{error.filename}"' if error.filename else ""
         reason = (error.strerror or "unknown reason").lower()

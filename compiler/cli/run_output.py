@@ -1,102 +1,102 @@
-"""What a migration or its undo did, in; lines or one object on standard output, and the exit code, out."""
+"""Shows how a writing command goes, asks a person where that is wanted, and tells how it ended."""
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.cli.defect import describe
-from compiler.cli.exit_codes import FOUND, INCOMPLETE, INTERRUPTED, OK
+from compiler.cli.exit_codes import code_of_run
 from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, stoppable
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.progress import Progress
-from compiler.operations.change.plan import State
-from compiler.operations.runs.audit import AuditLog
-from compiler.operations.runs.notes import Notes
-from compiler.render.reports.migration import result_line, unaudited_lines
+from compiler.cli.terminal.prompts import confirmed
+from compiler.operations.change.plan import WRITING, State
+from compiler.operations.change.run import Applying, End
+from compiler.render.reports.plan_json import plan_report
+from compiler.render.reports.plan_text import blocked_reason, outcome_lines, plan_lines, result_line, unaudited_lines
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator
-    from contextlib import ExitStack
+    from collections.abc import Iterator, Mapping
 
     from compiler.cli.invocation import Invocation
-    from compiler.operations.change.plan import Outcome, Result
-    from compiler.operations.runs.journal import Journal
-    from compiler.stores.interface import SecretWriter
+    from compiler.operations.change.plan import Outcome, Plan, Result
+    from compiler.operations.change.run import Ended
 
 GOES_ON = "run the same command again to go on from here"
 _FINE = frozenset({State.DONE, State.KEPT})
+_LAST = {
+    End.SHOWN: "nothing was written; --apply writes this plan",
+    End.NOTHING: "nothing was written: there is nothing to write",
+    End.DECLINED: NOTHING_WRITTEN,
+    End.CHANGED: "nothing was written: the store changed after the plan was shown; run the command again",
+}
 
 
 class RunOutput(CommandOutput):
-    """Prints how a run goes, too."""
+    """The listener of the writing command `command`."""
 
-    def __init__(self, arguments: Namespace, invocation: Invocation) -> None:
+    def __init__(self, arguments: Namespace, invocation: Invocation, command: str) -> None:
         super().__init__(arguments, invocation)
-        # The outlet paints, and only what a renderer says is to be painted.
-        self.may_colour = False
+        self.command = command
         self._is_quiet = arguments.quiet
+        self._is_verbose = arguments.verbose
+        self._can_continue = hasattr(arguments, "continue_on_error")
+
+    def waits(self, holder: str) -> None:
+        standard_error().note(f"waiting for another run: {holder}")
+
+    def resumes(self, run: str) -> None:
+        standard_error().note(f"the run {run} is resumed")
+
+    def shows(self, plan: Plan) -> None:
+        self.lines(plan_lines(plan, verbose=self._is_verbose))
+
+    def agrees(self, plan: Plan) -> bool:
+        keys = counted(sum(step.kind in WRITING for step in plan.steps), "key")
+        return confirmed(f"Write {keys} to {plan.environment}?")
 
     @contextmanager
-    def progress(self, total: int, store: str) -> Iterator[Callable[[Result], None]]:
-        """Called with each result of `total`, show how far it is; why one is not fine is for the end to say, once."""
-        bar = Progress(total, quiet=self._is_quiet)
-        try:
-            yield lambda result: bar.step(
-                result_line(store, replace(result, reason="", remedy="")), is_fine=result.state in _FINE
-            )
-        finally:
-            # An interrupt is told on a line of its own.
-            bar.close()
+    def applying(self, plan: Plan) -> Iterator[Applying]:
+        bar = Progress(len(plan.writes), quiet=self._is_quiet)
 
-    def outcome(self, outcome: Outcome, store: str) -> None:
-        """Tell what is not as it should be, and how it ended."""
+        def report(result: Result) -> None:
+            # Why one is not fine is for the end to say, once.
+            bar.step(result_line(result), is_fine=result.state in _FINE)
+
+        with interruption(GOES_ON), stoppable() as stop:
+            try:
+                yield Applying(stop, report)
+            finally:
+                # An interrupt is told on a line of its own.
+                bar.close()
+
+    def end(self, ended: Ended, extra: Mapping[str, Any] | None = None) -> int:
+        """Tell how it ended, with what is the command's own in the report; returns the exit code."""
+        code = code_of_run(ended)
+        if ended.outcome is not None:
+            self._tell(ended.outcome)
+        if ended.end is End.BLOCKED:
+            self.lines([blocked_reason(ended.plan, can_continue=self._can_continue)])
+        elif ended.end is not End.APPLIED:
+            self.lines([_LAST[ended.end]])
+        self.report(lambda: plan_report(self.command, ended, code, extra))
+        return code
+
+    def _tell(self, outcome: Outcome) -> None:
+        outlet = standard_error()
+        if outcome.defect is not None or outcome.unnoted or outcome.unaudited:
+            standard_output().flush()
         if outcome.defect is not None:
-            sys.stdout.flush()
-            sys.stderr.write(describe(outcome.defect, is_debug=self.is_debug))
+            outlet.write(describe(outcome.defect, is_debug=self.is_debug))
         if outcome.unnoted:
-            sys.stdout.flush()
-            sys.stderr.write(f"error: the run's end is not noted: {outcome.unnoted}\n")
+            outlet.error(f"the run's end is not noted: {outcome.unnoted}")
         if outcome.unaudited:
-            sys.stdout.flush()
-            sys.stderr.writelines(f"{line}\n" for line in unaudited_lines(store, outcome.unaudited))
-        done = outcome.count(*_FINE)
-        self.lines(result_line(store, result) for result in outcome.results if result.state not in _FINE)
-        self.lines([f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"])
+            outlet.lines(unaudited_lines(outcome.unaudited))
+        self.lines(outcome_lines(outcome))
         if outcome.is_incomplete:
             word = "interrupted" if outcome.interrupted else "incomplete"
             self.lines([f"{word}; {GOES_ON}"])
-
-
-def notes_of(
-    stack: ExitStack,
-    journal: Callable[[], Journal],
-    environment: str,
-    destination: SecretWriter,
-    audit: str | None,
-    *,
-    is_audited: bool = False,
-) -> Notes:
-    """Where a run is written down. The audit file is opened first: a run that cannot be noted there is not begun.
-
-    With `is_audited` an earlier part of the run had one.
-    """
-    log, who = None, ""
-    if audit is not None:
-        log = stack.enter_context(AuditLog(Path(audit)))
-        who = destination.whoami().subject
-    opened = journal()
-    stack.callback(opened.close)
-    return Notes(opened, environment, log, who, is_audited)
-
-
-def code_of(outcome: Outcome, *, is_clean: bool) -> int:
-    """The exit code of a run or an undo; of a plan that is not clean it is never 0."""
-    if outcome.interrupted:
-        return INTERRUPTED
-    if outcome.is_incomplete:
-        return INCOMPLETE
-    return OK if is_clean and not outcome.has_differences else FOUND

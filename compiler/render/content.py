@@ -48,8 +48,21 @@ class Words(NamedTuple):
 
 
 Piece = str | Painted | Code | Words
+
+
+class Wrapped(NamedTuple):
+    """Text that is broken at spaces into lines of at most 80 characters, each behind `indent` spaces.
+
+    The first stands behind `head`, which is as wide, where there is one.
+    """
+
+    pieces: tuple[str, ...]
+    indent: int
+    head: tuple[Piece, ...] = ()
+
+
 # One line without its end. Each piece is looked at on its own, so that a name beside a colon is no password's.
-Line = str | tuple[Piece, ...]
+Line = str | tuple[Piece, ...] | Wrapped
 
 
 class Lines(NamedTuple):

@@ -37,7 +37,7 @@ _WORDS_ONLY = re.compile(
 )
 # What Key Vault calls the versions of a secret, in a sentence that says so: no more secret than a number is.
 _VERSION_WORD = "version "
-_VERSIONS = re.compile(r"\bversion [0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
+_VERSIONS = re.compile(r"\bversion (?:is )?[0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
 # A credential wrapped over lines goes on in every following line that is nothing but one such word.
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
 

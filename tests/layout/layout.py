@@ -14,41 +14,19 @@ LONGEST_MODULE = 300
 LONGEST_FUNCTION = 50
 _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"})
 _WITHOUT_TEST = frozenset({"__init__.py"})
-# Classes of commands that raise no Refusal yet.
-_UNCONVERTED = frozenset(
-    {
-        "AnotherRunError",
-        "BackupContentError",
-        "EncryptionError",
-        "RestoreRefusedError",
-        "UnfitValueError",
-        "UnknownKeyError",
-        "UnknownNameError",
-    }
-)
 # What stands beside the rules and is none.
 _NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules"})
 
 # What conceals, and the rooms and modules that may: the forms themselves, the outlet, and the excerpts of source lines.
-_CONCEALING = frozenset({"conceal", "printable", "safe"})
+_CONCEALING = frozenset({"conceal", "printable"})
 _MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/excerpt.py")
 # A local server is a program of its own, and the streams are what the outlet stands before.
 _MAY_PRINT = ("demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
-# The engine of put and restore and the reports of migrate: they go with the one write engine.
-_YET_TO_GO = (
-    *("render/reports/changes.py", "render/reports/key_changes.py", "render/reports/migration.py"),
-    *("cli/commands/put.py", "cli/commands/restore.py", "cli/commands/migrate.py"),
-    *("cli/write_keys.py", "cli/run_output.py"),
-)
 
 
 def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
-    return sorted(
-        found
-        for check in CHECKS
-        for found in check(root)
-    )
+    return sorted(found for check in CHECKS for found in check(root))
 
 
 def _modules(root: Path) -> Iterator[Path]:
@@ -110,7 +88,7 @@ def _idle_errors(root: Path) -> Iterator[str]:
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         errors = [each.name for each in classes if any(map(_is_error, each.bases))]
         for name in errors:
-            if name not in caught | _UNCONVERTED:
+            if name not in caught:
                 yield f"{path.relative_to(root)}: no operation catches {name}; raise a Refusal"
 
 
@@ -125,8 +103,6 @@ def _names(node: ast.AST | None) -> Iterator[str]:
 def _past_outlet(root: Path) -> Iterator[str]:
     for path in _modules(root):
         relative = path.relative_to(root / "compiler").as_posix()
-        if relative.startswith(_YET_TO_GO):
-            continue
         called = {ast.unparse(node.func) for node in _calls(path)}
         if not relative.startswith(_MAY_CONCEAL):
             yield from (f"compiler/{relative} calls {name}, which is the outlet's" for name in called & _CONCEALING)

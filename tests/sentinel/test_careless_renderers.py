@@ -13,10 +13,10 @@ import pytest
 
 from compiler.cli.commands import compile as compile_command
 from compiler.cli.commands import diff, explain, rules
-from compiler.cli.errors import CannotRunError
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.main import main
 from compiler.cli.terminal.command_output import CommandOutput
+from compiler.refusal import Refusal
 from compiler.render.content import Code, Command, Commands, Data, Element, Fingerprint, Lines, Painted, Style, Words
 from compiler.render.interface import DIFF_FORMATS, FORMATS, REPORT_FORMATS
 from tests.leaks import leaks
@@ -146,7 +146,7 @@ def _print(secret: str) -> None:
 
 
 def _raise(secret: str) -> None:
-    raise CannotRunError(secret, secret, f"it said\n{secret}")
+    raise Refusal("cannot run", secret, secret, f"it said\n{secret}")
 
 
 @EVERY_SHAPE

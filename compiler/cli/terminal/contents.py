@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from compiler.render.content import Code, Commands, Data, Fingerprint, Lines, Words
+from compiler.render.content import Code, Commands, Data, Fingerprint, Lines, Words, Wrapped
 from compiler.text.credential import CONCEALED, conceal
 from compiler.text.printable import printable
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _VERSIONS = frozenset({"version", "otherVersions"})
 _VERSION = re.compile("[0-9a-f]{32}")
 _MARKS = re.compile(r"[\\|`_*\[]")
+# Characters of a wrapped line: what a terminal has where nobody made it wider.
+WIDTH = 80
 # No longer text is likely to occur twice.
 _REPEATED = 64
 
@@ -66,7 +68,26 @@ class _Writer:
         return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
 
     def line(self, line: Line) -> str:
-        return self._piece(line) if isinstance(line, str) else "".join(map(self._piece, line))
+        if isinstance(line, str):
+            return self._piece(line)
+        return self._wrapped(line) if isinstance(line, Wrapped) else "".join(map(self._piece, line))
+
+    def _wrapped(self, text: Wrapped) -> str:
+        import textwrap  # noqa: PLC0415 - for plans alone
+
+        indent = " " * text.indent
+        # A name, an address or a command is copied whole: only spaces may be broken at.
+        lines = textwrap.wrap(
+            "".join(map(self._piece, text.pieces)),
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        if text.head:
+            lines[:1] = ["".join(map(self._piece, text.head)) + "".join(lines[:1])[text.indent :]]
+        return "\n".join(lines)
 
     def _piece(self, piece: Piece) -> str:
         if isinstance(piece, str):

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 # Who has the file has all the time there is: a short passphrase is found by trying.
 SHORTEST_PASSPHRASE = 12
 _GIBIBYTE = 2**30
-
-
 _COPIED = "check the file against the place it was copied from"
-
-
-class EncryptionError(Refusal):
-    """Raised no more; `restore` names it until it leaves what is refused here to the boundary."""
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
@@ -109,7 +103,7 @@ def _require_bounded(data: bytes) -> None:
 
 
 def decrypt_with(data: bytes, passphrase: Secret) -> bytes:
-    """What the age file holds. Raises EncryptionError."""
+    """What the age file holds. Raises Refusal."""
     _require_bounded(data)
     return _opened(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
 

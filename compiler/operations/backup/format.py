@@ -26,10 +26,6 @@ _LONGEST_MANIFEST = 16 * 1024 * 1024
 KeyName = tuple[str, str]
 
 
-class BackupContentError(Exception):
-    """Raised no more; `restore` names it until it leaves what is refused here to the boundary."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Backup:
     """The values of one environment at one time (ISO 8601, UTC).

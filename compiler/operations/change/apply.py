@@ -1,4 +1,4 @@
-"""A plan, the destination and a journal in; its writes made, verified and noted, and what became of each, out."""
+"""Applies a plan: makes its writes with several threads, notes and verifies each, and tells what became of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Adopted, Outcome, Result, State
-from compiler.operations.change.write_remote import Mover, refusal
+from compiler.operations.change.write_remote import RemoteWriter, refusal
 from compiler.operations.live.interrupted import follows_interrupt
 from compiler.operations.runs.audit import AuditError, IntentError
 from compiler.operations.runs.complete_audit import complete
@@ -18,9 +18,9 @@ from compiler.operations.runs.notes import AGAIN, unnoted
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from compiler.operations.change.plan import Plan, Write
+    from compiler.operations.change.plan import Plan, Target, Write
     from compiler.operations.runs.notes import Notes
     from compiler.stores.interface import SecretWriter
 
@@ -30,9 +30,9 @@ DEFECT = "defect"
 _PACE = 0.05
 
 
-def apply_migration(
+def apply_plan(
     plan: Plan,
-    destination: SecretWriter,
+    stores: Mapping[str, SecretWriter],
     notes: Notes,
     *,
     continue_on_error: bool = False,
@@ -42,12 +42,13 @@ def apply_migration(
 ) -> Outcome:
     """Make the writes of `plan` and nothing else, each once, and read each back.
 
+    `stores` are open, by their ids in the plan.
     A conflict ends one remote secret and the rest goes on; another failure stops what has not begun, unless
     `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. A defect of this program
     does the same, and is in the outcome. `report` is called in this thread.
     """
-    completed = complete(plan.adopted, destination, notes)
-    work = _Work(destination, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
+    completed = complete(plan.adopted, stores, notes)
+    work = _Work(stores, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -66,16 +67,16 @@ def apply_migration(
                 work.failed.set()
             elif isinstance(error, Exception):
                 work.broke(error)
-    results = tuple(work.results.get(write.name, Result(write.name, State.PENDING)) for write in plan.writes)
+    results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
     unaudited = (*completed.unaudited, *_unaudited(results, notes))
     outcome = Outcome(notes.journal.id, results, interrupted, work.defect, completed.unnoted, unaudited)
     return _ended(outcome, notes, _end(outcome))
 
 
-def end_blocked(plan: Plan, destination: SecretWriter, notes: Notes) -> Outcome:
+def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], notes: Notes) -> Outcome:
     """End a run that cannot go on, because another writer was there; what it did is noted first."""
-    completed = complete(plan.adopted, destination, notes)
+    completed = complete(plan.adopted, stores, notes)
     outcome = Outcome(notes.journal.id, (), unnoted=completed.unnoted, unaudited=completed.unaudited)
     return _ended(outcome, notes, "incomplete" if outcome.is_incomplete else "conflict")
 
@@ -84,21 +85,21 @@ def _unaudited(results: Iterable[Result], notes: Notes) -> Iterator[Adopted]:
     """The writes of this part of the run, where an earlier one had an audit file and this one has none."""
     for result in results:
         if notes.lacks and result.version is not None:
-            yield Adopted(result.name, result.version, is_noted=True)
+            yield Adopted(result.store, result.name, result.version, is_noted=True)
 
 
 def _ended(outcome: Outcome, notes: Notes, state: str) -> Outcome:
     try:
-        notes.journal.end(state)
+        notes.end(state)
     except OSError as error:
         # A run without an end can go on: what is done is told all the same.
-        return replace(outcome, unnoted=unnoted("", error).reason)
+        return replace(outcome, unnoted=unnoted(("", ""), error).reason)
     return outcome
 
 
-def defective(name: str) -> Result:
+def defective(target: Target) -> Result:
     """The failure of a step by a defect of this program, which may have come after the write."""
-    return Result(name, State.FAILED, code=DEFECT, reason="this program met a defect of its own", remedy=AGAIN)
+    return Result(*target, State.FAILED, code=DEFECT, reason="this program met a defect of its own", remedy=AGAIN)
 
 
 def _end(outcome: Outcome) -> str:
@@ -113,16 +114,15 @@ class _Work:
     """One remote secret at a time in each thread, and why no further one is begun."""
 
     def __init__(
-        self, destination: SecretWriter, notes: Notes, stop: threading.Event, *, stops_at_failure: bool
+        self, stores: Mapping[str, SecretWriter], notes: Notes, stop: threading.Event, *, stops_at_failure: bool
     ) -> None:
-        self._mover = Mover(destination, notes)
+        self._writer = RemoteWriter(stores, notes)
         self._notes = notes
-        self._journal = notes.journal
         self._stop = stop
         self._stops_at_failure = stops_at_failure
         self.failed = threading.Event()
         self.defect: Exception | None = None
-        self.results: dict[str, Result] = {}
+        self.results: dict[Target, Result] = {}
         self.fresh: deque[Result] = deque()
 
     def take(self, todo: deque[Write]) -> None:
@@ -139,13 +139,13 @@ class _Work:
             result = self._done(write)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are to finish theirs and the run to end
             self.broke(error)
-            result = defective(write.name)
+            result = defective(write.target)
             with suppress(Exception):
-                self._journal.settled(result, maybe_stored=True)
+                self._notes.settled(result, maybe_stored=True)
         if result.state is State.FAILED and self._stops_at_failure:
             # Before this thread takes its next one, which would wait for a store that is gone once more.
             self.failed.set()
-        self.results[write.name] = result
+        self.results[write.target] = result
         self.fresh.append(result)
 
     def broke(self, error: Exception) -> None:
@@ -155,18 +155,20 @@ class _Work:
 
     def _done(self, write: Write) -> Result:
         try:
-            self._journal.started(write.name, write.before, owes=self._notes.owes)
+            self._notes.started(write)
             try:
-                result, maybe_stored = self._mover.move(write), False
+                result, maybe_stored = self._writer.write(write), False
             except StoreError as error:
                 result, maybe_stored = refusal(write, error), error.maybe_done
-            self._journal.settled(result, maybe_stored=maybe_stored)
+            self._notes.settled(result, maybe_stored=maybe_stored)
+        except IntentError as error:
+            self.failed.set()
+            result = unnoted(write.target, error)
+            # Nothing was sent, so that nothing stays open.
+            with suppress(OSError):
+                self._notes.settled(result)
         except (AuditError, OSError) as error:
             # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
             self.failed.set()
-            result = unnoted(write.name, error)
-            if isinstance(error, IntentError):
-                # Nothing was sent, so that nothing stays open.
-                with suppress(OSError):
-                    self._journal.settled(result)
+            result = unnoted(write.target, error)
         return result

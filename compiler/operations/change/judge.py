@@ -1,4 +1,4 @@
-"""What stands at both ends of one key in; the kind of its step, and the value to write, out."""
+"""Judges one key by what stands at its source and its destination: the kind of its step, and the value to write."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Verdict:
 
 
 def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool) -> Verdict | None:
-    """The value to move as an update, why there is none, or nothing for a key that need not be there and is not."""
+    """The value to move as an update, why there is none, or None for a key that need not be there and is not."""
     if isinstance(reading, DisabledError) and not in_use:
         # Somebody turned off what nobody reads.
         return None
@@ -71,8 +71,9 @@ def judge_destination(reading: Reading, place: Place, value: Secret, options: Op
         return Verdict(Kind.CREATE, value=value)
     if isinstance(reading, SoftDeletedError):
         if options.recover:
-            return Verdict(Kind.UPDATE, "it is soft-deleted and is recovered first", value=value)
-        return Verdict(Kind.REFUSE, f"in the destination, {reading.reason}", reading.remedy)
+            return Verdict(Kind.RECOVER, "it was deleted and is recovered first", value=value)
+        remedy = f"to recover it first: {options.recover_command}" if options.recover_command else reading.remedy
+        return Verdict(Kind.REFUSE, f"in the destination, {reading.reason}", remedy)
     if isinstance(reading, StoreError):
         return Verdict(Kind.REFUSE, f"the destination cannot be read: {reading.reason}", reading.remedy)
     if place.property is not None and not reading.is_object:

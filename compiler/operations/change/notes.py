@@ -1,56 +1,64 @@
-"""A plan and what its keys come from in; what the destination will not have of that, and what has expired, out."""
+"""Notes of a plan what its destinations will not have of the sources, and which dates are past or ahead."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from compiler.model.store_address import Provider
-from compiler.operations.change.plan import Note, NoteKind
-from compiler.stores.interface import Attributes
+from compiler.operations.change.plan import Kind, Location, Note, NoteKind
+from compiler.stores.interface import Attributes, RemoteSecret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from compiler.operations.change.plan import Adopted, Plan, Write
+    from compiler.model.store_address import StoreAddress
+    from compiler.operations.change.plan import Adopted, Plan, Target, Write
     from compiler.operations.change.writes import Judged
-    from compiler.stores.interface import RemoteSecret
+    from compiler.operations.live.read_many import Reading
+    from compiler.stores.interface import SecretWriter
 
 # What Key Vault's adapter gives every document of properties: it says nothing that the document does not.
 _IMPLIED = "application/json"
 
 
-def notes_of(
-    plan: Plan,
-    judged: Sequence[Judged],
-    provider: Provider,
-    held: Mapping[str, RemoteSecret],
-    now: datetime | None = None,
-) -> tuple[Note, ...]:
-    """In the plan's order, each once. `provider` is the destination's, and `held` what it was seen to hold.
+class Seen(Protocol):
+    """The destinations of a plan, read."""
+
+    def writer(self, place: Location) -> SecretWriter: ...
+
+    def standing(self, place: Location) -> Reading: ...
+
+
+def notes_of(plan: Plan, judged: Sequence[Judged], seen: Seen, now: datetime | None = None) -> tuple[Note, ...]:
+    """In the plan's order, each once.
 
     Nothing is said of what is not written: keys are compared, and what lies beside them is their owners' matter.
     """
     moment = now or datetime.now(UTC)
-    by_name: dict[str, list[Judged]] = {}
+    by_target: dict[Target, list[Judged]] = {}
     for each in judged:
         if each.place is not None and each.origin is not None:
-            by_name.setdefault(each.place.remote_key, []).append(each)
+            by_target.setdefault((each.place.store, each.place.name), []).append(each)
     found: dict[Note, None] = {}
     for write in plan.writes:
+        place = Location(write.store, write.name, None)
+        address = seen.writer(place).address
         written = {(step.secret, step.key) for step in write.steps}
-        for each in by_name.get(write.name, ()):
+        for each in by_target.get(write.target, ()):
             if (each.step.secret, each.step.key) in written:
-                found.update(dict.fromkeys(_notes(each, _kept(write, provider, each), moment)))
-        if write.base is not None and provider is not Provider.VAULT:
-            found.update(dict.fromkeys(_notes_of_base(write, write.base, moment)))
+                found.update(dict.fromkeys(_notes(each, _kept(write, address.provider, each), moment)))
+        # On Vault a new version has a life of its own, and not that of the one before.
+        if write.base is not None and address.provider is not Provider.VAULT:
+            found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
     for adopted in plan.adopted:
         if adopted.is_noted:
             # It was written whole.
             continue
-        for each in by_name.get(adopted.name, ()):
-            found.update(dict.fromkeys(_notes_of_adopted(each, adopted, held)))
+        for each in by_target.get(adopted.target, ()):
+            there = seen.standing(each.place) if each.place is not None else None
+            found.update(dict.fromkeys(_notes_of_adopted(each, adopted, there)))
     return tuple(found)
 
 
@@ -81,23 +89,26 @@ def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
             yield Note(kind, each.step.secret, source, date)
 
 
-def _notes_of_base(write: Write, base: RemoteSecret, now: datetime) -> Iterator[Note]:
+def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
     """Of what is there already and keeps its dates in the new version."""
     has = base.attributes
+    command = f"az keyvault secret set-attributes --id {address.absolute}/secrets/{write.name}"
     for step in write.steps:
         if step.destination is None:
             continue
         place = replace(step.destination, property=None)
         if has.past_expires(now) is not None:
-            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires)
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, f"{command} --expires DATE")
         if has.not_before_ahead(now) is not None:
-            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before)
+            remedy = f"{command} --not-before DATE"
+            yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
 
 
-def _notes_of_adopted(each: Judged, adopted: Adopted, held: Mapping[str, RemoteSecret]) -> Iterator[Note]:
+def _notes_of_adopted(each: Judged, adopted: Adopted, there: Reading | None) -> Iterator[Note]:
     """Of a write that was cut off between the value and its tags, which a comparison of keys finds complete."""
-    there = held.get(adopted.name)
-    if adopted.action != "create" or there is None or each.origin is None or each.step.source is None:
+    if adopted.action != Kind.CREATE or not isinstance(there, RemoteSecret):
+        return
+    if each.origin is None or each.step.source is None:
         return
     if each.origin.attributes.tags.items() - there.attributes.tags.items():
         yield Note(NoteKind.TAGS, each.step.secret, replace(each.step.source, property=None))

@@ -1,8 +1,8 @@
-"""What a migration is, as frozen shapes: options and steps in a plan, and what became of each write."""
+"""What a change of stores is, as frozen shapes: options and steps in a plan, and what became of each write."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What is to be done with one key. Only create and update write."""
+    """What is to be done with one key; those of WRITING change the store."""
 
     CREATE = "create"  # the destination has no such remote secret
     UPDATE = "update"  # it has one, and this key is added to it or replaced in it
-    KEEP = "keep"  # it holds the same value
-    CONFLICT = "conflict"  # it already holds another value for the key
+    RECOVER = "recover"  # it is soft-deleted: it is recovered, and then the key is set where it differs
+    DELETE = "delete"  # the remote secret is soft-deleted, never purged
+    KEEP = "keep"  # the destination is as it should be already
+    CONFLICT = "conflict"  # it holds another value for the key
     REFUSE = "refuse"  # it cannot be read, or the value cannot be written there as it is
     MISSING = "missing"  # the environment uses the key and the source does not hold it
 
 
-WRITING = frozenset({Kind.CREATE, Kind.UPDATE})
+WRITING = frozenset({Kind.CREATE, Kind.UPDATE, Kind.RECOVER, Kind.DELETE})
 
 
 class OnConflict(StrEnum):
@@ -39,13 +41,17 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`only` are ids of secrets, none meaning all; the rest is as the command's options of the same names."""
+    """`only` are ids of secrets, none meaning all; the rest is as the commands' options of the same names.
+
+    `recover_command` is the command line that recovers soft-deleted secrets too, for the help of a refusal.
+    """
 
     only: tuple[str, ...] = ()
     all_properties: bool = False
     on_conflict: OnConflict = OnConflict.FAIL
     recover: bool = False
     stringify: bool = False
+    recover_command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say."""
+    """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say.
+
+    `source` is None where the value comes from a person, a file or an earlier version.
+    """
 
     secret: str
     key: str
@@ -73,14 +82,20 @@ class Step:
     remedy: str = ""
 
 
+# A remote secret of a run: the id of its store and its name there.
+Target = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Write:
-    """One remote secret of the destination with all keys to set in it; `whole` where it is one value instead.
+    """One remote secret of the store `store` with all keys to set in it; `whole` where it is one value instead.
 
     `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery;
-    `deleted` is then the version that was, where the store tells.
+    `deleted` is then the version that was, where the store tells. An undo has neither `changes` nor `whole`: `earlier`
+    is the version to write once more, and without it the secret is soft-deleted.
     """
 
+    store: str
     name: str
     steps: tuple[Step, ...]
     changes: Mapping[str, Secret]
@@ -89,25 +104,45 @@ class Write:
     attributes: Attributes | None = None
     recover: bool = False
     deleted: str | None = None
+    earlier: RemoteSecret | None = None
+
+    @property
+    def target(self) -> Target:
+        return self.store, self.name
 
     @property
     def before(self) -> str | None:
         return self.base.version if self.base is not None else None
+
+    @property
+    def kind(self) -> Kind:
+        """What is done to the remote secret as a whole."""
+        if self.recover:
+            return Kind.RECOVER
+        if self.earlier is None and self.whole is None and not self.changes:
+            return Kind.DELETE
+        return Kind.CREATE if self.base is None else Kind.UPDATE
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """A write of an earlier part of the run that the journal or the audit file does not know yet.
 
-    `is_noted` where the journal knows its version, and the audit file alone could not be told.
+    `action` is as the audit file has it. `is_noted` where the journal knows the version, and the audit file alone could
+    not be told.
     """
 
+    store: str
     name: str
     version: str
     properties: tuple[str, ...] = ()
     action: str = "update"
     before: str | None = None
     is_noted: bool = False
+
+    @property
+    def target(self) -> Target:
+        return self.store, self.name
 
 
 class NoteKind(StrEnum):
@@ -127,37 +162,40 @@ class NoteKind(StrEnum):
 class Note:
     """One fact about a remote secret, of the source where nothing else is said; `date` is the one that it is about.
 
-    `place` names no property.
+    `place` names no property; `remedy` is the command that changes what the new version keeps.
     """
 
     kind: NoteKind
     secret: str
     place: Location
     date: datetime | None = None
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """All steps in the order of the environment, and the writes they come to.
 
-    `extras` are properties of the source that no key of the catalogue names, `skipped` secrets without anything to
-    move and why, `left_out` remote secrets that a resumed run does not cover, `losses` what the writes cost earlier
-    versions of the destination.
+    `sources` and `destinations` are the absolute addresses by the stores' ids. `extras` are properties of the source
+    that no key of the catalogue names, `skipped` secrets without anything to move and why, `left_out` remote secrets
+    that a resumed run does not cover, `losses` what the writes cost earlier versions of the destinations. `who` is the
+    caller as each destination knows it.
     """
 
+    command: str
     environment: str
-    destination: str
-    destination_address: str
+    destinations: Mapping[str, str]
     sources: Mapping[str, str]
     options: Options
     steps: tuple[Step, ...]
     writes: tuple[Write, ...]
     extras: tuple[Location, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Target, ...] = ()
     adopted: tuple[Adopted, ...] = ()
     notes: tuple[Note, ...] = ()
     losses: tuple[VersionLoss, ...] = ()
+    who: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:
@@ -177,7 +215,7 @@ class State(StrEnum):
     """What became of one write."""
 
     DONE = "done"
-    KEPT = "kept"  # a recovered secret already held every value
+    KEPT = "kept"  # it is as it should be already
     CONFLICT = "conflict"
     FAILED = "failed"
     UNVERIFIED = "unverified"  # reading back showed other bytes than were sent
@@ -188,6 +226,7 @@ class State(StrEnum):
 class Result:
     """What became of one remote secret; `version` is the one that holds the keys now, `slipped` other writers' ones."""
 
+    store: str
     name: str
     state: State
     version: str | None = None

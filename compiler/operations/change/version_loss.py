@@ -16,11 +16,10 @@ from compiler.operations.live.read_many import is_of_store
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from compiler.model.store_address import StoreAddress
-    from compiler.operations.change.undo import UndoStep
-    from compiler.stores.interface import Dropped, SecretReader, SecretWriter
+    from compiler.stores.interface import Dropped, SecretReader
 
 _WORKERS = 16
 
@@ -37,6 +36,7 @@ class LossKind(StrEnum):
 class NextWrite:
     """A write that is planned: `replaces` is the version that stands there now, None where none can be read."""
 
+    store_id: str
     store: SecretReader
     name: str
     replaces: str | None
@@ -47,6 +47,7 @@ class VersionLoss:
     """What the write of the remote secret `name` makes its store drop; `remedy` is what keeps it, done before."""
 
     kind: LossKind
+    store: str
     name: str
     versions: tuple[str, ...]
     keeps: int | None
@@ -70,11 +71,6 @@ def losses_of(writes: Iterable[NextWrite], workers: int = _WORKERS) -> tuple[Ver
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def losses_of_undo(steps: Sequence[UndoStep], destination: SecretWriter) -> tuple[VersionLoss, ...]:
-    """What is lost by putting earlier values back, each as a new version. Raises as `losses_of` does."""
-    return losses_of(NextWrite(destination, step.name, step.version) for step in steps if step.earlier is not None)
-
-
 def _loss(write: NextWrite) -> VersionLoss | None:
     address = write.store.address
     try:
@@ -82,11 +78,13 @@ def _loss(write: NextWrite) -> VersionLoss | None:
     except StoreError as error:
         if is_of_store(error):
             raise
-        return VersionLoss(LossKind.UNKNOWN, write.name, (), None, f"{error.reason}; {error.remedy}")
+        return VersionLoss(LossKind.UNKNOWN, write.store_id, write.name, (), None, f"{error.reason}; {error.remedy}")
     if dropped is None:
         return None
     kind = LossKind.WAY_BACK if write.replaces in dropped.versions else LossKind.VERSIONS
-    return VersionLoss(kind, write.name, dropped.versions, dropped.keeps, _remedy(address, write.name, dropped))
+    return VersionLoss(
+        kind, write.store_id, write.name, dropped.versions, dropped.keeps, _remedy(address, write.name, dropped)
+    )
 
 
 def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:

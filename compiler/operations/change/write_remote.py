@@ -1,98 +1,158 @@
-"""One write of a migration in; it made in the destination, noted, read back and compared, and what became of it out."""
+"""Makes one write of a plan in its store, notes it, reads it back and compares every property."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import Result, State
+from compiler.operations.change.plan import Kind, Result, State
 from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, stored
-from compiler.stores.errors import Action, ConflictError, Place
+from compiler.stores.errors import Action, ConflictError, Place, StoreError
+from compiler.stores.interface import State as StoreState
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from compiler.operations.change.plan import Write
     from compiler.operations.runs.notes import Notes
-    from compiler.stores.errors import StoreError, UnverifiedError
-    from compiler.stores.interface import SecretWriter, Written
+    from compiler.stores.errors import UnverifiedError
+    from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
 
-class Mover:
-    """Writes into one destination, from any thread, one remote secret at a time in each."""
+class RemoteWriter:
+    """Writes into stores, by their ids, from any thread, one remote secret at a time in each."""
 
-    def __init__(self, destination: SecretWriter, notes: Notes) -> None:
-        self._destination = destination
+    def __init__(self, stores: Mapping[str, SecretWriter], notes: Notes) -> None:
+        self._stores = stores
         self._notes = notes
         self._comparer = Comparer()
 
-    def move(self, write: Write) -> Result:
-        """Make the write and read it back. Raises StoreError, AuditError and OSError."""
-        keys = tuple(write.changes)
-        action = "create" if write.base is None else "update"
+    def write(self, write: Write) -> Result:
+        """Make the write and read it back.
+
+        Raises AuditError, OSError, and StoreError where nothing is known to be stored.
+        """
+        store = self._stores[write.store]
+        if write.kind is Kind.DELETE:
+            return self._deleted(write, store)
+        action = (
+            "restore" if write.earlier is not None else str(Kind.CREATE if write.kind is Kind.CREATE else Kind.UPDATE)
+        )
         if write.recover:
-            write = self._recovered(write, keys)
-            action = "update"
+            write, action = self._recovered(write, store), str(Kind.UPDATE)
             if not write.changes and write.whole is None:
-                lacks = self._notes.lacks
-                self._notes.journal.written(write.name, write.before, write.before or "", (), owes=lacks)
-                return Result(write.name, State.KEPT, write.before)
-        with self._notes.writing(self._destination, write.name, keys, write.before, action) as line:
-            written, doubt = stored(lambda: self._write(write))
+                self._notes.written(write, write.before or "", owes=self._notes.lacks)
+                return Result(*write.target, State.KEPT, write.before)
+        with self._notes.writing(store, write.target, _properties(write), write.before, action) as line:
+            written, doubt = stored(lambda: self._written(write, store))
             owes = self._notes.owes
             try:
                 # Before the journal: what is in neither is found and noted in both when the run goes on.
                 line.written(written.version)
                 owes = self._notes.lacks
             finally:
-                self._notes.journal.written(write.name, write.before, written.version, written.slipped, owes=owes)
-        return self._verified(write, written) if doubt is None else _doubtful(write, doubt)
+                self._notes.written(write, written.version, written.slipped, owes=owes)
+        if doubt is not None:
+            return _doubtful(write, doubt)
+        return _read_back(write, written.version, lambda: self._verified(write, written, store))
 
-    def _write(self, write: Write) -> Written:
+    def _written(self, write: Write, store: SecretWriter) -> Written:
+        if write.earlier is not None and write.base is not None:
+            return store.restore(write.earlier, write.base)
         if write.whole is not None:
-            return self._destination.write_whole(write.name, write.whole, write.base, write.attributes)
-        return self._destination.write(write.name, write.changes, write.base, write.attributes)
+            return store.write_whole(write.name, write.whole, write.base, write.attributes)
+        return store.write(write.name, write.changes, write.base, write.attributes)
 
-    def _recovered(self, write: Write, keys: tuple[str, ...]) -> Write:
+    def _deleted(self, write: Write, store: SecretWriter) -> Result:
+        version = write.before or ""
+        with self._notes.writing(store, write.target, _properties(write), version, str(Kind.DELETE)) as line:
+            store.soft_delete(write.name, version)
+            owes = self._notes.owes
+            try:
+                line.written(version)
+                owes = self._notes.lacks
+            finally:
+                self._notes.written(write, version, owes=owes)
+        return _read_back(write, version, lambda: _is_gone(write, version, store))
+
+    def _recovered(self, write: Write, store: SecretWriter) -> Write:
         """The write that is left once the deleted secret is back and can be read."""
-        with self._notes.writing(self._destination, write.name, keys, None, "recover") as line:
-            self._destination.recover(write.name)
-            base = self._destination.read(write.name)
+        with self._notes.writing(store, write.target, _properties(write), None, str(Kind.RECOVER)) as line:
+            store.recover(write.name)
+            base = store.read(write.name)
             line.written(base.version)
         if write.deleted is not None and base.version != write.deleted:
-            raise self._recovered_by_another(write, base.version)
+            raise _recovered_by_another(write, store, base.version)
         if write.whole is not None:
             same = base.whole is not None and self._comparer.same(base.whole, write.whole)
             return replace(write, base=base, whole=None if same else write.whole)
         changes = {key: value for key, value in write.changes.items() if not holds(base, key, value, self._comparer)}
         return replace(write, base=base, changes=changes)
 
-    def _recovered_by_another(self, write: Write, found: str) -> ConflictError:
-        place = Place(self._destination.address.absolute, write.name)
-        reason = f"another writer was there: version {write.deleted} was soft-deleted, version {found} is the newest"
-        return ConflictError(place, Action.WRITE, reason, "plan again", expected=write.deleted, found=found)
-
-    def _verified(self, write: Write, written: Written) -> Result:
-        found = self._destination.read(write.name)
+    def _verified(self, write: Write, written: Written, store: SecretWriter) -> Result:
+        found, target = store.read(write.name), write.target
         if written.slipped:
             reason = f"another writer's version {', '.join(written.slipped)} came in between and is covered by this one"
             remedy = "compare the two versions by hand"
-            return Result(write.name, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
+            return Result(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
         if found.version != written.version:
-            reason = f"another writer's version {found.version} came right after this one, {written.version}"
-            return Result(
-                write.name, State.CONFLICT, written.version, (found.version,), "conflict", reason, "plan again"
-            )
-        if not is_as_meant(found, write.base, write.changes, write.whole, self._comparer):
-            return _doubtful(write, other_bytes(self._destination, write.name, written.version))
-        return Result(write.name, State.DONE, written.version)
+            return _overtaken(write, written.version, found.version)
+        if not self._is_as_meant(write, found):
+            return _doubtful(write, other_bytes(store, write.name, written.version))
+        return Result(*target, State.DONE, written.version)
+
+    def _is_as_meant(self, write: Write, found: RemoteSecret) -> bool:
+        if write.earlier is not None:
+            earlier = write.earlier
+            return is_as_meant(found, None, earlier.properties, earlier.whole, self._comparer)
+        return is_as_meant(found, write.base, write.changes, write.whole, self._comparer)
+
+
+def _read_back(write: Write, version: str, look: Callable[[], Result]) -> Result:
+    try:
+        return look()
+    except StoreError as error:
+        # Stored and noted as `version`; whether it is as meant is still to be found out.
+        reason = f"it cannot be read back: {error.reason}"
+        return Result(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
+
+
+def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
+    found = store.describe(write.name)
+    if found.state is not StoreState.PRESENT:
+        return Result(*write.target, State.DONE, version)
+    if found.version not in {None, version}:
+        # A Vault deletes one version, and not the one that another writer adds meanwhile.
+        return _overtaken(write, version, str(found.version))
+    reason = "the store said that it was deleted, and it is still there"
+    remedy = "look at it by hand; do not trust this address"
+    return Result(*write.target, State.UNVERIFIED, version, (), "unverified", reason, remedy)
+
+
+def _overtaken(write: Write, version: str, found: str) -> Result:
+    reason = f"another writer's version {found} came right after this one, {version}"
+    return Result(*write.target, State.CONFLICT, version, (found,), "conflict", reason, "plan again")
 
 
 def _doubtful(write: Write, doubt: UnverifiedError) -> Result:
-    return Result(write.name, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
+    return Result(*write.target, State.UNVERIFIED, doubt.version, (), doubt.code, doubt.reason, doubt.remedy)
 
 
 def refusal(write: Write, error: StoreError) -> Result:
     """What became of a write that the store refused or did not answer."""
     state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
     found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
-    return Result(write.name, state, None, found, error.code, error.reason, error.remedy)
+    return Result(*write.target, state, None, found, error.code, error.reason, error.remedy)
+
+
+def _properties(write: Write) -> tuple[str, ...]:
+    """What the audit file names: the properties that are set, or of an undo those that the run had set."""
+    places = (step.destination for step in write.steps)
+    return tuple(write.changes) or tuple(place.property for place in places if place is not None and place.property)
+
+
+def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:
+    place = Place(store.address.absolute, write.name)
+    reason = f"another writer was there: version {write.deleted} was soft-deleted, version {found} is the newest"
+    return ConflictError(place, Action.WRITE, reason, "plan again", expected=write.deleted, found=found)

@@ -1,22 +1,31 @@
-"""Judged keys in; one write for each remote secret of the destination, and steps that are sure to fit, out."""
+"""Groups judged keys into one write per remote secret, and refuses what the store would refuse."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from compiler.model.store_address import Provider
 from compiler.operations.change.plan import WRITING, Kind, Step, Write
 from compiler.stores.errors import SoftDeletedError, StoreError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
 from compiler.stores.values.secret import Comparer, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from compiler.model.place import Place
+    from compiler.operations.change.plan import Location
     from compiler.operations.live.read_many import Reading
     from compiler.stores.interface import SecretWriter
     from compiler.stores.values.secret import Secret
+
+
+class Destinations(Protocol):
+    """The stores that are written to, and what they were seen to hold."""
+
+    def writer(self, place: Location) -> SecretWriter: ...
+
+    def standing(self, place: Location) -> Reading: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,38 +33,48 @@ class Judged:
     """A step with what it would write, and the remote secret that its value comes from."""
 
     step: Step
-    place: Place | None
-    value: Secret | None
-    origin: RemoteSecret | None
+    value: Secret | None = None
+    origin: RemoteSecret | None = None
+
+    @property
+    def place(self) -> Location | None:
+        return self.step.destination
 
 
-def plan_writes(
-    judged: Sequence[Judged], destination: SecretWriter, standing: Callable[[Place], Reading]
-) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
-    """Group by remote secret, and refuse what the destination would refuse, all without a request.
-
-    `standing` tells what the destination holds.
-    """
+def plan_writes(judged: Sequence[Judged], destinations: Destinations) -> tuple[tuple[Step, ...], tuple[Write, ...]]:
+    """Group by remote secret, and refuse what its store would refuse, all without a request."""
     steps = [each.step for each in judged]
-    groups: dict[str, list[int]] = {}
-    for index, each in enumerate(judged):
-        if each.place is not None and each.value is not None:
-            groups.setdefault(each.place.remote_key, []).append(index)
     writes: list[Write] = []
-    for name, members in groups.items():
+    for members in _groups(judged, destinations).values():
         _refuse_contradictions(judged, members, steps)
         writing = [index for index in members if steps[index].kind in WRITING]
         while writing:
-            place = judged[writing[0]].place
-            reading = standing(place) if place is not None else None
-            write = _write(name, [judged[index] for index in writing], [steps[index] for index in writing], reading)
-            problems = _problems(write, destination)
+            write = _write([judged[index] for index in writing], [steps[index] for index in writing], destinations)
+            problems = _problems(write, destinations.writer(_place(judged[writing[0]])))
             if not problems:
                 writes.append(write)
                 break
             _refuse(problems, writing, judged, steps)
             writing = [index for index in writing if steps[index].kind in WRITING]
     return tuple(steps), tuple(writes)
+
+
+def _groups(judged: Sequence[Judged], destinations: Destinations) -> dict[tuple[str, str], list[int]]:
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, each in enumerate(judged):
+        if each.place is not None and each.value is not None:
+            address = destinations.writer(each.place).address
+            # Key Vault's names do not tell capitals from small letters: two spellings of one name are one write.
+            is_folded = address.provider is Provider.AZURE_KEY_VAULT
+            name = each.place.name.lower() if is_folded else each.place.name
+            groups.setdefault((address.absolute, name), []).append(index)
+    return groups
+
+
+def _place(judged: Judged) -> Location:
+    if judged.place is None:
+        raise AssertionError(judged.step.key)
+    return judged.place
 
 
 def _refuse_contradictions(judged: Sequence[Judged], members: Sequence[int], steps: list[Step]) -> None:
@@ -76,7 +95,9 @@ def _refuse_contradictions(judged: Sequence[Judged], members: Sequence[int], ste
             steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=reason, remedy="give each a place of its own")
 
 
-def _write(name: str, members: Sequence[Judged], steps: Sequence[Step], reading: Reading | None) -> Write:
+def _write(members: Sequence[Judged], steps: Sequence[Step], destinations: Destinations) -> Write:
+    place = _place(members[0])
+    reading = destinations.standing(place)
     base = reading if isinstance(reading, RemoteSecret) else None
     recover = isinstance(reading, SoftDeletedError)
     changes = {
@@ -85,7 +106,8 @@ def _write(name: str, members: Sequence[Judged], steps: Sequence[Step], reading:
         if each.place is not None and each.place.property is not None and each.value is not None
     }
     return Write(
-        name=name,
+        store=place.store,
+        name=place.name,
         steps=tuple(steps),
         changes=changes,
         whole=None if changes else members[0].value,

@@ -74,9 +74,13 @@ class LiveStores:
         while self._open:
             self._open.popitem()[1].close()
 
+    def address(self, store: Store) -> StoreAddress:
+        """Where `store` is reached from here. Raises AddressError."""
+        return address_of(store, self._environ)
+
     def open(self, store: Store) -> SecretWriter:
         """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
-        address = address_of(store, self._environ)
+        address = self.address(store)
         if address not in self._open:
             self._open[address] = self._opener(address, self._environ)
         return self._open[address]

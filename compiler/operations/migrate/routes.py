@@ -1,33 +1,24 @@
-"""An environment and two stores in; for every key of the catalogue where it comes from and where it goes out."""
+"""Finds where every key of the catalogue comes from in one store and where it goes in another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.model.place import place_of
+from compiler.model.place import place_of, remote_of
 from compiler.operations.live.key_places import catalogue_places
-from compiler.text.suggestion import suggest
+from compiler.operations.live.names import secret_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.environment import Environment, Store
     from compiler.model.place import Place
-
-
-class UnknownNameError(Exception):
-    """A store or secret that the environment does not have; `help` is the way out."""
-
-    def __init__(self, kind: str, name: str, known: Iterable[str], environment: str) -> None:
-        choices = tuple(known)
-        super().__init__(f'the environment "{environment}" has no {kind} "{name}"')
-        self.help = suggest(name, choices, f"{kind}s")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One key on its way. A place is nothing where the catalogue names none for that provider.
+    """One key on its way. A place is None where the catalogue names none for that provider.
 
     `is_extra` tells that it is a property of the source and no key of the catalogue.
     """
@@ -59,23 +50,13 @@ class Routes:
     taken: frozenset[Place] = frozenset()
 
 
-def store_named(environment: Environment, name: str) -> Store:
-    """The store of this id, else of this Kubernetes name. Raises UnknownNameError."""
-    by_name = {store.name: store for store in environment.stores.values()}
-    found = environment.stores.get(name) or by_name.get(name)
-    if found is None:
-        raise UnknownNameError("store", name, environment.stores, environment.name)
-    return found
-
-
 def routes_of(environment: Environment, to: Store, source: Store | None, only: Sequence[str]) -> Routes:
     """The routes of all secrets, or of `only`, from `source` or from the store that each reads.
 
-    Raises UnknownNameError for an id that the environment does not have.
+    Raises Refusal for an id that the environment does not have.
     """
     for name in only:
-        if name not in environment.secrets:
-            raise UnknownNameError("secret", name, environment.secrets, environment.name)
+        secret_named(environment, name)
     keys: list[Route] = []
     mains: list[tuple[str, Store, str, str]] = []
     skipped: list[tuple[str, str]] = []
@@ -87,7 +68,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
             skipped.append((secret.id, f'it reads "{to.id}" already'))
             continue
         used = {key.key.name for key in secret.keys}
-        own, theirs = _remote(secret, origin), _remote(secret, to)
+        own, theirs = (remote_of(secret.entry, store.provider, secret.node) for store in (origin, to))
         keys += [
             Route(
                 secret.id,
@@ -125,7 +106,3 @@ def _shared(
         for place in catalogue_places(environment, store)
         if place.remote_key in names and (store.id, place) not in moved
     )
-
-
-def _remote(secret: Secret, store: Store) -> str | None:
-    return secret.node.text("remote", store.provider) or secret.entry.remote.get(store.provider)

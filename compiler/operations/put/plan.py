@@ -1,14 +1,18 @@
-"""A secret of an environment and new values for its keys in, a plan of what they would change in its store out."""
+"""Decides what setting keys of one secret is: which keys, in which store, with which values, and how it is planned."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.compare import Head, Wanted, callers, plan_change, read_destinations
+from compiler.operations.change.plan import OnConflict
+from compiler.operations.change.run import Change, Planned
 from compiler.operations.live.key_places import key_places
-from compiler.operations.migrate.routes import UnknownNameError, store_named
-from compiler.operations.put.set_keys import Wanted, plan_changes
+from compiler.operations.live.names import secret_named, store_named
+from compiler.operations.runs.journal import identity_of
+from compiler.refusal import Refusal
 from compiler.stores.values.traits import Trait, traits
 from compiler.text.suggestion import suggest
 
@@ -16,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from compiler.model.environment import Environment, Secret, Store
-    from compiler.operations.live.stores import LiveStores
-    from compiler.operations.put.set_keys import ChangePlan
+    from compiler.operations.change.plan import Options
+    from compiler.operations.change.run import Setting
+    from compiler.operations.runs.entries import Run
     from compiler.stores.values.secret import Secret as Value
 
+COMMAND = "put"
 _REFUSED = {
     Trait.EMPTY: "is blank",
     Trait.PLACEHOLDER: "is a placeholder",
@@ -28,20 +34,6 @@ _REFUSED = {
     Trait.NUL: "holds a NUL character, which no environment variable can",
 }
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
-
-
-class UnknownKeyError(Exception):
-    """A key that the catalogue does not give the secret; `help` is the way out."""
-
-    def __init__(self, secret: str, key: str, known: Iterable[str]) -> None:
-        # What does not look like a key may be the value, typed after its key.
-        what = f'key "{key}"' if _KEY.fullmatch(key) else "key of one of the names that were given"
-        super().__init__(f'the secret "{secret}" has no {what}')
-        self.help = suggest(key, known, "keys")
-
-
-class UnfitValueError(Exception):
-    """A value that must not be written. `str` names the key and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +49,67 @@ class Target:
 def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
     """What the words of the command line name; with no keys, all that the environment uses.
 
-    Raises UnknownNameError and UnknownKeyError.
+    Raises Refusal.
     """
-    secret = environment.secrets.get(secret_id)
-    if secret is None:
-        raise UnknownNameError("secret", secret_id, environment.secrets, environment.name)
+    secret = secret_named(environment, secret_id)
     store = secret.store if store_id is None else store_named(environment, store_id)
     if store is None:
-        raise UnknownNameError("store", "", environment.stores, environment.name)
+        message = f'the secret "{secret.id}" reads no store in "{environment.name}"'
+        raise Refusal("usage", message, "name one of its stores with --store")
     used = tuple(key.key.name for key in secret.keys)
     chosen = tuple(dict.fromkeys(keys)) or used
     for key in chosen:
         if key not in secret.entry.keys:
-            raise UnknownKeyError(secret.id, key, secret.entry.keys)
+            raise _unknown(secret.id, key, secret.entry.keys)
     return Target(secret, store, chosen, tuple(key for key in chosen if key not in used))
 
 
-def plan_put(target: Target, values: Mapping[str, Value], stores: LiveStores) -> ChangePlan:
-    """What `values`, by keys of the catalogue, would change; nothing else in the remote secrets does.
+def put(target: Target, values: Mapping[str, Value], environment: str, options: Options, setting: Setting) -> Change:
+    """The setting of `values`, by keys of the catalogue; nothing else in the remote secrets changes.
 
-    Raises UnfitValueError, AddressError and StoreError; sends no writing request.
+    What the same command is, is told by the keys and not by their values: the journal holds none. Raises Refusal for
+    a value that must not be written, and AddressError.
     """
+    wanted = _wanted(target, values)
+    identity = identity_of(
+        COMMAND,
+        environment,
+        {target.store.id: setting.stores.address(target.store).absolute},
+        {"secret": target.secret.id, "keys": sorted(values), "recover": options.recover},
+    )
+    # A value that is given is meant: another one that is there already is replaced.
+    chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
+
+    def plan(run: Run | None) -> Planned:
+        seen = read_destinations(wanted, setting.stores)
+        head = Head(COMMAND, environment, chosen, run=run)
+        return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
+
+    return Change(COMMAND, identity, plan, setting)
+
+
+def _wanted(target: Target, values: Mapping[str, Value]) -> list[Wanted]:
     places = key_places(target.secret, target.store)
     wanted = []
     for key, value in values.items():
         place = places[key]
         if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
-            raise UnfitValueError(f'the value of "{key}" {unfit}')
+            raise _unfit(f'the value of "{key}" {unfit}')
         if place is None:
             provider = target.store.provider
-            raise UnfitValueError(
-                f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
-            )
+            raise _unfit(f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}')
         wanted.append(Wanted(target.secret.id, key, target.store, place, value))
-    return plan_changes(wanted, stores)
+    return wanted
+
+
+def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
+    # What does not look like a key may be the value, typed after its key.
+    what = f'key "{key}"' if _KEY.fullmatch(key) else "key of one of the names that were given"
+    return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
+
+
+def _unfit(message: str) -> Refusal:
+    return Refusal("found", message, "nothing was written; give the real value")
 
 
 def spaced_keys(values: Mapping[str, Value]) -> tuple[str, ...]:

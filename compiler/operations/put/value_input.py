@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import Secret
 from compiler.text.suggestion import suggest
@@ -22,12 +23,11 @@ class InputForm(StrEnum):
     VALUE = "value"
 
 
-class ValueInputError(Exception):
-    """The text cannot be read as its form asks. `help` is the way out, where one is known."""
+class ValueInputError(Refusal):
+    """The text cannot be read as its form asks."""
 
     def __init__(self, message: str, help_text: str | None) -> None:
-        super().__init__(message)
-        self.help = help_text
+        super().__init__("usage", message, help_text)
 
 
 LARGEST_BYTES = 1024 * 1024

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 from compiler.operations.runs.shared_sync import SharedSync
+from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 _MODE = 0o600
 
 
-class AuditError(Exception):
-    """The audit file cannot be used. `str` says why, without anything of its content."""
+class AuditError(Refusal):
+    """The audit file cannot be used. The message says why, without anything of its content."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("cannot run", message, "name another file with --audit")
 
 
 class IntentError(AuditError):

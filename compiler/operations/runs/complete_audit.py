@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import Adopted
+from compiler.operations.change.plan import Adopted, Kind
 from compiler.operations.runs.audit import AuditError
 from compiler.operations.runs.notes import unnoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from compiler.operations.runs.entries import Entry, Run
+    from compiler.operations.change.plan import Target
+    from compiler.operations.runs.entries import Run, RunEntry
     from compiler.operations.runs.notes import Notes
     from compiler.stores.interface import SecretWriter
 
@@ -33,33 +34,39 @@ class Completed:
 
 def owed_by(run: Run) -> Iterator[Adopted]:
     """The writes of a run whose versions its journal knows and the audit file lacks."""
-    for name, entry in run.entries.items():
+    for target, entry in run.entries.items():
         if entry.owes and entry.after is not None:
-            yield adoption(name, entry, entry.after, is_noted=True)
+            yield adoption(target, entry, entry.after, is_noted=True)
 
 
-def adoption(name: str, entry: Entry, version: str, *, is_noted: bool = False) -> Adopted:
+def adoption(target: Target, entry: RunEntry, version: str, *, is_noted: bool = False) -> Adopted:
     """The write by which the run of `entry` made or recovered `version`."""
-    action = "recover" if entry.recover and version == entry.deleted else entry.kind
-    return Adopted(name, version, entry.properties, action, entry.before or entry.planned_before, is_noted)
+    action = entry.kind
+    if entry.recover:
+        action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
+    before = entry.before or entry.planned_before
+    return Adopted(*target, version, entry.properties, str(action), before, is_noted)
 
 
-def owed_by_undo(name: str, entry: Entry, version: str | None) -> Adopted | None:
+def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopted | None:
     """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted what stood there."""
     made = version or entry.undo_before
     if not entry.undo_owes or made is None:
         return None
     action = RESTORE if version is not None else DELETE
-    return Adopted(name, made, entry.keys, action, entry.undo_before, is_noted=entry.undo == "done")
+    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_noted=entry.undo == "done")
 
 
-def complete(adopted: Iterable[Adopted], store: SecretWriter, notes: Notes) -> Completed:
-    """Note each of `adopted` in the audit file, whose own line before it may be there already, and in the journal."""
+def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], notes: Notes) -> Completed:
+    """Note each of `adopted` in the audit file, whose own line before it may be there already, and in the journal.
+
+    `stores` are open, by their ids.
+    """
     unaudited: list[Adopted] = []
     reason = ""
     for each in adopted:
         owes = notes.audit is None and (each.is_noted or notes.is_audited)
-        line = notes.writing(store, each.name, each.properties, each.before, each.action)
+        line = notes.writing(stores[each.store], each.target, each.properties, each.before, each.action)
         try:
             line.written(each.version)
         except AuditError:
@@ -69,7 +76,7 @@ def complete(adopted: Iterable[Adopted], store: SecretWriter, notes: Notes) -> C
         try:
             _tell_journal(each, notes, owes=owes)
         except OSError as error:
-            reason = reason or unnoted(each.name, error).reason
+            reason = reason or unnoted(each.target, error).reason
     return Completed(tuple(unaudited), reason)
 
 
@@ -78,8 +85,8 @@ def _tell_journal(each: Adopted, notes: Notes, *, owes: bool) -> None:
         return
     if each.action in {RESTORE, DELETE}:
         version = each.version if each.action == RESTORE else None
-        notes.journal.undo(each.name, "done", version, before=each.before, owes=owes)
+        notes.journal.undo(each.target, "done", version, before=each.before, owes=owes)
     elif each.is_noted:
-        notes.journal.audited(each.name)
+        notes.journal.audited(each.target)
     else:
-        notes.journal.adopted(each.name, each.version, owes=owes)
+        notes.journal.adopted(each.target, each.version, owes=owes)

@@ -5,21 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.change.plan import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from compiler.operations.change.plan import Target
+
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
+@dataclass(frozen=True, slots=True)
+class NotedKey:
+    """A key of the catalogue that a write sets; no property means the whole value."""
+
+    secret: str
+    key: str
+    property: str | None
+
+
 @dataclass(slots=True)
-class Entry:
+class RunEntry:
     """What a journal says of one remote secret: as planned, and as far as it came."""
 
-    kind: str
+    kind: Kind
     planned_before: str | None
     recover: bool
-    keys: tuple[str, ...] = ()
+    keys: tuple[NotedKey, ...] = ()
     before: str | None = None
     after: str | None = None
     state: str = "planned"
@@ -28,23 +41,30 @@ class Entry:
     deleted: str | None = None  # with `recover`, the version that was soft-deleted
     undone_as: str | None = None  # the version by which an undo put back what stood there before
     slipped: tuple[str, ...] = ()
-    properties: tuple[str, ...] = ()  # of the remote secret; none where it is one value
     owes: bool = False  # the audit file has no line yet that says how the write ended
     undo_owes: bool = False  # the same of the undo's write
     undo_before: str | None = None  # the version that the undo replaced or deleted
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Of the remote secret; none where it is one value."""
+        return tuple(key.property for key in self.keys if key.property is not None)
+
 
 @dataclass(slots=True)
 class Run:
-    """A journal, read. `identity` is what a command must be asked for to be the same run."""
+    """A journal, read. `identity` is what a command must be asked for to be the same run.
+
+    `destinations` are the absolute addresses by the stores' ids, `entries` the remote secrets by store and name.
+    """
 
     id: str
     path: Path
+    command: str
     environment: str
-    destination: str
-    address: str
+    destinations: Mapping[str, str]
     identity: Mapping[str, Any]
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[Target, RunEntry] = field(default_factory=dict)
     is_planned: bool = False
     is_audited: bool = False  # it was begun with an audit file, or went on with one
     ended: str | None = None
@@ -56,45 +76,54 @@ class Run:
         return self.is_planned and self.ended in _RESUMABLE and not undone
 
     @property
-    def recovering(self) -> dict[str, str]:
-        """What was to be recovered and is not yet written: by name, the version that holds the deleted value."""
+    def recovering(self) -> dict[Target, str]:
+        """What was to be recovered and is not yet written: the version that holds the deleted value."""
         return {
-            name: entry.deleted
-            for name, entry in self.entries.items()
+            target: entry.deleted
+            for target, entry in self.entries.items()
             if entry.recover and entry.after is None and entry.deleted is not None
         }
 
 
-def take(run: Run, line: Mapping[str, Any]) -> None:
-    """Take one line of a journal into what is known of its run. Raises LookupError, TypeError and ValueError."""
+def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
+    """Take one line of a journal into what is known of its run. Raises LookupError, TypeError and ValueError.
+
+    `only` is the store of every line of a journal of the first format, whose lines name none.
+    """
     what = line["type"]
-    if what == "plan":
-        keys = tuple(str(key["key"]) for key in line["keys"])
-        properties = tuple(str(key["property"]) for key in line["keys"] if key.get("property") is not None)
-        deleted = _text(line.get("deleted"))
-        before, recover = _text(line["before"]), line["recover"] is True
-        entry = Entry(str(line["kind"]), before, recover, keys, deleted=deleted, properties=properties)
-        run.entries[str(line["name"])] = entry
-    elif what == "planned":
+    if what == "planned":
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":
         run.ended = _text(line["state"])
-    elif what == "undo":
-        entry = run.entries[line["name"]]
-        entry.undo = _text(line["state"])
-        entry.undone_as = _text(line.get("version")) or entry.undone_as
-        entry.undo_before = _text(line.get("before")) or entry.undo_before
-        entry.undo_owes = line.get("owes", entry.undo_owes) is True
-    elif what == "audit":
-        run.entries[line["name"]].owes = False
-    elif what == "step":
-        # A resumed run goes on after its end.
-        run.ended = None
-        run.is_audited = run.is_audited or line.get("owes") is True
-        _take_step(run.entries[line["name"]], line)
+    elif what in {"plan", "undo", "audit", "step"}:
+        target = (only or str(line["store"]), str(line["name"]))
+        if what == "plan":
+            run.entries[target] = _planned(line)
+        elif what == "undo":
+            _take_undo(run.entries[target], line)
+        elif what == "audit":
+            run.entries[target].owes = False
+        else:
+            # A resumed run goes on after its end.
+            run.ended = None
+            run.is_audited = run.is_audited or line.get("owes") is True
+            _take_step(run.entries[target], line)
 
 
-def _take_step(entry: Entry, line: Mapping[str, Any]) -> None:
+def _planned(line: Mapping[str, Any]) -> RunEntry:
+    keys = tuple(NotedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
+    before, recover = _text(line["before"]), line["recover"] is True
+    return RunEntry(Kind(line["kind"]), before, recover, keys, deleted=_text(line.get("deleted")))
+
+
+def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
+    entry.undo = _text(line["state"])
+    entry.undone_as = _text(line.get("version")) or entry.undone_as
+    entry.undo_before = _text(line.get("before")) or entry.undo_before
+    entry.undo_owes = line.get("owes", entry.undo_owes) is True
+
+
+def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
     entry.state = str(line["state"])
     entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
     if entry.state == "started" or ("before" in line and entry.before is None):

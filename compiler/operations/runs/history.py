@@ -1,4 +1,4 @@
-"""The runs of a folder and a store's address in; which of its versions they wrote, and which their undos, out."""
+"""Tells which of a store's versions the runs of this folder wrote, and which of them their undos put back."""
 
 from __future__ import annotations
 
@@ -10,38 +10,48 @@ if TYPE_CHECKING:
 
     from compiler.operations.runs.entries import Run
 
+# A version of a remote secret: the store's absolute address, the name and the version.
+Version = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WritingRun:
+    """A run and the command that wrote it."""
+
+    id: str
+    command: str
+
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """Both by remote name and version: `runs` is the run that wrote it, `again` the earlier version that it is again.
+    """`runs` is the run that wrote a version, `again` the earlier version that it is again.
 
     An undo writes an earlier version's value as a new version.
     """
 
-    again: dict[tuple[str, str], str] = field(default_factory=dict)
-    runs: dict[tuple[str, str], str] = field(default_factory=dict)
+    again: dict[Version, str] = field(default_factory=dict)
+    runs: dict[Version, WritingRun] = field(default_factory=dict)
 
-    def original(self, name: str, version: str) -> str:
+    def original(self, address: str, name: str, version: str) -> str:
         """The version that `version` is again, or itself where no undo wrote it."""
         # An undo of an older run may have put back what the undo of a newer one did.
         for _ in range(len(self.again)):
-            earlier = self.again.get((name, version))
+            earlier = self.again.get((address, name, version))
             if earlier is None:
                 break
             version = earlier
         return version
 
 
-def history_of(runs: Iterable[Run], address: str) -> RunHistory:
-    """What the runs that wrote to the store at `address` noted."""
+def history_of(runs: Iterable[Run]) -> RunHistory:
+    """What `runs` noted."""
     found = RunHistory()
     for run in runs:
-        if run.address != address:
-            continue
-        for name, entry in run.entries.items():
+        for (store, name), entry in run.entries.items():
+            address = run.destinations.get(store, "")
             before = entry.before or entry.planned_before
             if entry.after is not None:
-                found.runs[name, entry.after] = run.id
+                found.runs[address, name, entry.after] = WritingRun(run.id, run.command)
             if entry.undone_as is not None and before is not None:
-                found.again[name, entry.undone_as] = before
+                found.again[address, name, entry.undone_as] = before
     return found

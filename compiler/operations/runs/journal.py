@@ -1,4 +1,4 @@
-"""The journal of a run: names, places, versions and states in, a file that a later run resumes or undoes from out."""
+"""Keeps the journal of a run: names, places, versions and states, from which a later command resumes or undoes it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING, Any
 from compiler.operations.runs.entries import Run, take
 from compiler.operations.runs.line_file import LineFile, read_lines
 from compiler.operations.runs.lock import FOLDER, RUNS
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from compiler.operations.change.plan import Plan, Result, Write
+    from compiler.operations.change.plan import Plan, Result, Target, Write
 
-FORMAT = 1
+FORMAT = 2
+# One destination a run, and migrations alone.
+_FIRST_FORMAT = 1
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
-class JournalError(Exception):
-    """A run that cannot be read or is none; `help` is the way out."""
+class JournalError(Refusal):
+    """A run that cannot be read or is none."""
 
     def __init__(self, message: str, help_text: str) -> None:
-        super().__init__(message)
-        self.help = help_text
+        super().__init__("usage", message, help_text)
 
 
 def new_id() -> str:
@@ -34,9 +36,11 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def identity_of(plan_options: Mapping[str, Any], environment: str, address: str, source: str | None) -> dict[str, Any]:
-    """What makes two commands the same run: where, what and how, but for what may be changed on the way."""
-    return {"environment": environment, "address": address, "from": source, "options": dict(plan_options)}
+def identity_of(
+    command: str, environment: str, addresses: Mapping[str, str], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What makes two commands the same run: which, where, and what was `asked`, but for what may change on the way."""
+    return {"command": command, "environment": environment, "addresses": dict(addresses), **asked}
 
 
 class Journal:
@@ -60,8 +64,9 @@ class Journal:
             "run",
             format=FORMAT,
             run=run,
+            command=plan.command,
             environment=plan.environment,
-            destination={"store": plan.destination, "address": plan.destination_address},
+            destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
             sources=dict(plan.sources),
             identity=dict(identity),
         )
@@ -70,8 +75,9 @@ class Journal:
             journal._append(
                 "plan",
                 wait=False,
+                store=write.store,
                 name=write.name,
-                kind="create" if write.base is None and not write.recover else "update",
+                kind=str(write.kind),
                 before=write.before,
                 recover=write.recover,
                 deleted=write.deleted,
@@ -80,48 +86,38 @@ class Journal:
         journal._append("planned", writes=len(plan.writes))
         return journal
 
-    def started(self, name: str, before: str | None, *, owes: bool = False) -> None:
+    def started(self, target: Target, before: str | None, *, owes: bool = False) -> None:
         """A write is about to be sent; with `owes`, the audit file is to be told how it ends."""
-        self._append("step", name=name, state="started", before=before, owes=owes)
+        self._note("step", target, state="started", before=before, owes=owes)
 
     def written(
-        self, name: str, before: str | None, after: str, slipped: tuple[str, ...], *, owes: bool = False
+        self, target: Target, before: str | None, after: str, slipped: tuple[str, ...], *, owes: bool = False
     ) -> None:
         """A write was stored as `after`; with `owes`, the audit file could not be told."""
-        self._append(
-            "step",
-            wait=False,
-            name=name,
-            state="written",
-            before=before,
-            after=after,
-            slipped=list(slipped),
-            owes=owes,
-        )
+        rest = {"before": before, "after": after, "slipped": list(slipped), "owes": owes}
+        self._note("step", target, wait=False, state="written", **rest)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """What became of a remote secret in the end."""
-        state = str(result.state)
-        self._append(
-            "step", wait=False, name=result.name, state=state, code=result.code or None, maybe_stored=maybe_stored
-        )
+        target, state = (result.store, result.name), str(result.state)
+        self._note("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
 
-    def adopted(self, name: str, version: str, *, owes: bool = False) -> None:
+    def adopted(self, target: Target, version: str, *, owes: bool = False) -> None:
         """A write of this run whose version had not been noted."""
-        self._append("step", name=name, state="written", after=version, adopted=True, owes=owes)
+        self._note("step", target, state="written", after=version, adopted=True, owes=owes)
 
-    def audited(self, name: str) -> None:
+    def audited(self, target: Target) -> None:
         """The audit file has the line that it lacked of a version that is noted here."""
-        self._append("audit", name=name)
+        self._note("audit", target)
 
     def undo(
-        self, name: str, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
+        self, target: Target, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
     ) -> None:
         """An undo is `started`, and to replace or delete `before`, or `done`, and wrote `version` where it wrote one.
 
         With `owes`, the audit file is still to be told how it ended.
         """
-        self._append("undo", name=name, state=state, version=version, before=before, owes=owes)
+        self._note("undo", target, state=state, version=version, before=before, owes=owes)
 
     def end(self, state: str) -> None:
         """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
@@ -129,6 +125,9 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+    def _note(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
+        self._append(what, wait=wait, store=target[0], name=target[1], **rest)
 
     def _append(self, what: str, *, wait: bool = True, **rest: object) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -172,21 +171,32 @@ def read_run(path: Path) -> Run:
     try:
         lines = read_lines(path)
         head = next(lines)
-        if head["format"] != FORMAT:
+        if head["format"] not in (FORMAT, _FIRST_FORMAT):
             raise JournalError(f'the journal "{path.name}" has another format', "use the release that wrote it")
+        is_first = head["format"] == _FIRST_FORMAT
+        destinations = [head["destination"]] if is_first else head["destinations"]
         run = Run(
             id=path.stem,
             path=path,
+            command="migrate" if is_first else str(head["command"]),
             environment=str(head["environment"]),
-            destination=str(head["destination"]["store"]),
-            address=str(head["destination"]["address"]),
-            identity=dict(head["identity"]),
+            destinations={str(each["store"]): str(each["address"]) for each in destinations},
+            identity=_first_identity(head) if is_first else dict(head["identity"]),
         )
+        only = next(iter(run.destinations)) if is_first else None
         for line in lines:
-            take(run, line)
+            take(run, line, only)
     except (OSError, LookupError, StopIteration, TypeError, ValueError):
-        raise JournalError(f'the journal "{path.name}" cannot be read', "run migrate again: it compares") from None
+        help_text = "run the command that wrote it again: it compares first"
+        raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None
     return run
+
+
+def _first_identity(head: Mapping[str, Any]) -> dict[str, Any]:
+    """What the same command is known by now: a new release of this program keeps no run from going on."""
+    noted, store = head["identity"], head["destination"]["store"]
+    asked = {"from": noted["from"], **noted["options"]}
+    return identity_of("migrate", noted["environment"], {store: noted["address"]}, asked)
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

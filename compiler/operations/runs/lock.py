@@ -1,38 +1,46 @@
-"""One writing run at a time in a project: the run's id in, a lock that ends with the process out."""
+"""Lets one run at a time write from a project, by a lock that ends with the process."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Self
 
+from compiler.refusal import Refusal
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FOLDER = ".platform-secrets"
 RUNS = "runs"
 _MOST_READ = 256
-
-
-class AnotherRunError(Exception):
-    """Another run holds the lock; `holder` is what it wrote there."""
-
-    def __init__(self, holder: str) -> None:
-        super().__init__(f"another run is under way: {holder or 'unknown'}")
-        self.holder = holder
-        self.help = "wait until it ends; a run that was killed holds no lock"
+# Seconds to wait for another run, and between two looks.
+PATIENCE = 10.0
+_PAUSE = 0.1
+_WAIT = "wait until it ends; a run that was killed holds no lock"
 
 
 class RunLock:
     """Held from `with` to its end. The kernel lets go when the process ends, however it ends: no lock is ever stale.
 
-    Raises AnotherRunError at once where another process holds it, and OSError.
+    Waits up to `patience` seconds for another process that holds it, and calls `waits` with what that one wrote there.
+    Raises Refusal where it still does, and OSError.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        waits: Callable[[str], None] = lambda _holder: None,
+        patience: float = PATIENCE,
+    ) -> None:
         self._folder = root / FOLDER
         self._name = name
+        self._waits = waits
+        self._patience = patience
         self._file = -1
 
     def __enter__(self) -> Self:
@@ -44,14 +52,27 @@ class RunLock:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._folder / "lock", flags, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, _MOST_READ).decode("ascii", "replace").strip()
+            self._acquire(descriptor)
+        except BaseException:
             os.close(descriptor)
-            raise AnotherRunError(holder) from None
+            raise
         self._file = descriptor
         self.rename(self._name)
         return self
+
+    def _acquire(self, descriptor: int) -> None:
+        ends, told = time.monotonic() + self._patience, False
+        while True:
+            try:
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip()
+            if time.monotonic() >= ends:
+                raise Refusal("cannot run", f"another run is under way: {holder or 'unknown'}", _WAIT)
+            if not told:
+                self._waits(holder)
+                told = True
+            time.sleep(_PAUSE)
 
     def rename(self, name: str) -> None:
         """Say under which id the run that holds the lock is known."""

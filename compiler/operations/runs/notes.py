@@ -1,16 +1,17 @@
-"""Where a run is written down: a journal to go on from, and an audit file for those who ask who wrote what."""
+"""Writes down how a run goes: in a journal to go on from, and in an audit file for those who ask who wrote what."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Result, State
 from compiler.operations.runs.audit import Audited, AuditEntry, AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from compiler.operations.change.plan import Target, Write
     from compiler.operations.runs.audit import AuditLog
     from compiler.operations.runs.journal import Journal
     from compiler.stores.interface import SecretWriter
@@ -20,7 +21,7 @@ AGAIN = "run the same command again: it compares first"
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """`audit` is None where nobody asked for it, and then nobody asks `who` it is.
+    """`audit` is None where nobody asked for it, and then nobody asks `who` the caller is, by store.
 
     With `is_audited` an earlier part of the run had an audit file: what cannot be noted in one now is still owed.
     """
@@ -28,7 +29,7 @@ class Notes:
     journal: Journal
     environment: str
     audit: AuditLog | None = None
-    who: str = ""
+    who: Mapping[str, str] = field(default_factory=dict)
     is_audited: bool = False
 
     @property
@@ -41,17 +42,51 @@ class Notes:
         """Whether it will not have it there, because this part of the run has no audit file."""
         return self.is_audited and self.audit is None
 
+    def started(self, write: Write) -> None:
+        self.journal.started(write.target, write.before, owes=self.owes)
+
+    def written(self, write: Write, version: str, slipped: tuple[str, ...] = (), *, owes: bool = False) -> None:
+        """The write is stored; with `owes`, the audit file could not be told."""
+        self.journal.written(write.target, write.before, version, slipped, owes=owes)
+
+    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+        self.journal.settled(result, maybe_stored=maybe_stored)
+
+    def end(self, state: str) -> None:
+        self.journal.end(state)
+
     def writing(
-        self, store: SecretWriter, name: str, properties: Sequence[str], before: str | None, action: str
+        self, store: SecretWriter, target: Target, properties: Sequence[str], before: str | None, action: str
     ) -> Audited:
         """The lines of the audit file around one write: `action` is create, update, recover, restore or delete."""
-        address = store.address.absolute
-        entry = AuditEntry(self.journal.id, self.who, action, self.environment, address, name, properties, before)
+        address, who = store.address.absolute, self.who.get(target[0], "")
+        entry = AuditEntry(self.journal.id, who, action, self.environment, address, target[1], properties, before)
         return Audited(self.audit, entry)
 
 
-def unnoted(name: str, error: AuditError | OSError) -> Result:
+class UndoNotes(Notes):
+    """Those of an undo, which stand in the journal of the run that it takes back."""
+
+    def started(self, write: Write) -> None:
+        self.journal.undo(write.target, "started", before=write.before, owes=self.owes)
+
+    def written(self, write: Write, version: str, slipped: tuple[str, ...] = (), *, owes: bool = False) -> None:
+        del slipped
+        self.journal.undo(write.target, "done", version if write.earlier is not None else None, owes=owes)
+
+    def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
+        """The next undo compares what is not as it was or could not be read back, and refuses what still is not."""
+        del maybe_stored
+        is_written = result.version is not None
+        if result.state is State.UNVERIFIED or (result.state is State.FAILED and is_written):
+            self.journal.undo((result.store, result.name), "started", owes=False)
+
+    def end(self, state: str) -> None:
+        """The run has ended, whatever became of its undo."""
+
+
+def unnoted(target: Target, error: AuditError | OSError) -> Result:
     """The failure of a step that could not be written down."""
     known = str(error) if isinstance(error, AuditError) else error.strerror
     reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
-    return Result(name, State.FAILED, code="unnoted", reason=reason or "", remedy=AGAIN)
+    return Result(*target, State.FAILED, code="unnoted", reason=reason or "", remedy=AGAIN)

@@ -1,34 +1,53 @@
-"""Tells programs what a backup holds and what it lacks: names and reasons, never a value."""
+"""Tells what a backup holds and what it lacks, to people or programs: names and reasons, never a value."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from compiler.render.envelope import envelope
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from compiler.operations.backup.format import KeyName
+    from compiler.operations.backup.format import Backup, KeyName
     from compiler.operations.backup.gather import Gathered, Lacking
+    from compiler.render.content import Line
+
+
+def opened_lines(shown: str, backup: Backup) -> Iterator[Line]:
+    """What the backup in the file `shown` is."""
+    counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
+    yield shown, ": ", backup.environment, f" at {backup.time}, {counts}"
+    if backup.missing:
+        yield "  not in it, as they could not be read then: ", *_listed(backup.missing)
 
 
 def backup_report(gathered: Gathered, shown: str, exit_code: int, *, is_written: bool) -> dict[str, Any]:
     """A `backup` to the file `shown`: the names of what is in it, and of what is not and why."""
-    backup = gathered.backup
     content = {
         "file": shown,
         "written": is_written,
-        "backup": {
-            "environment": backup.environment,
-            "time": backup.time,
-            "secrets": _grouped(backup.values),
-            "missing": _grouped(backup.missing),
-        },
+        "backup": backup_data(gathered.backup),
         "lacking": [_lacking(lacking) for lacking in gathered.lacking],
         "leftOut": [{"name": name, "property": property_} for name, property_ in gathered.left_out],
     }
-    return envelope("backup", backup.environment, exit_code, content)
+    return envelope("backup", gathered.backup.environment, exit_code, content)
+
+
+def backup_data(backup: Backup) -> dict[str, Any]:
+    """What a backup is, in a report of it or of what was restored from it."""
+    return {
+        "environment": backup.environment,
+        "time": backup.time,
+        "secrets": _grouped(backup.values),
+        "missing": _grouped(backup.missing),
+    }
+
+
+def _listed(names: Iterable[KeyName]) -> Iterator[str]:
+    for number, (secret, key) in enumerate(names):
+        yield f"{', ' if number else ''}{secret}/{key}"
 
 
 def _grouped(names: Iterable[KeyName]) -> dict[str, list[str]]:

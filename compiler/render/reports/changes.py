@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.render.content import Code, Words
-from compiler.text.credential import conceal
-from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +13,6 @@ if TYPE_CHECKING:
     from compiler.render.content import Piece
 
     Pieces = tuple[Piece, ...]
-
-
-def safe(text: str) -> str:
-    """One line of `text` without what looks like a credential, for reports that do not leave it to the outlet yet."""
-    return printable(conceal(text))
 
 
 def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pieces]:

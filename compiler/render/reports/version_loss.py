@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.change.version_loss import LossKind
-from compiler.render.reports.changes import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,26 +31,27 @@ def loss_lines(losses: Sequence[VersionLoss], indent: str = "") -> Iterator[str]
         yield f"{indent}note: {begin} {', '.join(map(_named, found[:_MOST_NAMES]))}{left}"
         purpose = "" if kind is LossKind.UNKNOWN else "to keep what goes, first: "
         others = ", and so on for each" if len(found) > 1 else ""
-        yield f"{indent}      help: {purpose}{safe(found[0].remedy)}{others}"
+        yield f"{indent}      help: {purpose}{found[0].remedy}{others}"
 
 
-def loss_note(loss: VersionLoss) -> dict[str, Any]:
-    """The loss as an object of a report's `notes`."""
+def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
+    """The loss as an object of a report's `notes`; `secret` is the catalogue's name of what is written there."""
     return {
         "kind": str(loss.kind),
-        "name": safe(loss.name),
+        "secret": secret,
+        "place": {"store": loss.store, "name": loss.name},
         "date": None,
-        "versions": [safe(version) for version in loss.versions],
+        "versions": list(loss.versions),
         "keeps": loss.keeps,
-        "remedy": safe(loss.remedy),
+        "remedy": loss.remedy,
     }
 
 
 def _named(loss: VersionLoss) -> str:
     if not loss.versions:
-        return safe(loss.name)
+        return loss.name
     what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"
     if len(loss.versions) > _MOST_VERSIONS:
         what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
     kept = "1 is kept" if loss.keeps == 1 else f"{loss.keeps} are kept"
-    return safe(f"{loss.name} ({what}, as {kept})")
+    return f"{loss.name} ({what}, as {kept})"

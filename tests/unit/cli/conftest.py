@@ -13,7 +13,7 @@ import pytest
 
 from compiler.operations.live.stores import LiveStores
 from tests.commands import run_command
-from tests.unit.cli.two_ends import KEY, VAULT, Ends, journal
+from tests.unit.cli.two_ends import KEY, VAULT, WRITING, Ends, Writing, journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,31 +82,34 @@ def edit(project: Path) -> Callable[[str, str, str], None]:
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
-    """What `migrate` opens in place of the project's stores; the Vault holds a token."""
+    """What the writing commands open in place of the project's stores; the Vault holds a token."""
     made = Ends()
     made.vault.seed(VAULT, **{KEY: "token"})
 
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
 
-    monkeypatch.setattr("compiler.cli.commands.migrate.LiveStores", stores)
+    for command in WRITING:
+        monkeypatch.setattr(f"compiler.cli.commands.{command}.LiveStores", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
 
 
+@pytest.fixture(params=WRITING)
+def writing(request: pytest.FixtureRequest, project: Path, ends: Ends, run: Callable[..., Done]) -> Writing:
+    """Each command that writes to stores, in turn."""
+    return Writing(request.param, project, ends, run)
+
+
 @pytest.fixture
-def migrate(project: Path, run: Callable[..., Done], ends: Ends) -> Callable[..., Done]:
+def migrate(project: Path, run: Callable[..., Done], ends: Ends) -> Writing:
     """Copies one secret into the Key Vault."""
-    del project, ends
-
-    def invoke(*options: str) -> Done:
-        return run("migrate", "dev", "--to", "azure", "--only", "github", *options)
-
-    return invoke
+    return Writing("migrate", project, ends, run)
 
 
 @pytest.fixture
-def done(project: Path, migrate: Callable[..., Done]) -> str:
+def done(project: Path, writing: Writing) -> str:
     """The id of a run that is complete."""
-    assert migrate("--apply").code == 0
+    found = writing("--apply")
+    assert found.code == 0, found.out + found.err
     return journal(project).stem

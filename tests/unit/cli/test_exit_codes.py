@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from compiler.cli import exit_codes
-from compiler.cli.exit_codes import code_of
+from compiler.cli.exit_codes import code_of, code_of_run
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
+from compiler.operations.change.plan import Adopted, Kind, Outcome, Plan, Result, State, Step
+from compiler.operations.change.run import End, Ended
+from tests.unit.operations.changes import plan_of, write_of
+from tests.unit.operations.memory_store import MemoryStore
 
 ERROR, WARNING = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
 
@@ -34,3 +40,50 @@ def test_an_error_is_1_and_a_warning_where_that_is_asked(
     assert code_of(found, is_strict=is_strict) == code
     assert code_of(found, is_strict=is_strict, is_different=True) == 1
     assert code_of(found, is_strict=is_strict, is_answered=False) == 3
+
+
+REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
+
+
+def plan(name: str) -> Plan:
+    return plan_of(write_of(MemoryStore(), name, A="1"))
+
+
+def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
+    return Outcome("run-1", tuple(Result("azure", str(state), state) for state in states), interrupted, defect)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_clean", "code"),
+    [
+        (outcome(State.DONE, State.KEPT), True, 0),
+        (outcome(State.DONE), False, 1),
+        (outcome(State.DONE, State.CONFLICT), True, 1),
+        (outcome(State.UNVERIFIED), True, 1),
+        (outcome(State.CONFLICT, State.FAILED), True, 4),
+        (outcome(State.PENDING), True, 4),
+        (outcome(State.DONE, defect=KeyError()), True, 4),
+        (replace(outcome(State.DONE), unnoted="the disk is full"), True, 4),
+        (replace(outcome(State.DONE), unaudited=(Adopted("azure", "a", "v1"),)), True, 4),
+        (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
+    ],
+)
+def test_the_exit_code_says_how_a_run_ended(found: Outcome, is_clean: bool, code: int) -> None:  # noqa: FBT001
+    made = plan("a") if is_clean else plan_of(steps=(REFUSED,))
+    assert code_of_run(Ended(made, End.APPLIED, found)) == code
+
+
+@pytest.mark.parametrize(
+    ("end", "is_clean", "code"),
+    [
+        (End.SHOWN, True, 0),
+        (End.SHOWN, False, 1),
+        (End.NOTHING, True, 0),
+        (End.NOTHING, False, 1),
+        (End.DECLINED, True, 0),
+        (End.BLOCKED, False, 1),
+        (End.CHANGED, True, 1),
+    ],
+)
+def test_the_exit_code_says_whether_a_plan_can_be_written(end: End, is_clean: bool, code: int) -> None:  # noqa: FBT001
+    assert code_of_run(Ended(plan("a") if is_clean else plan_of(steps=(REFUSED,)), end)) == code

@@ -178,8 +178,7 @@ def test_a_stores_remedy_is_told_once_and_whole(run: Callable[..., Any], monkeyp
 @pytest.mark.parametrize(
     ("arguments", "missing"),
     [
-        (("put",), "ENV, SECRET"),
-        (("put", "dev"), "SECRET"),
+        (("put",), "ENV"),
         (("migrate",), "ENV"),
         (("backup",), "ENV, FILE"),
         (("explain",), "ENV"),

@@ -1,77 +1,127 @@
 from __future__ import annotations
 
+import io
+import sys
 from argparse import Namespace
-from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.run_output import RunOutput, code_of, notes_of
+from compiler.cli.run_output import RunOutput
 from compiler.cli.terminal.progress import Progress
-from compiler.operations.change.plan import Outcome, Result, State
-from compiler.operations.runs.audit import AuditError
+from compiler.operations.change.plan import Adopted, Kind, Outcome, Result, State, Step
+from compiler.operations.change.run import End, Ended
+from tests.unit.operations.changes import plan_of, write_of
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from compiler.operations.change.plan import Plan
 
-    from compiler.operations.runs.journal import Journal
+REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
 
 
-def output(form: str = "text") -> RunOutput:
-    return RunOutput(Namespace(format=form, quiet=True), Invocation(Globals()))
+def output(form: str = "text", **options: bool) -> RunOutput:
+    given = {"quiet": True, "verbose": False, **options}
+    return RunOutput(Namespace(format=form, **given), Invocation(Globals()), "put")
+
+
+def plan(*names: str) -> Plan:
+    return plan_of(*(write_of(MemoryStore(), name, A="1") for name in names), command="put")
 
 
 def outcome(*states: State, interrupted: bool = False, defect: Exception | None = None) -> Outcome:
-    return Outcome("run-1", tuple(Result(str(state), state) for state in states), interrupted, defect)
+    return Outcome("run-1", tuple(Result("azure", str(state), state) for state in states), interrupted, defect)
+
+
+def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
+    output().end(Ended(plan(), End.APPLIED, found))
+    shown = capsys.readouterr()
+    return shown.out.splitlines(), shown.err
 
 
 @pytest.mark.parametrize(
-    ("found", "is_clean", "code"),
+    ("end", "said"),
     [
-        (outcome(State.DONE, State.KEPT), True, 0),
-        (outcome(State.DONE), False, 1),
-        (outcome(State.DONE, State.CONFLICT), True, 1),
-        (outcome(State.UNVERIFIED), True, 1),
-        (outcome(State.CONFLICT, State.FAILED), True, 4),
-        (outcome(State.PENDING), True, 4),
-        (outcome(State.DONE, defect=KeyError()), True, 4),
-        (replace(outcome(State.DONE), unnoted="the disk is full"), True, 4),
-        (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
+        (End.SHOWN, "nothing was written; --apply writes this plan"),
+        (End.NOTHING, "nothing was written: there is nothing to write"),
+        (End.DECLINED, "nothing was written"),
+        (End.CHANGED, "the store changed after the plan was shown"),
+        (End.BLOCKED, "nothing was written: 1 key stops this plan"),
     ],
 )
-def test_the_exit_code_says_how_it_ended(found: Outcome, is_clean: bool, code: int) -> None:  # noqa: FBT001
-    assert code_of(found, is_clean=is_clean) == code
+def test_where_nothing_was_written_the_last_line_says_why(
+    capsys: pytest.CaptureFixture[str], end: End, said: str
+) -> None:
+    output().end(Ended(plan_of(steps=(REFUSED,)), end))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert said in line
+    assert "--continue-on-error" not in line
 
 
-def test_what_is_not_done_is_told_by_name_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    output().outcome(outcome(State.DONE, State.PENDING), "azure")
-    assert capsys.readouterr().out.splitlines() == [
-        "azure:pending not begun",
-        "run run-1: 1 of 2 done and verified",
+def test_an_option_that_the_command_has_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    made = plan("a")
+    output(continue_on_error=False).end(Ended(replace(made, steps=(*made.steps, REFUSED)), End.BLOCKED))
+    assert capsys.readouterr().out.endswith("; --continue-on-error writes the rest\n")
+
+
+def test_what_is_not_begun_is_a_count_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    found = outcome(State.DONE, *[State.PENDING] * 137)
+    assert told(found, capsys)[0] == [
+        "137 remote secrets not begun",
+        "run run-1: 1 of 138 done and verified",
         "incomplete; run the same command again to go on from here",
     ]
-    output().outcome(outcome(State.PENDING, interrupted=True), "azure")
-    assert capsys.readouterr().out.endswith("interrupted; run the same command again to go on from here\n")
+    out, _ = told(outcome(State.PENDING, interrupted=True), capsys)
+    assert out[-1] == "interrupted; run the same command again to go on from here"
 
 
 def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    output().outcome(replace(outcome(State.DONE), unnoted="the journal cannot be written: full"), "azure")
-    shown = capsys.readouterr()
-    assert shown.err == "error: the run's end is not noted: the journal cannot be written: full\n"
-    assert shown.out.endswith("incomplete; run the same command again to go on from here\n")
+    out, err = told(replace(outcome(State.DONE), unnoted="the journal cannot be written: full"), capsys)
+    assert err == "error: the run's end is not noted: the journal cannot be written: full\n"
+    assert out[-1] == "incomplete; run the same command again to go on from here"
+
+
+def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = told(replace(outcome(State.DONE), unaudited=(Adopted("azure", "a", "v1"),)), capsys)
+    assert err.startswith("error: the audit file has no line of azure:a, version v1\nhelp: ")
 
 
 def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    for form, shown in (("text", "line\n"), ("json", '{\n  "a": 1\n}\n')):
-        output(form).lines(["line"])
-        output(form).report(lambda: {"a": 1})
-        assert capsys.readouterr().out == shown
+    ended = Ended(plan("a"), End.SHOWN)
+    output().shows(ended.plan)
+    assert capsys.readouterr().out.startswith('to   "azure" at ')
+    shown = output("json")
+    shown.shows(ended.plan)
+    assert shown.end(ended, {"secret": "jira"}) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('{\n  "format": 1,\n  "command": "put",\n')
+    assert '"secret": "jira"' in out
 
 
-def test_why_a_step_is_not_done_is_told_once_when_all_is_over(
+def test_what_happens_on_the_way_is_a_note_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = output("json")
+    shown.waits("migrate, run 20250131-120000-4fa1c2 (process 7)\x1b[2J")
+    shown.resumes("20250131-120000-4fa1c2")
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.startswith("note: waiting for another run: migrate, run 20250131-120000-4fa1c2 (process 7)")
+    assert found.err.endswith("\nnote: the run 20250131-120000-4fa1c2 is resumed\n")
+    assert "\x1b" not in found.err
+
+
+def test_a_person_is_asked_about_the_keys_that_are_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan("a", "b")
+    for answer, is_yes in (("yes\n", True), ("n\n", False), ("", False)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        assert output().agrees(replace(made, steps=(*made.steps, REFUSED))) is is_yes
+        assert capsys.readouterr().err == "Write 2 keys to prod? [y/N] "
+
+
+def test_why_a_write_is_not_done_is_told_once_when_all_is_over(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[tuple[str, bool]] = []
@@ -80,13 +130,16 @@ def test_why_a_step_is_not_done_is_told_once_when_all_is_over(
         seen.append((line, is_fine))
 
     monkeypatch.setattr(Progress, "step", step)
-    results = (Result("a", State.DONE, "v1"), Result("b", State.CONFLICT, None, (), "conflict", "why", "how"))
-    with output().progress(2, "azure") as tell:
+    results = (
+        Result("azure", "a", State.DONE, "v1"),
+        Result("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
+    )
+    with output().applying(plan("a", "b")) as applying:
         for result in results:
-            tell(result)
+            applying.report(result)
+        assert not applying.stop.is_set()
     assert seen == [("azure:a done, version v1", True), ("azure:b conflict", False)]
-    output().outcome(Outcome("run-1", results), "azure")
-    assert capsys.readouterr().out.splitlines()[0] == "azure:b conflict: why; how"
+    assert told(Outcome("run-1", results), capsys)[0][:2] == ["azure:b conflict: why", "  help: how"]
 
 
 def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +149,7 @@ def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> Non
         closed.append(bar)
 
     monkeypatch.setattr(Progress, "close", close)
-    with pytest.raises(KeyboardInterrupt), output().progress(2, "azure"):
+    with pytest.raises(KeyboardInterrupt) as raised, output().applying(plan("a")):
         raise KeyboardInterrupt
     assert len(closed) == 1
-
-
-def test_the_audit_file_is_opened_before_the_journal_is_begun(tmp_path: Path) -> None:
-    store: Any = MemoryStore()
-
-    def journal() -> Journal:
-        raise AssertionError
-
-    with ExitStack() as stack, pytest.raises(AuditError):
-        notes_of(stack, journal, "prod", store, str(tmp_path))
+    assert raised.value.args == ("run the same command again to go on from here",)

@@ -1,3 +1,5 @@
+"""`--undo RUN` of each writing command."""
+
 from __future__ import annotations
 
 import json
@@ -7,7 +9,7 @@ import pytest
 
 from compiler.operations.runs.lock import RunLock
 from compiler.stores.errors import Action, UnavailableError
-from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, lines
+from tests.unit.cli.two_ends import AZURE, KEY, WRITING, Writing, journal, journals, lines
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -17,22 +19,9 @@ if TYPE_CHECKING:
     from tests.commands import Done
     from tests.unit.cli.two_ends import Ends
 
-
-def test_it_shows_and_then_does(project: Path, run: Callable[..., Done], ends: Ends, done: str, tmp_path: Path) -> None:
-    shown = run("migrate", "dev", "--undo", done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; --apply does this")
-    assert json.loads(run("migrate", "dev", "--undo", done, "--format", "json").out)["applied"] is False
-    undone = run("migrate", "dev", "--undo", done, "--apply", "--audit", str(tmp_path / "audit"))
-    assert (undone.code, ends.azure.deleted) == (0, {AZURE})
-    assert lines(tmp_path / "audit")[0]["action"] == "delete"
-    again = run("migrate", "dev", "--undo", done, "--apply", "--format", "json")
-    assert [result["state"] for result in json.loads(again.out)["results"]] == ["kept"]
-    assert run("migrate", "dev", "--undo", done).out.endswith("nothing was written: there is nothing to take back\n")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
+# What the run itself was given, which says nothing to its undo.
+NOT_FOR_UNDO = {
+    "migrate": [
         ("--only", "github"),
         ("--from", "vault"),
         ("--all-properties",),
@@ -41,86 +30,143 @@ def test_it_shows_and_then_does(project: Path, run: Callable[..., Done], ends: E
         ("--continue-on-error",),
         ("--on-conflict", "skip"),
     ],
+    "put": [("--store", "azure"), ("--from-file", "value"), ("--stdin",), ("--recover",)],
+    "restore": [
+        ("--identity", "key"),
+        ("--to", "azure"),
+        ("--only", "github"),
+        ("--from-environment", "dev"),
+        ("--on-conflict", "skip"),
+        ("--recover",),
+    ],
+}
+
+
+def kinds(done: Done) -> list[str]:
+    return [step["kind"] for step in done.report["steps"]]
+
+
+def test_it_shows_and_then_does(writing: Writing, done: str, tmp_path: Path) -> None:
+    shown = writing.undo(done)
+    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; --apply writes this plan")
+    report = writing.undo(done, "--format", "json").report
+    assert (report["command"], report["undo"], report["applied"]) == (writing.name, done, False)
+    undone = writing.undo(done, "--apply", "--audit", str(tmp_path / "audit"))
+    assert (undone.code, writing.ends.azure.deleted) == (0, {AZURE})
+    assert lines(tmp_path / "audit")[0]["action"] == "delete"
+    again = writing.undo(done, "--apply", "--format", "json")
+    assert (again.code, kinds(again), again.report["results"]) == (0, ["keep"], [])
+    assert writing.undo(done).out.endswith("nothing was written: there is nothing to write\n")
+
+
+def test_what_was_replaced_is_there_again(writing: Writing) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: "old"}, OTHER="theirs")
+    assert writing.over("--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
+    run = journal(writing.project).stem
+    assert kinds(writing.undo(run, "--format", "json")) == ["update"]
+    assert writing.undo(run, "--apply").code == 0
+    assert writing.ends.azure.shown(AZURE) == {KEY: "old", "OTHER": "theirs"}
+    assert len(writing.ends.azure.versions[AZURE]) == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [(command, each) for command, options in NOT_FOR_UNDO.items() for each in options]
 )
 def test_it_takes_no_option_that_it_would_not_heed(
-    run: Callable[..., Done], ends: Ends, done: str, options: tuple[str, ...]
+    run: Callable[..., Done], project: Path, ends: Ends, command: str, options: tuple[str, ...]
 ) -> None:
-    found = run("migrate", "dev", "--undo", done, *options, "--apply")
-    assert (found.code, f"{options[0]} does not go with it" in found.err) == (2, True)
+    writing = Writing(command, project, ends, run)
+    assert writing("--apply").code == 0
+    found = writing.undo(journal(project).stem, *options, "--apply")
+    assert (found.code, f"{options[0]} does not go with it" in found.err) == (2, True), found.err
     assert ends.azure.deleted == set()
 
 
-def test_it_refuses_what_changed_since_and_exits_1(run: Callable[..., Done], ends: Ends, done: str) -> None:
-    ends.azure.seed(AZURE, **{KEY: "theirs"})
-    shown = run("migrate", "dev", "--undo", done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there is nothing to take back")
-    assert run("migrate", "dev", "--undo", done, "--apply").code == 1
-    assert ends.azure.deleted == set()
+def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
+    shown = writing.undo(done)
+    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there is nothing to write")
+    assert writing.undo(done, "--apply").code == 1
+    assert writing.ends.azure.deleted == set()
+
+
+def test_another_commands_run_is_refused_with_the_line_to_use(
+    writing: Writing, done: str, run: Callable[..., Done]
+) -> None:
+    line = f"platform-secrets {writing.name} dev --undo {done}"
+    for other in WRITING:
+        found = run(other, "dev", "--undo", done)
+        if other != writing.name:
+            assert (found.code, line in found.err) == (2, True), found.err
+    assert run(*line.split()[1:], "--apply").code == 0
+    assert writing.ends.azure.deleted == {AZURE}
 
 
 def test_it_is_for_the_runs_environment_and_place(
-    run: Callable[..., Done], ends: Ends, done: str, monkeypatch: pytest.MonkeyPatch
+    writing: Writing, done: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform-staging")
-    assert 'the run is of the environment "dev"' in run("migrate", "staging", "--undo", done).err
-    ends.azure.address = MemoryStore("https://elsewhere").address
+    found = run(writing.name, "staging", "--undo", done)
+    assert (found.code, f"{writing.name} dev --undo {done}" in found.err) == (2, True)
+    writing.ends.azure.address = MemoryStore("https://elsewhere").address
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
-    found = run("migrate", "dev", "--undo", done)
+    found = writing.undo(done)
     assert (found.code, "it wrote to https://azure" in found.err) == (2, True)
 
 
-def test_runs_on_one_secret_are_undone_newest_first(
-    run: Callable[..., Done], migrate: Callable[..., Done], ends: Ends, done: str, project: Path
+@pytest.mark.parametrize("newer", WRITING)
+def test_runs_on_one_secret_are_undone_newest_first_whichever_commands_they_are_of(
+    writing: Writing, done: str, newer: str, project: Path, ends: Ends, run: Callable[..., Done]
 ) -> None:
-    ends.vault.seed(VAULT, **{KEY: "newer"})
-    assert migrate("--apply", "--on-conflict", "overwrite").code == 0
-    (newer,) = {path.stem for path in (project / ".platform-secrets/runs").glob("*.jsonl")} - {done}
+    other = Writing(newer, project, ends, run)
+    other.has("newer")
+    assert other.over("--apply").code == 0
+    (later,) = {path.stem for path in journals(project)} - {done}
     for options in ((), ("--apply",)):
-        early = run("migrate", "dev", "--undo", done, *options)
-        assert (early.code, f"undo that run first, with --undo {newer}" in early.out) == (1, True)
-    assert run("migrate", "dev", "--undo", newer, "--apply").code == 0
+        early = writing.undo(done, *options)
+        said = " ".join(early.out.split())
+        assert (early.code, f"undo that run first: platform-secrets {newer} dev --undo {later}" in said) == (1, True)
+    assert other.undo(later, "--apply").code == 0
     assert ends.azure.shown(AZURE) == {KEY: "token"}
-    assert "undo: 1 delete" in run("migrate", "dev", "--undo", done).out
-    assert run("migrate", "dev", "--undo", done, "--apply").code == 0
+    assert kinds(writing.undo(done, "--format", "json")) == ["delete"]
+    assert writing.undo(done, "--apply").code == 0
     assert ends.azure.deleted == {AZURE}
 
 
 def test_what_another_command_noted_before_this_one_had_the_lock_counts(
-    run: Callable[..., Done], ends: Ends, done: str, project: Path, monkeypatch: pytest.MonkeyPatch
+    writing: Writing, done: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Late(RunLock):
         def __enter__(self) -> Self:
-            with journal(project).open("a") as file:
-                file.write(json.dumps({"type": "undo", "name": AZURE, "state": "done", "version": None}) + "\n")
+            note = {"type": "undo", "store": "azure", "name": AZURE, "state": "done", "version": None}
+            with journal(writing.project).open("a") as file:
+                file.write(json.dumps(note) + "\n")
             return super().__enter__()
 
-    monkeypatch.setattr("compiler.cli.undo.RunLock", Late)
-    undone = run("migrate", "dev", "--undo", done, "--apply", "--format", "json")
-    assert [result["state"] for result in undone.report["results"]] == ["kept"]
-    assert ends.azure.deleted == set()
+    monkeypatch.setattr("compiler.operations.change.undo_run.RunLock", Late)
+    undone = writing.undo(done, "--apply", "--format", "json")
+    assert (undone.code, kinds(undone)) == (0, ["keep"])
+    assert writing.ends.azure.deleted == set()
 
 
-def test_a_failure_is_incomplete_and_the_same_command_goes_on(
-    run: Callable[..., Done], ends: Ends, done: str, project: Path
-) -> None:
-    ends.azure.failures["soft_delete", AZURE] = UnavailableError(
-        ends.azure.place(AZURE), Action.DELETE, "no answer", "wait"
-    )
-    found = run("migrate", "dev", "--undo", done, "--apply", "--quiet")
-    assert (found.code, f"azure:{AZURE} failed: no answer; wait" in found.out) == (4, True)
-    ends.azure.failures.clear()
-    again = run("migrate", "dev", "--undo", done, "--apply", "--quiet", "--format", "json")
+def test_a_failure_is_incomplete_and_the_same_command_goes_on(writing: Writing, done: str) -> None:
+    store = writing.ends.azure
+    store.failures["soft_delete", AZURE] = UnavailableError(store.place(AZURE), Action.DELETE, "no answer", "wait")
+    found = writing.undo(done, "--apply", "--quiet")
+    assert (found.code, f"azure:{AZURE} failed: no answer" in found.out) == (4, True)
+    store.failures.clear()
+    again = writing.undo(done, "--apply", "--quiet", "--format", "json")
     assert (again.code, again.report["undo"], again.report["exitCode"]) == (0, done, 0)
-    assert ends.azure.deleted == {AZURE}
+    assert store.deleted == {AZURE}
     # Written down in the journal of the run that it takes back.
-    undone = [line["state"] for line in lines(journal(project)) if line["type"] == "undo"]
+    undone = [line["state"] for line in lines(journal(writing.project)) if line["type"] == "undo"]
     assert undone == ["started", "started", "done"]
 
 
 def test_a_store_that_the_environment_has_no_more_is_named(
-    run: Callable[..., Done], ends: Ends, done: str, edit: Callable[[str, str, str], None]
+    writing: Writing, done: str, edit: Callable[[str, str, str], None]
 ) -> None:
-    del ends
     edit("environments/base.yaml", "  azure:", "  elsewhere:")
-    found = run("migrate", "dev", "--undo", done, "--apply")
+    found = writing.undo(done, "--apply")
     assert (found.code, 'has no store "azure"' in found.err) == (2, True)

@@ -1,20 +1,28 @@
-"""Both stores of the shipped project in memory, for the commands that move secrets; and the journals of these."""
+"""Both stores of the shipped project in memory, the commands that write to them, and the journals of these."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyrage import x25519  # type: ignore[import-untyped]
+
+from compiler.operations.backup.encryption import encrypt_to
+from compiler.operations.backup.format import Backup, encode
+from compiler.stores.values.secret import Secret
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from compiler.model.store_address import StoreAddress
+    from tests.commands import Done
 
 VAULT, AZURE = "ai-platform-engineering/github-secret", "ai-platform-engineering-github"
 KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
+WRITING = ("migrate", "put", "restore")
 
 
 class Ends:
@@ -28,9 +36,57 @@ class Ends:
         return self.vault if address.provider == "vault" else self.azure
 
 
+@dataclass
+class Writing:
+    """The command `name`, with which one value comes to the Key Vault of `dev`: `token`, or what `has` said last."""
+
+    name: str
+    project: Path
+    ends: Ends
+    run: Callable[..., Done]
+
+    def __post_init__(self) -> None:
+        self._identity = x25519.Identity.generate()
+        (self.project / "key").write_text(f"{self._identity}\n", "utf-8")
+        (self.project / "key").chmod(0o600)
+        self.has("token")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        given = {
+            "migrate": ("--to", "azure", "--only", "github"),
+            "put": ("github", KEY, "--store", "azure", "--from-file", "value"),
+            "restore": ("dev.age", "--identity", "key", "--to", "azure"),
+        }
+        return (self.name, "dev", *given[self.name])
+
+    def has(self, value: str) -> None:
+        """Where the value comes from holds this one from now on."""
+        self.ends.vault.seed(VAULT, **{KEY: value})
+        (self.project / "value").write_text(value, "utf-8")
+        (self.project / "value").chmod(0o600)
+        backup = Backup("dev", "2026-01-02T03:04:05+00:00", {("github", KEY): Secret(value)}, ())
+        (self.project / "dev.age").write_bytes(encrypt_to(encode(backup), [str(self._identity.to_public())]))
+
+    def __call__(self, *options: str) -> Done:
+        return self.run(*self.words, *options)
+
+    def over(self, *options: str) -> Done:
+        """The command where another value is replaced, which `put` does without being told."""
+        chosen = () if self.name == "put" else ("--on-conflict", "overwrite")
+        return self(*chosen, *options)
+
+    def undo(self, run: str, *options: str) -> Done:
+        return self.run(self.name, "dev", "--undo", run, *options)
+
+
+def journals(project: Path) -> list[Path]:
+    return sorted((project / ".platform-secrets/runs").glob("*.jsonl"))
+
+
 def journal(project: Path) -> Path:
     """The only one there is."""
-    (found,) = (project / ".platform-secrets/runs").glob("*.jsonl")
+    (found,) = journals(project)
     return found
 
 

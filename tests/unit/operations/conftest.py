@@ -11,6 +11,7 @@ from compiler.operations.live.stores import LiveStores
 from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, Place, StoreError
 from tests.agents_project import write_agents_project
+from tests.unit.operations.changes import Listening
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -75,3 +76,8 @@ def stores(environment: Environment) -> Stores:
     made.live = LiveStores({}, opener)
     made.vault, made.azure = (made.live.open(environment.stores[name]) for name in ("vault", "azure"))  # type: ignore[assignment]
     return made
+
+
+@pytest.fixture
+def listening() -> Listening:
+    return Listening()

@@ -78,7 +78,12 @@ class MemoryStore:
         raise VersionGoneError(self.place(name), Action.READ, "it is evicted", "use another", version)
 
     def describe(self, name: str) -> SecretState:
-        return SecretState(name, State.PRESENT if name in self.versions else State.ABSENT)
+        self._called("describe", name)
+        if name in self.deleted:
+            return SecretState(name, State.SOFT_DELETED, self.versions[name][-1].version)
+        if name not in self.versions:
+            return SecretState(name, State.ABSENT)
+        return SecretState(name, State.PRESENT, self.versions[name][-1].version)
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         self._called("dropped_by_write", name)

@@ -149,6 +149,7 @@ def test_a_version_that_a_sentence_calls_one_is_none() -> None:
         == f"version {VERSION}, {VERSION[::-1]} came between"
     )
     assert not looks_like_credential(f"its version {VERSION} is deleted")
+    assert not looks_like_credential(f"the current version is {VERSION}, the run wrote version {VERSION[::-1]}")
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,7 @@ def test_a_version_that_a_sentence_calls_one_is_none() -> None:
         f"{VERSION}",
         f"conversion {VERSION}",
         f"version: {VERSION}",
+        f"version is not {VERSION}",
         f"version {VERSION}0a1b",
         f"version {VERSION}-{VERSION}",
     ],

@@ -9,58 +9,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.stores.errors import Action, NotFoundError, Place, UnavailableError
-from compiler.stores.interface import Attributes, Identity, RemoteSecret, Written
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.errors import Action, Place, UnavailableError
+from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.interface import Identity
     from tests.commands import Done
 
-
-class Store:
-    """One store in memory for all addresses; `held` is what it holds."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, RemoteSecret] = {}
-        self.address = SimpleNamespace(absolute="https://vault/secret", provider="vault")
-
-    def read(self, name: str) -> RemoteSecret:
-        if name not in self.held:
-            raise NotFoundError(Place("vault", name), Action.READ, "there is no such secret", "make it")
-        return self.held[name]
-
-    def read_version(self, name: str, version: str) -> RemoteSecret:
-        assert self.held[name].version == version
-        return self.held[name]
-
-    def check(self, *_: object) -> tuple[()]:
-        return ()
-
-    def write(self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None) -> Written:
-        version = str(int(base.version) + 1) if base is not None else "1"
-        before = base.properties if base is not None else {}
-        self.held[name] = RemoteSecret(name, version, {**before, **changes}, Attributes())
-        return Written(version)
-
-    def whoami(self) -> Identity:
-        return Identity("ada", "token")
-
-    def close(self) -> None:
-        pass
+NAME = "ai-platform-engineering/jira-secret"
 
 
 @pytest.fixture
-def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    made = Store()
+def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    """One store for all addresses."""
+    made = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", "secret"))
     monkeypatch.setattr("compiler.operations.live.stores.LiveStores.open", lambda *_: made)
     return made
 
 
-def values(store: Store, name: str = "ai-platform-engineering/jira-secret") -> dict[str, str]:
-    return {key: value.reveal() for key, value in store.held[name].properties.items()}
+def values(store: MemoryStore) -> dict[str, str]:
+    return store.shown(NAME)
 
 
 def on_terminal(monkeypatch: pytest.MonkeyPatch, answer: str, typed: str = "s3ntinel") -> None:
@@ -73,17 +45,17 @@ def by_pipe(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_terminal(monkeypatch, "n\n")
     done = run("put", "dev", "jira")
     assert done.code == 0
     assert done.out.splitlines() == [
-        "jira in vault (https://vault/secret), as ada",
-        "  new      ATLASSIAN_TOKEN       ai-platform-engineering/jira-secret",
-        "  new      ATLASSIAN_EMAIL       ai-platform-engineering/jira-secret",
-        "  new      ATLASSIAN_API_URL     ai-platform-engineering/jira-secret",
-        "  new      ATLASSIAN_VERIFY_SSL  ai-platform-engineering/jira-secret",
+        'to   "vault" at https://vault/secret, as tester',
+        "  create    vault:ai-platform-engineering/jira-secret",
+        "            jira: ATLASSIAN_TOKEN, ATLASSIAN_EMAIL, ATLASSIAN_API_URL,",
+        "            ATLASSIAN_VERIFY_SSL",
+        "plan: 4 create; 1 remote secret to write",
         "nothing was written",
     ]
     assert done.err.endswith("Write 4 keys to dev? [y/N] ")
@@ -91,13 +63,13 @@ def test_a_person_is_asked_for_the_keys_in_use_and_then_for_consent(
     on_terminal(monkeypatch, "y\n")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN")
     assert done.code == 0
-    assert done.err.endswith("Write 1 key to dev? [y/N] ")
+    assert "Write 1 key to dev? [y/N] " in done.err
     assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel"}
     assert "s3ntinel" not in done.out + done.err
 
 
 def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_question: str) -> str:
         raise AssertionError
@@ -114,34 +86,34 @@ def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
 
 
 def test_nothing_typed_is_nothing_written(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_terminal(monkeypatch, "y\n", typed="")
     done = run("put", "dev", "jira", "--apply")
-    assert (done.code, done.out) == (0, "nothing was typed, and nothing is written\n")
+    assert (done.code, "nothing was typed\n" in done.out, "nothing was written" in done.out) == (0, True, True)
     assert store.held == {}
 
 
 def test_a_pipe_needs_apply_and_nobody_is_asked(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, "token\n")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
-    assert done.out.endswith("nothing was written; --apply writes this\n")
+    assert done.out.endswith("nothing was written; --apply writes this plan\n")
     assert store.held == {}
     by_pipe(monkeypatch, json.dumps({"ATLASSIAN_TOKEN": "token", "ATLASSIAN_EMAIL": "a@example.com"}))
     assert run("put", "dev", "jira", "--stdin", "--apply").code == 0
     assert values(store) == {"ATLASSIAN_TOKEN": "token", "ATLASSIAN_EMAIL": "a@example.com"}
     by_pipe(monkeypatch, "token")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--apply")
-    assert done.out.endswith("nothing to write: the store holds these values\n")
+    assert done.out.endswith("nothing was written: there is nothing to write\n")
     by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "other"}')
     assert run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--input", "json", "--apply").code == 0
     assert values(store)["ATLASSIAN_TOKEN"] == "other"
 
 
 def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, "7")
     done = run("put", "dev", "github", "GITHUB_APP_ID", "--stdin", "--apply")
@@ -157,6 +129,8 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
         (("dev", "jira", "--apply=s3ntinel"), "--apply takes no value", "shows what there is"),
         (("dev", "jira", "--stdin", "--from-file", "x"), "do not go together", "one source"),
         (("dev", "jira", "--input", "json"), "--input is for", "add one of them"),
+        (("dev",), "either the secret whose keys are set, or a run with --undo", "--undo"),
+        (("dev", "jira", "--undo", "20250131-120000-4fa1c2"), "either the secret whose keys", "--undo"),
         (("dev", "jirra"), 'has no secret "jirra"', 'did you mean "jira"?'),
         (("dev", "jira", "ATLASSIAN_TOKN"), 'has no key "ATLASSIAN_TOKN"', 'did you mean "ATLASSIAN_TOKEN"?'),
         (("dev", "jira", "--store", "azuree", "--stdin"), 'no store "azuree"', 'did you mean "azure"?'),
@@ -166,7 +140,7 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
     ],
 )
 def test_a_wrong_command_line_is_told_with_the_way_out(
-    store: Store,
+    store: MemoryStore,
     run: Callable[..., Done],
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
@@ -183,7 +157,7 @@ def test_a_wrong_command_line_is_told_with_the_way_out(
 
 
 def test_standard_input_is_not_typed_into(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_terminal(monkeypatch, "y\n")
     done = run("put", "dev", "jira", "--stdin")
@@ -191,7 +165,9 @@ def test_standard_input_is_not_typed_into(
     assert "leave --stdin out to be asked" in done.err
 
 
-def test_an_environment_with_errors_is_not_written_for(store: Store, run: Callable[..., Done], project: Path) -> None:
+def test_an_environment_with_errors_is_not_written_for(
+    store: MemoryStore, run: Callable[..., Done], project: Path
+) -> None:
     (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
     done = run("put", "dev", "jira", "--stdin", "--apply")
     assert done.code == 1
@@ -199,63 +175,40 @@ def test_an_environment_with_errors_is_not_written_for(store: Store, run: Callab
 
 
 def test_the_variable_of_the_old_system_is_ignored_aloud(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     by_pipe(monkeypatch, "token")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
     assert "note: AI_PLATFORM_SECRET_STORE is ignored" in done.err
-    assert done.out.startswith("jira in vault ")
+    assert done.out.startswith('to   "vault" at ')
 
 
 def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "s3ntinel", "ATLASSIAN_EMAIL": "a@example.com"}')
     done = run("put", "dev", "jira", "--stdin", "--apply", "--format", "json")
     report = done.report
     assert done.code == 0
     assert report["run"]
-    assert report == {
-        "format": 1,
-        "environment": "dev",
-        "secret": "jira",
-        "store": "vault",
-        "callers": [{"address": "https://vault/secret", "who": "ada"}],
-        "keys": [
-            {
-                "key": key,
-                "place": {"name": "ai-platform-engineering/jira-secret", "property": key},
-                "change": "new",
-                "reason": None,
-            }
-            for key in ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL")
-        ],
-        "notes": [],
-        "applied": True,
-        "run": report["run"],
-        "interrupted": False,
-        "results": [
-            {
-                "address": "https://vault/secret",
-                "name": "ai-platform-engineering/jira-secret",
-                "state": "written",
-                "version": "1",
-                "reason": None,
-                "remedy": None,
-            }
-        ],
-        "exitCode": 0,
-    }
+    assert (report["command"], report["secret"], report["store"], report["exitCode"]) == ("put", "jira", "vault", 0)
+    assert report["destinations"] == [{"store": "vault", "address": "https://vault/secret", "caller": "tester"}]
+    assert [(step["key"], step["kind"], step["source"]) for step in report["steps"]] == [
+        ("ATLASSIAN_TOKEN", "create", None),
+        ("ATLASSIAN_EMAIL", "create", None),
+    ]
+    (result,) = report["results"]
+    assert (result["store"], result["name"], result["state"], result["version"]) == ("vault", NAME, "done", "v1")
     assert "s3ntinel" not in done.out + done.err
 
 
 @pytest.mark.parametrize("apply", [(), ("--apply",)])
 def test_a_program_is_asked_nothing_and_told_that_nothing_was_written(
-    store: Store, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, apply: tuple[str, ...]
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, apply: tuple[str, ...]
 ) -> None:
     on_terminal(monkeypatch, "y\n", typed="" if apply else "s3ntinel")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--format", "json", *apply)
     assert (done.code, done.report["applied"], done.report["run"]) == (0, False, None)
-    assert len(done.report["keys"]) == (0 if apply else 1)
+    assert len(done.report["steps"]) == (0 if apply else 1)
     assert store.held == {}

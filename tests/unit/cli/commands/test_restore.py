@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import base64
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
-from compiler.cli.write_keys import Applied
-from compiler.model.place import Place
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.backup.encryption import encrypt_to
 from compiler.operations.backup.format import Backup, encode
-from compiler.operations.backup.restore import Action, RestorePlan, RestoreStep
 from compiler.stores.values.secret import Secret
+from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.commands import Done
 
-PLACE = Place("agents/jira", "ATLASSIAN_TOKEN")
+NAME = "ai-platform-engineering/jira-secret"
 BACKUP = Backup(
     "dev",
     "2026-01-02T03:04:05+00:00",
@@ -43,74 +41,68 @@ def identity(project: Path) -> Any:  # noqa: ANN401 - pyrage has no types
 
 
 @pytest.fixture
-def plans(identity: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Says what the plan is; returns the list of what is applied."""
-
-    def say(action: Action, writes: int = 1) -> list[str]:
-        changes: Any = SimpleNamespace(
-            writes=(SimpleNamespace(base=None),) * writes, who={"https://vault/secret": "ada"}, losses=()
-        )
-        reason = "it is refused; do something" if action is Action.REFUSE else ""
-        place = None if action is Action.REFUSE else PLACE
-        plan = RestorePlan((RestoreStep("jira", "ATLASSIAN_TOKEN", action, place, reason),), changes)
-        applied: list[str] = []
-        monkeypatch.setattr("compiler.cli.commands.restore.plan_restore", lambda *_: plan)
-
-        def apply(_plan: object, environment: str, action: str, audit: str, _output: object) -> Applied:
-            applied.append(f"{environment} {action} {audit}")
-            return Applied(0, "run-1", ())
-
-        monkeypatch.setattr("compiler.cli.commands.restore.apply", apply)
-        return applied
-
-    return say
+def store(identity: object, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    """One store for all addresses, into which the backup is restored."""
+    made = MemoryStore(StoreAddress(Provider.VAULT, "https://vault", "secret"))
+    monkeypatch.setattr("compiler.operations.live.stores.LiveStores.open", lambda *_: made)
+    return made
 
 
 def restore(run: Callable[..., Done], *options: str) -> Done:
     return run("restore", "dev", "dev.age", "--identity", "key", *options)
 
 
-def test_the_plan_is_shown_and_nothing_applied(plans: Callable[..., list[str]], run: Callable[..., Done]) -> None:
-    applied = plans(Action.CREATE)
+@pytest.mark.parametrize("options", [(), ("dev.age", "--undo", "20250131-120000-4fa1c2")])
+def test_either_a_backup_or_a_run_is_named(run: Callable[..., Done], project: Path, options: tuple[str, ...]) -> None:
+    done = run("restore", "dev", *options)
+    assert (done.code, "name either the backup's file, or a run with --undo" in done.err) == (2, True)
+
+
+def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable[..., Done]) -> None:
     done = restore(run)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 1 key",
-        "  not in it, as they could not be had then: jira/ATLASSIAN_EMAIL",
-        "into https://vault/secret, as ada",
-        "  create   jira/ATLASSIAN_TOKEN  agents/jira",
+        "  not in it, as they could not be read then: jira/ATLASSIAN_EMAIL",
+        'to   "vault" at https://vault/secret, as tester',
+        f"  create    vault:{NAME}",
+        "            jira: ATLASSIAN_TOKEN",
+        "plan: 1 create; 1 remote secret to write",
         "nothing was written; --apply writes this plan",
     ]
-    assert applied == []
-    assert restore(run, "--apply", "--audit", "audit").code == 0
-    assert applied == ["dev restore audit"]
+    assert store.versions == {}
+    assert restore(run, "--apply").code == 0
+    assert store.shown(NAME) == {"ATLASSIAN_TOKEN": "s3ntinel"}
 
 
 @pytest.mark.parametrize(
-    ("action", "options", "code", "applied"),
+    ("held", "options", "code", "applied"),
     [
-        (Action.CREATE, (), 0, False),
-        (Action.CREATE, ("--apply",), 0, True),
-        (Action.CONFLICT, ("--apply",), 1, False),
-        (Action.REFUSE, (), 1, False),
+        (None, (), 0, False),
+        (None, ("--apply",), 0, True),
+        ("theirs", ("--apply",), 1, False),
+        ("s3ntinel", ("--apply",), 0, False),
+        ("theirs", ("--apply", "--on-conflict", "overwrite"), 0, True),
     ],
 )
 def test_a_program_gets_one_object_without_a_value(
-    plans: Callable[..., list[str]],
+    store: MemoryStore,
     run: Callable[..., Done],
-    action: Action,
+    held: str | None,
     options: tuple[str, ...],
     code: int,
     applied: bool,  # noqa: FBT001
 ) -> None:
-    plans(action)
-    done = restore(run, "--format", "json", *options)
-    assert (done.code, done.err, done.report["exitCode"]) == (code, "", code)
-    assert done.report["blocked"] == bool(code)
-    assert (done.report["applied"], done.report["run"]) == (applied, "run-1" if applied else None)
-    (key,) = done.report["keys"]
-    assert (key["secret"], key["key"], key["action"]) == ("jira", "ATLASSIAN_TOKEN", action)
-    assert done.report["backup"] == {
+    if held is not None:
+        store.seed(NAME, ATLASSIAN_TOKEN=held)
+    done = restore(run, "--format", "json", "--quiet", *options)
+    report = done.report
+    assert (done.code, done.err, report["command"], report["exitCode"]) == (code, "", "restore", code)
+    assert (report["blocked"], report["applied"], report["run"] is not None) == (bool(code), applied, applied)
+    kind = {None: "create", "s3ntinel": "keep", "theirs": "update" if applied else "conflict"}[held]
+    (step,) = report["steps"]
+    assert (step["secret"], step["key"], step["kind"], step["source"]) == ("jira", "ATLASSIAN_TOKEN", kind, None)
+    assert report["backup"] == {
         "environment": "dev",
         "time": "2026-01-02T03:04:05+00:00",
         "secrets": {"jira": ["ATLASSIAN_TOKEN"]},
@@ -119,31 +111,20 @@ def test_a_program_gets_one_object_without_a_value(
     assert "s3ntinel" not in done.out
 
 
-@pytest.mark.parametrize(
-    ("action", "way_out"),
-    [(Action.CONFLICT, "--on-conflict overwrite"), (Action.REFUSE, "leave it out with --only")],
-)
-def test_a_plan_that_is_blocked_is_not_applied(
-    plans: Callable[..., list[str]], run: Callable[..., Done], action: Action, way_out: str
+def test_a_plan_that_is_blocked_says_how_to_go_on(
+    store: MemoryStore, run: Callable[..., Done], edit: Callable[[str, str, str], None]
 ) -> None:
-    applied = plans(action)
-    done = restore(run, "--apply")
-    assert done.code == 1
-    assert way_out in done.err
-    assert ("it is refused; do something" in done.out) is (action is Action.REFUSE)
-    assert applied == []
-
-
-def test_what_is_there_is_not_written_again(plans: Callable[..., list[str]], run: Callable[..., Done]) -> None:
-    applied = plans(Action.KEEP, writes=0)
-    assert restore(run, "--apply").out.endswith("nothing to write: the store holds what is to be restored\n")
-    assert applied == []
+    store.seed(NAME, ATLASSIAN_TOKEN="theirs")
+    assert "--on-conflict skip or overwrite" in restore(run, "--apply").out
+    edit("environments/catalogue.yaml", "ATLASSIAN_TOKEN", "ATLASSIAN_TOKEN_2")
+    refused = restore(run, "--apply")
+    assert (refused.code, "the catalogue does not give the secret this key" in refused.out) == (1, True), refused.out
+    assert store.writes == []
 
 
 def test_a_passphrase_opens_what_a_passphrase_closed(
-    plans: Callable[..., list[str]], run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, run: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans(Action.CREATE)
     (project / "pass").write_text("correct horse battery\n", "utf-8")
     (project / "pass").chmod(0o600)
     (project / "dev.age").write_bytes(CLOSED)
@@ -162,10 +143,7 @@ def test_a_passphrase_opens_what_a_passphrase_closed(
     assert (done.code, "work factor is 22, which takes 4 GiB of memory" in done.err) == (3, True)
 
 
-def test_an_armored_backup_is_restored(
-    plans: Callable[..., list[str]], run: Callable[..., Done], project: Path
-) -> None:
-    plans(Action.CREATE)
+def test_an_armored_backup_is_restored(store: MemoryStore, run: Callable[..., Done], project: Path) -> None:
     sealed = base64.encodebytes((project / "dev.age").read_bytes()).decode()
     (project / "dev.age").write_text(
         f"-----BEGIN AGE ENCRYPTED FILE-----\n{sealed}-----END AGE ENCRYPTED FILE-----\n", "utf-8"

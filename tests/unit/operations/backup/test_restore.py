@@ -1,26 +1,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.operations.backup.format import Backup
-from compiler.operations.backup.restore import (
-    Action,
-    RestorePlan,
-    RestoreRefusedError,
-    plan_restore,
-    require_only,
-    require_origin,
-)
-from compiler.operations.change.plan import OnConflict
-from compiler.operations.put.write_keys import State, write_keys
-from compiler.stores.errors import SoftDeletedError
+from compiler.operations.backup.restore import require_only, require_origin, restoration
+from compiler.operations.change.plan import Kind, OnConflict, Options, Plan, State
+from compiler.operations.change.run import End, Setting, carry_out
+from compiler.operations.runs.journal import runs
+from compiler.refusal import Refusal
+from compiler.stores.errors import SoftDeletedError, UnavailableError
 from compiler.stores.values.secret import Secret
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Store
+    from compiler.operations.change.run import Change
+    from tests.unit.operations.changes import Listening
     from tests.unit.operations.conftest import Stores
 
 BACKUP = Backup(
@@ -41,21 +39,34 @@ def planned(
     to: Store | None = None,
     only: tuple[str, ...] = (),
     backup: Backup = BACKUP,
-) -> RestorePlan:
-    return plan_restore(backup, environment, to, only, on_conflict, stores.live)
+) -> Plan:
+    return changing(environment, stores, Options(only, on_conflict=on_conflict), to, backup).plan(None).plan
 
 
-def actions(plan: RestorePlan) -> dict[str, Action]:
-    return {step.key: step.action for step in plan.steps}
+def changing(
+    environment: Environment,
+    stores: Stores,
+    options: Options,
+    to: Store | None = None,
+    backup: Backup = BACKUP,
+    root: Path = Path(),
+) -> Change:
+    return restoration(backup, environment, to, options, Setting(root, stores.live, applies=True))
 
 
-def test_into_an_empty_store_all_is_created_where_the_catalogue_says(environment: Environment, stores: Stores) -> None:
-    plan = planned(environment, stores, to=environment.stores["azure"])
-    assert actions(plan) == dict.fromkeys(("GITHUB_APP_KEY", "GITHUB_TOKEN", "JIRA_TOKEN"), Action.CREATE)
-    assert not plan.is_blocked
-    assert [outcome.state for outcome in write_keys(plan.changes, "prod", "restore", None, "run-1")] == [
-        State.WRITTEN
-    ] * 3
+def kinds(plan: Plan) -> dict[str, Kind]:
+    return {step.key: step.kind for step in plan.steps}
+
+
+def test_into_an_empty_store_all_is_created_where_the_catalogue_says(
+    environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
+) -> None:
+    change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
+    ended = carry_out(change, listening)
+    assert kinds(ended.plan) == dict.fromkeys(("GITHUB_APP_KEY", "GITHUB_TOKEN", "JIRA_TOKEN"), Kind.CREATE)
+    assert ended.end is End.APPLIED
+    assert ended.outcome is not None
+    assert [result.state for result in ended.outcome.results] == [State.DONE] * 3
     assert stores.azure is not None
     assert stores.vault is not None
     whole = stores.azure.held["github-app-key"].whole
@@ -65,28 +76,60 @@ def test_into_an_empty_store_all_is_created_where_the_catalogue_says(environment
     assert stores.vault.reads == []
 
 
+def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_the_command(
+    environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("old"), "KEPT": Secret("k")})
+    stores.vault.deleted.add("agents/jira")
+    refused = changing(environment, stores, Options(("jira",), recover_command="restore … --recover")).plan(None).plan
+    assert [(step.kind, step.remedy) for step in refused.steps] == [
+        (Kind.REFUSE, "to recover it first: restore … --recover")
+    ]
+    ended = carry_out(changing(environment, stores, Options(("jira",), recover=True), root=tmp_path), listening)
+    assert kinds(ended.plan) == {"JIRA_TOKEN": Kind.RECOVER}
+    assert ended.outcome is not None
+    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert stores.vault.shown("agents/jira") == {"JIRA_TOKEN": "t", "KEPT": "k"}
+
+
+def test_the_same_backup_with_the_same_options_is_the_same_run(environment: Environment, stores: Stores) -> None:
+    first = changing(environment, stores, Options()).identity
+    assert first == changing(environment, stores, Options()).identity
+    later = replace(BACKUP, time="2026-02-02T03:04:05+00:00")
+    others = (
+        changing(environment, stores, Options(("jira",))),
+        changing(environment, stores, Options(recover=True)),
+        changing(environment, stores, Options(on_conflict=OnConflict.SKIP)),
+        changing(environment, stores, Options(), environment.stores["azure"]),
+        changing(environment, stores, Options(), backup=later),
+    )
+    assert all(other.identity != first for other in others)
+    assert "pem" not in repr(first)
+
+
 @pytest.mark.parametrize(
-    ("on_conflict", "action", "written"),
+    ("on_conflict", "kind", "written"),
     [
-        (OnConflict.FAIL, Action.CONFLICT, ["agents/github"]),
-        (OnConflict.SKIP, Action.SKIP, ["agents/github"]),
-        (OnConflict.OVERWRITE, Action.UPDATE, ["agents/github", "agents/jira"]),
+        (OnConflict.FAIL, Kind.CONFLICT, ["agents/github"]),
+        (OnConflict.SKIP, Kind.CONFLICT, ["agents/github"]),
+        (OnConflict.OVERWRITE, Kind.UPDATE, ["agents/github", "agents/jira"]),
     ],
 )
 def test_another_value_in_the_store_is_what_was_said(
-    environment: Environment, stores: Stores, on_conflict: OnConflict, action: Action, written: list[str]
+    environment: Environment, stores: Stores, on_conflict: OnConflict, kind: Kind, written: list[str]
 ) -> None:
     assert stores.vault is not None
     stores.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t")})
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("newer")})
     plan = planned(environment, stores, on_conflict)
-    assert actions(plan) == {"GITHUB_APP_KEY": Action.CREATE, "GITHUB_TOKEN": Action.KEEP, "JIRA_TOKEN": action}
+    assert kinds(plan) == {"GITHUB_APP_KEY": Kind.UPDATE, "GITHUB_TOKEN": Kind.KEEP, "JIRA_TOKEN": kind}
     assert plan.is_blocked is (on_conflict is OnConflict.FAIL)
-    assert [write.name for write in plan.changes.writes] == written
+    assert [write.name for write in plan.writes] == written
 
 
 def test_only_the_named_secrets_are_restored(environment: Environment, stores: Stores) -> None:
-    assert actions(planned(environment, stores, only=("jira",))) == {"JIRA_TOKEN": Action.CREATE}
+    assert kinds(planned(environment, stores, only=("jira",))) == {"JIRA_TOKEN": Kind.CREATE}
 
 
 def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment, stores: Stores) -> None:
@@ -95,11 +138,11 @@ def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment,
         values={("gone", "A"): Secret("x"), ("jira", "OLD"): Secret("x"), ("jira", "JIRA_URL"): Secret("u")},
     )
     plan = planned(environment, stores, backup=backup)
-    assert actions(plan) == {"A": Action.REFUSE, "OLD": Action.REFUSE, "JIRA_URL": Action.CREATE}
+    assert kinds(plan) == {"A": Kind.REFUSE, "OLD": Kind.REFUSE, "JIRA_URL": Kind.CREATE}
     assert plan.is_blocked
-    assert [step.reason.partition(";")[0] for step in plan.steps if step.action is Action.REFUSE] == [
+    assert [step.reason for step in plan.steps if step.kind is Kind.REFUSE] == [
         "the environment has no such secret",
-        "the catalogue gives the secret no such key any more",
+        "the catalogue does not give the secret this key any more",
     ]
     entry = environment.catalogue.entries["vaultonly"]
     secret = replace(environment.secrets["jira"], id="vaultonly", entry=entry)
@@ -116,7 +159,7 @@ def test_what_the_store_refuses_is_refused_before_anything_is_written(environmen
     assert stores.vault is not None
     stores.vault.failures["read", "agents/jira"] = stores.failure(SoftDeletedError, "agents/jira")
     plan = planned(environment, stores)
-    assert actions(plan)["JIRA_TOKEN"] is Action.REFUSE
+    assert kinds(plan)["JIRA_TOKEN"] is Kind.REFUSE
     assert plan.is_blocked
     assert stores.vault.writes == []
 
@@ -124,15 +167,57 @@ def test_what_the_store_refuses_is_refused_before_anything_is_written(environmen
 def test_a_backup_of_another_environment_needs_that_said() -> None:
     require_origin(BACKUP, "prod", None)
     require_origin(BACKUP, "staging", "prod")
-    with pytest.raises(RestoreRefusedError, match='of the environment "prod", not of "staging"') as refused:
+    with pytest.raises(Refusal, match='of the environment "prod", not of "staging"') as refused:
         require_origin(BACKUP, "staging", None)
-    assert refused.value.help.endswith("--from-environment prod")
-    with pytest.raises(RestoreRefusedError):
+    assert str(refused.value.help).endswith("--from-environment prod")
+    with pytest.raises(Refusal):
         require_origin(BACKUP, "prod", "staging")
 
 
 def test_only_what_the_backup_holds_can_be_asked_for() -> None:
     require_only(BACKUP, ("jira",))
-    with pytest.raises(RestoreRefusedError, match='no secret "slack"') as refused:
+    with pytest.raises(Refusal, match='no secret "slack"') as refused:
         require_only(BACKUP, ("jira", "slack"))
     assert refused.value.help == "it has github, jira"
+
+
+@pytest.fixture
+def cut_off(environment: Environment, stores: Stores, tmp_path: Path, listening: Listening) -> Change:
+    """A restoring of two remote secrets into the Key Vault, of which the first was written and the other was not."""
+    assert stores.azure is not None
+    stores.azure.failures["write", "agents-jira"] = stores.failure(UnavailableError, "agents-jira")
+    change = changing(environment, stores, Options(), environment.stores["azure"], root=tmp_path)
+    ended = carry_out(change, listening)
+    assert ended.outcome is not None
+    assert ended.outcome.is_incomplete
+    stores.azure.failures.clear()
+    stores.azure.writes.clear()
+    return change
+
+
+def test_a_restoring_that_was_cut_off_goes_on_with_what_is_left(
+    cut_off: Change, stores: Stores, tmp_path: Path, listening: Listening
+) -> None:
+    assert stores.azure is not None
+    ended = carry_out(cut_off, listening)
+    assert kinds(ended.plan)["JIRA_TOKEN"] is Kind.CREATE
+    assert (ended.end, stores.azure.writes[-1], len(listening.resumed)) == (End.APPLIED, "agents-jira", 1)
+    assert [run.ended for run in runs(tmp_path)] == ["complete"]
+    assert {version for versions in stores.azure.versions.values() for version in [len(versions)]} == {1}
+
+
+def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
+    cut_off: Change, environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
+) -> None:
+    # A backup of the same moment with another value: the run may not cover what it wrote itself.
+    assert stores.azure is not None
+    backup = replace(BACKUP, values={**BACKUP.values, ("github", "GITHUB_APP_KEY"): Secret("other")})
+    run, to = next(runs(tmp_path)), environment.stores["azure"]
+    for on_conflict in OnConflict:
+        plan = changing(environment, stores, Options(on_conflict=on_conflict), to, backup).plan(run).plan
+        assert kinds(plan)["GITHUB_APP_KEY"] is Kind.CONFLICT
+        assert "github-app-key" not in [write.name for write in plan.writes]
+    change = changing(environment, stores, Options(), to, backup, tmp_path)
+    assert change.identity == cut_off.identity
+    assert (carry_out(change, listening).end, stores.azure.writes) == (End.BLOCKED, [])
+    assert [run.ended for run in runs(tmp_path)] == ["conflict"]

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.apply import apply_migration
-from compiler.operations.change.plan import Adopted, Kind, Location, Options, Outcome, Plan, Result, State, Step, Write
+from compiler.operations.change.apply import apply_plan
+from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, State
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, read_run
 from compiler.operations.runs.notes import Notes
-from compiler.stores.errors import Action, NotFoundError, UnavailableError
+from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
 from compiler.stores.values.secret import Secret
+from tests.unit.operations.changes import entries_of, plan_of, write_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
 if TYPE_CHECKING:
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from compiler.operations.runs.audit import AuditEntry
 
 RUN = "20250131-120000-4fa1c2"
-
-
-def write_of(store: MemoryStore, name: str, **values: str) -> Write:
-    base = store.versions[name][-1] if name in store.versions and name not in store.deleted else None
-    deleted = store.versions[name][-1].version if name in store.deleted else None
-    steps = tuple(
-        Step("secret", key, Kind.CREATE, Location("vault", "v", key), Location("azure", name, key)) for key in values
-    )
-    return Write(name, steps, secrets(**values), base=base, recover=name in store.deleted, deleted=deleted)
-
-
-def plan_of(store: MemoryStore, *writes: Write, adopted: tuple[Adopted, ...] = ()) -> Plan:
-    address = store.address.absolute
-    return Plan("prod", "azure", address, {"vault": "v"}, Options(), (), writes, adopted=adopted)
 
 
 @pytest.fixture
@@ -54,7 +41,7 @@ def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
     def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
         journal = Journal.begin(tmp_path, RUN, plan, {})
         opened.append(journal)
-        return apply_migration(plan, store, Notes(journal, "prod", audit, "tester"), **options)
+        return apply_plan(plan, {"azure": store}, Notes(journal, "prod", audit, {"azure": "tester"}), **options)
 
     return run
 
@@ -66,7 +53,7 @@ def journal_path(tmp_path: Path) -> Path:
 def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
     store, seen = MemoryStore(), list[Result]()
     store.seed("b", KEPT="k", A="old")
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="2")), report=seen.append)
     assert [(result.name, result.state, result.version) for result in outcome.results] == [
         ("a", State.DONE, "v1"),
         ("b", State.DONE, "v2"),
@@ -74,7 +61,7 @@ def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[...
     assert store.shown("b") == {"KEPT": "k", "A": "2"}
     assert sorted(result.name for result in seen) == ["a", "b"]
     run = read_run(journal_path(tmp_path))
-    assert {name: (e.state, e.before, e.after, e.kind) for name, e in run.entries.items()} == {
+    assert {name: (e.state, e.before, e.after, e.kind) for name, e in entries_of(run).items()} == {
         "a": ("done", None, "v1", "create"),
         "b": ("done", "v1", "v2", "update"),
     }
@@ -84,7 +71,7 @@ def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[...
 def test_a_whole_value_is_written_and_compared(apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
     write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=Secret("pem text"))
-    assert apply(store, plan_of(store, write)).results[0].state is State.DONE
+    assert apply(store, plan_of(write)).results[0].state is State.DONE
     assert store.calls[0] == ("write_whole", "pem")
 
 
@@ -108,7 +95,7 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
     names = ("b", "a", "c")
     outcome = apply(
         store,
-        plan_of(store, *(write_of(store, name, A="1") for name in names)),
+        plan_of(*(write_of(store, name, A="1") for name in names)),
         continue_on_error=go_on,
         workers=2,
         report=lambda result: failed.set() if result.state is State.FAILED else None,
@@ -119,7 +106,7 @@ def test_a_failure_stops_what_has_not_begun_unless_asked_to_go_on(
     assert states["c"] is state
     assert outcome.is_incomplete
     run = read_run(journal_path(tmp_path))
-    assert (run.ended, run.is_resumable, run.entries["a"].maybe_stored) == ("incomplete", True, True)
+    assert (run.ended, run.is_resumable, entries_of(run)["a"].maybe_stored) == ("incomplete", True, True)
 
 
 def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
@@ -133,10 +120,10 @@ def test_what_is_stopped_before_it_begins_is_pending_and_not_in_the_journal(
 
     store.before = before
     writes = [write_of(store, f"n{number}", A="1") for number in range(200)]
-    outcome = apply(store, plan_of(store, *writes), workers=1)
+    outcome = apply(store, plan_of(*writes), workers=1)
     assert (outcome.count(State.FAILED), outcome.count(State.PENDING)) == (1, 199)
     pending = {result.name for result in outcome.results if result.state is State.PENDING}
-    entries = read_run(journal_path(tmp_path)).entries
+    entries = entries_of(read_run(journal_path(tmp_path)))
     assert {entries[name].state for name in pending} == {"planned"}
 
 
@@ -144,7 +131,7 @@ def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callabl
     store = MemoryStore()
     write = write_of(store, "a", A="1")
     store.seed("a", A="theirs")
-    outcome = apply(store, plan_of(store, write, write_of(store, "b", A="2")))
+    outcome = apply(store, plan_of(write, write_of(store, "b", A="2")))
     assert [(result.state, result.slipped) for result in outcome.results] == [
         (State.CONFLICT, ("v1",)),
         (State.DONE, ()),
@@ -156,7 +143,7 @@ def test_a_conflict_ends_one_and_the_rest_goes_on(tmp_path: Path, apply: Callabl
 def test_a_version_that_slipped_in_or_came_right_after_is_a_conflict_with_its_id(apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
     store.slipped = ("v9",)
-    assert apply(store, plan_of(store, write_of(store, "a", A="1"))).results[0].slipped == ("v9",)
+    assert apply(store, plan_of(write_of(store, "a", A="1"))).results[0].slipped == ("v9",)
 
 
 def test_a_version_right_after_the_write_is_a_conflict(apply: Callable[..., Outcome]) -> None:
@@ -167,7 +154,7 @@ def test_a_version_right_after_the_write_is_a_conflict(apply: Callable[..., Outc
             store.seed(name, A="theirs")
 
     store.before = before
-    (result,) = apply(store, plan_of(store, write_of(store, "a", A="1"))).results
+    (result,) = apply(store, plan_of(write_of(store, "a", A="1"))).results
     assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
 
 
@@ -180,7 +167,7 @@ def test_other_bytes_than_were_sent_are_found(apply: Callable[..., Outcome], val
             store.versions[name][-1] = replace(store.versions[name][-1], properties=secrets(**values))
 
     store.before = lie
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert outcome.results[0].state is State.UNVERIFIED
     assert outcome.has_differences
 
@@ -191,7 +178,7 @@ def test_a_deleted_secret_is_recovered_and_gets_what_it_lacks(tmp_path: Path, ap
     store.deleted.add("a")
     audit = AuditLog(tmp_path / "audit")
     with audit:
-        outcome = apply(store, plan_of(store, write_of(store, "a", A="new", B="same")), audit)
+        outcome = apply(store, plan_of(write_of(store, "a", A="new", B="same")), audit)
     assert (outcome.results[0].state, outcome.results[0].version) == (State.DONE, "v2")
     assert store.shown("a") == {"A": "new", "B": "same", "KEPT": "k"}
     text = (tmp_path / "audit").read_text("utf-8")
@@ -217,9 +204,9 @@ def test_a_recovered_secret_that_holds_everything_is_kept(
     store.deleted.add("a")
     write = write_of(store, "a", A="same")
     write = replace(write, changes={}, whole=Secret("text")) if whole else write
-    outcome = apply(store, plan_of(store, write))
+    outcome = apply(store, plan_of(write))
     assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
-    assert read_run(journal_path(tmp_path)).entries["a"].after == "v1"
+    assert entries_of(read_run(journal_path(tmp_path)))["a"].after == "v1"
 
 
 def test_what_somebody_else_recovered_and_wrote_first_is_a_conflict(apply: Callable[..., Outcome]) -> None:
@@ -234,7 +221,7 @@ def test_what_somebody_else_recovered_and_wrote_first_is_a_conflict(apply: Calla
             store.seed("a", A="newer")
 
     store.before = overtake
-    result = apply(store, plan_of(store, write)).results[0]
+    result = apply(store, plan_of(write)).results[0]
     assert (result.state, result.slipped) == (State.CONFLICT, ("v2",))
     assert store.shown("a") == {"A": "newer"}
 
@@ -244,7 +231,7 @@ def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> N
     store.seed_whole("a", "old")
     store.deleted.add("a")
     write = replace(write_of(store, "a", A="x"), changes={}, whole=Secret("new"))
-    assert apply(store, plan_of(store, write)).results[0].version == "v2"
+    assert apply(store, plan_of(write)).results[0].version == "v2"
 
 
 def test_what_cannot_be_noted_before_the_write_is_not_written(
@@ -255,7 +242,7 @@ def test_what_cannot_be_noted_before_the_write_is_not_written(
 
     store = MemoryStore()
     monkeypatch.setattr(Journal, "started", full)
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
     assert store.calls == []
     assert outcome.results[0].reason == "the journal cannot be written: No space left on device"
     assert {result.state for result in outcome.results} == {State.FAILED, State.PENDING}
@@ -269,7 +256,7 @@ def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
 
     store = MemoryStore()
     monkeypatch.setattr(Journal, "end", full)
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
     assert outcome.unnoted == "the journal cannot be written: No space left on device"
     assert read_run(journal_path(tmp_path)).is_resumable
@@ -293,10 +280,10 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     monkeypatch.setattr(AuditLog, "record", full)
     store = MemoryStore()
     with AuditLog(tmp_path / "audit") as audit:
-        outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
+        outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
     assert outcome.is_incomplete
     assert outcome.results[0].code == "unnoted"
-    entry = read_run(journal_path(tmp_path)).entries["a"]
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
     assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
     # What was not sent leaves nothing open that an undo would have to wait for.
     assert stored or not entry.maybe_stored
@@ -314,7 +301,7 @@ def test_each_write_is_announced_in_the_audit_file_before_it_is_sent(
 
     store.before = before
     with AuditLog(tmp_path / "audit") as audit:
-        apply(store, plan_of(store, write_of(store, "a", A="new")), audit)
+        apply(store, plan_of(write_of(store, "a", A="new")), audit)
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert [(line["run"], line["state"], line["before"], line["version"]) for line in lines] == [
         (RUN, "writing", "v1", None),
@@ -343,7 +330,7 @@ class TestADefect:
     ) -> None:
         store = MemoryStore()
         self.break_at(store, method, "n1")
-        outcome = apply(store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1)
+        outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1)
         assert isinstance(outcome.defect, KeyError)
         assert [result.state for result in outcome.results] == [State.DONE, State.FAILED, *[State.PENDING] * 48]
         assert outcome.results[1].code == "defect"
@@ -351,7 +338,7 @@ class TestADefect:
         run = read_run(journal_path(tmp_path))
         assert (run.ended, run.is_resumable) == ("incomplete", True)
         # It may have come after the request: then an undo waits, and going on finds out.
-        assert run.entries["n1"].maybe_stored
+        assert entries_of(run)["n1"].maybe_stored
         assert ("n1" in store.versions) is stored
         assert "s3ntinel" not in journal_path(tmp_path).read_text("utf-8")
 
@@ -369,18 +356,16 @@ class TestADefect:
             assert broken.wait(10)
 
         store.before = before
-        outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
+        outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=2)
         assert [result.state for result in outcome.results] == [State.FAILED, State.DONE]
-        assert read_run(journal_path(tmp_path)).entries["b"].state == "done"
+        assert entries_of(read_run(journal_path(tmp_path)))["b"].state == "done"
 
     def test_a_report_that_breaks_ends_it_the_same_way(self, tmp_path: Path, apply: Callable[..., Outcome]) -> None:
         def broken(_result: Result) -> None:
             raise KeyError
 
         store = MemoryStore()
-        outcome = apply(
-            store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=broken
-        )
+        outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=broken)
         assert isinstance(outcome.defect, KeyError)
         assert outcome.is_incomplete
         assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
@@ -391,7 +376,7 @@ def test_a_stop_finishes_what_is_under_way_and_is_noted(tmp_path: Path, apply: C
     store, stop = MemoryStore(), threading.Event()
     store.before = lambda _method, _name: stop.set()
     writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
-    outcome = apply(store, plan_of(store, *writes), workers=1, stop=stop)
+    outcome = apply(store, plan_of(*writes), workers=1, stop=stop)
     assert outcome.interrupted
     assert outcome.is_incomplete
     assert [result.state for result in outcome.results] == [State.DONE, *[State.PENDING] * 49]
@@ -406,7 +391,7 @@ def test_whoever_does_not_wait_for_that_leaves_no_half_item_either(
 
     store = MemoryStore()
     writes = [write_of(store, f"n{number}", A="1") for number in range(50)]
-    outcome = apply(store, plan_of(store, *writes), workers=1, report=impatient)
+    outcome = apply(store, plan_of(*writes), workers=1, report=impatient)
     assert outcome.interrupted
     assert outcome.count(State.DONE) + outcome.count(State.PENDING) == 50
     assert set(store.versions) == {result.name for result in outcome.results if result.state is State.DONE}
@@ -421,7 +406,7 @@ def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[.
         raise broken
 
     store = MemoryStore()
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), workers=1, report=impatient)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")), workers=1, report=impatient)
     assert (outcome.interrupted, outcome.defect) == (True, None)
     assert read_run(journal_path(tmp_path)).ended == "interrupted"
 
@@ -429,7 +414,7 @@ def test_what_an_interrupt_breaks_is_no_defect(tmp_path: Path, apply: Callable[.
 def test_a_write_of_an_earlier_part_is_noted_as_the_runs(tmp_path: Path, apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
     write = write_of(store, "a", A="1")
-    assert apply(store, plan_of(store, write, adopted=(Adopted("a", "v7"),))).results
+    assert apply(store, plan_of(write, adopted=(Adopted("azure", "a", "v7"),))).results
     lines = journal_path(tmp_path).read_text("utf-8")
     assert '"after":"v7","adopted":true' in lines
 
@@ -448,9 +433,7 @@ def test_an_interrupt_begins_nothing_more(apply: Callable[..., Outcome]) -> None
         raise KeyboardInterrupt
 
     store.before = before
-    outcome = apply(
-        store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=impatient
-    )
+    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(50))), workers=1, report=impatient)
     assert outcome.count(State.PENDING) > 0
 
 
@@ -479,7 +462,7 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
 
     store.before = before
     options = {} if workers is None else {"workers": workers}
-    outcome = apply(store, plan_of(store, *(write_of(store, f"n{n}", A="1") for n in range(40))), **options)
+    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(40))), **options)
     assert outcome.count(State.DONE) == 40
     assert max(at_once) == expected
 
@@ -496,7 +479,7 @@ def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None
     store.before = before
     outcome = apply(
         store,
-        plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")),
+        plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")),
         workers=2,
         report=lambda _result: told.set(),
     )
@@ -516,10 +499,10 @@ def test_a_defect_that_cannot_even_be_noted_is_told_all_the_same(
     store, defect = MemoryStore(), KeyError("x")
     store.failures["write", "a"] = defect
     monkeypatch.setattr(Journal, "settled", full)
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
     assert (outcome.defect, [result.state for result in outcome.results]) == (defect, [State.FAILED, State.PENDING])
     # It was begun: what became of it is found out when the run goes on.
-    assert read_run(journal_path(tmp_path)).entries["a"].maybe_stored
+    assert entries_of(read_run(journal_path(tmp_path)))["a"].maybe_stored
 
 
 def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is_settled(
@@ -531,8 +514,8 @@ def test_each_step_is_noted_with_the_version_it_saw_and_as_open_only_until_it_is
     store.failures["write", "lost"] = UnavailableError(store.place("lost"), Action.WRITE, "no answer", "wait")
     store.failures["write", "refused"] = NotFoundError(store.place("refused"), Action.WRITE, "no such", "look")
     writes = (write_of(store, name, A="1") for name in ("done", "lost", "refused", "new"))
-    apply(store, plan_of(store, *writes), continue_on_error=True, workers=1)
-    entries = read_run(journal_path(tmp_path)).entries
+    apply(store, plan_of(*writes), continue_on_error=True, workers=1)
+    entries = entries_of(read_run(journal_path(tmp_path)))
     assert {name: (entry.state, entry.before, entry.maybe_stored) for name, entry in entries.items()} == {
         "done": ("done", "v1", False),
         "lost": ("failed", "v1", True),
@@ -556,7 +539,7 @@ def test_what_cannot_be_noted_ends_the_run_although_it_was_to_go_on(
 
     store = MemoryStore()
     monkeypatch.setattr(Journal, "started", full)
-    plan = plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     outcome = apply(store, plan, workers=1, continue_on_error=True)
     assert [result.state for result in outcome.results] == [State.FAILED, State.PENDING]
 
@@ -569,9 +552,9 @@ def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
 
     store = MemoryStore()
     monkeypatch.setattr(Journal, "written", full)
-    outcome = apply(store, plan_of(store, write_of(store, "a", A="1")))
+    outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].code, list(store.versions)) == ("unnoted", ["a"])
-    entry = read_run(journal_path(tmp_path)).entries["a"]
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
     assert (entry.after, entry.maybe_stored) == (None, True)
 
 
@@ -588,7 +571,7 @@ def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
     monkeypatch.setattr(Journal, "settled", full)
     monkeypatch.setattr(AuditLog, "record", unannounced)
     with AuditLog(tmp_path / "audit") as audit:
-        outcome = apply(store, plan_of(store, write_of(store, "a", A="1")), audit)
+        outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
     assert (outcome.results[0].code, outcome.defect, store.calls) == ("unnoted", None, [])
 
 
@@ -597,9 +580,9 @@ def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests
 ) -> None:
     store = MemoryStore()
     store.seed("a", KEY="old")
-    adopted = Adopted("a", store.seed("a", KEY="new"), ("KEY",), "update", "v1")
+    adopted = Adopted("azure", "a", store.seed("a", KEY="new"), ("KEY",), "update", "v1")
     with AuditLog(tmp_path / "audit") as audit:
-        apply(store, plan_of(store, adopted=(adopted,)), audit)
+        apply(store, plan_of(adopted=(adopted,)), audit)
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "action", "state", "name", "properties", "before", "version")
     assert [tuple(line[name] for name in told) for line in lines] == [
@@ -616,7 +599,7 @@ def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Out
 
     store.before = before
     writes = (write_of(store, name, A="1") for name in ("a", "b", "c"))
-    outcome = apply(store, plan_of(store, *writes), workers=1, report=seen.append, stop=threading.Event())
+    outcome = apply(store, plan_of(*writes), workers=1, report=seen.append, stop=threading.Event())
     assert (outcome.run, tuple(seen)) == (RUN, outcome.results)
     # A stop that could come and did not is none.
     assert not outcome.interrupted
@@ -625,9 +608,84 @@ def test_every_result_is_reported_however_long_it_takes(apply: Callable[..., Out
 def test_a_defect_ends_the_run_although_it_was_to_go_on(apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
     store.failures["write", "a"] = KeyError("x")
-    plan = plan_of(store, write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     outcome = apply(store, plan, workers=1, continue_on_error=True)
     assert [(result.state, result.reason) for result in outcome.results] == [
         (State.FAILED, "this program met a defect of its own"),
         (State.PENDING, ""),
     ]
+
+
+def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
+    tmp_path: Path, opened: list[Journal]
+) -> None:
+    one, two = MemoryStore("https://one"), MemoryStore("https://two")
+    two.seed("a", A="theirs")
+    writes = (
+        write_of(one, "a", A="1"),
+        replace(write_of(two, "a", A="2"), store="vault"),
+        replace(write_of(two, "b", A="3"), store="vault"),
+    )
+    plan = plan_of(*writes, destinations={"azure": "https://one", "vault": "https://two"}, command="restore")
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
+    stores = {"azure": one, "vault": two}
+    outcome = apply_plan(plan, stores, Notes(opened[0], "prod"), continue_on_error=True, workers=1)
+    assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
+        ("azure", "a", State.DONE, "v1"),
+        ("vault", "a", State.DONE, "v2"),
+        ("vault", "b", State.FAILED, None),
+    ]
+    assert (one.shown("a"), two.shown("a"), two.writes) == ({"A": "1"}, {"A": "2"}, ["a"])
+    run = read_run(journal_path(tmp_path))
+    assert (run.command, run.ended) == ("restore", "incomplete")
+    assert {target: entry.after for target, entry in run.entries.items()} == {
+        ("azure", "a"): "v1",
+        ("vault", "a"): "v2",
+        ("vault", "b"): None,
+    }
+
+
+def test_a_write_of_which_something_was_left_undone_is_told_and_found_by_the_next_part(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    left = UnfinishedWriteError(store.place("a"), Action.WRITE, "its tags are not", "write them", "v9")
+    store.failures["write", "a"] = left
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), continue_on_error=True)
+    assert [(result.state, result.reason, result.remedy) for result in outcome.results] == [
+        (State.FAILED, "its tags are not", "write them"),
+        (State.DONE, "", ""),
+    ]
+    run = read_run(journal_path(tmp_path))
+    assert (run.entries["azure", "a"].maybe_stored, run.is_resumable) == (True, True)
+
+
+def test_a_write_that_cannot_be_read_back_is_stored_and_stops_the_rest(
+    tmp_path: Path, apply: Callable[..., Outcome]
+) -> None:
+    store = MemoryStore()
+    store.failures["read", "a"] = VersionGoneError(store.place("a"), Action.READ, "it is gone", "look", "v1")
+    outcome = apply(store, plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1")), workers=1)
+    assert [(result.state, result.version) for result in outcome.results] == [
+        (State.FAILED, "v1"),
+        (State.PENDING, None),
+    ]
+    entry = entries_of(read_run(journal_path(tmp_path)))["a"]
+    assert (entry.after, entry.maybe_stored) == ("v1", False)
+
+
+def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
+    tmp_path: Path, opened: list[Journal]
+) -> None:
+    store = MemoryStore()
+    store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
+    plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    notes = Notes(opened[0], "prod", is_audited=True)
+    outcome = apply_plan(plan, {"azure": store}, notes, continue_on_error=True)
+    assert outcome.unaudited == (Adopted("azure", "a", "v1", is_noted=True),)
+    assert {name: entry.owes for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
+        "a": True,
+        "b": False,
+    }

@@ -99,8 +99,11 @@ def test_what_stands_in_the_destination_decides(
 def test_a_soft_deleted_name_may_be_recovered_and_another_value_replaced_where_that_was_asked() -> None:
     deleted = refusal(errors.SoftDeletedError)
     options = Options(recover=True, on_conflict=OnConflict.OVERWRITE)
-    for reading in (deleted, remote(Secret("old"))):
-        assert judge_destination(reading, PROPERTY, Secret("new"), options, Comparer()).kind is Kind.UPDATE
+    kinds = [
+        judge_destination(reading, PROPERTY, Secret("new"), options, Comparer()).kind
+        for reading in (deleted, remote(Secret("old")))
+    ]
+    assert kinds == [Kind.RECOVER, Kind.UPDATE]
 
 
 def test_a_conflict_names_the_version_and_what_becomes_of_it() -> None:

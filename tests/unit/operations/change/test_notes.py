@@ -1,23 +1,23 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.place import Place
-from compiler.model.store_address import Provider
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.notes import notes_of
-from compiler.operations.change.plan import Adopted, Kind, Location, NoteKind, Options, Plan, Step
+from compiler.operations.change.plan import Adopted, Kind, Location, NoteKind, Step
 from compiler.operations.change.writes import Judged, plan_writes
-from compiler.stores.errors import NotFoundError
+from compiler.stores.errors import Action, NotFoundError, Place
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import Secret
+from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from compiler.operations.change.plan import Note
+    from compiler.operations.change.plan import Note, Plan
     from compiler.operations.live.read_many import Reading
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,21 +29,33 @@ ALL = Attributes(expires=FUTURE, not_before=PAST, content_type="text/plain", tag
 
 
 def judged(attributes: Attributes, key: str = "A", *, origin: str = "source", whole: bool = False) -> Judged:
-    place = Place("remote", None if whole else key)
-    at = Location("from", origin, key)
-    step = Step("github", key, Kind.CREATE, at, Location("to", "remote", place.property))
-    return Judged(step, place, Secret("x"), RemoteSecret(origin, "1", {}, attributes))
+    at, to = Location("from", origin, key), Location("azure", "remote", None if whole else key)
+    step = Step("github", key, Kind.CREATE, at, to)
+    return Judged(step, Secret("x"), RemoteSecret(origin, "1", {}, attributes))
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A store of a provider, in which every name is `there`, or absent."""
+
+    provider: Provider
+    there: RemoteSecret | None = None
+
+    def writer(self, place: Location) -> MemoryStore:
+        del place
+        return MemoryStore(StoreAddress(self.provider, "https://to"))
+
+    def standing(self, place: Location) -> Reading:
+        return self.there or NotFoundError(Place("https://to", place.name), Action.READ, "it is not there", "create it")
 
 
 def planned(*members: Judged, there: RemoteSecret | None = None) -> Plan:
-    store = MemoryStore()
-    standing: Reading = there or NotFoundError(store.place("remote"), "read", "it is not there", "create it")  # type: ignore[arg-type]
-    steps, writes = plan_writes(members, store, lambda _place: standing)
-    return Plan("prod", "to", "https://to", {}, Options(), steps, writes)
+    steps, writes = plan_writes(members, Destination(Provider.AZURE_KEY_VAULT, there))
+    return plan_of(*writes, steps=steps)
 
 
-def notes(plan: Plan, *members: Judged, provider: Provider, **held: RemoteSecret) -> list[Note]:
-    return list(notes_of(plan, members, provider, held, NOW))
+def notes(plan: Plan, *members: Judged, provider: Provider, there: RemoteSecret | None = None) -> list[Note]:
+    return list(notes_of(plan, members, Destination(provider, there), NOW))
 
 
 @pytest.mark.parametrize(
@@ -114,8 +126,20 @@ def test_a_secret_that_is_there_keeps_dates_that_verify_would_find(dates: Attrib
     plan = planned(*members, there=RemoteSecret("remote", "v1", {}, dates))
     found = notes(plan, *members, provider=AZURE)
     assert [note.kind for note in found] == kinds
-    assert {note.place for note in found} <= {Location("to", "remote", None)}
+    assert {note.place for note in found} <= {Location("azure", "remote", None)}
     assert notes(plan, *members, provider=VAULT) == []
+
+
+def test_what_a_given_value_leaves_out_of_date_is_told_with_the_command_that_changes_it() -> None:
+    given = replace(judged(Attributes()), origin=None)
+    there = RemoteSecret("remote", "v1", {}, Attributes(expires=PAST, not_before=FUTURE))
+    command = "az keyvault secret set-attributes --id https://to/secrets/remote"
+    assert [(note.date, note.remedy) for note in notes(planned(given, there=there), given, provider=AZURE)] == [
+        (PAST, f"{command} --expires DATE"),
+        (FUTURE, f"{command} --not-before DATE"),
+    ]
+    kept = replace(given, step=replace(given.step, kind=Kind.KEEP))
+    assert notes(planned(kept, there=there), kept, provider=AZURE) == []
 
 
 def test_nothing_is_said_of_what_is_not_written() -> None:
@@ -140,7 +164,7 @@ def test_a_write_that_was_cut_off_before_its_tags_is_told_when_the_run_goes_on(
     tags: dict[str, str], action: str, expected: list[NoteKind]
 ) -> None:
     member = judged(ALL)
-    plan = Plan("prod", "to", "https://to", {}, Options(), (), (), adopted=(Adopted("remote", "1", ("A",), action),))
+    plan = plan_of(adopted=(Adopted("azure", "remote", "1", ("A",), action),))
     there = RemoteSecret("remote", "1", {}, Attributes(tags=tags))
-    assert [note.kind for note in notes(plan, member, provider=VAULT, remote=there)] == expected
+    assert [note.kind for note in notes(plan, member, provider=VAULT, there=there)] == expected
     assert notes(plan, member, provider=VAULT) == []

@@ -15,11 +15,12 @@ from compiler.operations.change.plan import (
     Write,
 )
 from compiler.stores.values.secret import Secret
+from tests.unit.operations.changes import plan_of
 
 
 def plan(*kinds: Kind, on_conflict: OnConflict = OnConflict.FAIL) -> Plan:
     steps = tuple(Step("github", "KEY", kind, None, None) for kind in kinds)
-    return Plan("prod", "azure", "https://a", {}, Options(on_conflict=on_conflict), steps, ())
+    return plan_of(steps=steps, options=Options(on_conflict=on_conflict))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_conflict_that_is_skipped_stops_nothing_and_is_not_clean() -> None:
     ],
 )
 def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> None:  # noqa: FBT001
-    outcome = Outcome("run", (Result("a", State.DONE), Result("b", state)))
+    outcome = Outcome("run", (Result("azure", "a", State.DONE), Result("azure", "b", state)))
     assert (outcome.is_incomplete, outcome.has_differences) == (incomplete, differs)
     assert Outcome("run", (), interrupted=True).is_incomplete
 
@@ -63,4 +64,4 @@ def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> 
 def test_a_place_is_shown_with_its_property_or_without_and_no_value_ever() -> None:
     assert str(Location("vault", "agents/jira", "TOKEN")) == "vault:agents/jira#TOKEN"
     assert str(Location("azure", "pem", None)) == "azure:pem"
-    assert "sentinel" not in repr(Write("a", (), {"KEY": Secret("sentinel")}, Secret("sentinel")))
+    assert "sentinel" not in repr(Write("azure", "a", (), {"KEY": Secret("sentinel")}, Secret("sentinel")))

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.change.plan import Adopted, Kind, Location, Options, Plan, Step, Write
+from compiler.operations.change.plan import Adopted, Kind, Location, Plan, Step, Write
 from compiler.operations.change.resume import narrowed
-from compiler.operations.runs.entries import Entry, Run
+from compiler.operations.runs.entries import NotedKey, Run, RunEntry
 from compiler.stores.interface import Attributes, RemoteSecret
+from tests.unit.operations.changes import plan_of
+
+A = ("azure", "a")
+KEY = NotedKey("secret", "KEY", None)
 
 
 def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:
@@ -17,30 +21,32 @@ def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:
 
 def write(name: str, before: str | None, *, recover: bool = False) -> Write:
     base = RemoteSecret(name, before, {}, Attributes()) if before else None
-    return Write(name, (step(name),), {}, base=base, recover=recover)
+    return Write("azure", name, (step(name),), {}, base=base, recover=recover)
 
 
 def entry(
     before: str | None, after: str | None = None, state: str = "planned", *, maybe: bool = False, deleted: str = ""
-) -> Entry:
+) -> RunEntry:
     maybe = maybe or state == "started"
-    return Entry("update", before, bool(deleted), ("KEY",), before, after, state, maybe, deleted=deleted or None)
+    kind = Kind.RECOVER if deleted else Kind.UPDATE
+    return RunEntry(kind, before, bool(deleted), (KEY,), before, after, state, maybe, deleted=deleted or None)
 
 
 def plan(steps: tuple[Step, ...], *writes: Write) -> Plan:
-    return Plan("prod", "azure", "https://a", {}, Options(), steps, writes)
+    return plan_of(*writes, steps=steps)
 
 
-def run(**entries: Entry) -> Run:
-    return Run("id", Path("run"), "prod", "azure", "https://a", {}, dict(entries), is_planned=True)
+def run(**entries: RunEntry) -> Run:
+    noted = {("azure", name): entry for name, entry in entries.items()}
+    return Run("id", Path("run"), "migrate", "prod", {"azure": "https://a"}, {}, noted, is_planned=True)
 
 
 def test_what_the_run_did_not_plan_is_left_out() -> None:
     steps = (step("a"), step("b"), step(None, Kind.MISSING))
-    left = narrowed(plan(steps, write("a", "v1"), write("b", None)), run(a=entry("v1")), {"a": "v1"})
+    left = narrowed(plan(steps, write("a", "v1"), write("b", None)), run(a=entry("v1")), {A: "v1"})
     assert [each.name for each in left.writes] == ["a"]
     assert left.steps == (step("a"),)
-    assert left.left_out == ("b",)
+    assert left.left_out == (("azure", "b"),)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +62,8 @@ def test_what_the_run_did_not_plan_is_left_out() -> None:
         (entry(None, deleted="v1"), "v2", False),
     ],
 )
-def test_a_version_that_the_run_does_not_know_is_a_conflict(known: Entry, stands: str | None, kept: bool) -> None:  # noqa: FBT001
-    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {"a": stands} if stands else {})
+def test_a_version_that_the_run_does_not_know_is_a_conflict(known: RunEntry, stands: str | None, kept: bool) -> None:  # noqa: FBT001
+    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands} if stands else {})
     assert [each.name for each in left.writes] == (["a"] if kept else [])
     assert left.steps[0].kind is (Kind.UPDATE if kept else Kind.CONFLICT)
     assert kept or "another writer was there" in left.steps[0].reason
@@ -70,7 +76,7 @@ def test_a_secret_that_is_still_deleted_is_recovered() -> None:
 
 def test_what_is_no_write_stays_as_it_is() -> None:
     steps = (step("a", Kind.MISSING), step("a"))
-    left = narrowed(plan(steps, write("a", "v9")), run(a=entry("v1")), {"a": "v9"})
+    left = narrowed(plan(steps, write("a", "v9")), run(a=entry("v1")), {A: "v9"})
     assert [each.kind for each in left.steps] == [Kind.MISSING, Kind.CONFLICT]
 
 
@@ -86,14 +92,14 @@ def test_what_is_no_write_stays_as_it_is() -> None:
         (entry("v1"), "v2", False),
     ],
 )
-def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: Entry, stands: str, adopted: bool) -> None:  # noqa: FBT001
-    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": stands})
-    assert left.adopted == ((Adopted("a", stands, before=known.before),) if adopted else ())
+def test_a_write_that_was_stored_and_not_noted_becomes_the_runs(known: RunEntry, stands: str, adopted: bool) -> None:  # noqa: FBT001
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: stands})
+    assert left.adopted == ((Adopted("azure", "a", stands, before=known.before),) if adopted else ())
 
 
 def test_what_is_not_wholly_there_is_not_adopted() -> None:
     steps = (step("a", Kind.KEEP), step("a", Kind.CONFLICT))
-    left = narrowed(plan(steps), run(a=entry("v1", state="started")), {"a": "v2"})
+    left = narrowed(plan(steps), run(a=entry("v1", state="started")), {A: "v2"})
     assert left.adopted == ()
 
 
@@ -101,15 +107,17 @@ def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
     others = Step("secret", "OTHER", Kind.KEEP, None, Location("azure", "a", "OTHER"))
     kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
     left = narrowed(
-        plan((others, kept)), run(a=replace(entry("v1", state="started"), properties=("property",))), {"a": "v2"}
+        plan((others, kept)),
+        run(a=replace(entry("v1", state="started"), keys=(NotedKey("secret", "KEY", "property"),))),
+        {A: "v2"},
     )
-    assert left.adopted == (Adopted("a", "v2", ("property",), "update", "v1"),)
+    assert left.adopted == (Adopted("azure", "a", "v2", ("property",), "update", "v1"),)
 
 
 def test_what_the_run_did_not_plan_does_not_keep_the_rest_from_going_on() -> None:
     writes = (write("new", None), write("a", "v1"))
-    left = narrowed(plan((step("new"), step("a")), *writes), run(a=entry("v1")), {"a": "v1"})
-    assert ([each.name for each in left.writes], left.left_out) == (["a"], ("new",))
+    left = narrowed(plan((step("new"), step("a")), *writes), run(a=entry("v1")), {A: "v1"})
+    assert ([each.name for each in left.writes], left.left_out) == (["a"], (("azure", "new"),))
 
 
 @pytest.mark.parametrize(
@@ -119,9 +127,9 @@ def test_what_the_run_did_not_plan_does_not_keep_the_rest_from_going_on() -> Non
 def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
     planned: str | None, before: str | None, after: str | None, expected: str
 ) -> None:
-    known = Entry("update", planned, False, ("KEY",), before, after)
+    known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, after)
     for version in ("v1", "v2", "v3"):
-        left = narrowed(plan((step("a"),), write("a", version)), run(a=known), {"a": version})
+        left = narrowed(plan((step("a"),), write("a", version)), run(a=known), {A: version})
         assert [each.name for each in left.writes] == (["a"] if version == expected else [])
 
 
@@ -129,15 +137,15 @@ def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
 @pytest.mark.parametrize(
     ("known", "stands", "said"),
     [
-        (entry("v1"), "v2", "version v2 stands there, the run knows v1"),
-        (entry(None), "v2", "version v2 stands there, the run knows none"),
-        (entry("v1"), None, "version none stands there, the run knows v1"),
+        (entry("v1"), "v2", "the current version is v2, the run expected version v1"),
+        (entry(None), "v2", "the current version is v2, the run expected none"),
+        (entry("v1"), None, "the current version is none, the run expected version v1"),
     ],
 )
 def test_a_conflict_names_both_versions_and_the_way_out(
-    kind: Kind, known: Entry, stands: str | None, said: str
+    kind: Kind, known: RunEntry, stands: str | None, said: str
 ) -> None:
-    left = narrowed(plan((step("a", kind),), write("a", stands)), run(a=known), {"a": stands} if stands else {})
+    left = narrowed(plan((step("a", kind),), write("a", stands)), run(a=known), {A: stands} if stands else {})
     assert (left.steps[0].kind, left.steps[0].reason, left.steps[0].remedy) == (
         Kind.CONFLICT,
         f"another writer was there: {said}",
@@ -151,12 +159,12 @@ def test_a_conflict_names_both_versions_and_the_way_out(
 def test_what_is_adopted_rests_upon_the_version_that_the_run_saw_last(
     planned: str | None, before: str | None, noted: str | None
 ) -> None:
-    known = Entry("update", planned, False, ("KEY",), before, None, "started", maybe_stored=True)
-    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": "v9"})
+    known = RunEntry(Kind.UPDATE, planned, False, (KEY,), before, None, "started", maybe_stored=True)
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v9"})
     assert [adopted.before for adopted in left.adopted] == [noted]
     # Neither of the two that stood there before is the run's own.
     for version in {planned, before} - {None}:
-        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": str(version)}).adopted == ()
+        assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: str(version)}).adopted == ()
 
 
 def test_what_is_not_there_is_not_adopted() -> None:
@@ -166,7 +174,7 @@ def test_what_is_not_there_is_not_adopted() -> None:
 
 def test_a_version_that_is_noted_already_is_not_adopted_as_another() -> None:
     known = entry("v1", "v2", "failed", maybe=True)
-    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {"a": "v3"}).adopted == ()
+    assert narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v3"}).adopted == ()
 
 
 def test_what_is_adopted_names_no_property_of_another_secret() -> None:
@@ -174,20 +182,60 @@ def test_what_is_adopted_names_no_property_of_another_secret() -> None:
         Step("secret", "KEY", Kind.KEEP, None, Location("azure", name, property_))
         for name, property_ in (("a", "one"), ("b", "two"), ("a", None))
     )
-    mine = replace(entry("v1", state="started"), properties=("one",))
-    left = narrowed(plan(steps), run(a=mine, b=replace(entry("v1"), properties=("two",))), {"a": "v2"})
-    assert left.adopted == (Adopted("a", "v2", ("one",), "update", "v1"),)
+    left = narrowed(
+        plan(steps),
+        run(a=replace(entry("v1", state="started"), keys=(NotedKey("secret", "KEY", "one"),)), b=entry("v1")),
+        {A: "v2"},
+    )
+    assert left.adopted == (Adopted("azure", "a", "v2", ("one",), "update", "v1"),)
 
 
 @pytest.mark.parametrize("stands", ["v2", "v3"])
 def test_a_stored_write_that_the_audit_file_lacks_is_told_whatever_stands_there_now(stands: str) -> None:
     known = replace(entry("v1", "v2", "done"), owes=True)
-    left = narrowed(plan((step("a", Kind.CONFLICT),)), run(a=known), {"a": stands})
-    assert left.adopted == (Adopted("a", "v2", before="v1", is_noted=True),)
+    left = narrowed(plan((step("a", Kind.CONFLICT),)), run(a=known), {A: stands})
+    assert left.adopted == (Adopted("azure", "a", "v2", before="v1", is_noted=True),)
 
 
 @pytest.mark.parametrize(("kind", "is_noted"), [(Kind.KEEP, False), (Kind.UPDATE, True)])
 def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_noted: bool) -> None:  # noqa: FBT001
     known = replace(entry(None, state="started", deleted="v1"), owes=True)
-    left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {"a": "v1"})
-    assert left.adopted == (Adopted("a", "v1", action="recover", is_noted=is_noted),)
+    left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {A: "v1"})
+    assert left.adopted == (Adopted("azure", "a", "v1", action="recover", is_noted=is_noted),)
+
+
+@pytest.mark.parametrize(("command", "is_given"), [("put", True), ("restore", True), ("migrate", False)])
+def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its_keys_alone(
+    command: str,
+    is_given: bool,  # noqa: FBT001
+) -> None:
+    same, other = replace(step("a", Kind.KEEP), key="SAME"), replace(step("a"), key="OTHER")
+    wanted = replace(plan((same, other), replace(write("a", "v2"), steps=(other,))), command=command)
+    left = narrowed(wanted, run(a=entry("v1", "v2", "done")), {A: "v2"})
+    assert [each.kind for each in left.steps] == [Kind.KEEP, Kind.CONFLICT if is_given else Kind.UPDATE]
+    assert len(left.writes) == (0 if is_given else 1)
+    assert left.adopted == ()
+    if is_given:
+        assert (left.steps[1].key, "wrote another value" in left.steps[1].reason, "v2" in left.steps[1].reason) == (
+            "OTHER",
+            True,
+            True,
+        )
+
+
+@pytest.mark.parametrize("command", ["put", "restore"])
+@pytest.mark.parametrize(
+    "known", [entry("v1"), entry("v1", state="failed"), entry(None, deleted="v1"), entry("v1", state="started")]
+)
+def test_a_given_value_of_what_the_run_has_not_written_yet_is_written(command: str, known: RunEntry) -> None:
+    wanted = replace(plan((step("a"),), write("a", "v1")), command=command)
+    left = narrowed(wanted, run(a=known), {A: "v1"})
+    assert ([each.kind for each in left.steps], len(left.writes)) == ([Kind.UPDATE], 1)
+
+
+def test_one_name_in_two_stores_is_two_remote_secrets() -> None:
+    there = replace(write("a", "v1"), store="vault")
+    steps = (step("a"), replace(step("a"), destination=Location("vault", "a", "KEY")))
+    left = narrowed(plan(steps, write("a", "v1"), there), run(a=entry("v1")), {A: "v1", ("vault", "a"): "v1"})
+    assert ([each.target for each in left.writes], left.left_out) == ([A], (("vault", "a"),))
+    assert left.steps == steps[:1]

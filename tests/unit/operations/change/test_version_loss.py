@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.change.undo import UndoKind, UndoStep
-from compiler.operations.change.version_loss import LossKind, NextWrite, VersionLoss, losses_of, losses_of_undo
+from compiler.operations.change.version_loss import LossKind, NextWrite, VersionLoss, losses_of
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, UnavailableError
-from compiler.stores.interface import Attributes, Dropped, RemoteSecret
+from compiler.stores.interface import Dropped
 from tests.unit.operations.memory_store import MemoryStore
 
 TEN = Dropped(("1",), 10)
@@ -18,7 +17,7 @@ def vault() -> MemoryStore:
 
 
 def found(vault: MemoryStore, name: str = "a", replaces: str | None = "10") -> VersionLoss:
-    (loss,) = losses_of([NextWrite(vault, name, replaces)])
+    (loss,) = losses_of([NextWrite("kv", vault, name, replaces)])
     return loss
 
 
@@ -27,9 +26,9 @@ def test_each_loss_has_the_versions_and_the_command_that_keeps_them_in_the_order
 ) -> None:
     vault.drops = {"a": TEN, "c": Dropped(("3", "4"), 2)}
     remedy = "bao kv metadata put -mount=team/kv -max-versions={} {}"
-    assert losses_of(NextWrite(vault, name, "10") for name in ("c", "b", "a")) == (
-        VersionLoss(LossKind.VERSIONS, "c", ("3", "4"), 2, remedy.format(4, "c")),
-        VersionLoss(LossKind.VERSIONS, "a", ("1",), 10, remedy.format(20, "a")),
+    assert losses_of(NextWrite("kv", vault, name, "10") for name in ("c", "b", "a")) == (
+        VersionLoss(LossKind.VERSIONS, "kv", "c", ("3", "4"), 2, remedy.format(4, "c")),
+        VersionLoss(LossKind.VERSIONS, "kv", "a", ("1",), 10, remedy.format(20, "a")),
     )
 
 
@@ -58,7 +57,7 @@ def test_the_command_is_one_for_a_shell_and_for_the_namespace() -> None:
 def test_a_store_that_keeps_all_is_not_asked() -> None:
     azure = MemoryStore()
     azure.drops = {"a": TEN}
-    assert losses_of([NextWrite(azure, "a", "1")]) == ()
+    assert losses_of([NextWrite("kv", azure, "a", "1")]) == ()
     assert azure.calls == []
 
 
@@ -66,22 +65,11 @@ def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
     vault.failures["dropped_by_write", "a"] = ForbiddenError(
         vault.place("a"), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
     )
-    assert found(vault) == VersionLoss(LossKind.UNKNOWN, "a", (), None, "no policy; add one")
+    assert found(vault) == VersionLoss(LossKind.UNKNOWN, "kv", "a", (), None, "no policy; add one")
 
 
 def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
     gone = UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
     vault.failures["dropped_by_write", "a"] = gone
     with pytest.raises(UnavailableError):
-        losses_of([NextWrite(vault, "a", "1"), NextWrite(vault, "b", "1")])
-
-
-def test_an_undo_costs_versions_where_it_writes_one(vault: MemoryStore) -> None:
-    vault.drops = dict.fromkeys("abc", TEN)
-    earlier = RemoteSecret("a", "1", {}, Attributes())
-    steps = [
-        UndoStep("a", UndoKind.RESTORE, (), "10", earlier=earlier),
-        UndoStep("b", UndoKind.DELETE, (), "1"),
-        UndoStep("c", UndoKind.REFUSE, (), "1"),
-    ]
-    assert [loss.name for loss in losses_of_undo(steps, vault)] == ["a"]
+        losses_of([NextWrite("kv", vault, "a", "1"), NextWrite("kv", vault, "b", "1")])

@@ -5,15 +5,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Options, Plan, Result, State, Write
+from compiler.operations.change.plan import Kind, Location, Result, State, Step, Write
 from compiler.operations.change.read_back import other_bytes
-from compiler.operations.change.write_remote import Mover, refusal
+from compiler.operations.change.write_remote import RemoteWriter, refusal
 from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.journal import Journal, read_run
 from compiler.operations.runs.notes import Notes
-from compiler.stores.errors import Action, ConflictError, NotFoundError, Place, UnavailableError
-from compiler.stores.interface import Attributes
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    Place,
+    UnavailableError,
+    UnfinishedWriteError,
+)
+from compiler.stores.interface import Attributes, Written
 from compiler.stores.values.secret import Secret
+from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
 if TYPE_CHECKING:
@@ -34,9 +43,9 @@ def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Resul
     journals: list[Journal] = []
 
     def moved(write: Write) -> Result:
-        plan = Plan("prod", "azure", store.address.absolute, {}, Options(), (), (write,))
+        plan = plan_of(write)
         journals.append(Journal.begin(tmp_path, RUN, plan, {}))
-        return Mover(store, Notes(journals[-1], "prod")).move(write)
+        return RemoteWriter({"azure": store}, Notes(journals[-1], "prod")).write(write)
 
     yield moved
     for journal in journals:
@@ -44,7 +53,7 @@ def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Resul
 
 
 def noted(tmp_path: Path) -> tuple[str, str | None]:
-    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["a"]
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
     return entry.state, entry.after
 
 
@@ -52,7 +61,7 @@ def test_a_write_is_made_noted_and_read_back(
     tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:
     store.seed("a", OLD="o")
-    result = move(Write("a", (), secrets(NEW="n"), base=store.held["a"]))
+    result = move(Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"]))
     assert (result.state, result.version) == (State.DONE, "v2")
     assert store.shown("a") == {"OLD": "o", "NEW": "n"}
     assert store.calls[-1] == ("read", "a")
@@ -60,7 +69,7 @@ def test_a_write_is_made_noted_and_read_back(
 
 
 def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Write], Result]) -> None:
-    result = move(Write("a", (), {}, whole=Secret("pem")))
+    result = move(Write("azure", "a", (), {}, whole=Secret("pem")))
     assert result.state is State.DONE
     assert store.held["a"].whole is not None
     assert store.held["a"].whole.reveal() == "pem"
@@ -68,7 +77,7 @@ def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Wri
 
 def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable[[Write], Result]) -> None:
     store.lies = True
-    result = move(Write("a", (), secrets(NEW="n")))
+    result = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.code) == (State.UNVERIFIED, "unverified")
     assert "other bytes" in result.reason
 
@@ -77,14 +86,14 @@ def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
     tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:
     store.failures["write", "a"] = other_bytes(store, "a", "v9")
-    result = move(Write("a", (), secrets(NEW="n")))
+    result = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v9", "unverified")
     assert noted(tmp_path) == ("written", "v9")
 
 
 def test_a_version_that_came_in_between_is_a_conflict(store: MemoryStore, move: Callable[[Write], Result]) -> None:
     store.slipped = ("v0",)
-    covered = move(Write("a", (), secrets(NEW="n")))
+    covered = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (covered.state, covered.slipped) == (State.CONFLICT, ("v0",))
 
 
@@ -94,7 +103,7 @@ def test_what_somebody_wrote_right_after_is_named(store: MemoryStore, move: Call
             store.hold(name, secrets(NEW="another"))
 
     store.before = before
-    result = move(Write("a", (), secrets(NEW="n")))
+    result = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
 
 
@@ -103,7 +112,7 @@ def test_a_deleted_secret_comes_back_and_only_what_it_lacks_is_written(
 ) -> None:
     version = store.seed("a", SAME="s", OLD="o")
     store.deleted.add("a")
-    result = move(Write("a", (), secrets(SAME="s"), recover=True, deleted=version))
+    result = move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=version))
     assert (result.state, store.writes) == (State.KEPT, [])
     assert store.shown("a") == {"SAME": "s", "OLD": "o"}
 
@@ -113,12 +122,12 @@ def test_a_store_that_refuses_leaves_the_write_begun_and_not_written(
 ) -> None:
     store.failures["write", "a"] = UnavailableError(PLACE, Action.WRITE, "no answer", "wait")
     with pytest.raises(UnavailableError):
-        move(Write("a", (), secrets(NEW="n")))
+        move(Write("azure", "a", (), secrets(NEW="n")))
     assert noted(tmp_path) == ("planned", None)
 
 
 def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() -> None:
-    write = Write("a", (), {})
+    write = Write("azure", "a", (), {})
     conflict = refusal(write, ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"))
     assert (conflict.state, conflict.slipped, conflict.code) == (State.CONFLICT, ("2",), "conflict")
     failure = refusal(write, NotFoundError(PLACE, Action.WRITE, "why", "create it"))
@@ -127,10 +136,10 @@ def test_a_refusal_is_a_conflict_where_somebody_else_wrote_and_a_failure_else() 
 
 def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[object, ...]]:
     """What the audit file says of one move, line by line."""
-    plan = Plan("prod", "azure", store.address.absolute, {}, Options(), (), (write,))
+    plan = plan_of(write)
     journal = Journal.begin(tmp_path, RUN, plan, {})
     with AuditLog(tmp_path / "audit") as audit:
-        Mover(store, Notes(journal, "prod", audit, "tester")).move(write)
+        RemoteWriter({"azure": store}, Notes(journal, "prod", audit, {"azure": "tester"})).write(write)
     journal.close()
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "who", "environment", "store", "name")
@@ -141,7 +150,7 @@ def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[obje
 
 
 def test_the_audit_file_tells_creating_from_changing(tmp_path: Path, store: MemoryStore) -> None:
-    assert audited(tmp_path, store, Write("a", (), secrets(A="1", B="2"))) == [
+    assert audited(tmp_path, store, Write("azure", "a", (), secrets(A="1", B="2"))) == [
         ("create", "writing", ["A", "B"], None, None),
         ("create", "written", ["A", "B"], None, "v1"),
     ]
@@ -149,7 +158,7 @@ def test_the_audit_file_tells_creating_from_changing(tmp_path: Path, store: Memo
 
 def test_the_audit_file_tells_what_a_change_rests_upon(tmp_path: Path, store: MemoryStore) -> None:
     store.seed("a", OLD="o")
-    assert audited(tmp_path, store, Write("a", (), secrets(NEW="n"), base=store.held["a"])) == [
+    assert audited(tmp_path, store, Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])) == [
         ("update", "writing", ["NEW"], "v1", None),
         ("update", "written", ["NEW"], "v1", "v2"),
     ]
@@ -158,7 +167,7 @@ def test_the_audit_file_tells_what_a_change_rests_upon(tmp_path: Path, store: Me
 def test_the_audit_file_tells_recovering_and_then_changing(tmp_path: Path, store: MemoryStore) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert audited(tmp_path, store, Write("a", (), secrets(NEW="n"), recover=True, deleted=deleted)) == [
+    assert audited(tmp_path, store, Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted=deleted)) == [
         ("recover", "writing", ["NEW"], None, None),
         ("recover", "written", ["NEW"], None, "v1"),
         ("update", "writing", ["NEW"], "v1", None),
@@ -171,10 +180,10 @@ def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
 ) -> None:
     deleted = store.seed("a", SAME="s")
     store.deleted.add("a")
-    result = move(Write("a", (), secrets(SAME="s"), recover=True, deleted=deleted))
-    assert result == Result("a", State.KEPT, "v1")
+    result = move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert result == Result("azure", "a", State.KEPT, "v1")
     assert noted(tmp_path) == ("written", "v1")
-    assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["a"].before == "v1"
+    assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"].before == "v1"
 
 
 def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
@@ -182,7 +191,7 @@ def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
 ) -> None:
     store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert move(Write("a", (), secrets(NEW="n"), recover=True)).state is State.DONE
+    assert move(Write("azure", "a", (), secrets(NEW="n"), recover=True)).state is State.DONE
     assert store.shown("a") == {"OLD": "o", "NEW": "n"}
 
 
@@ -191,14 +200,16 @@ def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
 ) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert move(Write("a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted)) == Result("a", State.DONE, "v2")
+    assert move(Write("azure", "a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted)) == Result(
+        "azure", "a", State.DONE, "v2"
+    )
 
 
 def test_a_whole_value_that_came_back_the_same_is_kept(store: MemoryStore, move: Callable[[Write], Result]) -> None:
     deleted = store.seed_whole("a", "pem")
     store.deleted.add("a")
-    result = move(Write("a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted))
-    assert (result, store.writes) == (Result("a", State.KEPT, "v1"), [])
+    result = move(Write("azure", "a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted))
+    assert (result, store.writes) == (Result("azure", "a", State.KEPT, "v1"), [])
 
 
 @pytest.mark.parametrize("whole", [None, Secret("pem")])
@@ -206,7 +217,7 @@ def test_attributes_go_with_the_write(
     store: MemoryStore, move: Callable[[Write], Result], whole: Secret | None
 ) -> None:
     attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
-    move(Write("a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
+    move(Write("azure", "a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
     assert store.held["a"].attributes == attributes
 
 
@@ -217,7 +228,7 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
     store.hold("a", secrets(OLD="theirs"))
     store.deleted.add("a")
     with pytest.raises(ConflictError) as caught:
-        move(Write("a", (), secrets(NEW="n"), recover=True, deleted="v1"))
+        move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
     assert (caught.value.expected, caught.value.found, store.writes) == ("v1", "v2", [])
     assert str(caught.value) == (
         f'cannot write "a" in {store.address.absolute}: another writer was there: '
@@ -229,7 +240,8 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
     store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:
     store.slipped = ("v0", "v0b")
-    assert move(Write("a", (), secrets(NEW="n"))) == Result(
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+        "azure",
         "a",
         State.CONFLICT,
         "v1",
@@ -246,7 +258,8 @@ def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, mo
             store.hold(name, secrets(NEW="another"))
 
     store.before = before
-    assert move(Write("a", (), secrets(NEW="n"))) == Result(
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+        "azure",
         "a",
         State.CONFLICT,
         "v1",
@@ -261,7 +274,8 @@ def test_other_bytes_are_told_with_the_version_that_has_them(
     store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:
     store.lies = True
-    assert move(Write("a", (), secrets(NEW="n"))) == Result(
+    assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
+        "azure",
         "a",
         State.UNVERIFIED,
         "v1",
@@ -279,7 +293,7 @@ def test_every_property_must_be_there_as_meant_and_no_other(
     store: MemoryStore, move: Callable[[Write], Result], held: dict[str, str]
 ) -> None:
     store.seed("a", OLD="o")
-    write = Write("a", (), secrets(NEW="n"), base=store.held["a"])
+    write = Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
 
     def before(method: str, name: str) -> None:
         if method == "read":
@@ -289,3 +303,127 @@ def test_every_property_must_be_there_as_meant_and_no_other(
 
     store.before = before
     assert move(write).state is State.UNVERIFIED
+
+
+def deleting(store: MemoryStore, name: str = "a") -> Write:
+    """The write by which an undo deletes what its run made."""
+    step = Step("jira", "KEY", Kind.DELETE, None, Location("azure", name, "KEY"))
+    return Write("azure", name, (step,), {}, base=store.held[name])
+
+
+def putting_back(store: MemoryStore) -> Write:
+    """The write by which an undo puts the version before the newest back."""
+    step = Step("jira", "KEY", Kind.UPDATE, None, Location("azure", "a", "KEY"))
+    return Write("azure", "a", (step,), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+
+
+def test_a_deletion_is_made_noted_and_looked_at(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", KEY="x")
+    assert move(deleting(store)) == Result("azure", "a", State.DONE, "v1")
+    assert store.deleted == {"a"}
+    assert store.calls[-2:] == [("soft_delete", "a"), ("describe", "a")]
+    assert noted(tmp_path) == ("written", "v1")
+
+
+def test_a_store_that_lies_about_a_deletion_is_found(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.seed("a", KEY="x")
+    monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
+    result = move(deleting(store))
+    assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v1", "unverified")
+    assert "still there" in result.reason
+    assert "do not trust" in result.remedy
+
+
+def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", KEY="x")
+
+    def before(method: str, name: str) -> None:
+        if method == "describe":
+            store.deleted.clear()
+            store.hold(name, secrets(KEY="theirs"))
+
+    store.before = before
+    result = move(deleting(store))
+    assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+
+
+def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    store.seed("a", KEY="old", BESIDE="b")
+    store.seed("a", KEY="new", BESIDE="b", MORE="m")
+    assert move(putting_back(store)) == Result("azure", "a", State.DONE, "v3")
+    assert store.shown("a") == {"KEY": "old", "BESIDE": "b"}
+    assert noted(tmp_path) == ("written", "v3")
+
+
+@pytest.mark.parametrize(
+    "held", [{"KEY": "old"}, {"KEY": "old", "BESIDE": "c"}, {"KEY": "old", "BESIDE": "b", "MORE": "m"}]
+)
+def test_every_property_must_be_put_back_as_it_was_and_no_other(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: dict[str, str]
+) -> None:
+    store.seed("a", KEY="old", BESIDE="b")
+    store.seed("a", KEY="new", BESIDE="b", MORE="m")
+    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed("a", **held)))
+    assert move(putting_back(store)).state is State.UNVERIFIED
+
+
+@pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
+def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result], kind: str, method: str
+) -> None:
+    store.seed("a", KEY="old")
+    store.seed("a", KEY="new")
+    write = {
+        "write": Write("azure", "a", (), secrets(KEY="newer"), base=store.held["a"]),
+        "restore": putting_back(store),
+        "delete": deleting(store),
+    }[kind]
+    store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
+    version = "v2" if kind == "delete" else "v3"
+    result = move(write)
+    assert (result.state, result.version, result.code) == (State.FAILED, version, "unavailable")
+    assert "no answer" in result.reason
+    assert noted(tmp_path) == ("written", version)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ConflictError(PLACE, Action.WRITE, "why", "plan again", expected="1", found="2"), "failed"),
+        (NotFoundError(PLACE, Action.WRITE, "why", "create it"), "failed"),
+        (UnavailableError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
+        (OutcomeUnknownError(PLACE, Action.WRITE, "no answer", "wait"), "unknown"),
+        (UnfinishedWriteError(PLACE, Action.WRITE, "its tags are not", "write them", "v9"), "unknown"),
+        (KeyboardInterrupt(), "unknown"),
+    ],
+)
+def test_the_audit_file_tells_what_was_not_stored_from_what_may_be(
+    tmp_path: Path, store: MemoryStore, error: BaseException, state: str
+) -> None:
+    store.failures["write", "a"] = error
+    with pytest.raises(type(error)):
+        audited(tmp_path, store, Write("azure", "a", (), secrets(A="1")))
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["state"], line["version"]) for line in lines] == [("writing", None), (state, None)]
+
+
+def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
+    one, two = MemoryStore("https://one"), MemoryStore("https://two")
+    writes = (Write("azure", "a", (), secrets(A="1")), Write("vault", "a", (), secrets(A="2")))
+    journal = Journal.begin(tmp_path, RUN, plan_of(*writes), {})
+    with AuditLog(tmp_path / "audit") as audit:
+        who = {"azure": "ada", "vault": "grace"}
+        writer = RemoteWriter({"azure": one, "vault": two}, Notes(journal, "prod", audit, who))
+        assert [writer.write(write).state for write in writes] == [State.DONE, State.DONE]
+    journal.close()
+    assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert {(line["store"], line["who"]) for line in lines} == {("https://one", "ada"), ("https://two", "grace")}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from compiler.stores.values.secret import Secret
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from compiler.operations.live.read_many import Reading
+    from compiler.operations.live.read_many import Reading as Standing
 
 EXPIRES = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -30,18 +31,28 @@ def judged(
     where = place or Place("remote", key)
     location = Location("azure", where.remote_key, where.property)
     step = Step("secret", key, kind, Location("vault", "source", key), location)
-    return Judged(step, where, Secret(value) if value is not None else None, origin)
+    return Judged(step, Secret(value) if value is not None else None, origin)
 
 
-def standing(store: MemoryStore, place: Place) -> Reading:
-    try:
-        return store.read(place.remote_key)
-    except StoreError as error:
-        return error
+@dataclass(frozen=True)
+class Reading:
+    """One store, which each location is read from when it is asked for."""
+
+    store: MemoryStore
+
+    def writer(self, place: Location) -> MemoryStore:
+        del place
+        return self.store
+
+    def standing(self, place: Location) -> Standing:
+        try:
+            return self.store.read(place.name)
+        except StoreError as error:
+            return error
 
 
 def plan(store: MemoryStore, *members: Judged) -> tuple[list[Kind], list[tuple[str, list[str]]]]:
-    steps, writes = plan_writes(members, store, lambda place: standing(store, place))
+    steps, writes = plan_writes(members, Reading(store))
     return [step.kind for step in steps], [(write.name, sorted(write.changes)) for write in writes]
 
 
@@ -83,7 +94,7 @@ def test_a_whole_value_and_a_property_of_one_remote_secret_are_refused() -> None
 
 def test_a_whole_value_is_a_write_of_its_own() -> None:
     store = MemoryStore()
-    _, writes = plan_writes([judged("A", place=Place("pem", None))], store, lambda place: standing(store, place))
+    _, writes = plan_writes([judged("A", place=Place("pem", None))], Reading(store))
     assert writes[0].whole is not None
     assert writes[0].changes == {}
 
@@ -92,10 +103,10 @@ def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from() -> Non
     store = MemoryStore()
     attributes = Attributes(tags={"owner": "us"}, expires=EXPIRES, content_type="text/plain", enabled=True)
     origin = RemoteSecret("source", "1", {}, attributes)
-    _, (write,) = plan_writes([judged("A", origin=origin)], store, lambda place: standing(store, place))
+    _, (write,) = plan_writes([judged("A", origin=origin)], Reading(store))
     assert write.attributes == Attributes(tags={"owner": "us"}, expires=EXPIRES)
     whole = judged("A", origin=origin, place=Place("pem", None))
-    _, (write,) = plan_writes([whole], store, lambda place: standing(store, place))
+    _, (write,) = plan_writes([whole], Reading(store))
     assert write.attributes is not None
     assert write.attributes.content_type == "text/plain"
 
@@ -104,24 +115,24 @@ def test_nothing_is_taken_over_from_several_or_onto_a_secret_that_is_there() -> 
     store = MemoryStore()
     one, two = (RemoteSecret(name, "1", {}, Attributes(tags={"from": name})) for name in ("a", "b"))
     members = [judged("A", origin=one), judged("B", origin=two)]
-    _, (write,) = plan_writes(members, store, lambda place: standing(store, place))
+    _, (write,) = plan_writes(members, Reading(store))
     assert write.attributes is None
     store.seed("remote", OLD="x")
-    _, (write,) = plan_writes([judged("A", origin=one)], store, lambda place: standing(store, place))
+    _, (write,) = plan_writes([judged("A", origin=one)], Reading(store))
     assert (write.attributes, write.before, write.recover) == (None, "v1", False)
     store.deleted.add("remote")
-    _, (write,) = plan_writes([judged("A", origin=one)], store, lambda place: standing(store, place))
+    _, (write,) = plan_writes([judged("A", origin=one)], Reading(store))
     assert (write.attributes, write.before, write.recover, write.deleted) == (None, None, True, "v1")
 
 
 def test_a_key_without_place_or_value_stays_a_step() -> None:
-    nowhere = Judged(Step("secret", "A", Kind.REFUSE, None, None), None, None, None)
+    nowhere = Judged(Step("secret", "A", Kind.REFUSE, None, None))
     assert plan(MemoryStore(), nowhere, judged("B", None, kind=Kind.MISSING)) == ([Kind.REFUSE, Kind.MISSING], [])
 
 
 def test_a_key_without_place_or_value_does_not_disturb_the_others() -> None:
     same = Place("remote", "X")
-    nowhere = Judged(Step("secret", "D", Kind.REFUSE, None, None), None, Secret("value"), None)
+    nowhere = Judged(Step("secret", "D", Kind.REFUSE, None, None), Secret("value"))
     members = (judged("A", "1", place=same), judged("B", "2", place=same), judged("C", None, kind=Kind.MISSING))
     kinds, writes = plan(MemoryStore(), *members, nowhere, judged("E", None, place=same, kind=Kind.MISSING))
     assert kinds == [Kind.REFUSE, Kind.REFUSE, Kind.MISSING, Kind.REFUSE, Kind.MISSING]
@@ -137,7 +148,7 @@ def test_the_same_value_twice_for_one_place_is_written_once() -> None:
 def test_two_values_for_one_place_are_told_with_the_way_out() -> None:
     store, same = MemoryStore(), Place("remote", "X")
     members = [judged("A", "1", place=same), judged("B", "2", place=same)]
-    steps, _ = plan_writes(members, store, lambda place: standing(store, place))
+    steps, _ = plan_writes(members, Reading(store))
     assert {(step.reason, step.remedy) for step in steps} == {
         ("another key goes to the same place with another value", "give each a place of its own")
     }
@@ -147,7 +158,7 @@ def test_both_ends_of_a_secrets_validity_are_taken_over() -> None:
     store = MemoryStore()
     attributes = Attributes(not_before=datetime(2020, 1, 1, tzinfo=UTC))
     origin = RemoteSecret("source", "1", {}, attributes)
-    _, (write,) = plan_writes([judged("A", origin=origin)], store, lambda place: standing(store, place))
+    _, (write,) = plan_writes([judged("A", origin=origin)], Reading(store))
     assert write.attributes == attributes
 
 
@@ -173,7 +184,7 @@ def test_the_destination_is_asked_about_the_very_write_that_is_planned(prop: str
             store.seed("remote", OLD="x")
         origin = RemoteSecret("source", "1", {}, Attributes(tags={"owner": "us"}))
         member = judged("A", place=Place("remote", prop), origin=origin)
-        _, (write,) = plan_writes([member], store, lambda place, store=store: standing(store, place))  # type: ignore[misc]
+        _, (write,) = plan_writes([member], Reading(store))
         assert store.asked == (
             "remote",
             write.changes if prop is not None else write.whole,
@@ -200,7 +211,7 @@ def test_a_whole_value_that_the_destination_would_refuse_is_no_write() -> None:
 def test_each_attribute_alone_is_taken_over(attributes: Attributes) -> None:
     store = MemoryStore()
     origin = RemoteSecret("source", "1", {}, attributes)
-    _, (write,) = plan_writes([judged("A", origin=origin)], store, lambda place: standing(store, place))
+    _, (write,) = plan_writes([judged("A", origin=origin)], Reading(store))
     assert write.attributes == attributes
 
 
@@ -210,8 +221,41 @@ def test_a_key_is_told_its_own_problem_before_that_of_the_whole() -> None:
         Problem("too-large", "remote", "it is too large", "split it"),
         Problem("invalid-value", "remote", "it is empty", "fill it", "A"),
     )
-    steps, _ = plan_writes([judged("A"), judged("B")], store, lambda place: standing(store, place))
+    steps, _ = plan_writes([judged("A"), judged("B")], Reading(store))
     assert [(step.kind, step.reason, step.remedy) for step in steps] == [
         (Kind.REFUSE, "it is empty", "fill it"),
         (Kind.REFUSE, "it is too large", "split it"),
+    ]
+
+
+def test_a_key_that_stays_has_no_part_in_a_problem_of_the_write() -> None:
+    store = MemoryStore()
+    store.seed("remote", A="value")
+    store.problems = (Problem("too-large", "remote", "it is too large", "split it"),)
+    assert plan(store, judged("A", kind=Kind.KEEP), judged("B")) == ([Kind.KEEP, Kind.REFUSE], [])
+
+
+def test_one_name_in_two_stores_is_two_writes() -> None:
+    @dataclass(frozen=True)
+    class Both:
+        """Two stores, by their ids in locations."""
+
+        stores: dict[str, MemoryStore]
+
+        def writer(self, place: Location) -> MemoryStore:
+            return self.stores[place.store]
+
+        def standing(self, place: Location) -> Standing:
+            return Reading(self.stores[place.store]).standing(place)
+
+    stores = {"azure": MemoryStore("https://one"), "vault": MemoryStore("https://two")}
+    stores["vault"].seed("remote", OLD="x")
+    first = judged("A", "1")
+    other = Location("vault", "remote", "A")
+    second = replace(first, step=replace(first.step, destination=other), value=Secret("2"))
+    steps, writes = plan_writes([first, second], Both(stores))
+    assert [step.kind for step in steps] == [Kind.CREATE, Kind.CREATE]
+    assert [(write.target, write.before) for write in writes] == [
+        (("azure", "remote"), None),
+        (("vault", "remote"), "v1"),
     ]

@@ -14,7 +14,7 @@ from compiler.operations.change.version_loss import LossKind
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.plan import plan_migration
 from compiler.operations.migrate.routes import routes_of
-from compiler.operations.runs.entries import Entry, Run
+from compiler.operations.runs.entries import Run, RunEntry
 from compiler.stores.errors import Action, UnavailableError
 from compiler.stores.interface import Attributes, Dropped
 from tests.unit.operations.memory_store import MemoryStore
@@ -49,7 +49,7 @@ def plan(environment: Environment, ends: Ends, run: Run | None = None, to: str =
     source = environment.stores["vault"] if to == "other" else None
     chosen = replace(Options(), **options)  # type: ignore[arg-type]
     routes = routes_of(environment, environment.stores[to], source, chosen.only)
-    return plan_migration(routes, ends.live, chosen, run=run)
+    return plan_migration(routes, ends.live, chosen, run=run).plan
 
 
 def kinds(found: Plan) -> dict[str, Kind]:
@@ -63,7 +63,7 @@ def test_a_plan_reads_each_end_once_and_writes_nothing(environment: Environment,
     assert {method for store in (ends.vault, ends.azure) for method, _ in store.calls} == {"read"}
     assert len(ends.vault.calls) == 2
     assert len(ends.azure.calls) == 3
-    assert (found.destination_address, found.sources) == ("https://azure", {"vault": "https://vault"})
+    assert (found.destinations, found.sources) == ({"azure": "https://azure"}, {"vault": "https://vault"})
 
 
 def test_properties_beside_the_keys_are_listed_and_copied_when_asked(environment: Environment, ends: Ends) -> None:
@@ -111,7 +111,7 @@ def test_a_whole_value_has_no_properties_beside_keys(sharing: Environment, ends:
     lone = replace(sharing, catalogue=replace(sharing.catalogue, entries=entries))
     ends.azure.seed("agents-shared", JIRA_TOKEN="t", JIRA_URL="u", PART="x")
     routes = routes_of(lone, lone.stores["vault"], lone.stores["azure"], ("jira",))
-    assert plan_migration(routes, ends.live, Options()).extras == ()
+    assert plan_migration(routes, ends.live, Options()).plan.extras == ()
 
 
 def test_what_the_destination_cannot_have_is_noted(environment: Environment, ends: Ends) -> None:
@@ -123,15 +123,24 @@ def test_what_the_destination_cannot_have_is_noted(environment: Environment, end
     ends.azure.versions["agents-jira"] = [replace(version, attributes=Attributes(expires=expires, tags={"a": "b"}))]
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ("jira",))
     source = Location("azure", "agents-jira", None)
-    assert plan_migration(routes, ends.live, Options()).notes == (
+    assert plan_migration(routes, ends.live, Options()).plan.notes == (
         Note(NoteKind.EXPIRES, "jira", source, expires),
         Note(NoteKind.EXPIRED, "jira", source, expires),
     )
     # The run that is resumed finds its value there without the tags: nothing is left to write, and that is told.
     ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
-    entry = Entry("create", None, recover=False, keys=("JIRA_TOKEN", "JIRA_URL"), maybe_stored=True)
-    run = Run("id", Path("run"), "prod", "vault", "https://vault", {}, {"agents/jira": entry}, is_planned=True)
-    resumed = plan_migration(routes, ends.live, Options(), run=run)
+    entry = RunEntry(Kind.CREATE, None, recover=False, maybe_stored=True)
+    run = Run(
+        "id",
+        Path("run"),
+        "migrate",
+        "prod",
+        {"vault": "https://vault"},
+        {},
+        {("vault", "agents/jira"): entry},
+        is_planned=True,
+    )
+    resumed = plan_migration(routes, ends.live, Options(), run=run).plan
     assert ([adopted.name for adopted in resumed.adopted], resumed.writes) == (["agents/jira"], ())
     assert resumed.notes == (Note(NoteKind.TAGS, "jira", source),)
 
@@ -143,12 +152,12 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     del ends.vault.versions["agents/jira"]
     ends.vault.drops = dict.fromkeys(("agents/github", "agents/jira"), Dropped(("v1",), 1))
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
-    found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE))
+    found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE)).plan
     assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
     assert [(loss.kind, loss.name) for loss in found.losses] == [(LossKind.WAY_BACK, "agents/github")]
     assert ("dropped_by_write", "agents/jira") not in ends.vault.calls
     # What is not written costs nothing.
-    kept = plan_migration(routes, ends.live, Options())
+    kept = plan_migration(routes, ends.live, Options()).plan
     assert (kept.losses, ends.vault.calls.count(("dropped_by_write", "agents/github"))) == ((), 1)
 
 
@@ -170,12 +179,12 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     assert step.remedy == "write remote.azurekv in the catalogue"
     back = plan_migration(
         routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
-    )
+    ).plan
     assert [(step.kind, step.source) for step in back.steps] == [(Kind.REFUSE, None)]
     unused = replace(lone, secrets={"vaultonly": replace(lone.secrets["vaultonly"], keys=())})
     nothing = plan_migration(
         routes_of(unused, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
-    )
+    ).plan
     assert nothing.steps == ()
 
 
@@ -206,19 +215,19 @@ def test_a_run_narrows_the_plan_and_takes_up_what_it_had_stored(
     environment: Environment, ends: Ends, tmp_path: Path
 ) -> None:
     ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
-    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
-    run.entries["agents-jira"] = Entry("create", None, recover=False, state="started", maybe_stored=True)
+    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
+    run.entries["azure", "agents-jira"] = RunEntry(Kind.CREATE, None, recover=False, state="started", maybe_stored=True)
     found = plan(environment, ends, run)
-    assert (found.writes, found.left_out) == ((), ("agents-github",))
-    assert found.adopted == (Adopted("agents-jira", "v1", action="create"),)
+    assert (found.writes, found.left_out) == ((), (("azure", "agents-github"),))
+    assert found.adopted == (Adopted("azure", "agents-jira", "v1", action="create"),)
 
 
 def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
     environment: Environment, ends: Ends, tmp_path: Path
 ) -> None:
     deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
-    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
-    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started", deleted=deleted)
+    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
+    run.entries["azure", "agents-jira"] = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted)
     assert kinds(plan(environment, ends, run, recover=True))["JIRA_TOKEN"] is Kind.UPDATE
     assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
@@ -228,9 +237,9 @@ def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
 def test_what_somebody_wrote_over_the_value_that_was_deleted_is_a_conflict(
     environment: Environment, ends: Ends, tmp_path: Path
 ) -> None:
-    run = Run("id", tmp_path, "prod", "azure", "https://azure", {}, is_planned=True)
+    run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
     deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
-    run.entries["agents-jira"] = Entry("update", None, recover=True, state="started", deleted=deleted)
+    run.entries["azure", "agents-jira"] = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted)
     ends.azure.seed("agents-jira", JIRA_TOKEN="newer")
     found = plan(environment, ends, run, recover=True)
     assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.migrate.routes import UnknownNameError, routes_of, store_named
+from compiler.operations.live.names import store_named
+from compiler.operations.migrate.routes import routes_of
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
@@ -31,10 +33,10 @@ def test_every_key_of_the_catalogue_has_a_route_and_those_in_use_are_marked(envi
 def test_only_narrows_and_an_unknown_name_is_told_with_the_nearest(environment: Environment) -> None:
     azure = environment.stores["azure"]
     assert {route.secret for route in routes_of(environment, azure, None, ("jira",)).keys} == {"jira"}
-    with pytest.raises(UnknownNameError, match='the environment "prod" has no secret "jria"') as caught:
+    with pytest.raises(Refusal, match='the environment "prod" has no secret "jria"') as caught:
         routes_of(environment, azure, None, ("jria",))
     assert caught.value.help == 'did you mean "jira"?'
-    with pytest.raises(UnknownNameError, match='has no store "azur"'):
+    with pytest.raises(Refusal, match='has no store "azur"'):
         store_named(environment, "azur")
     assert store_named(environment, "azure") is azure
 

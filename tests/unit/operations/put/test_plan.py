@@ -1,16 +1,34 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.migrate.routes import UnknownNameError
-from compiler.operations.put.plan import UnfitValueError, UnknownKeyError, plan_put, spaced_keys, target_of
+from compiler.operations.change.plan import Kind, Options, State
+from compiler.operations.change.run import End, Setting, carry_out
+from compiler.operations.put.plan import put, spaced_keys, target_of
+from compiler.operations.runs.journal import runs
+from compiler.refusal import Refusal
+from compiler.stores.errors import UnavailableError
 from compiler.stores.values.secret import JsonKind, Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from compiler.model.environment import Environment
+    from compiler.operations.change.run import Change, Ended
+    from compiler.operations.put.plan import Target
+    from tests.unit.operations.changes import Listening
     from tests.unit.operations.conftest import Stores
+    from tests.unit.operations.memory_store import MemoryStore
+
+
+def putting(
+    target: Target, values: dict[str, Secret], stores: Stores, *, recover: bool = False, root: Path | None = None
+) -> Change:
+    setting = Setting(root or Path(), stores.live, applies=root is not None)
+    return put(target, values, "prod", Options(recover=recover), setting)
 
 
 def test_no_keys_means_those_that_the_environment_uses(environment: Environment) -> None:
@@ -28,22 +46,49 @@ def test_named_keys_may_be_of_variants_not_in_use_and_of_another_store(environme
 
 
 def test_what_there_is_not_is_answered_with_what_there_is(environment: Environment) -> None:
-    with pytest.raises(UnknownNameError, match='no secret "gihub"') as unknown:
+    with pytest.raises(Refusal, match='no secret "gihub"') as unknown:
         target_of(environment, "gihub", (), None)
     assert unknown.value.help == 'did you mean "github"?'
-    with pytest.raises(UnknownNameError, match='no store "azur"'):
+    with pytest.raises(Refusal, match='no store "azur"'):
         target_of(environment, "github", (), "azur")
-    with pytest.raises(UnknownKeyError, match='"jira" has no key "JIRA_TOKEM"') as unknown_key:
+    with pytest.raises(Refusal, match='"jira" has no key "JIRA_TOKEM"') as unknown_key:
         target_of(environment, "jira", ("JIRA_TOKEM",), None)
     assert unknown_key.value.help == 'did you mean "JIRA_TOKEN"?'
 
 
 def test_the_plan_is_for_the_store_that_was_named(environment: Environment, stores: Stores) -> None:
     target = target_of(environment, "github", ("GITHUB_APP_KEY",), "azure")
-    plan = plan_put(target, {"GITHUB_APP_KEY": Secret("pem")}, stores.live)
-    assert [(write.writer.address.provider, write.name, list(write.values)) for write in plan.writes] == [
-        ("azurekv", "github-app-key", [None])
-    ]
+    planned = putting(target, {"GITHUB_APP_KEY": Secret("pem")}, stores).plan(None)
+    (write,) = planned.plan.writes
+    assert (write.store, write.name, write.whole is not None, write.changes) == ("azure", "github-app-key", True, {})
+    assert planned.stores["azure"] is stores.azure
+    assert planned.plan.who == {"azure": "tester"}
+    assert planned.plan.destinations == {"azure": planned.stores["azure"].address.absolute}
+
+
+def test_a_value_that_is_given_replaces_another_and_is_not_written_twice(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("old"), "JIRA_URL": Secret("same")})
+    target = target_of(environment, "jira", (), None)
+    plan = putting(target, {"JIRA_TOKEN": Secret("new"), "JIRA_URL": Secret("same")}, stores).plan(None).plan
+    assert [(step.key, step.kind) for step in plan.steps] == [("JIRA_TOKEN", Kind.UPDATE), ("JIRA_URL", Kind.KEEP)]
+    assert [list(write.changes) for write in plan.writes] == [["JIRA_TOKEN"]]
+
+
+def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Environment, stores: Stores) -> None:
+    target = target_of(environment, "jira", (), None)
+    one, two = Secret("s3ntinel"), Secret("another")
+    first = putting(target, {"JIRA_TOKEN": one, "JIRA_URL": two}, stores).identity
+    assert first == putting(target, {"JIRA_URL": one, "JIRA_TOKEN": two}, stores).identity
+    assert "s3ntinel" not in repr(first)
+    others = (
+        putting(target, {"JIRA_TOKEN": one}, stores),
+        putting(target, {"JIRA_TOKEN": one, "JIRA_URL": two}, stores, recover=True),
+        putting(target_of(environment, "jira", (), "azure"), {"JIRA_TOKEN": one, "JIRA_URL": two}, stores),
+    )
+    assert all(other.identity != first for other in others)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +105,8 @@ def test_the_plan_is_for_the_store_that_was_named(environment: Environment, stor
 )
 def test_no_unfit_value_is_even_compared(environment: Environment, stores: Stores, value: Secret, what: str) -> None:
     target = target_of(environment, "jira", (), None)
-    with pytest.raises(UnfitValueError, match=f'the value of "JIRA_URL" .*{what}'):
-        plan_put(target, {"JIRA_TOKEN": Secret("fine"), "JIRA_URL": value}, stores.live)
+    with pytest.raises(Refusal, match=f'the value of "JIRA_URL" .*{what}'):
+        putting(target, {"JIRA_TOKEN": Secret("fine"), "JIRA_URL": value}, stores)
     assert stores.vault is not None
     assert stores.vault.reads == []
 
@@ -73,12 +118,84 @@ def test_a_key_without_a_place_in_the_store_is_refused(environment: Environment,
     secret = replace(environment.secrets["jira"], id="vaultonly", entry=entry, keys=())
     changed = replace(environment, secrets={"vaultonly": secret})
     target = target_of(changed, "vaultonly", ("ONLY",), "azure")
-    with pytest.raises(UnfitValueError, match='"ONLY" has no place in "azure"'):
-        plan_put(target, {"ONLY": Secret("x")}, stores.live)
+    with pytest.raises(Refusal, match='"ONLY" has no place in "azure"'):
+        putting(target, {"ONLY": Secret("x")}, stores)
     storeless = replace(environment, secrets={"jira": replace(secret, store=None)})
-    with pytest.raises(UnknownNameError):
+    with pytest.raises(Refusal):
         target_of(storeless, "jira", ("ONLY",), None)
 
 
 def test_space_at_an_end_is_told() -> None:
     assert spaced_keys({"A": Secret("x "), "B": Secret("x"), "C": Secret("\nx")}) == ("A", "C")
+
+
+class TestGivenAgain:
+    """A run that was cut off is given its values again: the journal holds none."""
+
+    @pytest.fixture
+    def azure(self, stores: Stores) -> MemoryStore:
+        assert stores.azure is not None
+        return stores.azure
+
+    @pytest.fixture
+    def again(
+        self, environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, listening: Listening
+    ) -> Callable[..., Ended]:
+        """The same `put` of two remote secrets once more, of which the first was written and the other was not."""
+        target = target_of(environment, "github", ("GITHUB_APP_KEY", "GITHUB_TOKEN"), "azure")
+
+        def put_again(app_key: str = "pem", token: str = "t") -> Ended:  # noqa: S107 - what a test writes
+            values = {"GITHUB_APP_KEY": Secret(app_key), "GITHUB_TOKEN": Secret(token)}
+            return carry_out(putting(target, values, stores, root=tmp_path), listening)
+
+        azure.failures["write", "agents-github"] = stores.failure(UnavailableError, "agents-github")
+        first = put_again()
+        assert first.outcome is not None
+        assert {result.state for result in first.outcome.results} == {State.DONE, State.FAILED}
+        azure.failures.clear()
+        azure.writes.clear()
+        return put_again
+
+    def test_with_the_same_values_the_rest_is_written_and_the_run_has_ended(
+        self, again: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, listening: Listening
+    ) -> None:
+        ended = again()
+        assert {step.key: step.kind for step in ended.plan.steps} == {
+            "GITHUB_APP_KEY": Kind.KEEP,
+            "GITHUB_TOKEN": Kind.CREATE,
+        }
+        assert (ended.end, azure.writes, len(listening.resumed)) == (End.APPLIED, ["agents-github"], 1)
+        assert [run.ended for run in runs(tmp_path)] == ["complete"]
+        assert "pem" not in next(runs(tmp_path)).path.read_text("utf-8")
+
+    def test_another_value_for_what_it_wrote_is_a_conflict_by_its_key_and_the_next_run_writes_it(
+        self, again: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+    ) -> None:
+        ended = again(app_key="another pem")
+        assert {step.key: step.kind for step in ended.plan.steps} == {
+            "GITHUB_APP_KEY": Kind.CONFLICT,
+            "GITHUB_TOKEN": Kind.CREATE,
+        }
+        assert "wrote another value" in ended.plan.steps[0].reason
+        assert (ended.end, azure.writes) == (End.BLOCKED, [])
+        assert [run.ended for run in runs(tmp_path)] == ["conflict"]
+        assert again(app_key="another pem").end is End.APPLIED
+        assert azure.writes == ["github-app-key", "agents-github"]
+
+    def test_another_value_for_what_it_had_not_written_is_written(
+        self, again: Callable[..., Ended], azure: MemoryStore
+    ) -> None:
+        assert again(token="another").end is End.APPLIED
+        assert azure.shown("agents-github") == {"GITHUB_TOKEN": "another"}
+
+    def test_what_was_stored_and_not_noted_is_the_runs_where_the_value_is_the_same(
+        self, again: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+    ) -> None:
+        run = next(runs(tmp_path))
+        kept = [line for line in run.path.read_text("utf-8").splitlines() if '"written"' not in line]
+        lines = [line for line in kept if '"done"' not in line]
+        run.path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        ended = again()
+        assert [(each.name, each.version) for each in ended.plan.adopted] == [("github-app-key", "v1")]
+        assert azure.writes == ["agents-github"]
+        assert [entry.after for entry in next(runs(tmp_path)).entries.values()] == ["v1", "v1"]

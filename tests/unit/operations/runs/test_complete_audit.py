@@ -8,35 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.plan import Adopted, Options, Plan, Write
+from compiler.operations.change.plan import Adopted, Kind, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.complete_audit import adoption, complete, owed_by, owed_by_undo
-from compiler.operations.runs.entries import Entry, Run
+from compiler.operations.runs.entries import NotedKey, Run, RunEntry
 from compiler.operations.runs.journal import Journal, find_run
 from compiler.operations.runs.notes import Notes
+from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUN = "20250131-120000-4fa1c2"
-NOTED = Adopted("a", "v2", ("KEY",), "update", "v1", is_noted=True)
-FOUND = Adopted("a", "v1", ("KEY",), "create")
-DELETED = Adopted("a", "v1", ("KEY",), "delete", "v1")
-RESTORED = Adopted("a", "v3", ("KEY",), "restore", "v2", is_noted=True)
+NOTED = Adopted("azure", "a", "v2", ("KEY",), "update", "v1", is_noted=True)
+FOUND = Adopted("azure", "a", "v1", ("KEY",), "create")
+DELETED = Adopted("azure", "a", "v1", ("KEY",), "delete", "v1")
+RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_noted=True)
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), (Write("a", (), secrets(KEY="sentinel")),))
+    plan = plan_of(Write("azure", "a", (), secrets(KEY="sentinel")))
     opened = Journal.begin(tmp_path, RUN, plan, {})
-    opened.started("a", "v1", owes=True)
+    opened.started(("azure", "a"), "v1", owes=True)
     yield opened
     opened.close()
 
 
-def entry_of(tmp_path: Path) -> Entry:
-    return find_run(tmp_path, RUN).entries["a"]
+def entry_of(tmp_path: Path) -> RunEntry:
+    return find_run(tmp_path, RUN).entries["azure", "a"]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -46,9 +47,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("adopted", [NOTED, FOUND, DELETED, RESTORED])
 def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journal: Journal, adopted: Adopted) -> None:
     if adopted.is_noted:
-        journal.written("a", "v1", "v2", (), owes=True)
+        journal.written(("azure", "a"), "v1", "v2", (), owes=True)
     with AuditLog(tmp_path / "audit") as audit:
-        found = complete([adopted], MemoryStore(), Notes(journal, "prod", audit, "ada", is_audited=True))
+        found = complete(
+            [adopted], {"azure": MemoryStore()}, Notes(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
+        )
     assert (found.unaudited, found.unnoted) == ((), "")
     (line,) = lines(tmp_path / "audit")
     assert (line["state"], line["action"], line["version"]) == ("written", adopted.action, adopted.version)
@@ -69,19 +72,19 @@ def test_what_cannot_be_noted_is_still_owed_and_told(
     def full(*_: object) -> None:
         raise AuditError("full")
 
-    journal.written("a", "v1", "v2", (), owes=True)
-    journal.undo("a", "started", before="v2", owes=True)
+    journal.written(("azure", "a"), "v1", "v2", (), owes=True)
+    journal.undo(("azure", "a"), "started", before="v2", owes=True)
     monkeypatch.setattr(AuditLog, "record", full)
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit if has_file else None, "ada", is_audited=True)
-        found = complete([adopted], MemoryStore(), notes)
+        notes = Notes(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited=True)
+        found = complete([adopted], {"azure": MemoryStore()}, notes)
     assert found.unaudited == (adopted,)
     entry = entry_of(tmp_path)
     assert (entry.owes, entry.undo_owes) == (True, True)
 
 
 def test_nothing_is_owed_where_nobody_asked_for_an_audit_file(tmp_path: Path, journal: Journal) -> None:
-    assert complete([FOUND], MemoryStore(), Notes(journal, "prod")).unaudited == ()
+    assert complete([FOUND], {"azure": MemoryStore()}, Notes(journal, "prod")).unaudited == ()
     assert (entry_of(tmp_path).after, entry_of(tmp_path).owes) == ("v1", False)
 
 
@@ -90,23 +93,25 @@ def test_a_journal_without_room_is_told(journal: Journal, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Journal, "adopted", full)
-    found = complete([FOUND, FOUND], MemoryStore(), Notes(journal, "prod"))
+    found = complete([FOUND, FOUND], {"azure": MemoryStore()}, Notes(journal, "prod"))
     assert found.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
 
 
 def test_what_a_run_owes_is_what_it_stored() -> None:
     entries = {
-        "stored": Entry("create", None, recover=False, after="v1", owes=True, properties=("KEY",)),
-        "noted": Entry("create", None, recover=False, after="v1"),
-        "not-stored": Entry("create", None, recover=False, owes=True),
+        ("azure", "stored"): RunEntry(
+            Kind.CREATE, None, recover=False, keys=(NotedKey("jira", "TOKEN", "KEY"),), after="v1", owes=True
+        ),
+        ("azure", "noted"): RunEntry(Kind.CREATE, None, recover=False, after="v1"),
+        ("azure", "not-stored"): RunEntry(Kind.CREATE, None, recover=False, owes=True),
     }
-    run = Run(RUN, Path("run"), "prod", "azure", "https://memory", {}, entries)
-    assert list(owed_by(run)) == [Adopted("stored", "v1", ("KEY",), "create", None, is_noted=True)]
+    run = Run(RUN, Path("run"), "put", "prod", {"azure": "https://memory"}, {}, entries)
+    assert list(owed_by(run)) == [Adopted("azure", "stored", "v1", ("KEY",), "create", None, is_noted=True)]
 
 
 def test_a_recovered_version_is_told_as_such() -> None:
-    entry = Entry("update", None, recover=True, deleted="v1")
-    assert [adoption("a", entry, version).action for version in ("v1", "v2")] == ["recover", "update"]
+    entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1")
+    assert [adoption(("azure", "a"), entry, version).action for version in ("v1", "v2")] == ["recover", "update"]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +125,17 @@ def test_a_recovered_version_is_told_as_such() -> None:
     ],
 )
 def test_what_an_undo_owes(undo: str, owes: bool, version: str | None, owed: tuple[str, str, bool] | None) -> None:  # noqa: FBT001
-    entry = Entry("create", None, recover=False, after="v2", undo=undo, undo_owes=owes, undo_before="v2")
-    found = owed_by_undo("a", entry, version)
+    entry = RunEntry(Kind.CREATE, None, recover=False, after="v2", undo=undo, undo_owes=owes, undo_before="v2")
+    found = owed_by_undo(("azure", "a"), entry, version)
     assert (found and (found.action, found.version, found.is_noted)) == owed
+
+
+def test_each_owed_line_names_the_store_that_it_is_about(tmp_path: Path, journal: Journal) -> None:
+    stores = {"azure": MemoryStore("https://one"), "vault": MemoryStore("https://two")}
+    journal.written(("azure", "a"), "v1", "v2", (), owes=True)
+    elsewhere = Adopted("vault", "gone", "v4", ("KEY",), "update", "v3", is_noted=True)
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = Notes(journal, "prod", audit, {"azure": "ada", "vault": "grace"}, is_audited=True)
+        complete([NOTED, elsewhere], stores, notes)
+    found = [(line["store"], line["name"], line["who"]) for line in lines(tmp_path / "audit")]
+    assert found == [("https://one", "a", "ada"), ("https://two", "gone", "grace")]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.plan import Kind, Location, Options, Plan, Result, State, Step, Write
+from compiler.operations.change.plan import Kind, Location, Plan, Result, State, Step, Write
+from compiler.operations.runs.entries import NotedKey
 from compiler.operations.runs.journal import (
     Journal,
     JournalError,
@@ -26,19 +27,24 @@ from compiler.operations.runs.journal import (
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import Secret
 from compiler.text.credential import looks_like_credential
+from tests.unit.operations.changes import entries_of, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
+A, B, C = ("azure", "a"), ("azure", "b"), ("azure", "c")
 STEP = Step("github", "TOKEN", Kind.CREATE, Location("vault", "v", "TOKEN"), Location("azure", "a", "TOKEN"))
 BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
 
 
 def plan() -> Plan:
-    writes = (Write("a", (STEP,), {"TOKEN": Secret("sentinel")}), Write("b", (BARE,), {}, recover=True, deleted="v7"))
-    return Plan("prod", "azure", "https://a", {"vault": "https://v"}, Options(), (STEP,), writes)
+    writes = (
+        Write("azure", "a", (STEP,), {"TOKEN": Secret("sentinel")}),
+        Write("azure", "b", (BARE,), {}, recover=True, deleted="v7"),
+    )
+    return plan_of(*writes, destinations={"azure": "https://a"}, sources={"vault": "https://v"})
 
 
 def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
@@ -53,19 +59,20 @@ def test_an_id_tells_when_and_no_two_are_alike() -> None:
 
 def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.started("a", None)
-    journal.written("a", None, "v1", ("v0",))
-    journal.settled(Result("a", State.DONE, "v1"))
-    journal.started("b", None)
-    journal.settled(Result("b", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.started(A, None)
+    journal.written(A, None, "v1", ("v0",))
+    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    journal.started(B, None)
+    journal.settled(Result("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.end("incomplete")
     journal.close()
     run = find_run(tmp_path, FIRST)
-    assert (run.environment, run.destination, run.address) == ("prod", "azure", "https://a")
-    assert (run.entries["a"].kind, run.entries["b"].kind, run.entries["a"].keys) == ("create", "update", ("TOKEN",))
-    assert (run.entries["a"].state, run.entries["a"].after) == ("done", "v1")
-    assert (run.entries["b"].state, run.entries["b"].maybe_stored) == ("failed", True)
-    assert run.recovering == {"b": "v7"}
+    assert (run.command, run.environment, run.destinations) == ("migrate", "prod", {"azure": "https://a"})
+    assert (run.entries[A].kind, run.entries[B].kind) == (Kind.CREATE, Kind.RECOVER)
+    assert run.entries[A].keys == (NotedKey("github", "TOKEN", "TOKEN"),)
+    assert (run.entries[A].state, run.entries[A].after) == ("done", "v1")
+    assert (run.entries[B].state, run.entries[B].maybe_stored) == ("failed", True)
+    assert run.recovering == {B: "v7"}
     assert (run.ended, run.is_resumable) == ("incomplete", True)
     assert "sentinel" not in run.path.read_text("utf-8")
 
@@ -75,10 +82,10 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
 ) -> None:
     journal, waits = begin(tmp_path), list[int]()
     monkeypatch.setattr(os, "fsync", waits.append)
-    journal.started("a", None)
+    journal.started(A, None)
     assert len(waits) == 1
-    journal.written("a", None, "v1", ())
-    journal.settled(Result("a", State.DONE, "v1"))
+    journal.written(A, None, "v1", ())
+    journal.settled(Result("azure", "a", State.DONE, "v1"))
     assert len(waits) == 1
     journal.end("complete")
     assert len(waits) == 2
@@ -86,23 +93,23 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
 
 
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
-    writes = (Write("a", (BARE,), {}, recover=True),)
+    writes = (Write("azure", "a", (BARE,), {}, recover=True),)
     Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     run = find_run(tmp_path, FIRST)
-    assert (run.entries["a"].recover, run.recovering) == (True, {})
+    assert (run.entries[A].recover, run.recovering) == (True, {})
 
 
 def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     journal.end("interrupted")
-    journal.started("a", "v1")
+    journal.started(A, "v1")
     assert find_run(tmp_path, FIRST).ended is None
-    journal.adopted("a", "v2")
-    assert find_run(tmp_path, FIRST).entries["a"].after == "v2"
-    journal.undo("a", "started")
+    journal.adopted(A, "v2")
+    assert find_run(tmp_path, FIRST).entries[A].after == "v2"
+    journal.undo(A, "started")
     journal.close()
     run = find_run(tmp_path, FIRST)
-    assert (run.entries["a"].undo, run.is_resumable) == ("started", False)
+    assert (run.entries[A].undo, run.is_resumable) == ("started", False)
 
 
 @pytest.mark.parametrize(("state", "resumable"), [("complete", False), ("conflict", False), ("interrupted", True)])
@@ -142,10 +149,12 @@ def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name
     begin(tmp_path).close()
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)
-    assert FIRST in caught.value.help
+    assert FIRST in str(caught.value.help)
 
 
-@pytest.mark.parametrize("content", ["", "{}\n", "[]\n", '{"type": "run", "format": 1}\n'])
+@pytest.mark.parametrize(
+    "content", ["", "{}\n", "[]\n", '{"type": "run", "format": 1}\n', '{"type": "run", "format": 2}\n']
+)
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text(content)
@@ -157,10 +166,10 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
     begin(tmp_path).close()
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     text = path.read_text("utf-8")
-    path.write_text(text + json.dumps({"type": "step", "name": "nobody", "state": "done"}) + "\n")
+    path.write_text(text + json.dumps({"type": "step", "store": "azure", "name": "nobody", "state": "done"}) + "\n")
     with pytest.raises(JournalError, match="cannot be read"):
         find_run(tmp_path, FIRST)
-    path.write_text(text.replace('"format":1', '"format":2'))
+    path.write_text(text.replace('"format":2', '"format":3'))
     with pytest.raises(JournalError, match="another format"):
         find_run(tmp_path, FIRST)
 
@@ -172,9 +181,9 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
 )
 def test_what_is_no_version_does_not_pass_for_one(tmp_path: Path, type_: str, field: str, odd: object) -> None:
     journal = begin(tmp_path)
-    journal.started("a", None)
-    journal.written("a", None, "v1", ())
-    journal.undo("a", "done", "v2")
+    journal.started(A, None)
+    journal.written(A, None, "v1", ())
+    journal.undo(A, "done", "v2")
     journal.close()
     path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -197,31 +206,35 @@ def test_a_journal_is_never_begun_over_another(tmp_path: Path) -> None:
         begin(tmp_path)
 
 
-def test_an_identity_tells_where_what_and_how() -> None:
-    one = identity_of({"only": []}, "prod", "https://a", None)
-    assert one == identity_of({"only": []}, "prod", "https://a", None)
-    assert one != identity_of({"only": ["github"]}, "prod", "https://a", None)
-    assert one != identity_of({"only": []}, "prod", "https://a", "vault")
+def test_an_identity_tells_which_where_what_and_how() -> None:
+    here, there = {"azure": "https://a"}, {"azure": "https://b"}
+    one = identity_of("put", "prod", here, {"keys": []})
+    assert one == identity_of("put", "prod", here, {"keys": []})
+    assert one != identity_of("restore", "prod", here, {"keys": []})
+    assert one != identity_of("put", "staging", here, {"keys": []})
+    assert one != identity_of("put", "prod", there, {"keys": []})
+    assert one != identity_of("put", "prod", {**here, "vault": "https://v"}, {"keys": []})
+    assert one != identity_of("put", "prod", here, {"keys": ["TOKEN"]})
 
 
 def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.written("a", None, "v2", ("v1",))
-    journal.settled(Result("a", State.CONFLICT, "v2", ("v1",), "conflict"))
+    journal.written(A, None, "v2", ("v1",))
+    journal.settled(Result("azure", "a", State.CONFLICT, "v2", ("v1",), "conflict"))
     journal.close()
-    assert find_run(tmp_path, FIRST).entries["a"].slipped == ("v1",)
+    assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
 
 
 def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
-    journal.written("a", None, "v1", ())
-    journal.undo("a", "started")
-    assert find_run(tmp_path, FIRST).entries["a"].undone_as is None
-    journal.undo("a", "done", "v2")
+    journal.written(A, None, "v1", ())
+    journal.undo(A, "started")
+    assert find_run(tmp_path, FIRST).entries[A].undone_as is None
+    journal.undo(A, "done", "v2")
     # An undo once more, which finds it done.
-    journal.undo("a", "started")
+    journal.undo(A, "started")
     journal.close()
-    assert find_run(tmp_path, FIRST).entries["a"].undone_as == "v2"
+    assert find_run(tmp_path, FIRST).entries[A].undone_as == "v2"
 
 
 def test_all_runs_are_read_newest_first_but_for_those_that_cannot_be(tmp_path: Path) -> None:
@@ -241,7 +254,9 @@ def rewritten(root: Path, change: Callable[[list[str]], list[str]]) -> Path:
 
 
 @pytest.mark.parametrize("damaged", [1, 2])
-@pytest.mark.parametrize("damage", ['{"type":"plan","name":"a","ki', "", "\x00\x00\x00", '{"type":"remark"}'])
+@pytest.mark.parametrize(
+    "damage", ['{"type":"plan","store":"azure","name":"a","ki', "", "\x00\x00\x00", '{"type":"remark"}']
+)
 def test_a_plan_with_a_damaged_line_in_its_middle_is_nothing_to_resume(
     tmp_path: Path, damaged: int, damage: str
 ) -> None:
@@ -250,7 +265,7 @@ def test_a_plan_with_a_damaged_line_in_its_middle_is_nothing_to_resume(
     rewritten(tmp_path, lambda lines: [*lines[:damaged], damage, *lines[damaged + 1 :]])
     # What is left of it is known, so that it can be undone; going on would leave the lost secret out.
     run = find_run(tmp_path, FIRST)
-    assert (list(run.entries), run.is_planned, run.is_resumable) == (["b" if damaged == 1 else "a"], False, False)
+    assert (list(run.entries), run.is_planned, run.is_resumable) == ([B if damaged == 1 else A], False, False)
     assert find_unfinished(tmp_path, {"environment": "prod"}) is None
 
 
@@ -263,8 +278,16 @@ def test_a_plan_in_which_a_line_stands_twice_in_the_place_of_another_is_not_whol
 BASE = RemoteSecret("c", "v3", {}, Attributes())
 WHOLE = Step("gitlab", "PEM", Kind.UPDATE, Location("vault", "v", "PEM"), Location("azure", "c", None))
 PLACES = {"source": "vault:v#TOKEN", "property": "TOKEN"}
-# Lines as format 1 has them: a later release that writes others must count the format up. Later fields may join them.
-LINES: tuple[dict[str, Any], ...] = (
+OPTIONS = {"allProperties": False, "onConflict": "fail", "recover": False, "stringify": False}
+IDENTITY: dict[str, Any] = {
+    "command": "migrate",
+    "environment": "prod",
+    "addresses": {"azure": "https://a"},
+    "from": None,
+    "only": [],
+}
+# A migration as earlier releases noted it: format 1 names one destination in its head, and no store in its lines.
+FIRST_LINES: tuple[dict[str, Any], ...] = (
     {
         "type": "run",
         "format": 1,
@@ -272,7 +295,7 @@ LINES: tuple[dict[str, Any], ...] = (
         "environment": "prod",
         "destination": {"store": "azure", "address": "https://a"},
         "sources": {"vault": "https://v"},
-        "identity": {"environment": "prod"},
+        "identity": {"environment": "prod", "address": "https://a", "from": None, "options": {"only": [], **OPTIONS}},
     },
     {
         "type": "plan",
@@ -313,19 +336,38 @@ LINES: tuple[dict[str, Any], ...] = (
 )
 
 
+# The same as format 2 has it: a later release that writes others must count the format up. Later fields may join them.
+LINES: tuple[dict[str, Any], ...] = (
+    {
+        "type": "run",
+        "format": 2,
+        "run": FIRST,
+        "command": "migrate",
+        "environment": "prod",
+        "destinations": [{"store": "azure", "address": "https://a"}],
+        "sources": {"vault": "https://v"},
+        "identity": {**IDENTITY, **OPTIONS},
+    },
+    *(
+        {**line, "store": "azure", **({"kind": "recover"} if line.get("recover") else {})} if "name" in line else line
+        for line in FIRST_LINES[1:]
+    ),
+)
+
+
 def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Times are UTC wherever the command runs.
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     time.tzset()
-    writes = (*plan().writes, Write("c", (WHOLE,), {}, whole=Secret("sentinel"), base=BASE))
-    journal = Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {"environment": "prod"})
-    journal.started("a", None)
-    journal.written("a", None, "v1", ("v0",))
-    journal.settled(Result("a", State.DONE, "v1"))
-    journal.settled(Result("c", State.FAILED, code="unavailable"), maybe_stored=True)
-    journal.adopted("c", "v4")
-    journal.undo("a", "started")
-    journal.undo("c", "done", "v5")
+    writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=Secret("sentinel"), base=BASE))
+    journal = Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
+    journal.started(A, None)
+    journal.written(A, None, "v1", ("v0",))
+    journal.settled(Result("azure", "a", State.DONE, "v1"))
+    journal.settled(Result("azure", "c", State.FAILED, code="unavailable"), maybe_stored=True)
+    journal.adopted(C, "v4")
+    journal.undo(A, "started")
+    journal.undo(C, "done", "v5")
     journal.end("incomplete")
     journal.close()
     monkeypatch.undo()
@@ -337,32 +379,76 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     assert all(abs(age) < timedelta(minutes=5) for age in ages)
 
 
-def test_the_lines_of_its_format_are_read_from_whichever_release_wrote_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noted", [FIRST_LINES, LINES], ids=["format 1", "format 2"])
+def test_the_lines_of_each_format_are_read_from_whichever_release_wrote_them(
+    tmp_path: Path, noted: tuple[dict[str, Any], ...]
+) -> None:
     path = tmp_path / f"{FIRST}.jsonl"
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in LINES), "utf-8")
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in noted), "utf-8")
     run = read_run(path)
-    assert (run.id, run.path, run.environment, run.destination, run.address) == (
-        FIRST,
-        path,
-        "prod",
-        "azure",
-        "https://a",
-    )
-    assert (run.identity, run.is_planned, run.ended) == ({"environment": "prod"}, True, "incomplete")
-    planned = {name: (e.kind, e.planned_before, e.recover, e.deleted, e.keys) for name, e in run.entries.items()}
+    assert (run.id, run.path, run.command, run.environment) == (FIRST, path, "migrate", "prod")
+    assert run.destinations == {"azure": "https://a"}
+    assert (run.identity, run.is_planned, run.ended) == ({**IDENTITY, **OPTIONS}, True, "incomplete")
+    assert list(run.entries) == [A, B, C]
+    entries = entries_of(run)
+    planned = {name: (e.planned_before, e.recover, e.deleted, e.keys) for name, e in entries.items()}
     assert planned == {
-        "a": ("create", None, False, None, ("TOKEN",)),
-        "b": ("update", None, True, "v7", ("TOKEN",)),
-        "c": ("update", "v3", False, None, ("PEM",)),
+        "a": (None, False, None, (NotedKey("github", "TOKEN", "TOKEN"),)),
+        "b": (None, True, "v7", (NotedKey("github", "TOKEN", None),)),
+        "c": ("v3", False, None, (NotedKey("gitlab", "PEM", None),)),
     }
-    came = {name: (e.state, e.before, e.after, e.maybe_stored, e.slipped) for name, e in run.entries.items()}
+    recovered = Kind.UPDATE if noted is FIRST_LINES else Kind.RECOVER
+    assert [entry.kind for entry in entries.values()] == [Kind.CREATE, recovered, Kind.UPDATE]
+    came = {name: (e.state, e.before, e.after, e.maybe_stored, e.slipped) for name, e in entries.items()}
     assert came == {
         "a": ("done", None, "v1", False, ("v0",)),
         "b": ("planned", None, None, False, ()),
         "c": ("written", None, "v4", False, ()),
     }
-    undone = {name: (e.undo, e.undone_as) for name, e in run.entries.items()}
+    undone = {name: (e.undo, e.undone_as) for name, e in entries.items()}
     assert undone == {"a": ("started", None), "b": (None, None), "c": ("done", "v5")}
+
+
+def test_a_journal_of_the_first_format_is_gone_on_with_in_its_own_lines(tmp_path: Path) -> None:
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:5]), "utf-8")
+    journal = Journal(path, new=False)
+    journal.started(A, None)
+    journal.written(A, None, "v1", ())
+    journal.undo(A, "done")
+    journal.close()
+    entry = find_run(tmp_path, FIRST).entries[A]
+    assert (entry.after, entry.undo) == ("v1", "done")
+
+
+def test_an_unfinished_run_of_the_first_format_is_found_by_the_same_command(tmp_path: Path) -> None:
+    path = runs_folder(tmp_path) / f"{FIRST}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in FIRST_LINES[:7]), "utf-8")
+    asked = {"from": None, "only": [], **OPTIONS}
+    identity = identity_of("migrate", "prod", {"azure": "https://a"}, asked)
+    found = find_unfinished(tmp_path, identity)
+    assert found is not None
+    assert found.id == FIRST
+    assert find_unfinished(tmp_path, {**identity, "recover": True}) is None
+
+
+def test_a_run_of_two_stores_tells_the_same_name_apart(tmp_path: Path) -> None:
+    elsewhere = replace(STEP, destination=Location("vault", "a", "TOKEN"))
+    writes = (Write("azure", "a", (STEP,), {}), Write("vault", "a", (elsewhere,), {}, base=BASE))
+    destinations = {"azure": "https://a", "vault": "https://v"}
+    journal = Journal.begin(tmp_path, FIRST, plan_of(*writes, command="restore", destinations=destinations), {})
+    journal.started(A, None)
+    journal.written(("vault", "a"), "v3", "v4", ())
+    journal.settled(Result("vault", "a", State.DONE, "v4"))
+    journal.close()
+    run = find_run(tmp_path, FIRST)
+    assert (run.command, run.destinations, run.is_planned) == ("restore", destinations, True)
+    assert {target: (entry.state, entry.after) for target, entry in run.entries.items()} == {
+        A: ("started", None),
+        ("vault", "a"): ("done", "v4"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -394,8 +480,10 @@ def test_how_far_a_secret_came(
     is_open: bool,  # noqa: FBT001
 ) -> None:
     begin(tmp_path).close()
-    added = [json.dumps({"type": "step", "name": "a", "state": state, **rest}) for state, rest in lines]
-    entry = read_run(rewritten(tmp_path, lambda there: [*there, *added])).entries["a"]
+    added = [
+        json.dumps({"type": "step", "store": "azure", "name": "a", "state": state, **rest}) for state, rest in lines
+    ]
+    entry = read_run(rewritten(tmp_path, lambda there: [*there, *added])).entries[A]
     assert (entry.before, entry.after, entry.maybe_stored) == (before, after, is_open)
     assert entry.state == (lines[-1][0] if lines else "planned")
 
@@ -406,19 +494,20 @@ def test_a_longer_plan_waits_for_the_disk_no_more_often(tmp_path: Path, monkeypa
     counts = []
     for run, length in ((FIRST, 1), (SECOND, 50)):
         waits.clear()
-        writes = tuple(Write(f"a{number}", (BARE,), {}) for number in range(length))
+        writes = tuple(Write("azure", f"a{number}", (BARE,), {}) for number in range(length))
         Journal.begin(tmp_path, run, replace(plan(), writes=writes), {}).close()
         counts.append(len(waits))
     assert counts[0] == counts[1]
 
 
 def test_an_identity_says_each_of_its_parts() -> None:
-    found = identity_of({"only": ["github"]}, "prod", "https://a", "vault")
+    found = identity_of("migrate", "prod", {"azure": "https://a"}, {"from": "vault", "only": ["github"]})
     assert found == {
+        "command": "migrate",
         "environment": "prod",
-        "address": "https://a",
+        "addresses": {"azure": "https://a"},
         "from": "vault",
-        "options": {"only": ["github"]},
+        "only": ["github"],
     }
 
 
@@ -432,20 +521,24 @@ def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Pa
     assert caught.value.help == f"the newest runs: {newest}"
 
 
-@pytest.mark.parametrize("field", ["environment", "destination", "identity", "format"])
+@pytest.mark.parametrize("field", ["environment", "command", "destinations", "identity", "format"])
 @pytest.mark.parametrize("odd", [None, ["abc"], 7])
 def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, field: str, odd: object) -> None:
     head = {key: value for key, value in LINES[0].items() if (key, odd) != (field, None)}
     path = tmp_path / f"{FIRST}.jsonl"
     path.write_text(json.dumps(head if odd is None else {**head, field: odd}) + "\n", "utf-8")
-    if (field, type(odd)) in {("environment", list), ("environment", int)}:
+    if field in {"environment", "command"} and odd is not None:
         # Compared as text with the name that the command was given, and so with none that there is.
-        assert read_run(path).environment == str(odd)
+        assert getattr(read_run(path), field) == str(odd)
         return
     with pytest.raises(JournalError) as caught:
         read_run(path)
     message = "has another format" if field == "format" and odd is not None else "cannot be read"
-    help_text = "use the release that wrote it" if message != "cannot be read" else "run migrate again: it compares"
+    help_text = (
+        "use the release that wrote it"
+        if message != "cannot be read"
+        else "run the command that wrote it again: it compares first"
+    )
     assert (str(caught.value), caught.value.help) == (f'the journal "{FIRST}.jsonl" {message}', help_text)
 
 

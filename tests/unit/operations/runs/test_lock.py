@@ -3,21 +3,49 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from compiler.operations.runs.lock import FOLDER, AnotherRunError, RunLock
+from compiler.operations.runs.lock import FOLDER, PATIENCE, RunLock
+from compiler.refusal import Refusal
 
 
 def test_the_second_is_told_the_first_and_gets_in_after_it(tmp_path: Path) -> None:
+    told: list[str] = []
     with RunLock(tmp_path, "first") as lock:
         lock.rename("first, resumed")
-        with pytest.raises(AnotherRunError, match=r"first, resumed \(process \d+\)"), RunLock(tmp_path, "second"):
+        second = RunLock(tmp_path, "second", told.append, patience=0.3)
+        with pytest.raises(Refusal, match=r"first, resumed \(process \d+\)"), second:
             pytest.fail("two runs at once")
+    assert told == [f"first, resumed (process {os.getpid()})"]
     with RunLock(tmp_path, "third"):
         pass
     assert (tmp_path / FOLDER / "lock").read_text("ascii") == ""
+
+
+def test_the_second_waits_for_the_first_and_then_goes_on(tmp_path: Path) -> None:
+    told, begun = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with RunLock(tmp_path, "first"):
+            begun.set()
+            assert told.wait(20)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert begun.wait(20)
+    with RunLock(tmp_path, "second", lambda _holder: told.set(), patience=20):
+        assert "second" in (tmp_path / FOLDER / "lock").read_text("ascii")
+    thread.join()
+
+
+def test_nobody_is_told_of_a_wait_that_is_none(tmp_path: Path) -> None:
+    told: list[str] = []
+    with RunLock(tmp_path, "only", told.append):
+        assert told == []
+    assert PATIENCE == 10
 
 
 def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
@@ -79,10 +107,10 @@ def test_the_second_is_told_whatever_the_lock_holds_and_the_way_out(
     with RunLock(tmp_path, "first"):
         (tmp_path / FOLDER / "lock").write_bytes(noted)
         before = {path.name for path in Path("/proc/self/fd").iterdir()}
-        with pytest.raises(AnotherRunError) as caught, RunLock(tmp_path, "second"):
+        with pytest.raises(Refusal) as caught, RunLock(tmp_path, "second"):
             pytest.fail("two runs at once")
         assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
-    assert (str(caught.value), caught.value.holder) == (f"another run is under way: {said}", holder)
+    assert (caught.value.kind, caught.value.message) == ("cannot run", f"another run is under way: {said}")
     assert caught.value.help == "wait until it ends; a run that was killed holds no lock"
 
 

@@ -3,26 +3,32 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.plan import Options, Plan, State, Write
+from compiler.operations.change.plan import Result, State, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
-from compiler.operations.runs.journal import Journal
-from compiler.operations.runs.notes import AGAIN, Notes, unnoted
+from compiler.operations.runs.journal import Journal, find_run
+from compiler.operations.runs.notes import AGAIN, Notes, UndoNotes, unnoted
+from compiler.stores.interface import Attributes, RemoteSecret
+from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from compiler.operations.runs.entries import RunEntry
+
 RUN = "20250131-120000-4fa1c2"
+WRITE = Write("azure", "a", (), secrets(KEY="sentinel"))
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    plan = Plan("prod", "azure", "https://memory", {}, Options(), (), (Write("a", (), secrets(KEY="sentinel")),))
+    plan = plan_of(WRITE)
     opened = Journal.begin(tmp_path, RUN, plan, {})
     yield opened
     opened.close()
@@ -34,8 +40,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path: Path, journal: Journal) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit, "ada")
-        with notes.writing(MemoryStore(), "a", ("KEY",), "v1", "update") as line:
+        notes = Notes(journal, "prod", audit, {"azure": "ada"})
+        with notes.writing(MemoryStore(), ("azure", "a"), ("KEY",), "v1", "update") as line:
             assert len(lines(tmp_path / "audit")) == 1
             line.written("v2")
     first, last = lines(tmp_path / "audit")
@@ -47,7 +53,7 @@ def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path:
 
 
 def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
-    with Notes(journal, "prod").writing(MemoryStore(), "a", (), None, "create") as line:
+    with Notes(journal, "prod").writing(MemoryStore(), ("azure", "a"), (), None, "create") as line:
         line.written("v1")
 
 
@@ -77,8 +83,14 @@ def test_what_a_run_owes_its_audit_file(
     ],
 )
 def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | OSError, said: str) -> None:
-    result = unnoted("a", error)
-    assert (result.name, result.state, result.code, result.remedy) == ("a", State.FAILED, "unnoted", AGAIN)
+    result = unnoted(("azure", "a"), error)
+    assert (result.store, result.name, result.state, result.code, result.remedy) == (
+        "azure",
+        "a",
+        State.FAILED,
+        "unnoted",
+        AGAIN,
+    )
     assert said in result.reason
 
 
@@ -91,5 +103,68 @@ def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | O
     ],
 )
 def test_what_cannot_be_noted_names_the_file_and_the_way_on(error: AuditError | OSError, reason: str) -> None:
-    result = unnoted("a", error)
+    result = unnoted(("azure", "a"), error)
     assert (result.reason, result.remedy) == (reason, "run the same command again: it compares first")
+
+
+class TestAnUndo:
+    """Its notes stand in the journal of the run that it takes back."""
+
+    def entry(self, tmp_path: Path) -> RunEntry:
+        return find_run(tmp_path, RUN).entries["azure", "a"]
+
+    @pytest.mark.parametrize("has_file", [True, False])
+    def test_it_is_announced_with_what_it_replaces_and_owed_to_the_audit_file(
+        self,
+        tmp_path: Path,
+        journal: Journal,
+        has_file: bool,  # noqa: FBT001
+    ) -> None:
+        base = RemoteSecret("a", "v2", {}, Attributes())
+        with AuditLog(tmp_path / "audit") as audit:
+            UndoNotes(journal, "prod", audit if has_file else None).started(replace(WRITE, base=base))
+        entry = self.entry(tmp_path)
+        assert (entry.undo, entry.undo_before, entry.undo_owes, entry.state) == ("started", "v2", has_file, "planned")
+
+    @pytest.mark.parametrize("earlier", [RemoteSecret("a", "v1", {}, Attributes()), None])
+    def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
+        self, tmp_path: Path, journal: Journal, earlier: RemoteSecret | None
+    ) -> None:
+        UndoNotes(journal, "prod").written(replace(WRITE, changes={}, earlier=earlier), "v3")
+        entry = self.entry(tmp_path)
+        assert (entry.undo, entry.undone_as) == ("done", "v3" if earlier is not None else None)
+        # The run itself wrote no such version.
+        assert entry.after is None
+
+    @pytest.mark.parametrize(
+        ("result", "undo"),
+        [
+            (Result("azure", "a", State.DONE, "v3"), "done"),
+            (Result("azure", "a", State.CONFLICT, "v3", ("v4",)), "done"),
+            (Result("azure", "a", State.UNVERIFIED, "v3"), "started"),
+            # It was stored and could not be read back.
+            (Result("azure", "a", State.FAILED, "v3"), "started"),
+            (Result("azure", "a", State.FAILED), "done"),
+        ],
+    )
+    def test_what_is_not_known_to_be_as_it_was_is_for_the_next_undo(
+        self, tmp_path: Path, journal: Journal, result: Result, undo: str
+    ) -> None:
+        notes = UndoNotes(journal, "prod")
+        notes.written(replace(WRITE, changes={}), "v3")
+        notes.settled(result)
+        assert self.entry(tmp_path).undo == undo
+
+    def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
+        journal.end("conflict")
+        UndoNotes(journal, "prod").end("complete")
+        assert find_run(tmp_path, RUN).ended == "conflict"
+
+
+def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journal: Journal) -> None:
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = Notes(journal, "prod", audit, {"azure": "ada", "vault": "grace"})
+        for store in ("azure", "vault", "other"):
+            notes.writing(MemoryStore(f"https://{store}"), (store, "a"), (), None, "create").written("v1")
+    found = [(line["store"], line["who"]) for line in lines(tmp_path / "audit")]
+    assert found == [("https://azure", "ada"), ("https://vault", "grace"), ("https://other", "")]

@@ -3,9 +3,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from compiler.cli.terminal.contents import text_of
 from compiler.model.place import Place
-from compiler.operations.backup.gather import Lacking
-from compiler.render.reports.backup import backup_report
+from compiler.operations.backup.format import Backup
+from compiler.operations.backup.gather import Gathered, Lacking
+from compiler.render.content import Lines
+from compiler.render.reports.backup import backup_data, backup_report, opened_lines
+from compiler.stores.values.secret import Secret
 
 
 def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
@@ -37,3 +41,41 @@ def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
         "leftOut": [{"name": "agents/jira", "property": "OTHER"}],
         "exitCode": 0,
     }
+
+
+BACKUP = Backup(
+    "dev",
+    "2026-01-02T03:04:05+00:00",
+    {("jira", "TOKEN"): Secret("s3ntinel"), ("jira", "URL"): Secret("u")},
+    (("jira", "EMAIL"),),
+)
+
+
+def test_a_backup_is_told_by_names_and_never_by_a_value() -> None:
+    assert text_of(Lines(opened_lines("dev.age", BACKUP))).splitlines() == [
+        "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 2 keys",
+        "  not in it, as they could not be read then: jira/EMAIL",
+    ]
+    assert backup_data(BACKUP) == {
+        "environment": "dev",
+        "time": "2026-01-02T03:04:05+00:00",
+        "secrets": {"jira": ["TOKEN", "URL"]},
+        "missing": {"jira": ["EMAIL"]},
+    }
+
+
+def test_what_is_not_in_it_is_told_with_its_place_and_why() -> None:
+    lacking = (
+        Lacking(("jira", "EMAIL"), Place("remote", "E"), "it is not there"),
+        Lacking(("jira", "WHOLE"), Place("remote", None), "it is not there"),
+        Lacking(("jira", "NOWHERE"), None, "no place"),
+    )
+    report = backup_report(Gathered(BACKUP, lacking, (("remote", "OWNER"),)), "dev.age", 1, is_written=False)
+    assert (report["command"], report["exitCode"], report["written"]) == ("backup", 1, False)
+    assert [each["place"] for each in report["lacking"]] == [
+        {"name": "remote", "property": "E"},
+        {"name": "remote", "property": None},
+        None,
+    ]
+    assert report["leftOut"] == [{"name": "remote", "property": "OWNER"}]
+    assert "s3ntinel" not in repr(report)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.terminal.contents import text_of
 from compiler.model.outline import SecretChange
 from compiler.render.content import Data, Lines
-from compiler.render.reports.changes import as_data, change_lines, markdown, safe
+from compiler.render.reports.changes import as_data, change_lines, markdown
 from tests.leaks import leaks
 
 if TYPE_CHECKING:
@@ -99,7 +99,3 @@ def test_a_place_beside_the_name_of_a_token_is_no_password() -> None:
     moved = SecretChange("n/a", "changed", keys_moved=(("SLACK_TOKEN", "prod/slack-2", "prod/slack-3[x]"),))
     assert told(change_lines(moved))[1] == "  moved SLACK_TOKEN: prod/slack-2 -> prod/slack-3[x]"
     assert r"SLACK\_TOKEN: prod/slack-2 -> prod/slack-3\[x]" in told(markdown("a", "b", [moved]))[-1]
-
-
-def test_safe_is_one_line_without_a_credential() -> None:
-    assert safe(f"a\n{SENTINEL}") == "a\\x0a…"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from compiler.cli.terminal.contents import text_of
 from compiler.operations.change.version_loss import LossKind, VersionLoss
+from compiler.render.content import Data, Lines
 from compiler.render.reports.version_loss import loss_lines, loss_note
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
@@ -9,7 +11,7 @@ VERSIONS = "this drops earlier versions for good:"
 
 
 def loss(name: str, *versions: str, kind: LossKind = LossKind.VERSIONS, keeps: int | None = 10) -> VersionLoss:
-    return VersionLoss(kind, name, versions, keeps, REMEDY)
+    return VersionLoss(kind, "kv", name, versions, keeps, REMEDY)
 
 
 def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
@@ -44,11 +46,12 @@ def test_a_note_has_all_of_it_and_no_credential() -> None:
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
     assert loss_note(loss("team/a", "1", "2")) == {
         "kind": "drops-versions",
-        "name": "team/a",
+        "secret": None,
+        "place": {"store": "kv", "name": "team/a"},
         "date": None,
         "versions": ["1", "2"],
         "keeps": 10,
         "remedy": REMEDY,
     }
-    shown = [str(loss_note(loss(token, "1"))), *loss_lines([loss(token, "1")])]
-    assert not any(token in text for text in shown)
+    shown = text_of(Data(loss_note(loss(token, "1")))) + text_of(Lines(loss_lines([loss(token, "1")])))
+    assert token not in shown

@@ -1,0 +1,164 @@
+"""Compares the values that are to be in stores with what the stores hold, and plans the change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.judge import judge_destination
+from compiler.operations.change.notes import notes_of
+from compiler.operations.change.plan import Location, OnConflict, Plan, Step
+from compiler.operations.change.resume import narrowed
+from compiler.operations.change.version_loss import NextWrite, losses_of
+from compiler.operations.change.writes import Judged, plan_writes
+from compiler.operations.live.read_many import read_many
+from compiler.stores.errors import InvalidNameError, NotFoundError
+from compiler.stores.interface import RemoteSecret
+from compiler.stores.values.secret import Comparer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from compiler.model.environment import Store
+    from compiler.model.place import Place
+    from compiler.operations.change.plan import Options
+    from compiler.operations.live.read_many import Reading
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.runs.entries import Run
+    from compiler.stores.interface import SecretReader, SecretWriter
+    from compiler.stores.values.secret import Secret
+
+WORKERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A value for one key, by the catalogue's names, and where it is to lie.
+
+    `source` and `origin` are where it comes from and the remote secret there, where it comes from a store.
+    """
+
+    secret: str
+    key: str
+    store: Store
+    place: Place
+    value: Secret
+    source: Location | None = None
+    origin: RemoteSecret | None = None
+
+    @property
+    def destination(self) -> Location:
+        return Location(self.store.id, self.place.remote_key, self.place.property)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The destinations of a plan: the open store of each id, and what was read there."""
+
+    writers: Mapping[str, SecretWriter]
+    readings: Mapping[tuple[SecretReader, str], Reading]
+
+    def writer(self, place: Location) -> SecretWriter:
+        return self.writers[place.store]
+
+    def standing(self, place: Location) -> Reading:
+        return self.readings[self.writers[place.store], place.name]
+
+    def versions(self) -> dict[tuple[str, str], str]:
+        """The version that each remote secret shows, by store and name; those that hold none are not in it."""
+        return {
+            (store, name): reading.version
+            for store, writer in self.writers.items()
+            for (reader, name), reading in self.readings.items()
+            if reader is writer and isinstance(reading, RemoteSecret)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a plan is besides its steps; `run` is the unfinished run that it goes on with."""
+
+    command: str
+    environment: str
+    options: Options
+    sources: Mapping[str, str] = field(default_factory=dict)
+    extras: tuple[Location, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    run: Run | None = None
+
+
+def read_destinations(wanted: Sequence[Wanted | Step], stores: LiveStores, workers: int = WORKERS) -> Seen:
+    """Open the stores of `wanted` and read each remote secret once.
+
+    Raises AddressError, and the StoreError of a store that cannot be used at all.
+    """
+    values = [each for each in wanted if isinstance(each, Wanted)]
+    writers = {each.store.id: stores.open(each.store) for each in values}
+    names = [(writers[each.store.id], each.place.remote_key) for each in values]
+    return Seen(writers, read_many(names, workers))
+
+
+def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan:
+    """The plan that puts each of `wanted` where it belongs, without a writing request.
+
+    A Step among them is one that is decided already: refused or missing.
+    """
+    comparer = Comparer()
+    judged = [Judged(each) if isinstance(each, Step) else _judged(each, seen, head, comparer) for each in wanted]
+    steps, writes = plan_writes(judged, seen)
+    plan = Plan(
+        command=head.command,
+        environment=head.environment,
+        destinations={store: writer.address.absolute for store, writer in seen.writers.items()},
+        sources=head.sources,
+        options=head.options,
+        steps=steps,
+        writes=writes,
+        extras=head.extras,
+        skipped=head.skipped,
+    )
+    if head.run is not None:
+        plan = narrowed(plan, head.run, seen.versions())
+    return replace(plan, notes=notes_of(plan, judged, seen), losses=losses_of(_rewritten(plan, seen)))
+
+
+def _rewritten(plan: Plan, seen: Seen) -> Iterator[NextWrite]:
+    """The writes over what is there, or was before it was deleted."""
+    for write in plan.writes:
+        place = Location(write.store, write.name, None)
+        if not isinstance(seen.standing(place), NotFoundError):
+            replaces = write.deleted if write.recover else write.before
+            yield NextWrite(write.store, seen.writer(place), write.name, replaces)
+
+
+def callers(plan: Plan, seen: Seen) -> Plan:
+    """The plan with the caller's name in each store that it was read from."""
+    # A name that is refused before anything is sent is no reason to talk to its store.
+    asked = {
+        store
+        for store, writer in seen.writers.items()
+        if any(
+            reader is writer and not isinstance(reading, InvalidNameError)
+            for (reader, _), reading in seen.readings.items()
+        )
+    }
+    return replace(plan, who={store: seen.writers[store].whoami().subject for store in seen.writers if store in asked})
+
+
+def _judged(wanted: Wanted, seen: Seen, head: Head, comparer: Comparer) -> Judged:
+    reading, options = seen.standing(wanted.destination), head.options
+    recovered = head.run.recovering.get((wanted.store.id, wanted.place.remote_key)) if head.run is not None else None
+    if options.recover and isinstance(reading, RemoteSecret) and reading.version == recovered:
+        # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
+        options = replace(options, on_conflict=OnConflict.OVERWRITE)
+    verdict = judge_destination(reading, wanted.place, wanted.value, options, comparer)
+    step = Step(
+        wanted.secret,
+        wanted.key,
+        verdict.kind,
+        wanted.source,
+        wanted.destination,
+        verdict.reason,
+        verdict.remedy,
+    )
+    return Judged(step, verdict.value, wanted.origin)

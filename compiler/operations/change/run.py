@@ -1,0 +1,216 @@
+"""Carries out what a writing command wants: plans, locks the project, goes on with an unfinished run, and applies."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from compiler.operations.change.apply import apply_plan, end_blocked
+from compiler.operations.change.plan import Kind, OnConflict
+from compiler.operations.runs.audit import AuditLog
+from compiler.operations.runs.journal import Journal, find_unfinished, new_id
+from compiler.operations.runs.lock import RunLock
+from compiler.operations.runs.notes import Notes
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from compiler.operations.change.plan import Outcome, Plan, Result
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.runs.entries import Run
+    from compiler.stores.interface import SecretWriter
+
+
+class End(StrEnum):
+    """How a writing command ended."""
+
+    SHOWN = "shown"  # nobody said --apply
+    BLOCKED = "blocked"  # the plan has what stops it
+    NOTHING = "nothing"  # there is nothing to write
+    DECLINED = "declined"  # a person said no
+    CHANGED = "changed"  # the stores changed while a person was asked
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A plan and the open stores that it writes to, by their ids in it."""
+
+    plan: Plan
+    stores: Mapping[str, SecretWriter]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
+
+    Where it `asks`, a person decides after seeing the plan.
+    """
+
+    root: Path
+    stores: LiveStores
+    applies: bool = False
+    asks: bool = False
+    continue_on_error: bool = False
+    audit: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What a command wants. `plan` reads and compares, narrowed to the unfinished run that it is given, if any.
+
+    `identity` tells the run that the same command goes on with.
+    """
+
+    command: str
+    identity: Mapping[str, Any]
+    plan: Callable[[Run | None], Planned]
+    setting: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """Around the writes: `stop` ends them after those that are under way, `report` is called with each result."""
+
+    stop: threading.Event
+    report: Callable[[Result], None]
+
+
+class Listener(Protocol):
+    """Whoever shows what happens."""
+
+    def waits(self, holder: str) -> None:
+        """Another run of the project is waited for."""
+
+    def resumes(self, run: str) -> None: ...
+
+    def shows(self, plan: Plan) -> None:
+        """Called once with every plan that is decided upon, before anything is written."""
+
+    def agrees(self, plan: Plan) -> bool: ...
+
+    def applying(self, plan: Plan) -> AbstractContextManager[Applying]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ended:
+    """How it ended; `outcome` where anything was begun, now or in an earlier part of a run that ends blocked."""
+
+    plan: Plan
+    end: End
+    outcome: Outcome | None = None
+
+
+def carry_out(change: Change, listener: Listener) -> Ended:
+    """Plan, and write where that is wanted and the plan allows it.
+
+    Raises what planning raises, and Refusal and OSError, before the first write.
+    """
+    if not change.setting.applies and not change.setting.asks:
+        return _shown(change, change.plan(None).plan, listener)
+    seen: Plan | None = None
+    if change.setting.asks:
+        unfinished = find_unfinished(change.setting.root, change.identity)
+        seen = change.plan(unfinished).plan
+        ended = _shown(change, seen, listener)
+        # What is left of a run that stops or has nothing to write is its end, which nobody need agree to.
+        if ended.end is not End.SHOWN and unfinished is None:
+            return ended
+        if ended.end is End.SHOWN and not listener.agrees(seen):
+            return Ended(seen, End.DECLINED)
+    return _locked(change, listener, seen)
+
+
+def _shown(change: Change, plan: Plan, listener: Listener) -> Ended:
+    listener.shows(plan)
+    return Ended(plan, _obstacle(change, plan) or (End.SHOWN if plan.writes else End.NOTHING))
+
+
+def _obstacle(change: Change, plan: Plan) -> End | None:
+    return End.BLOCKED if plan.is_blocked and not change.setting.continue_on_error else None
+
+
+def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
+    run_id = new_id()
+    with RunLock(change.setting.root, f"{change.command}, run {run_id}", listener.waits) as lock:
+        unfinished = find_unfinished(change.setting.root, change.identity)
+        if unfinished is not None:
+            run_id = unfinished.id
+            lock.rename(f"{change.command}, run {run_id}")
+            listener.resumes(run_id)
+        planned = change.plan(unfinished)
+        plan = planned.plan
+        if seen is None:
+            listener.shows(plan)
+        elif _shape(seen) != _shape(plan):
+            listener.shows(plan)
+            return Ended(plan, End.CHANGED)
+        if (obstacle := _obstacle(change, plan)) is not None:
+            ended = _ended_unfinished(change, planned, unfinished) if unfinished is not None else None
+            return Ended(plan, obstacle, ended)
+        if not plan.writes and unfinished is None:
+            return Ended(plan, End.NOTHING)
+        return _applied(change, planned, run_id, unfinished, listener)
+
+
+def _shape(plan: Plan) -> tuple[object, ...]:
+    """What a person agreed to: the steps, and the versions that the writes rest upon."""
+    return plan.steps, tuple((write.target, write.before, write.deleted) for write in plan.writes)
+
+
+def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
+    plan = planned.plan
+    with listener.applying(plan) as applying, _noting(change, planned, run_id, unfinished) as notes:
+        outcome = apply_plan(
+            plan,
+            planned.stores,
+            notes,
+            continue_on_error=change.setting.continue_on_error,
+            stop=applying.stop,
+            report=applying.report,
+        )
+    return Ended(plan, End.APPLIED, outcome)
+
+
+def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outcome | None:
+    """End a run that cannot go on; its outcome where something of it is still to be noted."""
+    with _noting(change, planned, unfinished.id, unfinished) as notes:
+        outcome = end_blocked(planned.plan, planned.stores, notes)
+    return outcome if outcome.is_incomplete else None
+
+
+@contextmanager
+def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[Notes]:
+    """Where the run is written down: the audit file first, for a run that cannot be noted there is not begun."""
+    plan, setting = planned.plan, change.setting
+    with ExitStack() as stack:
+        log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
+        who = callers_of(planned, log)
+        if unfinished is None:
+            journal = Journal.begin(setting.root, run_id, plan, change.identity)
+        else:
+            journal = Journal(unfinished.path, new=False)
+        stack.callback(journal.close)
+        is_audited = unfinished is not None and unfinished.is_audited
+        yield Notes(journal, plan.environment, log, who, is_audited)
+
+
+def callers_of(planned: Planned, log: AuditLog | None) -> dict[str, str]:
+    """Who writes, as each store knows the caller; nobody asks where no audit file wants to know."""
+    if log is None:
+        return {}
+    stores = dict.fromkeys([*(write.store for write in planned.plan.writes), *(a.store for a in planned.plan.adopted)])
+    return {store: planned.plan.who.get(store) or planned.stores[store].whoami().subject for store in stores}
+
+
+def stopping_kinds(plan: Plan) -> frozenset[Kind]:
+    """The kinds of steps that keep a plan from being written."""
+    kinds = {Kind.REFUSE, Kind.MISSING}
+    if plan.options.on_conflict is not OnConflict.SKIP:
+        kinds.add(Kind.CONFLICT)
+    return frozenset(kinds)

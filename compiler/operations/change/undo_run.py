@@ -1,0 +1,68 @@
+"""Carries out the undo of a run: checks that it is the command's own, plans, locks the project and applies."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.apply import apply_plan
+from compiler.operations.change.run import End, Ended, Planned, callers_of
+from compiler.operations.change.undo import plan_undo, undo_command
+from compiler.operations.live.names import store_named
+from compiler.operations.runs.audit import AuditLog
+from compiler.operations.runs.history import history_of
+from compiler.operations.runs.journal import Journal, JournalError, find_run, runs
+from compiler.operations.runs.lock import RunLock
+from compiler.operations.runs.notes import UndoNotes
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment
+    from compiler.operations.change.run import Listener, Setting
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.runs.entries import Run
+    from compiler.stores.interface import SecretWriter
+
+
+def undo_run(command: str, run_id: str, environment: Environment, setting: Setting, listener: Listener) -> Ended:
+    """Take back what the run of `command` wrote, or show what that would be.
+
+    What can be taken back is, whatever stands in the way of the rest. Raises JournalError for a run that is none of
+    `command` in `environment`, and what opening, reading and writing stores raises before the first write.
+    """
+    run = _own(find_run(setting.root, run_id), command, environment.name)
+    writers = _opened(run, environment, setting.stores)
+    if not setting.applies:
+        plan = plan_undo(run, writers, history_of(runs(setting.root)))
+        listener.shows(plan)
+        return Ended(plan, End.SHOWN if plan.writes else End.NOTHING)
+    with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
+        # Once more: until here, another command could go on with it.
+        run = find_run(setting.root, run.id)
+        plan = plan_undo(run, writers, history_of(runs(setting.root)))
+        listener.shows(plan)
+        with listener.applying(plan) as applying, ExitStack() as stack:
+            log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
+            journal = Journal(run.path, new=False)
+            stack.callback(journal.close)
+            notes = UndoNotes(journal, run.environment, log, callers_of(Planned(plan, writers), log))
+            outcome = apply_plan(
+                plan, writers, notes, continue_on_error=True, stop=applying.stop, report=applying.report
+            )
+    return Ended(plan, End.APPLIED, outcome)
+
+
+def _own(run: Run, command: str, environment: str) -> Run:
+    if run.command != command or run.environment != environment:
+        what = f"of `{run.command} {run.environment}`"
+        raise JournalError(f"the run {run.id} is {what}", f"run {undo_command(run.command, run.environment, run.id)}")
+    return run
+
+
+def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
+    writers: dict[str, SecretWriter] = {}
+    for store_id, address in run.destinations.items():
+        store = store_named(environment, store_id)
+        writers[store_id] = stores.open(store)
+        if writers[store_id].address.absolute != address:
+            raise JournalError(f'the store "{store.id}" is elsewhere now than in the run', f"it wrote to {address}")
+    return writers

@@ -1,0 +1,210 @@
+"""Shows people what a writing command plans and did: what changes by remote secret, and each reason once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.plan import WRITING, Kind, NoteKind, State
+from compiler.operations.change.run import stopping_kinds
+from compiler.render.content import Painted, Style, Wrapped
+from compiler.render.reports.version_loss import loss_lines
+from compiler.text.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, Step
+    from compiler.render.content import Line, Piece
+
+# How the words that ask for attention look; the others have no style.
+_STYLES = {
+    Kind.CONFLICT: Style.RED,
+    Kind.REFUSE: Style.RED,
+    Kind.MISSING: Style.RED,
+    Kind.DELETE: Style.RED,
+    Kind.CREATE: Style.GREEN,
+    Kind.UPDATE: Style.YELLOW,
+    Kind.RECOVER: Style.YELLOW,
+}
+_INDENT = 12
+# How a command that a remedy names begins; it is the last of the remedy.
+_COMMAND = "platform-secrets "
+_FINE = frozenset({State.DONE, State.KEPT})
+# Names in a line of a plan; the report for programs has all.
+_MOST_NAMES = 12
+
+_LEFT_BEHIND = {
+    NoteKind.EXPIRES: "the expiry date",
+    NoteKind.NOT_BEFORE: "the activation date",
+    NoteKind.CONTENT_TYPE: "the content type",
+    NoteKind.TAGS: "the tags",
+}
+_DATED = {NoteKind.EXPIRED: "expired in the source", NoteKind.NOT_YET_VALID: "not yet valid in the source"}
+_KEPT = {
+    NoteKind.KEEPS_EXPIRES: "the past expiry date of",
+    NoteKind.KEEPS_NOT_BEFORE: "the activation date, ahead, of",
+}
+
+
+def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
+    """The plan: what is written, by remote secret, then what stops it, each reason once; `verbose` names what stays."""
+    yield from _ends(plan)
+    for group in _grouped(plan, verbose=verbose):
+        yield from _group_lines(group)
+    for secret, why in plan.skipped:
+        yield "  skipped   ", secret, ": ", why
+    if plan.skipped and not plan.steps:
+        yield "name the store to copy from with --from"
+    if plan.extras and not plan.options.all_properties:
+        yield "properties that no key of the catalogue names, left out without --all-properties:"
+        yield from (("  ", str(place)) for place in plan.extras)
+    yield from _note_lines(plan)
+    yield from loss_lines(plan.losses)
+    if plan.left_out:
+        yield "not in the run that is resumed, and left for the next one:"
+        yield from (("  ", f"{store}:{name}") for store, name in plan.left_out)
+    yield summary(plan)
+
+
+def summary(plan: Plan) -> str:
+    """One line of counts, in the order of the kinds."""
+    found = Counter(step.kind for step in plan.steps)
+    counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "nothing to do"
+    return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to write"
+
+
+def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
+    """Why a plan is not applied; `can_continue` where --continue-on-error is an option of the command."""
+    kinds = stopping_kinds(plan)
+    count = sum(step.kind in kinds for step in plan.steps)
+    what = "1 key stops" if count == 1 else f"{count} keys stop"
+    rest = can_continue and any(step.kind in WRITING for step in plan.steps)
+    return f"nothing was written: {what} this plan" + ("; --continue-on-error writes the rest" if rest else "")
+
+
+def result_line(result: Result) -> str:
+    """What became of one remote secret, in one line."""
+    return "".join(_result(result))
+
+
+def _result(result: Result) -> tuple[str, ...]:
+    version = f", version {result.version}" if result.version else ""
+    return f"{result.store}:{result.name}", f" {result.state}{version}"
+
+
+def outcome_lines(outcome: Outcome) -> Iterator[Line]:
+    """What is not as it should be, each with its cause and the way out; what was not begun as a count."""
+    for result in outcome.results:
+        if result.state in _FINE or result.state is State.PENDING:
+            continue
+        yield *_result(result), ": ", result.reason
+        if result.remedy:
+            yield "  help: ", result.remedy
+    if pending := outcome.count(State.PENDING):
+        yield f"{counted(pending, 'remote secret')} not begun"
+    done = outcome.count(*_FINE)
+    yield f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"
+
+
+def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:
+    """The stored writes that the audit file lacks, and how it gets them."""
+    for each in unaudited:
+        yield "error: the audit file has no line of ", f"{each.store}:{each.name}", f", version {each.version}"
+    yield "help: run the same command again with --audit FILE: it adds what is missing"
+
+
+def _ends(plan: Plan) -> Iterator[Line]:
+    for name, address in plan.sources.items():
+        yield f'from "{name}"', " at ", address
+    for name, address in plan.destinations.items():
+        yield f'to   "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
+
+
+def _grouped(plan: Plan, *, verbose: bool) -> list[list[Step]]:
+    """Steps that are shown as one: of one remote secret, or stopped for one reason; those that write first."""
+    groups: dict[tuple[object, ...], list[Step]] = {}
+    for step in plan.steps:
+        if step.kind is Kind.KEEP and not verbose:
+            continue
+        is_written = step.kind in WRITING or step.kind is Kind.KEEP
+        target = (step.destination.store, step.destination.name) if is_written and step.destination else ()
+        groups.setdefault((step.kind, *target, step.reason, step.remedy), []).append(step)
+    return sorted(groups.values(), key=lambda group: group[0].kind not in WRITING)
+
+
+def _group_lines(group: Sequence[Step]) -> Iterator[Line]:
+    first = group[0]
+    style = _STYLES.get(first.kind)
+    word: Piece = Painted(first.kind, style) if style is not None else str(first.kind)
+    head: tuple[Piece, ...] = ("  ", word, " " * (_INDENT - 2 - len(first.kind)))
+    if first.kind in WRITING or first.kind is Kind.KEEP:
+        place = first.destination
+        yield *head, f"{place.store}:{place.name}" if place is not None else ""
+        yield Wrapped(_keys(group), _INDENT)
+    else:
+        # The place of what stops a plan stands in its reason or is looked up by the key.
+        yield Wrapped(_keys(group), _INDENT, head)
+    if first.reason:
+        yield Wrapped((first.reason,), _INDENT)
+    if first.remedy:
+        yield from _help_lines(first.remedy)
+
+
+def _keys(group: Iterable[Step]) -> tuple[str, ...]:
+    """`jira: TOKEN, EMAIL; slack: TOKEN`; where a key lies under another name, that too."""
+    by_secret: dict[str, list[str]] = {}
+    for step in group:
+        place = step.destination
+        other = place is not None and place.property not in {None, step.key}
+        named = f"{step.key} as {place.property}" if place is not None and other else step.key
+        by_secret.setdefault(step.secret, []).append(named)
+    pieces: list[str] = []
+    for secret, keys in by_secret.items():
+        pieces += ["; ", secret, ": ", *_listed(keys)]
+    return tuple(pieces[1:])
+
+
+def _help_lines(remedy: str) -> Iterator[Line]:
+    """What to do; a command in it stands on a line of its own, to be copied, however long it is."""
+    words, command, rest = remedy.partition(_COMMAND)
+    yield Wrapped((f"help: {words}".rstrip(),), _INDENT)
+    if command:
+        yield " " * _INDENT, command + rest
+
+
+def _note_lines(plan: Plan) -> Iterator[Line]:
+    """A line for what is left behind, and one for the dates of each end that are past or ahead."""
+    by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
+    for note in plan.notes:
+        by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
+    left = [(f"{what} of ", *_named(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
+    if left:
+        stores = ", ".join(f'"{store}"' for store in plan.destinations)
+        yield f"not taken along to {stores}: ", *_joined(left)
+    dated = [(f"{what} ", *_dated(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
+    if dated:
+        yield "copied all the same: ", *_joined(dated)
+    for kind, what in _KEPT.items():
+        if kind in by_kind:
+            yield f"the new version keeps {what} ", *_dated(by_kind[kind])
+            remedies = dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind)
+            yield from (("  help: once it is written: ", remedy) for remedy in remedies)
+
+
+def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:
+    return _named([f"{secret} ({date:%Y-%m-%d})" for secret, date in secrets.items()])
+
+
+def _named(names: Sequence[str]) -> tuple[str, ...]:
+    left = len(names) - _MOST_NAMES
+    return *_listed(names[:_MOST_NAMES]), *((f" and {left} more",) if left > 0 else ())
+
+
+def _listed(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(piece for name in names for piece in (", ", name))[1:]
+
+
+def _joined(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(piece for part in parts for piece in ("; ", *part))[1:]

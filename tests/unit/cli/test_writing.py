@@ -1,0 +1,282 @@
+"""What the writing commands have in common, each of them tried."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.terminal.progress import Progress
+from compiler.operations.runs.lock import RunLock
+from compiler.stores.errors import Action, UnavailableError
+from compiler.stores.interface import Problem
+from tests.unit.cli.two_ends import AZURE, KEY, Writing, journal, journals, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.commands import Done
+    from tests.unit.cli.two_ends import Ends
+
+
+def at_the_write(ends: Ends, act: Callable[[str], object]) -> None:
+    """Before each write of the Key Vault, `act` is called with its name."""
+
+    def before(method: str, name: str) -> None:
+        if method == "write":
+            act(name)
+
+    ends.azure.before = before
+
+
+def undisturbed(ends: Ends) -> None:
+    ends.azure.before = lambda _method, _name: None
+
+
+@pytest.fixture
+def unfinished(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a run that was stopped before its first write."""
+
+    def interrupted(*_rest: object, **_options: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("compiler.operations.change.run.apply_plan", interrupted)
+        assert writing.over("--apply").code == 130
+    return journal(writing.project).stem
+
+
+def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
+    found = writing()
+    assert found.code == 0, found.err
+    assert found.out.splitlines()[-2:] == [
+        "plan: 1 create; 1 remote secret to write",
+        "nothing was written; --apply writes this plan",
+    ]
+    assert writing.ends.azure.versions == {}
+    assert not (writing.project / ".platform-secrets").exists()
+
+
+def test_apply_shows_plan_progress_and_result(writing: Writing) -> None:
+    found = writing("--apply")
+    assert (found.code, "create" in found.out) == (0, True)
+    assert f"run {journal(writing.project).stem}: 1 of 1 done and verified" in found.out
+    assert f"1/1 azure:{AZURE} done, version v1\n" in found.err
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
+    again = writing("--apply")
+    assert (again.code, again.out.splitlines()[-1]) == (0, "nothing was written: there is nothing to write")
+    assert len(journals(writing.project)) == 1
+
+
+def test_what_stays_as_it_is_is_a_count_unless_it_is_asked_for(writing: Writing) -> None:
+    assert "1/1" not in writing("--apply", "--quiet").err
+    assert (AZURE in writing().out, "1 keep" in writing().out) == (False, True)
+    assert f"keep      azure:{AZURE}" in writing("--verbose").out
+
+
+def test_what_a_store_would_refuse_is_not_sent(writing: Writing) -> None:
+    writing.ends.azure.problems = (Problem("too-large", AZURE, "it is too large", "shorten it", KEY),)
+    for options in ((), ("--apply",)):
+        found = writing(*options)
+        assert (found.code, found.out.splitlines()[-1][:40]) == (1, "nothing was written: 1 key stops this pl")
+        assert "it is too large" in found.out
+    assert writing.ends.azure.versions == {}
+    assert not (writing.project / ".platform-secrets/runs").exists()
+
+
+def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writing) -> None:
+    def refuse(name: str) -> None:
+        raise UnavailableError(writing.ends.azure.place(name), Action.WRITE, "no answer", "wait")
+
+    at_the_write(writing.ends, refuse)
+    found = writing("--apply")
+    assert found.code == 4
+    assert f"azure:{AZURE} failed: no answer\n  help: wait\n" in found.out
+    # Why is said once.
+    assert found.err.endswith(f"\n1/1 azure:{AZURE} failed\n")
+    assert found.out.endswith("incomplete; run the same command again to go on from here\n")
+    undisturbed(writing.ends)
+    run = journal(writing.project).stem
+    again = writing("--apply", "--format", "json")
+    assert (again.code, again.report["run"]) == (0, run)
+    assert f"note: the run {run} is resumed" in again.err
+
+
+def test_a_resumed_run_that_is_stopped_by_another_writer_ends(writing: Writing, unfinished: str) -> None:
+    writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
+    found = writing.over("--apply")
+    assert (found.code, "another writer was there" in " ".join(found.out.split())) == (1, True)
+    assert lines(journal(writing.project))[-1]["state"] == "conflict"
+    assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
+    assert writing.over("--apply").code == 0
+    assert unfinished in {path.stem for path in journals(writing.project)}
+
+
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize("writing", ["put", "restore"], indirect=True)
+def test_another_value_than_the_run_has_written_is_a_conflict(
+    writing: Writing,
+    noted: bool,  # noqa: FBT001
+) -> None:
+    assert writing.over("--apply").code == 0
+    # As if the run had been killed: before its end, or before it could note the version either.
+    kept = [line for line in journal(writing.project).read_text("utf-8").splitlines() if '"end"' not in line]
+    kept = kept if noted else [line for line in kept if '"written"' not in line and '"done"' not in line]
+    journal(writing.project).write_text("\n".join(kept) + "\n", "utf-8")
+    writing.has("another")
+    found = writing.over("--apply", "--format", "json")
+    (step,) = found.report["steps"]
+    assert (found.code, step["kind"], step["key"]) == (1, "conflict", KEY)
+    assert ("the run wrote another value for it, as version v1" in step["reason"]) is noted
+    assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
+
+
+def test_an_interrupt_says_how_to_go_on(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting(Progress):
+        def step(self, line: str, *, is_fine: bool = True) -> None:
+            del line, is_fine
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("compiler.cli.run_output.Progress", Interrupting)
+    found = writing("--apply")
+    assert (found.code, "interrupted; run the same command again" in found.out) == (130, True)
+
+
+def test_a_conflict_at_the_write_exits_1(writing: Writing) -> None:
+    at_the_write(writing.ends, lambda name: writing.ends.azure.seed(name, **{KEY: "theirs"}))
+    found = writing("--apply", "--quiet")
+    assert (found.code, f"azure:{AZURE} conflict" in found.out) == (1, True)
+    assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
+
+
+def test_the_audit_file_is_written_or_the_run_is_not_begun(writing: Writing, tmp_path: Path) -> None:
+    refused = writing("--apply", "--audit", str(tmp_path / "none" / "audit"))
+    assert (refused.code, "the audit file cannot be opened" in refused.err) == (3, True)
+    assert writing.ends.azure.versions == {}
+    assert not (writing.project / ".platform-secrets/runs").exists()
+    assert writing("--apply", "--audit", str(tmp_path / "audit")).code == 0
+    _, line = lines(tmp_path / "audit")
+    assert (line["who"], line["action"], line["name"], line["properties"]) == ("tester", "create", AZURE, [KEY])
+    assert line["run"] == journal(writing.project).stem
+
+
+class TestADeletedSecret:
+    """It is recovered by plan and consent; what refuses it prints the command that does."""
+
+    @pytest.fixture(autouse=True)
+    def deleted(self, ends: Ends) -> None:
+        ends.azure.seed(AZURE, **{KEY: "old"}, OTHER="theirs")
+        ends.azure.deleted.add(AZURE)
+
+    def test_the_refusal_prints_the_command_that_recovers_it(self, writing: Writing, run: Callable[..., Done]) -> None:
+        refused = writing.over("--apply", "--audit", "an audit file")
+        assert refused.code == 1, refused.err
+        assert (writing.ends.azure.deleted, writing.ends.azure.writes) == ({AZURE}, [])
+        (printed,) = [line.strip() for line in refused.out.splitlines() if line.strip().startswith("platform-secrets ")]
+        words = shlex.split(printed)
+        assert words[1:3] == [writing.name, "dev"]
+        assert ("--on-conflict" in words) is (writing.name != "put")
+        assert words[-3:] == ["--audit", "an audit file", "--recover"]
+        planned = run(*words[1:])
+        assert (planned.code, f"recover   azure:{AZURE}" in planned.out) == (0, True), planned.out
+        assert (writing.ends.azure.deleted, writing.ends.azure.writes) == ({AZURE}, [])
+        assert run(*words[1:], "--apply").code == 0
+        assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
+        assert writing.ends.azure.deleted == set()
+        audit = lines(writing.project / "an audit file")
+        assert [line["action"] for line in audit] == ["recover", "recover", "update", "update"]
+
+    def test_the_command_is_for_the_same_project(
+        self, writing: Writing, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        files = {name: f"project/{name}" for name in ("dev.age", "key", "value")}
+        found = run("--root", "project", *(files.get(word, word) for word in writing.words))
+        assert "platform-secrets --root project " in found.out, found.out + found.err
+
+    def test_its_undo_deletes_it_again(self, writing: Writing) -> None:
+        assert writing("--recover", "--apply").code == 0
+        assert writing.undo(journal(writing.project).stem, "--apply").code == 0
+        assert writing.ends.azure.deleted == {AZURE}
+
+
+class TestAnotherRun:
+    """One at a time writes from a project, and the second one waits."""
+
+    def test_it_is_waited_for(self, writing: Writing) -> None:
+        with RunLock(writing.project, "put, run 20250131-120000-4fa1c2") as lock:
+            thread = threading.Timer(0.3, lock.__exit__, (None, None, None))
+            thread.start()
+            found = writing("--apply")
+            thread.join()
+            # Taken again, for the block to let go of.
+            lock.__enter__()
+        assert found.code == 0, found.err
+        assert found.err.count("note: waiting for another run: put, run 20250131-120000-4fa1c2 (process ") == 1
+
+    @pytest.mark.parametrize("undone", [False, True])
+    def test_after_ten_seconds_nothing_is_written(
+        self,
+        writing: Writing,
+        done: str,
+        monkeypatch: pytest.MonkeyPatch,
+        undone: bool,  # noqa: FBT001
+    ) -> None:
+        writing.has("newer")
+        now, written = [0.0], len(writing.ends.azure.writes)
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        with RunLock(writing.project, "put, run 20250131-120000-4fa1c2"):
+            clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+            monkeypatch.setattr("compiler.operations.runs.lock.time", clock)
+            found = writing.undo(done, "--apply") if undone else writing.over("--apply")
+        assert (found.code, "another run is under way: put, run 20250131" in found.err) == (3, True)
+        assert 10 <= now[0] < 11
+        assert len(writing.ends.azure.writes) == written
+
+
+class TestADefect:
+    """What nothing expected ends as a run that can go on, without a value and without a traceback."""
+
+    @pytest.fixture(autouse=True)
+    def broken(self, ends: Ends) -> None:
+        def broken(_name: str) -> None:
+            raise KeyError("s3ntinel")
+
+        at_the_write(ends, broken)
+
+    def test_the_command_says_where_and_that_it_can_go_on(self, writing: Writing) -> None:
+        found = writing("--apply", "--quiet")
+        assert found.code == 4
+        assert found.out.endswith("incomplete; run the same command again to go on from here\n")
+        assert "internal error: KeyError at compiler/" in found.err
+        assert "--debug` shows the way there" in found.err
+        assert "Traceback" not in found.err
+        assert "s3ntinel" not in found.out + found.err
+        assert lines(journal(writing.project))[-1]["state"] == "incomplete"
+
+        undisturbed(writing.ends)
+        again = writing("--apply")
+        assert (again.code, "is resumed" in again.err) == (0, True)
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_debug_shows_the_way_there_and_no_text(
+        self,
+        writing: Writing,
+        run: Callable[..., Done],
+        first: bool,  # noqa: FBT001
+    ) -> None:
+        words = (*writing.words, "--apply", "--quiet")
+        found = run("--debug", *words) if first else run(*words, "--debug")
+        assert "compiler/operations/change/write_remote.py" in found.err
+        assert "s3ntinel" not in found.out + found.err
+
+    def test_a_report_for_programs_has_it_too(self, writing: Writing) -> None:
+        report = writing("--apply", "--quiet", "--format", "json").report
+        assert (report["exitCode"], report["results"][0]["code"]) == (4, "defect")

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.place import Place
+from compiler.operations.change.compare import Head, Wanted, callers, plan_change, read_destinations
+from compiler.operations.change.plan import Kind, Location, NoteKind, OnConflict, Options, Plan, Step
+from compiler.operations.change.version_loss import LossKind
+from compiler.operations.runs.entries import Run, RunEntry
+from compiler.stores.errors import DisabledError, InvalidNameError, SoftDeletedError, UnavailableError
+from compiler.stores.interface import Attributes, Dropped
+from compiler.stores.values.secret import JsonKind, Secret
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment
+    from compiler.stores.errors import StoreError
+    from tests.unit.operations.conftest import Stores
+
+REFUSED = Step("jira", "GONE", Kind.REFUSE, None, None, "no place", "write one")
+
+
+def wanted(environment: Environment, key: str, value: str, name: str = "agents/jira", store: str = "vault") -> Wanted:
+    return Wanted("jira", key, environment.stores[store], Place(name, key), Secret(value))
+
+
+def planned(stores: Stores, *members: Wanted | Step, options: Options | None = None, run: Run | None = None) -> Plan:
+    seen = read_destinations(members, stores.live)
+    return plan_change(Head("put", "prod", options or Options(), run=run), members, seen)
+
+
+def test_each_key_is_compared_with_what_its_store_holds(environment: Environment, stores: Stores) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"SAME": Secret("s"), "OTHER": Secret("old"), "KEPT": Secret("k")})
+    plan = planned(
+        stores,
+        wanted(environment, "SAME", "s"),
+        wanted(environment, "OTHER", "new"),
+        wanted(environment, "ADDED", "a"),
+        wanted(environment, "NEW", "n", "agents/new"),
+        REFUSED,
+    )
+    assert {step.key: step.kind for step in plan.steps} == {
+        "SAME": Kind.KEEP,
+        "OTHER": Kind.CONFLICT,
+        "ADDED": Kind.UPDATE,
+        "NEW": Kind.CREATE,
+        "GONE": Kind.REFUSE,
+    }
+    assert [(write.name, list(write.changes), write.before) for write in plan.writes] == [
+        ("agents/jira", ["ADDED"], "v1"),
+        ("agents/new", ["NEW"], None),
+    ]
+    assert stores.vault.reads == ["agents/jira", "agents/new"]
+    assert plan.steps[0].destination == Location("vault", "agents/jira", "SAME")
+
+
+def test_two_stores_are_two_destinations_with_their_callers(environment: Environment, stores: Stores) -> None:
+    members = [wanted(environment, "A", "1"), wanted(environment, "A", "1", "agents-jira", "azure")]
+    seen = read_destinations(members, stores.live)
+    plan = callers(plan_change(Head("restore", "prod", Options()), members, seen), seen)
+    assert [(write.store, write.name) for write in plan.writes] == [("vault", "agents/jira"), ("azure", "agents-jira")]
+    assert plan.who == {"vault": "tester", "azure": "tester"}
+    assert plan.destinations["vault"] != plan.destinations["azure"]
+
+
+def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Environment, stores: Stores) -> None:
+    assert stores.vault is not None
+    stores.vault.failures["read", "a/../b"] = stores.failure(InvalidNameError, "a/../b")
+    members = [wanted(environment, "A", "1", "a/../b")]
+    seen = read_destinations(members, stores.live)
+    plan = callers(plan_change(Head("put", "prod", Options()), members, seen), seen)
+    assert (plan.who, [step.kind for step in plan.steps]) == ({}, [Kind.REFUSE])
+
+
+def test_two_spellings_of_one_name_of_a_key_vault_are_one_write(environment: Environment, stores: Stores) -> None:
+    names = ("agents-jira", "Agents-Jira")
+    members = [wanted(environment, f"K{index}", "v", name, "azure") for index, name in enumerate(names)]
+    (write,) = planned(stores, *members).writes
+    assert sorted(write.changes) == ["K0", "K1"]
+    vaults = [wanted(environment, f"K{index}", "v", name) for index, name in enumerate(names)]
+    # In a Vault capitals count.
+    assert len(planned(stores, *vaults).writes) == 2
+
+
+def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"A": Secret("deleted")})
+    entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1")
+    run = Run("one", Path("one"), "restore", "prod", {}, {}, {("vault", "agents/jira"): entry})
+    options = Options(recover=True, on_conflict=OnConflict.FAIL)
+    member = wanted(environment, "A", "new")
+    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.UPDATE]
+    stores.vault.hold("agents/jira", {"A": Secret("theirs")})
+    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
+
+
+def test_a_value_of_another_kind_is_another_value_even_if_its_text_is_the_same(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"A": Secret("1", JsonKind.NUMBER)})
+    member, options = wanted(environment, "A", "1"), Options(on_conflict=OnConflict.OVERWRITE)
+    assert [step.kind for step in planned(stores, member, options=options).steps] == [Kind.UPDATE]
+
+
+def test_a_whole_value_is_compared_with_the_whole_text(environment: Environment, stores: Stores) -> None:
+    assert stores.azure is not None
+    stores.azure.hold("pem", {}, "text")
+    options = Options(on_conflict=OnConflict.OVERWRITE)
+    for value, kind in (("text", Kind.KEEP), ("other", Kind.UPDATE)):
+        member = Wanted("github", "KEY", environment.stores["azure"], Place("pem", None), Secret(value))
+        plan = planned(stores, member, options=options)
+        assert [step.kind for step in plan.steps] == [kind]
+        assert [(write.whole is not None, write.changes) for write in plan.writes] == [(True, {})] * (
+            kind is not Kind.KEEP
+        )
+
+
+def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"A": Secret("old")})
+    stores.vault.hold("agents/gone", {"A": Secret("old")})
+    stores.vault.deleted.add("agents/gone")
+    names = ("agents/jira", "agents/new", "agents/gone")
+    stores.vault.drops = dict.fromkeys(names, Dropped(("v1",), 1))
+    options = Options(on_conflict=OnConflict.OVERWRITE, recover=True)
+    members = [wanted(environment, "A", "new", name) for name in names]
+    # A recovered secret is rewritten too: the version that was deleted is the one that is replaced.
+    assert [(loss.kind, loss.store, loss.name) for loss in planned(stores, *members, options=options).losses] == [
+        (LossKind.WAY_BACK, "vault", "agents/jira"),
+        (LossKind.WAY_BACK, "vault", "agents/gone"),
+    ]
+    assert ("dropped_by_write", "agents/new") not in stores.vault.calls
+    assert planned(stores, wanted(environment, "A", "old"), options=options).losses == ()
+
+
+@pytest.mark.parametrize("kind", [SoftDeletedError, DisabledError])
+def test_what_cannot_be_read_is_refused_with_the_way_out_beside_the_others(
+    environment: Environment, stores: Stores, kind: type[StoreError]
+) -> None:
+    assert stores.vault is not None
+    stores.vault.failures["read", "agents/jira"] = stores.failure(kind, "agents/jira")
+    plan = planned(stores, wanted(environment, "X", "x", "first"), wanted(environment, "A", "new"))
+    assert [(step.kind, step.remedy) for step in plan.steps] == [(Kind.CREATE, ""), (Kind.REFUSE, "do something")]
+    assert "it is refused" in plan.steps[1].reason
+    assert (plan.is_blocked, [write.name for write in plan.writes]) == (True, ["first"])
+
+
+def test_a_store_that_does_not_answer_ends_the_plan(environment: Environment, stores: Stores) -> None:
+    assert stores.vault is not None
+    stores.vault.failures["read", "agents/jira"] = stores.failure(UnavailableError, "agents/jira")
+    with pytest.raises(UnavailableError):
+        planned(stores, wanted(environment, "A", "new"))
+
+
+def test_dates_that_a_given_value_leaves_as_they_are_are_noted(environment: Environment, stores: Stores) -> None:
+    assert stores.azure is not None
+    stores.azure.seed("agents-jira", A="old")
+    (version,) = stores.azure.versions["agents-jira"]
+    past = Attributes(expires=datetime(2025, 1, 31, tzinfo=UTC))
+    stores.azure.versions["agents-jira"] = [replace(version, attributes=past)]
+    member, options = wanted(environment, "A", "new", "agents-jira", "azure"), Options(on_conflict=OnConflict.OVERWRITE)
+    (note,) = planned(stores, member, options=options).notes
+    assert (note.kind, note.secret, note.place) == (
+        NoteKind.KEEPS_EXPIRES,
+        "jira",
+        Location("azure", "agents-jira", None),
+    )
+
+
+def test_no_value_is_in_what_a_plan_shows_of_itself(environment: Environment, stores: Stores) -> None:
+    plan = planned(stores, wanted(environment, "A", "s3ntinel"))
+    assert "s3ntinel" not in repr(plan)
+    assert "s3ntinel" not in repr(wanted(environment, "A", "s3ntinel"))

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.change.plan import Kind, OnConflict, Options, Plan, State, Step
+from compiler.operations.change.run import Change, End, Planned, Setting, carry_out, stopping_kinds
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.runs.audit import AuditError
+from compiler.operations.runs.journal import find_unfinished, runs
+from compiler.operations.runs.lock import RunLock
+from compiler.refusal import Refusal
+from compiler.stores.errors import Action, UnavailableError
+from tests.unit.operations.changes import Listening, plan_of, write_of
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from compiler.operations.runs.entries import Run
+
+IDENTITY = {"command": "put"}
+REFUSED = Step("jira", "TOKEN", Kind.REFUSE, None, None, "why", "how")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def change(tmp_path: Path, store: MemoryStore) -> Callable[..., Change]:
+    """A command that sets A in the remote secret `a`; `given` are the runs that its planning was narrowed to."""
+
+    def made(
+        *,
+        plan: Callable[[], Plan] | None = None,
+        given: list[Run | None] | None = None,
+        audit: Path | None = None,
+        applies: bool = False,
+        asks: bool = False,
+        goes_on: bool = False,
+    ) -> Change:
+        def planned(run: Run | None) -> Planned:
+            (given if given is not None else []).append(run)
+            found = plan() if plan is not None else plan_of(write_of(store, "a", A="1"), command="put")
+            return Planned(found, {"azure": store})
+
+        setting = Setting(tmp_path, LiveStores({}), applies, asks, goes_on, audit)
+        return Change("put", IDENTITY, planned, setting)
+
+    return made
+
+
+def test_without_apply_the_plan_is_shown_and_nothing_is_left_behind(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    ended = carry_out(change(), listening)
+    assert (ended.end, ended.outcome, listening.shown) == (End.SHOWN, None, [ended.plan])
+    assert store.writes == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_apply_it_is_written_noted_and_ended(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    ended = carry_out(change(applies=True), listening)
+    assert ended.end is End.APPLIED
+    assert ended.outcome is not None
+    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert store.shown("a") == {"A": "1"}
+    (run,) = runs(tmp_path)
+    assert (run.command, run.ended, run.identity, run.id) == ("put", "complete", IDENTITY, ended.outcome.run)
+    assert [result.name for result in listening.results] == ["a"]
+
+
+def test_a_person_decides_after_seeing_the_plan(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    listening.answer = False
+    ended = carry_out(change(asks=True), listening)
+    assert (ended.end, listening.asked, store.writes) == (End.DECLINED, [ended.plan], [])
+    listening.answer = True
+    assert carry_out(change(asks=True), listening).end is End.APPLIED
+    # Shown before the question, and not once more after it.
+    assert len(listening.shown) == 2
+    assert len(list(runs(tmp_path))) == 1
+
+
+def test_what_changed_while_a_person_was_asked_is_shown_again_and_not_written(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def agrees(_plan: Plan) -> bool:
+        store.seed("a", B="theirs")
+        return True
+
+    monkeypatch.setattr(listening, "agrees", agrees)
+    ended = carry_out(change(asks=True), listening)
+    assert (ended.end, store.writes, len(listening.shown)) == (End.CHANGED, [], 2)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("applies", [True, False])
+def test_what_stops_a_plan_or_leaves_nothing_to_do_is_not_applied_and_nobody_is_asked(
+    change: Callable[..., Change],
+    tmp_path: Path,
+    listening: Listening,
+    applies: bool,  # noqa: FBT001
+    asks: bool,  # noqa: FBT001
+) -> None:
+    for plan, end in ((plan_of(steps=(REFUSED,)), End.BLOCKED), (plan_of(), End.NOTHING)):
+        made = change(plan=lambda found=plan: found, applies=applies and not asks, asks=asks)
+        assert carry_out(made, listening).end is end
+    assert listening.asked == []
+    assert list(runs(tmp_path)) == []
+
+
+def test_what_can_be_written_in_spite_of_errors_is_where_that_was_asked(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening
+) -> None:
+    plan = plan_of(write_of(store, "a", A="1"), steps=(REFUSED,))
+    assert carry_out(change(plan=lambda: plan, applies=True), listening).end is End.BLOCKED
+    assert carry_out(change(plan=lambda: plan, applies=True, goes_on=True), listening).end is End.APPLIED
+    assert store.writes == ["a"]
+
+
+def test_an_unfinished_run_is_gone_on_with_under_its_own_id(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    first = carry_out(change(applies=True), listening)
+    assert first.outcome is not None
+    assert first.outcome.is_incomplete
+    store.failures.clear()
+    given: list[Run | None] = []
+    again = carry_out(change(applies=True, given=given), listening)
+    assert again.outcome is not None
+    assert (again.outcome.run, listening.resumed) == (first.outcome.run, [first.outcome.run])
+    assert [run.id if run is not None else None for run in given] == [first.outcome.run]
+    assert find_unfinished(tmp_path, IDENTITY) is None
+
+
+def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True), listening)
+    assert find_unfinished(tmp_path, IDENTITY) is not None
+    assert carry_out(change(plan=lambda: plan_of(steps=(REFUSED,)), applies=True), listening).end is End.BLOCKED
+    assert find_unfinished(tmp_path, IDENTITY) is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "end", "state"),
+    [(plan_of(steps=(REFUSED,)), End.BLOCKED, "conflict"), (plan_of(), End.APPLIED, "complete")],
+)
+def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
+    change: Callable[..., Change],
+    tmp_path: Path,
+    store: MemoryStore,
+    listening: Listening,
+    plan: Plan,
+    end: End,
+    state: str,
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True), listening)
+    listening.shown.clear()
+    # Otherwise whoever is asked would be shown the end of that run for ever.
+    assert carry_out(change(plan=lambda: plan, asks=True), listening).end is end
+    assert (listening.asked, listening.shown) == ([], [plan])
+    assert [run.ended for run in runs(tmp_path)] == [state]
+
+
+def test_an_audit_file_that_cannot_be_opened_ends_it_before_a_journal_is_begun(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    with pytest.raises(AuditError):
+        carry_out(change(applies=True, audit=tmp_path), listening)
+    assert (list(runs(tmp_path)), store.writes) == ([], [])
+    assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
+    assert '"who": "tester"' in (tmp_path / "audit").read_text("utf-8")
+
+
+def test_a_second_writer_is_told_for_whom_it_waits(
+    change: Callable[..., Change], tmp_path: Path, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.operations.runs.lock.PATIENCE", 0.2)
+    monkeypatch.setattr(RunLock.__init__, "__defaults__", (lambda _holder: None, 0.2))
+    with RunLock(tmp_path, "migrate, run one"), pytest.raises(Refusal, match="migrate, run one"):
+        carry_out(change(applies=True), listening)
+    assert len(listening.waited) == 1
+    assert "migrate, run one" in listening.waited[0]
+
+
+def test_a_conflict_that_is_skipped_stops_nothing() -> None:
+    assert Kind.CONFLICT in stopping_kinds(plan_of())
+    assert Kind.CONFLICT not in stopping_kinds(plan_of(options=Options(on_conflict=OnConflict.SKIP)))

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.change.plan import Kind, Options, State
+from compiler.operations.change.run import End, Ended, Setting, carry_out
+from compiler.operations.change.undo_run import undo_run
+from compiler.operations.migrate.run import migration
+from compiler.operations.runs.journal import JournalError, runs
+from compiler.operations.runs.lock import RunLock
+from compiler.refusal import Refusal
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from tests.unit.operations.changes import Listening
+    from tests.unit.operations.conftest import Stores
+
+
+@pytest.fixture
+def azure(stores: Stores) -> MemoryStore:
+    assert stores.azure is not None
+    return stores.azure
+
+
+@pytest.fixture
+def run_id(environment: Environment, stores: Stores, tmp_path: Path, listening: Listening) -> str:
+    """A finished migration of one secret into the Key Vault."""
+    assert stores.vault is not None
+    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    setting = Setting(tmp_path, stores.live, applies=True)
+    ended = carry_out(migration(environment, "azure", None, Options(("jira",)), setting), listening)
+    assert ended.outcome is not None
+    listening.shown.clear()
+    return ended.outcome.run
+
+
+@pytest.fixture
+def undo(
+    environment: Environment, stores: Stores, tmp_path: Path, run_id: str, listening: Listening
+) -> Callable[..., Ended]:
+    def invoke(
+        command: str = "migrate", *, applies: bool = True, audit: Path | None = None, env: str = "prod"
+    ) -> Ended:
+        setting = Setting(tmp_path, stores.live, applies, audit=audit)
+        return undo_run(command, run_id, replace(environment, name=env), setting, listening)
+
+    return invoke
+
+
+def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
+    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, listening: Listening
+) -> None:
+    shown = undo(applies=False)
+    assert (shown.end, [step.kind for step in shown.plan.steps]) == (End.SHOWN, [Kind.DELETE] * 2)
+    assert azure.deleted == set()
+    done = undo(audit=tmp_path / "audit")
+    assert done.outcome is not None
+    assert [result.state for result in done.outcome.results] == [State.DONE]
+    assert azure.deleted == {"agents-jira"}
+    assert len(listening.shown) == 2
+    (run,) = runs(tmp_path)
+    assert [entry.undo for entry in run.entries.values()] == ["done"]
+    assert run.ended == "complete"
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
+    assert [(line["action"], line["state"], line["who"]) for line in lines] == [
+        ("delete", "writing", "tester"),
+        ("delete", "written", "tester"),
+    ]
+    again = undo(applies=False)
+    assert (again.end, {step.kind for step in again.plan.steps}) == (End.NOTHING, {Kind.KEEP})
+
+
+@pytest.mark.parametrize(("command", "env"), [("put", "prod"), ("migrate", "staging")])
+def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_use(
+    undo: Callable[..., Ended], azure: MemoryStore, run_id: str, command: str, env: str
+) -> None:
+    with pytest.raises(JournalError, match="is of `migrate prod`") as refused:
+        undo(command, env=env)
+    assert refused.value.help == f"run platform-secrets migrate prod --undo {run_id}"
+    assert azure.deleted == set()
+
+
+def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
+    azure.address = MemoryStore("https://elsewhere").address
+    with pytest.raises(JournalError, match='the store "azure" is elsewhere now'):
+        undo()
+    assert azure.deleted == set()
+
+
+def test_a_store_that_the_environment_has_no_more_is_named(
+    environment: Environment, stores: Stores, tmp_path: Path, run_id: str, listening: Listening
+) -> None:
+    without = replace(environment, stores={"vault": environment.stores["vault"]})
+    with pytest.raises(Refusal, match='no store "azure"'):
+        undo_run("migrate", run_id, without, Setting(tmp_path, stores.live), listening)
+
+
+def test_what_changed_since_stays_and_the_rest_is_taken_back(
+    environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, listening: Listening
+) -> None:
+    assert stores.vault is not None
+    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    stores.vault.seed("agents/github", GITHUB_TOKEN="t")
+    setting = Setting(tmp_path, stores.live, applies=True)
+    ended = carry_out(migration(environment, "azure", None, Options(("jira", "github")), setting), listening)
+    assert ended.outcome is not None
+    azure.seed("agents-jira", JIRA_TOKEN="theirs")
+    undone = undo_run("migrate", ended.outcome.run, environment, setting, listening)
+    assert undone.outcome is not None
+    assert not undone.plan.is_clean
+    assert [result.state for result in undone.outcome.results] == [State.DONE]
+    assert azure.deleted == {"agents-github"}
+    assert azure.shown("agents-jira") == {"JIRA_TOKEN": "theirs"}
+
+
+def test_what_another_command_noted_before_this_one_had_the_lock_counts(
+    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter = RunLock.__enter__
+
+    def late(lock: RunLock) -> RunLock:
+        noted = {"type": "undo", "store": "azure", "name": "agents-jira", "state": "done", "version": None}
+        with (tmp_path / ".platform-secrets/runs" / f"{run_id}.jsonl").open("a") as file:
+            file.write(json.dumps(noted) + "\n")
+        return enter(lock)
+
+    monkeypatch.setattr(RunLock, "__enter__", late)
+    assert {step.kind for step in undo().plan.steps} == {Kind.KEEP}
+    assert azure.deleted == set()
+
+
+FIRST = "20250131-120000-4fa1c2"
+
+
+@pytest.fixture
+def first_format(tmp_path: Path, azure: MemoryStore) -> Callable[..., None]:
+    """The journal of a migration that an earlier release was stopped in, after its first write of two."""
+
+    def noted(*more: dict[str, object]) -> None:
+        place = {"kind": "create", "before": None, "recover": False, "deleted": None}
+        where = {"source": "vault:agents/jira#JIRA_TOKEN", "kind": "create"}
+        options = {"only": [], "allProperties": False, "onConflict": "fail", "recover": False, "stringify": False}
+        address = azure.address.absolute
+        lines: list[dict[str, object]] = [
+            {
+                "type": "run",
+                "format": 1,
+                "run": FIRST,
+                "environment": "prod",
+                "destination": {"store": "azure", "address": address},
+                "sources": {"vault": "https://vault"},
+                "identity": {"environment": "prod", "address": address, "from": None, "options": options},
+            },
+            {
+                "type": "plan",
+                "name": "agents-jira",
+                "keys": [{"secret": "jira", "key": "JIRA_TOKEN", "property": "JIRA_TOKEN", **where}],
+                **place,
+            },
+            {
+                "type": "plan",
+                "name": "agents-github",
+                "keys": [{"secret": "github", "key": "GITHUB_TOKEN", "property": "GITHUB_TOKEN", **where}],
+                **place,
+            },
+            {"type": "planned", "writes": 2},
+            {"type": "step", "name": "agents-jira", "state": "started", "before": None},
+            {"type": "step", "name": "agents-jira", "state": "written", "before": None, "after": "v1", "slipped": []},
+            {"type": "step", "name": "agents-jira", "state": "done", "code": None, "maybe_stored": False},
+            *more,
+        ]
+        path = tmp_path / ".platform-secrets/runs" / f"{FIRST}.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(f"{json.dumps({'time': '2025-01-31', **line})}\n" for line in lines), "utf-8")
+        azure.seed("agents-jira", JIRA_TOKEN="t")
+
+    return noted
+
+
+def test_a_run_that_an_earlier_release_noted_is_undone(
+    first_format: Callable[..., None],
+    environment: Environment,
+    stores: Stores,
+    azure: MemoryStore,
+    tmp_path: Path,
+    listening: Listening,
+) -> None:
+    first_format({"type": "end", "state": "incomplete"})
+    setting = Setting(tmp_path, stores.live, applies=True)
+    ended = undo_run("migrate", FIRST, environment, setting, listening)
+    assert [(step.secret, step.key, step.kind) for step in ended.plan.steps] == [("jira", "JIRA_TOKEN", Kind.DELETE)]
+    assert ended.outcome is not None
+    assert [result.state for result in ended.outcome.results] == [State.DONE]
+    assert azure.deleted == {"agents-jira"}
+    again = undo_run("migrate", FIRST, environment, setting, listening)
+    assert {step.kind for step in again.plan.steps} == {Kind.KEEP}
+
+
+def test_a_run_that_an_earlier_release_was_stopped_in_goes_on_and_is_undone(
+    first_format: Callable[..., None],
+    environment: Environment,
+    stores: Stores,
+    azure: MemoryStore,
+    tmp_path: Path,
+    listening: Listening,
+) -> None:
+    assert stores.vault is not None
+    first_format({"type": "step", "name": "agents-github", "state": "started", "before": None})
+    stores.vault.seed("agents/jira", JIRA_TOKEN="t")
+    stores.vault.seed("agents/github", GITHUB_TOKEN="t")
+    setting = Setting(tmp_path, stores.live, applies=True, continue_on_error=True)
+    ended = carry_out(migration(environment, "azure", None, Options(), setting), listening)
+    assert (ended.end, listening.resumed) == (End.APPLIED, [FIRST])
+    assert azure.writes == ["agents-github"]
+    assert [run.id for run in runs(tmp_path)] == [FIRST]
+    undone = undo_run("migrate", FIRST, environment, setting, listening)
+    assert undone.outcome is not None
+    assert undone.outcome.count(State.DONE) == 2
+    assert azure.deleted == {"agents-jira", "agents-github"}

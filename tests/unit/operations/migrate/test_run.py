@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.change.plan import Kind, OnConflict, Options
+from compiler.operations.change.run import Setting
+from compiler.operations.migrate.run import migration
+from compiler.refusal import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from tests.unit.operations.conftest import Stores
+
+
+def test_a_migration_is_planned_between_the_named_stores(
+    environment: Environment, stores: Stores, tmp_path: Path
+) -> None:
+    assert stores.vault is not None
+    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    setting = Setting(tmp_path, stores.live)
+    change = migration(environment, "azure", None, Options(("jira",)), setting)
+    planned = change.plan(None)
+    assert (change.command, change.setting) == ("migrate", setting)
+    assert {step.kind for step in planned.plan.steps} == {Kind.CREATE}
+    assert (set(planned.plan.sources), set(planned.plan.destinations)) == ({"vault"}, {"azure"})
+    assert planned.stores["azure"] is stores.azure
+
+
+def test_the_same_run_is_told_by_where_what_and_how(environment: Environment, stores: Stores, tmp_path: Path) -> None:
+    def identity(to: str = "azure", source: str | None = None, **options: object) -> object:
+        chosen = Options(**options)  # type: ignore[arg-type]
+        return migration(environment, to, source, chosen, Setting(tmp_path, stores.live)).identity
+
+    first = identity()
+    assert first == identity(recover_command="whatever")
+    others = [
+        identity(source="vault"),
+        identity("vault"),
+        identity(only=("jira",)),
+        identity(all_properties=True),
+        identity(on_conflict=OnConflict.SKIP),
+        identity(recover=True),
+        identity(stringify=True),
+    ]
+    assert first not in others
+    assert identity(only=("a", "jira")[1:]) == identity(only=("jira",))
+
+
+def test_a_store_is_not_copied_into_itself_and_an_unknown_one_is_named(
+    environment: Environment, stores: Stores, tmp_path: Path
+) -> None:
+    setting = Setting(tmp_path, stores.live)
+    with pytest.raises(Refusal, match='both name the store "azure"') as same:
+        migration(environment, "azure", environment.stores["azure"].name, Options(), setting)
+    assert same.value.help == "name another one with --from"
+    with pytest.raises(Refusal):
+        migration(environment, "azur", None, Options(), setting)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from compiler.cli.terminal.contents import text_of
+from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, Outcome, Result, State, Step
+from compiler.operations.change.run import End, Ended
+from compiler.operations.change.version_loss import LossKind, VersionLoss
+from compiler.render.content import Data
+from compiler.render.reports.plan_json import plan_report
+from tests.unit.operations.changes import plan_of
+
+STEP = Step("jira", "TOKEN", Kind.REFUSE, Location("vault", "v", "T"), Location("azure", "jira", None), "why", "how")
+BARE = Step("jira", "OTHER", Kind.MISSING, None, None)
+WHEN = datetime(2025, 1, 31, tzinfo=UTC)
+
+
+def test_a_plan_is_one_object_with_everything_in_it() -> None:
+    plan = plan_of(
+        steps=(STEP, BARE),
+        sources={"vault": "https://v"},
+        who={"azure": "ada"},
+        extras=(Location("vault", "v", "OWNER"),),
+        skipped=(("slack", "it reads it"),),
+        left_out=(("azure", "slack"),),
+        notes=(Note(NoteKind.EXPIRED, "jira", Location("vault", "v", None), WHEN),),
+        losses=(VersionLoss(LossKind.VERSIONS, "azure", "jira", ("1", "2"), 10, "keep more"),),
+    )
+    report = plan_report("migrate", Ended(plan, End.BLOCKED), 1, {"undo": "run-0"})
+    assert json.loads(json.dumps(report)) == {
+        "format": 1,
+        "command": "migrate",
+        "environment": "prod",
+        "exitCode": 1,
+        "undo": "run-0",
+        "sources": [{"store": "vault", "address": "https://v"}],
+        "destinations": [{"store": "azure", "address": "https://memory", "caller": "ada"}],
+        "onConflict": "fail",
+        "steps": [
+            {
+                "secret": "jira",
+                "key": "TOKEN",
+                "kind": "refuse",
+                "source": {"store": "vault", "name": "v", "property": "T"},
+                "destination": {"store": "azure", "name": "jira", "property": None},
+                "reason": "why",
+                "remedy": "how",
+            },
+            {
+                "secret": "jira",
+                "key": "OTHER",
+                "kind": "missing",
+                "source": None,
+                "destination": None,
+                "reason": None,
+                "remedy": None,
+            },
+        ],
+        "counts": {
+            "create": 0,
+            "update": 0,
+            "recover": 0,
+            "delete": 0,
+            "keep": 0,
+            "conflict": 0,
+            "refuse": 1,
+            "missing": 1,
+        },
+        "extras": [{"store": "vault", "name": "v", "property": "OWNER"}],
+        "skipped": [{"secret": "slack", "reason": "it reads it"}],
+        "leftOut": [{"store": "azure", "name": "slack"}],
+        "notes": [
+            {
+                "kind": "expired",
+                "secret": "jira",
+                "place": {"store": "vault", "name": "v"},
+                "date": "2025-01-31T00:00:00+00:00",
+                "versions": [],
+                "keeps": None,
+                "remedy": None,
+            },
+            {
+                "kind": "drops-versions",
+                "secret": None,
+                "place": {"store": "azure", "name": "jira"},
+                "date": None,
+                "versions": ["1", "2"],
+                "keeps": 10,
+                "remedy": "keep more",
+            },
+        ],
+        "blocked": True,
+        "applied": False,
+        "run": None,
+        "interrupted": False,
+        "results": [],
+        "unaudited": [],
+    }
+
+
+def test_what_became_of_a_run_stands_beside_its_plan() -> None:
+    results = (
+        Result("azure", "a", State.DONE, "v1"),
+        Result("azure", "b", State.CONFLICT, "v2", ("v1",), "conflict", "why", "how"),
+    )
+    unaudited = (Adopted("azure", "a", "v1", is_noted=True),)
+    outcome = Outcome("run-1", results, interrupted=True, unaudited=unaudited)
+    report = plan_report("put", Ended(plan_of(), End.APPLIED, outcome), 130)
+    assert (report["applied"], report["run"], report["interrupted"], report["exitCode"]) == (True, "run-1", True, 130)
+    assert report["results"] == [
+        {
+            "store": "azure",
+            "name": "a",
+            "state": "done",
+            "version": "v1",
+            "otherVersions": [],
+            "code": None,
+            "reason": None,
+            "remedy": None,
+        },
+        {
+            "store": "azure",
+            "name": "b",
+            "state": "conflict",
+            "version": "v2",
+            "otherVersions": ["v1"],
+            "code": "conflict",
+            "reason": "why",
+            "remedy": "how",
+        },
+    ]
+    assert report["unaudited"] == [{"store": "azure", "name": "a", "version": "v1"}]
+
+
+def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() -> None:
+    token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+    place = Location("azure", token, None)
+    plan = plan_of(notes=(Note(NoteKind.KEEPS_EXPIRES, "jira", place, WHEN, f"az --id {token} --expires DATE"),))
+    report = plan_report("put", Ended(plan, End.SHOWN), 0)
+    (note,) = report["notes"]
+    assert note["remedy"].endswith("--expires DATE")
+    assert token not in text_of(Data(report))

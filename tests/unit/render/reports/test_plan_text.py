@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.terminal.contents import text_of
+from compiler.operations.change.plan import (
+    Adopted,
+    Kind,
+    Location,
+    Note,
+    NoteKind,
+    OnConflict,
+    Options,
+    Outcome,
+    Result,
+    State,
+    Step,
+    Write,
+)
+from compiler.render.content import Lines
+from compiler.render.reports.plan_text import (
+    blocked_reason,
+    outcome_lines,
+    plan_lines,
+    result_line,
+    summary,
+    unaudited_lines,
+)
+from tests.unit.operations.changes import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.render.content import Line
+
+PAST = datetime(2025, 1, 31, tzinfo=UTC)
+
+
+def step(key: str, kind: Kind = Kind.CREATE, name: str = "jira", why: tuple[str, str] = ("", "")) -> Step:
+    return Step("jira", key, kind, None, Location("azure", name, key), *why)
+
+
+def told(lines: Iterable[Line], *, colour: bool = False) -> list[str]:
+    return text_of(Lines(lines), colour=colour).splitlines()
+
+
+def lines(*steps: Step, verbose: bool = False, colour: bool = False) -> list[str]:
+    return told(plan_lines(plan_of(steps=steps), verbose=verbose), colour=colour)[1:-1]
+
+
+def test_what_is_written_stands_under_its_remote_secret() -> None:
+    shown = lines(step("A"), step("B"), step("C", name="other"), step("D", Kind.UPDATE))
+    assert shown == [
+        "  create    azure:jira",
+        "            jira: A, B",
+        "  create    azure:other",
+        "            jira: C",
+        "  update    azure:jira",
+        "            jira: D",
+    ]
+
+
+def test_what_stays_is_a_count_unless_somebody_wants_to_see_it() -> None:
+    kept = step("A", Kind.KEEP)
+    assert lines(kept) == []
+    assert lines(kept, verbose=True) == ["  keep      azure:jira", "            jira: A"]
+    assert summary(plan_of(steps=(kept, step("B")))) == "plan: 1 create, 1 keep; 0 remote secrets to write"
+
+
+def test_one_reason_is_said_once_for_all_keys_that_it_concerns() -> None:
+    why = ("the destination cannot be read: it is soft-deleted", "recover it")
+    shown = lines(step("A", Kind.REFUSE, why=why), step("B", Kind.REFUSE, "other", why), step("C", Kind.REFUSE))
+    assert shown == [
+        "  refuse    jira: A, B",
+        "            the destination cannot be read: it is soft-deleted",
+        "            help: recover it",
+        "  refuse    jira: C",
+    ]
+
+
+def test_what_is_written_comes_before_what_stops_it() -> None:
+    shown = lines(step("A", Kind.MISSING), step("B"))
+    assert [line.split()[0] for line in shown if line.startswith("  ") and line[2] != " "] == ["create", "missing"]
+
+
+def test_no_row_is_wider_than_a_terminal_unless_a_name_is() -> None:
+    many = [step(f"KEY_NUMBER_{number}") for number in range(40)]
+    long = step("X", Kind.REFUSE, why=("words " * 40, "more words " * 20))
+    assert max(map(len, lines(*many, long))) <= 80
+    name = "n" * 100
+    assert any(name in line for line in lines(step("A", name=name)))
+
+
+def test_a_command_that_helps_stands_on_a_line_of_its_own_to_be_copied() -> None:
+    command = "platform-secrets put prod jira JIRA_TOKEN --from-file 'a long name of a file' --store azure --recover"
+    *_, words, copied = lines(step("X", Kind.REFUSE, why=("why", f"to recover it first: {command}")))
+    assert (words.strip(), copied.strip()) == ("help: to recover it first:", command)
+
+
+def test_a_key_that_lies_under_another_name_says_so() -> None:
+    other = Step("jira", "A", Kind.CREATE, None, Location("azure", "jira", "token"))
+    whole = Step("jira", "B", Kind.CREATE, None, Location("azure", "pem", None))
+    assert lines(other, whole)[1::2] == ["            jira: A as token", "            jira: B"]
+
+
+def test_only_words_that_ask_for_attention_have_a_colour() -> None:
+    assert lines(step("A", Kind.REFUSE), colour=True)[0].startswith("  \x1b[31mrefuse\x1b[0m  ")
+    assert lines(step("A", Kind.KEEP), colour=True, verbose=True)[0] == "  keep      azure:jira"
+
+
+def test_the_ends_say_where_and_as_whom() -> None:
+    plan = plan_of(sources={"vault": "https://v"}, who={"azure": "ada"})
+    assert told(plan_lines(plan))[:2] == ['from "vault" at https://v', 'to   "azure" at https://memory, as ada']
+
+
+def test_what_looks_like_a_credential_is_not_shown() -> None:
+    leaked = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    plan = plan_of(steps=(step(leaked), step("B", Kind.REFUSE, why=(f"{leaked} is it", leaked))))
+    assert leaked not in "\n".join(told(plan_lines(plan)))
+
+
+def test_notes_and_what_is_left_out_are_told() -> None:
+    place, command = Location("azure", "jira", None), "az keyvault secret set-attributes --expires DATE"
+    plan = plan_of(
+        notes=(
+            Note(NoteKind.TAGS, "jira", place),
+            Note(NoteKind.EXPIRED, "jira", place, PAST),
+            Note(NoteKind.KEEPS_EXPIRES, "jira", place, PAST, command),
+            Note(NoteKind.KEEPS_EXPIRES, "github", place, PAST, command),
+        ),
+        extras=(Location("vault", "v", "OWNER"),),
+        skipped=(("slack", "it reads it already"),),
+        left_out=(("azure", "slack"),),
+    )
+    text = "\n".join(told(plan_lines(plan)))
+    for expected in (
+        'not taken along to "azure": the tags of jira',
+        "copied all the same: expired in the source jira (2025-01-31)",
+        "the new version keeps the past expiry date of jira (2025-01-31), github (2025-01-31)",
+        f"help: once it is written: {command}",
+        "  vault:v#OWNER",
+        "  skipped   slack: it reads it already",
+        "name the store to copy from with --from",
+        "  azure:slack",
+    ):
+        assert text.count(expected) == 1
+    taken = replace(plan, options=Options(all_properties=True))
+    assert "OWNER" not in "\n".join(told(plan_lines(taken)))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "can_continue", "on_conflict", "expected"),
+    [
+        ((Kind.REFUSE,), True, OnConflict.FAIL, "nothing was written: 1 key stops this plan"),
+        (
+            (Kind.REFUSE, Kind.MISSING, Kind.CREATE),
+            True,
+            OnConflict.FAIL,
+            "nothing was written: 2 keys stop this plan; --continue-on-error writes the rest",
+        ),
+        ((Kind.REFUSE, Kind.CREATE), False, OnConflict.FAIL, "nothing was written: 1 key stops this plan"),
+        ((Kind.REFUSE, Kind.CONFLICT), False, OnConflict.SKIP, "nothing was written: 1 key stops this plan"),
+    ],
+)
+def test_why_a_plan_is_not_applied(
+    kinds: tuple[Kind, ...],
+    can_continue: bool,  # noqa: FBT001
+    on_conflict: OnConflict,
+    expected: str,
+) -> None:
+    plan = plan_of(steps=tuple(step("A", kind) for kind in kinds), options=Options(on_conflict=on_conflict))
+    assert blocked_reason(plan, can_continue=can_continue) == expected
+
+
+def test_what_was_not_begun_is_one_line_however_many() -> None:
+    results = (
+        *(Result("azure", f"d{number}", State.DONE, "v1") for number in range(13)),
+        Result("azure", "b", State.CONFLICT, None, (), "conflict", "why", "how"),
+        *(Result("azure", f"p{number}", State.PENDING) for number in range(137)),
+    )
+    assert told(outcome_lines(Outcome("run-1", results))) == [
+        "azure:b conflict: why",
+        "  help: how",
+        "137 remote secrets not begun",
+        "run run-1: 13 of 151 done and verified",
+    ]
+
+
+def test_a_result_is_a_line_with_its_version() -> None:
+    assert result_line(Result("azure", "a", State.DONE, "v1")) == "azure:a done, version v1"
+    assert result_line(Result("azure", "a", State.FAILED)) == "azure:a failed"
+
+
+def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
+    write = Write("azure", "a", (step("A"), step("B")), {})
+    assert summary(plan_of(write)) == "plan: 2 create; 1 remote secret to write"
+    assert summary(plan_of()) == "plan: nothing to do; 0 remote secrets to write"
+
+
+def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_them() -> None:
+    token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
+    first, second, help_line = told(unaudited_lines([Adopted("azure", "jira", "v2"), Adopted("vault", token, "v1")]))
+    assert first == "error: the audit file has no line of azure:jira, version v2"
+    assert token not in second
+    assert help_line.startswith("help: ")
+    assert "--audit FILE" in help_line
