@@ -18,6 +18,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.agents_project import write_agents_project
 from tests.commands import run_command
+from tests.proofs.writing import COMMANDS, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,3 +124,16 @@ def world(
         monkeypatch.delenv(name, raising=False)
     variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}
     return World(root, openbao, mount, key_vault, variables, monkeypatch, capsys)
+
+
+@pytest.fixture(params=COMMANDS)
+def writing(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Writing:
+    """Each command that writes, into the Key Vault."""
+    return Writing(world, tmp_path, request.param)
+
+
+@pytest.fixture(params=[(name, to) for name in COMMANDS for to in ("azure", "vault")], ids="-into-".join)
+def writing_into(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Writing:
+    """Each command that writes, into either store."""
+    name, to = request.param
+    return Writing(world, tmp_path, name, to)

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.demo.faulty_gateway import Fault as GatewayFault
+from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.proofs.writing import COMMANDS, PEM, TOKEN, VALUES, VAULT, Writing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.proofs.conftest import World
 
 
@@ -60,21 +65,42 @@ def test_proof_3_both_ways_twice_and_the_source_is_never_changed(world: World) -
 
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_REPLY, FaultKind.RESET_REPLY, FaultKind.TRUNCATE_REPLY])
-def test_proof_5_a_reply_that_is_lost_after_the_write_leaves_one_version(world: World, kind: FaultKind) -> None:
-    world.fill()
-    world.azure.add_fault(Fault(kind, method="PUT", path="agents-github"))
-    assert world.migrate("--apply").code == 0
-    assert len(world.azure.versions("agents-github")) == 1
+def test_proof_5_a_reply_that_is_lost_after_the_write_leaves_one_version(
+    world: World, writing: Writing, kind: FaultKind
+) -> None:
+    world.azure.add_fault(Fault(kind, method="PUT", path=TOKEN))
+    assert writing("--apply").code == 0
+    assert writing.versions() == {TOKEN: 1, PEM: 1}
+    # The version is the run's own, lost reply or not.
+    assert writing.undo("--apply").code == 0
 
 
-def test_proof_15_a_store_that_stores_other_bytes_than_it_says_is_found(world: World) -> None:
-    world.fill()
-    world.azure.add_fault(Fault(FaultKind.LIE, method="PUT", path="agents-jira", value='{"JIRA_TOKEN": "other"}'))
-    report = world.report("--apply")
-    (found,) = [result for result in report["results"] if result["name"] == "agents-jira"]
+def test_proof_5_in_vault_too(world: World, tmp_path: Path) -> None:
+    lost = GatewayFault(drop_after=True)
+    for number, name in enumerate(COMMANDS):
+        writing = Writing(world, tmp_path, name, "vault")
+        writing.has({**VALUES, "GITHUB_TOKEN": name})
+        with FaultyGateway(world.bao.url, lambda seen: lost if seen.method == "POST" else None) as gateway:
+            world.variables["VAULT_ADDR"] = gateway.url
+            done = writing("--apply")
+        world.variables["VAULT_ADDR"] = world.bao.url
+        assert done.code == 0, done
+        assert writing.versions() == {VAULT: number + 1}
+
+
+@pytest.mark.parametrize("stored", ['{"GITHUB_TOKEN": "other"}', '{"GITHUB_TOKEN": "token-1"}'])
+def test_proof_15_a_store_that_stores_other_bytes_than_it_says_is_found(
+    world: World, writing: Writing, stored: str
+) -> None:
+    # The second lie is about what was to stay as it was.
+    world.azure.seed(TOKEN, '{"OTHER": "kept"}')
+    world.azure.add_fault(Fault(FaultKind.LIE, method="PUT", path=TOKEN, value=stored))
+    report = writing("--apply", "--format", "json").report
+    (found,) = [result for result in report["results"] if result["name"] == TOKEN]
     assert (found["state"], found["code"]) == ("unverified", "unverified")
     assert report["exitCode"] == 1
-    assert world.report()["counts"]["conflict"] == 1
+    if writing.name != "put" and "other" in stored:
+        assert world.run(*writing.words, "--format", "json").report["counts"]["conflict"] == 1
 
 
 def test_every_key_that_the_source_holds_is_copied_and_only_keys_in_use_can_be_missing(world: World) -> None:

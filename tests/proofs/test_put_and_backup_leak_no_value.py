@@ -39,6 +39,14 @@ def files_of(folder: Path, except_for: set[Path]) -> list[str]:
     return [path.read_bytes().decode("utf-8", "replace") for path in paths]
 
 
+def undos(world: World, command: str, *options: str) -> list[Done]:
+    """The undo of each run of a command, newest first, as a plan and done."""
+    runs = sorted(world.journals(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    argv = [(command, "prod", "--undo", run.stem, "--debug") for run in runs]
+    assert argv
+    return [world.run(*each, *more) for each in argv for more in ((), ("--format", "json"), ("--apply", *options))]
+
+
 def test_proof_2_put_shows_and_keeps_no_value(world: World) -> None:
     good, bad = world.root.parent / "in.json", world.root.parent / "bad"
     good.write_text(json.dumps({"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL}), "utf-8")
@@ -53,6 +61,7 @@ def test_proof_2_put_shows_and_keeps_no_value(world: World) -> None:
         seen.append(world.run("put", "prod", "jira", "--from-file", str(path), "--debug", *options))
 
     put()
+    put("--format", "json")
     put("--apply", *audit)
     world.put("agents/jira", {"JIRA_TOKEN": SENTINEL + "2"})
     put("--apply", *audit)
@@ -75,6 +84,7 @@ def test_proof_2_put_shows_and_keeps_no_value(world: World) -> None:
         put("--apply", "--store", "azure", text=json.dumps({"JIRA_URL": SENTINEL + kind.name}))
         world.azure.clear_faults()
     seen.append(world.run("put", "prod", "jira", f"JIRA_URL={SENTINEL}"))
+    seen += undos(world, "put", *audit)
     assert {done.code for done in seen} >= {0, 1, 2}
     assert_clean([*shown(seen), *files_of(world.root, set())])
 
@@ -100,6 +110,7 @@ def test_proof_2_backup_and_restore_show_and_keep_no_value(world: World, monkeyp
         patch.setattr("compiler.cli.commands.backup.write_private", lambda *parts, **_: int(repr(parts)))
         world.put("agents/jira", {"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL})
         seen.append(world.run(*backup))
+    seen += undos(world, "restore")
     assert {done.code for done in seen} >= {0, 1, 2, 3}
     assert_clean([*shown(seen), *files_of(world.root, set())])
     assert private not in "".join(shown(seen))
@@ -111,13 +122,13 @@ def test_proof_2_no_value_is_in_the_process_list(world: World) -> None:
 import pathlib, sys
 from compiler.cli.commands import put
 from compiler.__main__ import run
-asked = put.plan_put
+asked = put.carry_out
 def look(*parts):
     shown = pathlib.Path("/proc/self/cmdline").read_bytes() + pathlib.Path("/proc/self/environ").read_bytes()
     assert b"s3" + b"ntinel" not in shown
     sys.stderr.write("looked\\n")
     return asked(*parts)
-put.plan_put = look
+put.carry_out = look
 sys.exit(run())
 """
     path = world.root / "token"

@@ -27,7 +27,7 @@ from compiler.demo.faulty_gateway import FaultyGateway, Seen
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.key_vault.throttle import Limits, Throttle
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
-from compiler.operations.change.apply import apply_migration
+from compiler.operations.change.apply import apply_plan
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.plan import plan_migration
 from compiler.stores.open import open_store
@@ -153,8 +153,12 @@ def with_workers(world: World, workers: int) -> None:
 
     command = "compiler.cli.commands.migrate"
     world.monkeypatch.setattr(f"{command}.LiveStores", opened)
-    world.monkeypatch.setattr(f"{command}.plan_migration", functools.partial(plan_migration, workers=workers))
-    world.monkeypatch.setattr(f"{command}.apply_migration", functools.partial(apply_migration, workers=workers))
+    world.monkeypatch.setattr(
+        "compiler.operations.migrate.run.plan_migration", functools.partial(plan_migration, workers=workers)
+    )
+    world.monkeypatch.setattr(
+        "compiler.operations.change.run.apply_plan", functools.partial(apply_plan, workers=workers)
+    )
 
 
 def test_proof_7_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(

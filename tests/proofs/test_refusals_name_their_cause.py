@@ -77,9 +77,9 @@ def test_proof_13_an_engine_or_place_that_is_not_there_is_named_and_nothing_is_w
 
 
 def told(done: Done) -> str:
-    """The line that says why: an error, or a step that is refused."""
+    """What says why: an error, or a step that is refused with its reason below."""
     lines = [*done.err.splitlines(), *done.out.splitlines()]
-    found = [line.strip() for line in lines if line.startswith("error: ") or " refuse" in line or "; " in line]
+    found = [line.strip() for line in lines if line.startswith(("error: ", "  refuse", " " * 12))]
     assert found, done
     return " / ".join(found)
 

@@ -15,7 +15,7 @@ from compiler.cli.main import main
 from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store_address import Provider
-from compiler.operations.change.apply import apply_migration
+from compiler.operations.change.apply import apply_plan
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.plan import plan_migration
 from compiler.stores.open import open_store
@@ -146,8 +146,10 @@ def make_ends(
         opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))
         command = "compiler.cli.commands.migrate"
         monkeypatch.setattr(f"{command}.LiveStores", lambda environ: LiveStores(environ, opener))
-        monkeypatch.setattr(f"{command}.plan_migration", functools.partial(plan_migration, workers=workers))
-        monkeypatch.setattr(f"{command}.apply_migration", functools.partial(apply_migration, workers=workers))
+        monkeypatch.setattr(
+            "compiler.operations.migrate.run.plan_migration", functools.partial(plan_migration, workers=workers)
+        )
+        monkeypatch.setattr("compiler.operations.change.run.apply_plan", functools.partial(apply_plan, workers=workers))
         for module in ("change.apply", "live.read_many"):
             monkeypatch.setattr(f"compiler.operations.{module}.ThreadPoolExecutor", clock.pool)
         monkeypatch.setattr("compiler.operations.change.apply.wait", clock.wait)

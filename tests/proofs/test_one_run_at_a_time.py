@@ -1,3 +1,5 @@
+"""One run at a time writes from a project: another one waits for it, and says so, or ends; reading is always free."""
+
 from __future__ import annotations
 
 import json
@@ -6,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
@@ -13,7 +17,12 @@ from compiler.operations.runs.lock import RunLock
 from tests.proofs.conftest import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
     from tests.proofs.conftest import World
+    from tests.proofs.writing import Writing
 
 HOLD = """
 import sys, time
@@ -21,7 +30,7 @@ from pathlib import Path
 from compiler.operations.runs.lock import RunLock
 with RunLock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(SECONDS)
 """
 
 
@@ -31,22 +40,51 @@ def start(world: World, program: str, *argv: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_proof_21_the_second_of_two_ends_at_once_and_names_the_first(world: World) -> None:
-    world.fill()
-    with start(world, HOLD) as first:
+@contextmanager
+def held(world: World, seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """Within, another process holds the lock, so long or until it is killed."""
+    with start(world, HOLD.replace("SECONDS", str(seconds))) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
-        done = world.migrate("--apply")
+        yield first
+        first.kill()
+
+
+def test_proof_21_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
+    world: World, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+
+    def sleep(pause: float) -> None:
+        seconds[0] += pause
+
+    with held(world, 60) as first:
+        with monkeypatch.context() as patch:
+            clock = SimpleNamespace(monotonic=lambda: seconds[0], sleep=sleep)
+            patch.setattr("compiler.operations.runs.lock.time", clock)
+            world.azure.forget_requests()
+            done = writing("--apply")
+        holder = f"run 20250131-120000-4fa1c2 (process {first.pid})"
         assert done.code == 3
-        assert f"another run is under way: run 20250131-120000-4fa1c2 (process {first.pid})" in done.err
-        # At once: nobody was asked anything.
+        assert done.err.count(f"note: waiting for another run: {holder}\n") == 1
+        assert f"error: another run is under way: {holder}\n" in done.err
+        assert 10 <= seconds[0] < 11
+        # Nobody was asked for anything that is written to, before the lock was there.
         assert world.azure.requests() == []
         # Looking is allowed at any time.
-        assert world.migrate().code == 0
-        first.kill()
+        assert writing().code == 0
     # Killed, it left its name in the file, and the lock is free all the same.
     assert "20250131-120000" in (world.root / ".platform-secrets/lock").read_text("ascii")
-    assert world.migrate("--apply").code == 0
+    assert writing("--apply").code == 0
+
+
+def test_the_second_of_two_goes_on_when_the_first_ends(world: World, writing: Writing) -> None:
+    with held(world, 0.5):
+        done = writing("--apply")
+        undone = writing.undo("--apply")
+    assert (done.code, undone.code) == (0, 0)
+    assert "note: waiting for another run: run 20250131-120000-4fa1c2" in done.err
+    assert "note: waiting" not in undone.err
 
 
 def test_the_lock_is_let_go_when_a_run_ends(world: World) -> None:

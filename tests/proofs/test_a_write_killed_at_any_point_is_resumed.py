@@ -1,0 +1,175 @@
+"""A writing command that is killed at any point goes on by the same command, and its result is the undisturbed one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.proofs.writing import COMMANDS, NAMES, PEM, TOKEN, VALUES, Writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.proofs.conftest import World
+
+# Every line of the journal stands between two effects, so dying around each of them is dying at every step. With HALF
+# a part of the line is on the disk already.
+DYING = """
+import os, signal, sys
+from compiler.cli.main import main
+from compiler.operations.runs import line_file
+
+append, seen = line_file.LineFile.append, 0
+
+def dying(self, line, **given):
+    global seen
+    seen += 1
+    if seen == TURN:
+        if HALF:
+            os.write(self._file, b'{"type":"st')
+        os.kill(os.getpid(), signal.SIGKILL)
+    append(self, line, **given)
+
+line_file.LineFile.append = dying
+sys.exit(main(sys.argv[1:]))
+"""
+# run, two plans, planned, three for each write, end.
+LINES = 11
+# The first line of which the whole plan is noted before it.
+PLANNED = 5
+KILLED = -9
+
+
+def killed(writing: Writing, turn: int, *, half: bool = False) -> int:
+    program = DYING.replace("TURN", str(turn)).replace("HALF", str(half))
+    return writing.world.process(program, *writing.over, "--apply").returncode
+
+
+def active(world: World) -> set[str]:
+    return {name for name in NAMES if world.azure.server.state._secrets[name].phase == "active"}
+
+
+@pytest.mark.parametrize("turn", range(1, LINES + 1))
+def test_proof_4_killed_before_line_i_and_resumed_is_the_uninterrupted_result(
+    world: World, writing: Writing, turn: int
+) -> None:
+    assert killed(writing, turn, half=turn % 2 == 1) == KILLED
+    before = world.azure_versions()
+    done = writing("--apply")
+    assert done.code == 0, done
+    assert writing.standing() == VALUES
+    assert writing.versions() == {TOKEN: 1, PEM: 1}
+    after = world.azure_versions()
+    assert all(after[name] == versions for name, versions in before.items())
+    again = writing("--apply")
+    assert (again.code, world.azure_versions()) == (0, after)
+    assert ("is resumed" in done.err) == (turn >= PLANNED)
+    if turn >= PLANNED:
+        # It is one run, and undoing it takes back all of it.
+        assert len(world.journals()) == 1
+        assert writing.undo("--apply").code == 0
+        assert active(world) == set()
+
+
+def test_proof_4_one_more_line_is_never_written(writing: Writing) -> None:
+    assert killed(writing, LINES + 1) == 0
+
+
+def test_a_resumed_run_does_not_overwrite_a_writer_who_came_since_whatever_was_asked(
+    world: World, writing: Writing
+) -> None:
+    # One of the two writes is stored and the other one may be.
+    assert killed(writing, LINES) == KILLED
+    world.azure.seed(TOKEN, '{"GITHUB_TOKEN": "theirs"}')
+    done = writing("--apply")
+    assert done.code == 1
+    assert world.azure_object(TOKEN) == {"GITHUB_TOKEN": "theirs"}
+    # That run has ended: what the user asks for once more is a new plan, and it was told.
+    assert json.loads(world.journals()[0].read_text("utf-8").splitlines()[-1])["state"] == "conflict"
+    assert writing("--apply").code == 0
+    assert writing.standing() == VALUES
+
+
+@pytest.mark.parametrize("turn", [PLANNED, LINES])
+@pytest.mark.parametrize("name", ["put", "restore"])
+def test_another_value_than_the_stopped_run_wrote_is_a_conflict_by_key(
+    world: World, tmp_path: Path, name: str, turn: int
+) -> None:
+    writing = Writing(world, tmp_path, name)
+    assert killed(writing, turn) == KILLED
+    is_written = turn == LINES
+    writing.has({**VALUES, "GITHUB_TOKEN": "another"})
+    report = writing("--apply", "--format", "json").report
+    kinds = {step["key"]: step["kind"] for step in report["steps"]}
+    if not is_written:
+        # It wrote none, so none differs from what it wrote.
+        assert (report["exitCode"], writing.standing()["GITHUB_TOKEN"]) == (0, "another")
+        return
+    assert (report["exitCode"], kinds) == (1, {"GITHUB_TOKEN": "conflict", "GITHUB_APP_KEY": "keep"})
+    (step,) = [step for step in report["steps"] if step["kind"] == "conflict"]
+    assert "the run wrote another value for it, as version " in step["reason"]
+    assert writing.standing() == VALUES
+    assert writing("--apply").code == 0
+    assert writing.standing()["GITHUB_TOKEN"] == "another"
+
+
+def test_a_resumed_run_is_narrowed_to_what_it_planned(world: World, tmp_path: Path) -> None:
+    writing = Writing(world, tmp_path, "migrate")
+    world.put("agents/github", {"GITHUB_TOKEN": "token-1"})
+    # One write: the plan is whole one line earlier.
+    assert killed(writing, PLANNED - 1) == KILLED
+    writing.has(VALUES)
+    done = writing("--apply")
+    assert done.code == 0
+    assert "azure:github-app-key" in done.out.partition("left for the next one:")[2]
+    assert world.azure.versions(PEM) == []
+    assert writing("--apply").code == 0
+    assert world.azure.value(PEM) == VALUES["GITHUB_APP_KEY"]
+
+
+STORED = """
+import os, signal, sys
+from compiler.cli.main import main
+from compiler.operations.runs.journal import Journal
+from compiler.operations.runs.audit import AuditLog
+
+record = AuditLog.record
+
+def dying(self, *_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Journal.written = dying
+AuditLog.record = lambda self, entry: dying(self) if entry.stage == "written" else record(self, entry)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_killed_after_a_write_and_before_any_note_of_it_neither_undo_nor_audit_forgets_it(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    writing = Writing(world, tmp_path, name)
+    audit = ("--audit", str(world.root / "audit.jsonl"))
+    assert world.process(STORED, *writing.over, "--apply", *audit).returncode == KILLED
+    assert any(versions for versions in world.azure_versions().values())
+    (journal,) = world.journals()
+    undone = writing.undo("--apply")
+    assert undone.code == 1
+    said = " ".join(undone.out.split())
+    assert "the run was stopped while it wrote this" in said
+    assert f"run the same {name} again" in said
+
+    assert writing("--apply", *audit).code == 0
+    lines = [json.loads(line) for line in (world.root / "audit.jsonl").read_text("utf-8").splitlines()]
+    written = [line for line in lines if line["state"] == "written"]
+    after = world.azure_versions()
+    assert {(line["name"], line["action"], line["version"], tuple(line["properties"])) for line in written} == {
+        (TOKEN, "create", *after[TOKEN], ("GITHUB_TOKEN",)),
+        (PEM, "create", *after[PEM], ()),
+    }
+    assert len(written) == 2
+    assert {line["run"] for line in lines} == {journal.stem}
+    assert writing.undo("--apply").code == 0
+    assert active(world) == set()

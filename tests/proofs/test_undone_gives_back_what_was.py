@@ -1,0 +1,140 @@
+"""`--undo` of each writing command puts back what stood there before its run, and takes nobody's later write away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.proofs.writing import COMMANDS, PEM, TOKEN, VALUES, VAULT, Writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.commands import Done
+    from tests.proofs.conftest import World
+
+OLD = '{ "GITHUB_TOKEN" : "old", "N": 1.50 }'
+
+
+def phase(world: World, name: str) -> str:
+    stored = world.azure.server.state.stored(name)
+    return stored.phase if stored is not None else "absent"
+
+
+def said(done: Done) -> str:
+    """The output, however its lines are broken."""
+    return " ".join(done.out.split())
+
+
+def test_an_update_gets_the_earlier_value_as_a_new_version_and_a_create_is_deleted_softly(
+    world: World, writing: Writing
+) -> None:
+    world.azure.seed(TOKEN, OLD, tags={"owner": "them"})
+    assert writing("--apply").code == 0
+    world.azure.forget_requests()
+    planned = writing.undo()
+    assert planned.code == 0
+    assert "plan: 1 update, 1 delete; 2 remote secrets to write" in planned.out
+    assert not any(request.writes for request in world.azure.requests())
+
+    audit = world.root / "audit.jsonl"
+    assert writing.undo("--apply", "--audit", str(audit)).code == 0
+    versions = world.azure.versions(TOKEN)
+    assert [version.value for version in versions[::2]] == [OLD, OLD]
+    assert versions[-1].tags == {"owner": "them"}
+    assert phase(world, PEM) == "deleted"
+    lines = [json.loads(line) for line in audit.read_text("utf-8").splitlines()]
+    assert {(line["name"], line["action"]) for line in lines} == {(TOKEN, "restore"), (PEM, "delete")}
+    again = writing.undo("--apply")
+    assert (again.code, len(world.azure.versions(TOKEN))) == (0, 3)
+    assert "plan: 2 keep; 0 remote secrets to write" in again.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_on_vault_an_undo_restores_and_deletes_too(world: World, tmp_path: Path, name: str) -> None:
+    writing = Writing(world, tmp_path, name, "vault")
+    assert writing("--apply").code == 0
+    assert writing.undo("--apply").code == 0
+    (version,) = world.bao.call("GET", f"{world.mount}/metadata/{VAULT}")["data"]["versions"].values()
+    assert version["deletion_time"]
+    assert not version["destroyed"]
+
+    world.put(VAULT, {"GITHUB_TOKEN": "old", "KEPT": "k"})
+    assert writing("--apply").code == 0
+    assert world.get(VAULT) == {**VALUES, "KEPT": "k"}
+    assert writing.undo("--apply").code == 0
+    assert world.get(VAULT) == {"GITHUB_TOKEN": "old", "KEPT": "k"}
+
+
+def test_two_runs_on_the_same_secrets_are_undone_newest_first(world: World, writing: Writing) -> None:
+    world.azure.seed(TOKEN, OLD)
+    assert writing("--apply").code == 0
+    (older,) = world.journals()
+    # The newer run is of the next command, so that each pair is met once.
+    newer = Writing(world, writing.folder, COMMANDS[(COMMANDS.index(writing.name) + 1) % len(COMMANDS)])
+    newer.has({"GITHUB_TOKEN": "token-2", "GITHUB_APP_KEY": "pem-2"})
+    assert newer("--apply").code == 0
+    (later,) = set(world.journals()) - {older}
+
+    early = world.run(writing.name, "prod", "--undo", older.stem, "--quiet", "--apply")
+    line = f"undo that run first: platform-secrets {newer.name} prod --undo {later.stem}"
+    assert (early.code, line in said(early)) == (1, True), early
+    assert world.azure_object(TOKEN)["GITHUB_TOKEN"] == "token-2"
+
+    assert newer.undo("--apply").code == 0
+    assert writing.standing() == {**VALUES, "N": 1.5}
+    assert world.run(writing.name, "prod", "--undo", older.stem, "--quiet", "--apply").code == 0
+    assert world.azure.value(TOKEN) == OLD
+    assert phase(world, PEM) == "deleted"
+
+
+def test_what_somebody_wrote_since_is_left_alone(world: World, writing: Writing) -> None:
+    assert writing("--apply").code == 0
+    (ours,) = world.azure_versions()[TOKEN]
+    theirs = world.azure.seed(TOKEN, '{"GITHUB_TOKEN": "theirs"}')
+    done = writing.undo("--apply")
+    assert done.code == 1
+    # A version is no credential, and is shown.
+    assert f"the current version is {theirs}, the run wrote version {ours}: somebody wrote since" in said(done)
+    assert world.azure_object(TOKEN) == {"GITHUB_TOKEN": "theirs"}
+    assert phase(world, PEM) == "deleted"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_earlier_version_that_is_evicted_is_refused_by_name(world: World, tmp_path: Path, name: str) -> None:
+    writing = Writing(world, tmp_path, name, "vault")
+    world.put(VAULT, {"GITHUB_TOKEN": "old"})
+    assert writing("--apply").code == 0
+    world.bao.call("PUT", f"{world.mount}/destroy/{VAULT}", {"versions": [1]})
+    done = writing.undo("--apply")
+    assert done.code == 1
+    assert "plan: 2 refuse; 0 remote secrets to write" in done.out
+    assert "the value before the run, version 1, cannot be read" in said(done)
+    assert world.get(VAULT) == VALUES
+
+
+def test_a_run_of_another_environment_or_command_or_of_none_is_refused(world: World, writing: Writing) -> None:
+    assert writing("--apply").code == 0
+    (world.root / "environments/dev.yaml").write_text("labels: {team: platform}\n", "utf-8")
+    (journal,) = world.journals()
+    line = f"platform-secrets {writing.name} prod --undo {journal.stem}"
+    for command in COMMANDS:
+        for environment in ("prod", "dev"):
+            if (command, environment) != (writing.name, "prod"):
+                wrong = world.run(command, environment, "--undo", journal.stem, "--apply")
+                assert (wrong.code, line in wrong.err) == (2, True), wrong
+    for name in ("20250131-120000-4fa1c2", "../../etc/passwd"):
+        unknown = world.run(writing.name, "prod", "--undo", name)
+        assert (unknown.code, "there is no run" in unknown.err, journal.stem in unknown.err) == (2, True, True)
+    # The line that was printed is the one that does it.
+    assert world.run(*line.split()[1:], "--apply").code == 0
+
+
+def test_a_run_into_a_vault_that_is_elsewhere_now_is_refused(world: World, writing: Writing) -> None:
+    assert writing("--apply").code == 0
+    base = world.root / "environments/base.yaml"
+    base.write_text(base.read_text("utf-8").replace(world.azure.url, "https://other.vault.azure.net"), "utf-8")
+    done = writing.undo()
+    assert (done.code, "is elsewhere now" in done.err) == (2, True)
