@@ -92,12 +92,12 @@ def test_every_finding_of_verify_is_in_the_guide() -> None:
     assert {rule.id for rule in LIVE_RULES} - named == set()
 
 
-@pytest.mark.parametrize("command", ["verify", "migrate"])
-def test_options_that_the_guide_names_exist(command: str) -> None:
+@pytest.mark.parametrize(("command", "title"), [("verify", "Verify"), ("migrate", "Migrate"), ("restore", "Runs")])
+def test_options_that_the_guide_names_exist(command: str, title: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "compiler", command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    text = section(f"## {command.capitalize()}")
+    text = section(f"## {title}")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
     assert named
     assert named - set(re.findall(r"--[a-z][a-z-]+", done.stdout)) == set()
