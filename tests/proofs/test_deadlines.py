@@ -47,7 +47,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("compiler.cli.commands.verify._open", opened)
     for command in ("migrate", "put"):
-        monkeypatch.setattr(f"compiler.cli.{command}.LiveStores", lambda environ: LiveStores(environ, opened))
+        monkeypatch.setattr(f"compiler.cli.commands.{command}.LiveStores", lambda environ: LiveStores(environ, opened))
 
 
 @pytest.mark.usefixtures("hurried")
