@@ -142,11 +142,29 @@ def test_proof_13_kv_version_1_a_wrong_mount_and_a_missing_namespace_are_named_a
 
 
 def test_a_property_that_no_key_names_does_not_take_the_place_of_a_key(world: World) -> None:
+def test_two_properties_that_go_to_one_place_with_two_values_are_refused(world: World) -> None:
+    catalogue = world.root / "environments/catalogue.yaml"
+    one = catalogue.read_text("utf-8").replace("azurekv: agents-github", "azurekv: agents-jira")
+    catalogue.write_text(one, "utf-8")
+    world.put("agents/github", {"GITHUB_TOKEN": "t", "URL": "one"})
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "u", "URL": "another"})
+    report = world.report("--apply", "--all-properties")
+    refused = {(step["secret"], step["key"]): step["reason"] for step in report["steps"] if step["kind"] == "refuse"}
+    reason = "another key goes to the same place with another value"
+    assert refused == {("github", "URL"): reason, ("jira", "URL"): reason}
+    assert (report["exitCode"], world.azure_versions()) == (1, {})
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "u", "URL": "one"})
+    assert world.migrate("--apply", "--all-properties").code == 0
+    assert world.azure_object("agents-jira") == {"GITHUB_TOKEN": "t", "JIRA_TOKEN": "t", "JIRA_URL": "u", "URL": "one"}
+
+
+@pytest.mark.parametrize("value", ["one", "another"])
+def test_a_property_that_would_take_the_place_of_a_key_is_refused_whatever_its_value(world: World, value: str) -> None:
     catalogue = world.root / "environments/catalogue.yaml"
     renamed = "JIRA_URL: {description: URL, remote: {azurekv: {property: URL}}}"
     catalogue.write_text(catalogue.read_text("utf-8").replace("JIRA_URL: {description: URL}", renamed), "utf-8")
     world.put("agents/github", {"GITHUB_TOKEN": "t"})
-    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "one", "URL": "another"})
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "one", "URL": value})
     report = world.report("--apply", "--all-properties")
     refused = {step["key"]: step["reason"] for step in report["steps"] if step["kind"] == "refuse"}
     assert refused == {"URL": "a key of the catalogue lies at that place of the destination"}

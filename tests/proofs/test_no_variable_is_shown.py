@@ -50,7 +50,7 @@ from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.retry import RetryPolicy
 
-ONCE = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=0, first_contact=0))
+SOON = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=1, first_contact=1))
 names, holds = sys.argv[1].split(), sys.argv[2:]
 LOGINS = {
     "token": {"VAULT_TOKEN": "t"},
@@ -67,11 +67,11 @@ AZURE = {
 
 def vault(environ):
     url = environ.get("VAULT_ADDR") or "https://127.0.0.1:1"
-    return open_store(StoreAddress(Provider.VAULT, url), environ, ONCE).read("a")
+    return open_store(StoreAddress(Provider.VAULT, url), environ, SOON).read("a")
 
 def key_vault(environ):
     address = StoreAddress(Provider.AZURE_KEY_VAULT, "https://127.0.0.1:1")
-    return open_store(address, environ, ONCE).read("a")
+    return open_store(address, environ, SOON).read("a")
 
 def cluster(environ):
     return KubernetesCluster(environ).external_secrets("a")

@@ -120,7 +120,7 @@ class ScriptedVault:
 
     def keep(self, path: str, document: str) -> list[str]:
         """Serve a secret of KV version 2 whose documents stay the text that was sent; return them, oldest first."""
-        kept = [document]
+        kept, (mount, name) = [document], path.split("/data/")
 
         def read(asked: Asked) -> Answer:
             number = int(asked.query.get("version", len(kept)))
@@ -132,8 +132,16 @@ class ScriptedVault:
             kept.append(read_object(asked.sent)["data"].reveal())
             return data(version=len(kept))
 
+        def beside(_: Asked) -> Answer:
+            state = {"created_time": TIME, "deletion_time": "", "destroyed": False}
+            versions = {str(number): state for number, _ in enumerate(kept, 1)}
+            more = {"oldest_version": 1, "max_versions": 0, "created_time": TIME, "updated_time": TIME}
+            return data(current_version=len(kept), versions=versions, **more)
+
         self.on("GET", path, read)
         self.on("POST", path, write)
+        self.on("GET", f"{mount}/metadata/{name}", beside)
+        self.on("GET", f"{mount}/config", data(max_versions=0))
         return kept
 
     def open(
