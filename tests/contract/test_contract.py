@@ -89,7 +89,7 @@ def test_a_present_secret_is_described_with_its_version(store: SecretWriter, cas
     assert (state.state, state.version) == (State.PRESENT, version)
 
 
-def test_proof_12_a_writer_between_plan_and_apply_is_a_conflict_and_is_not_overwritten(
+def test_a_writer_between_plan_and_apply_is_a_conflict_and_is_not_overwritten(
     store: SecretWriter, case: StoreCase
 ) -> None:
     name = case.name()
@@ -102,7 +102,7 @@ def test_proof_12_a_writer_between_plan_and_apply_is_a_conflict_and_is_not_overw
     assert shown(store.read(name)) == {"A": "theirs"}
 
 
-def test_proof_12_a_secret_that_appeared_since_the_plan_is_a_conflict(store: SecretWriter, case: StoreCase) -> None:
+def test_a_secret_that_appeared_since_the_plan_is_a_conflict(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     version = store.write(name, props(A="theirs"), None).version
     with pytest.raises(ConflictError) as caught:
@@ -111,7 +111,7 @@ def test_proof_12_a_secret_that_appeared_since_the_plan_is_a_conflict(store: Sec
     assert shown(store.read(name)) == {"A": "theirs"}
 
 
-def test_proof_14_a_soft_deleted_secret_is_refused_until_it_is_recovered(store: SecretWriter, case: StoreCase) -> None:
+def test_a_soft_deleted_secret_is_refused_until_it_is_recovered(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     version = store.write(name, props(A="1"), None).version
     store.soft_delete(name, version)
@@ -224,7 +224,7 @@ def test_values_that_no_store_keeps_are_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     "name", ["", "../../sys/x", "a//b", "a/../b", "a%2e%2eb", "a\0b", "a\nb", "/a", "a/", "ä?b", "."]
 )
-def test_proof_10_names_that_leave_their_place_are_refused(store: SecretWriter, name: str) -> None:
+def test_names_that_leave_their_place_are_refused(store: SecretWriter, name: str) -> None:
     assert InvalidNameError.code in {problem.code for problem in store.check(name, props(A="1"), None)}
     with pytest.raises(InvalidNameError):
         store.write(name, props(A="1"), None)
@@ -273,7 +273,7 @@ def test_one_of_two_writers_at_the_same_moment_wins_or_both_are_told(store: Secr
     assert sum(clean) <= 1
 
 
-def test_proof_2_no_error_carries_a_value(store: SecretWriter, case: StoreCase) -> None:
+def test_no_error_carries_a_value(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     store.write(name, props(A=SENTINEL), None)
     base = store.read(name)

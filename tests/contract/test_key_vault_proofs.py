@@ -105,7 +105,7 @@ LOST_REPLIES = [
 
 
 @pytest.mark.parametrize("fault", LOST_REPLIES, ids=lambda fault: fault.kind.name.lower())
-def test_proof_5_a_reply_lost_after_the_put_was_stored_leaves_one_version(fault: Fault) -> None:
+def test_a_reply_lost_after_the_put_was_stored_leaves_one_version(fault: Fault) -> None:
     with virtual() as (vault, store, _clock):
         base_version = vault.seed("github", '{"OTHER": "kept"}', content_type="application/json")
         base = store.read("github")
@@ -118,14 +118,14 @@ def test_proof_5_a_reply_lost_after_the_put_was_stored_leaves_one_version(fault:
 
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_REQUEST, FaultKind.RESET])
-def test_proof_5_a_put_that_never_arrived_is_sent_again_and_leaves_one_version(kind: FaultKind) -> None:
+def test_a_put_that_never_arrived_is_sent_again_and_leaves_one_version(kind: FaultKind) -> None:
     with virtual() as (vault, store, _clock):
         vault.add_fault(Fault(kind, method="PUT"))
         written = store.write("github", {"TOKEN": Secret("new")}, None)
         assert [version.id for version in vault.versions("github")] == [written.version]
 
 
-def test_proof_5_an_earlier_version_of_the_same_bytes_is_not_taken_for_the_lost_write() -> None:
+def test_an_earlier_version_of_the_same_bytes_is_not_taken_for_the_lost_write() -> None:
     with virtual() as (vault, store, _clock):
         first = vault.seed("github", '{"TOKEN": "one"}', content_type="application/json")
         vault.seed("github", '{"TOKEN": "two"}', content_type="application/json")
@@ -136,7 +136,7 @@ def test_proof_5_an_earlier_version_of_the_same_bytes_is_not_taken_for_the_lost_
 
 
 @pytest.mark.parametrize("retry_after", [None, "1", "0", "garbage", "86400", "-5", "Wed, 21 Oct 2065 07:28:00 GMT"])
-def test_proof_6_throttled_for_30_seconds_completes_and_all_workers_slow_down(retry_after: str | None) -> None:
+def test_throttled_for_30_seconds_completes_and_all_workers_slow_down(retry_after: str | None) -> None:
     workers = 8
     with virtual(VaultOptions(throttle_retry_after=retry_after), workers) as (vault, store, clock):
         vault.throttle_between(START, START + 30)
@@ -150,7 +150,7 @@ def test_proof_6_throttled_for_30_seconds_completes_and_all_workers_slow_down(re
         assert len(refused) <= 6 * workers
 
 
-def test_proof_6_throttled_beyond_patience_ends_with_the_throttle_and_writes_nothing() -> None:
+def test_throttled_beyond_patience_ends_with_the_throttle_and_writes_nothing() -> None:
     with virtual() as (vault, store, clock):
         vault.throttle_between(START, START + 10_000)
         with pytest.raises(ThrottledError, match="limit of requests"):
@@ -159,7 +159,7 @@ def test_proof_6_throttled_beyond_patience_ends_with_the_throttle_and_writes_not
         assert vault.versions("github") == []
 
 
-def test_proof_7_a_thousand_secrets_by_32_workers_stay_below_300_creates_in_any_10_seconds() -> None:
+def test_a_thousand_secrets_by_32_workers_stay_below_300_creates_in_any_10_seconds() -> None:
     with virtual(workers=32) as (vault, store, clock):
         failures = write_many(store, clock, 1_000, 32)
         requests = vault.requests()
@@ -172,7 +172,7 @@ def test_proof_7_a_thousand_secrets_by_32_workers_stay_below_300_creates_in_any_
         assert clock.now() - START <= 30 / 0.95
 
 
-def test_proof_8_reading_describing_listing_and_checking_send_no_writing_request() -> None:
+def test_reading_describing_listing_and_checking_send_no_writing_request() -> None:
     with virtual() as (vault, store, _clock):
         vault.seed("github", '{"TOKEN": "one"}')
         vault.seed_deleted("jira", '{"TOKEN": "one"}')
@@ -197,7 +197,7 @@ def test_proof_8_reading_describing_listing_and_checking_send_no_writing_request
         ("[ 1 ]", JsonKind.ARRAY),
     ],
 )
-def test_proof_9_a_leaf_that_is_no_string_is_told_by_kind_and_kept_byte_for_byte(token: str, kind: JsonKind) -> None:
+def test_a_leaf_that_is_no_string_is_told_by_kind_and_kept_byte_for_byte(token: str, kind: JsonKind) -> None:
     with virtual() as (vault, store, _clock):
         vault.seed("github", f'{{\n  "LEAF" : {token} ,\n  "TOKEN":"\\u0061"\n}}\n')
         base = store.read("github")
@@ -210,7 +210,7 @@ def test_proof_9_a_leaf_that_is_no_string_is_told_by_kind_and_kept_byte_for_byte
 @pytest.mark.parametrize(
     "name", ["../../sys/x", "//", "%2e", "a\0b", "a\nb", "a.b", "a_b", "", "a" * 128, "é", "secrets/x", "a/versions"]
 )
-def test_proof_10_a_name_that_is_none_is_refused_and_the_server_sees_nothing(name: str) -> None:
+def test_a_name_that_is_none_is_refused_and_the_server_sees_nothing(name: str) -> None:
     with virtual() as (vault, store, _clock):
         calls: list[Callable[[], object]] = [
             lambda: store.read(name),
@@ -230,7 +230,7 @@ def test_proof_10_a_name_that_is_none_is_refused_and_the_server_sees_nothing(nam
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_proof_11_a_redirect_to_another_host_is_refused_and_sends_no_token(status: int) -> None:
+def test_a_redirect_to_another_host_is_refused_and_sends_no_token(status: int) -> None:
     with LocalKeyVault() as other, virtual() as (vault, store, _clock):
         vault.add_fault(Fault(FaultKind.REDIRECT, status=status, location=f"{other.url}/secrets/github", times=None))
         with pytest.raises(StoreError) as caught:
@@ -239,7 +239,7 @@ def test_proof_11_a_redirect_to_another_host_is_refused_and_sends_no_token(statu
         assert other.requests() == []
 
 
-def test_proof_11_a_page_link_to_another_host_is_refused_and_sends_no_token() -> None:
+def test_a_page_link_to_another_host_is_refused_and_sends_no_token() -> None:
     with LocalKeyVault() as other, virtual() as (vault, store, _clock):
         with pytest.raises(StoreError) as caught:
             store._client.page_of_names(f"{other.url}/secrets?api-version=7.6")
@@ -248,7 +248,7 @@ def test_proof_11_a_page_link_to_another_host_is_refused_and_sends_no_token() ->
         assert vault.requests() == []
 
 
-def test_proof_12_a_writer_between_plan_and_apply_is_a_conflict_and_nothing_is_written() -> None:
+def test_a_writer_between_plan_and_apply_is_a_conflict_and_nothing_is_written() -> None:
     with virtual() as (vault, store, _clock):
         vault.seed("github", '{"TOKEN": "planned upon"}')
         base = store.read("github")
@@ -260,7 +260,7 @@ def test_proof_12_a_writer_between_plan_and_apply_is_a_conflict_and_nothing_is_w
 
 
 @pytest.mark.parametrize("age", [0, 3_600])
-def test_proof_12_a_version_that_slips_in_before_the_put_is_reported_by_its_id(
+def test_a_version_that_slips_in_before_the_put_is_reported_by_its_id(
     age: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = VirtualClock(1, time.time() - age)
@@ -283,7 +283,7 @@ def test_proof_12_a_version_that_slips_in_before_the_put_is_reported_by_its_id(
         assert vault.versions("github")[-1].id == written.version
 
 
-def test_proof_12_properties_that_the_plan_does_not_name_survive_byte_for_byte() -> None:
+def test_properties_that_the_plan_does_not_name_survive_byte_for_byte() -> None:
     text = '{"b":1.0, "a" :\t"\\u00e9\\/", "TOKEN": "old" ,"z": {"y":  [9007199254740993]}}'
     with virtual() as (vault, store, _clock):
         vault.seed("github", text, tags={"team": "platform"}, content_type="application/json")
@@ -291,7 +291,7 @@ def test_proof_12_properties_that_the_plan_does_not_name_survive_byte_for_byte()
         assert vault.value("github") == text.replace('"old"', '"new"')[:-1] + ', "ADDED": "x"}'
 
 
-def test_proof_14_a_soft_deleted_target_is_refused_with_the_command_to_use() -> None:
+def test_a_soft_deleted_target_is_refused_with_the_command_to_use() -> None:
     with virtual() as (vault, store, _clock):
         version = vault.seed_deleted("github", '{"TOKEN": "old"}')
         with pytest.raises(SoftDeletedError, match="`az keyvault secret recover`, or `migrate --recover`") as reading:
@@ -303,7 +303,7 @@ def test_proof_14_a_soft_deleted_target_is_refused_with_the_command_to_use() -> 
         assert store.describe("github").version == version
 
 
-def test_proof_14_recover_waits_and_then_one_version_is_written() -> None:
+def test_recover_waits_and_then_one_version_is_written() -> None:
     with virtual(VaultOptions(delays=Delays(recover=20.0, settle=8.0))) as (vault, store, clock):
         vault.seed_deleted("github", '{"TOKEN": "old"}')
         assert store.recover("github").state is State.PRESENT
@@ -314,14 +314,14 @@ def test_proof_14_recover_waits_and_then_one_version_is_written() -> None:
         assert vault.versions("github")[-1].id == written.version
 
 
-def test_proof_15_a_lying_store_is_found_by_reading_back() -> None:
+def test_a_lying_store_is_found_by_reading_back() -> None:
     with virtual() as (vault, store, _clock):
         vault.add_fault(Fault(FaultKind.LIE, method="PUT", value='{"TOKEN": "other"}'))
         store.write("github", {"TOKEN": Secret("new")}, None)
         assert not Comparer().same(store.read("github").properties["TOKEN"], Secret("new"))
 
 
-def test_proof_17_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_found() -> None:
+def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_found() -> None:
     texts: list[str] = []
     for inner, cause in [
         ("ForbiddenByRbac", ForbiddenCause.ROLE),
@@ -357,7 +357,7 @@ def test_proof_17_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_say
 @pytest.mark.parametrize(
     ("value", "fits"), [("x" * 25_600, True), ("é" * 12_800, True), ("x" * 25_601, False), ("é" * 12_800 + "x", False)]
 )
-def test_proof_20_25600_bytes_pass_and_one_more_is_refused_before_anything_is_sent(value: str, *, fits: bool) -> None:
+def test_25600_bytes_pass_and_one_more_is_refused_before_anything_is_sent(value: str, *, fits: bool) -> None:
     with virtual() as (vault, store, _clock):
         problems = store.check_whole("github", Secret(value), None)
         assert [problem.code for problem in problems] == ([] if fits else ["too-large"])
@@ -370,7 +370,7 @@ def test_proof_20_25600_bytes_pass_and_one_more_is_refused_before_anything_is_se
             assert vault.requests() == []
 
 
-def test_proof_20_the_size_counted_is_that_of_the_whole_object() -> None:
+def test_the_size_counted_is_that_of_the_whole_object() -> None:
     with virtual() as (vault, store, _clock):
         vault.seed("github", json.dumps({"OTHER": "x" * 20_000}))
         base = store.read("github")
@@ -392,7 +392,7 @@ def test_proof_20_the_size_counted_is_that_of_the_whole_object() -> None:
         Attributes(content_type="x" * 256),
     ],
 )
-def test_proof_20_16_tags_and_a_256_character_content_type_are_refused_at_plan(attributes: Attributes) -> None:
+def test_16_tags_and_a_256_character_content_type_are_refused_at_plan(attributes: Attributes) -> None:
     with virtual() as (vault, store, _clock):
         assert [p.code for p in store.check("github", {"TOKEN": Secret("x")}, None, attributes)] == ["too-large"]
         with pytest.raises(TooLargeError):
@@ -400,7 +400,7 @@ def test_proof_20_16_tags_and_a_256_character_content_type_are_refused_at_plan(a
         assert vault.requests() == []
 
 
-def test_proof_23_disabled_expired_not_yet_valid_and_managed_in_one_vault_are_told_apart_and_add_up() -> None:
+def test_disabled_expired_not_yet_valid_and_managed_in_one_vault_are_told_apart_and_add_up() -> None:
     with virtual() as (vault, store, _clock):
         past, future = int(START) - 1_000, int(START) + 1_000_000
         for number in range(30):
@@ -426,7 +426,7 @@ def test_proof_23_disabled_expired_not_yet_valid_and_managed_in_one_vault_are_to
 
 
 @pytest.mark.parametrize("what", ["unknown authority", "expired", "wrong host", "http", "html"])
-def test_proof_24_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_fallback(what: str) -> None:
+def test_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_fallback(what: str) -> None:
     options = VaultOptions(
         expired_certificate=what == "expired",
         server_names=("other.example",) if what == "wrong host" else ("localhost",),
@@ -449,7 +449,7 @@ def test_proof_24_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_
         assert len(vault.requests()) == (1 if what == "html" else 0)
 
 
-def test_proof_18_a_vault_that_goes_away_in_the_middle_leaves_whole_items_and_a_typed_error() -> None:
+def test_a_vault_that_goes_away_in_the_middle_leaves_whole_items_and_a_typed_error() -> None:
     with virtual() as (vault, store, _clock):
         store.write("first", {"TOKEN": Secret("x")}, None)
         vault.add_fault(Fault(FaultKind.STATUS, status=503, times=None))

@@ -71,7 +71,7 @@ def store(openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("moment", ["log-in", "read", "write"])
-def test_proof_11_a_redirect_to_another_host_sends_no_token(
+def test_a_redirect_to_another_host_sends_no_token(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, name: str, status: int, moment: str
 ) -> None:
     with FaultyGateway() as other:
@@ -88,7 +88,7 @@ def test_proof_11_a_redirect_to_another_host_sends_no_token(
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b"[]", b'"text"', b"{"])
-def test_proof_24_a_success_that_is_no_json_object_is_told_as_such(
+def test_a_success_that_is_no_json_object_is_told_as_such(
     store: SecretWriter, gateway: FaultyGateway, name: str, body: bytes
 ) -> None:
     gateway.rule = on_data(Fault(200, {"Content-Type": "text/html"}, body))
@@ -108,7 +108,7 @@ def test_a_success_of_another_shape_is_told_as_such(
         store.read(name)
 
 
-def test_proof_5_a_success_of_another_shape_is_settled_by_reading_back(
+def test_a_success_of_another_shape_is_settled_by_reading_back(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     gateway.rule = on_data(Fault(rewrite=lambda _body: b"{}"), "POST")
@@ -117,7 +117,7 @@ def test_proof_5_a_success_of_another_shape_is_settled_by_reading_back(
 
 
 @pytest.mark.parametrize("drops", [1, 3])
-def test_proof_5_a_reply_dropped_after_the_write_was_stored_makes_one_version(
+def test_a_reply_dropped_after_the_write_was_stored_makes_one_version(
     store: SecretWriter, gateway: FaultyGateway, name: str, drops: int
 ) -> None:
     gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
@@ -129,7 +129,7 @@ def test_proof_5_a_reply_dropped_after_the_write_was_stored_makes_one_version(
     assert store.read(name).version == "2"
 
 
-def test_proof_5_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
+def test_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     gateway.rule = on_data(Fault(drop_before=True), "POST", 2)
@@ -137,7 +137,7 @@ def test_proof_5_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
     assert gateway.count("POST", "/data/") == 3
 
 
-def test_proof_5_another_writers_version_is_not_taken_for_ours(
+def test_another_writers_version_is_not_taken_for_ours(
     openbao: LocalOpenBao, store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     def rule(seen: Seen) -> Fault | None:
@@ -152,7 +152,7 @@ def test_proof_5_another_writers_version_is_not_taken_for_ours(
     assert caught.value.code == "conflict"  # type: ignore[attr-defined]
 
 
-def test_proof_5_a_version_that_others_covered_meanwhile_is_still_found(
+def test_a_version_that_others_covered_meanwhile_is_still_found(
     openbao: LocalOpenBao, store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     def rule(seen: Seen) -> Fault | None:
@@ -177,7 +177,7 @@ def test_a_write_whose_outcome_cannot_be_read_back_is_unknown(
 
 
 @pytest.mark.parametrize("asked", [None, "0", "1", "-5", "garbage", "Wed, 21 Oct 2026 07:28:00 GMT", "86400", "1e9"])
-def test_proof_6_throttling_of_30_seconds_is_sat_out_whatever_retry_after_says(
+def test_throttling_of_30_seconds_is_sat_out_whatever_retry_after_says(
     openbao: LocalOpenBao,
     store: SecretWriter,
     gateway: FaultyGateway,
@@ -249,9 +249,7 @@ def test_a_server_that_never_answered_is_given_up_soon_and_once(
     assert len(gateway.seen) == asked
 
 
-def test_proof_15_a_lying_store_is_found_by_reading_back(
-    store: SecretWriter, gateway: FaultyGateway, name: str
-) -> None:
+def test_a_lying_store_is_found_by_reading_back(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
     version = store.write(name, {"A": Secret("meant")}, None).version
     gateway.rule = on_data(Fault(rewrite=lambda body: body.replace(b"meant", b"other")))
     found = store.read(name)
@@ -275,7 +273,7 @@ def test_deleting_and_recovering_stand_a_lost_reply(store: SecretWriter, gateway
     assert store.read(name).version == "1"
 
 
-def test_proof_25_a_rough_network_loses_and_doubles_nothing(
+def test_a_rough_network_loses_and_doubles_nothing(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
 ) -> None:
     workers, secrets = 8, 200

@@ -53,7 +53,7 @@ def read_error(store: SecretWriter, name: str) -> StoreError:
     return caught.value
 
 
-def test_proof_17_each_403_has_a_message_of_its_own_and_none_says_not_found(
+def test_each_403_has_a_message_of_its_own_and_none_says_not_found(
     openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     openbao.call("POST", "secret/data/matrix/a", {"data": {"A": "1"}})
@@ -123,7 +123,7 @@ def test_tags_that_may_not_be_written_leave_nothing_behind(openbao: LocalOpenBao
 
 
 @pytest.mark.parametrize("mount", ["kv1", "sys", "cubbyhole", "secret/deeper", "never/was"])
-def test_proof_13_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_written(
+def test_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_written(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, mount: str
 ) -> None:
     if mount == "kv1" and "kv1/" not in openbao.call("GET", "sys/mounts"):
@@ -144,9 +144,7 @@ def test_proof_13_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_writte
     ]
 
 
-def test_proof_13_a_missing_namespace_is_named(
-    openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault
-) -> None:
+def test_a_missing_namespace_is_named(openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault) -> None:
     for environ, given in (({"VAULT_NAMESPACE": "nobody"}, {}), ({}, {"vault_namespace": "nobody"})):
         store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token, **environ}, **given)
         with pytest.raises(WrongMountError, match="namespace"):
@@ -164,9 +162,7 @@ def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao
     assert store.address.absolute == f"{openbao.url}/team/deep/er"
 
 
-def test_proof_10_the_server_sees_nothing_of_a_name_that_leaves_its_place(
-    gateway: FaultyGateway, open_vault: OpenVault
-) -> None:
+def test_the_server_sees_nothing_of_a_name_that_leaves_its_place(gateway: FaultyGateway, open_vault: OpenVault) -> None:
     store = open_vault(gateway.url, {"VAULT_TOKEN": "hvs.any"})
     for name in (
         "../../sys/x",

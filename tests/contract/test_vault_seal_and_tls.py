@@ -39,7 +39,7 @@ def test_a_private_authority_is_trusted_by_variable_or_by_address(
     assert given.whoami().subject == "root"
 
 
-def test_proof_18_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(
+def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(
     raft_openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     policy = RetryPolicy(first_wait=0.05, longest_wait=0.2)
@@ -53,9 +53,7 @@ def test_proof_18_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(
     opener.join()
 
 
-def test_proof_18_a_seal_without_end_is_told_and_can_be_resumed_after(
-    raft_openbao: LocalOpenBao, open_vault: OpenVault
-) -> None:
+def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft_openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(raft_openbao.url, environ_of(raft_openbao))
     name = f"seal/{uuid.uuid4().hex}"
     store.write(name, {"A": Secret("1")}, None)
@@ -113,7 +111,7 @@ def failure_in_time(store: SecretWriter) -> str:
     return str(caught.value)
 
 
-def test_proof_24_each_wrong_certificate_is_one_clear_failure_at_once(
+def test_each_wrong_certificate_is_one_clear_failure_at_once(
     raft_openbao: LocalOpenBao, open_vault: OpenVault, wrong_tls: Callable[[tuple[str, ...], bool], tuple[str, str]]
 ) -> None:
     told = {failure_in_time(open_vault(raft_openbao.url, {"VAULT_TOKEN": "hvs.any"}))}
@@ -124,7 +122,7 @@ def test_proof_24_each_wrong_certificate_is_one_clear_failure_at_once(
         assert sum(words in text for text in {text.split("set VAULT_CACERT")[0] for text in told}) == 1
 
 
-def test_proof_24_http_to_a_tls_server_and_https_to_a_plain_one_are_told(
+def test_http_to_a_tls_server_and_https_to_a_plain_one_are_told(
     raft_openbao: LocalOpenBao, openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     plain = open_vault(raft_openbao.url.replace("https:", "http:"), environ_of(raft_openbao))

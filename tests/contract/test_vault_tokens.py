@@ -160,7 +160,7 @@ def test_a_log_in_that_lacks_something_names_the_variable_and_sends_nothing(
     assert gateway.seen == []
 
 
-def test_proof_18_a_token_that_runs_out_is_replaced_by_one_new_log_in(
+def test_a_token_that_runs_out_is_replaced_by_one_new_log_in(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
 ) -> None:
     environ = app_role(openbao, mount("approle"), policy, token_num_uses=6)
@@ -173,7 +173,7 @@ def test_proof_18_a_token_that_runs_out_is_replaced_by_one_new_log_in(
     assert gateway.count("POST", "/login") > 1
 
 
-def test_proof_18_workers_whose_token_runs_out_together_go_on_after_one_log_in(
+def test_workers_whose_token_runs_out_together_go_on_after_one_log_in(
     openbao: LocalOpenBao, gateway: FaultyGateway, open_vault: OpenVault, policy: str, mount: Callable[[str], str]
 ) -> None:
     environ = app_role(openbao, mount("approle"), policy, token_ttl="1s", token_max_ttl="1s")
@@ -195,7 +195,7 @@ def test_proof_18_workers_whose_token_runs_out_together_go_on_after_one_log_in(
     assert 3 <= gateway.count("POST", "/login") <= 4
 
 
-def test_proof_18_a_given_token_that_runs_out_ends_with_its_own_error_and_no_half_item(
+def test_a_given_token_that_runs_out_ends_with_its_own_error_and_no_half_item(
     openbao: LocalOpenBao, open_vault: OpenVault, policy: str
 ) -> None:
     token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "1s", "renewable": False})

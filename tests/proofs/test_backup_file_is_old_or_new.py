@@ -88,7 +88,7 @@ def assert_whole(path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("point", POINTS)
-def test_proof_22_a_disk_that_refuses_leaves_old_or_new(
+def test_a_disk_that_refuses_leaves_old_or_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, code: int
 ) -> None:
     path = tmp_path / "prod.age"
@@ -107,7 +107,7 @@ def test_proof_22_a_disk_that_refuses_leaves_old_or_new(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("point", POINTS)
-def test_proof_22_a_signal_at_any_point_leaves_old_or_new(
+def test_a_signal_at_any_point_leaves_old_or_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, number: int
 ) -> None:
     path = tmp_path / "prod.age"
@@ -120,7 +120,7 @@ def test_proof_22_a_signal_at_any_point_leaves_old_or_new(
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_proof_22_killed_at_any_point_leaves_old_or_new_and_nothing_in_the_clear(tmp_path: Path, point: str) -> None:
+def test_killed_at_any_point_leaves_old_or_new_and_nothing_in_the_clear(tmp_path: Path, point: str) -> None:
     path = tmp_path / "prod.age"
     path.write_bytes(OLD)
     program = f"""
@@ -139,7 +139,7 @@ with pytest.MonkeyPatch.context() as patch:
     assert all(NEW.startswith(each.read_bytes()) and each.stat().st_mode & 0o077 == 0 for each in rest)
 
 
-def test_proof_22_a_closed_output_leaves_a_whole_backup(world: World, tmp_path: Path) -> None:
+def test_a_closed_output_leaves_a_whole_backup(world: World, tmp_path: Path) -> None:
     world.fill()
     identity = x25519.Identity.generate()
     key, path = tmp_path / "key", tmp_path / "prod.age"
@@ -153,7 +153,7 @@ def test_proof_22_a_closed_output_leaves_a_whole_backup(world: World, tmp_path: 
     assert "plan: 3 keep; 0 remote secrets to write" in restored.out
 
 
-def test_proof_22_a_closed_output_is_not_taken_for_the_audit_file(world: World, tmp_path: Path) -> None:
+def test_a_closed_output_is_not_taken_for_the_audit_file(world: World, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("token-1", "utf-8")
     token.chmod(0o600)
@@ -169,7 +169,7 @@ def test_proof_22_a_closed_output_is_not_taken_for_the_audit_file(world: World, 
     ]
 
 
-def test_proof_22_a_reader_that_goes_away_changes_nothing(world: World, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_changes_nothing(world: World, tmp_path: Path) -> None:
     world.fill()
     path = tmp_path / "prod.age"
     recipient = str(x25519.Identity.generate().to_public())

@@ -106,7 +106,7 @@ def test_a_backup_that_would_lack_a_key_is_not_written_unless_partial(world: Wor
     assert backup(world, keys, "--replace", "--only", "jira", "--partial")[1].code == 2
 
 
-def test_proof_19_what_is_not_whole_or_not_this_environments_is_refused_before_any_write(
+def test_what_is_not_whole_or_not_this_environments_is_refused_before_any_write(
     world: World, keys: Keys, tmp_path: Path
 ) -> None:
     world.fill()

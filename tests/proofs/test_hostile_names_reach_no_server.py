@@ -1,4 +1,4 @@
-"""Proof 10: names that leave their place are refused by every command, and no server sees a request."""
+"""Names that leave their place are refused by every command, and no server sees a request."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("judge", ["rules", "stores"])
-def test_proof_10_a_remote_name_that_leaves_its_place_is_refused_and_no_server_sees_it(
+def test_a_remote_name_that_leaves_its_place_is_refused_and_no_server_sees_it(
     watched: Watched, judge: str, request: pytest.FixtureRequest
 ) -> None:
     if judge == "stores":
@@ -123,7 +123,7 @@ def test_proof_10_a_remote_name_that_leaves_its_place_is_refused_and_no_server_s
 
 
 @pytest.mark.parametrize("setting", list(SOUND))
-def test_proof_10_a_mount_prefix_or_namespace_that_leaves_its_place_is_refused_and_no_server_sees_it(
+def test_a_mount_prefix_or_namespace_that_leaves_its_place_is_refused_and_no_server_sees_it(
     watched: Watched, setting: str
 ) -> None:
     mount = f"mount: {watched.world.mount}"
@@ -135,14 +135,14 @@ def test_proof_10_a_mount_prefix_or_namespace_that_leaves_its_place_is_refused_a
                 watched.refuses(*command)
 
 
-def test_proof_10_a_prefix_of_a_key_vault_is_judged_too(watched: Watched) -> None:
+def test_a_prefix_of_a_key_vault_is_judged_too(watched: Watched) -> None:
     for name in NAMES:
         watched.rewrite("base", "name: azure-store", f"name: azure-store, prefix: {json.dumps(name)}")
         for command in ON_KEY_VAULT:
             watched.refuses(*command)
 
 
-def test_proof_10_a_property_that_is_no_name_is_refused_and_no_server_sees_it(watched: Watched) -> None:
+def test_a_property_that_is_no_name_is_refused_and_no_server_sees_it(watched: Watched) -> None:
     for name in NAMES:
         places = ", ".join(f"{provider}: {{property: {json.dumps(name)}}}" for provider in ("vault", "azurekv"))
         watched.rewrite("catalogue", "{description: URL}", f"{{description: URL, remote: {{{places}}}}}")
@@ -150,7 +150,7 @@ def test_proof_10_a_property_that_is_no_name_is_refused_and_no_server_sees_it(wa
             watched.refuses(*command)
 
 
-def test_proof_10_a_name_on_the_command_line_is_looked_up_and_never_sent(watched: Watched) -> None:
+def test_a_name_on_the_command_line_is_looked_up_and_never_sent(watched: Watched) -> None:
     for name in NAMES:
         for command in (
             ("verify", "prod", name),
@@ -168,7 +168,7 @@ def test_proof_10_a_name_on_the_command_line_is_looked_up_and_never_sent(watched
             watched.refuses(*command)
 
 
-def test_proof_10_a_namespace_or_log_in_mount_of_the_environment_that_leaves_its_place_is_never_sent(
+def test_a_namespace_or_log_in_mount_of_the_environment_that_leaves_its_place_is_never_sent(
     watched: Watched,
 ) -> None:
     # No variable can hold a NUL.
@@ -181,7 +181,7 @@ def test_proof_10_a_namespace_or_log_in_mount_of_the_environment_that_leaves_its
 
 
 @pytest.mark.parametrize("provider", ["vault", "azurekv"])
-def test_proof_10_a_values_file_that_no_rule_has_judged_asks_no_server_either(watched: Watched, provider: str) -> None:
+def test_a_values_file_that_no_rule_has_judged_asks_no_server_either(watched: Watched, provider: str) -> None:
     token = {"tokenSecretRef": {"name": "vault-token", "key": "token", "namespace": "agents"}}
     places: dict[str, dict[str, object]] = {
         "vault": {"server": watched.gateway.url, "path": "kv", "version": "v2", "auth": token},
@@ -220,7 +220,7 @@ def test_proof_10_a_values_file_that_no_rule_has_judged_asks_no_server_either(wa
 
 @pytest.mark.usefixtures("unjudged")
 @pytest.mark.parametrize("hostile", ["vault", "azure"])
-def test_proof_10_beside_a_hostile_end_the_sound_one_is_asked_for_its_own_name_and_nothing_is_written(
+def test_beside_a_hostile_end_the_sound_one_is_asked_for_its_own_name_and_nothing_is_written(
     watched: Watched, hostile: str
 ) -> None:
     watched.world.put("agents/jira", {"JIRA_TOKEN": "token"})

@@ -18,7 +18,7 @@ def leaked(text: str) -> list[str]:
     return [*leaks(text, SENTINEL), *leaks(text, BARE)]
 
 
-def test_proof_2_no_output_journal_audit_or_file_holds_a_value(world: World) -> None:
+def test_no_output_journal_audit_or_file_holds_a_value(world: World) -> None:
     world.put("agents/github", {"GITHUB_TOKEN": SENTINEL, "EXTRA": SENTINEL})
     world.put("agents/jira", {"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL})
     audit = ("--audit", str(world.root / "audit.jsonl"))

@@ -19,7 +19,7 @@ def steps(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("leaf", [7, 1.5, True, None, {"a": "b"}, ["a"]])
-def test_proof_9_a_leaf_that_is_no_string_is_refused_by_place(world: World, leaf: object) -> None:
+def test_a_leaf_that_is_no_string_is_refused_by_place(world: World, leaf: object) -> None:
     world.fill()
     world.put("agents/jira", {"JIRA_TOKEN": leaf, "JIRA_URL": "u"})
     report = world.report("--apply")
@@ -30,7 +30,7 @@ def test_proof_9_a_leaf_that_is_no_string_is_refused_by_place(world: World, leaf
 
 
 @pytest.mark.parametrize(("leaf", "text"), [(7, "7"), (True, "true"), ({"a": "b"}, '{"a":"b"}'), (["a", 1], '["a",1]')])
-def test_proof_9_with_stringify_it_becomes_its_json_text(world: World, leaf: object, text: str) -> None:
+def test_with_stringify_it_becomes_its_json_text(world: World, leaf: object, text: str) -> None:
     world.fill()
     world.put("agents/jira", {"JIRA_TOKEN": leaf, "JIRA_URL": "u"})
     assert world.migrate("--apply", "--stringify").code == 0
@@ -38,14 +38,14 @@ def test_proof_9_with_stringify_it_becomes_its_json_text(world: World, leaf: obj
     assert world.migrate("--stringify").code == 0
 
 
-def test_proof_9_null_has_no_text(world: World) -> None:
+def test_null_has_no_text(world: World) -> None:
     world.fill()
     world.put("agents/jira", {"JIRA_TOKEN": None, "JIRA_URL": "u"})
     assert steps(world.report("--stringify"))["JIRA_TOKEN"]["kind"] == "refuse"
 
 
 @pytest.mark.parametrize("character", ["a", "é", "😀"])
-def test_proof_20_25600_bytes_pass_and_one_more_is_refused_at_plan(world: World, character: str) -> None:
+def test_25600_bytes_pass_and_one_more_is_refused_at_plan(world: World, character: str) -> None:
     world.fill()
     size = len(character.encode())
     count, rest = divmod(LARGEST - AROUND, size)
@@ -60,7 +60,7 @@ def test_proof_20_25600_bytes_pass_and_one_more_is_refused_at_plan(world: World,
     assert len(world.azure.value("agents-github").encode()) == LARGEST
 
 
-def test_proof_20_more_tags_than_key_vault_takes_are_refused_at_plan_and_fewer_are_copied(world: World) -> None:
+def test_more_tags_than_key_vault_takes_are_refused_at_plan_and_fewer_are_copied(world: World) -> None:
     world.fill()
     for count, code in ((16, 1), (15, 0)):
         tags = {f"tag-{number}": "value" for number in range(count)}
@@ -71,7 +71,7 @@ def test_proof_20_more_tags_than_key_vault_takes_are_refused_at_plan_and_fewer_a
     assert len(world.azure.versions("agents-jira")) == 1
 
 
-def test_proof_14_a_soft_deleted_name_is_refused_with_the_command_to_use(world: World) -> None:
+def test_a_soft_deleted_name_is_refused_with_the_command_to_use(world: World) -> None:
     world.fill()
     world.azure.seed_deleted("agents-jira", '{"JIRA_TOKEN": "old"}')
     report = world.report("--apply")
@@ -82,7 +82,7 @@ def test_proof_14_a_soft_deleted_name_is_refused_with_the_command_to_use(world: 
     assert world.azure.versions("agents-github") == []
 
 
-def test_proof_14_recover_waits_and_writes_one_version(world: World) -> None:
+def test_recover_waits_and_writes_one_version(world: World) -> None:
     world.fill()
     with LocalKeyVault(VaultOptions(delays=Delays(recover=1.0, settle=1.0))) as slow:
         base = world.root / "environments/base.yaml"
@@ -99,7 +99,7 @@ def test_proof_14_recover_waits_and_writes_one_version(world: World) -> None:
         assert slow.server.state._secrets["agents-jira"].phase != "active"
 
 
-def test_proof_14_a_recovered_secret_that_holds_everything_gets_no_version(world: World) -> None:
+def test_a_recovered_secret_that_holds_everything_gets_no_version(world: World) -> None:
     world.fill()
     text = '{"JIRA_TOKEN": "token-2", "JIRA_URL": "https://jira.example.com"}'
     world.azure.seed_deleted("agents-jira", text)
@@ -109,7 +109,7 @@ def test_proof_14_a_recovered_secret_that_holds_everything_gets_no_version(world
     assert len(world.azure.versions("agents-jira")) == 1
 
 
-def test_proof_14_on_vault_too(world: World) -> None:
+def test_on_vault_too(world: World) -> None:
     world.azure.seed("agents-github", '{"GITHUB_TOKEN": "token-1"}')
     world.azure.seed("agents-jira", '{"JIRA_TOKEN": "new", "JIRA_URL": "u"}')
     world.put("agents/jira", {"JIRA_TOKEN": "old"})
@@ -120,7 +120,7 @@ def test_proof_14_on_vault_too(world: World) -> None:
     assert world.get("agents/jira") == {"JIRA_TOKEN": "new", "JIRA_URL": "u"}
 
 
-def test_proof_13_kv_version_1_a_wrong_mount_and_a_missing_namespace_are_named_and_nothing_is_written(
+def test_kv_version_1_a_wrong_mount_and_a_missing_namespace_are_named_and_nothing_is_written(
     world: World,
 ) -> None:
     base = world.root / "environments/base.yaml"

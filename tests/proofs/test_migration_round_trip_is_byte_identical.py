@@ -17,9 +17,7 @@ TEXT = st.one_of(st.text(max_size=300), LIKE_JSON, st.text(min_size=1, max_size=
 
 @settings(max_examples=40)
 @given(token=TEXT, url=TEXT)
-def test_proof_1_there_and_back_is_byte_identical_or_refused_before_the_first_write(
-    world: World, token: str, url: str
-) -> None:
+def test_there_and_back_is_byte_identical_or_refused_before_the_first_write(world: World, token: str, url: str) -> None:
     name = "agents-jira"
     before = world.azure_versions()
     values = {"JIRA_TOKEN": token, "JIRA_URL": url}

@@ -1,4 +1,4 @@
-"""Proof 18, token gone in the middle: resumable, no half item, nothing twice; renewed or replaced where that can be."""
+"""A migration whose token ends in the middle is resumable, leaves no half item and writes once; tokens are renewed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def revoke(world: World) -> None:
 
 
 @pytest.mark.parametrize(("method", "turn"), [("write", 9), ("read", MANY + 9)], ids=["written", "read back"])
-def test_proof_18_a_token_revoked_while_the_destination_is_written_is_resumed_with_another(
+def test_a_token_revoked_while_the_destination_is_written_is_resumed_with_another(
     world: World, method: str, turn: int
 ) -> None:
     move = prepared(world, VAULT)
@@ -51,7 +51,7 @@ def test_proof_18_a_token_revoked_while_the_destination_is_written_is_resumed_wi
     resumed(move)
 
 
-def test_proof_18_a_token_revoked_while_the_source_is_read_ends_before_the_first_write(world: World) -> None:
+def test_a_token_revoked_while_the_source_is_read_ends_before_the_first_write(world: World) -> None:
     move = prepared(world, KEY_VAULT)
     world.variables["VAULT_TOKEN"] = token(world)
     with tripped(world, VAULT, "read", {9: lambda: revoke(world)}):
@@ -65,7 +65,7 @@ def test_proof_18_a_token_revoked_while_the_source_is_read_ends_before_the_first
     move.is_whole()
 
 
-def test_proof_18_a_token_revoked_after_the_source_was_read_is_not_missed(world: World) -> None:
+def test_a_token_revoked_after_the_source_was_read_is_not_missed(world: World) -> None:
     move = prepared(world, KEY_VAULT)
     world.variables["VAULT_TOKEN"] = token(world)
     with tripped(world, KEY_VAULT, "write", {9: lambda: revoke(world)}):
@@ -76,7 +76,7 @@ def test_proof_18_a_token_revoked_after_the_source_was_read_is_not_missed(world:
 
 
 @pytest.mark.parametrize(("method", "turn"), [("write", 9), ("read", MANY + 9)], ids=["written", "read back"])
-def test_proof_18_a_key_vault_session_revoked_while_it_is_written_is_resumed_with_another(
+def test_a_key_vault_session_revoked_while_it_is_written_is_resumed_with_another(
     world: World, method: str, turn: int
 ) -> None:
     move = prepared(world, KEY_VAULT)
@@ -88,7 +88,7 @@ def test_proof_18_a_key_vault_session_revoked_while_it_is_written_is_resumed_wit
     resumed(move)
 
 
-def test_proof_18_a_key_vault_session_revoked_while_it_is_read_ends_before_the_first_write(world: World) -> None:
+def test_a_key_vault_session_revoked_while_it_is_read_ends_before_the_first_write(world: World) -> None:
     move = prepared(world, VAULT)
     with tripped(world, KEY_VAULT, "read", {9: world.azure.issuer.revoke_all}):
         done = move.run()
@@ -141,7 +141,7 @@ def counted(world: World) -> Iterator[FaultyGateway]:
     [(VAULT, "write", 9), (VAULT, "read", MANY + 9), (KEY_VAULT, "read", 9)],
     ids=["written", "read back", "read as the source"],
 )
-def test_proof_18_a_token_that_ends_in_the_middle_is_replaced_by_one_new_log_in(
+def test_a_token_that_ends_in_the_middle_is_replaced_by_one_new_log_in(
     world: World, to: Provider, method: str, turn: int
 ) -> None:
     move, role = prepared(world, to), Role(world)
@@ -154,7 +154,7 @@ def test_proof_18_a_token_that_ends_in_the_middle_is_replaced_by_one_new_log_in(
     move.is_whole()
 
 
-def test_proof_18_a_token_whose_time_is_over_in_the_middle_is_replaced(world: World) -> None:
+def test_a_token_whose_time_is_over_in_the_middle_is_replaced(world: World) -> None:
     move, role = prepared(world, VAULT), Role(world)
     world.variables |= role.variables(token_ttl="3s", token_max_ttl="3s")
     with counted(world) as gateway:
@@ -165,7 +165,7 @@ def test_proof_18_a_token_whose_time_is_over_in_the_middle_is_replaced(world: Wo
     move.is_whole()
 
 
-def test_proof_18_tokens_of_few_uses_are_replaced_as_often_as_they_run_out(world: World) -> None:
+def test_tokens_of_few_uses_are_replaced_as_often_as_they_run_out(world: World) -> None:
     move = prepared(world, VAULT)
     world.variables |= Role(world).variables(token_num_uses=60)
     done = move.run()
@@ -173,7 +173,7 @@ def test_proof_18_tokens_of_few_uses_are_replaced_as_often_as_they_run_out(world
     move.is_whole()
 
 
-def test_proof_18_a_renewable_token_is_renewed_before_it_expires_in_the_middle(world: World) -> None:
+def test_a_renewable_token_is_renewed_before_it_expires_in_the_middle(world: World) -> None:
     move = prepared(world, VAULT)
     world.variables["VAULT_TOKEN"] = token(world, ttl="2s", renewable=True)
     started = time.monotonic()
@@ -188,7 +188,7 @@ def test_proof_18_a_renewable_token_is_renewed_before_it_expires_in_the_middle(w
     move.is_whole()
 
 
-def test_proof_18_a_log_in_that_is_refused_in_the_middle_is_tried_once_and_resumed_later(world: World) -> None:
+def test_a_log_in_that_is_refused_in_the_middle_is_tried_once_and_resumed_later(world: World) -> None:
     move, role = prepared(world, VAULT), Role(world)
     world.variables |= role.variables(secret_id_num_uses=1)
     with counted(world) as gateway:

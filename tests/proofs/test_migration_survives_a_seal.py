@@ -1,4 +1,4 @@
-"""Proof 18, seal in the middle: resumable, no half item, nothing twice, on a real server with raft storage and TLS."""
+"""A seal in the middle of a migration, on a real server with raft storage and TLS: resumable, and written once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sealable(world: World, raft: LocalOpenBao) -> Iterator[World]:
 
 
 @pytest.mark.parametrize(("method", "turn"), [("write", 9), ("read", MANY + 9)], ids=["written", "read back"])
-def test_proof_18_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unsealed(
+def test_a_destination_sealed_while_it_is_written_is_resumed_after_it_is_unsealed(
     sealable: World, method: str, turn: int
 ) -> None:
     move = prepared(sealable, VAULT)
@@ -51,7 +51,7 @@ def test_proof_18_a_destination_sealed_while_it_is_written_is_resumed_after_it_i
     resumed(move)
 
 
-def test_proof_18_a_destination_sealed_for_a_moment_is_waited_for(sealable: World) -> None:
+def test_a_destination_sealed_for_a_moment_is_waited_for(sealable: World) -> None:
     move = prepared(sealable, VAULT)
 
     def seal() -> None:
@@ -64,7 +64,7 @@ def test_proof_18_a_destination_sealed_for_a_moment_is_waited_for(sealable: Worl
     move.is_whole()
 
 
-def test_proof_18_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: World) -> None:
+def test_a_source_sealed_while_it_is_read_ends_before_the_first_write(sealable: World) -> None:
     move = prepared(sealable, KEY_VAULT)
     with tripped(sealable, VAULT, "read", {9: sealable.bao.seal}):
         done = move.run()
@@ -77,7 +77,7 @@ def test_proof_18_a_source_sealed_while_it_is_read_ends_before_the_first_write(s
     move.is_whole()
 
 
-def test_proof_18_a_source_sealed_after_it_was_read_is_not_missed(sealable: World) -> None:
+def test_a_source_sealed_after_it_was_read_is_not_missed(sealable: World) -> None:
     move = prepared(sealable, KEY_VAULT)
     with tripped(sealable, KEY_VAULT, "write", {9: sealable.bao.seal}):
         done = move.run()

@@ -32,7 +32,7 @@ def spread(world: World, count: int) -> dict[str, str]:
     return values
 
 
-def test_proof_25_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(world: World) -> None:
+def test_resets_errors_and_lost_replies_end_with_all_verified_and_no_duplicate(world: World) -> None:
     values = spread(world, MANY)
     for kind in (FaultKind.RESET, FaultKind.RESET_REPLY):
         world.azure.add_fault(Fault(kind, times=None, rate=0.025))
@@ -56,7 +56,7 @@ def test_proof_25_resets_errors_and_lost_replies_end_with_all_verified_and_no_du
     assert stormy <= 1.3 * len(world.azure.requests())
 
 
-def test_proof_25_and_back_through_a_network_that_fails(world: World) -> None:
+def test_and_back_through_a_network_that_fails(world: World) -> None:
     values = spread(world, MANY)
     assert world.migrate("--apply").code == 0
     for number in range(MANY):
@@ -83,7 +83,7 @@ def test_proof_25_and_back_through_a_network_that_fails(world: World) -> None:
         assert world.vault_versions(f"many/k{number}") == 1
 
 
-def test_proof_18_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half_item(world: World) -> None:
+def test_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half_item(world: World) -> None:
     spread(world, 40)
     world.azure.add_fault(Fault(FaultKind.FORBID, method="PUT", times=None, after=10))
     done = world.migrate("--apply")
@@ -98,7 +98,7 @@ def test_proof_18_a_permission_that_is_gone_in_the_middle_is_resumable_and_leave
     assert len(world.journals()) == 1
 
 
-def test_proof_18_a_vault_sealed_in_the_middle_ends_the_read_and_writes_nothing(world: World) -> None:
+def test_a_vault_sealed_in_the_middle_ends_the_read_and_writes_nothing(world: World) -> None:
     world.fill()
     body = b'{"errors": ["Vault is sealed"]}'
 

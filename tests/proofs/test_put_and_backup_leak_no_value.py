@@ -48,6 +48,7 @@ def undos(world: World, command: str, *options: str) -> list[Done]:
 
 
 def test_proof_2_put_shows_and_keeps_no_value(world: World) -> None:
+def test_put_shows_and_keeps_no_value(world: World) -> None:
     good, bad = world.root.parent / "in.json", world.root.parent / "bad"
     good.write_text(json.dumps({"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL}), "utf-8")
     audit = ("--audit", str(world.root / "audit.jsonl"))
@@ -89,7 +90,7 @@ def test_proof_2_put_shows_and_keeps_no_value(world: World) -> None:
     assert_clean([*shown(seen), *files_of(world.root, set())])
 
 
-def test_proof_2_backup_and_restore_show_and_keep_no_value(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backup_and_restore_show_and_keep_no_value(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("agents/github", {"GITHUB_TOKEN": SENTINEL, "EXTRA": SENTINEL})
     world.put("agents/jira", {"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL})
     identity = x25519.Identity.generate()
@@ -117,7 +118,7 @@ def test_proof_2_backup_and_restore_show_and_keep_no_value(world: World, monkeyp
     assert "JIRA_URL" not in path.read_bytes().decode("latin-1")
 
 
-def test_proof_2_no_value_is_in_the_process_list(world: World) -> None:
+def test_no_value_is_in_the_process_list(world: World) -> None:
     program = """
 import pathlib, sys
 from compiler.cli.commands import put

@@ -96,7 +96,7 @@ def test_one_bad_value_and_nothing_is_written(world: World, values: object, code
     assert world.vault_versions("agents/jira") == 1
 
 
-def test_proof_14_a_soft_deleted_secret_is_refused(world: World) -> None:
+def test_a_soft_deleted_secret_is_refused(world: World) -> None:
     world.azure.seed_deleted("agents-jira", "{}")
     done = put(world, VALUES, "--apply", "--store", "azure")
     assert done.code == 1
@@ -105,14 +105,14 @@ def test_proof_14_a_soft_deleted_secret_is_refused(world: World) -> None:
     assert len(world.azure.versions("agents-jira")) == 1
 
 
-def test_proof_20_what_is_too_large_is_refused_in_the_plan(world: World) -> None:
+def test_what_is_too_large_is_refused_in_the_plan(world: World) -> None:
     done = put(world, {"JIRA_TOKEN": "é" * 12_800, "JIRA_URL": "u"}, "--apply", "--store", "azure")
     assert done.code == 1
     assert "25600" in done.out
     assert world.azure_versions() == {}
 
 
-def test_proof_12_a_writer_in_between_is_not_overwritten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_in_between_is_not_overwritten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put("agents/jira", {"JIRA_TOKEN": "old"})
 
     class Terminal:

@@ -105,7 +105,7 @@ def assert_whole(world: World, to: str, values: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("to", ["azure", "vault"])
-def test_proof_25_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_percent_of_the_requests(
+def test_in_real_time_2000_secrets_through_a_storm_are_verified_at_130_percent_of_the_requests(
     world: World, to: str
 ) -> None:
     if to == "azure":
@@ -161,7 +161,7 @@ def with_workers(world: World, workers: int) -> None:
     )
 
 
-def test_proof_7_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
+def test_in_real_time_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
     world: World,
 ) -> None:
     values = spread(world, 1_000)
@@ -187,7 +187,7 @@ def project_beside(world: World, number: int, vault: LocalKeyVault) -> Path:
     return root
 
 
-def test_proof_6_in_real_time_migrations_sit_out_throttling_of_30_seconds_whatever_retry_after_says(
+def test_in_real_time_migrations_sit_out_throttling_of_30_seconds_whatever_retry_after_says(
     world: World,
 ) -> None:
     values = spread(world, 60)
@@ -230,7 +230,7 @@ def test_proof_6_in_real_time_migrations_sit_out_throttling_of_30_seconds_whatev
             assert len(after) <= WORKERS
 
 
-def test_proof_6_in_real_time_a_vault_that_throttles_and_then_fails_for_30_seconds_is_sat_out(world: World) -> None:
+def test_in_real_time_a_vault_that_throttles_and_then_fails_for_30_seconds_is_sat_out(world: World) -> None:
     values = declare(world, 100)
     seed_key_vault(world, values)
     writes = 0
@@ -275,7 +275,7 @@ def retry_after_of_a_refusal(world: World) -> str | None:
 
 
 @pytest.mark.parametrize("says_when", [False, True], ids=["without Retry-After", "with Retry-After"])
-def test_proof_6_in_real_time_a_real_servers_own_rate_limit_is_kept_to(world: World, says_when: bool) -> None:  # noqa: FBT001
+def test_in_real_time_a_real_servers_own_rate_limit_is_kept_to(world: World, says_when: bool) -> None:  # noqa: FBT001
     values = declare(world, 150)
     seed_key_vault(world, values)
     world.bao.call("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": says_when})

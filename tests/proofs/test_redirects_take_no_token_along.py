@@ -1,4 +1,4 @@
-"""Proof 11: a redirect to another host ends every command, and that host is sent no token, no log-in and no value.
+"""A redirect to another host ends every command, and that host is sent no token, no log-in and no value.
 
 The other host answers plain HTTP, so that nothing but the refusal to follow keeps a request from it.
 """
@@ -59,7 +59,7 @@ def run(world: World, *argv: str) -> Done:
 
 
 @pytest.mark.parametrize("moment", list(MOMENTS))
-def test_proof_11_vault_sends_to_another_host_and_that_host_hears_nothing(
+def test_vault_sends_to_another_host_and_that_host_hears_nothing(
     filled: World, elsewhere: FaultyGateway, moment: str
 ) -> None:
     versions = filled.azure_versions()
@@ -79,7 +79,7 @@ def test_proof_11_vault_sends_to_another_host_and_that_host_hears_nothing(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_proof_11_key_vault_sends_to_another_host_and_that_host_hears_nothing(
+def test_key_vault_sends_to_another_host_and_that_host_hears_nothing(
     filled: World, elsewhere: FaultyGateway, method: str
 ) -> None:
     versions = filled.azure_versions()
@@ -97,7 +97,7 @@ def test_proof_11_key_vault_sends_to_another_host_and_that_host_hears_nothing(
     assert filled.azure_versions() == versions
 
 
-def test_proof_11_a_log_in_is_not_taken_along_either(filled: World, elsewhere: FaultyGateway) -> None:
+def test_a_log_in_is_not_taken_along_either(filled: World, elsewhere: FaultyGateway) -> None:
     filled.variables |= {
         "VAULT_TOKEN": "",
         "PLATFORM_SECRETS_VAULT_AUTH": "approle",

@@ -1,4 +1,4 @@
-"""Proofs 13 and 17 through `migrate` and `put`: each refusal has its own cause, and nothing is written."""
+"""Each refusal of `migrate` and `put` has its own cause, and nothing is written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def only_jira(world: World, mount: str | None = None) -> None:
 
 
 @pytest.mark.parametrize("end", ["source", "destination", "put"])
-def test_proof_13_an_engine_or_place_that_is_not_there_is_named_and_nothing_is_written(world: World, end: str) -> None:
+def test_an_engine_or_place_that_is_not_there_is_named_and_nothing_is_written(world: World, end: str) -> None:
     seed = {"JIRA_TOKEN": "t", "JIRA_URL": "u"}
     old = f"{world.mount}-v1"
     world.bao.call("POST", f"sys/mounts/{old}", {"type": "kv", "options": {"version": "1"}})
@@ -85,7 +85,7 @@ def told(done: Done) -> str:
 
 
 @pytest.mark.parametrize("end", ["source", "destination", "put"])
-def test_proof_17_six_refusals_have_six_causes_and_none_says_not_found(world: World, end: str) -> None:
+def test_six_refusals_have_six_causes_and_none_says_not_found(world: World, end: str) -> None:
     only_jira(world)
     document = {"JIRA_TOKEN": "t", "JIRA_URL": "u"}
     world.put("agents/jira", document)

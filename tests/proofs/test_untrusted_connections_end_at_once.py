@@ -1,4 +1,4 @@
-"""Proof 24: a connection that cannot be trusted is one clear failure within two seconds, and nothing else is tried."""
+"""A connection that cannot be trusted is one clear failure within two seconds, and nothing else is tried."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def untrusted_vault(case: str, folder: Path, world: World, raft: LocalOpenBao) -
         ("a proxy's page", "what answered is no Vault"),
     ],
 )
-def test_proof_24_a_vault_that_cannot_be_trusted(
+def test_a_vault_that_cannot_be_trusted(
     world: World, tmp_path: Path, raft: LocalOpenBao, case: str, words: str
 ) -> None:
     world.azure.seed("agents-jira", '{"JIRA_TOKEN": "t", "JIRA_URL": "u"}')
@@ -170,7 +170,7 @@ def untrusted_key_vault(case: str, world: World) -> Iterator[LocalKeyVault]:
         ("a proxy's page", "not Key Vault"),
     ],
 )
-def test_proof_24_a_key_vault_that_cannot_be_trusted(world: World, case: str, words: str) -> None:
+def test_a_key_vault_that_cannot_be_trusted(world: World, case: str, words: str) -> None:
     world.fill()
     with untrusted_key_vault(case, world) as vault:
         place(world, "vaultUrl", vault.url)
@@ -181,7 +181,7 @@ def test_proof_24_a_key_vault_that_cannot_be_trusted(world: World, case: str, wo
     assert world.vault_versions("agents/jira") == 1
 
 
-def test_proof_24_a_key_vault_by_http_is_refused_before_anything_is_sent(world: World) -> None:
+def test_a_key_vault_by_http_is_refused_before_anything_is_sent(world: World) -> None:
     world.fill()
     with FaultyGateway(world.bao.url) as gateway:
         place(world, "vaultUrl", gateway.url)
@@ -193,7 +193,7 @@ def test_proof_24_a_key_vault_by_http_is_refused_before_anything_is_sent(world: 
         assert gateway.seen == []
 
 
-def test_proof_24_a_key_vault_that_speaks_no_tls_is_told_so(world: World) -> None:
+def test_a_key_vault_that_speaks_no_tls_is_told_so(world: World) -> None:
     world.fill()
     with FaultyGateway(world.bao.url) as gateway:
         place(world, "vaultUrl", gateway.url.replace("http:", "https:"))

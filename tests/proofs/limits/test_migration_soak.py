@@ -49,7 +49,7 @@ def test_a_secret_costs_the_ideal_number_of_requests_where_nothing_fails(
 
 
 @pytest.mark.parametrize("to", ["azure", "vault"])
-def test_proof_25_2000_secrets_through_a_storm_are_verified_without_duplicate_at_130_percent_of_the_requests(
+def test_2000_secrets_through_a_storm_are_verified_without_duplicate_at_130_percent_of_the_requests(
     make_ends: Callable[..., Ends], to: str
 ) -> None:
     ends = make_ends(MANY)

@@ -40,7 +40,7 @@ def assert_nobody_asks_during_a_cool_down(requests: list[Any], asked: float) -> 
     [("azure", "azure", 40), ("vault", "vault", 40), ("azure", "azure", 0), ("azure", "vault", 0)],
     ids=["key vault while written", "vault while written", "key vault from the start", "vault from the start"],
 )
-def test_proof_6_a_migration_sits_out_throttling_of_30_seconds_with_all_its_workers(
+def test_a_migration_sits_out_throttling_of_30_seconds_with_all_its_workers(
     make_ends: Callable[..., Ends], to: str, throttled: str, writes: int, retry_after: str | None
 ) -> None:
     ends = make_ends(SOME, workers=WORKERS, retry_after=retry_after)
@@ -63,7 +63,7 @@ def test_proof_6_a_migration_sits_out_throttling_of_30_seconds_with_all_its_work
 
 @pytest.mark.parametrize("retry_after", [None, "86400"])
 @pytest.mark.parametrize("to", ["azure", "vault"])
-def test_proof_6_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the_end(
+def test_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the_end(
     make_ends: Callable[..., Ends], to: str, retry_after: str | None
 ) -> None:
     ends = make_ends(SOME, workers=WORKERS, retry_after=retry_after)
@@ -87,7 +87,7 @@ def test_proof_6_a_migration_throttled_beyond_patience_ends_with_4_and_is_resume
     assert len(ends.journals()) == 1
 
 
-def test_proof_7_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
+def test_a_migration_of_1000_secrets_by_32_workers_stays_below_300_creates_in_any_10_seconds(
     make_ends: Callable[..., Ends],
 ) -> None:
     ends = make_ends(1_000, workers=32, limits=Limits())

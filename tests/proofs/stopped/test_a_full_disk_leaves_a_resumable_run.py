@@ -32,7 +32,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("command", "limit"), [(name, limit) for name, limits in LIMITS.items() for limit in limits])
-def test_proof_22_a_disk_that_fills_up_ends_in_order_and_the_command_once_more_completes_it(
+def test_a_disk_that_fills_up_ends_in_order_and_the_command_once_more_completes_it(
     world: World, commands: dict[str, tuple[str, ...]], tmp_path: Path, command: str, limit: int
 ) -> None:
     argv, audit = (*ready(world, commands, command), "--audit"), tmp_path / "audit.jsonl"

@@ -1,4 +1,4 @@
-"""Proof 16: what the operator would give a pod, by another implementation of its rules, is the same from both stores.
+"""What the operator would give a pod, by another implementation of its rules, is the same from both stores.
 
 The references are those of the compiled values files, the answers those of raw HTTP requests; neither goes through the
 parts of the compiler that they are compared with.
@@ -153,7 +153,7 @@ def by_the_compiler(found: Environment, store: str, variables: dict[str, str]) -
 
 
 @pytest.mark.parametrize("fetch", ["perKey", "bundle"])
-def test_proof_16_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of_the_catalogue(
+def test_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of_the_catalogue(
     project: Path,
     run: Callable[..., Done],
     openbao: LocalOpenBao,
@@ -257,7 +257,7 @@ CASES: dict[str, tuple[str | None, str | None]] = {
 }
 
 
-def test_proof_16_the_cases_of_the_facts_resolve_on_each_store_as_they_do_in_the_operator(
+def test_the_cases_of_the_facts_resolve_on_each_store_as_they_do_in_the_operator(
     openbao: LocalOpenBao, key_vault: LocalKeyVault
 ) -> None:
     openbao.call("POST", "secret/data/odd", {"data": ODD})
@@ -294,14 +294,14 @@ def canonical(found: Secret) -> str:
     return "" if found.kind is JsonKind.NULL else json.dumps(json.loads(found.reveal()))
 
 
-def test_proof_16_remote_names_are_cut_as_the_operator_cuts_them() -> None:
+def test_remote_names_are_cut_as_the_operator_cuts_them() -> None:
     for key in ("team/x", "kv/team/x", "kv/data/team/x", "data/x", "team/data/x", "kvx/y", "kv", "kv/kv/x"):
         assert f"kv/data/{remote_name(VAULT, 'kv', key)}" == vault_path("kv", key)
     for key in ("x", "secret/x", "secret/x/y/z", "secret/"):
         assert remote_name(AZURE_KEY_VAULT, "", key) == key_vault_name(key)
 
 
-def test_proof_16_both_implementations_find_what_gjson_found() -> None:
+def test_both_implementations_find_what_gjson_found() -> None:
     known = 0
     for index, path, recorded in VECTORS["cases"]:
         document = VECTORS["documents"][index]
@@ -370,7 +370,7 @@ def asked(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
 
 @settings(max_examples=200)
 @given(asked())
-def test_proof_16_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[str, Any], str]) -> None:
+def test_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[str, Any], str]) -> None:
     document, wanted = case
     # A Go program prints Vault's data with sorted names, at every depth.
     texts = {VAULT: json.dumps(document, sort_keys=True), AZURE_KEY_VAULT: json.dumps(document, ensure_ascii=False)}

@@ -1,4 +1,4 @@
-"""Proofs 16 and 23 through `verify`: what the operator would resolve, and what dates and states of secrets do to it."""
+"""`verify` tells what the operator would resolve, and what dates and states of secrets do to it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def resolved(found: Environment, store: str, variables: dict[str, str]) -> dict[
     return values
 
 
-def test_proof_16_every_key_of_the_catalogue_resolves_to_the_same_bytes_from_both_stores(
+def test_every_key_of_the_catalogue_resolves_to_the_same_bytes_from_both_stores(
     project: Path,
     run: Callable[..., Done],
     openbao: LocalOpenBao,
@@ -87,7 +87,7 @@ def test_proof_16_every_key_of_the_catalogue_resolves_to_the_same_bytes_from_bot
     assert len(reads) <= len(found.secrets) + 2  # one a remote secret; the challenge, and who is asking
 
 
-def test_proof_23_states_and_dates_in_one_vault_are_each_told_and_add_up(
+def test_states_and_dates_in_one_vault_are_each_told_and_add_up(
     project: Path, run: Callable[..., Done], key_vault: LocalKeyVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in key_vault.environ().items():

@@ -46,7 +46,7 @@ def test_a_passphrase_opens_the_file_and_another_does_not() -> None:
         decrypt_with(sealed, Secret("incorrect horse battery"))
 
 
-def test_proof_19_every_flip_cut_and_addition_is_refused() -> None:
+def test_every_flip_cut_and_addition_is_refused() -> None:
     key, public = pair()
     sealed = encrypt_to(PLAIN, [public])
     changed = [sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :] for place in range(len(sealed))]

@@ -48,7 +48,7 @@ def run(limiter: Limiter, clock: VirtualClock, workers: int, requests: int, seed
     return seen
 
 
-def test_proof_7_a_thousand_creates_by_32_workers_never_exceed_300_in_10_seconds_and_reach_95_percent() -> None:
+def test_a_thousand_creates_by_32_workers_never_exceed_300_in_10_seconds_and_reach_95_percent() -> None:
     clock = VirtualClock(workers=32)
     seen = run(Limiter(KEY_VAULT_QUOTAS, clock), clock, workers=32, requests=1000, seed=1)
     assert len(seen) == 1000
