@@ -1,1 +1,1 @@
-"""The stores that hold secrets: one interface, one adapter per provider, opened by `compiler.stores.open_store`."""
+"""Holds the stores of secrets: one interface, and an adapter for each provider, which `compiler.stores.open` opens."""

@@ -1,4 +1,4 @@
-"""What a store can refuse: an exception class per cause, naming place, action and what to do; never a value."""
+"""Defines an exception for each cause of a store's refusal, with place, action and remedy, never a value."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,7 +80,7 @@ class DisabledError(StoreError):
 
 
 class VersionGoneError(StoreError):
-    """The asked version is evicted, destroyed or deleted; the secret itself may be well."""
+    """The asked version is evicted, destroyed or deleted; the secret itself may be readable."""
 
     code = "version-gone"
 

@@ -1,4 +1,4 @@
-"""What every store adapter offers: SecretReader to look, SecretWriter to change, and the shapes that go in and out."""
+"""Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

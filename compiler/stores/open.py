@@ -1,4 +1,4 @@
-"""open_store: a StoreAddress and environment variables in, the provider's adapter out; clients load only here."""
+"""Opens the adapter of a store's provider; a provider's client is imported only when one of its stores is opened."""
 
 import importlib
 from collections.abc import Mapping

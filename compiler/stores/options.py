@@ -1,4 +1,4 @@
-"""StoreOptions: how an adapter works with its store, the same for every provider; the defaults fit a command."""
+"""Defines how an adapter works with its store, the same for every provider; the defaults suit a command."""
 
 import random
 from collections.abc import Callable, Mapping

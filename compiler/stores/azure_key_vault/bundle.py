@@ -1,4 +1,4 @@
-"""What the adapter asks of a Key Vault client: one method per request, and Bundle, a version as the vault shows it."""
+"""Defines what the adapter asks of a Key Vault client, one method a request, and a version as the vault shows it."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Whether a vault can be spoken to safely: its URL, authorities or a broken connection's error in, the cause out."""
+"""Checks that a vault's URL and authorities allow a trusted connection, and says why a connection broke."""
 
 import os
 import ssl
@@ -14,7 +14,7 @@ _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PR
 
 
 def verified(place: Place, url: str, ca: Path | None) -> str | bool:
-    """Return what requests is to verify certificates by. Raises TlsFailureError for http and an unreadable `ca`."""
+    """Return the value for requests' `verify`. Raises TlsFailureError for http and an unreadable `ca`."""
     if urlsplit(url).scheme != "https":
         reason = "its URL is not https, and a token is never sent in the clear"
         raise TlsFailureError(place, Action.CONNECT, reason, "write https://")

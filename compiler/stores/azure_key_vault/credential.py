@@ -1,4 +1,4 @@
-"""Which Azure credential the environment names: variables in, the one that all threads share out.
+"""Chooses the Azure credential that the environment variables name; all threads share one.
 
 No message shows what any of these variables holds.
 """
@@ -20,7 +20,7 @@ from compiler.stores.errors import (
 )
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
-# A token becomes a header; the client would try it for ten seconds, and say that the connection broke off.
+# A token becomes a header; with other characters the client retries for ten seconds and reports a broken connection.
 _NO_TOKEN: Final = re.compile(r"[^!-~]")
 # What AZURE_TOKEN_CREDENTIALS may name, in Azure's own spelling.
 _DEFAULT: Final = "DefaultAzureCredential"

@@ -1,4 +1,4 @@
-"""Key Vault's refusals as the family's errors: an answer's safe fields in, a StoreError with cause and remedy out."""
+"""Turns Key Vault's refusals into StoreErrors with cause and remedy, from the safe fields of an answer alone."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -103,7 +103,7 @@ def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
             cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller gives {permission}"
-            # Not "Key Vault Secrets Officer" for writing: it may purge, which nothing here does.
+            # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
             role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
             remedy = f"assign {role}, with {permission}, and wait some minutes until it acts"
         case "AccessDenied":

@@ -1,4 +1,4 @@
-"""Who calls Key Vault: a credential in; one token for all threads, and the caller's name out of its claims."""
+"""Gives all threads one token of the Azure credential, and reads the caller's name from its claims."""
 
 import base64
 import json
@@ -59,15 +59,15 @@ class NoTokenInTimeError(Exception):
 
 
 class ForeignResourceError(Exception):
-    """A token was asked for that is for another resource than the one at hand, which stays here."""
+    """The server asks for a token of another resource than that of the one at hand, which is not sent."""
 
 
 @dataclass(frozen=True)
 class FixedToken:
-    """A credential of one token that somebody else got, such as a pipeline step or an emulator's user.
+    """A credential of one token that was issued elsewhere, such as by a pipeline step or for an emulator.
 
-    Whoever answers at a vault's URL says which resource a token is to be for, and may say any of its own domain. Unless
-    `is_for_any`, this one is given for the resource that it was made for alone, or where it does not tell, for Key
+    The server at a vault's URL says which resource a token is to be for, and may name any of its own domain. Unless
+    `is_for_any`, the token is given only for the resource that it was made for, or where it names none, for Key
     Vault's own. Raises ForeignResourceError.
     """
 
@@ -90,7 +90,7 @@ class FixedToken:
 class SharedCredential:
     """Asks the inner credential once for all threads until its token nears its end.
 
-    An inner credential that is owned is closed with this one; any other is its giver's.
+    An inner credential that is owned is closed with this one; any other is closed by its caller.
     """
 
     def __init__(

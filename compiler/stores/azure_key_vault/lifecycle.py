@@ -1,4 +1,4 @@
-"""Deleting and recovering in Key Vault: a name and the version it must stand at in; nothing here destroys anything."""
+"""Soft-deletes and recovers secrets in Key Vault, only at the version that the caller expects; it never purges."""
 
 from collections.abc import Callable
 from typing import Final
@@ -58,7 +58,7 @@ class KeyVaultLifecycle(KeyVaultReader):
                 name, Action.RECOVER, self._client.recover, lambda: self._deleted(name, Action.RECOVER) is None
             )
         except NotFoundError:
-            # Nothing deleted: somebody else may have recovered it just now.
+            # Not deleted: somebody else may have recovered it just now.
             if (state := self.describe(name)).state is State.ABSENT:
                 raise
             return state

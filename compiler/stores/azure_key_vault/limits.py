@@ -1,4 +1,4 @@
-"""What Key Vault would refuse, known before anything is sent: a name, value and attributes in, Problems out."""
+"""Finds what Key Vault would refuse of a name, a value or attributes, before anything is sent."""
 
 import re
 from typing import Final
@@ -25,12 +25,12 @@ _UNWRITABLE_REASONS: Final = {
 
 
 def is_name(name: str) -> bool:
-    """True for a secret's name that Key Vault takes."""
+    """Whether Key Vault takes this as a secret's name."""
     return _NAME.fullmatch(name) is not None
 
 
 def is_version(version: str) -> bool:
-    """True for a version's id; anything else would be read as another path."""
+    """Whether this is the form of a version's id; anything else would be read as another path."""
     return _VERSION.fullmatch(version) is not None
 
 

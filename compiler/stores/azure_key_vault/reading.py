@@ -1,4 +1,4 @@
-"""Reading Key Vault: names in; versions, states and the caller's identity out; every request limited and retried."""
+"""Reads versions, states and the caller's identity from Key Vault; every request is limited and retried."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The HTTP session of one vault: its URL and CA in; a requests session that speaks to that host alone out."""
+"""Opens the HTTP session of one vault, which sends to that host alone."""
 
 import os
 import socket

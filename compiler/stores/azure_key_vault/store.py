@@ -1,4 +1,4 @@
-"""AzureKeyVaultStore: an address and environment variables in, a SecretWriter out; the only module importing azure."""
+"""Implements SecretWriter for Azure Key Vault on Microsoft's SDK; the only module that imports azure."""
 
 import logging
 import threading
@@ -234,7 +234,7 @@ def _silence_sdk() -> None:
 
 
 def _of_text(_response: object, shown: Mapping[str, object], _headers: object) -> Mapping[str, object]:
-    """Return what the SDK parsed; TypeError for a value that is no text: it makes one, `1.1` of the number 1.10."""
+    """Return what the SDK parsed; TypeError for a value that is not text: the SDK makes `1.1` of 1.10."""
     if not isinstance(shown.get("value"), str | None):
         raise TypeError
     return shown

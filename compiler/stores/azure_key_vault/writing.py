@@ -1,4 +1,4 @@
-"""Writing Key Vault: changes and what they rest upon in, one new version out; it has no compare-and-set, so we look."""
+"""Writes a new version of a Key Vault secret, after a last look for other writers: there is no compare-and-set."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -104,7 +104,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
 
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
-        """The earlier text as it was, also one that no `write` would accept: it is what stood there."""
+        """Write the earlier text as it was, also one that `write` would refuse."""
         value = earlier.whole if earlier.whole is not None else Secret("")
         return self.write_whole(base.name, value, base, earlier.attributes)
 
@@ -133,12 +133,12 @@ class KeyVaultWriter(KeyVaultLifecycle):
         else:
             found.sort(key=lambda version: version.attributes.created or self._now())
             return tuple(version.version or "" for version in found if version.version != own)
-        # Not that error: it would say of a version that is there that nothing was stored.
+        # Not that error: it would deny a version that was stored.
         reason = f"version {own} is stored, and whether another writer's came in between is not known: {failure.reason}"
         raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, failure.remedy, own)
 
     def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
-        """Raise where the reply to a write is about another secret, or about the version that stood there before."""
+        """Raise where the reply to a write is about another secret, or about the version that was there before."""
         place = self._place(name)
         try:
             require_version(made, None, place, Action.WRITE)

@@ -1,1 +1,1 @@
-"""How requests are paced, repeated and bounded, whatever the store."""
+"""Paces, repeats and bounds requests, whatever the store."""

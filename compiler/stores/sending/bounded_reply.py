@@ -1,4 +1,4 @@
-"""Reads a server's reply in as http.client does, with an end: at most so many bytes and seconds."""
+"""Reads a server's reply as http.client does, up to a limit of bytes and seconds."""
 
 import io
 import time
@@ -9,14 +9,14 @@ from compiler.stores.sending.deadline import rest
 
 
 class ReplyTooLargeError(ValueError):
-    """What answers sends more than any store has to say. It carries nothing of the reply."""
+    """The server sends more than any store does. The error carries no part of the reply."""
 
 
 class BoundedResponse(HTTPResponse):
-    """The `response_class` of a connection whose server need not be what it should be.
+    """The `response_class` of a connection to a server that may be something else than the store.
 
-    A connection's own timeout begins anew with every byte that comes, and stands here for the longest silence. By
-    itself it ends no reply that trickles: that is what `longest` and the deadline of the operation are for. Raises
+    A connection's own timeout begins anew with every byte that comes, and is here the longest silence. Alone it does
+    not end a reply that trickles: that is what `longest` and the deadline of the operation are for. Raises
     ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
     """
 

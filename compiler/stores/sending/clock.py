@@ -1,4 +1,4 @@
-"""Clocks for waiting: the machine's, and a virtual one on which hours of retries and limits pass in a moment."""
+"""Provides the clocks for waiting: the machine's, and a virtual one on which hours of waits pass in a moment."""
 
 import heapq
 import threading

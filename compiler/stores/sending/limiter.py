@@ -1,4 +1,4 @@
-"""Limiter: keeps all workers of one vault below its quotas, and lets one throttled request slow down all of them."""
+"""Keeps all workers of one vault below its quotas; one throttled request slows all of them down."""
 
 import math
 import threading

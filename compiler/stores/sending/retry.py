@@ -96,7 +96,7 @@ class Retrier:
                 self._note_answer()
             wait = self._wait(attempt, failure)
             if settle is not None and failure.maybe_done:
-                # What lost its reply may still be under way: looked for at once, it would be taken for lost itself.
+                # A write whose reply was lost may still be on its way: a look at once would take it for lost.
                 self.clock.sleep(min(self._settle_wait(attempt), self._left()))
                 if (stored := settle()) is not None:
                     return stored
@@ -107,7 +107,7 @@ class Retrier:
             attempt += 1
             if isinstance(failure, ThrottledError):
                 if wait > left:
-                    # Earlier than it asks for, the store is not asked again.
+                    # The store is not asked again before the time that it names.
                     raise failure
                 # The vault's quota is everyone's: all workers wait, not this one alone.
                 self._throttled = failure
@@ -121,7 +121,7 @@ class Retrier:
             with self._limiter.slot(kind, self.deadlines.end(keep)), self.deadlines.request(keep):
                 return send()
         except NoTurnError:
-            # Another worker was told to wait, longer than this one can; what it asked for is not this one's secret.
+            # Another worker was told to wait, longer than this one can; its request was for another secret.
             told = cast("ThrottledError", self._throttled)
         raise ThrottledError(Place(told.place.store), told.action, told.reason, told.remedy, told.retry_after)
 
@@ -146,7 +146,7 @@ class Retrier:
         return type(failure)(failure.place, failure.action, reason, failure.remedy)
 
     def _settle_wait(self, attempt: int) -> float:
-        # Never none at all, unlike other waits: half of the ceiling is sure.
+        # Unlike other waits never zero: at least half of the ceiling.
         return (1 + self._chance()) / 2 * self._ceiling(attempt, self.policy.first_wait)
 
     def _wait(self, attempt: int, failure: StoreError) -> float:

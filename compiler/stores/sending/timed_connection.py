@@ -1,4 +1,4 @@
-"""Makes HTTP connections wait for nothing longer than the operation that they serve may still take.
+"""Makes HTTP connections wait no longer than the operation that they serve may still take.
 
 What is bounded: the name server, each address that a name has, a proxy's answer, the TLS handshake, a server that does
 not take in what it is sent, and its reply.

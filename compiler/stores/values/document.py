@@ -1,4 +1,4 @@
-"""A remote secret's JSON object: text in, Secrets out, and changed text with every other byte as it was."""
+"""Reads a remote secret's JSON object as Secrets, and changes properties of it with every other byte kept."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A Secret that is a JSON object or array in, its members as Secrets out; nothing is revealed to the caller."""
+"""Splits a Secret that is a JSON object or array into its members, as Secrets; the caller sees no value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPACE = " \t\n\r"
 
 
 def object_members(secret: Secret) -> Mapping[str, Secret]:
-    """The members of a JSON object in its order; nothing for every other value, and where a name stands twice."""
+    """The members of a JSON object in its order; empty for any other value, and where a name occurs twice."""
     if secret.kind is not JsonKind.OBJECT:
         return {}
     try:
@@ -27,7 +27,7 @@ def object_members(secret: Secret) -> Mapping[str, Secret]:
 
 
 def array_items(secret: Secret) -> tuple[Secret, ...]:
-    """The items of a JSON array; nothing for every other value."""
+    """The items of a JSON array; empty for any other value."""
     if secret.kind is not JsonKind.ARRAY:
         return ()
     # Each item becomes the only member of an object, which the one reader of documents then turns into a Secret.

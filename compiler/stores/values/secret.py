@@ -1,4 +1,4 @@
-"""Secret: a value that cannot be printed, copied, pickled or compared in the clear, and what compares it instead."""
+"""Wraps a value so that it cannot be printed, copied, pickled or compared in the clear; compares by a keyed hash."""
 
 import hmac
 import os
@@ -91,7 +91,7 @@ class Secret:
 
 
 class Mark:
-    """What a Comparer keeps of a Secret: equal marks of one Comparer mean equal secrets; elsewhere, nothing."""
+    """What a Comparer keeps of a Secret: equal marks of one Comparer mean equal secrets; marks of two tell no more."""
 
     __slots__ = ("__digest",)
 

@@ -1,4 +1,4 @@
-"""A property that is no string in, its text out: the only rule by which a migration may change a value."""
+"""Turns a property that is not a string into its text: the only rule by which a migration may change a value."""
 
 from compiler.stores.values.secret import JsonKind, Secret
 

@@ -1,4 +1,4 @@
-"""What may be said of a secret without showing it: empty, a placeholder, space at an end, not storable as it is."""
+"""Tells what may be said of a secret without showing it: empty, a placeholder, white space at an end, not storable."""
 
 import re
 from enum import StrEnum

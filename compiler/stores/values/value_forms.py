@@ -1,4 +1,4 @@
-"""A value's text in, the ways in which a foreign message may show it out: plain, Base64, URL and JSON forms."""
+"""Lists the forms in which another program's message may show a value: plain, Base64, URL and JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is shorter, or one of these words, stands in messages by itself: hidden, it would take the words away.
+# Anything shorter, or one of these words, is in messages anyway: hiding it would take words out of them.
 LEAST: Final = 4
 _WORDS: Final = frozenset({"true", "false", "null", "none"})
 # A line of a longer value counts by itself from this length on: messages quote single lines, of a PEM text for one.

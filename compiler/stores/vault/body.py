@@ -1,4 +1,4 @@
-"""Reads and writes the JSON of Vault's API so that a secret's values pass through as the text that stands there.
+"""Reads and writes the JSON of Vault's API so that a secret's values pass through as the text that is stored.
 
 A Vault returns what it keeps. Made into Python's numbers and back, `1.10` would become `1.1`, `0.00001` `1e-05` and
 `1e400` `Infinity`: so a property that is no string is its raw JSON token, on the way in and on the way out.

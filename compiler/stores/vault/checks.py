@@ -1,4 +1,4 @@
-"""What Vault would refuse or change of a write, found before anything is sent: names, values, sizes and tags."""
+"""Finds what Vault would refuse or change of a write, before anything is sent: names, values, sizes and tags."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final

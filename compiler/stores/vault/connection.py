@@ -1,4 +1,4 @@
-"""One Vault server behind hvac: logs in once, checks the mount, renews, sends again, and says why a 403 is one."""
+"""Runs calls on one Vault server through hvac: logs in once, checks the mount, renews, retries and explains a 403."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -140,7 +140,7 @@ class VaultConnection:
         return Place(self._address.absolute, request.name)
 
     def _after_trouble(self, failure: StoreError) -> StoreError:
-        """The failure; a redirect right after a seal or an outage is that of a standby without a leader, and ends."""
+        """The failure; a redirect right after a seal or an outage comes from a standby without a leader, and passes."""
         if isinstance(failure, UnavailableError):
             self._in_trouble_until = self._clock.now() + _ELECTION
         elif isinstance(failure, RedirectRefusedError) and self._clock.now() < self._in_trouble_until:

@@ -1,4 +1,4 @@
-"""How to log in to Vault: environment variables in, a token and its life out; credentials stay Secrets until sent.
+"""Logs in to Vault as the environment variables say; credentials stay Secrets until they are sent.
 
     PLATFORM_SECRETS_VAULT_AUTH        token (default), approle, kubernetes, jwt or userpass
     PLATFORM_SECRETS_VAULT_AUTH_MOUNT  where the method is mounted; its own name when absent

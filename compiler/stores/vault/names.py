@@ -1,11 +1,11 @@
-"""Which names Vault may be given: checked here, because a client would resolve `..` and send another path."""
+"""Checks which names Vault may be given, because a client would resolve `..` and send another path."""
 
 import re
 from typing import Final
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")
 _LONGEST: Final = 512
-# What nearly every name is, told at once; the causes are for the others.
+# Nearly every name has this form; the causes are looked for only in the others.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 
 

@@ -1,4 +1,4 @@
-"""Questions to Vault about itself: is the token alive, what is mounted, why was this refused; no secret is touched."""
+"""Asks Vault about itself: is the token alive, what is mounted, why was this refused. It touches no secret."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ class VaultQuestions:
     def _mount_denied(self, place: Place, facts: TokenFacts | None) -> StoreError:
         mount = self._address.mount
         if facts is not None and facts.is_root:
-            # Root is refused nothing that exists.
+            # Root may do everything, so what is refused to it does not exist.
             return WrongMountError(place, Action.CONNECT, f'there is no mount "{mount}"', "correct the store's mount")
         return ForbiddenError(
             place,
@@ -143,7 +143,7 @@ class VaultQuestions:
         )
 
     def _capabilities(self, request: Request) -> frozenset[str] | None:
-        """What the token may do on the request's path; nothing where it is not told."""
+        """What the token may do on the request's path; None where Vault does not tell."""
 
         def ask(client: Any) -> frozenset[str] | None:  # noqa: ANN401 - hvac has no types
             try:

@@ -1,4 +1,4 @@
-"""Reading from Vault: names in, RemoteSecret and SecretState out, through hvac's KV version 2 calls."""
+"""Reads secrets and their states from Vault, through hvac's KV version 2 calls."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar

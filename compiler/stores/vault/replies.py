@@ -1,6 +1,6 @@
 """Tells what Vault's refusals and failed exchanges mean, as typed errors without any of the reply's text.
 
-That a secret is not there is believed of a Vault alone, in its own JSON: a proxy's page with status 404 says nothing.
+A secret counts as absent only if Vault says so in its own JSON: a proxy's page with status 404 does not tell.
 """
 
 import re
@@ -83,9 +83,9 @@ def is_trouble(status: int) -> bool:
 
 
 def error_of_reply(reply: Reply, place: Place, action: Action, *, is_about_a_secret: bool = True) -> StoreError:
-    """Return the error of a reply; that of a Vault's 403 only further questions to the server tell.
+    """Return the error of a reply; for a Vault's 403 only further questions to the server can tell it.
 
-    What is not `is_about_a_secret` cannot be absent: a token or a mount that is asked about and not known is no answer.
+    Without `is_about_a_secret` a 404 does not mean absent: it is no answer to a question about a token or a mount.
     """
     if is_trouble(reply.status):
         return _unavailable(reply, place, action)

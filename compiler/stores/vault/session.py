@@ -1,4 +1,4 @@
-"""The HTTP session under hvac: requests in, replies out, over one pool of kept connections for all workers."""
+"""Sends hvac's requests over one pool of kept connections that all workers share."""
 
 import select
 from collections import deque
@@ -94,7 +94,7 @@ class VaultSession:
 
 
 def _has_ended(connection: HTTPConnection) -> bool:
-    """Whether the server has closed a connection on which nothing is due; whatever else it may have sent is as bad."""
+    """Whether the server has closed an idle connection; unexpected data on it counts as closed."""
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""Vault and OpenBao, KV version 2: an address in, a SecretWriter over hvac out; the only module that imports hvac."""
+"""Implements SecretWriter for Vault and OpenBao, KV version 2, over hvac; the only module that imports hvac."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ class VaultStore(VaultWriting):
 
     def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
         given = address.vault_namespace or environ.get("VAULT_NAMESPACE") or ""
-        # "ns/" is how Vault itself writes one; nothing but slashes is none, and must not pass for no namespace.
+        # "ns/" is how Vault itself writes one; slashes alone name none, and must not pass for "no namespace".
         namespace = given if "//" in given else given.strip("/") or None
         address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
         place = Place(address.absolute)

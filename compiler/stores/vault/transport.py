@@ -1,4 +1,4 @@
-"""How to reach one Vault server: an address and environment variables in, a session over TLS and proxy out."""
+"""Opens the HTTP session to one Vault server, with TLS and proxy as its address and environment variables say."""
 
 import base64
 import ssl

@@ -1,4 +1,4 @@
-"""Writing to Vault: every write is a compare-and-set, and a lost reply is settled by reading back."""
+"""Writes secrets to Vault: every write is a compare-and-set, and a lost reply is settled by reading back."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -121,7 +121,7 @@ class VaultWriting(VaultReading):
             remedy = "recover it (`bao kv undelete`, or `migrate --recover`), then plan again"
             raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
         if state.state is State.DESTROYED and base is None and state.version is not None:
-            # Nothing is there to be lost; only the numbering goes on.
+            # No version is left to be lost; only the numbering goes on.
             return self._put_over(name, properties, int(state.version))
         raise self._conflict(name, Action.WRITE, base.version if base is not None else None, state.version)
 
@@ -204,7 +204,7 @@ class VaultWriting(VaultReading):
             failure = error
         else:
             return
-        # Not that error: it would say of a version that is there that nothing was stored.
+        # Not that error: it would deny a version that was stored.
         reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
         raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
