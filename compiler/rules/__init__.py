@@ -1,4 +1,4 @@
-"""Every semantic rule, in the order in which a reader meets their subjects: the only list of them."""
+"""Lists every semantic rule, in the order in which a reader meets their subjects: the only list of them."""
 
 from __future__ import annotations
 

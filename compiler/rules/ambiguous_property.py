@@ -1,4 +1,4 @@
-"""The name of a property means another thing to each store.
+"""A property's name that the stores interpret differently.
 
 External Secrets Operator looks a property up as a path in the remote secret's JSON. A dot asks for a nested value
 (first on Key Vault, last on Vault), `*` and `?` are wildcards that may return another key's value, `@this` returns
@@ -8,7 +8,7 @@ the same everywhere. A key's own name is its property unless the catalogue says 
     keys:
       tls.crt: {description: Certificate}
 
-Keep the value under a plain name and say so, or keep it alone in a remote secret of its own:
+Keep the value under a plain name that the catalogue gives as `property`, or alone in a remote secret of its own:
 
     keys:
       tls.crt:

@@ -1,15 +1,16 @@
-"""An unquoted text is another type to other readers of YAML, or no text where one is meant.
+"""An unquoted string that other readers of YAML take for another type, or another type where a string is expected.
 
 YAML 1.1, which Helm, kubectl and most older tools read, takes `no`, `on` and `y` for booleans, `012` for ten, `12:30`
-for a number of minutes and `2024-01-01` for a date; YAML 1.2 takes them for texts. What a file means must not depend
-on who reads it. The same rule reports a number or boolean where a text belongs: unquoted `2.10` is the number 2.1.
+for a number of minutes and `2024-01-01` for a date; YAML 1.2 takes them for strings. What a file means must not depend
+on who reads it. The same rule reports a number or boolean where a string is expected: unquoted `2.10` is the number
+2.1.
 
     externalSecretsOperator: 2.10
     stores:
       vault:
         vaultNamespace: on
 
-Write texts that look like something else in double quotes:
+Write strings that look like another type in double quotes:
 
     externalSecretsOperator: "2.10"
     stores:

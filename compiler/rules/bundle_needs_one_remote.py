@@ -1,4 +1,4 @@
-"""A secret is fetched as a bundle, but one of its keys lies elsewhere.
+"""A secret is fetched as a bundle, but one of its keys is in another remote secret or under another name.
 
 `fetch: bundle` reads one remote secret once and takes all keys from it, each under its own name. A key with a remote
 secret of its own, with another property name, or that is a whole remote secret is not in it, and the whole

@@ -1,6 +1,6 @@
-"""A secret is fetched as a bundle, and a template cannot name one of its keys.
+"""A secret is fetched as a bundle, but one of its keys cannot be named in a template.
 
-`fetch: bundle` picks each key by a template, `{{ .KEY }}`. A key that is no identifier, such as `tls.crt`, does not
+`fetch: bundle` picks each key by a template, `{{ .KEY }}`. A key that is not an identifier, such as `tls.crt`, does not
 parse there, or means something else, and Helm refuses the values file.
 
     # environments/prod.yaml

@@ -1,4 +1,4 @@
-"""A key's own place contradicts itself.
+"""A key's `remote` contradicts itself.
 
 `whole: true` says that a Key Vault secret holds one value and nothing else. It cannot name a property as well, it
 does not exist on Vault, whose secrets always have named properties, and it cannot point at the remote secret in which

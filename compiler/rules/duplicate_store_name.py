@@ -1,4 +1,4 @@
-"""Two stores of an environment are one object in the cluster, but not one store.
+"""Two stores of an environment have the same kind and name in the cluster, but are different stores.
 
 `kind` and `name` say which object an ExternalSecret refers to. Two ids with the same object and another provider,
 address, mount or namespace cannot both be true: the secrets of one are read from the other. Two that are both

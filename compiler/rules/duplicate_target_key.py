@@ -1,8 +1,8 @@
 """Two keys of a secret differ only in case, or read the same value.
 
 Neither is refused: names of environment variables are case-sensitive, and one value may be wanted under two names.
-But nearly always the one is a slip of the shift key and the other a line that was copied and not finished, so both
-are warnings, and can be waived where they are meant. Keys of different variants are not compared: they replace one
+But nearly always the first is a typo and the second a copied line that was not finished, so both are warnings, and
+can be waived where they are meant. Keys of different variants are not compared: they replace one
 another.
 
     keys:

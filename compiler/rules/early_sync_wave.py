@@ -2,7 +2,7 @@
 
 Argo CD goes through sync waves from the lowest, and waits for each to be healthy. Rendered stores are in wave -60. An
 ExternalSecret in that wave or an earlier one is not healthy without its store, and the store's wave is never reached:
-the synchronisation waits for ever.
+the synchronisation never ends.
 
     stores:
       vault: {render: true}

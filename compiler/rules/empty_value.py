@@ -1,8 +1,8 @@
-"""A key has nothing after it.
+"""A key has no value.
 
-`slack:` with nothing behind it is null to YAML, and null in a layer takes a secret out of the environment: its
+`slack:` without a value is null in YAML, and null in a layer takes a secret out of the environment: its
 ExternalSecret is no longer rendered, Kubernetes deletes the Secret with it, and pods that mount it do not start.
-Whoever wrote it may as well have meant "with the defaults". As the two are opposites, neither is guessed.
+Its author may as well have meant "with the defaults". As the two are opposites, the compiler does not guess.
 
     secrets:
       slack:

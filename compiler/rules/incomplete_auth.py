@@ -1,9 +1,9 @@
-"""A rendered store cannot log in as it is described.
+"""A rendered store's `auth` is missing or incomplete.
 
-A store that the chart renders needs exactly one way to log in, of its own provider, with all that it takes. A
+A store that the chart renders needs exactly one authentication method, of its own provider, with all its fields. A
 ClusterSecretStore belongs to no namespace, so each ServiceAccount, Secret and certificate it refers to needs one; a
-SecretStore may refer to its own namespace only. External Secrets Operator accepts the object all the same, and each
-of its secrets fails.
+SecretStore may refer to its own namespace only. External Secrets Operator accepts the object all the same, and every
+secret read from it fails.
 
     stores:
       vault:

@@ -1,4 +1,4 @@
-"""The rules that loading, validating, merging and writing report themselves: ids, severities and pages, no checks."""
+"""Documents the rules that loading, validating, merging and writing report themselves: ids, severities and pages."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from compiler.model.diagnostic import MOST_OF_A_KIND, Severity
 from compiler.rules.interface import Rule, Scope
 
 _ERRORS: dict[str, str] = {
-    "unreadable-file": """An input file is missing, is no regular file, may not be read, or changed while it was read.
+    "unreadable-file": """An input file is missing, not a regular file, not readable, or changed while it was read.
 
-Nothing is guessed from a file that could not be read whole, and nothing is written.
+A file that could not be read whole is not used, and nothing is written.
 
     environments/prod.yaml -> /etc/prod.yaml      # a link that leads out of the project
 
 Write a regular file inside the project, readable by whoever compiles.""",
     "too-large": """An input file is larger, deeper or has more values than any real one.
 
-It protects the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
+The limits protect the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
 32 levels.
 
     a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
 
-Split what is large into layers, and look at how the file came to be. A values file keeps the same bounds: an
-environment that would compile to more is to be split into several.""",
+Split what is large into layers, and check how the file was made. Values files have the same limits: split an
+environment that would compile to more into several.""",
     "invalid-encoding": """An input file is not plain UTF-8.
 
-Editors show such bytes as something else than they are, and Helm reads them as it likes.
+Editors and Helm may read such bytes as other characters.
 
     description: caf\\xe9                          # Latin-1
 
 Save the file as UTF-8 without a byte order mark.""",
-    "control-character": """A character that no person types on purpose: a control character or an exotic line break.
+    "control-character": """A control character or an unusual line break, which nobody types on purpose.
 
-What a reviewer sees would differ from what is compiled.
+A reviewer would not see what is compiled.
 
     namespace: "a\\u0000b"
 
@@ -44,52 +44,52 @@ Parsers disagree about how wide it is.
     \\tgithub: {}
 
 Indent with spaces.""",
-    "invalid-yaml": """The file is no YAML.
+    "invalid-yaml": """The file is not valid YAML.
 
     secrets: {github: {store: azure}
 
-The place is where the parser gave up; the cause is often one line above. Close brackets and quotes, and put a space
+The position is where the parser stopped; the cause is often one line above. Close brackets and quotes, and put a space
 after each colon.""",
     "duplicate-key": """A key is written twice in one map.
 
-YAML tools keep one of the two, and not all keep the same one. In Helm and PyYAML this is silent.
+YAML tools keep one of the two, not all the same one, and Helm and PyYAML say nothing.
 
     secrets:
       github: {}
       github: {store: azure}
 
 Merge the two into one.""",
-    "forbidden-yaml": """An anchor, alias, tag, merge key, directive or second document stands in the file.
+    "forbidden-yaml": """The file has an anchor, alias, tag, merge key, directive or second document.
 
-They make values appear where nobody wrote them, and no place can be named for them. A layer does that job.
+They make values appear where nobody wrote them, so that no position can be reported. Use a layer to share values.
 
     github: &default {store: azure}
     jira: *default
 
 Write the value out, or put what is shared into a layer and name it under `extends:`.""",
-    "non-string-key": """A key that is no plain text: a number, `true`, `no`, `null`, a list or a map.
+    "non-string-key": """A key that is not a string: a number, `true`, `no`, `null`, a list or a map.
 
-YAML 1.1, which Helm reads, gives such keys another type, and then nothing finds them.
+YAML 1.1, which Helm reads, gives such keys another type, so that look-ups miss them.
 
     labels: {on: "yes"}
 
 Quote the key.""",
-    "unknown-key": """A key that the schema does not know; most often a typo.
+    "unknown-key": """A key that the schema does not have, most often a typo.
 
-A key that nothing reads would be ignored in silence, and the setting that was meant would keep its default.
+An unknown key would be silently ignored, and the intended setting would keep its default.
 
     stroe: azure
 
-Write the key as the reference has it; the help names the nearest one. What stands under an unknown key is not shown,
-for it may be a secret.""",
-    "wrong-type": """A value of another type than is meant: text where a map belongs, a map where a list belongs.
+Write the key as in the reference; the help names the nearest one. The value of an unknown key is not shown, as it may
+be a secret.""",
+    "wrong-type": """A value of the wrong type: a string where a map is expected, a map where a list is expected.
 
     secrets: [github, jira]
 
-Write the type that the message asks for; the reference of the environment and the catalogue shows each.""",
-    "invalid-value": """A value outside what its place allows.
+Write the type that the message names; the references of the environment and the catalogue list them.""",
+    "invalid-value": """A value that the schema does not allow.
 
-It is not one of the listed words, or too long, out of range, or of a wrong form.
+It is not one of the listed words, too long, out of range, or of the wrong form.
 
     fetch: per-key
 
@@ -105,14 +105,14 @@ Write the name of an existing layer, without its folder and ending.""",
     environments/europe.yaml
 
 Rename one of the two.""",
-    "layer-cycle": """Layers extend one another in a circle, so none of them is the lowest.
+    "layer-cycle": """Layers extend one another in a cycle.
 
     # environments/layers/a.yaml
     extends: [b]
     # environments/layers/b.yaml
     extends: [a]
 
-Take one of the names out.""",
+Remove one of the names.""",
     "layer-conflict": """One layer has a map where another has a single value or a list, so they cannot be merged.
 
     # base.yaml
@@ -121,14 +121,14 @@ Take one of the names out.""",
     secrets: {github: {use: {pat: true}}}
 
 Write the same type in both; to drop the lower layer's map first, write `null`.""",
-    "invalid-environment-name": """A file in `environments/` whose name is no environment's name.
+    "invalid-environment-name": """A file in `environments/` whose name is not a valid environment name.
 
 The name becomes part of the values file's name, of commands and of links.
 
     environments/Prod EU.yaml
 
 Use lower-case letters, digits and inner hyphens, at most 63, and the ending `.yaml`.""",
-    "conflicting-vault-url": """AZURE_KEYVAULT_NAME names another vault than the one the environment has written.
+    "conflicting-vault-url": """AZURE_KEYVAULT_NAME names another vault than the environment's `vaultUrl`.
 
 One of the two is wrong, and guessing could move secrets into the wrong vault.
 
@@ -137,8 +137,8 @@ One of the two is wrong, and guessing could move secrets into the wrong vault.
 Unset the variable, or correct `vaultUrl`.""",
     "unwritable-output": """A values file cannot be written: a link, a folder, a read-only file, a full disk.
 
-Nothing was written; every old file is as it was. A folder may be a link to another of the project; one that leads out
-of it could have any file of yours replaced, or deleted by `--prune`.
+Nothing was written; every old file is as it was. A folder may be a link to another one of the project; a link out of
+it could make the command replace any of your files, or delete it by `--prune`.
 
     chart/values-prod.yaml -> /somewhere/else.yaml
     chart -> /somewhere/else
@@ -146,36 +146,37 @@ of it could have any file of yours replaced, or deleted by `--prune`.
 Make it a regular, writable file, or choose another folder with `--out`.""",
     "foreign-output": """The file that would be replaced was not written by this compiler.
 
-Replacing or pruning it could lose somebody's work. What has an anchor, an alias or a tag, or is larger or deeper than
-an input file may be, is none of the compiler's files either, whatever its first line says.
+Replacing or pruning it could lose somebody's work. A file with an anchor, an alias or a tag, or larger or deeper than
+an input file may be, is not the compiler's either, whatever its first line says.
 
     # chart/values-prod.yaml, written by hand
     replicas: 3
 
 Move the file away; the compiler then writes its own.""",
-    "stale-values": """A values file is not what its environment compiles to now.
+    "stale-values": """A values file is out of date.
 
-Argo CD would render something else than what was reviewed. `--check` reports it and writes nothing.
+It is not what its environment compiles to now: Argo CD would render something else than what was reviewed. `--check`
+reports it and writes nothing.
 
     $ platform-secrets compile --check
 
 Run `make values` and commit the result.""",
-    "unproven-output": """What was read back from a new values file is not what was meant.
+    "unproven-output": """A new values file does not read back as the data it was made from.
 
-The compiler proves each file before it replaces the old one; this is a defect of the compiler, and nothing was written.
+The compiler checks each file before it replaces the old one; this is a bug in the compiler, and nothing was written.
 
     $ platform-secrets compile prod
 
 Please report it, with the environment's files if they may be shared.""",
-    "unproven-chart": """The rendered manifests are not what the catalogue and the environment ask for.
+    "unproven-chart": """The rendered manifests differ from what the catalogue and the environment say.
 
 `compile --parity` renders the chart with each Helm that is named, or the one on PATH, for each store that a secret
-could live in, and compares the parsed manifests with a table made by separate code.
+could be in, and compares the parsed manifests with a table made by separate code.
 
     $ platform-secrets compile prod --parity
 
 If the chart was edited, undo the edit; else please report it.""",
-    "unconfined-chart": """The chart would make Helm read or fetch what is not in it.
+    "unconfined-chart": """The chart makes Helm read or fetch files outside it.
 
 Helm follows links below a chart into what it renders, and loads, over the network too, every schema that a
 `values.schema.json` refers to. A project from elsewhere could have your files printed, or your machine call out. So
@@ -185,7 +186,7 @@ Helm follows links below a chart into what it renders, and loads, over the netwo
     "$ref": "https://example.com/schema.json"     # chart/values.schema.json; also a "$schema" that is no known draft
     chart/charts/helper-1.0.0.tgz                 # a packed chart: what is in it is not seen
 
-Put what a link leads to in its place, refer to places of the same file (`#/…`), and unpack packed charts.""",
+Replace links by the files they lead to, refer only within the same file (`#/…`), and unpack packed charts.""",
 }
 
 # What the schemas find, which is counted together.
@@ -193,7 +194,7 @@ _OF_SCHEMAS = ("unknown-key", "wrong-type", "invalid-value")
 _LISTED = f"""
 
 The first {MOST_OF_A_KIND} such findings of a file are listed, those of {", ".join(f"`{rule}`" for rule in _OF_SCHEMAS)}
-counted together; one more says that others were left off."""
+counted together; one more says that there are others."""
 
 INPUT_RULES: tuple[Rule, ...] = tuple(
     Rule(identifier, Severity.ERROR, Scope.INPUT, page + (_LISTED if identifier in _OF_SCHEMAS else ""))

@@ -1,6 +1,6 @@
-"""A Vault is reached by `http:` across a network that is not the cluster's own.
+"""A Vault is reached over `http:` through a network outside the cluster.
 
-The store's token and every secret cross the network readable by all on the way. Exempt are loopback addresses,
+The store's token and every secret can be read by anyone on the network path. Exempt are loopback addresses,
 `localhost` and names below it, and the full names of the cluster's own Services: `SERVICE.NAMESPACE.svc`, alone or with
 `.cluster.local`. Live commands go by the same list.
 
@@ -12,7 +12,7 @@ Use https, with `caProvider` for a private certificate authority, or the Service
     stores:
       vault: {server: https://vault.example.com:8200}
 
-Waive it with the reason where the way is protected otherwise, by a VPN or in a lab.
+Waive it with the reason where the connection is protected otherwise, by a VPN or in a lab.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a rule is: an id, a severity, what it looks at, and a function from the model to findings."""
+"""Defines what a rule is: an id, a severity, what it looks at, and a function from the model to findings."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Rule:
 
     `page` is its documentation: the module's docstring, whose first line is a summary. `waivable` says whether
     `waive:` may name it: what would break a cluster may not be waived. `check` yields findings and reads nothing but
-    what it is given. `gather` makes fewer of those findings of a PROJECT rule that no waiver covers, where several are
-    told as one. `catalogue_check` is given the Catalogue once, for a rule of environments whose subject may also
+    what it is given. `gather` joins findings of a PROJECT rule that no waiver covers, where several are reported as
+    one. `catalogue_check` is given the Catalogue once, for a rule of environments whose subject may also
     be written there: what the catalogue says wrongly is found once, even where no environment uses it.
     """
 

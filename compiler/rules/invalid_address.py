@@ -1,4 +1,4 @@
-"""A store's address that no client can use as it is.
+"""A store's address that clients cannot use as it is written.
 
 An address is an http or https URL with a host. A user name or password in it would be committed, a query or fragment
 means nothing, and `/v1` or `/ui` at the end of a Vault address is added a second time by every client. A Key Vault
@@ -8,7 +8,7 @@ has nothing but a host, is reached by https only, and its own name has 3 to 24 l
       vault: {server: vault.example.com:8200/v1}
       azure: {vaultUrl: http://ai-platform-prod.vault.azure.net/secrets}
 
-Write the scheme and the host, and a port where it is not the usual one:
+Write the scheme and the host, and the port where it is not the default one:
 
     stores:
       vault: {server: https://vault.example.com:8200}

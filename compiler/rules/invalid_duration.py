@@ -1,4 +1,4 @@
-"""A refresh interval is no positive duration.
+"""A refresh interval is not a positive duration.
 
 Durations are written as in Go: numbers with the units `h`, `m` and `s`. There is no unit for days. `0` means that
 External Secrets Operator never reads again, so a rotated value never arrives and even a changed reference is never

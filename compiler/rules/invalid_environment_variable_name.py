@@ -1,6 +1,6 @@
-"""A key of a mounted Secret that is no name of an environment variable.
+"""A key of a mounted Secret that is not a valid environment variable name.
 
-Pods take these Secrets by `envFrom`. A key that is no C identifier is skipped there, with an event on the pod and
+Pods take these Secrets by `envFrom`. A key that is not a C identifier is skipped there, with an event on the pod and
 nothing in its log: the variable is simply not set.
 
     argocd:

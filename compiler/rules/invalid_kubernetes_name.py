@@ -1,6 +1,6 @@
 """A name, label or annotation that the cluster's API refuses.
 
-One such name fails the whole synchronisation, late and away from its cause. Judged are namespaces (DNS labels of at
+One such name fails the whole synchronisation, late and far from its cause. Checked are namespaces (DNS labels of at
 most 63 characters), names of targets and stores (DNS names; 253 characters, but 63 where they also become the value
 of the label `app.kubernetes.io/name`, as those of targets and rendered stores do), keys of Secrets, the objects that
 a rendered store refers to, and labels and annotations with their keys, values and total size (256 KiB).

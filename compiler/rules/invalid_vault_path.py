@@ -1,4 +1,4 @@
-"""A path that Vault, or its clients, take for another one.
+"""A path that Vault or its clients would read as another one.
 
 A path is put into a URL as it is. `..` leaves the mount, so `../sys/policy` really calls Vault's own administration;
 an empty part or a `/` at either end names another secret to some clients and none to others; `%`, `?` and `#` end the
@@ -13,7 +13,7 @@ Write the parts with one `/` between them:
     github:
       remote: {vault: ai-platform-engineering/github-secret}
 
-A store's `mount` and `prefix` are judged in the same way; a prefix may end in `/`.
+A store's `mount` and `prefix` are checked in the same way; a prefix may end in `/`.
 """
 
 from __future__ import annotations

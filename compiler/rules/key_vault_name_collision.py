@@ -10,7 +10,7 @@ values.
 
 A secret that is one whole value there and holds the property of another entry's key collides too.
 
-Names are judged as the vault is asked for them, with an environment's own `remote` and a store's `prefix`, for every
+Names are checked as the vault is asked for them, with an environment's own `remote` and a store's `prefix`, for every
 Key Vault of an environment: also one that nothing is read from yet, as `migrate` would fill it. Where two environments
 read one name of one vault, that is `shared-place`.
 

@@ -1,7 +1,7 @@
 """A Key Vault name with a `/`, which External Secrets Operator reads as the type of an object.
 
 Key Vault names have no folders. External Secrets Operator splits the name at each `/`: the first part must be
-`secret`, `key` or `cert`, the second is the name, and the rest is dropped without a word. `dev/github` fails with a
+`secret`, `key` or `cert`, the second is the name, and the rest is silently dropped. `dev/github` fails with a
 message about `github`, `secret/team/github` reads the secret `team`, and `cert/github` gives a certificate.
 
     github:

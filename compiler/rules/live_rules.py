@@ -1,4 +1,4 @@
-"""The rules that `verify` reports about live stores: ids, severities and pages, no checks."""
+"""Documents the rules that `verify` reports about live stores and the cluster: ids, severities and pages."""
 
 from __future__ import annotations
 
@@ -12,167 +12,167 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ERRORS: dict[str, str] = {
-    "no-answer": """A store did not answer, or what answered is not it, so none of its secrets could be looked at.
+    "no-answer": """A store did not answer, or another server did, so none of its secrets could be checked.
 
-The cause stands in the message: no network, a sealed Vault, an unknown authority, a proxy's page, a redirect, too many
-requests, no address. The cluster may well reach the store where this machine does not.
+The message has the cause: no network, a sealed Vault, an unknown authority, a proxy's page, a redirect, too many
+requests, no address. The cluster may reach the store even if this machine does not.
 
     stores: {vault: {server: http://vault.vault.svc.cluster.local:8200}}    # known inside the cluster only
 
-Set VAULT_ADDR to a port-forward or to the address that this machine knows, and run again.""",
-    "unauthenticated": """A store did not let the caller in: nothing to log in with, a refused log-in, an ended token.
+Set VAULT_ADDR to a port-forward or to an address that this machine can reach, and run again.""",
+    "unauthenticated": """A store rejected the caller: no credentials, a refused log-in or an expired token.
 
 `verify` uses the caller's identity, not the cluster's.
 
     $ VAULT_TOKEN= platform-secrets verify prod
 
-Log in anew: `bao login` and VAULT_TOKEN for Vault and OpenBao, `az login` for Key Vault.""",
-    "forbidden": """The store knows the caller, who may not read this; the message names the missing permission.
+Log in again: `bao login` and VAULT_TOKEN for Vault and OpenBao, `az login` for Key Vault.""",
+    "forbidden": """The store knows the caller, but does not allow the read; the message names the missing permission.
 
-Whether the secret is there cannot be told, neither by the store nor by this command. External Secrets Operator has an
+Neither the store nor this command can say whether the secret exists. External Secrets Operator has an
 identity of its own, which may have the permission.
 
     path "secret/data/ai-platform-engineering/*" { capabilities = ["list"] }    # and not "read"
 
-Give the caller the permission of the message, or run as somebody who has it.""",
+Give the caller the permission of the message, or run as an identity that has it.""",
     "wrong-mount": """Vault has no KV version 2 engine at the store's mount, or not in this namespace.
 
-KV version 1 has other paths: External Secrets Operator would not find one secret in it.
+KV version 1 has other paths: External Secrets Operator would find no secret in it.
 
     stores: {vault: {mount: secrets}}                 # the engine is at "secret"
 
 Correct `mount` or `vaultNamespace`; `bao secrets list` shows what is mounted.""",
-    "missing-secret": """The store has no secret of that name, and its keys would not be synchronised.
+    "missing-secret": """The store has no secret of that name, so its keys would not be synchronised.
 
 One missing secret fails the whole ExternalSecret that asks for it, its other keys included.
 
     remote: {vault: ai-platform-engineering/github}    # the store has ai-platform-engineering/github-secret
 
 Create it (`platform-secrets put ENV SECRET`), copy it (`platform-secrets migrate`), or correct the name.""",
-    "missing-property": """The remote secret is there, and the property that a key asks for is not in it.
+    "missing-property": """The remote secret exists, but lacks the property that a key reads.
 
 One missing property fails the whole ExternalSecret.
 
     keys: {GITHUB_APP_ID: {description: App id}}      # the remote secret has only GITHUB_PERSONAL_ACCESS_TOKEN
 
 Add the property (`platform-secrets put ENV SECRET KEY`), or choose the variants in use with `use:`.""",
-    "disabled-secret": """The secret's newest version is disabled in Key Vault, so that nobody can read it.
+    "disabled-secret": """The secret's newest version is disabled in Key Vault, so it cannot be read.
 
     $ az keyvault secret set-attributes --enabled false ...
 
 Enable it again, or write a new version.""",
-    "soft-deleted-secret": """The secret is deleted, and can still be recovered.
+    "soft-deleted-secret": """The secret is soft-deleted and can be recovered.
 
-To the cluster it is missing. Where its newest version is destroyed, only writing it anew helps.
+The cluster does not find it. Where its newest version is destroyed, write it again.
 
     $ az keyvault secret delete --name ai-platform-engineering-github
 
 Recover it: `az keyvault secret recover` or `bao kv undelete`.""",
-    "not-json": """A key asks for a property of a Key Vault secret whose text is no JSON object, or has a name twice.
+    "not-json": """A key reads a property of a Key Vault secret whose text is not a JSON object, or has a name twice.
 
 External Secrets Operator finds nothing in it.
 
-    ghp_0123                                          # the token itself, where {"GITHUB_TOKEN": "..."} is meant
+    ghp_0123                                          # the token itself, where {"GITHUB_TOKEN": "..."} is expected
 
 Store a JSON object, or mark the key `whole: true` in the catalogue.""",
     "not-a-string": """The property is a number, a boolean, a null, a list or an object.
 
-Stores and External Secrets Operator print such values each in its own way: 9007199254740993 becomes another number,
-and a null an empty value. Only strings survive.
+Stores and External Secrets Operator each print such values in their own way: 9007199254740993 becomes another number,
+and a null an empty value. Only strings stay the same.
 
     {"PORT": 8080}
 
 Store it as text: {"PORT": "8080"}.""",
-    "blank-value": """The value is empty or nothing but white space.
+    "blank-value": """The value is empty or only white space.
 
-A program that starts with an empty token fails later, and further away from the cause.
+A program that starts with an empty token fails later and far from the cause.
 
     {"GITHUB_PERSONAL_ACCESS_TOKEN": ""}
 
 Set the value, or leave the key out with `use:`.""",
-    "invalid-character": """The value holds a NUL character, or half of a surrogate pair, which is no character at all.
+    "invalid-character": """The value has a NUL character, or half of a surrogate pair, which is not a character.
 
-No environment variable can hold a NUL, so that a container with this one does not start. In place of the half pair the
+An environment variable cannot hold a NUL, so a container with this one does not start. In place of the half pair the
 cluster gets U+FFFD, which is another value. `put`, `migrate` and `restore` write neither.
 
     {"PASSWORD": "pass\\u0000word", "NAME": "\\ud83d"}
 
-Set the value that is meant; Base64 where it is no text, with a program that decodes it.""",
-    "placeholder-value": """The value is what somebody wrote for the time being.
+Set the right value; where it is binary, store it as Base64 and let the program decode it.""",
+    "placeholder-value": """The value is a placeholder.
 
-Such words count: changeme, TODO, TBD, placeholder, `<...>`, `${...}`, xxx, `your-...`.
+These count: changeme, TODO, TBD, placeholder, `<...>`, `${...}`, xxx, `your-...`.
 
     {"GITHUB_PERSONAL_ACCESS_TOKEN": "<token>"}
 
 Set the real value.""",
     "expired-secret": """The secret's expiry date is past.
 
-Key Vault still serves it, so that the cluster gets a value that its owner has declared dead. On Vault it is a version
-that `delete_version_after` deletes.
+Key Vault still serves it, so the cluster gets a value that should no longer be used. On Vault it is a version that
+`delete_version_after` deletes.
 
     $ az keyvault secret show ...                     # "expires": "2025-01-31T00:00:00+00:00"
 
 Rotate it, and give the new version a date of its own: `put` and `migrate` keep the old one, and `put` shows the command
 that changes it, `az keyvault secret set-attributes --expires`.""",
-    "not-yet-valid": """The secret's activation date lies ahead.
+    "not-yet-valid": """The secret's activation date is in the future.
 
-Key Vault serves it all the same: the cluster gets a value that does not count yet.
+Key Vault serves it all the same: the cluster gets a value that is not valid yet.
 
     $ az keyvault secret show ...                     # "notBefore": "2035-01-01T00:00:00+00:00"
 
-Correct the date, or write the version that counts now.""",
-    "invalid-reference": """External Secrets Operator or the store refuses the reference whatever the store holds.
+Correct the date, or write the version that is valid now.""",
+    "invalid-reference": """External Secrets Operator or the store refuses the reference, whatever the store has.
 
-    remoteKey: dev/github                             # Key Vault: "dev" is no kind of object
+    remoteKey: dev/github                             # Key Vault: "dev" is not an object type
 
 Use a name that the store has: on Key Vault 1 to 127 letters, digits and hyphens; on Vault a path without empty parts,
 `.`, `..`, and without one of % ? # * and backslash.""",
-    "unproven-reference": """The reference uses what this program does not evaluate, so that nothing is proved.
+    "unproven-reference": """The reference uses features that this program does not evaluate, so it is not verified.
 
-That is: queries, modifiers and several paths of gjson; keys and certificates of Key Vault.
+These are queries, modifiers and several paths of gjson; keys and certificates of Key Vault.
 
     property: 'tokens.#(name=="ci").value'
 
 Use a plain property, or a secret of its own with `whole: true`.""",
-    "cluster-no-answer": """`--cluster` is asked for, and the cluster does not answer or is not what it should be.
+    "cluster-no-answer": """`--cluster` is given, but the cluster does not answer or does not speak the expected API.
 
     $ KUBECONFIG=/nowhere platform-secrets verify prod --cluster
 
-Set KUBECONFIG or name a context with `--context`; what the stores hold is told all the same.""",
-    "cluster-forbidden": """The cluster knows the caller, who may not look; the message names the missing permission.
+Set KUBECONFIG or name a context with `--context`; the stores are verified all the same.""",
+    "cluster-forbidden": """The cluster denies the caller a permission, which the message names.
 
     $ kubectl auth can-i list externalsecrets --namespace ai-platform-engineering        # no
 
 Needed are `get` on clustersecretstores or secretstores and on secrets, `list` on externalsecrets and events. Of
 Secrets only the names of keys are used.""",
-    "store-not-ready": """A store that the environment uses is not in the cluster, or the operator cannot use it.
+    "store-not-ready": """A store of the environment is missing in the cluster, or the operator reports it as not ready.
 
     $ kubectl get clustersecretstores                 # vault-secret-store   False
 
-The message is the operator's own. On Key Vault a store that is ready proves nothing: the operator never asks it.""",
-    "not-synchronised": """An ExternalSecret of the environment is in the cluster, and not ready.
+The message is the operator's own. On Key Vault, ready does not mean that it works: the operator never asks it.""",
+    "not-synchronised": """An ExternalSecret of the environment is in the cluster, but not ready.
 
-The condition itself says only that the data could not be had; the message is that of the newest event about it.
+The condition says only that the data could not be read; the message is that of the newest event about it.
 
     $ kubectl get externalsecrets                     # agent-github-secrets   SecretSyncedError   False
 
-Correct what the event says; the findings about the store most often name it too. The operator waits up to 7 minutes
+Fix what the event names; the findings about the store usually name it too. The operator waits up to 7 minutes
 after failures; the annotation `force-sync` makes it try at once.""",
     "missing-target-key": """The ExternalSecret is ready, but its Secret is missing, or lacks keys of the environment.
 
     $ kubectl describe secret agent-github-secrets    # GITHUB_APP_ID is not there
 
-What is deployed is most often older than the environment: compile, merge, and let Argo CD synchronise.""",
+Usually an older state of the environment is deployed: compile, merge, and let Argo CD synchronise.""",
 }
 
 _WARNINGS: dict[str, str] = {
     "surrounding-white-space": """The value begins or ends with white space, most often a line break.
 
-`echo token | ...` stores the line break with it, and a header with it is refused.
+`echo token | ...` stores the line break too, and servers refuse a header with it.
 
     {"GITHUB_PERSONAL_ACCESS_TOKEN": "ghp_0123\\n"}
 
-Store it again without; where it belongs there, as in a PEM file, leave it.""",
+Store it again without; where it is part of the value, as in a PEM file, leave it.""",
     "expires-soon": """The secret expires within the days of `--expires-within`, 30 when it is not given.
 
     $ az keyvault secret show ...                     # "expires": the day after tomorrow
@@ -182,15 +182,15 @@ Rotate it before that day.""",
 
     $ kubectl get externalsecret agent-github-secrets # NotFound
 
-Before the first deployment that is so; afterwards look at Argo CD's application.""",
+Before the first deployment this is normal; afterwards check Argo CD's application.""",
     "foreign-secret": """The Secret that an ExternalSecret would make exists, and another controller or nobody owns it.
 
 The operator adopts a Secret without a controller, overwrites it, and deletes it together with the ExternalSecret.
 
     $ kubectl get secret agent-github-secrets         # made by hand, two years ago
 
-Choose another `target`, or save what is in it and agree with whoever made it.""",
-    "foreign-external-secret": """Somebody else's ExternalSecret has the same name, or makes the same Secret.
+Choose another `target`, or save its content and agree with its owner.""",
+    "foreign-external-secret": """An ExternalSecret of another owner has the same name, or creates the same Secret.
 
 Two of them overwrite each other at each refresh.
 

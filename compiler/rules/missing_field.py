@@ -1,4 +1,4 @@
-"""Something that a complete environment or catalogue entry needs is written nowhere.
+"""A required field of an environment or catalogue entry is missing.
 
 A single layer may leave out anything; what counts is the environment after its layers are merged. It needs
 `namespace`, `store`, `refreshInterval`, `externalSecretsOperator` and `secrets`, and for each store `provider` and
@@ -9,7 +9,7 @@ A single layer may leave out anything; what counts is the environment after its 
     stores:
       vault: {provider: vault}
 
-Write what is missing, in the layer that should say it for all:
+Write what is missing, in the layer that should set it for all:
 
     namespace: ai-platform-engineering
     store: vault
@@ -90,7 +90,7 @@ def _missing(message: str, environment: Environment, name: str, example: str) ->
 
 
 def _is_empty(node: Node, name: str) -> bool:
-    """Whether the key is there with nothing behind it, which is `empty-value` already."""
+    """Whether the key is there without a value, which `empty-value` reports already."""
     removed = node.removed.get(name)
     return removed is not None and removed.is_empty
 

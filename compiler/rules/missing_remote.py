@@ -1,7 +1,7 @@
-"""A secret is read from a store whose provider has no place for it.
+"""A secret is read from a store for whose provider the catalogue gives no remote name.
 
-The catalogue names the remote secret once for each provider. Where the name for the chosen one is missing, there is
-nothing that the ExternalSecret could ask for.
+The catalogue names the remote secret once for each provider. Where the name for the chosen one is missing, the
+ExternalSecret has no remote secret to read.
 
     # environments/catalogue.yaml
     github:

@@ -5,8 +5,8 @@ Argo CD shows the ExternalSecrets as out of sync until this program learns the f
 
     externalSecretsOperator: "2.11"
 
-Nothing has to be changed; a release of platform-secrets that knows the version makes the warning go. To be silent
-until then, waive it:
+No change is needed; a release of platform-secrets that knows the version ends the warning. Until then it can be
+waived:
 
     waive: {newer-operator-version: compared with the CRD of 2.11 on 3 May}
 """

@@ -1,11 +1,11 @@
 """A values file belongs to no environment.
 
 Its environment was removed or renamed, and the file stayed. Argo CD goes on deploying it as long as an Application
-names it, and no change of the input reaches it any more.
+names it, and changes of the input no longer reach it.
 
     chart/values-qa.yaml         # and no environments/qa.yaml
 
-Remove it, once nothing deploys it:
+Remove it, once no Application deploys it:
 
     platform-secrets compile --prune
 """

@@ -2,7 +2,7 @@
 
 The chart prints `app.kubernetes.io/name`, `component`, `part-of` and `managed-by`, and the annotation
 `argocd.argoproj.io/sync-wave`. Written a second time, the key stands twice in the manifest, which Argo CD and
-`kubectl apply` refuse, or read in their own way. `force-sync` is set by live commands and would be fought over.
+`kubectl apply` refuse, or read in their own way. `force-sync` is set by live commands, which Argo CD would revert.
 
     annotations: {argocd.argoproj.io/sync-wave: "-10"}
 

@@ -1,4 +1,4 @@
-"""A Vault path has the part `data`, which belongs to the API and not to the name.
+"""A Vault path has the part `data`, which belongs to the API's path and not to the secret's name.
 
 KV version 2 serves a secret at `<mount>/data/<path>`, and `vault kv get` shows the path so. External Secrets Operator
 puts `data/` in by itself. Written into the name it is either doubled, or cut out of the middle of a path that really

@@ -1,4 +1,4 @@
-"""Two Secrets that one pod mounts define the same variable.
+"""Two Secrets that one pod mounts define the same environment variable.
 
 A CAIPE agent mounts the shared LLM Secret first and its own second, so on a shared name the agent's value silently
 wins. With Bedrock as the LLM and the AWS agent, `AWS_ACCESS_KEY_ID` is in both: the agent's pod calls Bedrock with

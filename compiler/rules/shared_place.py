@@ -1,7 +1,7 @@
 """Two environments read one remote secret of one store.
 
-What is written for the one arrives in the other: a rotation in staging changes production. Compared are absolute
-addresses, with the mount and namespace of a Vault. An address that each cluster has its own of (`*.svc`, loopback, a
+What is written for one reaches the other: a rotation in staging changes production. Compared are absolute
+addresses, with the mount and namespace of a Vault. An address that is each cluster's own (`*.svc`, loopback, a
 name without a dot) is never taken for another environment's.
 
     # environments/staging.yaml and environments/prod.yaml alike
@@ -19,9 +19,9 @@ Where they share a secret on purpose, waive it in the later environment, for tha
       pagerduty:
         waive: {shared-place: one PagerDuty account serves all environments}
 
-It is reported at the environment that comes later in the alphabet, against the first that reads the same secrets, and
-once for the two, with the secrets named that no waiver covers: a thousand environments on one vault are a thousand
-findings, and not half a million pairs.
+It is reported once for a pair of environments, with the secrets that no waiver covers: at the one that comes later in
+the alphabet, against the first that reads the same secrets. So a thousand environments on one vault are a thousand
+findings, not half a million.
 """
 
 from __future__ import annotations

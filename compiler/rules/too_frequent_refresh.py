@@ -1,4 +1,4 @@
-"""The stores are read more often than is of use, or than they allow.
+"""The stores are read more often than is useful, or than they allow.
 
 Pods take these Secrets as environment variables, once, when they start: a refresh each few seconds brings them
 nothing, while every read is counted, billed and written to the store's audit log. Below one minute is therefore

@@ -1,7 +1,7 @@
 """A Key Vault's host is not in the domain of its Azure cloud.
 
 Each cloud has one domain for Key Vaults, and External Secrets Operator asks for its token at the cloud that
-`environmentType` names (`PublicCloud` when absent). A misspelt domain is somebody else's host, and a vault of another
+`environmentType` names (`PublicCloud` when absent). A misspelt domain is another owner's host, and a vault of another
 cloud refuses the token.
 
     stores:

@@ -1,12 +1,12 @@
-"""A waiver names no rule, or one that may not be waived.
+"""A waiver names a rule that does not exist or may not be waived.
 
-A waiver with a typo waives nothing while everyone believes it does. And what would break a cluster cannot be waived
-at all: an error that stops the compile is cheaper than a Secret that never appears.
+A waiver with a typo has no effect, and nobody notices. What would break a cluster cannot be waived at all: an error
+that stops the compile is cheaper than a Secret that never appears.
 
     waive:
       insecure-adress: the lab's Vault has no certificate yet
 
-Write the rule's id as `platform-secrets rules` lists it, or, for a rule that may not be waived, mend what it found:
+Write the rule's id as `platform-secrets rules` lists it, or, for a rule that may not be waived, fix what it found:
 
     waive:
       insecure-address: the lab's Vault has no certificate yet

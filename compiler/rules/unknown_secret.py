@@ -1,7 +1,7 @@
 """An environment lists a secret that the catalogue does not have.
 
 The catalogue says what a secret is: its remote names, its keys and the Kubernetes Secret made of it. Without an entry
-there is nothing to render, and pods that wait for the Secret do not start.
+no Secret can be rendered, and pods that wait for it do not start.
 
     secrets:
       gihub: {}

@@ -1,4 +1,4 @@
-"""A `store:` names no store of the environment.
+"""A `store:` names a store that the environment does not have.
 
 `store:` takes the id under `stores:`, not the name of the ClusterSecretStore in the cluster, so that an environment
 can call its stores `vault` and `azure` whatever the objects are called there.

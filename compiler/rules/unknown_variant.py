@@ -1,6 +1,6 @@
 """A `use:` names a variant that the secret does not have.
 
-The variants of a secret are those that its keys name in the catalogue. One that no key names would silently bring no
+The variants of a secret are those that its keys name in the catalogue. One that no key names would silently add no
 key, and pods would start without it.
 
     secrets:

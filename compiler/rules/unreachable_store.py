@@ -1,6 +1,6 @@
 """A secret is read from a store that has no address.
 
-Without `server` or `vaultUrl` nothing can be verified, migrated or rendered, and nobody can say which vault the
+Without `server` or `vaultUrl` the store cannot be verified, migrated or rendered, and nobody can say which vault the
 secret comes from: two environments could share one without anyone noticing.
 
     stores:

@@ -1,7 +1,7 @@
 """A store's prefix does not end in a separator.
 
 The prefix is put before each remote name as it is. `prod` makes `prodai-platform-engineering/github-secret`, which
-nothing holds.
+does not exist.
 
     stores:
       vault: {provider: vault, prefix: prod}

@@ -1,7 +1,7 @@
-"""An environment's file says something that changes nothing.
+"""A line of an environment's file has no effect.
 
-It repeats what a layer below says, removes what is not there, repeats the catalogue's `use` or `remote`, or sets
-something on a secret that it switches off. A reader takes it for a difference, and a later change of the shared layer
+It repeats what a lower layer sets, removes what does not exist, repeats the catalogue's `use` or `remote`, or sets
+something on a secret that it disables. A reader takes it for a difference, and a later change of the shared layer
 does not reach the environment, as the copy wins.
 
     # environments/base.yaml says `refreshInterval: 1h` and lists github
@@ -16,7 +16,7 @@ Leave it out:
     secrets:
       slack: {enabled: false}
 
-Only the environment's own file is judged: what is needless in a shared layer for one environment may matter to
+Only the environment's own file is checked: what is needless in a shared layer for one environment may matter to
 another. A secret's `store:` is never reported, even where it equals the environment's: it holds the secret there
 while the rest move.
 """

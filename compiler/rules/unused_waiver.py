@@ -1,7 +1,7 @@
-"""A waiver waives nothing.
+"""A waiver has no finding to waive.
 
-What it was written for is gone, or lies elsewhere. Left standing, it would silently cover the next finding of its
-rule, which nobody has looked at. In a file that several environments share, a waiver counts as used when one of the
+The finding it was written for is gone, or lies elsewhere. If it stays, it silently covers the next finding of its
+rule, which nobody has reviewed. In a file that several environments share, a waiver counts as used when one of the
 environments of the run needs it.
 
     secrets:

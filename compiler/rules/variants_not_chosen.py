@@ -1,7 +1,7 @@
 """A secret has several variants, and the environment chooses none.
 
 Without a choice, and without a `use:` in the catalogue, a secret has the keys of all its variants. One key that the
-store lacks fails the whole ExternalSecret, so an environment with an OpenAI key only would wait for AWS keys for
+store lacks fails the whole ExternalSecret, so an environment that has only an OpenAI key would wait for AWS keys for
 ever.
 
     secrets:

@@ -1,1 +1,1 @@
-"""What several rules ask about the form of a name, an address or a place."""
+"""Judges the form of a name, an address or a place, for several rules."""

@@ -1,4 +1,4 @@
-"""A name in, what Kubernetes holds against it out; the forms are those of its API conventions and validation."""
+"""Tells what Kubernetes would refuse of a name; the forms are those of its API conventions and validation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The catalogue or an environment and a judgement of names in, the wrong names of remote secrets out, with places.
+"""Finds the wrong names of remote secrets, with their places, in the catalogue or an environment.
 
-An environment that uses the catalogue's names unchanged is not looked at: those were judged with the catalogue, once.
+An environment that uses the catalogue's names unchanged is not looked at: they were checked once, with the catalogue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret, Store
 
-# What is wrong with a name, as the end of the sentence `the name "…" …`, or nothing.
+# What is wrong with a name, as the end of the sentence `the name "…" …`, or None.
 Judgement: TypeAlias = Callable[[str], str | None]
 
 
@@ -25,7 +25,7 @@ Judgement: TypeAlias = Callable[[str], str | None]
 class WrongName:
     """A name as its provider would be asked for it, what is wrong with it, and the node that wrote it.
 
-    `text` is nothing where a store's prefix makes every name wrong.
+    `text` is None where a store's prefix makes every name wrong.
     """
 
     text: str | None

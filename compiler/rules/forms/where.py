@@ -1,4 +1,4 @@
-"""Documents and nodes in, the place a finding points at and the path a waiver must cover out."""
+"""Finds where a diagnostic points in a document, and which path a waiver must cover."""
 
 from __future__ import annotations
 
