@@ -1,3 +1,3 @@
-"""platform-secrets: environments in, proven Helm values and moved secrets out."""
+"""Compiles environments into proven Helm values, and moves secrets between stores."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The whole compile: a project in, proven values files and diagnostics out; the public API beside the CLI."""
+"""Compiles a whole project into proven values files and diagnostics; the public API beside the CLI."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValuesFile:
-    """One values file: where it belongs, its new text, and what changes against the old (nothing: no old file)."""
+    """One values file: where it belongs, its new text, and what changes against the old (None: no old file)."""
 
     environment: str
     output: Output
@@ -141,7 +141,7 @@ def plan_values(
     """The values files of a project without errors, held against those in `folder`, which people see as `shown_folder`.
 
     Each file that would replace another is read back and compared first: `unproven-output` where it means other data,
-    `too-large` where it could not be read back. Files that are none of ours are left alone: `foreign-output`.
+    `too-large` where it could not be read back. Files that are not ours are left alone: `foreign-output`.
     Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
     """
     outside = refuse_outside(folder, shown_folder, root)
@@ -167,7 +167,7 @@ def plan_values(
 def read_values_file(
     path: Path, shown: str, expected: str | None = None
 ) -> tuple[str | None, ValuesData | None, tuple[Diagnostic, ...]]:
-    """The text of a values file of ours and its data, None where it holds none; and why it is none of ours.
+    """The text of a values file of ours and its data, None where it holds none; and why it is not ours.
 
     Where it has the `expected` text, its data is not looked at.
     What breaks the limits of input files, or shares parts by aliases, is `foreign-output` whatever its first line says:

@@ -1,4 +1,4 @@
-"""The files of one project: found, read, loaded and validated once a run, and put into layers."""
+"""Finds, reads, loads and validates the files of one project, each once a run, and puts them into layers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Library:
         return tuple(document for document in self._documents.values() if document is not None)
 
     def layers(self, name: str) -> tuple[Document, ...]:
-        """The documents that make the environment `name`, lowest first, itself last; nothing where one is unusable."""
+        """The documents that make the environment `name`, lowest first, itself last; empty where one is unusable."""
         ordered: dict[str, Document] = {}
         return tuple(ordered.values()) if self._gather(f"{FOLDER}/{name}.yaml", ordered, ()) else ()
 

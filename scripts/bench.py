@@ -1,4 +1,4 @@
-"""Measures the compile against its budgets, beside bare Python in the same run: a table, JSON and a page out.
+"""Measures the compile against its budgets, beside bare Python in the same run; prints a table, JSON or a page.
 
 Figures are CPU time (user and system, the median of several whole processes) and the largest resident memory, as the
 kernel counts them for the finished process. `--quick` leaves 10,000 environments out.

@@ -1,4 +1,4 @@
-"""N environments in, manifests out, in bare Python: what the parsers and the writer alone cost on this machine.
+"""Makes the manifests of N environments in bare Python: what the parsers and the writer alone cost on this machine.
 
 Loads every file with PyYAML's C parser, validates it with jsonschema, merges it into the base and dumps the
 ExternalSecrets with PyYAML's C emitter: no place of any value, no rule, no proof. `scripts/bench.py` runs it.

@@ -1,4 +1,4 @@
-"""A folder and a number in, a project of that size in it out: what `scripts/bench.py` measures."""
+"""Makes a project of a given size in a folder, for `scripts/bench.py` to measure."""
 
 from __future__ import annotations
 

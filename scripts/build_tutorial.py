@@ -1,4 +1,4 @@
-"""docs/tutorial.md in, the same with what its commands print against real local stores out; `--check` writes nothing.
+"""Rewrites docs/tutorial.md with what its commands print against real local stores; `--check` writes nothing.
 
 The `console` blocks run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault started for
 it. What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins.

@@ -1,4 +1,4 @@
-"""Checks SARIF against the published schema of the standard: files named, `-` for standard input, or else a sample.
+"""Checks SARIF files (`-` for standard input, a sample where none is named) against the standard's published schema.
 
 The schema comes with an npm package of about 100 MB, so that this is no part of the tests, which check the parts used.
 """

@@ -1,4 +1,4 @@
-"""The old command's name for `platform-secrets migrate ENV --to AZURE`: shows the plan, and with APPLY=1 does it.
+"""Runs `platform-secrets migrate ENV --to AZURE` under the old command's name: the plan, or with APPLY=1 the apply.
 
 Run it as `scripts/migrate_secrets_to_azure.py [ENV] [options of migrate]`, or as `make migrate-secrets-to-azure`. ENV
 may be left out where there is one environment. VAULT_ADDR, VAULT_TOKEN and AZURE_KEYVAULT_NAME say where, as before.

@@ -1,1 +1,1 @@
-"""Local stores for tests, the tutorial and the demo."""
+"""Runs local stores for tests, the tutorial and the demo."""

@@ -1,4 +1,4 @@
-"""Makes an authority and server certificates for local servers: names in, PEM files in a private folder out."""
+"""Makes a certificate authority and server certificates for local servers, as PEM files in a private folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway before a local HTTP store that fails as networks do: a rule that picks faults in, a server out."""
+"""Runs a gateway before a local HTTP store that fails as networks do; a rule picks the fault of each request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Fault:
 
 
 class FaultyGateway:
-    """Forwards to `upstream` (plain HTTP), or to nothing when None; `rule` may be replaced at any time."""
+    """Forwards to `upstream` (plain HTTP), or answers 404 when None; `rule` may be replaced at any time."""
 
     def __init__(self, upstream: str | None = None, rule: Callable[[Seen], Fault | None] = lambda _seen: None) -> None:
         self.rule = rule

@@ -1,4 +1,4 @@
-"""A strict Key Vault on this machine: options in, a running TLS server with its URL, CA file and credential out."""
+"""Runs a strict Key Vault on this machine: a TLS server with its URL, CA file and credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real OpenBao server on this machine: a folder in, a running server out, for tests, demo and tutorial."""
+"""Runs a real OpenBao server on this machine, in a folder of its own, for tests, demo and tutorial."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The base of local servers' request handlers: HTTP/1.1 with connections kept, no waits, and nothing printed."""
+"""Provides the base of local servers' request handlers: HTTP/1.1 with kept connections, no waits, no output."""
 
 from http.server import BaseHTTPRequestHandler
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """Answers nothing by itself: a server's handler adds its `do_…` methods."""
+    """Has no `do_…` methods: each server's handler adds its own."""
 
     protocol_version = "HTTP/1.1"
     # Two small writes without this wait 40 ms for each other.

@@ -1,4 +1,4 @@
-"""The secrets that exist: entries, their keys and variants, and where each provider keeps them."""
+"""Defines the catalogue: the secrets that exist, their keys and variants, and where each provider keeps them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Entry:
     """One secret of the catalogue.
 
     `remote` is the remote secret's name by provider, without a store's prefix. `default_variants` is what an
-    environment gets when it names none; nothing where the entry has no `use:` line, and then it gets all.
+    environment gets when it names none; None where the entry has no `use:` line: then it gets all.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""A message to the user about their input: which rule, how grave, where, and the way out."""
+"""Defines a diagnostic, a message to the user about input: the rule, the severity, the place and the remedy."""
 
 from __future__ import annotations
 

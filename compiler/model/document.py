@@ -1,4 +1,4 @@
-"""The tree of a YAML input: every node knows where it was written and which earlier values it replaced."""
+"""Holds the tree of a YAML input, in which every node knows where it was written and which values it replaced."""
 
 from __future__ import annotations
 
@@ -74,16 +74,16 @@ class Node:
 
     @property
     def children(self) -> Mapping[str, Node]:
-        """The members of a mapping; nothing for every other node."""
+        """The members of a mapping; empty for any other node."""
         return self.value if isinstance(self.value, dict) else _NOTHING
 
     @property
     def items(self) -> tuple[Node, ...]:
-        """The items of a sequence; nothing for every other node."""
+        """The items of a sequence; empty for any other node."""
         return self.value if isinstance(self.value, tuple) else ()
 
     def get(self, *path: str) -> Node | None:
-        """The node under `path`, or nothing where a part of it is missing."""
+        """The node under `path`, or None where a part of it is missing."""
         node: Node | None = self
         for key in path:
             node = node.children.get(key) if node is not None else None
@@ -100,7 +100,7 @@ class Node:
         return node
 
     def text(self, *path: str) -> str | None:
-        """The string under `path`; nothing where there is none or it is no string."""
+        """The string under `path`; None where there is no value or it is not a string."""
         node = self.get(*path)
         return node.value if node is not None and isinstance(node.value, str) else None
 
@@ -129,9 +129,10 @@ class Node:
 class Document:
     """One input file, loaded.
 
-    `suspects` are the scalars worth a rule's look: unquoted ones that YAML 1.1 reads as another type than YAML 1.2
+    `suspects` are the scalars that rules look at: unquoted ones that YAML 1.1 reads as another type than YAML 1.2
     does, and long ones that might be credentials. `nulls` tells whether any null is in it; without one a merge may
-    share the tree. `damaged` tells that parts with errors were taken out, so that what is missing proves nothing.
+    share the tree. `damaged` tells that parts with errors were taken out, so that no conclusion may be drawn from what
+    is missing.
     """
 
     source: Source

@@ -1,4 +1,4 @@
-"""Go durations, as Kubernetes writes them: `1h30m` in, seconds and the canonical form (`1h30m0s`) out."""
+"""Parses Go durations, as Kubernetes writes them (`1h30m`), into seconds and the canonical form (`1h30m0s`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Duration:
 
 
 def parse_duration(text: str) -> Duration | None:
-    """The duration that `text` means to Go, or nothing where Go refuses it or it is not positive.
+    """The duration that `text` means to Go, or None where Go refuses it or it is not positive.
 
     A fraction of a second is refused too: External Secrets Operator polls in whole seconds at best.
     """

@@ -1,4 +1,4 @@
-"""One environment after its layers are merged and its secrets resolved: what rules judge and commands act on."""
+"""Defines an environment after its layers are merged and its secrets resolved: what rules judge and commands act on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Store:
     """A store as an environment names it.
 
-    `address` is Vault's server or Key Vault's URL as written, nothing where none is. `mount` is empty for Key Vault.
+    `address` is Vault's server or Key Vault's URL as written, None where it is missing. `mount` is empty for Key Vault.
     `node` is the merged mapping it came from.
     """
 
@@ -37,7 +37,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """A key that a secret has in this environment; its place is nothing where its provider has none for it."""
+    """A key that a secret has in this environment; its place is None where the catalogue has none for the provider."""
 
     key: CatalogueKey
     place: Place | None
@@ -47,8 +47,8 @@ class SecretKey:
 class Secret:
     """A secret that an environment has.
 
-    `remote` is its own remote name in the chosen provider with the store's prefix, and `store` nothing where the id
-    that it or the environment names is unknown. `namespace` and `refresh` are nothing where they are missing or
+    `remote` is its own remote name in the chosen provider with the store's prefix, and `store` None where the id
+    that it or the environment names is unknown. `namespace` and `refresh` are None where they are missing or
     invalid (a rule says so). `refresh_node` and `store_node` are the nodes that decided. `variants` are those in use
     and known. `node` is its merged mapping in the environment.
     """
@@ -75,7 +75,7 @@ class Environment:
 
     `layers` are the documents that made it, lowest first, itself last. `disabled` are the ids with `enabled: false`.
     `operator` is the text of `externalSecretsOperator`. `damaged` tells that parts of a layer were invalid and left
-    out, so that nothing may be concluded from what is missing.
+    out, so that no conclusion may be drawn from what is missing.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Bounds what is read, whether people wrote it or this program did: a file beyond them would take minutes or gigabytes.
+"""Sets the limits of every file that is read, whoever wrote it: beyond them one would take minutes or gigabytes.
 
 What this program writes keeps them too, so that it can be read back. Helm takes no file above 5 MiB in a chart.
 """

@@ -1,4 +1,4 @@
-"""Values or manifests in, the Secrets they make, their keys and the place of each out; and two outlines compared."""
+"""Lists the Secrets that values or manifests make, with the place of each key, and compares two such lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "comp
 class SecretOutline:
     """One ExternalSecret by meaning.
 
-    `fields` are its settings, `keys` the place of each key: the remote secret and its property, nothing for the whole.
+    `fields` are its settings, `keys` the place of each key: the remote secret and its property, None for the whole.
     """
 
     namespace: str
@@ -102,7 +102,7 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
 
 
 def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
-    """What `after` adds, changes and removes, by Secret, in the order of names; nothing where both mean the same."""
+    """What `after` adds, changes and removes, by Secret, in the order of names; empty where both mean the same."""
     changes: list[SecretChange] = []
     for place in sorted(before.keys() | after.keys()):
         old, new = before.get(place), after.get(place)

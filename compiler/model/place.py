@@ -1,4 +1,4 @@
-"""Where one key's value lies in a store: a remote secret, and a property of it or the whole."""
+"""Finds where the value of a key lies in a store: a remote secret, and a property of it or the whole."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remote_of(entry: Entry, provider: str, secret: Node | None = None) -> str | 
 
 
 def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) -> Place | None:
-    """The place of `key` in a store of `provider`, or nothing where neither the key nor the secret names one.
+    """The place of `key` in a store of `provider`, or None where neither the key nor the secret names one.
 
     `remote` is the secret's `remote_of` for that provider.
     """

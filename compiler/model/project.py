@@ -1,4 +1,4 @@
-"""All that one run looks at: the catalogue and the environments it names, and whether those are all there are."""
+"""Holds all that one run looks at: the catalogue and the environments it names, and whether those are all there are."""
 
 from __future__ import annotations
 

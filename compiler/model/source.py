@@ -1,4 +1,4 @@
-"""The text of one input file, and spans in it: offsets in, 1-based line and column out."""
+"""Holds the text of one input file, and turns offsets in it into 1-based lines and columns."""
 
 from __future__ import annotations
 

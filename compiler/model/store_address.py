@@ -1,4 +1,4 @@
-"""StoreAddress: where a store is, absolute and free of secrets; a compiled environment's stores are mapped to it."""
+"""Holds where a store is, absolute and free of secrets; a compiled environment's stores are mapped to it."""
 
 import re
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class StoreAddress:
     def absolute(self) -> str:
         """What names the same place for everyone, in messages, journals and comparisons: no prefix, no final slash.
 
-        Of a URL that the adapters refuse neither user and password nor query and fragment, and of a text that is no URL
-        none of it: what VAULT_ADDR holds may be the token.
+        Leaves out user, password, query and fragment of a URL that the adapters refuse, and a text that is not a URL
+        altogether: VAULT_ADDR may hold the token.
         """
         url = _shown(self.url.rstrip("/"))
         if self.provider is Provider.AZURE_KEY_VAULT:

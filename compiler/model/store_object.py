@@ -1,4 +1,4 @@
-"""A store that the chart renders in, the data of its ClusterSecretStore or SecretStore out, as ESO's v1 API has it."""
+"""Builds the ClusterSecretStore or SecretStore of a store that the chart renders, as ESO's v1 API has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment in, the data of its values file out: fully resolved, so that the chart only loops and prints."""
+"""Builds the data of an environment's values file: fully resolved, so that the chart only loops and prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a values file may hold: maps, lists, strings and booleans, since Helm reads numbers and nulls in its own way."""
+"""Defines the types that a values file may hold; no numbers and nulls, which Helm reads in its own way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue's document in, its entries out; what is missing becomes empty, and a rule says so."""
+"""Builds the entries of the catalogue from its document; what is missing becomes empty, and a rule reports it."""
 
 from __future__ import annotations
 

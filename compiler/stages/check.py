@@ -1,4 +1,4 @@
-"""The model in, the diagnostics of every rule out, less what is waived and plus the waivers that waive nothing."""
+"""Runs every rule on the model, leaves out the findings that are waived, and reports waivers that waive none."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Checker:
         return tuple(self._judge(_BY_SCOPE[Scope.ENVIRONMENT], environment, roots))
 
     def project(self, project: Project) -> tuple[Diagnostic, ...]:
-        """What the rules see only across environments, and the waivers that nothing of this run needed."""
+        """What the rules see only across environments, and the waivers that no finding of this run needed."""
         # Once, not searched for each finding: a thousand environments on one vault have thousands of them.
         roots = {environment.document.source: (environment.root,) for environment in project.environments}
         found: list[Diagnostic] = []

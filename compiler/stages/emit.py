@@ -1,4 +1,4 @@
-"""The data of a values file in, its text out, and back again: Helm and this compiler read the same from it."""
+"""Writes the data of a values file as text that Helm and this compiler read alike, and reads such text back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def values_text(data: dict[str, ValuesData], environment: str, layers: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """What no file of this compiler has, to be read after "it has", and at which character of a text it is."""
+    """What makes a text no file of this compiler, worded to follow "it has", and the character at which it is."""
 
     what: str
     offset: int

@@ -1,4 +1,4 @@
-"""A YAML file in, a tree with a place for every node out; strict. Beside emit, the only module that imports yaml."""
+"""Reads YAML strictly into a tree with the place of every node; beside emit, the only module that imports yaml."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class _RefusedError(Exception):
 
 
 def load_text(path: str, text: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """The document that `text` holds, or nothing and the reason. `path` is shown to people.
+    """The document that `text` holds, or None and the reason. `path` is shown to people.
 
-    Refused: duplicate keys, anchors, aliases, tags, merge keys, directives, several documents, keys that are no plain
+    Refused: duplicate keys, anchors, aliases, tags, merge keys, directives, several documents, keys that are not plain
     text, tabs as indentation, control characters, more than MAX_NODES values or MAX_DEPTH levels. A file without
     content is an empty mapping.
     """

@@ -1,4 +1,4 @@
-"""Layers in, lowest first; one tree out in which every value knows the layer that won and those it overrode."""
+"""Merges layers, lowest first, into one tree in which every value knows its layer and the values that it overrode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes from outside the files (`--store`, environment variables) in, layers with a place for it out."""
+"""Turns what is said outside the files (`--store`, environment variables) into layers with a place of their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VAULT_NAME_VARIABLE = "AZURE_KEYVAULT_NAME"
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What this run was told beside its files: the wanted store and where that was said, and a Key Vault's name."""
+    """What this run was told beside its files: the wanted store and where it was named, and a Key Vault's name."""
 
     store: str | None = None
     store_origin: str = STORE_OPTION
@@ -41,7 +41,7 @@ def outside_of(store: str | None, environ: Mapping[str, str], *, variable_counts
 
 
 def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """The layer that goes on top of the merged `root`, or nothing where the outside says nothing new.
+    """The layer that goes on top of the merged `root`, or None where nothing new is said.
 
     An id of a store beats a Kubernetes name. AZURE_KEYVAULT_NAME gives `vaultUrl` where none is written; where
     another is written for a store in use, that is `conflicting-vault-url`.

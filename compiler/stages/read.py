@@ -1,4 +1,4 @@
-"""A file of the project in, its text out: regular files inside the project only, whole or not at all."""
+"""Reads a file of the project, whole or not at all, and only regular files inside the project."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"
 
 
 def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The text of the file at `path` below the folder `root`, or nothing and the reason.
+    """The text of the file at `path` below the folder `root`, or None and the reason.
 
     Links are followed only where they stay inside `root`. A FIFO, device or folder is refused without being read, and
     so is a file that changes meanwhile.

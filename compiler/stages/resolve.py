@@ -1,4 +1,4 @@
-"""A merged tree and the catalogue in, the environment out: which store serves each secret, and where each key lies."""
+"""Resolves a merged tree with the catalogue into an environment: the store of each secret, the place of each key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Resolver:
         self._keys: dict[tuple[str, tuple[str, ...], str, str | None, str], tuple[SecretKey, ...]] = {}
 
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
-        """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are nothing."""
+        """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
         stores = {store_id: store_of(store_id, node) for store_id, node in _maps(root.get("stores"))}
         shared = _Shared(root)
         secrets: dict[str, Secret] = {}
@@ -119,7 +119,7 @@ class _Shared:
 
 
 def store_of(store_id: str, node: Node) -> Store:
-    """The store that the merged mapping `node` describes; what it leaves out has its default or is nothing."""
+    """The store that the merged mapping `node` describes; what it leaves out has its default or is None."""
     provider = node.text("provider") or ""
     is_key_vault = provider == AZURE_KEY_VAULT
     render = node.get("render")

@@ -1,4 +1,4 @@
-"""A document and its schema in; the document without what breaks the schema, and a diagnostic for each break, out."""
+"""Checks a document against its schema, takes out every part that breaks it, and reports each of them."""
 
 from __future__ import annotations
 

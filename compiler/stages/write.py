@@ -36,7 +36,7 @@ class Output:
 
 
 def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
-    """The text of the file that a new one would replace, nothing where there is none, and why it may not be replaced.
+    """The text of the file that a new one would replace, None where there is none, and why it may not be replaced.
 
     A file that does not begin with `header`, or is larger than any that is written, was not written by this compiler; a
     link, a folder, a file without write permission is left alone.
@@ -76,7 +76,7 @@ def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ..
 
 
 def _read(path: Path) -> bytes:
-    """The file, or enough of it to know that it is too large; a pipe that was put there meanwhile is not waited for."""
+    """The file, or enough of it to know that it is too large; a pipe put in its place meanwhile is not waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(MAX_BYTES + 1)
@@ -167,7 +167,7 @@ def _write(temporary: Path, content: bytes) -> None:
 
 
 def _surely(clean: Callable[[], None]) -> None:
-    """Do what may be done twice, once more where the first signal comes in its middle; later signals do not."""
+    """Repeat what may be done twice when the first signal interrupts it; later signals are not caught."""
     try:
         clean()
     except KeyboardInterrupt:

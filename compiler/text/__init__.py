@@ -1,1 +1,1 @@
-"""Words and forms of text: what looks like a credential, what a terminal may be sent, how names are listed."""
+"""Handles text: what looks like a credential, what a terminal may be sent, how names are listed."""

@@ -1,7 +1,7 @@
-"""Whether a text looks like a credential, where in it, and the text with everything that does taken out.
+"""Finds the parts of a text that look like credentials, and conceals them.
 
 It errs on the side of hiding, but for names of the field: what people call vaults, secrets, files and variables has no
-token's form and is not random. A password made of words has neither: nothing can tell it from a name, which is why
+token's form and is not random. A password made of words has neither and cannot be told from a name, which is why
 values under unknown keys are hidden whatever they look like.
 """
 

@@ -1,4 +1,4 @@
-"""Any text as what a terminal may be sent: control, invisible and direction-changing characters become escapes."""
+"""Makes any text safe for a terminal: control, invisible and direction-changing characters become escapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in a text words stand that look random, as generated keys and passwords do and names of the field do not.
+"""Finds the words of a text that look random, as generated keys and passwords do and names of the field do not.
 
 Randomness is how often neighbouring characters stand together that names and words hardly ever bring together.
 """

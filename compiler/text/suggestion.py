@@ -1,4 +1,4 @@
-"""Did-you-mean: a word that was written and the words that are allowed in, the closest of them or a short list out."""
+"""Suggests the allowed word that is closest to one that was written, or lists the allowed ones where they are few."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_WORD = 253
 
 
 def closest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word most like `word`, or nothing where none is like it."""
+    """The allowed word most like `word`, or None where none is like it."""
     if len(word) > _LONGEST_WORD:
         return None
     # Only a mistake needs it, and most runs have none.

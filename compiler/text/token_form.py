@@ -1,4 +1,4 @@
-"""Where in a text credentials of a known form stand: tokens, private keys, and passwords in URLs and beside a name."""
+"""Finds credentials of a known form in a text: tokens, private keys, and passwords in URLs and beside a name."""
 
 from __future__ import annotations
 

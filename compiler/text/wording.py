@@ -1,4 +1,4 @@
-"""Names and numbers in, as a message may show them out: quoted, listed, counted; never what looks like a secret."""
+"""Words names and numbers for messages: quoted, listed, counted; conceals what looks like a secret."""
 
 from __future__ import annotations
 

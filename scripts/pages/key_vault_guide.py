@@ -1,4 +1,4 @@
-"""The catalogue in, the guide to its Key Vault secrets in Markdown out: each one's JSON shape and how to create it."""
+"""Writes the guide to the catalogue's Key Vault secrets: the JSON shape of each, and how to create it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules in, their reference page in Markdown out: one heading a rule, named by its id."""
+"""Writes the reference page of the rules: one heading a rule, named by its id."""
 
 from __future__ import annotations
 

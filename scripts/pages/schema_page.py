@@ -1,4 +1,4 @@
-"""A schema in, its reference page in Markdown out: every key with its type and meaning."""
+"""Writes the reference page of a schema: every key with its type and meaning."""
 
 from __future__ import annotations
 

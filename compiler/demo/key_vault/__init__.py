@@ -1,1 +1,1 @@
-"""A Key Vault with the service's rules and limits, on this machine."""
+"""Imitates a Key Vault on this machine, with the service's rules and limits."""

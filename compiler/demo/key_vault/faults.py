@@ -1,4 +1,4 @@
-"""Failures on order: a script of faults in, for each request the fault that hits it out."""
+"""Picks the fault that hits a request of the local vault, by a script of faults."""
 
 from __future__ import annotations
 

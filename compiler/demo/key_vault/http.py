@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one TLS connection: bytes in, requests out, and replies written in one piece."""
+"""Reads HTTP/1.1 requests from one TLS connection, and writes each reply in one piece."""
 
 from __future__ import annotations
 

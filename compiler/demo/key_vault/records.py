@@ -1,4 +1,4 @@
-"""What a vault keeps of a secret, and the JSON it shows of it: records in, the API's bundles and list items out."""
+"""Keeps the versions of a secret, and shows them as the API's bundles and list items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data plane's routes: one authorised request in, the reply of the vault's state out."""
+"""Routes one authorised request of the data plane to the vault's state, and returns the reply."""
 
 from __future__ import annotations
 

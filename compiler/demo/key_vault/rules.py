@@ -1,4 +1,4 @@
-"""What Key Vault accepts: a request's name, version and body in, checked parts or a refusal in its words out."""
+"""Checks a request's name, version and body as Key Vault does, and refuses them in its words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local vault's TLS server: connections in; replies, faults and a log of requests without values out."""
+"""Serves the local vault over TLS, with faults, and keeps a log of requests without values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One vault's secrets in memory: checked requests in, Key Vault's answers out, time from an injected clock, no I/O."""
+"""Keeps one vault's secrets in memory and answers as Key Vault does, by an injected clock and without I/O."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class KeyVaultState:
         return [item(base, self._secrets[key]) for key in page], marker
 
     def list_versions(self, base: str, name: str, after: str, size: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Versions in the order of their ids, which says nothing about their age: so does the service."""
+        """Versions in the order of their ids, which is not that of their age; the service does the same."""
         secret = self._active(name)
         by_id = {version.id: version for version in secret.versions}
         page, marker = _page(sorted(by_id), after, size)

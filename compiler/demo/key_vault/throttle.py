@@ -1,4 +1,4 @@
-"""Key Vault's two throttles: the kind and time of a request in, whether it is admitted out."""
+"""Decides by Key Vault's two throttles, from a request's kind and time, whether it is admitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bearer tokens of the local vault: a caller in, a signed token out, and the check of one that comes back."""
+"""Issues signed bearer tokens for the local vault, and checks each one that a request brings."""
 
 from __future__ import annotations
 
