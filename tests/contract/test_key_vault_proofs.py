@@ -153,7 +153,7 @@ def test_throttled_for_30_seconds_completes_and_all_workers_slow_down(retry_afte
 def test_throttled_beyond_patience_ends_with_the_throttle_and_writes_nothing() -> None:
     with virtual() as (vault, store, clock):
         vault.throttle_between(START, START + 10_000)
-        with pytest.raises(ThrottledError, match="limit of requests"):
+        with pytest.raises(ThrottledError, match="throttling requests"):
             store.write("github", {"TOKEN": Secret("new")}, None)
         assert 60 <= clock.now() - START <= 200
         assert vault.versions("github") == []

@@ -52,7 +52,7 @@ def argv(world: World, command: str) -> list[str]:
 def test_a_page_in_place_of_vault_is_no_answer(world: World, page: str, command: str) -> None:
     done = world.run(*argv(world, command))
     assert done.code == 3, page
-    assert "what answered is no Vault: status 404" in done.err
+    assert "the server that answered is not Vault: status 404" in done.err
     assert "no such secret" not in done.err + done.out
     assert world.vault_versions("agents/jira") == 1
     assert set(world.azure_versions()) == {"agents-jira"}

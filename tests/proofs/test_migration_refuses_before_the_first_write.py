@@ -190,11 +190,11 @@ def test_two_stores_that_are_one_place_from_here_are_refused(world: World) -> No
     [
         (
             "secrets: {jira: {remote: {azurekv: Agents-GitHub}}}",
-            'Key Vault cannot keep "Agents-GitHub" and "agents-github" apart',
+            'Key Vault cannot tell "Agents-GitHub" and "agents-github" apart',
         ),
         (
             "secrets: {jira: {remote: {azurekv: GITHUB-app-key}}}",
-            'Key Vault cannot keep "GITHUB-app-key" and "github-app-key" apart',
+            'Key Vault cannot tell "GITHUB-app-key" and "github-app-key" apart',
         ),
     ],
 )

@@ -31,7 +31,7 @@ def test_there_and_back_is_byte_identical_or_refused_before_the_first_write(worl
     if done.code != 0:
         assert done.code == 1, done
         unfit = any(traits(Secret(value)) & UNWRITABLE for value in values.values())
-        assert unfit or "bytes, and Key Vault takes 25600" in done.out
+        assert unfit or "bytes, and Key Vault allows 25600" in done.out
         assert world.azure_versions() == before
         return
     assert fits

@@ -193,7 +193,7 @@ def test_a_log_in_that_is_refused_in_the_middle_is_tried_once_and_resumed_later(
     world.variables |= role.variables(secret_id_num_uses=1)
     with counted(world) as gateway:
         with tripped(world, VAULT, "write", {9: role.end_tokens}):
-            incomplete(move.run(), "refused the approle log-in")
+            incomplete(move.run(), "rejected the approle log-in")
         # A server locks a role out for a quarter of an hour after five.
         assert gateway.count("POST", "/login") == 2
         move.has_no_half_item()

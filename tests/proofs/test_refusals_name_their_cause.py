@@ -55,7 +55,7 @@ def test_an_engine_or_place_that_is_not_there_is_named_and_nothing_is_written(wo
     causes = {
         f"mount: {old}": "the mount is KV version 1",
         f"mount: {world.mount}-none": f'there is no mount "{world.mount}-none"',
-        "mount: sys": "what is mounted there is no KV engine",
+        "mount: sys": "the engine mounted there is not KV",
         f"{mount}/deeper": f'the mount is "{world.mount}"',
         f"{mount}, vaultNamespace: nobody": "the server has no such namespace",
     }
@@ -118,11 +118,11 @@ def test_six_refusals_have_six_causes_and_none_says_not_found(world: World, end:
     world.variables["VAULT_TOKEN"] = root
     for cause, words in {
         "disabled": "disabled",
-        "ForbiddenByRbac": "no role assignment of the caller gives secrets/get",
-        "ForbiddenByFirewall": "the vault's firewall does not let this network in",
-        "policy gap": f'no policy of the token gives "read" on "{world.mount}/data/agents/jira"',
+        "ForbiddenByRbac": "no role assignment of the caller grants secrets/get",
+        "ForbiddenByFirewall": "the vault's firewall blocks this network",
+        "policy gap": f'no policy of the token grants "read" on "{world.mount}/data/agents/jira"',
         "expired token": "the token is unknown, expired, revoked or used up",
-        "unknown mount": 'there is no mount "nowhere", or no policy of the token reaches below it',
+        "unknown mount": 'there is no mount "nowhere", or the token has no policy on it',
     }.items():
         assert words in lines[cause], lines[cause]
     assert len(set(lines.values())) == 6

@@ -110,13 +110,13 @@ def untrusted_vault(case: str, folder: Path, world: World, raft: LocalOpenBao) -
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("unknown CA", "an authority that is not trusted here"),
+        ("unknown CA", "an authority that is not trusted"),
         ("expired", "certificate has expired"),
         ("wrong host", "certificate names another host"),
         ("http to a server of TLS", "the server speaks TLS only"),
         ("TLS to a server of http", "it does not speak TLS"),
         ("http over a network", "plain http would send the token in the clear"),
-        ("a proxy's page", "what answered is no Vault"),
+        ("a proxy's page", "the server that answered is not Vault"),
     ],
 )
 def test_a_vault_that_cannot_be_trusted(

@@ -10,7 +10,7 @@ from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.azure_key_vault.limits import is_name, is_version
 from compiler.stores.errors import Action, Place, UnexpectedReplyError
 
-_REMEDY: Final = "check the vault's URL and what stands in between; do not trust this address"
+_REMEDY: Final = "check the vault's URL and the proxy in between, and do not trust this address"
 
 
 def require_name(bundle: Bundle, place: Place, action: Action) -> Bundle:
@@ -20,9 +20,9 @@ def require_name(bundle: Bundle, place: Place, action: Action) -> Bundle:
     """
     if bundle.name.lower() != (place.name or "").lower():
         other = f', "{bundle.name}"' if is_name(bundle.name) else ""
-        raise UnexpectedReplyError(place, action, f"it answered for another secret{other}", _REMEDY)
+        raise UnexpectedReplyError(place, action, f"the reply is for another secret{other}", _REMEDY)
     if bundle.version is not None and not is_version(bundle.version):
-        raise UnexpectedReplyError(place, action, "it answered with a version that no Key Vault gives", _REMEDY)
+        raise UnexpectedReplyError(place, action, "the reply has an invalid version id", _REMEDY)
     return bundle
 
 
@@ -30,9 +30,9 @@ def require_version(bundle: Bundle, version: str | None, place: Place, action: A
     """The same for one version: `version`, or any where that is None. Raises UnexpectedReplyError."""
     require_name(bundle, place, action)
     if bundle.version is None:
-        raise UnexpectedReplyError(place, action, "it answered without a version", _REMEDY)
+        raise UnexpectedReplyError(place, action, "the reply has no version", _REMEDY)
     if version is not None and bundle.version != version:
-        reason = f"it answered with version {bundle.version} for version {version}"
+        reason = f"the reply has version {bundle.version}, version {version} was requested"
         raise UnexpectedReplyError(place, action, reason, _REMEDY)
     return bundle
 
@@ -40,5 +40,5 @@ def require_version(bundle: Bundle, version: str | None, place: Place, action: A
 def require_listed(bundle: Bundle, place: Place, action: Action) -> Bundle:
     """Return an item of the list of names where it has a name that a secret can have. Raises UnexpectedReplyError."""
     if not is_name(bundle.name):
-        raise UnexpectedReplyError(place, action, "its list holds an item without a secret's name", _REMEDY)
+        raise UnexpectedReplyError(place, action, "its list has an item without a secret's name", _REMEDY)
     return bundle

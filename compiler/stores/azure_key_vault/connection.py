@@ -16,14 +16,14 @@ _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PR
 def verified(place: Place, url: str, ca: Path | None) -> str | bool:
     """Return the value for requests' `verify`. Raises TlsFailureError for http and an unreadable `ca`."""
     if urlsplit(url).scheme != "https":
-        reason = "its URL is not https, and a token is never sent in the clear"
-        raise TlsFailureError(place, Action.CONNECT, reason, "write https://")
+        reason = "its URL is not https, and tokens are never sent in the clear"
+        raise TlsFailureError(place, Action.CONNECT, reason, "use https://")
     if ca is None:
         return True
     if not os.access(ca, os.R_OK):
         # Without its path, which is a variable's: whoever put a key itself there would find it in the log.
         remedy = f"correct {', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
-        raise TlsFailureError(place, Action.CONNECT, "the file of trusted authorities cannot be read", remedy)
+        raise TlsFailureError(place, Action.CONNECT, "the CA file cannot be read", remedy)
     return str(ca)
 
 
@@ -33,7 +33,7 @@ def connection_error(error: Exception, place: Place, action: Action) -> StoreErr
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"its certificate is not trusted: {cause.verify_message.rstrip('.')}"
-            remedy = f"name the authorities' PEM file in {CA_VARIABLE}, or correct the vault's URL"
+            remedy = f"set {CA_VARIABLE} to the CA's PEM file, or correct the vault's URL"
             return TlsFailureError(place, action, reason, remedy)
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             return TlsFailureError(place, action, "it does not speak TLS", "check the vault's URL and port")
@@ -43,11 +43,11 @@ def connection_error(error: Exception, place: Place, action: Action) -> StoreErr
     elif any("Timeout" in name for name in names):
         reason, remedy = "it did not answer in time", "check the network and the vault's firewall, then run again"
     elif "ConnectionRefusedError" in names:
-        reason, remedy = "nothing listens at its address", "check the vault's URL and port"
+        reason, remedy = "the connection was refused", "check the vault's URL and port"
     elif "ProxyError" in names:
-        reason, remedy = "the proxy did not let the connection through", "check HTTPS_PROXY and NO_PROXY"
+        reason, remedy = "the proxy refused the connection", "check HTTPS_PROXY and NO_PROXY"
     else:
-        reason, remedy = "the connection broke off", "check the network, then run again"
+        reason, remedy = "the connection was closed", "check the network, then run again"
     return UnavailableError(place, action, reason, remedy)
 
 

@@ -54,8 +54,8 @@ def shared_credential(
         return SharedCredential(credential, type(credential).__name__)
     if token := environ.get(TOKEN_VARIABLE):
         if _NO_TOKEN.search(token):
-            reason = f"{TOKEN_VARIABLE} holds a line break or a character that no token has"
-            raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it anew, on one line")
+            reason = f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
+            raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it again, on one line")
         return SharedCredential(FixedToken(token, is_for_any=is_emulator), TOKEN_VARIABLE)
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
@@ -64,13 +64,13 @@ def no_token(error: NoTokenError, place: Place) -> StoreError:
     """The error of a credential that gave no token, with Entra's codes."""
     codes = f" ({', '.join(error.codes)})" if error.codes else ""
     remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential gave a token{codes}", remedy)
+    return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential returned a token{codes}", remedy)
 
 
 def no_token_in_time(place: Place) -> StoreError:
     """The error of a credential that was waited for until the operation had to end."""
-    remedy = "check the way to where it logs in, or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnavailableError(place, Action.LOG_IN, "no Azure credential gave a token in time", remedy)
+    remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
+    return UnavailableError(place, Action.LOG_IN, "no Azure credential returned a token in time", remedy)
 
 
 def _method(environ: Mapping[str, str]) -> str:
@@ -94,7 +94,7 @@ def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> C
         # Without the SDK's text, which quotes what the variables hold.
         reason = "a variable that chooses the Azure credential cannot be used"
     remedy = (
-        "correct AZURE_TOKEN_CREDENTIALS, to AzureCliCredential for one, AZURE_AUTHORITY_HOST, or "
+        "correct AZURE_TOKEN_CREDENTIALS (AzureCliCredential, for example), AZURE_AUTHORITY_HOST, or "
         "AZURE_CLIENT_CERTIFICATE_PATH and its password"
     )
     raise UnauthenticatedError(place, Action.LOG_IN, reason, remedy)

@@ -56,18 +56,18 @@ def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
     """Return the error for an answer that is no success."""
     status = answer.status
     if 300 <= status < 400:  # noqa: PLR2004 - the redirects
-        reason = f"it answered with a redirect (status {status}), which is not followed: the token would leave with it"
+        reason = f"it answered with a redirect (status {status}), which is not followed, as the token would go there"
         return RedirectRefusedError(place, action, reason, "check the vault's URL and the proxy in between")
     if status == 429:  # noqa: PLR2004
-        reason = "the vault's limit of requests is used up"
-        remedy = "run again, or with fewer workers, when other clients are done"
+        reason = "the vault is throttling requests"
+        remedy = "run again later, or with fewer workers"
         return ThrottledError(place, action, reason, remedy, parse_retry_after(answer.retry_after))
     if status >= 500 or status == 408:  # noqa: PLR2004
         return UnavailableError(place, action, f"it answered with status {status}", "run again later")
     if status == 401:  # noqa: PLR2004
         return _unauthenticated(answer, place, action)
     if not answer.is_key_vaults:
-        reason = f"something that is not Key Vault answered with status {status}"
+        reason = f"a server that is not Key Vault answered with status {status}"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
     if status == 403:  # noqa: PLR2004
         return _forbidden(answer, place, action)
@@ -81,17 +81,17 @@ def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
 
 def _unauthenticated(answer: Answer, place: Place, action: Action) -> StoreError:
     if answer.worked_before:
-        reason = "the token ran out or was revoked, and a new one was refused"
+        reason = "the token expired or was revoked, and a new one was rejected"
         return ExpiredTokenError(place, action, reason, "log in again (`az login`), then run the same command again")
-    reason = "the token was refused"
+    reason = "the token was rejected"
     remedy = "log in to the vault's own tenant (`az login --tenant …`) or name another credential"
     return UnauthenticatedError(place, action, reason, remedy)
 
 
 def _missing(answer: Answer, place: Place, action: Action) -> StoreError:
     if answer.code == _ABSENT and place.name is not None:
-        return NotFoundError(place, action, "there is no such secret", "create it, or correct its name")
-    reason = f'status 404 came with code "{_word(answer.code)}", which does not say that a secret is not there'
+        return NotFoundError(place, action, "the secret does not exist", "create it, or correct its name")
+    reason = f'status 404 with code "{_word(answer.code)}" does not mean that the secret is missing'
     return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 
 
@@ -102,20 +102,23 @@ def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:
             remedy = "enable its newest version (`az keyvault secret set-attributes --enabled true`)"
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
-            cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller gives {permission}"
+            cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller grants {permission}"
             # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
             role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
-            remedy = f"assign {role}, with {permission}, and wait some minutes until it acts"
+            remedy = f"assign {role}, with {permission}, and wait some minutes until it takes effect"
         case "AccessDenied":
-            cause, reason = ForbiddenCause.ACCESS_POLICY, f"the vault's access policy gives the caller no {permission}"
+            cause, reason = (
+                ForbiddenCause.ACCESS_POLICY,
+                f"the vault's access policy does not grant the caller {permission}",
+            )
             word = permission.partition("/")[2]
             remedy = f"add it (`az keyvault set-policy --secret-permissions {word}`)"
         case "ForbiddenByFirewall":
-            cause, reason = ForbiddenCause.FIREWALL, "the vault's firewall does not let this network in"
+            cause, reason = ForbiddenCause.FIREWALL, "the vault's firewall blocks this network"
             remedy = "add this address to the vault's network rules, or run from an allowed network"
         case _:
             cause = ForbiddenCause.OTHER
-            reason = f'the vault forbids it with code "{_word(answer.inner or answer.code)}"'
+            reason = f'the vault denies it with code "{_word(answer.inner or answer.code)}"'
             remedy = f"ask the vault's owner for {permission}"
     return ForbiddenError(place, action, reason, remedy, cause=cause, permission=permission)
 
@@ -126,7 +129,7 @@ def _conflict(answer: Answer, place: Place, action: Action) -> StoreError:
     if answer.inner in _BUSY:
         return BusyError(place, action, "the name is still being deleted or recovered", "run again in a minute")
     reason = f'Key Vault reports a conflict with code "{_word(answer.inner or answer.code)}"'
-    return BusyError(place, action, reason, "run again when nobody else works on this secret")
+    return BusyError(place, action, reason, "run again when nobody else is changing this secret")
 
 
 def soft_deleted(place: Place, action: Action, version: str | None = None) -> SoftDeletedError:

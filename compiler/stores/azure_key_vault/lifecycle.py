@@ -19,7 +19,7 @@ from compiler.stores.interface import SecretState, State
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 
-MANAGED: Final = ("it belongs to a certificate, which alone may change it", "choose another name")
+MANAGED: Final = ("it belongs to a certificate, and only changes with it", "choose another name")
 _POLL_SECONDS: Final = 1.0
 
 
@@ -36,7 +36,7 @@ class KeyVaultLifecycle(KeyVaultReader):
                 return
             raise
         if newest is not None and not newest.is_recoverable:
-            reason = "soft delete is off in this vault, so a delete would destroy it"
+            reason = "soft delete is off in this vault, so a delete would be final"
             remedy = "turn soft delete on, or delete it by hand"
             cause = ForbiddenCause.OTHER
             raise ForbiddenError(
@@ -92,10 +92,10 @@ class KeyVaultLifecycle(KeyVaultReader):
         return newest
 
     def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
-        was = f"version {expected}" if expected is not None else "nothing"
-        stands = f"version {found}" if found is not None else "nothing"
-        reason = f"another writer was there: {was} was read, {stands} stands there now"
-        remedy = "plan again, so that the other writer's values are seen"
+        was = f"version {expected}" if expected is not None else "no version"
+        stands = f"version {found}" if found is not None else "none"
+        reason = f"another writer changed it: {was} was read, and the current one is {stands}"
+        remedy = "plan again to see the other writer's values"
         return ConflictError(self._place(name), action, reason, remedy, expected=expected, found=found)
 
     def _is_deleted_at(self, name: str, version: str) -> bool:
@@ -116,6 +116,6 @@ class KeyVaultLifecycle(KeyVaultReader):
         clock = self._retrier.clock
         while not is_done():
             if clock.now() + _POLL_SECONDS >= self._deadlines.end():
-                reason = "the vault has not finished it within the patience of this command"
+                reason = "the vault did not finish it in time"
                 raise UnavailableError(self._place(name), action, reason, "run again in a minute")
             clock.sleep(_POLL_SECONDS)

@@ -19,8 +19,8 @@ _NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
 _VERSION: Final = re.compile(r"[0-9a-f]{32}")
 _UNWRITABLE_REASONS: Final = {
     Trait.EMPTY: ("the value is empty", "give it a value, or leave the key out"),
-    Trait.LONE_SURROGATE: ("the value is no valid Unicode text", "encode it, as Base64 for instance"),
-    Trait.NUL: ("the value holds a NUL character", "encode it, as Base64 for instance"),
+    Trait.LONE_SURROGATE: ("the value is not valid Unicode text", "encode it, for example as Base64"),
+    Trait.NUL: ("the value has a NUL character", "encode it, for example as Base64"),
 }
 
 
@@ -38,7 +38,7 @@ def name_problems(name: str) -> tuple[Problem, ...]:
     if is_name(name):
         return ()
     remedy = "use 1 to 127 letters, digits and hyphens"
-    return (Problem(InvalidNameError.code, name, "Key Vault has no such names", remedy),)
+    return (Problem(InvalidNameError.code, name, "the name is not valid in Key Vault", remedy),)
 
 
 def value_problems(name: str, value: Secret, prop: str | None = None) -> tuple[Problem, ...]:
@@ -54,18 +54,18 @@ def size_problems(name: str, text: str) -> tuple[Problem, ...]:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size <= MAX_VALUE_BYTES:
         return ()
-    reason = f"the value would be {size} bytes, and Key Vault takes {MAX_VALUE_BYTES}"
-    return (Problem(TooLargeError.code, name, reason, "spread its keys over several secrets"),)
+    reason = f"the value would have {size} bytes, and Key Vault allows {MAX_VALUE_BYTES}"
+    return (Problem(TooLargeError.code, name, reason, "split its keys over several secrets"),)
 
 
 def attribute_problems(name: str, attributes: Attributes) -> tuple[Problem, ...]:
     found: list[tuple[str, str, str]] = []
     if len(attributes.tags) > MAX_TAGS:
-        reason = f"it would have {len(attributes.tags)} tags, and Key Vault takes {MAX_TAGS}"
+        reason = f"it would have {len(attributes.tags)} tags, and Key Vault allows {MAX_TAGS}"
         found.append((TooLargeError.code, reason, "remove tags"))
     for tag, value in attributes.tags.items():
         if not tag or len(tag) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
-            reason = f"a tag's name takes 1 to {MAX_TAG_NAME} characters and its value {MAX_TAG_VALUE} at most"
+            reason = f"a tag's name must have 1 to {MAX_TAG_NAME} characters, and its value at most {MAX_TAG_VALUE}"
             found.append((TooLargeError.code, reason, f'shorten the tag "{tag[:40]}"'))
     if len(attributes.content_type or "") > MAX_CONTENT_TYPE:
         reason = f"the content type is longer than {MAX_CONTENT_TYPE} characters"
@@ -76,5 +76,5 @@ def attribute_problems(name: str, attributes: Attributes) -> tuple[Problem, ...]
 
 
 def malformed(name: str) -> Problem:
-    reason = "its value is no JSON object with distinct names, so there are no properties to change"
+    reason = "its value is not a JSON object with distinct names, so it has no properties to change"
     return Problem(MalformedDocumentError.code, name, reason, "write the whole value, or repair it by hand")

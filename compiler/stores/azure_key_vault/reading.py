@@ -111,7 +111,7 @@ class KeyVaultReader:
             self._retrier.read(lambda: self._client.page_of_names(None))
         if (known := self._client.identity()) is not None:
             return known
-        reason = "the vault answered without asking who is calling"
+        reason = "the vault answered without asking for a token"
         remedy = "check that the URL is a Key Vault's"
         raise UnauthenticatedError(Place(self._address.absolute), Action.LOG_IN, reason, remedy)
 
@@ -124,7 +124,7 @@ class KeyVaultReader:
     def _require_name(self, name: str, action: Action) -> None:
         if not is_name(name):
             remedy = "use 1 to 127 letters, digits and hyphens"
-            raise InvalidNameError(self._place(name), action, "Key Vault has no such names", remedy)
+            raise InvalidNameError(self._place(name), action, "the name is not valid in Key Vault", remedy)
 
     def _get(self, name: str, version: str | None, action: Action) -> Bundle:
         found = self._retrier.read(lambda: self._client.get(name, version, action))
@@ -145,7 +145,7 @@ class KeyVaultReader:
 
     def _require_end(self, token: str, followed: set[str], place: Place, action: Action) -> None:
         if token in followed or len(followed) == _MOST_PAGES:
-            reason = "its list does not end: a page points to one that was there before, or there are too many"
+            reason = "its list does not end: a page was repeated, or there are too many"
             raise UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
         followed.add(token)
 

@@ -199,7 +199,7 @@ class SdkClient:
         if isinstance(error, NoTokenInTimeError):
             return no_token_in_time(Place(self._store))
         if isinstance(error, ForeignHostError):
-            reason = "an answer pointed to another host, which is never asked: the token would go there"
+            reason = "a reply points to another host, which would get the token"
             return RedirectRefusedError(place, action, reason, "check the vault's URL")
         if isinstance(error, ServiceRequestError | ServiceResponseError | IncompleteReadError):
             return connection_error(error, place, action)
@@ -210,13 +210,13 @@ class SdkClient:
             if answer.status != _OK:
                 return error_of(answer, place, action)
         if isinstance(error, ForeignResourceError):
-            reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, and got none"
+            reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, so none was sent"
             return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, "check the vault's URL")
         if isinstance(error, ValueError) and "challenge" in str(error):
-            reason = "it asks for a token for another resource than its own host, and got none"
+            reason = "it asks for a token for another resource than its own host, so none was sent"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, remedy)
-        reason = f"it answered with something that is not Key Vault's JSON ({type(error).__name__})"
+        reason = f"the reply is not Key Vault's JSON ({type(error).__name__})"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 
 

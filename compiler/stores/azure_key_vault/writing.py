@@ -119,8 +119,8 @@ class KeyVaultWriter(KeyVaultLifecycle):
         made = self._retrier.write(lambda: self._client.set(name, value, attributes), settle, RequestClass.CREATE)
         self._require_own(made, name, expected, settle)
         if made.value is not None and made.value.reveal() != value.reveal():
-            reason = f"it answered that it stored version {made.version}, with another value than the one it was sent"
-            remedy = "look at that version by hand; do not trust this address"
+            reason = f"version {made.version} was stored, with another value than the one sent"
+            remedy = "check that version by hand, and do not trust this address"
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, made.version or "")
         # Anything else that came after what was read is another writer's: there is no compare-and-set to refuse it.
         return Written(made.version or "", self._slipped(name, made.version or "", is_new))
@@ -134,7 +134,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
             found.sort(key=lambda version: version.attributes.created or self._now())
             return tuple(version.version or "" for version in found if version.version != own)
         # Not that error: it would deny a version that was stored.
-        reason = f"version {own} is stored, and whether another writer's came in between is not known: {failure.reason}"
+        reason = f"version {own} is stored, but another writer's may have come in between: {failure.reason}"
         raise UnfinishedWriteError(self._place(name), Action.WRITE, reason, failure.remedy, own)
 
     def _require_own(self, made: Bundle, name: str, expected: str | None, settle: Callable[[], Bundle | None]) -> None:
@@ -144,13 +144,13 @@ class KeyVaultWriter(KeyVaultLifecycle):
             require_version(made, None, place, Action.WRITE)
             if made.version != expected:
                 return
-            reason = f"it answered with version {expected}, which was there before"
+            reason = f"the reply has version {expected}, which existed before"
             mismatch = UnexpectedReplyError(place, Action.WRITE, reason, "do not trust this address")
         except UnexpectedReplyError as error:
             mismatch = error
         if (stored := settle()) is None:
             raise mismatch
-        reason = f"{mismatch.reason}; version {stored.version} holds what was sent"
+        reason = f"{mismatch.reason}, but version {stored.version} has the value that was sent"
         raise UnverifiedError(place, Action.WRITE, reason, mismatch.remedy, stored.version or "")
 
     def _settled(
@@ -175,7 +175,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
                         return found
             failure: StoreError = self._conflict(name, Action.WRITE, expected, newest.version)
         except StoreError:
-            reason = "the reply to the write was lost, and reading back did not tell whether it was stored"
+            reason = "the reply to the write was lost, and reading back did not show whether it was stored"
             remedy = "run the same command again: it compares first"
             failure = OutcomeUnknownError(self._place(name), Action.WRITE, reason, remedy)
         raise failure

@@ -139,9 +139,9 @@ class Retrier:
             return failure
         seconds = max(1, round(self.deadlines.elapsed()))
         if self.deadlines.answered.is_set():
-            said = f"still so after {seconds} s of trying"
+            said = f"still so after {seconds} s of retries"
             return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
-        reason = f"{failure.reason}, and in {seconds} s it has not answered once"
+        reason = f"{failure.reason}, with no answer for {seconds} s"
         self._silence = type(failure)(Place(failure.place.store), failure.action, reason, failure.remedy)
         return type(failure)(failure.place, failure.action, reason, failure.remedy)
 

@@ -27,7 +27,7 @@ def problems_of_write(
     if problem := name_problem(name):
         yield Problem(InvalidNameError.code, name, f"the name cannot be used in Vault: {problem}", "correct it")
     if not changes:
-        yield Problem(InvalidValueError.code, name, "there is nothing to write", "name a key")
+        yield Problem(InvalidValueError.code, name, "no keys are given", "name a key")
     sound = True
     for key, value in changes.items():
         if problem := property_problem(key):
@@ -35,7 +35,9 @@ def problems_of_write(
             sound = False
         if bad := traits(value) & (UNWRITABLE | {"not-a-string"}):
             what = ", ".join(sorted(bad))
-            yield Problem(InvalidValueError.code, name, f'the value of "{key}" is unfit: {what}', "correct it", key)
+            yield Problem(
+                InvalidValueError.code, name, f'the value of "{key}" cannot be stored: {what}', "correct it", key
+            )
             sound = False
     document = {**(base.properties if base is not None else {}), **changes}
     if sound and _is_too_large(document):
@@ -48,7 +50,10 @@ def problems_of_write(
 def problems_of_whole(name: str) -> Iterator[Problem]:
     """Vault holds documents of properties; a whole value exists in Key Vault only."""
     yield Problem(
-        InvalidValueError.code, name, "Vault holds properties, not one whole value", "give the key a property in Vault"
+        InvalidValueError.code,
+        name,
+        "a Vault secret has properties, not one whole value",
+        "give the key a property in Vault",
     )
 
 
@@ -68,7 +73,9 @@ def _is_too_large(document: Mapping[str, Secret]) -> bool:
 def problems_of_tags(name: str, tags: Mapping[str, str]) -> Iterator[Problem]:
     """Go through the problems of `tags` as all of a secret's custom_metadata."""
     if len(tags) > _MOST_TAGS:
-        yield Problem(TooLargeError.code, name, f"{len(tags)} tags are more than {_MOST_TAGS}", "drop some")
+        yield Problem(
+            TooLargeError.code, name, f"it would have {len(tags)} tags, and Vault allows {_MOST_TAGS}", "remove tags"
+        )
     for key, value in tags.items():
         if not key or len(key.encode()) > _LONGEST_TAG_KEY or len(value.encode()) > _LONGEST_TAG_VALUE:
             limits = f"{_LONGEST_TAG_KEY} and {_LONGEST_TAG_VALUE} bytes"

@@ -144,7 +144,7 @@ class VaultConnection:
         if isinstance(failure, UnavailableError):
             self._in_trouble_until = self._clock.now() + _ELECTION
         elif isinstance(failure, RedirectRefusedError) and self._clock.now() < self._in_trouble_until:
-            reason = "after trouble it names another node, as one does while a leader is chosen"
+            reason = "it redirects to another node, as while a leader is elected"
             return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
         return failure
 
@@ -154,12 +154,12 @@ class VaultConnection:
             if self._generation == generation:
                 return cause
             # Another worker has logged in meanwhile: what was refused was the old token, what was asked the new one.
-            return ExpiredTokenError(place, request.action, "the token ran out", "run again")
+            return ExpiredTokenError(place, request.action, "the token expired", "run again")
         wanted = f"{request.capability} on {request.path}"
         return ForbiddenError(
             place,
             request.action,
-            f'"{wanted}" is refused',
+            f'"{wanted}" is denied',
             "ask Vault's administrator",
             cause=ForbiddenCause.POLICY,
             permission=wanted,
@@ -193,7 +193,7 @@ class VaultConnection:
         raise UnauthenticatedError(
             place,
             Action.LOG_IN,
-            f"the server refused the {self._login.method} log-in",
+            f"the server rejected the {self._login.method} log-in",
             "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT",
         )
 

@@ -47,11 +47,11 @@ class VaultLogin:
         self._place = place
         self.method = environ.get("PLATFORM_SECRETS_VAULT_AUTH") or "token"
         if self.method not in _METHODS:
-            reason = "PLATFORM_SECRETS_VAULT_AUTH names no method of log-in"
+            reason = "PLATFORM_SECRETS_VAULT_AUTH is not a log-in method"
             raise self._error(reason, f"set it to one of {', '.join(_METHODS)}")
         self._mount = environ.get("PLATFORM_SECRETS_VAULT_AUTH_MOUNT") or self.method
         if problem := name_problem(self._mount):
-            raise self._error(f"PLATFORM_SECRETS_VAULT_AUTH_MOUNT is no mount: {problem}", "correct it")
+            raise self._error(f"PLATFORM_SECRETS_VAULT_AUTH_MOUNT is not a valid mount: {problem}", "correct it")
 
     def log_in(self, client: Any) -> Token:  # noqa: ANN401 - hvac has no types
         """Return a token; `client` is an hvac client without one, whose refusals pass through."""
@@ -96,8 +96,8 @@ class VaultLogin:
             )
             raise self._error(tried, f"set {variable} or {variable}_FILE, or another PLATFORM_SECRETS_VAULT_AUTH")
         if refused.search(value):
-            what = "a character that no token has" if refused is _NO_TOKEN else "a control character"
-            raise self._error(f"{where} holds a line break or {what}", "write the credential anew, on one line")
+            what = "a character that tokens cannot have" if refused is _NO_TOKEN else "a control character"
+            raise self._error(f"{where} has a line break or {what}", "write the credential again, on one line")
         return Secret(value)
 
     def _error(self, reason: str, remedy: str) -> UnauthenticatedError:

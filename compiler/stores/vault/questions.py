@@ -92,13 +92,13 @@ class VaultQuestions:
         if found != mount:
             raise WrongMountError(place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount")
         if engine not in ("kv", "generic"):
-            reason = "what is mounted there is no KV engine"
+            reason = "the engine mounted there is not KV"
             raise WrongMountError(place, Action.CONNECT, reason, "correct the store's mount")
         if version != "2":
             raise UnsupportedEngineError(
                 place,
                 Action.CONNECT,
-                "the mount is KV version 1, where a write would be misfiled",
+                "the mount is KV version 1, and version 2 is needed",
                 f"upgrade it (bao kv enable-versioning {mount}), or name a KV version 2 mount",
             )
 
@@ -112,7 +112,7 @@ class VaultQuestions:
             return ForbiddenError(
                 place,
                 request.action,
-                f'the token has "{wanted}", and something else refuses (parameters, an address, a control group)',
+                f'the token has "{wanted}", but something else denies it (parameters, an address, a control group)',
                 "ask Vault's administrator",
                 cause=ForbiddenCause.OTHER,
                 permission=wanted,
@@ -136,7 +136,7 @@ class VaultQuestions:
         return ForbiddenError(
             place,
             Action.CONNECT,
-            f'there is no mount "{mount}", or no policy of the token reaches below it (the server does not say which)',
+            f'there is no mount "{mount}", or the token has no policy on it (the server does not say which)',
             "correct the store's mount, or give the token a policy on it",
             cause=ForbiddenCause.MOUNT_UNKNOWN,
             permission=f"any capability below {mount}/",
@@ -163,7 +163,7 @@ def _no_policy(request: Request, place: Place) -> ForbiddenError:
     return ForbiddenError(
         place,
         request.action,
-        f'no policy of the token gives "{request.capability}" on "{request.path}"',
+        f'no policy of the token grants "{request.capability}" on "{request.path}"',
         f'add to a policy: path "{request.path}" {{ capabilities = ["{request.capability}"] }}',
         cause=ForbiddenCause.POLICY,
         permission=f"{request.capability} on {request.path}",

@@ -57,9 +57,9 @@ class VaultReading:
                 return self._of_version(
                     number, self._parsed(request, remote_secret, lambda _: self._read(name, number))
                 )
-            reason = f'"{version}" is no number of a version'
+            reason = f'"{version}" is not a version number'
         except NotFoundError:
-            reason = f"version {version} is evicted or was never there"
+            reason = f"version {version} was evicted or never existed"
         except SoftDeletedError:
             reason = f"version {version} is deleted"
         raise VersionGoneError(self._place(name), Action.READ, reason, "use another version", version)
@@ -158,8 +158,8 @@ class VaultReading:
 
     def _of_version(self, number: int, found: RemoteSecret) -> RemoteSecret:
         if found.version != str(number):
-            reason = f"it answered with version {found.version} for version {number}"
-            remedy = "look for a proxy or a cache between; do not trust this address"
+            reason = f"the reply has version {found.version}, version {number} was requested"
+            remedy = "check for a proxy or a cache in between, and do not trust this address"
             raise UnexpectedReplyError(self._place(found.name), Action.READ, reason, remedy)
         return found
 

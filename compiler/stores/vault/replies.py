@@ -41,7 +41,7 @@ _TLS_CAUSES: Final = (
     ),
     (re.compile(r"certificate has expired"), "its certificate has expired"),
     (re.compile(r"not yet valid"), "its certificate is not yet valid"),
-    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted here"),
+    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted"),
     (
         re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
         "it does not speak TLS",
@@ -99,7 +99,7 @@ def error_of_reply(reply: Reply, place: Place, action: Action, *, is_about_a_sec
 def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = parse_retry_after(reply.retry_after)
-        return ThrottledError(place, action, "the server asks to slow down", "run again later", asked)
+        return ThrottledError(place, action, "the server is throttling requests", "run again later", asked)
     if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _too_large(place, action)
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
@@ -111,13 +111,13 @@ def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
         # Vault has no such answer: a Key Vault has, and a proxy that wants a log-in.
         return _foreign("status 401", place, action)
     if not reply.is_vaults:
-        return _foreign(f"status {reply.status} without a Vault's JSON", place, action)
+        return _foreign(f"status {reply.status} without Vault's JSON", place, action)
     return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
 
 
 def _foreign(how: str, place: Place, action: Action) -> UnexpectedReplyError:
     return UnexpectedReplyError(
-        place, action, f"what answered is no Vault: {how}", "look for a proxy or a wrong address"
+        place, action, f"the server that answered is not Vault: {how}", "check the address and the proxy in between"
     )
 
 
@@ -130,7 +130,7 @@ def error_of_transport(problem: Exception, place: Place, action: Action) -> Stor
             place,
             action,
             f"no trusted connection: {cause}",
-            "set VAULT_CACERT to its authority, or correct the address",
+            "set VAULT_CACERT to its CA, or correct the address",
         )
     return UnavailableError(
         place,
@@ -146,12 +146,12 @@ def _missing(reply: Reply, place: Place, action: Action, *, is_about_a_secret: b
             place, action, "the server has no such namespace", "correct vaultNamespace or VAULT_NAMESPACE"
         )
     if reply.says("no handler for route"):
-        return WrongMountError(place, action, "nothing is mounted there", "correct the store's mount")
+        return WrongMountError(place, action, "no engine is mounted there", "correct the store's mount")
     if reply.errors or not is_about_a_secret:
         # A secret that is not there is an empty list of errors.
         return _by_status(reply, place, action)
     if not reply.metadata:
-        return NotFoundError(place, action, "the store holds no such secret", "create it, or correct its name")
+        return NotFoundError(place, action, "the store has no such secret", "create it, or correct its name")
     version = str(reply.metadata.get("version", ""))
     if reply.metadata.get("destroyed"):
         return VersionGoneError(
@@ -168,9 +168,9 @@ def _missing(reply: Reply, place: Place, action: Action, *, is_about_a_secret: b
 
 def _bad_request(reply: Reply, place: Place, action: Action) -> StoreError:
     if reply.says("check-and-set parameter did not match"):
-        return ConflictError(place, action, "another version is there", "plan again", expected=None, found=None)
+        return ConflictError(place, action, "another version was written", "plan again", expected=None, found=None)
     if reply.says("HTTP request to an HTTPS server"):
-        return TlsFailureError(place, action, "the server speaks TLS only", "write https:// in its address")
+        return TlsFailureError(place, action, "the server speaks TLS only", "use https:// in its address")
     if reply.says("Upgrading from non-versioned"):
         return UnavailableError(place, action, "the mount is being upgraded to version 2", "run again in a moment")
     return _by_status(reply, place, action)
@@ -178,7 +178,10 @@ def _bad_request(reply: Reply, place: Place, action: Action) -> StoreError:
 
 def _too_large(place: Place, action: Action) -> StoreError:
     return TooLargeError(
-        place, action, "the document is larger than the server takes", "split it, or raise the storage's max_entry_size"
+        place,
+        action,
+        "the document is larger than the server allows",
+        "split it, or raise the storage's max_entry_size",
     )
 
 
@@ -195,11 +198,11 @@ def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
 def malformed(place: Place, action: Action) -> StoreError:
     """Return the error of a JSON object that lacks what the API promises."""
     if action is Action.LOG_IN:
-        reason = "what answered is no Vault: a success without a Vault's fields"
-        return UnexpectedReplyError(place, action, reason, "look for a proxy or a wrong address")
+        reason = "the server that answered is not Vault: its success lacks Vault's fields"
+        return UnexpectedReplyError(place, action, reason, "check the address and the proxy in between")
     return UnexpectedReplyError(
         place,
         action,
-        "a success without the fields that KV version 2 has",
-        "look for a proxy between, or another engine",
+        "the reply lacks fields of KV version 2",
+        "check for a proxy in between, or another engine",
     )

@@ -29,7 +29,7 @@ def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSess
     if url is None or url.extra:
         # In live commands the variable stands for what the environment writes.
         written = "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
-        reason = "the address is no http:// or https:// URL of a server"
+        reason = "the address is not an http:// or https:// URL of a server"
         raise InvalidNameError(place, Action.CONNECT, reason, f"correct {written}")
     _check_trust(url, place, environ)
     context = _tls(address, environ, place) if url.scheme == "https" else None
@@ -87,7 +87,7 @@ def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl
     where, path = next(((name, value) for name, value in named.items() if value), ("the system", None))
     folder = path is not None and Path(path).is_dir()
     # Neither text shows a path: whoever put a key itself into such a variable would find it in the log.
-    reason, remedy = f"the authorities that {where} names cannot be read", f"correct {where}"
+    reason, remedy = f"the CA certificates of {where} cannot be read", f"correct {where}"
     try:
         context = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
         reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
@@ -110,6 +110,6 @@ def _proxy(url: Address, place: Place, environ: Mapping[str, str]) -> SplitResul
     if proxy is None or proxy.scheme != "http":
         # Its text is not shown: it may hold a password.
         raise InvalidNameError(
-            place, Action.CONNECT, f"{name} is no http:// address of a proxy", f"correct {name}, or set NO_PROXY"
+            place, Action.CONNECT, f"{name} is not an http:// proxy address", f"correct {name}, or set NO_PROXY"
         )
     return proxy

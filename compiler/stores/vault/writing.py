@@ -83,7 +83,7 @@ class VaultWriting(VaultReading):
             return state
         if state.state is not State.SOFT_DELETED or state.version is None:
             raise NotFoundError(
-                self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write it anew"
+                self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write a new version"
             )
         version = int(state.version)
         self._repeatable(
@@ -154,8 +154,8 @@ class VaultWriting(VaultReading):
     def _require_next(self, name: str, written: Written, version: int) -> Written:
         # A compare-and-set over one version makes the next, and no other.
         if written.version != str(version + 1):
-            reason = f"it answered that it stored version {written.version}, and after {version} comes {version + 1}"
-            remedy = "look at that version by hand; do not trust this address"
+            reason = f"version {written.version} was stored, and {version + 1} was expected after {version}"
+            remedy = "check that version by hand, and do not trust this address"
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, written.version)
         return written
 
@@ -179,7 +179,7 @@ class VaultWriting(VaultReading):
             self._place(name),
             Action.WRITE,
             "the reply was lost and the secret cannot be read back",
-            "run again: it compares",
+            "run the same command again: it compares first",
         )
 
     def _newest_or_none(self, name: str) -> RemoteSecret | None:
@@ -205,7 +205,7 @@ class VaultWriting(VaultReading):
         else:
             return
         # Not that error: it would deny a version that was stored.
-        reason = f"version {written.version} is stored, and its tags are not: {failure.reason}"
+        reason = f"version {written.version} is stored, but its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
         raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
 
@@ -214,6 +214,6 @@ class VaultWriting(VaultReading):
         self._connection.read(request, call)
 
     def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
-        was = f"version {expected}" if expected not in {None, "0"} else "nothing"
-        reason = f"another writer was there: {was} was read, version {found or 'unknown'} is the newest"
+        was = f"version {expected}" if expected not in {None, "0"} else "no version"
+        reason = f"another writer changed it: {was} was read, and the newest is version {found or 'unknown'}"
         return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)

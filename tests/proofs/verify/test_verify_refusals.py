@@ -74,7 +74,7 @@ def test_six_refusals_have_six_causes_and_none_says_not_found(
         "ForbiddenByRbac": "error[forbidden]: cannot read * role assignment * secrets/get",
         "ForbiddenByFirewall": "error[forbidden]: * firewall",
         "disabled": "error[disabled-secret]: * disabled",
-        "policy gap": f'error[forbidden]: * no policy of the token gives "read" on "secret/data/{VAULT_NAME}"',
+        "policy gap": f'error[forbidden]: * no policy of the token grants "read" on "secret/data/{VAULT_NAME}"',
         "unknown mount": 'error[forbidden]: * no mount "nowhere"',
         "expired token": "error[unauthenticated]: * expired",
     }.items():
@@ -93,7 +93,7 @@ def test_an_engine_or_place_that_is_not_there_is_named_and_nothing_is_written(
             ", mount: old": "KV version 1",
             ", mount: nowhere": 'there is no mount "nowhere"',
             ", vaultNamespace: nowhere": "namespace",
-            ", mount: sys": "no KV engine",
+            ", mount: sys": "the engine mounted there is not KV",
         }
         for settings, cause in causes.items():
             done = ask_vault(project, run, gateway.url, openbao.token, settings)

@@ -142,7 +142,7 @@ VERSION = "5e1f0c6ab2df4f51a7e0c8d1a2b3c4d5"
 
 
 def test_a_version_that_a_sentence_calls_one_is_none() -> None:
-    said = f"another writer was there: version {VERSION} was read, version {VERSION[::-1]} is the newest"
+    said = f"another writer changed it: version {VERSION} was read, and the current one is version {VERSION[::-1]}"
     assert conceal(said) == said
     assert (
         conceal(f"version {VERSION}, {VERSION[::-1]} came between")

@@ -58,7 +58,7 @@ class FakeStore:
         place = Place(self.address.absolute, name)
         held = self._held.get(name)
         if held is None:
-            raise errors.NotFoundError(place, Action.READ, "there is no such secret", "create it")
+            raise errors.NotFoundError(place, Action.READ, "the secret does not exist", "create it")
         if isinstance(held, StoreError):
             raise held
         text, attributes = held if isinstance(held, tuple) else (held, Attributes())

@@ -35,8 +35,8 @@ def test_a_cause_is_found_however_deep_it_is_wrapped() -> None:
         ("NameResolutionError", "does not resolve"),
         ("ReadTimeoutError", "did not answer in time"),
         ("ConnectTimeout", "did not answer in time"),
-        ("ProxyError", "the proxy did not let"),
-        ("ProtocolError", "broke off"),
+        ("ProxyError", "the proxy refused"),
+        ("ProtocolError", "was closed"),
     ],
 )
 def test_a_broken_connection_says_how(kind: str, reason: str) -> None:

@@ -73,7 +73,7 @@ def test_a_token_in_a_variable_is_for_key_vaults_and_for_an_emulator() -> None:
 def test_a_token_that_is_no_header_is_refused_by_name(inside: str, after: str) -> None:
     with pytest.raises(UnauthenticatedError, match="cannot log in") as caught:
         made("https://v.vault.azure.net", {TOKEN_VARIABLE: f"sentinel-4711{inside}{after}"})
-    assert caught.value.reason == f"{TOKEN_VARIABLE} holds a line break or a character that no token has"
+    assert caught.value.reason == f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
     assert "sentinel" not in f"{caught.value}{caught.value!r}"
 
 
@@ -90,9 +90,9 @@ def test_only_a_credentials_own_name_is_shown(named: str, shown: str, monkeypatc
 def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
     error = no_token(NoTokenError(("AADSTS700016",)), PLACE)
     assert type(error) is UnauthenticatedError
-    assert error.reason == "no Azure credential gave a token (AADSTS700016)"
+    assert error.reason == "no Azure credential returned a token (AADSTS700016)"
     assert "az login" in error.remedy
-    assert no_token(NoTokenError(()), PLACE).reason == "no Azure credential gave a token"
+    assert no_token(NoTokenError(()), PLACE).reason == "no Azure credential returned a token"
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_no_token_in_time_is_trouble_of_the_log_in_and_may_pass() -> None:
     assert isinstance(error, UnavailableError)
     assert error.retryable
     assert str(error).startswith(
-        "cannot log in to https://v.vault.azure.net: no Azure credential gave a token in time; "
+        "cannot log in to https://v.vault.azure.net: no Azure credential returned a token in time; "
     )

@@ -56,9 +56,9 @@ def test_a_version_is_32_small_hexadecimal_digits() -> None:
         ("changeme", []),
         ("", ["the value is empty"]),
         (" \n\t", ["the value is empty"]),
-        (f"{SENTINEL}\0", ["the value holds a NUL character"]),
-        (f"{SENTINEL}\ud800", ["the value is no valid Unicode text"]),
-        ("\ud800\0", ["the value is no valid Unicode text", "the value holds a NUL character"]),
+        (f"{SENTINEL}\0", ["the value has a NUL character"]),
+        (f"{SENTINEL}\ud800", ["the value is not valid Unicode text"]),
+        ("\ud800\0", ["the value is not valid Unicode text", "the value has a NUL character"]),
     ],
 )
 def test_a_value_that_would_not_come_back_as_it_is_has_a_problem_at_its_property(text: str, reasons: list[str]) -> None:
@@ -109,10 +109,10 @@ def test_attributes_at_their_limits_pass(attributes: Attributes) -> None:
 @pytest.mark.parametrize(
     ("attributes", "code", "words"),
     [
-        (Attributes(tags={str(number): "x" for number in range(16)}), "too-large", "16 tags, and Key Vault takes 15"),
+        (Attributes(tags={str(number): "x" for number in range(16)}), "too-large", "16 tags, and Key Vault allows 15"),
         (Attributes(tags={"": "x"}), "too-large", "1 to 512 characters"),
         (Attributes(tags={"k" * 513: "v"}), "too-large", "1 to 512 characters"),
-        (Attributes(tags={"k": "v" * 257}), "too-large", "its value 256 at most"),
+        (Attributes(tags={"k": "v" * 257}), "too-large", "its value at most 256"),
         (Attributes(content_type="c" * 256), "too-large", "255 characters"),
         (Attributes(not_before=NOW, expires=NOW), "invalid-value", "expire before it is valid"),
         (Attributes(not_before=NOW, expires=NOW - timedelta(1)), "invalid-value", "expire before it is valid"),

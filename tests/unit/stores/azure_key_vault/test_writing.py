@@ -34,7 +34,7 @@ def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
     vault.seed("github", text)
     base = store.read("github")
     assert (base.is_object, dict(base.properties)) == (False, {})
-    with pytest.raises(MalformedDocumentError, match="no JSON object"):
+    with pytest.raises(MalformedDocumentError, match="is not a JSON object"):
         store.write("github", {"A": Secret("x")}, base)
     assert vault.value("github") == text
 
@@ -147,12 +147,12 @@ def test_an_echo_of_other_bytes_is_told_with_the_version_that_is_stored(
 ) -> None:
     send = store._client.set
     monkeypatch.setattr(store._client, "set", lambda name, _value, attributes: send(name, Secret("{}"), attributes))
-    with pytest.raises(UnverifiedError, match="another value than the one it was sent") as caught:
+    with pytest.raises(UnverifiedError, match="another value than the one sent") as caught:
         store.write("github", {"A": Secret("x")}, None)
     version = store.read("github").version
     assert caught.value.version == version
     # Not masked as a credential, which a version of Key Vault looks like.
-    assert f"stored version {version}, with" in conceal(str(caught.value))
+    assert f"version {version} was stored, with" in conceal(str(caught.value))
 
 
 def test_who_may_not_list_is_told_before_the_first_write(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
@@ -196,11 +196,11 @@ def test_a_reply_to_a_write_that_is_about_another_secret_is_told_with_what_is_st
     vault: LocalKeyVault, store: AzureKeyVaultStore, old: str, value: str
 ) -> None:
     vault.add_fault(Fault(FaultKind.ALTER, method="PUT", old=old, value=value, times=None))
-    with pytest.raises(UnverifiedError, match=r"it answered (for another secret|with a version that no)") as caught:
+    with pytest.raises(UnverifiedError, match=r"the reply (is for another secret|has an invalid version)") as caught:
         store.write("github", {"A": Secret("x")}, None)
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id
-    assert f"version {stored.id} holds what was sent" in conceal(str(caught.value))
+    assert f"version {stored.id} has the value that was sent" in conceal(str(caught.value))
 
 
 def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
@@ -210,7 +210,7 @@ def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVau
     with pytest.MonkeyPatch.context() as patch:
         # A cache before the vault: the version that was there, shown again.
         patch.setattr(client, "set", lambda name, *_: client.get(name, None, Action.WRITE))
-        with pytest.raises(UnexpectedReplyError, match=f"it answered with version {old}, which was there before"):
+        with pytest.raises(UnexpectedReplyError, match=f"the reply has version {old}, which existed before"):
             store.write("github", {"A": Secret("x")}, base)
 
 
@@ -218,7 +218,9 @@ def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
     vault: LocalKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.add_fault(Fault(FaultKind.FORBID, path="/versions$", after=2, times=None))
-    with pytest.raises(UnfinishedWriteError, match="is stored, and whether another writer's came in between") as caught:
+    with pytest.raises(
+        UnfinishedWriteError, match="is stored, but another writer's may have come in between"
+    ) as caught:
         store.write("github", {"A": Secret("x")}, None)
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id

@@ -93,7 +93,7 @@ def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: 
         with pytest.raises(UnavailableError) as caught:
             retrier.read(send)
         assert clock.now() == pytest.approx(9.3)
-        assert caught.value.reason == "why, and in 9 s it has not answered once"
+        assert caught.value.reason == "why, with no answer for 9 s"
 
 
 @pytest.mark.parametrize("chances", [[0.0] * 200 + [1.0], [1.0], [0.01, 0.02, 0.99]])
@@ -147,7 +147,7 @@ def test_a_patience_that_ends_says_how_long_it_was(retrier: Retrier, clock: Virt
 
     with pytest.raises(SealedError) as caught:
         retrier.read(sealed)
-    assert caught.value.reason == "why, still so after 119 s of trying"
+    assert caught.value.reason == "why, still so after 119 s of retries"
     assert clock.now() > 60
 
 
@@ -172,7 +172,7 @@ def test_requests_of_one_operation_share_its_deadline(retrier: Retrier, clock: V
         with pytest.raises(UnavailableError) as caught:
             retrier.read(down)
     assert clock.now() == 119
-    assert caught.value.reason == "why, still so after 119 s of trying"
+    assert caught.value.reason == "why, still so after 119 s of retries"
     # The next operation has a deadline of its own.
     with pytest.raises(UnavailableError):
         retrier.read(down)

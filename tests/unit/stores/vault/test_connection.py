@@ -208,8 +208,8 @@ def test_a_log_in_that_something_else_answers_is_told_to_be_no_vaults(vault: Scr
     vault.on("POST", LOGIN, answer)
     error = failure(vault.open(ROLE))
     assert type(error) is UnexpectedReplyError
-    assert error.reason.startswith("what answered is no Vault: ")
-    assert (error.action, error.remedy) == (Action.LOG_IN, "look for a proxy or a wrong address")
+    assert error.reason.startswith("the server that answered is not Vault: ")
+    assert (error.action, error.remedy) == (Action.LOG_IN, "check the address and the proxy in between")
     assert error.__context__ is None
 
 
@@ -562,7 +562,7 @@ def test_a_method_that_is_not_mounted_there_is_a_refused_log_in(vault: ScriptedV
     vault.on("POST", LOGIN, answer)
     error = failure(vault.open(ROLE))
     assert type(error) is UnauthenticatedError
-    assert error.reason == "the server refused the approle log-in"
+    assert error.reason == "the server rejected the approle log-in"
     assert error.remedy == "check the role, the credentials and PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
 
 
@@ -619,5 +619,5 @@ def test_a_leader_that_is_not_found_is_told_with_the_way_out(vault: ScriptedVaul
     store.whoami()
     vault.on("GET", READ, refused(503, "Vault is sealed"), STANDBY)
     error = failure(store)
-    assert error.reason.startswith("after trouble it names another node, as one does while a leader is chosen")
+    assert error.reason.startswith("it redirects to another node, as while a leader is elected")
     assert error.remedy == "use the address of the active node or of its load balancer"

@@ -116,7 +116,7 @@ def test_without_a_token_and_a_home_both_places_are_named(environ: dict[str, str
 @pytest.mark.parametrize("inside", [" ", "\n", "\r\nX-Vault-Namespace: root\r\n", "\0", "\x7f", "ü", "\u200b", "\t"])
 def test_a_token_that_is_no_header_is_refused_without_being_shown(inside: str) -> None:
     error = refusal({"VAULT_TOKEN": f"{SENTINEL}{inside}x"})
-    assert error.reason == "VAULT_TOKEN holds a line break or a character that no token has"
+    assert error.reason == "VAULT_TOKEN has a line break or a character that tokens cannot have"
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_a_credential_of_several_lines_is_refused_by_name_and_nothing_is_sent(
     inside: str,
 ) -> None:
     error = refusal({**environ, variable: f"{SENTINEL}{inside}x"}, client)
-    assert error.reason == f"{variable} holds a line break or a control character"
+    assert error.reason == f"{variable} has a line break or a control character"
     (tmp_path / "credential").write_text(f"{SENTINEL}{inside}x", newline="")
     error = refusal({**environ, variable: "", f"{variable}_FILE": str(tmp_path / "credential")}, client)
-    assert error.reason == f"the file that {variable}_FILE names holds a line break or a control character"
+    assert error.reason == f"the file that {variable}_FILE names has a line break or a control character"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_a_method_lacks_is_named_and_nothing_is_sent(
 @pytest.mark.parametrize("method", ["ldap", "Token", "token ", "../token", "kubernetes\n"])
 def test_an_unknown_method_is_refused_with_those_that_are_known(method: str) -> None:
     error = refusal({METHOD: method, "VAULT_TOKEN": "hvs.x"})
-    assert error.reason == "PLATFORM_SECRETS_VAULT_AUTH names no method of log-in"
+    assert error.reason == "PLATFORM_SECRETS_VAULT_AUTH is not a log-in method"
     assert error.remedy == "set it to one of token, approle, kubernetes, jwt, userpass"
 
 

@@ -136,8 +136,8 @@ def test_kv_version_2_at_exactly_the_mount_is_sound() -> None:
         ({"path": "team/"}, WrongMountError, 'the mount is "team"'),
         ({"path": "team/kv/deeper/"}, WrongMountError, 'the mount is "team/kv/deeper"'),
         ({"path": ""}, WrongMountError, 'the mount is ""'),
-        ({"type": "cubbyhole", "options": None}, WrongMountError, "no KV engine"),
-        ({"type": "pki"}, WrongMountError, "no KV engine"),
+        ({"type": "cubbyhole", "options": None}, WrongMountError, "is not KV"),
+        ({"type": "pki"}, WrongMountError, "is not KV"),
         ({"options": {"version": "1"}}, UnsupportedEngineError, "KV version 1"),
         ({"options": {}}, UnsupportedEngineError, "KV version 1"),
         ({"options": None}, UnsupportedEngineError, "KV version 1"),
@@ -208,7 +208,7 @@ def test_a_refusal_in_spite_of_the_capability_is_something_elses() -> None:
     error = explained(READ, lookup={"data": {}}, capabilities=capabilities)
     assert isinstance(error, ForbiddenError)
     assert (error.cause, error.permission) == (ForbiddenCause.OTHER, "read on team/kv/data/github")
-    assert "something else refuses" in error.reason
+    assert "something else denies it" in error.reason
 
 
 def test_a_dead_token_explains_a_refusal_before_any_policy_is_asked_about() -> None:

@@ -107,14 +107,14 @@ def test_no_version_that_vault_would_take_for_the_newest_is_asked_for(
     vault.on("GET", READ, version(3, TOKEN="x"))
     with pytest.raises(VersionGoneError) as caught:
         store.read_version("github", number)
-    assert (caught.value.version, caught.value.reason) == (number, f'"{number}" is no number of a version')
+    assert (caught.value.version, caught.value.reason) == (number, f'"{number}" is not a version number')
     assert vault.paths("GET", READ) == []
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (ABSENT, "version 3 is evicted or was never there"),
+        (ABSENT, "version 3 was evicted or never existed"),
         (gone(3), "version 3 is deleted"),
         (gone(3, destroyed=True), "version 3 is destroyed for good"),
     ],
@@ -307,7 +307,7 @@ def test_another_version_than_the_one_that_was_asked_for_is_an_error_of_the_stor
     scripted_vault: ScriptedVault, answered: int
 ) -> None:
     scripted_vault.on("GET", "secret/data/github", version(answered, A="other"))
-    with pytest.raises(UnexpectedReplyError, match=f"it answered with version {answered} for version 3") as caught:
+    with pytest.raises(UnexpectedReplyError, match=f"version {answered}, version 3 was requested") as caught:
         scripted_vault.open().read_version("github", "3")
     assert is_of_store(caught.value)
 
@@ -358,5 +358,5 @@ def test_a_proxys_403_is_neither_a_dead_token_nor_a_policy(vault: ScriptedVault,
     vault.on("GET", READ, denied())
     page = Answer(403, b"<html>permission denied</html>")
     vault.on("POST" if path == CAPABILITIES else "GET", path, page)
-    with pytest.raises(UnexpectedReplyError, match="what answered is no Vault: status 403"):
+    with pytest.raises(UnexpectedReplyError, match="the server that answered is not Vault: status 403"):
         vault.open().read("github")

@@ -63,14 +63,14 @@ def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
 def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
     # A Key Vault's, or that of a proxy that wants a log-in.
     error = of(401)
-    assert (error.code, error.reason) == ("unexpected-reply", "what answered is no Vault: status 401")
+    assert (error.code, error.reason) == ("unexpected-reply", "the server that answered is not Vault: status 401")
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 418])
 def test_a_page_that_is_not_in_a_vaults_json_is_another_servers(status: int) -> None:
     error = error_of_reply(Reply(status, (), is_vaults=False), PLACE, Action.READ)
     assert (error.code, error.retryable) == ("unexpected-reply", False)
-    assert error.reason.startswith(f"what answered is no Vault: status {status} without")
+    assert error.reason.startswith(f"the server that answered is not Vault: status {status} without")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_another_shape_is_an_unexpected_reply() -> None:
     assert malformed(PLACE, Action.READ).code == "unexpected-reply"
 
 
-LOG, PROXY = "see the server's log", "look for a proxy or a wrong address"
+LOG, PROXY = "see the server's log", "check the address and the proxy in between"
 GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
 
 
@@ -130,7 +130,7 @@ def silent(status: int, **metadata: object) -> StoreError:
 @pytest.mark.parametrize(
     ("error", "reason", "remedy"),
     [
-        (of(204), "what answered is no Vault: status 204 without JSON", PROXY),
+        (of(204), "the server that answered is not Vault: status 204 without JSON", PROXY),
         (
             of(307),
             "the server redirects to another address",
@@ -138,13 +138,13 @@ def silent(status: int, **metadata: object) -> StoreError:
         ),
         (
             of(400, "check-and-set parameter did not match the current version"),
-            "another version is there",
+            "another version was written",
             "plan again",
         ),
         (
             of(400, "Client sent an HTTP request to an HTTPS server."),
             "the server speaks TLS only",
-            "write https:// in its address",
+            "use https:// in its address",
         ),
         (
             of(400, "Upgrading from non-versioned to versioned data."),
@@ -152,27 +152,27 @@ def silent(status: int, **metadata: object) -> StoreError:
             "run again in a moment",
         ),
         (of(400), "the server answered 400", LOG),
-        (of(401), "what answered is no Vault: status 401", PROXY),
+        (of(401), "the server that answered is not Vault: status 401", PROXY),
         (
             of(404, "namespace not found"),
             "the server has no such namespace",
             "correct vaultNamespace or VAULT_NAMESPACE",
         ),
-        (of(404, 'no handler for route "x".'), "nothing is mounted there", "correct the store's mount"),
+        (of(404, 'no handler for route "x".'), "no engine is mounted there", "correct the store's mount"),
         (silent(404, **GONE, destroyed=True), "version 3 is destroyed for good", "write a new version"),
         (
             silent(404, **GONE, destroyed=False),
             "its version 3 is deleted",
             "recover it (`bao kv undelete`, or `migrate --recover`)",
         ),
-        (silent(404), "the store holds no such secret", "create it, or correct its name"),
+        (silent(404), "the store has no such secret", "create it, or correct its name"),
         (of(405), "the server answered 405", LOG),
         (
             of(413),
-            "the document is larger than the server takes",
+            "the document is larger than the server allows",
             "split it, or raise the storage's max_entry_size",
         ),
-        (of(429), "the server asks to slow down", "run again later"),
+        (of(429), "the server is throttling requests", "run again later"),
         (of(500), "the server answered 500", f"{LOG}, and run again"),
         (of(503, "Vault is sealed"), "the server is sealed or not initialised", "unseal it, and run again"),
         (
@@ -183,12 +183,12 @@ def silent(status: int, **metadata: object) -> StoreError:
         (
             error_of_transport(ssl.SSLError("wrong version number"), PLACE, Action.READ),
             "no trusted connection: it does not speak TLS",
-            "set VAULT_CACERT to its authority, or correct the address",
+            "set VAULT_CACERT to its CA, or correct the address",
         ),
         (
             malformed(PLACE, Action.READ),
-            "a success without the fields that KV version 2 has",
-            "look for a proxy between, or another engine",
+            "the reply lacks fields of KV version 2",
+            "check for a proxy in between, or another engine",
         ),
     ],
 )
@@ -198,7 +198,7 @@ def test_an_error_says_what_was_done_where_why_not_and_what_to_do(error: StoreEr
 
 def test_a_log_in_without_a_vaults_fields_was_answered_by_something_else() -> None:
     error = malformed(Place("https://vault/secret"), Action.LOG_IN)
-    reason = "what answered is no Vault: a success without a Vault's fields"
+    reason = "the server that answered is not Vault: its success lacks Vault's fields"
     assert str(error) == f"cannot log in to https://vault/secret: {reason}; {PROXY}"
 
 

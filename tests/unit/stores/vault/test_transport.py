@@ -168,7 +168,7 @@ def test_a_proxy_that_is_not_for_this_server_is_not_used(url: str, environ: dict
     "proxy", ["https://proxy.example.com", "socks5://u:secret-word@proxy", "http://", "http://p:x"]
 )
 def test_a_proxy_that_cannot_be_used_is_refused_without_showing_it(proxy: str) -> None:
-    with pytest.raises(InvalidNameError, match="HTTPS_PROXY is no http:// address") as caught:
+    with pytest.raises(InvalidNameError, match="HTTPS_PROXY is not an http:// proxy address") as caught:
         session("https://vault.example.com", HTTPS_PROXY=proxy)
     assert "secret-word" not in str(caught.value)
 
@@ -241,13 +241,13 @@ def test_plain_http_is_allowed_by_one_word_alone(allowed: str) -> None:
         (
             "ftp://vault.example.com",
             {},
-            "the address is no http:// or https:// URL of a server",
+            "the address is not an http:// or https:// URL of a server",
             "correct the store's server",
         ),
         (
             "https://vault.example.com",
             {"HTTPS_PROXY": "socks5://proxy"},
-            "HTTPS_PROXY is no http:// address of a proxy",
+            "HTTPS_PROXY is not an http:// proxy address",
             "correct HTTPS_PROXY, or set NO_PROXY",
         ),
     ],
@@ -261,7 +261,7 @@ def test_a_refusal_names_the_store_the_cause_and_the_way_out(
 
 
 @pytest.mark.parametrize(
-    ("variable", "what"), [("VAULT_CACERT", "the authorities"), ("VAULT_CLIENT_CERT", "the client certificate")]
+    ("variable", "what"), [("VAULT_CACERT", "the CA certificates"), ("VAULT_CLIENT_CERT", "the client certificate")]
 )
 def test_a_file_of_certificates_that_cannot_be_read_is_told_with_its_variable(variable: str, what: str) -> None:
     with pytest.raises(TlsFailureError) as caught:
@@ -332,7 +332,7 @@ def test_a_tunnel_goes_to_the_servers_own_port() -> None:
 
 @pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_authorities_that_cannot_be_read_are_told_by_who_names_them(variable: str) -> None:
-    with pytest.raises(TlsFailureError, match=f"that {variable} names cannot be read; correct {variable}") as caught:
+    with pytest.raises(TlsFailureError, match=f"of {variable} cannot be read; correct {variable}") as caught:
         session("https://vault.example.com", **{variable: "/nonexistent/secret-word"})
     assert "secret-word" not in f"{caught.value}{caught.value!r}{caught.value.__context__}"
     own = StoreAddress(Provider.VAULT, "https://vault.example.com", ca=Path("/nonexistent"))

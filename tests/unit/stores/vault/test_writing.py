@@ -133,10 +133,10 @@ def test_what_check_tells_write_refuses_before_the_log_in(
 @pytest.mark.parametrize(
     ("read", "answer", "expected", "found", "words"),
     [
-        (base(2), metadata(3), "2", "3", "version 2 was read, version 3 is the newest"),
-        (None, metadata(3), None, "3", "nothing was read, version 3 is the newest"),
+        (base(2), metadata(3), "2", "3", "version 2 was read, and the newest is version 3"),
+        (None, metadata(3), None, "3", "no version was read, and the newest is version 3"),
         (base(2), metadata(2, destroyed=True), "2", "2", "version 2 was read"),
-        (base(2), ABSENT, "2", None, "version unknown is the newest"),
+        (base(2), ABSENT, "2", None, "the newest is version unknown"),
     ],
 )
 def test_another_writers_version_is_not_written_over(
@@ -227,7 +227,7 @@ def test_more_metadata_than_vault_takes_is_refused_before_anything_is_stored(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
     vault.on("GET", METADATA, metadata(0, custom_metadata={f"k{number}": "x" for number in range(64)}))
-    with pytest.raises(TooLargeError, match="65 tags are more than 64"):
+    with pytest.raises(TooLargeError, match="65 tags, and Vault allows 64"):
         store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     assert vault.bodies(DATA) == vault.bodies(METADATA) == []
 
@@ -291,7 +291,7 @@ def test_tags_that_may_not_be_written_are_told_with_the_permission_beside_the_ve
 ) -> None:
     vault.on("POST", DATA, stored(1))
     vault.on("POST", METADATA, denied())
-    with pytest.raises(UnfinishedWriteError, match="version 1 is stored, and its tags are not: no policy") as caught:
+    with pytest.raises(UnfinishedWriteError, match="version 1 is stored, but its tags are not: no policy") as caught:
         store.write("github", NEW, None, Attributes(tags={"a": "1"}))
     # A refusal would say that nothing was stored.
     assert caught.value.maybe_done
@@ -385,7 +385,7 @@ def test_a_write_that_cannot_be_read_back_is_unknown_and_not_sent_again(
         store.write("github", NEW, base(2))
     error = caught.value
     assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.WRITE)
-    assert error.remedy == "run again: it compares"
+    assert error.remedy == "run the same command again: it compares first"
     assert error.__context__ is None
     assert len(vault.bodies(DATA)) == 1
 
@@ -516,6 +516,6 @@ def test_a_version_that_does_not_follow_the_one_that_was_read_is_no_success(
     vault: ScriptedVault, store: VaultStore, read: RemoteSecret | None, answered: int
 ) -> None:
     vault.on("POST", DATA, stored(answered))
-    with pytest.raises(UnverifiedError, match=f"it answered that it stored version {answered}, and after") as caught:
+    with pytest.raises(UnverifiedError, match=f"version {answered} was stored, and ") as caught:
         store.write("github", NEW, read)
     assert caught.value.version == str(answered)
