@@ -49,7 +49,7 @@ def _judge(entry: Entry, key: CatalogueKey) -> Iterator[Finding]:
             yield Finding(f"the property {quoted(own.property)} has a special meaning", node, help=_HELP, scope=scope)
     named_otherwise = {name for name, own in key.remote.items() if own.whole or own.property is not None}
     if not _FORM.fullmatch(key.name) and not set(entry.remote) | set(key.remote) <= named_otherwise:
-        message = f"the key {quoted(key.name)} is its own property, and has a special meaning as one"
+        message = f"the key {quoted(key.name)} is also its property name, which has a special meaning"
         yield Finding(message, key.node.key_span, help=_HELP, scope=scope)
 
 

@@ -51,11 +51,11 @@ def check(document: Document) -> Iterator[Finding]:
             continue
         kind = (_WORDS | _SIGNS).get(text.casefold())
         if kind is not None:
-            message = f'unquoted "{text}" is {kind} to readers of YAML 1.1'
+            message = f'unquoted "{text}" is {kind} in YAML 1.1'
             way_out = f'write "{text}" in double quotes'
         else:
             kind = next((name for form, name in _FORMS if form.fullmatch(text)), "a number")
-            message = f"this unquoted text is {kind} to readers of YAML 1.1"
+            message = f"this unquoted string is {kind} in YAML 1.1"
             way_out = "write it in double quotes"
         yield Finding(message, node, help=way_out, scope=waiver_scope(path))
 

@@ -49,8 +49,8 @@ def check(environment: Environment) -> Iterator[Finding]:
             node = own if own is not None else environment.root.nearest("fetch")
             place = elsewhere[0].node.nearest("remote", provider)
             yield Finding(
-                f'"{secret.id}" cannot be fetched as a bundle: its remote secret does not hold '
-                f"{listed(key.name for key in elsewhere)} by that name",
+                f'"{secret.id}" cannot be fetched as a bundle: its remote secret has no '
+                f"{listed(key.name for key in elsewhere)} under that name",
                 node,
                 help=f'set `fetch: perKey` for "{secret.id}"',
                 related=(Related("the other place", place.span),),

@@ -39,7 +39,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             if not (name.isascii() and name.isidentifier()):
                 own = secret.node.get("fetch")
                 yield Finding(
-                    f'"{secret.id}" cannot be fetched as a bundle: its key {quoted(name)} is no identifier',
+                    f'"{secret.id}" cannot be fetched as a bundle: its key {quoted(name)} is not an identifier',
                     own if own is not None else environment.root.nearest("fetch"),
                     help=f'set `fetch: perKey` for "{secret.id}"',
                     related=(Related("the key", item.key.node.key_span),),

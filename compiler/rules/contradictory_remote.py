@@ -47,13 +47,13 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
 def _problem(entry: Entry, key: CatalogueKey, provider: str) -> tuple[str, str] | None:
     own = key.remote[provider]
     if provider == VAULT:
-        return f"{quoted(key.name)} cannot be a whole Vault secret", "take `whole` out: Vault secrets have properties"
+        return f"{quoted(key.name)} cannot be a whole Vault secret", "remove `whole`: Vault secrets have properties"
     if own.property is not None:
-        return f"{quoted(key.name)} is a property and the whole secret at once", "take `whole` or `property` out"
+        return f"{quoted(key.name)} is a property and the whole secret at once", "remove `whole` or `property`"
     place = own.name or entry.remote.get(provider)
     if place is not None and any(_is_property_of(place, entry, other, provider) for other in entry.keys.values()):
         message = f"{quoted(key.name)} is the whole of a remote secret that has other keys as properties"
-        return message, "add `name` with a remote secret of its own, or take `whole` out"
+        return message, "add `name` with a remote secret of its own, or remove `whole`"
     return None
 
 

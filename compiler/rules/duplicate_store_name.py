@@ -38,9 +38,9 @@ def check(environment: Environment) -> Iterator[Finding]:
         if first is store or not store.name:
             continue
         if _differ(first, store):
-            problem = "are one object in the cluster, but differ"
+            problem = "are the same object in the cluster, but differ"
         elif first.rendered and store.rendered:
-            problem = "would both be rendered as one object"
+            problem = "would be rendered as the same object"
         else:
             continue
         yield Finding(

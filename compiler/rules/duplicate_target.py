@@ -34,7 +34,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield Finding(
                 f'"{secret.id}" and "{first.id}" both make the Secret {quoted(target)}',
                 secret.entry.node.nearest("target"),
-                help="give each its own `target`, or leave one of them out of this environment",
+                help="give each its own `target`, or remove one of them from this environment",
                 related=(Related(f'the target of "{first.id}"', first.entry.node.nearest("target").span),),
                 scope=("secrets", secret.id),
             )

@@ -48,7 +48,7 @@ def _same_but_for_case(entry: Entry) -> Iterator[Finding]:
             yield Finding(
                 f"{quoted(key.name)} and {quoted(first.name)} differ only in case",
                 key.node.key_span,
-                help="take one of them out, or give it another name",
+                help="remove one of them, or rename it",
                 related=(Related("the other key", first.node.key_span),),
                 scope=("secrets", entry.id),
             )

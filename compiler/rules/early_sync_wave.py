@@ -35,7 +35,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         for secret in environment.secrets.values():
             if secret.store is store and secret.entry.sync_wave <= STORE_WAVE:
                 yield Finding(
-                    f'"{secret.id}" is in wave {secret.entry.sync_wave}, its store in {STORE_WAVE}',
+                    f'"{secret.id}" is in sync wave {secret.entry.sync_wave}, its store in {STORE_WAVE}',
                     secret.entry.node.nearest("syncWave"),
                     help=f"use a `syncWave` above {STORE_WAVE}",
                     related=(Related("rendered by this", store.node.nearest("render").span),),

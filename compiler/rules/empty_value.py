@@ -53,7 +53,7 @@ def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
     if path in {("secrets",), ("stores",)} or key in _MAPPINGS:
         way_out = "write `{}` to have it with its defaults, or `null` to remove what an earlier layer set"
     else:
-        way_out = "write a value, `null` to remove what an earlier layer set, or take the line out"
+        way_out = "write a value, `null` to remove what an earlier layer set, or remove the line"
     return Finding(f"{quoted(key)} has no value", node.key_span, help=way_out, scope=waiver_scope((*path, key)))
 
 

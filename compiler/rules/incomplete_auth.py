@@ -72,16 +72,16 @@ def _judge(store: Store, namespace: str | None) -> Iterator[Finding]:
     chosen = auth.children if auth is not None else {}
     if auth is None or not chosen:
         at = auth.key_span if auth is not None else store.node.key_span
-        yield _finding(store, at, "has no way to log in", f"add one of {listed(ways)} under `auth`")
+        yield _finding(store, at, "has no authentication method", f"add one of {listed(ways)} under `auth`")
     elif len(chosen) > 1:
-        message = f"has {len(chosen)} ways to log in: {listed(chosen)}"
-        yield _finding(store, auth.key_span, message, "keep one; `null` removes what a layer below set")
+        message = f"has {len(chosen)} authentication methods: {listed(chosen)}"
+        yield _finding(store, auth.key_span, message, "keep one; `null` removes what a lower layer set")
     else:
         way, node = next(iter(chosen.items()))
         if way in ways:
             yield from _way(store, way, node, namespace)
         else:
-            message = f'cannot log in by "{way}", which belongs to another provider'
+            message = f'has the authentication method "{way}" of another provider'
             yield _finding(store, node.key_span, message, f"use one of {listed(ways)}")
     ca = store.node.get("caProvider")
     if ca is not None and store.provider == VAULT:
@@ -94,31 +94,31 @@ def _way(store: Store, way: str, node: Node, namespace: str | None) -> Iterator[
         title = f"{way}.{part}" if part else way
         holder = node.get(part) if part else node
         if holder is None:
-            yield _finding(store, node.key_span, f'misses "{title}" to log in', f"add {listed(fields)} to `{title}`")
+            yield _finding(store, node.key_span, f'lacks "{title}"', f"add {listed(fields)} to `{title}`")
             continue
         yield from _fields(store, title, holder, fields)
         if fields in _REFERENCES:
             yield from _namespace(store, title, holder, namespace)
     if way == "servicePrincipal" and "tenantId" not in store.node.children:
-        message = 'misses "tenantId", which a service principal needs'
+        message = 'lacks "tenantId", which a service principal needs'
         yield _finding(store, store.node.key_span, message, "add `tenantId` to the store")
 
 
 def _fields(store: Store, title: str, node: Node, fields: tuple[str, ...]) -> Iterator[Finding]:
     missing = [name for name in fields if name not in node.children]
     if missing:
-        yield _finding(store, node.key_span, f"misses {listed(missing)} of `{title}`", f"add it to `{title}`")
+        yield _finding(store, node.key_span, f"lacks {listed(missing)} in `{title}`", f"add it to `{title}`")
 
 
 def _namespace(store: Store, title: str, node: Node, namespace: str | None) -> Iterator[Finding]:
     written = node.get("namespace")
     if store.kind == "ClusterSecretStore":
         if written is None:
-            message = f'misses "namespace" of `{title}`, which a ClusterSecretStore needs'
+            message = f'lacks "namespace" in `{title}`, which a ClusterSecretStore needs'
             yield _finding(store, node.key_span, message, f"add it to `{title}`")
     elif written is not None and written.value != namespace:
-        message = f"may not name another namespace in `{title}`, as it is a SecretStore"
-        yield _finding(store, written, message, "take it out, or make the store a ClusterSecretStore")
+        message = f"is a SecretStore, so `{title}` cannot name another namespace"
+        yield _finding(store, written, message, "remove it, or make the store a ClusterSecretStore")
 
 
 def _finding(store: Store, at: Node | Span, message: str, way_out: str) -> Finding:

@@ -42,9 +42,9 @@ def check(environment: Environment) -> Iterator[Finding]:
         inner = address.host.count(".") <= 1 or ".svc." in address.host
         way_out = "use https, or the full name of a Service in the cluster" if inner else "use https"
         yield Finding(
-            f'the store "{store.id}" is reached by http',
+            f'the store "{store.id}" is reached over http',
             store.node.nearest("server"),
-            help=f"{way_out}; where the way is protected otherwise, waive it with the reason",
+            help=f"{way_out}; where the connection is protected otherwise, waive it with the reason",
             scope=("stores", store.id),
         )
 

@@ -60,23 +60,23 @@ def _problem(address: Address | None, *, is_key_vault: bool) -> tuple[str, str] 
     """What is wrong, as the end of a sentence, and the way out."""
     form = f"write it as {key_vault_url('<name>')}" if is_key_vault else "write it as https://<host>:<port>"
     if address is None:
-        return "is no http or https URL with a host", form
+        return "is not an http or https URL with a host", form
     if address.extra:
         what = "a user name or password" if "user" in address.extra else f"a {address.extra[0]}"
         return f"has {what} in it", form
     if is_key_vault:
         return _key_vault_problem(address, form)
-    return ("ends in a path of the API", form) if _API.fullmatch(address.path) else None
+    return ("ends in an API path", form) if _API.fullmatch(address.path) else None
 
 
 def _key_vault_problem(address: Address, form: str) -> tuple[str, str] | None:
     if address.path:
-        return "has a path, and a Key Vault has none", form
+        return "has a path, which Key Vaults do not have", form
     if address.scheme != "https":
-        return "is http, and a Key Vault answers by https only", "write https"
+        return "is http, but Key Vault is reached over https only", "use https"
     named = _AZURE_DOMAIN.fullmatch(address.host)
     if named and not _VAULT_NAME.fullmatch(named[1]):
-        return "has a name that no Key Vault can have", "use 3 to 24 letters, digits and single hyphens, a letter first"
+        return "has an invalid Key Vault name", "use 3 to 24 letters, digits and single hyphens, a letter first"
     return None
 
 

@@ -50,20 +50,20 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
     text = node.value
     if not isinstance(text, str) or parse_duration(text) is not None:
         return
-    message, way_out = "this is no duration", "write it as `1h`, `30m` or `1h30m`"
+    message, way_out = "this is not a duration", "write it as `1h`, `30m` or `1h30m`"
     if _ZERO.fullmatch(text):
         message, way_out = (
-            "a refresh interval of 0 means that nothing is ever read again",
-            "write it as `1h` or the like",
+            "with a refresh interval of 0 the secret is never read again",
+            "write a duration such as `1h`",
         )
     elif text.startswith("-"):
         message = "a refresh interval cannot be negative"
     elif days := _DAYS.fullmatch(text):
-        message, way_out = "a duration has no days", f"write {int(days[1]) * 24}h"
+        message, way_out = "a duration cannot be in days", f"write {int(days[1]) * 24}h"
     elif _NUMBER.fullmatch(text):
         message, way_out = "a duration needs a unit", f"write {text}s, {text}m or {text}h"
     elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):
-        message, way_out = "a refresh interval has whole seconds", "write it as `60s` or more"
+        message, way_out = "a refresh interval must be in whole seconds", "write it as `60s` or more"
     yield Finding(message, node, help=way_out, scope=scope)
 
 

@@ -41,9 +41,9 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
             for key in entry.keys.values():
                 if not _FORM.fullmatch(key.name):
                     yield Finding(
-                        f"{quoted(key.name)} is no name of an environment variable, so pods start without it",
+                        f"{quoted(key.name)} is not a valid environment variable name, so pods start without it",
                         key.node.key_span,
-                        help="use letters, digits and _, with no digit in front",
+                        help="use letters, digits and _, not starting with a digit",
                         scope=("secrets", entry.id),
                     )
 

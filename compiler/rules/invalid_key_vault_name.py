@@ -48,13 +48,13 @@ def _problem(name: str) -> str | None:
     if _FORM.fullmatch(name) or "/" in name:
         return None
     if len(name) > _LONGEST and _FORM.fullmatch(name[:_LONGEST]):
-        return f"has {len(name)} characters, and Key Vault takes {_LONGEST}"
-    return "has characters other than the letters, digits and hyphens that Key Vault takes"
+        return f"has {len(name)} characters, and Key Vault allows {_LONGEST}"
+    return "has characters other than the letters, digits and hyphens that Key Vault allows"
 
 
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
-    way_out = "shorten it" if "takes 127" in wrong.problem else "write hyphens in their place"
+    way_out = "shorten it" if "allows 127" in wrong.problem else "use hyphens instead"
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
 
 

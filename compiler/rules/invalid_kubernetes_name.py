@@ -112,7 +112,7 @@ def _annotation_size(secret: Secret, environment: Environment) -> Iterator[Findi
     if size > _ANNOTATION_BYTES:
         own = secret.node.get("annotations")
         node = own if own is not None else environment.root.nearest("annotations")
-        message = f'the annotations of "{secret.id}" have {size} bytes, and Kubernetes takes {_ANNOTATION_BYTES}'
+        message = f'the annotations of "{secret.id}" have {size} bytes, and Kubernetes allows {_ANNOTATION_BYTES}'
         yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))
 
 
@@ -121,7 +121,7 @@ def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, .
 
 
 def _way_out(problem: str) -> str:
-    return "shorten it" if "Kubernetes takes" in problem else "write it in the form that Kubernetes takes"
+    return "shorten it" if "Kubernetes allows" in problem else "write it in the form that Kubernetes accepts"
 
 
 RULE = Rule(

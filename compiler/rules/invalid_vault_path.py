@@ -59,17 +59,17 @@ def _problem(path: str) -> str | None:
     special = _SPECIAL.search(path)
     found = (
         (".." in parts or "." in parts, 'has a part "." or "..", which leads elsewhere'),
-        (not parts[0] or not parts[-1], 'has a "/" at an end'),
+        (not parts[0] or not parts[-1], 'starts or ends with "/"'),
         ("" in parts, 'has two "/" in a row'),
         (special is not None, f'has "{special and special.group()}", which means something else in a URL or a policy'),
-        (not path.isprintable(), "has a character that cannot be seen"),
-        (any(part != part.strip() for part in parts), "has a space at an end"),
+        (not path.isprintable(), "has an invisible character"),
+        (any(part != part.strip() for part in parts), "has a part that starts or ends with a space"),
     )
     return next((problem for is_so, problem in found if is_so), None)
 
 
 def _way_out(problem: str) -> str:
-    return 'write the parts with one "/" between them' if '"/"' in problem or "elsewhere" in problem else "take it out"
+    return 'write the parts with one "/" between them' if '"/"' in problem or "elsewhere" in problem else "remove it"
 
 
 def _finding(wrong: WrongName) -> Finding:

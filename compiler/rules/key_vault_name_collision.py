@@ -1,4 +1,4 @@
-"""Two names or places that Key Vault cannot keep apart.
+"""Two names or places that Key Vault cannot tell apart.
 
 Key Vault ignores case: `platform-GitHub` and `platform-github` are one secret, and the later writer wins. It has no
 folders either, so the Vault paths `team/github-app` and `team-github/app` easily become one name, `team-github-app`.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, Store
 
 _SEPARATORS = str.maketrans("_./", "---")
-_OTHER_NAME = "give each a name of its own, of different letters and digits"
+_OTHER_NAME = "give each a name that differs in its letters or digits"
 _OTHER_PLACE = "give each its own name or property"
 
 
@@ -82,13 +82,15 @@ class _Vault:
         elif use.vault is not None:
             first = self.values.setdefault((use.name, use.property), use)
             if first.vault != use.vault and not use.is_known_beside(first):
-                yield _same_value(first, use, f"but are one value of {quoted(use.name)} in Key Vault")
+                yield _same_value(first, use, f"but are the same value of {quoted(use.name)} in Key Vault")
             is_whole = use.property is None
             self.forms.setdefault((use.name, is_whole), use)
             other = self.forms.get((use.name, not is_whole))
             # Within one entry this is the rule contradictory-remote.
             if other is not None and other.entry is not use.entry and not use.is_known_beside(other):
-                yield _same_value(other, use, f"but {quoted(use.name)} in Key Vault is the one and holds the other")
+                yield _same_value(
+                    other, use, f"but {quoted(use.name)} in Key Vault is one of them and contains the other"
+                )
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -174,7 +176,7 @@ def _address(store: Store) -> str:
 def _same_name(first: _Use, later: _Use) -> Finding:
     if first.is_own and not later.is_own:
         first, later = later, first
-    message = f"Key Vault cannot keep {quoted(later.name)} and {quoted(first.name)} apart"
+    message = f"Key Vault cannot tell {quoted(later.name)} and {quoted(first.name)} apart"
     related = (Related(f"{quoted(first.name)} is named here", first.node.span),)
     return Finding(message, later.node, help=_OTHER_NAME, related=related, scope=("secrets", later.entry.id))
 

@@ -45,16 +45,16 @@ def _problem(name: str) -> str | None:
     if not slash:
         return None
     if first not in _TYPES:
-        return 'has a "/", and what stands before it is read as the type of an object'
+        return 'has a "/", and the part before it is read as the type of an object'
     if "/" in rest:
-        return 'has a second "/", and what stands behind it is dropped without a word'
-    return f'begins with "{first}/", which is read as the type of an object and not as a part of the name'
+        return 'has a second "/", and the part after it is silently dropped'
+    return f'begins with "{first}/", which is read as the type of an object, not as part of the name'
 
 
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
     typed = wrong.text is not None and wrong.text.split("/", 1)[0] in _TYPES
-    way_out = "write the name of the secret alone" if typed else 'write hyphens in place of "/"'
+    way_out = "write only the name of the secret" if typed else 'use hyphens instead of "/"'
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
 
 

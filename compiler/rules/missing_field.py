@@ -65,7 +65,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         for name, example in _STORE.items():
             if name not in node.children and not _is_empty(node, name):
                 message = f'the store {quoted(store_id)} has no "{name}"'
-                way_out = f"add `{example}` or the like to it"
+                way_out = f"add it, such as `{example}`"
                 yield Finding(
                     message, node.key_span, help=way_out, related=_removal(node, name), scope=("stores", store_id)
                 )
@@ -79,13 +79,13 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
         for name, example in _ENTRY.items():
             if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
                 message = f'the entry {quoted(entry_id)} has no "{name}"'
-                way_out = f"add `{example}` or the like to it"
+                way_out = f"add it, such as `{example}`"
                 yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
 
 
 def _missing(message: str, environment: Environment, name: str, example: str) -> Iterator[Finding]:
     if not _is_empty(environment.root, name):
-        way_out = f"add `{example}` or the like to it or to a layer it extends"
+        way_out = f"add it here or in a layer it extends, such as `{example}`"
         yield Finding(message, top_of(environment.document), help=way_out, related=_removal(environment.root, name))
 
 

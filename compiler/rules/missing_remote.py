@@ -45,7 +45,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         title = "Key Vault" if provider == AZURE_KEY_VAULT else "Vault"
         what = f'"{secret.id}"' if len(missing) == len(secret.keys) else f'{listed(missing)} of "{secret.id}"'
         yield Finding(
-            f'{what} has no place in {title}, where the store "{secret.store.id}" is',
+            f'{what} has no remote name for the {title} store "{secret.store.id}"',
             secret.store_node if secret.store_node is not None else secret.node.key_span,
             help=f'add `{provider}` under `remote` of "{secret.id}" in the catalogue',
             related=(Related("the entry", secret.entry.node.nearest("remote").key_span),),

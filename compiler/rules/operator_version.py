@@ -40,7 +40,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     if minor is None:
         longer = _LONGER.fullmatch(text)
         way_out = f'write "{longer[1]}.{longer[2]}"' if longer else 'write it as "2.9"'
-        yield Finding("this is no minor version", node, help=way_out)
+        yield Finding("this is not a minor version", node, help=way_out)
     elif minor < OLDEST:
         yield Finding("this version does not serve external-secrets.io/v1", node, help=f"use 0.16 or newer; {_KNOWN}")
     elif minor <= NEWEST and not is_released(minor):

@@ -47,7 +47,7 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
             found = written.children.get(key) if written is not None else None
             if found is not None:
                 way_out = "set `syncWave` in the catalogue" if key == ANNOTATION else "use a key of your own"
-                message = f'the {kind[:-1]} "{key}" is written by platform-secrets itself'
+                message = f'the {kind[:-1]} "{key}" is set by the chart'
                 yield Finding(message, found.key_span, help=way_out, scope=scope)
 
 

@@ -37,8 +37,8 @@ _RESERVED = "data"
 def check(environment: Environment) -> Iterator[Finding]:
     for store in environment.stores.values():
         if store.provider == VAULT and _RESERVED in store.mount and _problem(store.mount):
-            message = f'the mount {quoted(store.mount)} has the part "{_RESERVED}", which the API puts in by itself'
-            way_out = f'take "{_RESERVED}" out'
+            message = f'the mount {quoted(store.mount)} has the part "{_RESERVED}", which the API adds'
+            way_out = f'remove "{_RESERVED}"'
             yield Finding(message, store.node.nearest("mount"), help=way_out, scope=("stores", store.id))
     yield from map(_finding, wrong_in_environment(environment, VAULT, _problem))
 
@@ -49,13 +49,13 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
 
 def _problem(path: str) -> str | None:
     if _RESERVED in path and _RESERVED in path.split("/"):
-        return f'has the part "{_RESERVED}", which the API puts in by itself'
+        return f'has the part "{_RESERVED}", which the API adds'
     return None
 
 
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
-    return Finding(f"{what} {wrong.problem}", wrong.node, help=f'take "{_RESERVED}" out', scope=wrong.scope)
+    return Finding(f"{what} {wrong.problem}", wrong.node, help=f'remove "{_RESERVED}"', scope=wrong.scope)
 
 
 RULE = Rule(

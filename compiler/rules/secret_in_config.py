@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from compiler.model.document import Document, Node
 
-_HELP = "put it into a store and write its name here; if it was ever committed, replace it where it was issued"
+_HELP = "put it into a store and write its name here; if it was ever committed, rotate it"
 
 
 def check(document: Document) -> Iterator[Finding]:

@@ -71,9 +71,9 @@ def _same_value(first: Secret, first_key: SecretKey, second: Secret, second_key:
 def _finding(component: str, first: Secret, second: Secret, keys: list[SecretKey]) -> Finding:
     names = listed(key.key.name for key in keys)
     return Finding(
-        f'in the pods of "{component}", "{second.id}" hides {names} of "{first.id}"',
+        f'in the pods of "{component}", "{second.id}" overrides {names} of "{first.id}"',
         second.node.key_span,
-        help="choose other variants, leave one of the two out, or waive it where both hold the same values",
+        help="choose other variants, remove one of the two, or waive it where both have the same values",
         related=(Related(f'"{first.id}" has it here', keys[0].key.node.key_span),),
         scope=("secrets", second.id),
     )

@@ -105,9 +105,9 @@ def _remote_keys(secret: Secret) -> dict[str, None]:
 
 def _finding(name: str, later: Environment, secret: Secret, first: Environment, first_secret: Secret) -> Finding:
     return Finding(
-        f'environments "{later.name}" and "{first.name}" both read {quoted(name)} of one store',
+        f'environments "{later.name}" and "{first.name}" both read {quoted(name)} from the same store',
         _place(later, secret),
-        help="give each its own store or a `prefix`, or waive it for this secret where it is meant",
+        help="give each its own store or a `prefix`, or waive it for this secret where it is intended",
         related=(Related(f'read by "{first.name}" because of this', _place(first, first_secret)),),
         scope=("secrets", secret.id),
         names=(later.name, first.name),
@@ -142,7 +142,7 @@ def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
     return replace(
         findings[0],
         message=f'environments "{later}" and "{first}" both read {read}',
-        help="give each its own store or a `prefix`, or waive it for each secret where it is meant",
+        help="give each its own store or a `prefix`, or waive it for each secret where it is intended",
     )
 
 

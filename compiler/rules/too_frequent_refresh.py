@@ -54,7 +54,7 @@ def _too_short(environment: Environment) -> Iterator[Finding]:
         said.add(node)
         shared = node is environment.root.get("refreshInterval")
         yield Finding(
-            f"{secret.refresh.text} is shorter than pods can make use of",
+            f"{secret.refresh.text} is too short, as pods read Secrets only when they start",
             node,
             help="use 1m or more",
             scope=() if shared else ("secrets", secret.id),
@@ -72,7 +72,7 @@ def _over_budget(environment: Environment) -> Iterator[Finding]:
     for store, load in loads.values():
         if load > _BUDGET:
             yield Finding(
-                f'the Key Vault of the store "{store.id}" is read {load:.0f} times in 10 s, and allows {_BUDGET}',
+                f'the Key Vault of the store "{store.id}" is read {load:.0f} times in 10 s, but allows {_BUDGET}',
                 environment.root.nearest("refreshInterval"),
                 help="use a longer `refreshInterval`, or `fetch: bundle`",
                 scope=("stores", store.id),

@@ -52,8 +52,8 @@ def _judge(waive: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
             way_out = f'did you mean "{match}"?' if match else "`platform-secrets rules` lists them"
             yield Finding(f"no rule is named {quoted(rule_id)}", reason.key_span, help=way_out, scope=scope)
         elif not waivable[rule_id]:
-            message = f'the rule "{rule_id}" may not be waived'
-            way_out = f"mend what it finds; `platform-secrets rules {rule_id}` says how"
+            message = f'the rule "{rule_id}" cannot be waived'
+            way_out = f"fix what it finds; `platform-secrets rules {rule_id}` says how"
             yield Finding(message, reason.key_span, help=way_out, scope=scope)
 
 

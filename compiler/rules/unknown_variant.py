@@ -53,9 +53,7 @@ def _judge(use: Node, entry: Entry) -> Iterator[Finding]:
     for item in use.items:
         if isinstance(item.value, str) and item.value not in entry.variants:
             known = entry.variants
-            way_out = (
-                suggest(item.value, known, "variants") if known else "take `use:` out: all its keys always belong to it"
-            )
+            way_out = suggest(item.value, known, "variants") if known else "remove `use:`: the secret has no variants"
             message = f"{quoted(entry.id)} has no variant {quoted(item.value)}"
             yield Finding(message, item, help=way_out, scope=("secrets", entry.id))
 

@@ -33,7 +33,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         if store.prefix and not store.prefix.endswith(("/", "-", "_", ".")):
             separator = "/" if store.provider == VAULT else "-"
             yield Finding(
-                f"the prefix {quoted(store.prefix)} runs into the names behind it",
+                f"the prefix {quoted(store.prefix)} does not end in a separator",
                 store.node.nearest("prefix"),
                 help=f'end it with "{separator}"',
                 scope=("stores", store.id),

@@ -40,7 +40,7 @@ def check(environment: Environment) -> Iterator[Finding]:
                 if store.kind == "ClusterSecretStore":
                     way_out = f'add {quoted(secret.namespace)} to `conditions.namespaces` of "{store.id}"'
                 else:
-                    way_out = "make the store a ClusterSecretStore, or take the secret to the store's namespace"
+                    way_out = "make the store a ClusterSecretStore, or move the secret to the store's namespace"
                 yield Finding(
                     f'the store "{store.id}" does not serve {quoted(secret.namespace)}, the namespace of "{secret.id}"',
                     own if own is not None else environment.root.nearest("namespace"),

@@ -64,8 +64,8 @@ def _compare(own: Node, merged: Node, path: tuple[str, ...]) -> Iterator[Finding
         if winner is None:
             removal = merged.removed.get(key)
             if node.value is None and not node.is_empty and removal is not None and not removal.overrode:
-                message = f"{quoted(key)} is removed here, but no layer below has it"
-                yield Finding(message, node.key_span, help="take the line out", scope=waiver_scope(here))
+                message = f"{quoted(key)} is removed here, but no lower layer has it"
+                yield Finding(message, node.key_span, help="remove the line", scope=waiver_scope(here))
         elif node.children:
             yield from _compare(node, winner, here)
         elif not (len(here) == _SECRET_SETTING and here[0] == "secrets" and key == "store"):
@@ -79,9 +79,9 @@ def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Iter
         return
     empty_mapping = isinstance(node.value, dict) and isinstance(below.value, dict)
     if empty_mapping or node.plain_data() == below.plain_data():
-        message = f"{quoted(key)} repeats what a layer below says"
-        related = (Related("said here", below.span),)
-        yield Finding(message, node.key_span, help="take the line out", related=related, scope=waiver_scope(path))
+        message = f"{quoted(key)} repeats what a lower layer says"
+        related = (Related("set here", below.span),)
+        yield Finding(message, node.key_span, help="remove the line", related=related, scope=waiver_scope(path))
 
 
 def _disabled(own: Node, merged: Node | None, secret_id: str) -> Iterator[Finding]:
@@ -90,9 +90,9 @@ def _disabled(own: Node, merged: Node | None, secret_id: str) -> Iterator[Findin
         return
     for key, node in own.children.items():
         if key not in _MEANT_WHEN_DISABLED and node.value is not None:
-            message = f"{quoted(key)} has no effect, as {quoted(secret_id)} is switched off"
-            related = (Related("switched off here", enabled.span),)
-            way_out = "take the line out, or switch the secret on"
+            message = f"{quoted(key)} has no effect, as {quoted(secret_id)} is disabled"
+            related = (Related("disabled here", enabled.span),)
+            way_out = "remove the line, or enable the secret"
             yield Finding(message, node.key_span, help=way_out, related=related, scope=("secrets", secret_id))
 
 
@@ -107,12 +107,12 @@ def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> It
         if isinstance(use.value, tuple) and sorted(map(str, chosen)) == sorted(entry.default_variants):
             message = f"`use` repeats the default of {quoted(secret_id)}"
             related = (Related("the default", entry.node.nearest("use").span),)
-            yield Finding(message, use.key_span, help="take the line out", related=related, scope=scope)
+            yield Finding(message, use.key_span, help="remove the line", related=related, scope=scope)
     for provider, node in own.nearest("remote").children.items() if "remote" in own.children else ():
         if node.value == entry.remote.get(provider) and not secret.node.nearest("remote", provider).overrode:
             message = f"{quoted(provider)} repeats the catalogue's name of {quoted(secret_id)}"
             related = (Related("the catalogue's name", entry.node.nearest("remote", provider).span),)
-            yield Finding(message, node.key_span, help="take the line out", related=related, scope=scope)
+            yield Finding(message, node.key_span, help="remove the line", related=related, scope=scope)
 
 
 RULE = Rule("unused-override", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -47,17 +47,17 @@ def check(environment: Environment) -> Iterator[Finding]:
         for name in foreign:
             if name in settings:
                 counterpart = _COUNTERPART.get(name)
-                way_out = f'write "{counterpart}" in its place' if counterpart else "take it out"
-                yield _finding(store, name, f'"{name}" does not belong to {_TITLES[store.provider]}', way_out)
+                way_out = f'use "{counterpart}" instead' if counterpart else "remove it"
+                yield _finding(store, name, f'"{name}" is not a setting of {_TITLES[store.provider]}', way_out)
         for name in _RENDERED_ONLY:
             node = settings.get(name)
             if node is None or name in foreign or node.source is not own_source:
                 continue
             if not store.rendered:
                 message = f'"{name}" has no effect, as the store "{store.id}" is not rendered'
-                yield _finding(store, name, message, "add `render: true`, or take it out")
+                yield _finding(store, name, message, "add `render: true`, or remove it")
             elif name == "conditions" and store.kind != "ClusterSecretStore":
-                yield _finding(store, name, f'"{name}" has no effect on a {store.kind}', "take it out")
+                yield _finding(store, name, f'"{name}" has no effect on a {store.kind}', "remove it")
 
 
 def _finding(store: Store, name: str, message: str, way_out: str) -> Finding:

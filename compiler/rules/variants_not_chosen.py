@@ -36,7 +36,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             message = (
                 f'environment "{environment.name}" chooses no variant of "{secret.id}", so all its keys must exist'
             )
-            way_out = f"add `use: [{entry.variants[0]}]` or the like; the variants are {listed(entry.variants)}"
+            way_out = f"add `use:`, such as `use: [{entry.variants[0]}]`; the variants are {listed(entry.variants)}"
             yield Finding(message, secret.node.key_span, help=way_out, scope=("secrets", secret.id))
 
 

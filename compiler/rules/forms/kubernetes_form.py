@@ -45,5 +45,5 @@ def label_value_problem(value: str) -> str | None:
 
 def _problem(name: str, form: re.Pattern[str], longest: int, allowed: str) -> str | None:
     if len(name) > longest:
-        return f"has {len(name)} characters, and Kubernetes takes {longest}"
-    return None if form.fullmatch(name) else f"may have {allowed} only"
+        return f"has {len(name)} characters, and Kubernetes allows {longest}"
+    return None if form.fullmatch(name) else f"may only have {allowed}"

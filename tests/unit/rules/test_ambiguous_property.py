@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("name", ["tls.crt", "a*", "a?", "@this", "a|b", "a#", "a b", "k" * 254])
 def test_finds_a_key_that_is_its_own_property(judge: Judge, name: str) -> None:
     found = judge(RULE, CATALOGUE.replace("AWS_REGION: {}", f'"{name}": {{}}'))
-    assert found.messages[0].endswith("is its own property, and has a special meaning as one")
+    assert found.messages[0].endswith("is also its property name, which has a special meaning")
     assert len(found) == 1
     assert found.scopes == [("secrets", "aws")]
 

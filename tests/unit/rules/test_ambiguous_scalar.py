@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no", 'unquoted "no" is a boolean to readers of YAML 1.1'),
-        ("On", 'unquoted "On" is a boolean to readers of YAML 1.1'),
-        ("08", "this unquoted text is a number to readers of YAML 1.1"),
-        ("1e3", "this unquoted text is a number to readers of YAML 1.1"),
-        ("0o17", "this unquoted text is a number to readers of YAML 1.1"),
-        ("12:30", "this unquoted text is a number in base 60 to readers of YAML 1.1"),
-        ("2024-01-01", "this unquoted text is a date to readers of YAML 1.1"),
+        ("no", 'unquoted "no" is a boolean in YAML 1.1'),
+        ("On", 'unquoted "On" is a boolean in YAML 1.1'),
+        ("08", "this unquoted string is a number in YAML 1.1"),
+        ("1e3", "this unquoted string is a number in YAML 1.1"),
+        ("0o17", "this unquoted string is a number in YAML 1.1"),
+        ("12:30", "this unquoted string is a number in base 60 in YAML 1.1"),
+        ("2024-01-01", "this unquoted string is a date in YAML 1.1"),
     ],
 )
 def test_finds_what_two_versions_of_yaml_read_differently(judge: Judge, text: str, message: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def test_finds_a_key_that_lies_elsewhere(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {fetch: bundle, store: azure, use: [app]}}")
     assert found.messages == [
-        '"github" cannot be fetched as a bundle: its remote secret does not hold "GITHUB_APP_KEY" by that name'
+        '"github" cannot be fetched as a bundle: its remote secret has no "GITHUB_APP_KEY" under that name'
     ]
     assert found.helps == ['set `fetch: perKey` for "github"']
     assert found.marked == ["bundle"]

@@ -13,7 +13,7 @@ DOTTED = CATALOGUE.replace("GITHUB_APP_ID:", "app.id:")
 
 def test_finds_a_key_that_no_template_can_name(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {fetch: bundle, use: [app]}}", catalogue=DOTTED)
-    assert found.messages == ['"github" cannot be fetched as a bundle: its key "app.id" is no identifier']
+    assert found.messages == ['"github" cannot be fetched as a bundle: its key "app.id" is not an identifier']
     assert found.helps == ['set `fetch: perKey` for "github"']
     assert found.marked == ["bundle"]
     assert found.scopes == [("secrets", "github")]

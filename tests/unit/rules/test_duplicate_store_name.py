@@ -14,7 +14,7 @@ def test_finds_two_providers_under_one_name(judge: Judge) -> None:
     found = judge(RULE, "stores: {azure: {name: vault-secret-store}}")
     assert found.messages == [
         (
-            'the stores "azure" and "vault" are one object in the cluster, but differ: '
+            'the stores "azure" and "vault" are the same object in the cluster, but differ: '
             'ClusterSecretStore "vault-secret-store"'
         )
     ]
@@ -34,7 +34,7 @@ def test_two_prefixes_may_share_an_object_unless_both_are_rendered(judge: Judge)
     assert not judge(RULE, f"stores: {{{two}}}}}")
     found = judge(RULE, f"stores: {{vault: {{render: true}}, {two}, render: true}}}}")
     assert found.messages == [
-        'the stores "two" and "vault" would both be rendered as one object: ClusterSecretStore "vault-secret-store"'
+        'the stores "two" and "vault" would be rendered as the same object: ClusterSecretStore "vault-secret-store"'
     ]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_finds_a_secret_before_its_rendered_store(judge: Judge, wave: int) -> None:
     catalogue = CATALOGUE.replace("syncWave: -49", f"syncWave: {wave}")
     found = judge(RULE, "stores: {vault: {render: true}}", catalogue=catalogue)
-    assert found.messages == [f'"github" is in wave {wave}, its store in -60']
+    assert found.messages == [f'"github" is in sync wave {wave}, its store in -60']
     assert found.marked == [str(wave)]
     assert found.related == ["true"]
     assert not judge(RULE, catalogue=catalogue)

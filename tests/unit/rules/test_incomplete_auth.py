@@ -20,60 +20,60 @@ KUBERNETES = "{kubernetes: {role: a, serviceAccount: {name: a, namespace: b}}}"
 @pytest.mark.parametrize(
     ("store", "auth", "messages"),
     [
-        ("vault", "", ['the store "vault" has no way to log in']),
-        ("vault", "{}", ['the store "vault" has no way to log in']),
+        ("vault", "", ['the store "vault" has no authentication method']),
+        ("vault", "{}", ['the store "vault" has no authentication method']),
         (
             "vault",
             "{token: {name: a, key: b, namespace: c}, jwt: {role: a}}",
-            ['the store "vault" has 2 ways to log in: "token", "jwt"'],
+            ['the store "vault" has 2 authentication methods: "token", "jwt"'],
         ),
         (
             "vault",
             "{managedIdentity: {}}",
-            ['the store "vault" cannot log in by "managedIdentity", which belongs to another provider'],
+            ['the store "vault" has the authentication method "managedIdentity" of another provider'],
         ),
         (
             "vault",
             "{token: {name: a}}",
             [
-                'the store "vault" misses "key" of `token`',
-                'the store "vault" misses "namespace" of `token`, which a ClusterSecretStore needs',
+                'the store "vault" lacks "key" in `token`',
+                'the store "vault" lacks "namespace" in `token`, which a ClusterSecretStore needs',
             ],
         ),
         (
             "vault",
             "{kubernetes: {}}",
             [
-                'the store "vault" misses "role" of `kubernetes`',
-                'the store "vault" misses "kubernetes.serviceAccount" to log in',
+                'the store "vault" lacks "role" in `kubernetes`',
+                'the store "vault" lacks "kubernetes.serviceAccount"',
             ],
         ),
         (
             "vault",
             "{appRole: {secretId: {name: a, key: b, namespace: c}}}",
-            ['the store "vault" misses "roleId" of `appRole`'],
+            ['the store "vault" lacks "roleId" in `appRole`'],
         ),
         (
             "vault",
             "{jwt: {role: a, serviceAccount: {namespace: b}}}",
-            ['the store "vault" misses "name" of `jwt.serviceAccount`'],
+            ['the store "vault" lacks "name" in `jwt.serviceAccount`'],
         ),
         (
             "azure",
             "{token: {name: a, key: b, namespace: c}}",
-            ['the store "azure" cannot log in by "token", which belongs to another provider'],
+            ['the store "azure" has the authentication method "token" of another provider'],
         ),
         (
             "azure",
             "{workloadIdentity: {}}",
-            ['the store "azure" misses "workloadIdentity.serviceAccount" to log in'],
+            ['the store "azure" lacks "workloadIdentity.serviceAccount"'],
         ),
         (
             "azure",
             "{servicePrincipal: {clientId: {name: a, key: b, namespace: c}}}",
             [
-                'the store "azure" misses "servicePrincipal.clientSecret" to log in',
-                'the store "azure" misses "tenantId", which a service principal needs',
+                'the store "azure" lacks "servicePrincipal.clientSecret"',
+                'the store "azure" lacks "tenantId", which a service principal needs',
             ],
         ),
     ],
@@ -113,15 +113,15 @@ def test_leaves_a_complete_store_alone(judge: Judge, store: str, auth: str, more
 
 def test_finds_another_namespace_in_a_secret_store(judge: Judge) -> None:
     found = judge(RULE, _store("vault", "{token: {name: a, key: b, namespace: other}}", ", kind: SecretStore"))
-    assert found.messages == ['the store "vault" may not name another namespace in `token`, as it is a SecretStore']
+    assert found.messages == ['the store "vault" is a SecretStore, so `token` cannot name another namespace']
     assert found.marked == ["other"]
 
 
 def test_finds_what_a_certificate_misses(judge: Judge) -> None:
     found = judge(RULE, _store("vault", KUBERNETES, ", caProvider: {type: ConfigMap, name: a}"))
     assert found.messages == [
-        'the store "vault" misses "key" of `caProvider`',
-        'the store "vault" misses "namespace" of `caProvider`, which a ClusterSecretStore needs',
+        'the store "vault" lacks "key" in `caProvider`',
+        'the store "vault" lacks "namespace" in `caProvider`, which a ClusterSecretStore needs',
     ]
 
 

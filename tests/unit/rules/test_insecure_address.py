@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 def test_finds_http_across_a_network(judge: Judge, server: str) -> None:
     found = judge(RULE, f'stores: {{vault: {{server: "{server}"}}}}')
-    assert found.messages == ['the store "vault" is reached by http']
+    assert found.messages == ['the store "vault" is reached over http']
     assert found.marked == [f'"{server}"']
     assert found.scopes == [("stores", "vault")]
 

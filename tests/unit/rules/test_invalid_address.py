@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("server", "problem"),
     [
-        ("vault.example.com:8200", "is no http or https URL with a host"),
-        ("ftp://vault.example.com", "is no http or https URL with a host"),
-        ("https://", "is no http or https URL with a host"),
-        ("https://vault.example.com:0", "is no http or https URL with a host"),
-        ("https://vault.example.com:99999", "is no http or https URL with a host"),
-        ("https://va ult.example.com", "is no http or https URL with a host"),
-        ("https://vault..example.com", "is no http or https URL with a host"),
-        ("https://[::1", "is no http or https URL with a host"),
+        ("vault.example.com:8200", "is not an http or https URL with a host"),
+        ("ftp://vault.example.com", "is not an http or https URL with a host"),
+        ("https://", "is not an http or https URL with a host"),
+        ("https://vault.example.com:0", "is not an http or https URL with a host"),
+        ("https://vault.example.com:99999", "is not an http or https URL with a host"),
+        ("https://va ult.example.com", "is not an http or https URL with a host"),
+        ("https://vault..example.com", "is not an http or https URL with a host"),
+        ("https://[::1", "is not an http or https URL with a host"),
         ("https://root:hunter2@vault.example.com", "has a user name or password in it"),
         ("https://vault.example.com?a=b", "has a query in it"),
         ("https://vault.example.com#a", "has a fragment in it"),
-        ("https://vault.example.com/v1", "ends in a path of the API"),
-        ("https://vault.example.com/ui/vault/secrets", "ends in a path of the API"),
+        ("https://vault.example.com/v1", "ends in an API path"),
+        ("https://vault.example.com/ui/vault/secrets", "ends in an API path"),
     ],
 )
 def test_finds_an_address_of_vault(judge: Judge, server: str, problem: str) -> None:
@@ -47,13 +47,13 @@ def test_hides_an_address_that_may_hold_a_password(judge: Judge, server: str) ->
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("platform.vault.azure.net", "is no http or https URL with a host"),
-        ("http://platform.vault.azure.net", "is http, and a Key Vault answers by https only"),
-        ("https://platform.vault.azure.net/secrets", "has a path, and a Key Vault has none"),
-        ("https://ab.vault.azure.net", "has a name that no Key Vault can have"),
-        ("https://1platform.vault.azure.net", "has a name that no Key Vault can have"),
-        ("https://plat--form.vault.azure.net", "has a name that no Key Vault can have"),
-        ("https://a23456789-123456789-12345.vault.azure.cn", "has a name that no Key Vault can have"),
+        ("platform.vault.azure.net", "is not an http or https URL with a host"),
+        ("http://platform.vault.azure.net", "is http, but Key Vault is reached over https only"),
+        ("https://platform.vault.azure.net/secrets", "has a path, which Key Vaults do not have"),
+        ("https://ab.vault.azure.net", "has an invalid Key Vault name"),
+        ("https://1platform.vault.azure.net", "has an invalid Key Vault name"),
+        ("https://plat--form.vault.azure.net", "has an invalid Key Vault name"),
+        ("https://a23456789-123456789-12345.vault.azure.cn", "has an invalid Key Vault name"),
     ],
 )
 def test_finds_the_url_of_a_key_vault(judge: Judge, url: str, problem: str) -> None:

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("interval", "message", "way_out"),
     [
-        ("1d", "a duration has no days", "write 24h"),
+        ("1d", "a duration cannot be in days", "write 24h"),
         ("60", "a duration needs a unit", "write 60s, 60m or 60h"),
-        ("0", "a refresh interval of 0 means that nothing is ever read again", "write it as `1h` or the like"),
-        ("0s", "a refresh interval of 0 means that nothing is ever read again", "write it as `1h` or the like"),
-        ("0h0m", "a refresh interval of 0 means that nothing is ever read again", "write it as `1h` or the like"),
+        ("0", "with a refresh interval of 0 the secret is never read again", "write a duration such as `1h`"),
+        ("0s", "with a refresh interval of 0 the secret is never read again", "write a duration such as `1h`"),
+        ("0h0m", "with a refresh interval of 0 the secret is never read again", "write a duration such as `1h`"),
         ("-1h", "a refresh interval cannot be negative", "write it as `1h`, `30m` or `1h30m`"),
-        ("hourly", "this is no duration", "write it as `1h`, `30m` or `1h30m`"),
-        ("1h 30m", "this is no duration", "write it as `1h`, `30m` or `1h30m`"),
-        ("500ms", "a refresh interval has whole seconds", "write it as `60s` or more"),
-        ("1.5s", "a refresh interval has whole seconds", "write it as `60s` or more"),
+        ("hourly", "this is not a duration", "write it as `1h`, `30m` or `1h30m`"),
+        ("1h 30m", "this is not a duration", "write it as `1h`, `30m` or `1h30m`"),
+        ("500ms", "a refresh interval must be in whole seconds", "write it as `60s` or more"),
+        ("1.5s", "a refresh interval must be in whole seconds", "write it as `60s` or more"),
     ],
 )
 def test_finds_what_is_no_positive_duration(judge: Judge, interval: str, message: str, way_out: str) -> None:

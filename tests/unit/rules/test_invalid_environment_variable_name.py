@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("name", ["aws.region", "aws-region", "1AWS"])
 def test_finds_a_key_that_pods_skip(judge: Judge, name: str) -> None:
     found = judge(RULE, CATALOGUE.replace("AWS_REGION", f'"{name}"'))
-    assert found.messages == [f'"{name}" is no name of an environment variable, so pods start without it']
+    assert found.messages == [f'"{name}" is not a valid environment variable name, so pods start without it']
     assert found.marked == [f'"{name}"']
 
 

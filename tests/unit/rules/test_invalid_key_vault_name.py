@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def test_finds_other_characters(judge: Judge, name: str) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", f'"{name}"'))
     assert [message.partition('" ')[2] for message in found.messages] == [
-        "has characters other than the letters, digits and hyphens that Key Vault takes"
+        "has characters other than the letters, digits and hyphens that Key Vault allows"
     ]
-    assert found.helps == ["write hyphens in their place"]
+    assert found.helps == ["use hyphens instead"]
     assert found.scopes == [("secrets", "aws")]
 
 
@@ -25,7 +25,8 @@ def test_finds_a_name_that_is_too_long_with_its_prefix(judge: Judge) -> None:
     own = f"secrets: {{github: {{store: azure, remote: {{azurekv: {'a' * 120}}}}}}}"
     assert not judge(RULE, own)
     found = judge(RULE, f"stores: {{azure: {{prefix: production-}}}}\n{own}")
-    assert [message.partition('" ')[2] for message in found.messages] == ["has 131 characters, and Key Vault takes 127"]
+    (message,) = found.messages
+    assert message.endswith("has 131 characters, and Key Vault allows 127")
     assert found.helps == ["shorten it"]
 
 

@@ -33,7 +33,7 @@ def test_finds_a_key_of_a_secret(judge: Judge, key: str) -> None:
 
 def test_finds_a_store(judge: Judge) -> None:
     found = judge(RULE, "stores: {vault: {name: Vault_Store}}")
-    assert found.messages[0].startswith('the store\'s name "Vault_Store" may have')
+    assert found.messages[0].startswith('the store\'s name "Vault_Store" may only have')
     assert found.scopes == [("stores", "vault")]
 
 
@@ -41,7 +41,7 @@ def test_a_rendered_stores_name_is_a_label_too(judge: Judge) -> None:
     name = "-".join(["vault"] * 11)
     assert not judge(RULE, f"stores: {{vault: {{name: {name}}}}}")
     found = judge(RULE, f"stores: {{vault: {{name: {name}, render: true}}}}")
-    assert found.messages == [f'the store\'s name "{name}" has 65 characters, and Kubernetes takes 63']
+    assert found.messages == [f'the store\'s name "{name}" has 65 characters, and Kubernetes allows 63']
 
 
 def test_finds_what_a_rendered_store_refers_to(judge: Judge) -> None:
@@ -84,7 +84,7 @@ def test_finds_annotations_that_are_too_large_together(judge: Judge) -> None:
         RULE, "secrets: {github: {annotations: {b: " + "y " * 3200 + "}}}", base=f"{BASE}annotations:\n{base}"
     )
     assert len(found) == 1
-    assert "bytes, and Kubernetes takes 262144" in found.messages[0]
+    assert "bytes, and Kubernetes allows 262144" in found.messages[0]
     assert found.marked == ["annotations"]
 
 

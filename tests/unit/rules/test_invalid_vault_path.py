@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     [
         ("a/../b", 'has a part "." or "..", which leads elsewhere'),
         ("./b", 'has a part "." or "..", which leads elsewhere'),
-        ("/a", 'has a "/" at an end'),
-        ("a/", 'has a "/" at an end'),
+        ("/a", 'starts or ends with "/"'),
+        ("a/", 'starts or ends with "/"'),
         ("a//b", 'has two "/" in a row'),
         ("a%2fb", 'has "%", which means something else in a URL or a policy'),
         ("a?b", 'has "?", which means something else in a URL or a policy'),
         ("a#b", 'has "#", which means something else in a URL or a policy'),
         ("a*", 'has "*", which means something else in a URL or a policy'),
         ("+/b", 'has "+", which means something else in a URL or a policy'),
-        ("a\u200bb", "has a character that cannot be seen"),
-        ("a /b", "has a space at an end"),
+        ("a\u200bb", "has an invisible character"),
+        ("a /b", "has a part that starts or ends with a space"),
     ],
 )
 def test_finds_a_path_in_the_catalogue(judge: Judge, path: str, problem: str) -> None:
@@ -54,7 +54,7 @@ def test_finds_an_own_path_even_while_the_secret_is_elsewhere(judge: Judge) -> N
 
 def test_finds_a_prefix_once_for_all_secrets(judge: Judge) -> None:
     found = judge(RULE, "stores: {vault: {prefix: /prod/}}\nsecrets: {aws: {}}")
-    assert found.messages == ['the prefix has a "/" at an end']
+    assert found.messages == ['the prefix starts or ends with "/"']
     assert found.scopes == [("stores", "vault")]
 
 
@@ -70,7 +70,7 @@ def test_reports_a_wrong_name_of_the_catalogue_once_whatever_the_prefix(judge: J
 
 def test_finds_a_mount(judge: Judge) -> None:
     found = judge(RULE, "stores: {vault: {mount: kv/}}")
-    assert found.messages == ['the mount "kv/" has a "/" at an end']
+    assert found.messages == ['the mount "kv/" starts or ends with "/"']
     assert found.marked == ["kv/"]
 
 

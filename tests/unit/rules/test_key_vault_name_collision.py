@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 def test_finds_names_that_differ_only_in_case(judge: Judge) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", "Platform-GitHub"))
-    assert found.messages == ['Key Vault cannot keep "Platform-GitHub" and "platform-github" apart']
+    assert found.messages == ['Key Vault cannot tell "Platform-GitHub" and "platform-github" apart']
     assert found.marked == ["Platform-GitHub"]
     assert found.related == ["platform-github"]
 
 
 def test_finds_names_that_differ_only_in_separators(judge: Judge) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", "platform/github"))
-    assert found.messages == ['Key Vault cannot keep "platform/github" and "platform-github" apart']
+    assert found.messages == ['Key Vault cannot tell "platform/github" and "platform-github" apart']
 
 
 def test_finds_the_name_of_a_key(judge: Judge) -> None:
@@ -34,7 +34,7 @@ def test_finds_two_values_of_vault_that_are_one_in_key_vault(judge: Judge) -> No
     assert found.messages == [
         (
             '"AWS_ACCESS_KEY_ID" of "aws" and "AWS_ACCESS_KEY_ID" of "global" differ in Vault, '
-            'but are one value of "platform-global" in Key Vault'
+            'but are the same value of "platform-global" in Key Vault'
         )
     ]
     assert found.related == ["AWS_ACCESS_KEY_ID"]
@@ -82,7 +82,7 @@ def test_finds_two_values_of_vault_that_an_environments_own_name_makes_one(judge
     assert found.messages == [
         (
             '"AWS_ACCESS_KEY_ID" of "aws" and "AWS_ACCESS_KEY_ID" of "global" differ in Vault, '
-            'but are one value of "platform-global" in Key Vault'
+            'but are the same value of "platform-global" in Key Vault'
         )
     ]
     assert found.paths == ["environments/prod.yaml"]
@@ -94,7 +94,7 @@ def test_finds_a_whole_value_that_holds_the_property_of_another_entry(judge: Jud
     found = judge(RULE, catalogue=CATALOGUE.replace("platform-aws", "github-app-key"))
     assert found.messages[0] == (
         '"AWS_ACCESS_KEY_ID" of "aws" and "GITHUB_APP_KEY" of "github" differ in Vault, '
-        'but "github-app-key" in Key Vault is the one and holds the other'
+        'but "github-app-key" in Key Vault is one of them and contains the other'
     )
 
 
@@ -133,7 +133,7 @@ def test_two_prefixes_may_meet_in_one_vault(
 def test_two_prefixes_that_meet_in_one_name_hold_one_value_twice(judge: Judge) -> None:
     catalogue = CATALOGUE.replace("AWS_REGION", "GITHUB_TOKEN")
     found = judge(RULE, TWO % ("", "other", "team-x"), catalogue=catalogue)
-    assert ['but are one value of "team-x" in Key Vault' in message for message in found.messages] == [True]
+    assert ['but are the same value of "team-x" in Key Vault' in message for message in found.messages] == [True]
 
 
 def test_needs_no_name_of_the_secret_where_keys_have_their_own(judge: Judge) -> None:

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     [
         (
             "dev/gh",
-            'has a "/", and what stands before it is read as the type of an object',
-            'write hyphens in place of "/"',
+            'has a "/", and the part before it is read as the type of an object',
+            'use hyphens instead of "/"',
         ),
         (
             "secret/gh",
-            'begins with "secret/", which is read as the type of an object and not as a part of the name',
-            "write the name of the secret alone",
+            'begins with "secret/", which is read as the type of an object, not as part of the name',
+            "write only the name of the secret",
         ),
         (
             "cert/gh",
-            'begins with "cert/", which is read as the type of an object and not as a part of the name',
-            "write the name of the secret alone",
+            'begins with "cert/", which is read as the type of an object, not as part of the name',
+            "write only the name of the secret",
         ),
         (
             "secret/team/gh",
-            'has a second "/", and what stands behind it is dropped without a word',
-            "write the name of the secret alone",
+            'has a second "/", and the part after it is silently dropped',
+            "write only the name of the secret",
         ),
     ],
 )

@@ -13,7 +13,7 @@ ONLY_VAULT = CATALOGUE.replace(", azurekv: platform-github}", "}")
 
 def test_names_the_provider_and_the_entry(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {store: azure}}", catalogue=ONLY_VAULT)
-    assert found.messages == ['"github" has no place in Key Vault, where the store "azure" is']
+    assert found.messages == ['"github" has no remote name for the Key Vault store "azure"']
     assert found.helps == ['add `azurekv` under `remote` of "github" in the catalogue']
     assert found.marked == ["azure"]
     assert found.related == ["remote"]
@@ -21,12 +21,12 @@ def test_names_the_provider_and_the_entry(judge: Judge) -> None:
 
 def test_names_the_keys_where_others_have_their_own_place(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {store: azure, use: [app]}}", catalogue=ONLY_VAULT)
-    assert found.messages == ['"GITHUB_APP_ID" of "github" has no place in Key Vault, where the store "azure" is']
+    assert found.messages == ['"GITHUB_APP_ID" of "github" has no remote name for the Key Vault store "azure"']
 
 
 def test_finds_a_vault_without_a_path(judge: Judge) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("vault: platform/github, ", ""))
-    assert found.messages == ['"github" has no place in Vault, where the store "vault" is']
+    assert found.messages == ['"github" has no remote name for the Vault store "vault"']
 
 
 def test_an_own_name_in_the_environment_is_enough(judge: Judge) -> None:

@@ -15,11 +15,11 @@ KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.9"
 @pytest.mark.parametrize(
     ("version", "message", "way_out"),
     [
-        ("v2.9.1", "this is no minor version", 'write "2.9"'),
-        ("2.9.0", "this is no minor version", 'write "2.9"'),
-        ("latest", "this is no minor version", 'write it as "2.9"'),
-        ("2", "this is no minor version", 'write it as "2.9"'),
-        ("2.09", "this is no minor version", 'write "2.09"'),
+        ("v2.9.1", "this is not a minor version", 'write "2.9"'),
+        ("2.9.0", "this is not a minor version", 'write "2.9"'),
+        ("latest", "this is not a minor version", 'write it as "2.9"'),
+        ("2", "this is not a minor version", 'write it as "2.9"'),
+        ("2.09", "this is not a minor version", 'write "2.09"'),
         ("0.15", "this version does not serve external-secrets.io/v1", "use 0.16 or newer; " + KNOWN),
         ("0.21", "there is no such version", KNOWN),
         ("1.4", "there is no such version", KNOWN),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("name", ["name", "component", "part-of", "managed-by"])
 def test_finds_a_label_of_the_chart(judge: Judge, name: str) -> None:
     found = judge(RULE, f"labels: {{app.kubernetes.io/{name}: x}}")
-    assert found.messages == [f'the label "app.kubernetes.io/{name}" is written by platform-secrets itself']
+    assert found.messages == [f'the label "app.kubernetes.io/{name}" is set by the chart']
     assert found.marked == [f"app.kubernetes.io/{name}"]
 
 

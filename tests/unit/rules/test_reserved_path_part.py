@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def test_finds_data_in_the_catalogue(judge: Judge) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("platform/aws", "data/platform/aws"))
-    assert found.messages == ['the path "data/platform/aws" has the part "data", which the API puts in by itself']
+    assert found.messages == ['the path "data/platform/aws" has the part "data", which the API adds']
     assert found.marked == ["data/platform/aws"]
 
 
@@ -24,8 +24,8 @@ def test_finds_data_in_an_own_path(judge: Judge) -> None:
 def test_finds_data_in_a_prefix_and_in_a_mount(judge: Judge) -> None:
     found = judge(RULE, "stores: {vault: {prefix: data/, mount: secret/data}}")
     assert found.messages == [
-        'the mount "secret/data" has the part "data", which the API puts in by itself',
-        'the prefix has the part "data", which the API puts in by itself',
+        'the mount "secret/data" has the part "data", which the API adds',
+        'the prefix has the part "data", which the API adds',
     ]
 
 

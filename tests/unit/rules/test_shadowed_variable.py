@@ -13,7 +13,7 @@ BEDROCK = "secrets: {global: {use: [aws-bedrock]}, aws: {}}"
 
 def test_finds_an_agent_that_hides_a_key_of_the_llm(judge: Judge) -> None:
     found = judge(RULE, BEDROCK)
-    assert found.messages == ['in the pods of "mcp-aws", "aws" hides "AWS_ACCESS_KEY_ID" of "global"']
+    assert found.messages == ['in the pods of "mcp-aws", "aws" overrides "AWS_ACCESS_KEY_ID" of "global"']
     assert found.marked == ["aws"]
     assert found.related == ["AWS_ACCESS_KEY_ID"]
     assert found.scopes == [("secrets", "aws")]
@@ -22,7 +22,7 @@ def test_finds_an_agent_that_hides_a_key_of_the_llm(judge: Judge) -> None:
 def test_finds_two_secrets_of_one_component(judge: Judge) -> None:
     catalogue = CATALOGUE.replace("[mcp-aws]", "[mcp-github]").replace("AWS_REGION", "GITHUB_TOKEN")
     found = judge(RULE, "secrets: {aws: {}}", catalogue=catalogue)
-    assert found.messages == ['in the pods of "mcp-github", "aws" hides "GITHUB_TOKEN" of "github"']
+    assert found.messages == ['in the pods of "mcp-github", "aws" overrides "GITHUB_TOKEN" of "github"']
 
 
 def test_the_interface_does_not_mount_the_llm_secret(judge: Judge) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def test_finds_two_environments_on_one_place(judge_project: JudgeProject) -> None:
     found = judge_project(RULE, {"prod": "secrets: {aws: {}}", "staging": "labels: {a: b}"})
-    assert found.messages == ['environments "staging" and "prod" both read "platform/github" of one store']
+    assert found.messages == ['environments "staging" and "prod" both read "platform/github" from the same store']
     assert found.paths == ["environments/staging.yaml"]
     assert found.scopes == [("secrets", "github")]
     assert found[0].related[0].span.path == "environments/prod.yaml"
@@ -36,7 +36,7 @@ def test_reports_each_later_environment_against_the_first(judge_project: JudgePr
 def test_reports_a_key_with_a_place_of_its_own(judge_project: JudgeProject) -> None:
     text = "store: azure\nsecrets: {github: {use: [app], remote: {azurekv: %s}}}"
     found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
-    assert found.messages == ['environments "b" and "a" both read "github-app-key" of one store']
+    assert found.messages == ['environments "b" and "a" both read "github-app-key" from the same store']
 
 
 def test_compares_addresses_and_names_as_the_store_does(judge_project: JudgeProject) -> None:
@@ -92,7 +92,7 @@ def test_leaves_a_store_without_a_usable_address_alone(judge_project: JudgeProje
 def test_tells_the_secrets_of_two_stores_apart(judge_project: JudgeProject) -> None:
     text = "stores: {vault: {server: https://%s.example.com}}\nsecrets: {github: {store: azure}, aws: {}}"
     found = judge_project(RULE, {"a": text % "one", "b": text % "two"})
-    assert found.messages == ['environments "b" and "a" both read "platform-github" of one store']
+    assert found.messages == ['environments "b" and "a" both read "platform-github" from the same store']
     found = judge_project(RULE, {"a": text % "one", "b": text % "one"})
     assert found.messages == ['environments "b" and "a" both read 2 secrets from the same places: "aws", "github"']
 
@@ -101,10 +101,10 @@ def test_tells_two_environments_once_and_names_their_secrets(judge_project: Judg
     texts = dict.fromkeys(("a", "b", "c"), "secrets: {aws: {}, global: {use: [openai]}}")
     found = judge_project(RULE, texts | {"b": "labels: {a: b}"})
     assert found.messages == [
-        'environments "b" and "a" both read "platform/github" of one store',
+        'environments "b" and "a" both read "platform/github" from the same store',
         'environments "c" and "a" both read 3 secrets from the same places: "github", "aws", "global"',
     ]
-    assert (found[1].help or "").endswith("or waive it for each secret where it is meant")
+    assert (found[1].help or "").endswith("or waive it for each secret where it is intended")
 
 
 def test_tells_each_environment_against_the_first_that_reads_a_secret(judge_project: JudgeProject) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def test_finds_an_interval_below_a_minute_once(judge: Judge) -> None:
     found = judge(RULE, "refreshInterval: 5s\nsecrets: {aws: {}}")
-    assert found.messages == ["5s is shorter than pods can make use of"]
+    assert found.messages == ["5s is too short, as pods read Secrets only when they start"]
     assert found.marked == ["5s"]
     assert found.scopes == [()]
 
@@ -31,7 +31,7 @@ def test_finds_more_reads_than_a_key_vault_allows(judge: Judge) -> None:
     text = "refreshInterval: 1m\nstore: azure\nsecrets: {github: null, large: {}}"
     assert not judge(RULE, text, catalogue=_large(24_000))
     found = judge(RULE, text, catalogue=_large(24_001))
-    assert found.messages == ['the Key Vault of the store "azure" is read 4000 times in 10 s, and allows 4000']
+    assert found.messages == ['the Key Vault of the store "azure" is read 4000 times in 10 s, but allows 4000']
     assert found.scopes == [("stores", "azure")]
 
 

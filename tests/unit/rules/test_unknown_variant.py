@@ -21,7 +21,7 @@ def test_names_the_nearest_variant(judge: Judge) -> None:
 
 def test_says_what_to_do_where_there_are_no_variants(judge: Judge) -> None:
     found = judge(RULE, "secrets: {aws: {use: [pat]}}")
-    assert found.helps == ["take `use:` out: all its keys always belong to it"]
+    assert found.helps == ["remove `use:`: the secret has no variants"]
 
 
 def test_judges_the_default_in_the_catalogue(judge: Judge) -> None:

@@ -28,7 +28,7 @@ def test_a_secret_store_serves_its_own_namespace_alone(judge: Judge) -> None:
     found = judge(
         RULE, "stores: {vault: {render: true, kind: SecretStore}}\nsecrets: {github: {namespace: other}, aws: {}}"
     )
-    assert found.helps == ["make the store a ClusterSecretStore, or take the secret to the store's namespace"]
+    assert found.helps == ["make the store a ClusterSecretStore, or move the secret to the store's namespace"]
     assert found.scopes == [("secrets", "github")]
 
 

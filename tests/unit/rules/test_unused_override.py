@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 )
 def test_finds_what_a_lower_layer_says_already(judge: Judge, text: str, marked: str) -> None:
     found = judge(RULE, text)
-    assert found.messages == [f'"{marked}" repeats what a layer below says']
+    assert found.messages == [f'"{marked}" repeats what a lower layer says']
     assert found.marked == [marked]
     assert found[0].related[0].span.path == "environments/base.yaml"
 
@@ -34,13 +34,13 @@ def test_finds_a_list_that_is_repeated(judge: Judge) -> None:
 
 def test_finds_a_removal_of_what_is_not_there(judge: Judge) -> None:
     found = judge(RULE, "secrets: {aws: null}")
-    assert found.messages == ['"aws" is removed here, but no layer below has it']
+    assert found.messages == ['"aws" is removed here, but no lower layer has it']
     assert found.scopes == [("secrets", "aws")]
 
 
 def test_finds_settings_of_a_secret_that_is_switched_off(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {enabled: false, fetch: bundle, store: azure, waive: {shared-place: x}}}")
-    assert found.messages == ['"fetch" has no effect, as "github" is switched off']
+    assert found.messages == ['"fetch" has no effect, as "github" is disabled']
     assert found.related == ["false"]
 
 

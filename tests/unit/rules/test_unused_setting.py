@@ -26,14 +26,14 @@ def test_finds_a_setting_of_the_other_provider(judge: Judge, store: str, setting
     found = judge(RULE, f"stores: {{{store}: {{{setting}}}}}")
     name = setting.split(":", maxsplit=1)[0]
     assert len(found) == 1
-    assert found.messages[0].startswith(f'"{name}" does not belong to')
+    assert found.messages[0].startswith(f'"{name}" is not a setting of')
     assert found.marked == [name]
     assert found.scopes == [("stores", store)]
 
 
 def test_names_the_counterpart(judge: Judge) -> None:
-    assert judge(RULE, "stores: {azure: {server: https://a}}").helps == ['write "vaultUrl" in its place']
-    assert judge(RULE, "stores: {azure: {mount: kv}}").helps == ["take it out"]
+    assert judge(RULE, "stores: {azure: {server: https://a}}").helps == ['use "vaultUrl" instead']
+    assert judge(RULE, "stores: {azure: {mount: kv}}").helps == ["remove it"]
 
 
 def test_finds_what_only_a_rendered_store_uses(judge: Judge) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def test_asks_to_choose(judge: Judge) -> None:
     found = judge(RULE, "secrets: {global: {}}")
     assert found.messages == ['environment "prod" chooses no variant of "global", so all its keys must exist']
-    assert found.helps == ['add `use: [openai]` or the like; the variants are "openai", "aws-bedrock"']
+    assert found.helps == ['add `use:`, such as `use: [openai]`; the variants are "openai", "aws-bedrock"']
     assert found.marked == ["global"]
 
 

@@ -127,7 +127,9 @@ def test_a_waiver_takes_its_secret_out_of_what_two_environments_share() -> None:
     ]
     waiver = "secrets: {github: {waive: {shared-place: one vault for both}}}\n"
     run = Run(catalogue, base=base, a="labels: {a: b}\n", b=waiver)
-    assert [each.message for each in run.found] == ['environments "b" and "a" both read "platform/jira" of one store']
+    assert [each.message for each in run.found] == [
+        'environments "b" and "a" both read "platform/jira" from the same store'
+    ]
 
 
 def test_what_is_seen_across_environments_costs_no_search_for_each_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def test_refuses_the_name_of_an_object(name: str) -> None:
 
 
 def test_says_how_long_a_name_may_be() -> None:
-    assert object_name_problem("a" * 64, 63) == "has 64 characters, and Kubernetes takes 63"
+    assert object_name_problem("a" * 64, 63) == "has 64 characters, and Kubernetes allows 63"
 
 
 @pytest.mark.parametrize("key", ["a", "tls.crt", ".a", "A_B-c", "k" * 253])
