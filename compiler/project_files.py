@@ -80,7 +80,7 @@ class Library:
                     break
             elif below in (*above, path):
                 message = f"{quoted(name)} already extends this file, directly or not"
-                self._report("layer-cycle", message, node, "take one of the names out")
+                self._report("layer-cycle", message, node, "remove one of the names")
                 usable = False
             elif below not in ordered:
                 usable = self._gather(below, ordered, (*above, path)) and usable
@@ -134,7 +134,7 @@ class Library:
                 names.append(stem)
             else:
                 path = f"{FOLDER}/{stem}.yaml"
-                message = "the file's name is no environment's name"
+                message = "the file's name is not a valid environment name"
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"
                 self.diagnostics.append(
                     Diagnostic("invalid-environment-name", Severity.ERROR, message, Span(Source(path)), help=help_text)

@@ -110,5 +110,5 @@ def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _unused(rule_id: str, reason: Node) -> Diagnostic:
-    finding = Finding(f'this waives nothing: "{rule_id}" finds nothing here', reason.key_span, help="take it out")
+    finding = Finding(f'this waiver is unused: "{rule_id}" has no finding here', reason.key_span, help="remove it")
     return unused_waiver.RULE.diagnostic(finding)

@@ -21,7 +21,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXTS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "value"))
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 _TOO_DEEP = f"more than {MAX_DEPTH} levels"
-# Longer than any number, date or word that is no text to YAML; making a number of digits takes their square in time.
+# Longer than any number, date or word that YAML does not read as a string; parsing a number takes quadratic time.
 _LONGEST_WORD = 64
 
 HEADER = "# Compiled from "

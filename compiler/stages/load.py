@@ -70,10 +70,16 @@ def _refuse_characters(source: Source) -> None:
     control = _CONTROL.search(source.text)
     if control:
         name = f"U+{ord(control.group()[0]):04X}"
-        _refuse(source, "control-character", f"the character {name} may not stand in an input file", control.start())
+        _refuse(source, "control-character", f"the character {name} is not allowed in an input file", control.start())
     tab = _TAB_INDENT.search(source.text)
     if tab:
-        _refuse(source, "tab-indentation", "a tab may not indent a line", tab.start(), help_text="indent with spaces")
+        _refuse(
+            source,
+            "tab-indentation",
+            "tabs are not allowed as indentation",
+            tab.start(),
+            help_text="indent with spaces",
+        )
 
 
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
@@ -123,12 +129,12 @@ class _Builder:
         if isinstance(event, yaml.StreamEndEvent):
             return Document(self._source, Node({}, self._source, extent(0, 0)))
         if getattr(event, "explicit", False) or getattr(event, "version", None) or getattr(event, "tags", None):
-            self._refuse_event(event, "a document marker or directive may not stand in an input file")
+            self._refuse_event(event, "document markers and directives are not allowed")
         root = self._node(events, next(events), -1, -1, 0)
         next(events)
         event = next(events)
         if not isinstance(event, yaml.StreamEndEvent):
-            self._refuse_event(event, "a file holds one document")
+            self._refuse_event(event, "a file must have exactly one document")
         return Document(self._source, root, tuple(self._ambiguous), tuple(self._suspects), self._nulls)
 
     def _events(self) -> Iterator[yaml.Event]:
@@ -151,11 +157,11 @@ class _Builder:
         if depth > MAX_DEPTH:
             self._refuse_event(event, f"the file is nested more than {MAX_DEPTH} levels deep", "too-large")
         if isinstance(event, yaml.AliasEvent):
-            self._refuse_event(event, "an alias may not stand in an input file")
+            self._refuse_event(event, "aliases are not allowed")
         if getattr(event, "anchor", None) is not None:
-            self._refuse_event(event, "an anchor may not stand in an input file")
+            self._refuse_event(event, "anchors are not allowed")
         if getattr(event, "tag", None) is not None:
-            self._refuse_event(event, "a tag may not stand in an input file")
+            self._refuse_event(event, "tags are not allowed")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, key_start, key_end)
         start = _bounds(event)[0]
@@ -197,20 +203,20 @@ class _Builder:
     def _key(self, event: yaml.Event) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             if isinstance(event, yaml.AliasEvent):
-                self._refuse_event(event, "an alias may not stand in an input file")
-            self._refuse_event(event, "a list or a map may not be a key", "non-string-key")
+                self._refuse_event(event, "aliases are not allowed")
+            self._refuse_event(event, "a key must be a string, not a list or a map", "non-string-key")
         if event.anchor is not None or event.tag is not None:
-            self._refuse_event(event, "an anchor or a tag may not stand in an input file")
+            self._refuse_event(event, "an anchor or tags are not allowed")
         # Most keys are the schema's few words, thousands of times.
         key: str = sys.intern(event.value)
         if not event.style:
             if key == "<<":
-                self._refuse_event(event, "a merge key may not stand in an input file")
+                self._refuse_event(event, "merge keys are not allowed")
             value, ambiguous = _resolve(key)
             if ambiguous or not isinstance(value, str):
-                self._refuse_event(event, "this key is no text to YAML 1.1; quote it", "non-string-key")
+                self._refuse_event(event, "YAML 1.1 does not read this key as a string; quote it", "non-string-key")
         elif _CONTROL.search(key):
-            self._refuse_event(event, "an escaped control character may not stand in a key", "control-character")
+            self._refuse_event(event, "escaped control characters are not allowed in keys", "control-character")
         return key
 
     def _scalar(self, event: yaml.ScalarEvent, key_start: int, key_end: int) -> Node:
@@ -222,7 +228,7 @@ class _Builder:
         if plain:
             value, ambiguous = _resolve(text)
         elif _CONTROL.search(text):
-            self._refuse_event(event, "an escaped control character may not stand in a value", "control-character")
+            self._refuse_event(event, "escaped control characters are not allowed in values", "control-character")
         if not text and plain:
             # libyaml places an absent value after the line break; the key's end is where a reader looks.
             start = end = key_end + 1 if key_end >= 0 else start

@@ -75,7 +75,7 @@ def _conflict(key: str, below: Node, value: Node) -> Diagnostic:
     return Diagnostic(
         "layer-conflict",
         Severity.ERROR,
-        f"{quoted(key)} is a map in one layer and none in another",
+        f"{quoted(key)} is a map in one layer and not in another",
         value.key_span,
         help="write the same type in both layers",
         related=(Related("the other layer", below.key_span),),

@@ -63,7 +63,7 @@ def outside_layer(root: Node, outside: Outside) -> tuple[Document | None, tuple[
 
 def _no_name(variable: str, value: str) -> Diagnostic:
     span = _leaf(variable, value).span
-    message, help_text = f"what {variable} holds looks like a credential", "set it to the name of a Key Vault"
+    message, help_text = f"the value of {variable} looks like a credential", "set it to the name of a Key Vault"
     return Diagnostic("secret-in-config", Severity.ERROR, message, span, help=help_text, conceals=(span,))
 
 

@@ -42,7 +42,7 @@ def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]
 def _read(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnostic, ...]]:
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
-        kind = "a folder" if stat.S_ISDIR(before.st_mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(before.st_mode) else "not a regular file"
         return None, (_refused(path, "unreadable-file", f"this is {kind}"),)
     if before.st_size > MAX_BYTES:
         return None, (_refused(path, "too-large", f"the file has more than {MAX_BYTES} bytes"),)
@@ -64,7 +64,7 @@ def _decode(path: str, content: bytes) -> tuple[str | None, tuple[Diagnostic, ..
         return content.decode(), ()
     except UnicodeDecodeError as error:
         good = content[: error.start].decode()
-        message = f"the byte 0x{content[error.start]:02x} is no UTF-8"
+        message = f"the byte 0x{content[error.start]:02x} is not valid UTF-8"
     span = Span(Source(path, good), len(good), len(good))
     line = Span(span.source, *span.source.line_bounds(span.line))
     return None, (Diagnostic("invalid-encoding", Severity.ERROR, message, span, conceals=(line,)),)

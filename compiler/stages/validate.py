@@ -112,7 +112,7 @@ def _explain(root: Node, error: ValidationError) -> Iterator[tuple[_Path, Callab
             yield (*path, key), partial(_unknown_key, node.children[key], key, known)
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
-        form = _form(error) or "this name has not the form of an id"
+        form = _form(error) or "this is not a valid id"
         yield (*path, key), partial(_broken, "invalid-value", form, node.children[key], at_key=True)
     elif error.validator == "type":
         yield path, partial(_wrong_type, node, expected)
@@ -146,15 +146,15 @@ def _wrong_type(node: Node, expected: str | list[str]) -> Diagnostic:
         return Diagnostic(
             "ambiguous-scalar",
             Severity.ERROR,
-            "text is meant here, and this is no text to YAML",
+            "expected a string; unquoted, YAML reads another type",
             node.span,
             help="put it in double quotes",
         )
-    found = "nothing" if node.value is None else _NAMES[type(node.value)]
+    found = "null" if node.value is None else _NAMES[type(node.value)]
     message = f"expected {' or '.join(_TYPES[name] for name in wanted)}, found {found}"
     # What stands where something else belongs may be a secret, alone or in a list, that somebody put in a wrong place.
     conceals = () if node.value is None or isinstance(node.value, bool) else (node.span,)
-    help_text = "write `{}` for one without settings" if node.is_empty and "object" in wanted else None
+    help_text = "write `{}` for an empty map" if node.is_empty and "object" in wanted else None
     return Diagnostic("wrong-type", Severity.ERROR, message, node.span, help=help_text, conceals=conceals)
 
 
@@ -175,19 +175,19 @@ def _bound(error: ValidationError) -> str:
     limit = error.validator_value
     match error.validator:
         case "minLength":
-            return "this may not be empty"
+            return "this must not be empty"
         case "maxLength":
             return f"this is longer than {limit} characters"
         case "minItems":
             return f"expected at least {limit} item"
         case "uniqueItems":
-            return "the list names something twice"
+            return "the list has duplicates"
         case "minimum":
             return f"this is less than {limit}"
         case "maximum":
             return f"this is more than {limit}"
         case _:
-            return _form(error) or "this has not the form it should"
+            return _form(error) or "this has the wrong form"
 
 
 def _subschema(error: ValidationError) -> dict[str, Any]:

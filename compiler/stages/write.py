@@ -46,9 +46,9 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     except FileNotFoundError:
         return None, ()
     except OSError as error:
-        return None, (_refused("unwritable-output", shown, f"cannot be looked at: {_reason(error)}"),)
+        return None, (_refused("unwritable-output", shown, f"cannot be read: {_reason(error)}"),)
     if not stat.S_ISREG(status.st_mode):
-        kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
         return None, (_refused("unwritable-output", shown, f"is {kind}"),)
     if not status.st_mode & 0o222:
         return None, (_refused("unwritable-output", shown, "is read-only"),)

@@ -56,7 +56,7 @@ def put(project: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("pipe", "this is no regular file"),
+        ("pipe", "this is not a regular file"),
         ("folder", "this is a folder"),
         ("broken link", "the file cannot be read: no such file or directory"),
         ("link out", "the file is a link that leads out of the project"),

@@ -69,7 +69,7 @@ def test_a_map_and_something_else_are_a_conflict_and_the_lower_stays() -> None:
         root, (diagnostic,) = merge([load(lower, "0.yaml"), load(upper, "1.yaml")])
         assert root.plain_data() == load(lower).root.plain_data()
         assert diagnostic.rule == "layer-conflict"
-        assert diagnostic.message == '"a" is a map in one layer and none in another'
+        assert diagnostic.message == '"a" is a map in one layer and not in another'
         assert diagnostic.span.path == "1.yaml"
         assert diagnostic.related[0].span.path == "0.yaml"
         hidden = [span.source.text[span.start : span.end] for span in diagnostic.conceals]

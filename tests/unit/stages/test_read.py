@@ -34,8 +34,8 @@ def test_the_largest_file_is_read_and_one_byte_more_is_not(tmp_path: Path) -> No
         (b"\xef\xbb\xbfa", "the file begins with a byte order mark (UTF-8)"),
         (b"\xff\xfea\x00", "the file begins with a byte order mark (UTF-16)"),
         (b"\xfe\xff\x00a", "the file begins with a byte order mark (UTF-16)"),
-        (b"a: b\nc: \xe9\n", "the byte 0xe9 is no UTF-8"),
-        (b"a: \xe2\x82", "the byte 0xe2 is no UTF-8"),
+        (b"a: b\nc: \xe9\n", "the byte 0xe9 is not valid UTF-8"),
+        (b"a: \xe2\x82", "the byte 0xe2 is not valid UTF-8"),
     ],
 )
 def test_what_is_no_plain_utf_8(tmp_path: Path, content: bytes, message: str) -> None:

@@ -70,7 +70,7 @@ def test_another_type_is_said_and_hidden(text: str, message: str, conceals: list
 
 def test_nothing_where_a_map_is_meant() -> None:
     found = only("secrets:\n", "catalogue")
-    assert (found.message, found.help) == ("expected a map, found nothing", "write `{}` for one without settings")
+    assert (found.message, found.help) == ("expected a map, found null", "write `{}` for an empty map")
 
 
 @pytest.mark.parametrize("text", ["namespace: 7", "namespace: true", "namespace: 1.5", "externalSecretsOperator: 2.9"])
@@ -93,16 +93,16 @@ def test_a_word_of_a_list_is_suggested_and_another_hidden() -> None:
 @pytest.mark.parametrize(
     ("text", "schema", "message"),
     [
-        ('namespace: ""', "environment", "this may not be empty"),
+        ('namespace: ""', "environment", "this must not be empty"),
         ("namespace: " + "x" * 2049, "environment", "this is longer than 2048 characters"),
-        ("secrets: {a: {use: [b, b]}}", "environment", "the list names something twice"),
+        ("secrets: {a: {use: [b, b]}}", "environment", "the list has duplicates"),
         ("secrets: {a: {keys: {B: {variants: []}}}}", "catalogue", "expected at least 1 item"),
         ("secrets: {a: {syncWave: -32769}}", "catalogue", "this is less than -32768"),
         ("secrets: {a: {syncWave: 32768}}", "catalogue", "this is more than 32767"),
         (
             "secrets: {a: {keys: {B: {rotate: 90}}}}",
             "catalogue",
-            "text is meant here, and this is no text to YAML",
+            "expected a string; unquoted, YAML reads another type",
         ),
         (
             "secrets: {a: {keys: {B: {rotate: 90h}}}}",

@@ -284,16 +284,14 @@ def test_refuses_links_folders_pipes_and_what_is_read_only(tmp_path: Path) -> No
     os.mkfifo(pipe)
     read_only.write_text(OLD, "utf-8")
     read_only.chmod(0o444)
-    what = {link: "is a link", broken: "is a link", folder: "is no regular file", pipe: "is no regular file"}
+    what = {link: "is a link", broken: "is a link", folder: "is not a regular file", pipe: "is not a regular file"}
     for path, message in (what | {read_only: "is read-only"}).items():
         assert refusal(path) == (None, [("unwritable-output", message)])
 
 
 def test_refuses_a_place_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
-    assert refusal(tmp_path / "file/values-prod.yaml")[1] == [
-        ("unwritable-output", "cannot be looked at: not a directory")
-    ]
+    assert refusal(tmp_path / "file/values-prod.yaml")[1] == [("unwritable-output", "cannot be read: not a directory")]
 
 
 def test_an_old_file_that_cannot_be_read_is_not_replaced() -> None:
