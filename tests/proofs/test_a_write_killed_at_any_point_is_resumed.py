@@ -52,7 +52,7 @@ def active(world: World) -> set[str]:
 
 
 @pytest.mark.parametrize("turn", range(1, LINES + 1))
-def test_proof_4_killed_before_line_i_and_resumed_is_the_uninterrupted_result(
+def test_killed_before_line_i_and_resumed_is_the_uninterrupted_result(
     world: World, writing: Writing, turn: int
 ) -> None:
     assert killed(writing, turn, half=turn % 2 == 1) == KILLED
@@ -73,7 +73,7 @@ def test_proof_4_killed_before_line_i_and_resumed_is_the_uninterrupted_result(
         assert active(world) == set()
 
 
-def test_proof_4_one_more_line_is_never_written(writing: Writing) -> None:
+def test_one_more_line_is_never_written(writing: Writing) -> None:
     assert killed(writing, LINES + 1) == 0
 
 

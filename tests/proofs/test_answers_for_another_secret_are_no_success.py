@@ -81,12 +81,8 @@ def test_put_shows_the_version_that_is_stored_and_exits_1(world: World) -> None:
     done = put(world, "--audit", str(audit))
     (stored,) = world.azure.versions("agents-jira")
     assert done.code == 1
-    assert f"azure:agents-jira unverified, version {stored.id}: it answered for another secret" in done.out
-    assert f"version {stored.id} holds" in done.out
-    assert f"written agents-jira in {world.azure.url}, version {stored.id}\n" in done.out
-    assert (
-        f'error: unverified: the reply is for another secret, "agents-github", but version {stored.id} has' in done.err
-    )
+    assert f"azure:agents-jira unverified, version {stored.id}: the reply is for another secret" in done.out
+    assert f"version {stored.id} has" in done.out
     (_, line) = map(json.loads, audit.read_text("utf-8").splitlines())
     assert (line["state"], line["version"]) == ("written", stored.id)
 
@@ -98,10 +94,8 @@ def test_put_names_the_version_to_look_at_where_the_vault_says_that_it_stored_ot
     done = put(world)
     (stored,) = world.azure.versions("agents-jira")
     assert done.code == 1
-    assert f"it answered that it stored version {stored.id}, with another value" in done.out
-    assert "help: look at that version by hand; do not trust this address\n" in done.out
-    assert f"version {stored.id} was stored, with another value" in done.err
-    assert "help: check that version by hand, and do not trust this address\n" in done.err
+    assert f"version {stored.id} was stored, with another value" in done.out
+    assert "help: check that version by hand, and do not trust this address\n" in done.out
     report = put(world, "--format", "json").report
     assert (report["exitCode"], report["results"]) == (0, [])
 
@@ -119,5 +113,4 @@ def test_a_vault_that_answers_with_another_version_is_believed_nothing(world: Wo
         world.variables["VAULT_ADDR"] = gateway.url
         done = world.run("put", "prod", "jira", "--from-file", str(path), "--apply")
     assert done.code == 1
-    assert "unverified, version 3: it answered that it stored version 3, and after 1 comes 2\n" in done.out
-    assert "error: unverified: version 3 was stored, and 2 was expected after 1\n" in done.err
+    assert "unverified, version 3: version 3 was stored, and 2 was expected after 1\n" in done.out

@@ -141,7 +141,6 @@ def test_kv_version_1_a_wrong_mount_and_a_missing_namespace_are_named_and_nothin
     assert world.azure_versions() == {}
 
 
-def test_a_property_that_no_key_names_does_not_take_the_place_of_a_key(world: World) -> None:
 def test_two_properties_that_go_to_one_place_with_two_values_are_refused(world: World) -> None:
     catalogue = world.root / "environments/catalogue.yaml"
     one = catalogue.read_text("utf-8").replace("azurekv: agents-github", "azurekv: agents-jira")

@@ -44,16 +44,13 @@ def start(world: World, program: str, *argv: str) -> subprocess.Popen[str]:
 def held(world: World, seconds: float) -> Iterator[subprocess.Popen[str]]:
     """Within, another process holds the lock, so long or until it is killed."""
     with start(world, HOLD.replace("SECONDS", str(seconds))) as first:
-def test_the_second_of_two_ends_at_once_and_names_the_first(world: World) -> None:
-    world.fill()
-    with start(world, HOLD) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
         yield first
         first.kill()
 
 
-def test_proof_21_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
+def test_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
     world: World, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [0.0]

@@ -47,7 +47,6 @@ def undos(world: World, command: str, *options: str) -> list[Done]:
     return [world.run(*each, *more) for each in argv for more in ((), ("--format", "json"), ("--apply", *options))]
 
 
-def test_proof_2_put_shows_and_keeps_no_value(world: World) -> None:
 def test_put_shows_and_keeps_no_value(world: World) -> None:
     good, bad = world.root.parent / "in.json", world.root.parent / "bad"
     good.write_text(json.dumps({"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL}), "utf-8")

@@ -39,7 +39,7 @@ def results(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_proof_12_a_writer_after_the_plan_is_a_conflict_and_the_rest_goes_on(
+def test_a_writer_after_the_plan_is_a_conflict_and_the_rest_goes_on(
     world: World,
     writing_into: Writing,
     between: Callable[[Callable[[], object]], None],
@@ -65,7 +65,7 @@ def test_proof_12_a_writer_after_the_plan_is_a_conflict_and_the_rest_goes_on(
         assert results(report)[PEM]["state"] == "done"
 
 
-def test_proof_12_on_key_vault_a_writer_after_the_last_read_is_found_and_named(
+def test_on_key_vault_a_writer_after_the_last_read_is_found_and_named(
     world: World, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from compiler.stores.azure_key_vault.store import SdkClient  # noqa: PLC0415 - imports the SDK
@@ -89,7 +89,7 @@ def test_proof_12_on_key_vault_a_writer_after_the_last_read_is_found_and_named(
     assert world.azure.versions(TOKEN)[0].id == theirs[0]
 
 
-def test_proof_12_what_the_plan_does_not_name_survives_byte_for_byte(world: World, writing: Writing) -> None:
+def test_what_the_plan_does_not_name_survives_byte_for_byte(world: World, writing: Writing) -> None:
     text = '{\n  "OTHER" : [1.50, "\\u00e9"],\n  "GITHUB_TOKEN":"old" , "N": 9007199254740993\n}\n'
     world.azure.seed(TOKEN, text, content_type="application/json", tags={"owner": "them"})
     assert writing("--apply").code == 0

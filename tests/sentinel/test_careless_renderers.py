@@ -92,6 +92,8 @@ def test_no_format_of_diagnostics_lets_a_secret_out(
 ) -> None:
     module = import_module(f"compiler.render.{form}")
     monkeypatch.setattr(module, "render", lambda *_, **__: careless(form, CARELESS[shape]))
+    # Text is rendered only where there is something to show.
+    (project / "environments/prod.yaml").write_text("globl: {}\n", "utf-8")
     holds(printed(capsys, project, "compile", "prod", "--format", form), shape)
 
 

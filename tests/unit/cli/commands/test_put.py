@@ -22,37 +22,6 @@ if TYPE_CHECKING:
 
 NAME = "ai-platform-engineering/jira-secret"
 
-class Store:
-    """One store in memory for all addresses; `held` is what it holds."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, RemoteSecret] = {}
-        self.address = SimpleNamespace(absolute="https://vault/secret", provider="vault")
-
-    def read(self, name: str) -> RemoteSecret:
-        if name not in self.held:
-            raise NotFoundError(Place("vault", name), Action.READ, "the secret does not exist", "make it")
-        return self.held[name]
-
-    def read_version(self, name: str, version: str) -> RemoteSecret:
-        assert self.held[name].version == version
-        return self.held[name]
-
-    def check(self, *_: object) -> tuple[()]:
-        return ()
-
-    def write(self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None) -> Written:
-        version = str(int(base.version) + 1) if base is not None else "1"
-        before = base.properties if base is not None else {}
-        self.held[name] = RemoteSecret(name, version, {**before, **changes}, Attributes())
-        return Written(version)
-
-    def whoami(self) -> Identity:
-        return Identity("ada", "token")
-
-    def close(self) -> None:
-        pass
-
 
 @pytest.fixture
 def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
