@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _PACKAGED = Path(__file__).parent.parent / "schemas"
 _CHECKED_OUT = Path(__file__).parent.parent.parent / "schemas"
-_NAMES = {dict: "a map", tuple: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+_NAMES = {dict: "a map", tuple: "a list", str: "a string", bool: "true or false", int: "a number", float: "a number"}
 _TYPES = {
     "object": "a map",
     "array": "a list",
-    "string": "text",
+    "string": "a string",
     "boolean": "true or false",
     "integer": "a whole number",
     "null": "null",

@@ -53,13 +53,13 @@ def test_an_unknown_key_is_marked_named_and_its_value_hidden() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "conceals"),
     [
-        ("secrets: text", "expected a map, found text", ["text"]),
+        ("secrets: text", "expected a map, found a string", ["text"]),
         ("secrets: [a]", "expected a map, found a list", ["[a]"]),
         ("secrets: 7", "expected a map, found a number", ["7"]),
         ("secrets: true", "expected a map, found true or false", []),
-        ("namespace: {a: b}", "expected text, found a map", ["{a: b}"]),
-        ("extends: base", "expected a list, found text", ["base"]),
-        ("secrets: {github: {enabled: 'true'}}", "expected true or false, found text", ["'true'"]),
+        ("namespace: {a: b}", "expected a string, found a map", ["{a: b}"]),
+        ("extends: base", "expected a list, found a string", ["base"]),
+        ("secrets: {github: {enabled: 'true'}}", "expected true or false, found a string", ["'true'"]),
     ],
 )
 def test_another_type_is_said_and_hidden(text: str, message: str, conceals: list[str]) -> None:
