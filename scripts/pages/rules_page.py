@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _INTRODUCTION = f"""Every diagnostic names one of these rules. `platform-secrets rules ID` prints the same text.
 An **error** stops the writing of values files; a **warning** does not, and changes the exit code only with `--strict`.
 Where the table says so, `waive: {{ID: reason}}` on an environment, a secret, a store or a catalogue entry accepts what
-a rule finds at or below that place; a waiver that waives nothing is itself reported.
+a rule finds at or below that place; an unused waiver is itself reported.
 
 Of one rule, the first {MOST_OF_A_KIND} findings in a file or an environment are listed, and one more says that others
 were left off: correct those, and compile again. Text for people shows the first {MOST_OF_A_RULE} of a rule in a run and

@@ -55,8 +55,8 @@ def test_a_key_that_lies_elsewhere_is_said_and_not_shown_inside() -> None:
         " ID: {description: Id, remote: {azurekv: {property: app_id}}}, X: {description: Ex}}}}"
     )
     assert json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]) == {"X": "<Ex>"}
-    assert "`PEM` lies elsewhere: the Key Vault secret `app-key`, its whole value." in page
-    assert "`ID` lies elsewhere: this secret, its property `app_id`." in page
+    assert "`PEM` is elsewhere: the Key Vault secret `app-key`, its whole value." in page
+    assert "`ID` is elsewhere: this secret, its property `app_id`." in page
 
 
 def test_a_secret_that_key_vault_does_not_hold_is_left_out() -> None:

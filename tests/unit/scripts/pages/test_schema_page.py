@@ -31,12 +31,12 @@ def test_every_key_has_a_row_with_its_type_and_meaning() -> None:
     page = schema_page(SCHEMA, "Title", "What it is.")
     assert page.startswith("# Title\n")
     assert "| `kind` | `a` or `b` | One \\| the other. |" in page
-    assert "| `names` | list of text |  |" in page
+    assert "| `names` | list of strings |  |" in page
     assert "| `of` | map of maps |  |" in page
     assert "| `first` | map | The first part. |" in page
     assert "| `fixed` | `v2` |  |" in page
     assert "| `free` | any |  |" in page
-    assert "| `notes` | map of text |  |" in page
+    assert "| `notes` | map of strings |  |" in page
 
 
 def test_a_definition_used_twice_has_one_section() -> None:
