@@ -17,5 +17,5 @@ def test_each_schema_is_a_section_with_a_table_for_each_map() -> None:
     assert "### The object\n" in first
     assert "| `keys` | list of maps |  |" in first
     assert "### `keys[]`\n" in first
-    assert "| `name` | text | Its name. |" in first
+    assert "| `name` | string | Its name. |" in first
     assert "`schemas/output/again.schema.json`" in second
