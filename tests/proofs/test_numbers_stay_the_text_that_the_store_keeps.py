@@ -10,7 +10,7 @@ import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.stores.values.document import read_object
-from tests.unit.stores.scripted_vault import Answer, ScriptedVault, data
+from tests.unit.stores.scripted_vault import ScriptedVault, data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,6 @@ def keeping(world: World) -> Iterator[ScriptedVault]:
     with ScriptedVault() as vault:
         mount = data(path=world.mount, type="kv", options={"version": "2"})
         vault.on("GET", f"sys/internal/ui/mounts/{world.mount}", mount)
-        vault.on("GET", f"{world.mount}/config", data(max_versions=0))
-        vault.on("GET", f"{world.mount}/metadata/agents/jira", Answer(404, {"errors": []}))
         world.variables["VAULT_ADDR"] = vault.url
         yield vault
 
