@@ -10,7 +10,6 @@ import pytest
 
 from compiler.operations.chart.helm import helm_at
 from compiler.operations.parity.prove import prove
-from compiler.operations.parity.prove import prove as parity
 from compiler.pipeline import compile_project
 
 if TYPE_CHECKING:
@@ -234,7 +233,7 @@ def test_a_mutant_fails(
     mutant: str, project: Project, root: Path, helms: tuple[Helm, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One rendering sees each: what `prove` finds with the secrets on every store in turn is more, never less.
-    monkeypatch.setattr(parity, "_forcings", lambda _data, _catalogue: ())
+    monkeypatch.setattr("compiler.operations.parity.prove._forcings", lambda _data, _catalogue: ())
     file, old, new = MUTANTS[mutant]
     path = root / "chart/templates" / file
     text = path.read_text()

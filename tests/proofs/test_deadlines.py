@@ -45,7 +45,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         return open_store(address, environ, SHORT)
 
-    monkeypatch.setattr("compiler.cli.commands.verify._open", opened)
+    monkeypatch.setattr("compiler.operations.verify.asked._open", opened)
     for command in ("migrate", "put"):
         monkeypatch.setattr(f"compiler.cli.commands.{command}.LiveStores", lambda environ: LiveStores(environ, opened))
 

@@ -131,7 +131,7 @@ def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
 
 
 def _overtaken(write: Write, version: str, found: str) -> Result:
-    reason = f"another writer's version {found} came right after this one, {version}"
+    reason = f"another writer's version {found} came right after this one, version {version}"
     return Result(*write.target, State.CONFLICT, version, (found,), "conflict", reason, "plan again")
 
 

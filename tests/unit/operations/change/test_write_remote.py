@@ -265,7 +265,7 @@ def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, mo
         "v1",
         ("v2",),
         "conflict",
-        "another writer's version v2 came right after this one, v1",
+        "another writer's version v2 came right after this one, version v1",
         "plan again",
     )
 
