@@ -1,4 +1,4 @@
-"""Starts the program, as `platform-secrets` or `python -m compiler`."""
+"""Starts the program: `platform-secrets`, and `python -m compiler`."""
 
 from __future__ import annotations
 

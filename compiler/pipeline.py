@@ -1,4 +1,4 @@
-"""Compiles a whole project into proven values files and diagnostics; the public API beside the CLI."""
+"""Compiles a project into checked values files and diagnostics; the public API beside the CLI."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VALUES_FOLDER = "chart"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """What became of a run: the project as far as it could be resolved, and everything there is to say about it.
+    """The result of a compile: the project as far as it could be resolved, and all diagnostics.
 
     `diagnostics` are in the order of files and lines, each once. `notes` tell what came from outside the files.
     """
@@ -52,7 +52,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValuesFile:
-    """One values file: where it belongs, its new text, and what changes against the old (None: no old file)."""
+    """One values file: its path, its new text, the old one (None where there is no file) and the changes."""
 
     environment: str
     output: Output
@@ -68,7 +68,7 @@ class ValuesFile:
 
 @dataclass(slots=True)
 class _Run:
-    """What one run gathers on its way."""
+    """What one run collects."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ class _Run:
 def compile_project(root: Path, names: Sequence[str] = (), outside: Outside | None = None) -> Result:
     """Loads, validates, merges, resolves and checks the environments `names` of the project in `root`; all for none.
 
-    Raises Refusal for a name without a file. `outside` is what was said beside the files.
+    Raises Refusal for a name without a file. `outside` is what options and environment variables set.
     """
     library, run, checker = Library(root), _Run(), Checker()
     wanted = library.select(names)
@@ -138,10 +138,11 @@ def _result(project: Project | None, library: Library, run: _Run) -> Result:
 def plan_values(
     project: Project, folder: Path, shown_folder: str, root: Path
 ) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
-    """The values files of a project without errors, held against those in `folder`, which people see as `shown_folder`.
+    """The values files of a project without errors, compared with those in `folder`, shown as `shown_folder`.
 
     Each file that would replace another is read back and compared first: `unproven-output` where it means other data,
-    `too-large` where it could not be read back. Files that are not ours are left alone: `foreign-output`.
+    `too-large` where it could not be read back. Files that this compiler did not write stay as they are:
+    `foreign-output`.
     Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
     """
     outside = refuse_outside(folder, shown_folder, root)
@@ -167,11 +168,11 @@ def plan_values(
 def read_values_file(
     path: Path, shown: str, expected: str | None = None
 ) -> tuple[str | None, ValuesData | None, tuple[Diagnostic, ...]]:
-    """The text of a values file of ours and its data, None where it holds none; and why it is not ours.
+    """The text and data of a values file that this compiler wrote, None where there is none, and diagnostics otherwise.
 
-    Where it has the `expected` text, its data is not looked at.
-    What breaks the limits of input files, or shares parts by aliases, is `foreign-output` whatever its first line says:
-    a few hundred bytes of aliases would be gigabytes written out.
+    Where the file has the `expected` text, its data is not read.
+    A file that breaks the limits of input files, or shares parts by aliases, is `foreign-output` whatever its first
+    line says: a few hundred bytes of aliases would be gigabytes written out.
     """
     text, found = read_old(path, shown, HEADER)
     if text is None or text == expected:

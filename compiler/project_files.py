@@ -1,4 +1,4 @@
-"""Finds, reads, loads and validates the files of one project, each once a run, and puts them into layers."""
+"""Finds, loads and validates a project's files, each once a run, and orders them into layers."""
 
 from __future__ import annotations
 

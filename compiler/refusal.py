@@ -1,7 +1,7 @@
-"""Says that something cannot be done: why, the way out, and of which kind the failure is.
+"""Defines the error that ends a command: why it cannot be done, what to do, and of which kind the failure is.
 
-Whatever a command is asked for and cannot do is raised as one of these, and `cli/main.py` alone prints it and knows the
-exit code of its kind. A class of its own is for what some code catches to decide by.
+Whatever a command is asked for and cannot do is raised as a `Refusal`; `cli/main.py` alone prints it and knows the exit
+code of its kind. Code that must tell one failure from another when it catches it has an exception class of its own.
 """
 
 from __future__ import annotations

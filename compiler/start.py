@@ -1,7 +1,7 @@
-"""Starts every process that may hold a secret: no core file, standard streams that cannot fail, and a quick end.
+"""Starts every process that may hold a secret: no core dumps, output streams that cannot fail, and a quick exit.
 
-Whatever is run as a program of its own begins here: the command, `python -m compiler`, the old command's script and the
-local stores.
+Every program of this project begins here: the command, `python -m compiler`, the old command's script and the local
+stores.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""argv in, exit code out; nothing imports this package."""
+"""Parses the command line, runs the command and returns its exit code; nothing imports this package."""

@@ -1,4 +1,4 @@
-"""The key options of `backup` and `restore` in; recipients, identities and passphrases out, none of them shown."""
+"""Reads the recipients, identities and passphrases that `backup` and `restore` use, without showing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiles a project for a command, and shows what is wrong where and how the command wants it."""
+"""Compiles a project for a command, and shows its diagnostics in the format that was asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compiler.render.interface import Run
     from compiler.stages.outside import Outside
 
-# Of commands that do not judge the input and have no option for it.
+# For commands that do not validate the input and have no `--all`.
 _SEE_ALL = "`platform-secrets compile --all` shows them"
 
 
@@ -35,7 +35,7 @@ def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -
 def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_all: str | None = _SEE_ALL) -> None:
     """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
 
-    Text is the first of each rule and how to see the rest, `see_all`; everything where that is None.
+    Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.
     """
     if form == "text" and not diagnostics:
         # Most runs: what would render nothing is not even imported.
@@ -50,23 +50,23 @@ def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_
 
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
-    """Shows only the errors of a run, for commands that are not there to judge the input."""
+    """Shows only the errors of a run, for commands that do not validate the input."""
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
     first, omission = first_of_each_rule(errors, _SEE_ALL)
     standard_error().show(Lines(lines(show(first, diagnostics), omission)))
 
 
 def tell_notes(result: Result, told: Container[str] = ()) -> None:
-    """What came from outside the files decides what is written: it is said, but for what was `told` before."""
+    """Shows which options and variables changed the result, except notes in `told`, which were shown before."""
     for note in result.notes:
         if note not in told:
             standard_error().note(note)
 
 
 def environments(result: Result, told: Container[str] = ()) -> tuple[Environment, ...]:
-    """The environments of a run without errors; nothing, and the errors shown, where there are any.
+    """The environments of a run without errors; where there are errors, shows them and returns none.
 
-    Notes are shown, but for those that were `told` before.
+    Notes are shown, except those in `told`, which were shown before.
     """
     if result.failed or result.project is None:
         report_errors(result.diagnostics)

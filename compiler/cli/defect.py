@@ -1,4 +1,4 @@
-"""An exception that nothing expected in, a message for a bug report out: types and places, never a value or a text."""
+"""Describes an unexpected exception for a bug report: types and places in the code, never a value or a message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def describe(error: BaseException, *, is_debug: bool) -> str:
 
 
 def _shown(path: str) -> str:
-    """A path that tells a developer enough and nobody anything about the machine."""
+    """A path that is enough for a developer and shows nothing about the machine."""
     full = Path(path)
     if full.is_relative_to(_PACKAGE):
         return f"compiler/{full.relative_to(_PACKAGE).as_posix()}"

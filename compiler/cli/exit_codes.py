@@ -1,4 +1,4 @@
-"""Says what each exit code means, and which one follows from what was found; scripts and CI rely on them."""
+"""Defines the exit codes and derives them from what a command found; scripts and CI rely on them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def code_of(
     is_different: bool = False,
     is_answered: bool = True,
 ) -> int:
-    """How a command ends that found `diagnostics` and wrote all that it was to write.
+    """The exit code of a command that found `diagnostics` and wrote everything it had to.
 
-    `is_strict` counts warnings too, `is_different` tells of a difference that was asked for, and `is_answered` whether
-    anything that the command must ask has answered at all.
+    `is_strict` counts warnings too, `is_different` says that a comparison found a difference, and `is_answered` is
+    false where no store answered.
     """
     from compiler.model.diagnostic import Severity  # noqa: PLC0415 - see above
 
@@ -53,7 +53,7 @@ def code_of(
 
 
 def code_of_run(ended: Ended) -> int:
-    """How a writing command ends, or an undo; never with 0 where its plan has what stops it."""
+    """The exit code of a writing command or an undo; never 0 where something stops its plan."""
     from compiler.operations.change.run import End  # noqa: PLC0415 - see above
 
     outcome = ended.outcome

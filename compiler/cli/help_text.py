@@ -1,6 +1,7 @@
-"""A command's arguments in, its help out: the same text from every Python, for the reference shows it.
+"""Writes a command's help, wrapped to the terminal's width and otherwise the same from every Python.
 
-argparse's own breaks lines in other places and names options otherwise from one Python to the next.
+The reference shows it, and argparse's own formatter breaks lines and names options differently from one Python to the
+next.
 """
 
 from __future__ import annotations

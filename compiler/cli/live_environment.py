@@ -1,4 +1,4 @@
-"""Compiles the one environment of a command on live stores, and turns what its run meets into refusals."""
+"""Compiles the environment of a command on live stores, and turns file errors of its run into refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def live_environment(name: str, invocation: Invocation) -> Environment | None:
-    """The environment as its files alone say it; nothing, and its errors shown, where there are any."""
+    """The environment as its files alone define it; where it has errors, shows them and returns None."""
     if os.environ.get(STORE_VARIABLE):
         standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores go by the files and options")
     result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
@@ -33,7 +33,7 @@ def live_environment(name: str, invocation: Invocation) -> Environment | None:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what a run's own files fail with into a Refusal."""
+    """Turn an OSError of the run's own files into a Refusal."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""argv in, exit code out: picks the sub-command, and is the only place where an exception becomes a message."""
+"""Picks the sub-command and returns its exit code; the only module that turns an exception into a message."""
 
 from __future__ import annotations
 

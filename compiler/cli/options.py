@@ -1,4 +1,4 @@
-"""The pieces of argparse that commands share: a parser that raises instead of exiting, and the common options."""
+"""Provides the argument parser of all commands, which raises instead of exiting, and their common options."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def add_all(parser: argparse.ArgumentParser) -> None:
 
 
 def see_all(arguments: argparse.Namespace) -> str | None:
-    """What to say of findings that are not shown, for a command with `--all`; None where that is given."""
+    """How to see findings that are not shown, for a command with `--all`; None where that is given."""
     return None if arguments.all else "`--all` shows them"
 
 

@@ -1,4 +1,4 @@
-"""`--store` and the environment variables of a command in; what counts of them, or the usage error they make, out."""
+"""Decides which of `--store` and the environment variables apply to a command, and refuses ambiguous use."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool = False) -> Outside:
-    """What counts from outside for a command that names the environments `named`.
+    """The options and variables that apply to a command that names the environments `named`.
 
     Raises Refusal where a store is asked for and not exactly one environment is named: a variable that somebody
-    forgot must not move all environments to another store. `ignores_variable` says so on standard error where it does.
-    AZURE_KEYVAULT_NAME counts always: it only fills in an address that the files leave open, so nothing can move by it.
+    forgot must not move all environments to another store. With `ignores_variable` the variable is ignored, and a note
+    says so. AZURE_KEYVAULT_NAME always applies: it only fills in an address that the files leave out.
     """
     variable = os.environ.get(STORE_VARIABLE)
     if ignores_variable and variable:

@@ -1,4 +1,4 @@
-"""Shows how a writing command goes, asks a person where that is wanted, and tells how it ended."""
+"""Shows the plan, progress and result of a writing command, and asks for confirmation where needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LAST = {
 
 
 class RunOutput(CommandOutput):
-    """The listener of the writing command `command`."""
+    """Tells people and programs how a run of the writing command `command` goes."""
 
     def __init__(self, arguments: Namespace, invocation: Invocation, command: str) -> None:
         super().__init__(arguments, invocation)
@@ -75,7 +75,7 @@ class RunOutput(CommandOutput):
                 bar.close()
 
     def end(self, ended: Ended, extra: Mapping[str, Any] | None = None) -> int:
-        """Tell how it ended, with what is the command's own in the report; returns the exit code."""
+        """Tell how the run ended, with `extra` in the report for programs; returns the exit code."""
         code = code_of_run(ended)
         if ended.outcome is not None:
             self._tell(ended.outcome)

@@ -1,4 +1,4 @@
-"""What the writing commands share on the command line: their options, `--undo`, and the command line that recovers."""
+"""Provides what the writing commands share: their options, `--undo`, and the command line for `--recover`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_writing(parser: Parser, *, apply_help: str = "write; without it nothing 
 
 
 def setting_of(arguments: Namespace, invocation: Invocation, stores: LiveStores, *, asks: bool = False) -> Setting:
-    """What a writing command's arguments say of how it is to write."""
+    """The settings of a run, from a writing command's arguments."""
     audit = Path(arguments.audit) if arguments.audit is not None else None
     continues = bool(getattr(arguments, "continue_on_error", False))
     return Setting(invocation.root, stores, arguments.apply, asks, continues, audit)
@@ -42,9 +42,9 @@ def setting_of(arguments: Namespace, invocation: Invocation, stores: LiveStores,
 def undo(
     arguments: Namespace, environment: Environment, setting: Setting, output: RunOutput, others: Mapping[str, str]
 ) -> int:
-    """Undo the run that `arguments` name, or show what that would be; returns the exit code.
+    """Undo the run that `arguments` name, or show the plan of that; returns the exit code.
 
-    `others` are the command's options and arguments that say nothing to an undo, as shown and as argparse calls them.
+    `others` are the command's options and arguments that an undo does not take, as shown and as argparse names them.
     """
     given = [option for option, name in others.items() if getattr(arguments, name)]
     if given:
@@ -56,7 +56,7 @@ def undo(
 
 
 def recovering(arguments: Namespace, invocation: Invocation, command: str, others: Mapping[str, str]) -> str:
-    """The command line of `arguments` once more, with which deleted secrets are recovered too, as a plan.
+    """The command line of `arguments` with `--recover` added, which plans recovering deleted secrets too.
 
     `others` are the command's own options and arguments, as for `undo`; none of them holds a value of a secret.
     """

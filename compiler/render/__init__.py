@@ -1,1 +1,1 @@
-"""One output format a file."""
+"""Holds one module for each output format."""

@@ -1,8 +1,8 @@
-"""Defines what a renderer hands over to be printed: lines, data, XML or workflow commands.
+"""Defines what a renderer returns to be printed: lines, data, XML or workflow commands.
 
-All text in it is as it was found. What it becomes on its way out (without what may be a secret, escaped, coloured) is
-decided by the outlet alone, so that no renderer has to remember it, and none can forget it. The classes are named
-tuples because every command pays for making them, and these are made in a third of a dataclass's time.
+All text in it is raw. The outlet alone conceals, escapes and colours it on the way out, so that no renderer can forget
+to. The classes are named tuples because every command pays for creating them, and that takes a third of a dataclass's
+time.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Data(NamedTuple):
 
 
 class Fingerprint(NamedTuple):
-    """A short hash of what is shown of `parts`, which is no hash of a secret; the second of two equal ones differs."""
+    """A short hash of `parts` after concealing, so never of a secret; a repeated one gets another number."""
 
     parts: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Puts around the content of every JSON output what all have: the format, the command, the environment, the exit code.
+"""Wraps the content of every JSON output in the common keys: format, command, environment and exit code.
 
 `schemas/output` holds a closed schema of each.
 """

@@ -1,7 +1,7 @@
-"""Cuts the source lines of diagnostics out of their files: the only place that puts a line of input into an output.
+"""Quotes the source lines of diagnostics; the only module that puts a line of input into an output.
 
-It conceals by structure: values under unknown keys, and credentials that it sees whole in the file. What a message says
-beyond that is the outlet's to conceal, as any text.
+It conceals by structure: values under unknown keys, and credentials that it recognises in the whole file. Everything
+else in a message is concealed by the outlet, as any text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Diagnostics as GitHub's workflow commands, which put them on the lines of a pull request."""
+"""Prints diagnostics as GitHub's workflow commands, which annotate the lines of a pull request."""
 
 from __future__ import annotations
 

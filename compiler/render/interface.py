@@ -1,4 +1,4 @@
-"""Says what a format is given and hands over, and which formats there are."""
+"""Defines what an output format gets and returns, and lists the formats."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ShownRelated:
 
 
 class ShownKey(NamedTuple):
-    """What `verify` found of one key, and where it lies; `found` are the places of its diagnostics among all shown.
+    """The status and place of one key that `verify` checked; `found` are the indexes of its diagnostics among all.
 
     `status` is ok, warning or error.
     """
@@ -43,10 +43,10 @@ class ShownKey(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What the diagnostics are of: the command, its environment where it is about one alone, and how it ends.
+    """The run that diagnostics belong to: the command, its environment where it has exactly one, and the exit code.
 
-    `keys` are all that a verification looked at, None of commands that look at none; `content` is what else its report
-    for programs says. `omission` is what the text format is not given of the diagnostics; the others are given all.
+    `keys` are all that `verify` checked, None for other commands; `content` are further members of the JSON report.
+    `omission` counts the diagnostics that the text format does not show; the other formats show all.
     """
 
     command: str
@@ -59,11 +59,11 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One diagnostic without what its places tell to be a secret; the outlet conceals what looks like one.
+    """One diagnostic as formats get it, with the secrets that its places mark concealed; the outlet does the rest.
 
-    Formats get nothing else. Lines and columns are 1-based, count characters and name places in
+    Lines and columns are 1-based, count characters and name places in
     the file; the end is exclusive, and does not tell the length of what is concealed. `source_line` is a part of the
-    line of at most 160 terminal cells, nothing where the file could not be read; `caret` and `caret_width` are in
+    line of at most 160 terminal cells, None where the file could not be read; `caret` and `caret_width` are in
     cells of `source_line`.
     """
 

@@ -1,4 +1,4 @@
-"""Lists diagnostics for programs: one JSON object, of `verify` with the status of every key."""
+"""Prints diagnostics as one JSON object; for `verify`, with the status of every key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells diagnostics as a JUnit report, for CI servers that show test results: a case a file, or a secret verified."""
+"""Prints diagnostics as a JUnit report for CI servers, with a test case for each file or verified secret."""
 
 from __future__ import annotations
 

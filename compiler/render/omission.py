@@ -1,6 +1,6 @@
-"""Takes the first findings of each rule for people to read, and counts what it leaves out.
+"""Limits text output to the first findings of each rule, and counts the others.
 
-A rule that every environment breaks must not bury what only one of them does. What programs read is never shortened.
+A rule that every environment breaks must not bury what only one of them does. Formats for programs are never shortened.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Omission:
 def first_of_each_rule(
     diagnostics: Sequence[Diagnostic], see_all: str
 ) -> tuple[tuple[Diagnostic, ...], Omission | None]:
-    """The first 20 of each rule in their order; what is left out, or None where that is nothing.
+    """The first 20 of each rule in their order; what is left out, or None where all are shown.
 
     `see_all` is the sentence that says how to see the rest.
     """

@@ -1,4 +1,4 @@
-"""Diagnostics as SARIF 2.1.0, the form that code scanning services and editors read, with every rule described."""
+"""Prints diagnostics as SARIF 2.1.0, which code scanning services and editors read, with every rule described."""
 
 from __future__ import annotations
 

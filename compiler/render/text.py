@@ -1,4 +1,4 @@
-"""Diagnostics for people: place, rule and message, the source line with a caret, what explains it, and the way out."""
+"""Prints diagnostics for people: place, rule and message, the source line with a caret, notes and help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING}
 
 
 def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
-    """Every diagnostic, an empty line after each, and how many there are with what is omitted; nothing for none."""
+    """Every diagnostic with an empty line after it, then the counts, with those omitted; empty without diagnostics."""
     del rules
     return Lines(lines(shown, run.omission))
 

@@ -1,1 +1,1 @@
-"""One sub-command a file."""
+"""Holds one module for each sub-command."""

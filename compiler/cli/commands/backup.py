@@ -1,4 +1,4 @@
-"""`backup`: what an environment's stores hold for it, in one encrypted file that any of its stores can take back."""
+"""Runs `backup`, which writes an environment's secrets to one encrypted file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`compile`: environments proved, and their values files written or, with `--check`, held against what is there."""
+"""Runs `compile`, which validates environments and writes their values files or, with `--check`, compares them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
 
 
 def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:
-    """What was done, on standard output; on standard error where that belongs to a format for programs."""
+    """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
@@ -118,7 +118,7 @@ def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:
 
 
 def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:
-    """Each file with its changes; of files that have none to tell, the first 20 of a state and how many more."""
+    """Shows each file with its changes; of files without changes, the first 20 of a state and how many more."""
     plain: Counter[str] = Counter()
     for environment, file in zip(project.environments, files, strict=False):
         state, changes = _state(file, is_check=arguments.check), _changes(file, is_check=arguments.check)

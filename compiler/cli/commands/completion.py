@@ -1,4 +1,4 @@
-"""`completion`: the script with which a shell completes commands, options and the environments' names."""
+"""Runs `completion`, which prints a shell's completion script for commands, options and environments."""
 
 from __future__ import annotations
 

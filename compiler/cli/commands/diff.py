@@ -1,4 +1,4 @@
-"""`diff`: two environments, an environment on another store, or an environment and a file compared by meaning."""
+"""Runs `diff`, which compares two environments, two stores of an environment, or an environment and a file."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _Titled = tuple[str, "Side"]
 
 
 def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titled] | None:
-    """Both sides by name; nothing where an environment has errors, which are then shown."""
+    """Both sides by name; None where an environment has errors, which are then shown."""
     name, root = arguments.environment, invocation.root
     if arguments.other is not None:
         wanted = [name, arguments.other]

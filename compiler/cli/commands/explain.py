@@ -1,4 +1,4 @@
-"""`explain`: where each value of an environment comes from, or one value, or where one key lies."""
+"""Runs `explain`, which shows where an environment's values come from and where a key is stored."""
 
 from __future__ import annotations
 

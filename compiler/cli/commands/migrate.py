@@ -1,4 +1,4 @@
-"""`migrate`: what an environment's secrets need in another store, planned, and with `--apply` written and verified."""
+"""Runs `migrate`, which plans and, with `--apply`, copies an environment's secrets into another store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`new`: a project, an environment, a secret or the chart started; nothing that exists is replaced."""
+"""Runs `new`, which creates a project, an environment, a secret or the chart, and never replaces what exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`put`: values for keys of one secret, from prompts, standard input or a file, merged into what its store holds."""
+"""Runs `put`, which sets keys of one secret in its store, from prompts, standard input or a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`render`: an environment's manifests, as Helm makes them of the chart; no values file is touched."""
+"""Runs `render`, which prints an environment's manifests as Helm renders them; no values file is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`restore`: a backup, opened and checked wholly, planned against a store, and with `--apply` written there."""
+"""Runs `restore`, which checks a backup, plans writing it to a store and, with `--apply`, writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rules`: every rule with its severity and summary, or one rule's page."""
+"""Runs `rules`, which lists every rule with its severity and summary, or shows one rule's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`verify`: every reference of an environment or a values file, asked of the live stores as the cluster will ask."""
+"""Runs `verify`, which checks every reference of an environment or a values file in the live stores."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
 
 
 def _unasked(arguments: Namespace, diagnostics: Sequence[Diagnostic]) -> int:
-    """Show what is wrong with the input, for which no store was asked; returns the exit code."""
+    """Shows the errors of the input, because of which no store was read; returns the exit code."""
     code = code_of(diagnostics)
     report(diagnostics, _run_of(arguments, None, diagnostics, code), arguments.format, see_all(arguments))
     return code
@@ -128,7 +128,7 @@ def _refuse_contradictions(arguments: Namespace) -> None:
 
 
 def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
-    """Who looked and what came of it, on standard output; on standard error where that belongs to a program."""
+    """Shows which identity read each store and the result; on standard error where the format is for programs."""
     outlet = standard_output() if is_text else standard_error()
     for seen in found.seen:
         who = "an unknown identity"

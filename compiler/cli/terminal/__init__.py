@@ -1,1 +1,1 @@
-"""The process's streams, signals and prompts."""
+"""Handles the process's streams, signals and prompts."""

@@ -1,4 +1,4 @@
-"""Prints what a command has to tell: lines for people or one object for programs, as `--format` asks."""
+"""Prints a command's output: lines for people or one object for programs, as `--format` asks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CommandOutput:
-    """Each of `lines` and `report` prints where it is what was asked for, and else nothing."""
+    """Prints either `lines` or `report`, as `--format` asks; the other one prints nothing."""
 
     def __init__(self, arguments: Namespace, invocation: Invocation) -> None:
         self.is_json = arguments.format == "json"

@@ -1,7 +1,7 @@
-"""Turns what a renderer hands over into the text that leaves: without what may be a secret, escaped, well-formed.
+"""Turns what a renderer returns into the text to print: secrets concealed, control characters escaped, well-formed.
 
-Beside the excerpts of source lines, which know more of what they quote, nothing else conceals: text is concealed as it
-was found, before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
+Excerpts of source lines conceal on their own, for they know more of what they quote; nothing else does. Text is
+concealed before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def line_text(line: Line, *, colour: bool = False) -> str:
 
 
 def block_text(text: str) -> str:
-    """Several lines that belong together, as they are but for what may be a secret or drive a terminal."""
+    """Several lines that belong together, with secrets concealed and control characters escaped."""
     concealed = conceal(text)
     if concealed.isascii() and concealed.replace("\n", "").isprintable():
         return concealed

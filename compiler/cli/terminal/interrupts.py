@@ -1,4 +1,4 @@
-"""Turns Ctrl-C, SIGTERM and a closed terminal into an event that lets what is under way end, and says what is left."""
+"""Lets work in progress finish after Ctrl-C, SIGTERM or a closed terminal, and says what was left undone."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _say(line: str) -> None:
 
 @contextmanager
 def interruption(said: str) -> Iterator[None]:
-    """Let an interrupt that leaves the block say what it leaves behind, unless one further inside has said it."""
+    """Add to an interrupt that leaves the block what was or was not done, unless an inner block has added it."""
     try:
         yield
     except KeyboardInterrupt as interrupt:

@@ -1,7 +1,7 @@
-"""Prints all that the program prints: the one place where text leaves it, and where what may be a secret is concealed.
+"""Prints everything that the program prints; the only place where text leaves it and where secrets are concealed.
 
-`main` puts an outlet in place of each of the two streams. What is written to them past its methods, by whomever, is
-concealed and escaped too; only its line breaks are taken for the program's own.
+`main` puts an outlet in place of each of the two streams. Text that other code writes to them directly is concealed
+and escaped too; only its line breaks are kept as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CLEAR = "\r\x1b[K"
 
 
 class Outlet:
-    """What may be a text stream's place: it shows nothing that looks like a credential, and no text drives a terminal.
+    """Stands in for a text stream: it conceals what looks like a credential and escapes control characters.
 
     It is none of io's own streams: those are flushed once more when nobody holds them, after the stream below is shut.
     """
@@ -64,7 +64,7 @@ class Outlet:
         self._stream.flush()
 
     def product(self, text: str) -> None:
-        """Print as it is what is the program's own: its help, and what it was asked to make, such as manifests.
+        """Print unchanged what the program itself produces: its help, completion scripts and manifests.
 
         Another program takes those, so that to conceal a part would corrupt them without a word; they are made of
         checked input, in which what looks like a credential is an error.
@@ -114,7 +114,7 @@ class Outlet:
 
 @contextmanager
 def outlets(*, is_colourless: bool = False) -> Iterator[None]:
-    """Put an outlet in place of `sys.stdout` and `sys.stderr` while the block runs; at its end all is sent on."""
+    """Put an outlet in place of `sys.stdout` and `sys.stderr` while the block runs, and flush both at its end."""
     streams = sys.stdout, sys.stderr
     out, err = (Outlet(stream, is_colourless=is_colourless) for stream in streams)
     sys.stdout, sys.stderr = out, err

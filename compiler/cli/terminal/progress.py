@@ -1,4 +1,4 @@
-"""Shows how far a piece of work is: a bar with rate and time left on a terminal, a plain line each elsewhere."""
+"""Shows progress: on a terminal a bar with rate and time left, elsewhere a line for each piece of work."""
 
 from __future__ import annotations
 

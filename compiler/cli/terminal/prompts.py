@@ -1,4 +1,4 @@
-"""Questions to a person on a terminal in, hidden text and consent out; nothing typed is shown or kept."""
+"""Asks a person on a terminal for hidden values and for confirmation; nothing typed is shown or kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_terminal() -> bool:
 
 
 def hidden(question: str) -> Secret | None:
-    """One line that is not shown while it is typed; nothing for an empty one. Raises Refusal without an answer.
+    """One line that is not shown while it is typed; None for an empty one. Raises Refusal without an answer.
 
     A line of a terminal holds 4,095 bytes at most: longer values come from a file.
     """

@@ -1,4 +1,4 @@
-"""A file's path, or standard input, in; its bytes out, no more than any store takes."""
+"""Reads a file or standard input, and no more of it than any store takes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def read_stdin() -> bytes:
 def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:
     """At most one byte more than `limit` of the file; a pipe, such as a shell's `<(…)`, counts as one.
 
-    Says where others can read a secret one. `variable` is the one that named it, and is named in its place: whoever put
-    the secret itself there would find it in the log. Raises Refusal.
+    Warns where others can read a secret file. `variable` is the variable that names the file; messages show it in place
+    of the name, for somebody may have put the secret itself there, and it would be logged. Raises Refusal.
     """
     shown = f'"{name}"' if variable is None else f"the file that {variable} names"
     try:

@@ -1,4 +1,4 @@
-"""The process's standard output and error in; streams that write UTF-8 and outlive a closed pipe or a full disk out."""
+"""Opens standard output and error as UTF-8 streams that survive a closed pipe or a full disk."""
 
 from __future__ import annotations
 

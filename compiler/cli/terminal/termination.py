@@ -1,4 +1,4 @@
-"""Turns Ctrl-C, SIGTERM and a closed terminal into one KeyboardInterrupt: each leaves all as tidy as Ctrl-C does."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into one KeyboardInterrupt, so that all clean up as Ctrl-C does."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reports of what commands plan and did, for people and for programs."""
+"""Reports what commands plan and did, for people and for programs."""

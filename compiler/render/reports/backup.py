@@ -1,4 +1,4 @@
-"""Tells what a backup holds and what it lacks, to people or programs: names and reasons, never a value."""
+"""Reports what a backup contains and what is missing, to people or programs: names and reasons, never a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says what changed between two outlines: in words, as Markdown, and as data."""
+"""Describes the changes between two outlines as text, as Markdown and as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows programs what a writing command plans and did: names, places, versions and states, never a value."""
+"""Reports the plan and result of a writing command to programs: names, versions and states, never a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows people what a writing command plans and did: what changes by remote secret, and each reason once."""
+"""Shows the plan and result of a writing command to people: changes by remote secret, and each reason once."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
 
 
 def result_line(result: Result) -> str:
-    """What became of one remote secret, in one line."""
+    """The result of one remote secret, in one line."""
     return "".join(_result(result))
 
 
@@ -95,7 +95,7 @@ def _result(result: Result) -> tuple[str, ...]:
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[Line]:
-    """What is not as it should be, each with its cause and the way out; what was not begun as a count."""
+    """The writes that failed, each with its cause and remedy, and how many were not started."""
     for result in outcome.results:
         if result.state in _FINE or result.state is State.PENDING:
             continue
@@ -109,7 +109,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 
 
 def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:
-    """The stored writes that the audit file lacks, and how it gets them."""
+    """The writes that are missing in the audit file, and how to add them."""
     for each in unaudited:
         yield "error: the audit file has no line of ", f"{each.store}:{each.name}", f", version {each.version}"
     yield "help: run the same command again with --audit FILE: it adds what is missing"

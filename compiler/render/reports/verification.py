@@ -1,4 +1,4 @@
-"""Says of a verification what formats for programs tell beside its diagnostics: who looked where, and every key."""
+"""Adds to the report of `verify` for programs who read which store, and the status of every key."""
 
 from __future__ import annotations
 

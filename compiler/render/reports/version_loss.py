@@ -1,4 +1,4 @@
-"""Shows which earlier versions the writes of a plan make a store drop: lines for people, objects for programs."""
+"""Shows which earlier versions a store drops when a plan is applied, to people or programs."""
 
 from __future__ import annotations
 
