@@ -196,7 +196,7 @@ def _unproven(text: str, data: ValuesData, shown: str) -> Iterator[Diagnostic]:
         way_out = "split the environment into several"
         yield Diagnostic("too-large", Severity.ERROR, message, span, help=way_out)
     elif found != data:
-        message = f"{shown} does not read back as the data it was made from; nothing was written"
+        message = f"{shown} does not read back as the data it was written from; nothing was written"
         yield Diagnostic("unproven-output", Severity.ERROR, message, span)
 
 

@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 
+from compiler.cli.exit_codes import INTERRUPTED
 from compiler.cli.terminal.streams import open_streams
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
@@ -24,8 +25,12 @@ def run_program(main: Callable[[list[str]], int]) -> NoReturn:
     leave_no_core()
     # The process is short and makes no cycles worth a search, which costs a tenth of a large compile.
     gc.disable()
-    with open_streams() as streams:
-        code = main(sys.argv[1:])
+    try:
+        with open_streams() as streams:
+            code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        # While the last output was flushed to a reader that takes none.
+        os._exit(INTERRUPTED)
     # All output is flushed and every file closed by whoever opened it. Taking every object apart before the process
     # ends would cost another tenth, and a thread that still waits for a store would hold up a Ctrl-C.
     os._exit(streams.code(code))

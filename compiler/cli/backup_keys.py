@@ -24,9 +24,11 @@ def recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
         found += _lines(read_file(name, _LARGEST_KEY_FILE, is_secret=False))
     for text in found:
         if text.upper().startswith("AGE-SECRET-KEY-"):
-            raise Refusal("usage", "a recipient is a public key, and this is a private one", "make a new key pair")
+            raise Refusal(
+                "usage", "a recipient must be a public key, and this is a private one", "create a new key pair"
+            )
     if files and not found:
-        raise Refusal("usage", "the file of recipients has none", "write an age1… key a line")
+        raise Refusal("usage", "the recipients file holds no recipient", "write one age1… key per line")
     return tuple(found)
 
 
@@ -35,8 +37,8 @@ def identities(files: Sequence[str]) -> tuple[Secret, ...]:
     if any(name.upper().startswith("AGE-SECRET-KEY-") for name in files):
         raise Refusal(
             "usage",
-            "--identity names a file, and this is the private key itself, which is known now",
-            "put a new key pair's private key into a file that only you can read",
+            "--identity takes a file, and this is the private key itself, which is now exposed",
+            "create a new key pair and put its private key into a file that only you can read",
         )
     return tuple(Secret(line) for name in files for line in _lines(read_file(name, _LARGEST_KEY_FILE)))
 
@@ -52,14 +54,14 @@ def passphrase(*, is_new: bool) -> Secret:
         return Secret(_decoded(content).rstrip("\r\n"))
     if not is_terminal():
         # A backup that a passphrase closed is opened by nothing else.
-        way_out = "name --recipient, or" if is_new else "the backup was encrypted with a passphrase:"
+        way_out = "give --recipient, or" if is_new else "the backup is encrypted with a passphrase:"
         raise Refusal(
             "usage",
-            "there is no terminal to ask for the passphrase on",
-            f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the name of a file that holds it",
+            "no terminal to ask for the passphrase on",
+            f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the path of a file that holds it",
         )
     first = _typed("Passphrase: ")
-    if is_new and not Comparer().same(first, _typed("The same again: ")):
+    if is_new and not Comparer().same(first, _typed("Repeat the passphrase: ")):
         raise Refusal("cannot run", "the two passphrases differ", "nothing was written; run the command again")
     return first
 
@@ -79,4 +81,4 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    raise Refusal("cannot run", "a key file is no text", "name another file")
+    raise Refusal("cannot run", "the key file is not a text file", "name another file")

@@ -22,7 +22,7 @@ def describe(error: BaseException, *, is_debug: bool) -> str:
             lines.append(f"  after {type(cause).__name__}")
             cause = cause.__cause__ or cause.__context__
     else:
-        lines.append("help: this is a defect; `--debug` shows the way there, for a report")
+        lines.append("help: this is a bug; run the command again with --debug and report the output")
     return "\n".join(lines) + "\n"
 
 

@@ -23,11 +23,11 @@ INTERRUPTED = 130
 OF_REFUSAL = {"usage": USAGE, "cannot run": COULD_NOT_RUN, "found": FOUND}
 
 MEANINGS = {
-    OK: "fine",
-    FOUND: "diagnostics, a stale file or differences",
+    OK: "success",
+    FOUND: "errors in the input, a stale file, differences, or a plan that is blocked",
     USAGE: "the command line is wrong",
     COULD_NOT_RUN: "could not run: something is unreachable, not permitted or missing",
-    INCOMPLETE: "incomplete; the same command goes on from there",
+    INCOMPLETE: "incomplete; run the same command again to continue",
     INTERRUPTED: "interrupted",
 }
 

@@ -41,18 +41,18 @@ class Invocation:
         if self.options.root is not None:
             root = Path(self.options.root)
             if not (root / _MARK).is_dir():
-                raise Refusal("usage", f'there is no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
+                raise Refusal("usage", f'no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
             return root.absolute()
         here = working_folder()
         for folder in (here, *here.parents):
             if (folder / _MARK).is_dir():
                 return folder
         raise Refusal(
-            "usage", f'there is no folder "{_MARK}" here or above', f"name the project with --root, or {_NEW_PROJECT}"
+            "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_NEW_PROJECT}"
         )
 
 
-_NEW_PROJECT = "start one with `platform-secrets new project`"
+_NEW_PROJECT = "create a project with `platform-secrets new project`"
 
 
 class Command(Protocol):
@@ -92,7 +92,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
             raise Refusal(
-                "cannot run", f"{shown} leads out of the project by a link", "name the file where it is to lie"
+                "cannot run", f"{shown} leads out of the project by a symbolic link", "name the file that it leads to"
             )
     with orderly_termination():
         return command(module).run(parsed, invocation)
@@ -102,7 +102,7 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except OSError:
-        raise Refusal("cannot run", "the working folder does not exist any more", "change to another folder") from None
+        raise Refusal("cannot run", "the working folder no longer exists", "change to another folder") from None
 
 
 def _asks_for_help(arguments: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def live_environment(name: str, invocation: Invocation) -> Environment | None:
     """The environment as its files alone define it; where it has errors, shows them and returns None."""
     if os.environ.get(STORE_VARIABLE):
-        standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores go by the files and options")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores use only the files and options")
     result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
     found = environments(result)
     # What is compiled stays to the end. From here on the run is long, and errors and their frames make cycles.
@@ -39,7 +39,7 @@ def refusals() -> Iterator[None]:
     except OSError as error:
         where = f' "{error.filename}"' if error.filename else ""
         reason = (error.strerror or "unknown reason").lower()
-        failure = Refusal("cannot run", f"the run's files cannot be used:{where} {reason}")
+        failure = Refusal("cannot run", f"cannot use the run's files:{where} {reason}")
     else:
         return
     raise failure from None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Globals
 
+NOTHING_WRITTEN = "nothing was written"
 _TAKES_VALUE = "--root"
 _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
 
@@ -32,8 +33,8 @@ def _guarded(argv: Sequence[str]) -> int:
         _tell(refusal)
         return OF_REFUSAL[refusal.kind]
     except KeyboardInterrupt as interrupt:
-        # Python's own says nothing; a command's says what it leaves behind.
-        standard_error().lines(["; ".join(["interrupted", *map(str, interrupt.args)])])
+        # What writes says what it leaves behind; an interrupt that nobody has added to came where nothing is written.
+        standard_error().lines(["; ".join(["interrupted", *map(str, interrupt.args or (NOTHING_WRITTEN,))])])
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
@@ -51,7 +52,7 @@ def _run(argv: Sequence[str]) -> int:
         standard_output().product(help_text())
         return OK
     if not rest:
-        raise Refusal("usage", "no command is named", f"`{PROGRAM} --help` lists them")
+        raise Refusal("usage", "no command given", f"`{PROGRAM} --help` lists them")
     name, *arguments = rest
     if name not in COMMANDS:
         raise _unknown(name)
@@ -67,16 +68,17 @@ def help_text() -> str:
     commands = "".join(f"  {name.ljust(widest)}  {line}\n" for name, (_, line) in COMMANDS.items())
     return f"""usage: {PROGRAM} [--root DIR] [--no-color] [--debug] COMMAND ...
 
-Compiles an AI platform's environments into proven Helm values for External Secrets Operator.
+Compiles an AI platform's environments into validated Helm values for External
+Secrets Operator, and manages their secrets in Vault and Azure Key Vault.
 
 commands:
 {commands}
 options, before or after the command:
-  --root DIR  the project's folder; by default the nearest one upward that has environments/
+  --root DIR  project folder; by default the nearest with environments/, upward
   --no-color  no colour, as with NO_COLOR in the environment
-  --debug     after an unexpected error, show where it happened
+  --debug     show where an unexpected error happened
   --version   print the version
-  -h, --help  print this help; after a command, that command's
+  -h, --help  print this help, or that of the command
 
 example:
   {PROGRAM} compile prod
@@ -92,13 +94,13 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         if option == _TAKES_VALUE and (equals or rest):
             options[option] = value if equals else rest.pop(0)
             if not options[option]:
-                raise Refusal("usage", f"{option} is empty", "give it a value, or leave it out")
+                raise Refusal("usage", f"{option} is empty", "give it a value or leave it out")
         elif option == _TAKES_VALUE:
-            raise Refusal("usage", f"{option} needs a folder")
+            raise Refusal("usage", f"{option} needs a folder", "name the project's folder")
         elif option in _FLAGS and not equals:
             options[option] = ""
         else:
-            raise Refusal("usage", "there is no such option before the command", f"`{PROGRAM} --help` lists them")
+            raise Refusal("usage", "unknown option before the command", f"`{PROGRAM} --help` lists them")
     return options, rest
 
 
@@ -111,7 +113,7 @@ def _globals(options: dict[str, str]) -> Globals:
 def _unknown(name: str) -> Refusal:
     from compiler.text.suggestion import suggest  # noqa: PLC0415 - only where it is needed
 
-    return Refusal("usage", f'there is no command "{name}"', suggest(name, COMMANDS, "commands"))
+    return Refusal("usage", f'unknown command "{name}"', suggest(name, COMMANDS, "commands"))
 
 
 def _tell(refusal: Refusal) -> None:

@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
         self.usage = ""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
-            raise Refusal("usage", f"there is no {self._what(unknown[0])}", self._way_out(unknown[0]))
+            raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown[0]))
         self._refuse_empty(parsed)
         return parsed
 
@@ -67,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         for action in self._actions:
             value = getattr(parsed, action.dest, None)
             if "" in (value if isinstance(value, list) else [value]):
-                raise Refusal("usage", f"{_shown(action)} is empty", "give it a value, or leave it out")
+                raise Refusal("usage", f"{_shown(action)} is empty", "give it a value or leave it out")
 
     def format_help(self) -> str:
         from compiler.cli.help_text import help_text  # noqa: PLC0415 - only where it is asked for
@@ -93,15 +93,15 @@ class Parser(argparse.ArgumentParser):
         if ": ignored explicit argument " in message:
             # What was given to it is not shown: of `put` it may be a secret.
             message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
-        raise Refusal("usage", message, f"`{self.prog} --help` shows what there is")
+        raise Refusal("usage", message, f"`{self.prog} --help` lists the arguments")
 
-    def _what(self, word: str) -> str:
+    def _unknown(self, word: str) -> str:
         shown = word.partition("=")[0]
-        return f'option "{shown}"' if word.startswith("-") else f'place for "{shown}"'
+        return f'unknown option "{shown}"' if word.startswith("-") else f'unexpected argument "{shown}"'
 
     def _way_out(self, word: str) -> str:
         match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None
-        return f'did you mean "{match}"?' if match else f"`{self.prog} --help` shows what there is"
+        return f'did you mean "{match}"?' if match else f"`{self.prog} --help` lists the arguments"
 
 
 def _shown(action: argparse.Action) -> str:
@@ -109,7 +109,7 @@ def _shown(action: argparse.Action) -> str:
 
 
 def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS) -> None:
-    parser.add_argument("--format", choices=formats, default="text", help=f"{', '.join(formats)}; text by default")
+    parser.add_argument("--format", choices=formats, default="text", help="output format; text by default")
 
 
 def add_all(parser: argparse.ArgumentParser) -> None:

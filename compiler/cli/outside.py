@@ -22,15 +22,15 @@ def outside(store: str | None, named: Sequence[str], *, ignores_variable: bool =
     """
     variable = os.environ.get(STORE_VARIABLE)
     if ignores_variable and variable:
-        standard_error().note(f"{STORE_VARIABLE} is ignored: a check asks for the stores that the files choose")
+        standard_error().note(f"{STORE_VARIABLE} is ignored: --check uses the stores that the files choose")
     if len(set(named)) != 1:
         if store is not None:
-            raise Refusal("usage", f"{STORE_OPTION} is for one environment, {_how_many(named)}", "name exactly one")
+            raise Refusal("usage", f"{STORE_OPTION} applies to one environment, {_how_many(named)}", "name exactly one")
         if variable and not ignores_variable:
-            message = f"{STORE_VARIABLE} is set; it is for one environment, {_how_many(named)}"
+            message = f"{STORE_VARIABLE} is set and applies to one environment, {_how_many(named)}"
             raise Refusal("usage", message, f"name exactly one, or unset {STORE_VARIABLE}")
     return outside_of(store, os.environ, variable_counts=not ignores_variable)
 
 
 def _how_many(named: Sequence[str]) -> str:
-    return f"and {len(set(named))} are named" if named else "and none is named, which means all"
+    return f"but {len(set(named))} are named" if named else "but none is named, which means all"

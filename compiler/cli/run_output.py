@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Outcome, Plan, Result
     from compiler.operations.change.run import Ended
 
-GOES_ON = "run the same command again to go on from here"
+GOES_ON = "run the same command again to continue"
 _FINE = frozenset({State.DONE, State.KEPT})
 _LAST = {
-    End.SHOWN: "nothing was written; --apply writes this plan",
-    End.NOTHING: "nothing was written: there is nothing to write",
+    End.SHOWN: "nothing was written; add --apply to write this plan",
+    End.NOTHING: "nothing was written: there are no changes to write",
     End.DECLINED: NOTHING_WRITTEN,
     End.CHANGED: "nothing was written: the store changed after the plan was shown; run the command again",
 }
@@ -50,7 +50,7 @@ class RunOutput(CommandOutput):
         standard_error().note(f"waiting for another run: {holder}")
 
     def resumes(self, run: str) -> None:
-        standard_error().note(f"the run {run} is resumed")
+        standard_error().note(f"resuming run {run}")
 
     def shows(self, plan: Plan) -> None:
         self.lines(plan_lines(plan, verbose=self._is_verbose))
@@ -77,13 +77,14 @@ class RunOutput(CommandOutput):
     def end(self, ended: Ended, extra: Mapping[str, Any] | None = None) -> int:
         """Tell how the run ended, with `extra` in the report for programs; returns the exit code."""
         code = code_of_run(ended)
-        if ended.outcome is not None:
-            self._tell(ended.outcome)
-        if ended.end is End.BLOCKED:
-            self.lines([blocked_reason(ended.plan, can_continue=self._can_continue)])
-        elif ended.end is not End.APPLIED:
-            self.lines([_LAST[ended.end]])
-        self.report(lambda: plan_report(self.command, ended, code, extra))
+        with interruption(GOES_ON if ended.outcome is not None else NOTHING_WRITTEN):
+            if ended.outcome is not None:
+                self._tell(ended.outcome)
+            if ended.end is End.BLOCKED:
+                self.lines([blocked_reason(ended.plan, can_continue=self._can_continue)])
+            elif ended.end is not End.APPLIED:
+                self.lines([_LAST[ended.end]])
+            self.report(lambda: plan_report(self.command, ended, code, extra))
         return code
 
     def _tell(self, outcome: Outcome) -> None:
@@ -93,7 +94,7 @@ class RunOutput(CommandOutput):
         if outcome.defect is not None:
             outlet.write(describe(outcome.defect, is_debug=self.is_debug))
         if outcome.unnoted:
-            outlet.error(f"the run's end is not noted: {outcome.unnoted}")
+            outlet.error(f"the end of the run could not be recorded: {outcome.unnoted}")
         if outcome.unaudited:
             outlet.lines(unaudited_lines(outcome.unaudited))
         self.lines(outcome_lines(outcome))

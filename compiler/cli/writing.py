@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from compiler.operations.live.stores import LiveStores
 
 
-def add_writing(parser: Parser, *, apply_help: str = "write; without it nothing is written") -> None:
+def add_writing(parser: Parser, *, apply_help: str = "write; without it, only show the plan") -> None:
     """The options of every command that writes to stores."""
-    parser.add_argument("--recover", action="store_true", help="recover deleted secrets of the store first")
+    parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
     parser.add_argument("--apply", action="store_true", help=apply_help)
-    parser.add_argument("--undo", metavar="RUN", help="take back what this run of the command wrote")
-    parser.add_written_file("--audit", "append a line before and after each write to this file")
-    parser.add_argument("--verbose", action="store_true", help="show the keys too that stay as they are")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")
+    parser.add_written_file("--audit", "append a line to this file before and after each write")
+    parser.add_argument("--verbose", action="store_true", help="also show unchanged keys")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def setting_of(arguments: Namespace, invocation: Invocation, stores: LiveStores, *, asks: bool = False) -> Setting:
@@ -49,7 +49,7 @@ def undo(
     given = [option for option, name in others.items() if getattr(arguments, name)]
     if given:
         # Not in silence: whoever says `--only github` does not mean the whole run.
-        message = f"--undo takes back all of a run, and {given[0]} does not go with it"
+        message = f"--undo undoes the whole run and cannot be combined with {given[0]}"
         raise Refusal("usage", message, f"leave {given[0]} out")
     ended = undo_run(output.command, arguments.undo, environment, setting, output)
     return output.end(ended, {"undo": arguments.undo})

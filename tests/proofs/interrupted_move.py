@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VAULT, KEY_VAULT = Provider.VAULT, Provider.AZURE_KEY_VAULT
 MANY = 24
 TO = {VAULT: ("--to", "vault", "--from", "azure"), KEY_VAULT: ("--to", "azure")}
-RESUMED = "incomplete; run the same command again to go on from here"
+RESUMED = "incomplete; run the same command again to continue"
 
 
 @dataclass
@@ -163,5 +163,5 @@ def incomplete(done: Done, word: str) -> None:
 def resumed(move: Move) -> None:
     done = move.run()
     assert done.code == 0, done
-    assert "is resumed" in done.err
+    assert "resuming run" in done.err
     move.is_whole()

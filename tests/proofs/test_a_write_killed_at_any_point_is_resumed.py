@@ -65,7 +65,7 @@ def test_killed_before_line_i_and_resumed_is_the_uninterrupted_result(
     assert all(after[name] == versions for name, versions in before.items())
     again = writing("--apply")
     assert (again.code, world.azure_versions()) == (0, after)
-    assert ("is resumed" in done.err) == (turn >= PLANNED)
+    assert ("resuming run" in done.err) == (turn >= PLANNED)
     if turn >= PLANNED:
         # It is one run, and undoing it takes back all of it.
         assert len(world.journals()) == 1

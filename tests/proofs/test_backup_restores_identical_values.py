@@ -49,7 +49,7 @@ def test_into_an_empty_store_all_values_are_identical(world: World, keys: Keys, 
     world.put("agents/jira", ODD)
     path, done = backup(world, keys)
     assert done.code == 0
-    assert done.err == "note: agents/jira: NOTES: left out, as the catalogue has no such key\n"
+    assert done.err == "note: agents/jira: NOTES: left out, not in the catalogue\n"
     assert done.out.endswith(": written, prod, 2 secrets, 4 keys\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for name in ("agents/github", "agents/jira"):
@@ -102,7 +102,7 @@ def test_a_backup_that_would_lack_a_key_is_not_written_unless_partial(world: Wor
     path, done = backup(world, keys, "--partial")
     assert done.code == 0
     assert "1 secret, 1 key, 2 missing" in done.out
-    assert "not in it, as they could not be read then: jira/JIRA_TOKEN, jira/JIRA_URL" in restore(world, keys).out
+    assert "not in the backup, unreadable when it was made: jira/JIRA_TOKEN, jira/JIRA_URL" in restore(world, keys).out
     assert backup(world, keys, "--replace", "--only", "jira", "--partial")[1].code == 2
 
 

@@ -88,7 +88,7 @@ def test_a_permission_that_is_gone_in_the_middle_is_resumable_and_leaves_no_half
     world.azure.add_fault(Fault(FaultKind.FORBID, method="PUT", times=None, after=10))
     done = world.migrate("--apply")
     assert done.code == 4
-    assert "incomplete; run the same command again to go on from here" in done.out
+    assert "incomplete; run the same command again to continue" in done.out
     stored = world.azure_versions()
     assert 0 < len(stored) < 42
     world.azure.clear_faults()

@@ -24,7 +24,7 @@ def test_a_plan_writes_nothing_and_apply_writes_what_it_said_once(world: World) 
     planned = put(world, VALUES)
     assert (planned.code, planned.err) == (0, "")
     assert "  create    vault:agents/jira\n            jira: JIRA_TOKEN, JIRA_URL\n" in planned.out
-    assert planned.out.endswith("nothing was written; --apply writes this plan\n")
+    assert planned.out.endswith("nothing was written; add --apply to write this plan\n")
     applied = put(world, VALUES, "--apply", "--quiet")
     assert (applied.code, applied.err) == (0, "")
     assert ": 1 of 1 done and verified" in applied.out
@@ -53,7 +53,7 @@ def test_other_properties_stay_byte_for_byte(world: World, store: str) -> None:
 def test_a_date_that_the_new_version_keeps_is_said_before_verify_says_it(world: World) -> None:
     world.azure.seed("agents-jira", '{"JIRA_TOKEN": "old", "JIRA_URL": "u"}', expires=1738281600)
     planned = put(world, {"JIRA_TOKEN": "new"}, "--store", "azure")
-    assert "the new version keeps the past expiry date of jira (2025-01-31)\n" in planned.out
+    assert "the new version keeps the expiry date, in the past, of jira (2025-01-31)\n" in planned.out
     assert f"--id {world.azure.url}/secrets/agents-jira --expires DATE\n" in planned.out
     assert put(world, {"JIRA_TOKEN": "new"}, "--store", "azure", "--apply").code == 0
     assert world.azure.versions("agents-jira")[-1].expires == 1738281600
@@ -75,7 +75,7 @@ def test_keys_in_two_remote_secrets_are_two_writes_with_their_lines(world: World
         ("github-app-key", "writing"),
         ("github-app-key", "written"),
     ]
-    assert "note: GITHUB_APP_KEY: its value begins or ends with white space" in done.err
+    assert "note: GITHUB_APP_KEY: the value begins or ends with white space" in done.err
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_soft_deleted_secret_is_refused(world: World) -> None:
     done = put(world, VALUES, "--apply", "--store", "azure")
     assert done.code == 1
     assert "  refuse    jira: JIRA_TOKEN, JIRA_URL\n" in done.out
-    assert done.out.endswith("nothing was written: 2 keys stop this plan\n")
+    assert done.out.endswith("nothing was written: 2 keys block this plan\n")
     assert len(world.azure.versions("agents-jira")) == 1
 
 

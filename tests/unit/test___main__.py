@@ -44,7 +44,7 @@ def test_the_code_stays_what_it_would_have_been() -> None:
 def test_lost_output_is_told() -> None:
     done = _shell("platform-secrets rules > /dev/full")
     assert done.returncode == 3
-    assert done.stderr == "error: the output cannot be written: no space left on device\n"
+    assert done.stderr == "error: cannot write the output: no space left on device\n"
 
 
 def test_a_closed_output_never_becomes_a_file(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
     with fifo.open("wb"):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert (process.returncode, out, err) == (130, "", "interrupted; nothing was written\n")
 
 
 def test_both_ways_to_run_the_program_are_one() -> None:

@@ -189,7 +189,7 @@ def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch:
     _, diagnostics = plan_values(result.project, project / "chart", "chart", project)
     (diagnostic,) = diagnostics
     assert (diagnostic.rule, diagnostic.severity) == ("unproven-output", Severity.ERROR)
-    assert diagnostic.message.startswith("chart/values-prod.yaml does not read back as the data")
+    assert diagnostic.message.startswith("chart/values-prod.yaml does not read back as the data it was written from")
 
 
 @pytest.mark.parametrize(

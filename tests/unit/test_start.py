@@ -122,3 +122,18 @@ def _dies_with_a_core(folder: Path, program: str) -> bool:
     status = os.waitpid(child, 0)[1]
     assert os.WIFSIGNALED(status)
     return os.WCOREDUMP(status)
+
+
+def test_an_interrupt_while_the_last_output_is_flushed_is_no_traceback() -> None:
+    program = """
+from compiler.start import run_program
+
+def main(arguments):
+    raise KeyboardInterrupt
+
+run_program(main)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, env=ENVIRONMENT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

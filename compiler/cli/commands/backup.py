@@ -38,12 +38,14 @@ if TYPE_CHECKING:
     from compiler.operations.backup.gather import Gathered
     from compiler.stores.values.secret import Secret
 
-DESCRIPTION = f"""Reads all keys of the catalogue that an environment's stores hold for it, and writes them to one file,
-encrypted by age to the recipients' keys, or by a passphrase: that of the file that
-{backup_keys.PASSPHRASE_FILE_VARIABLE} names, else one that is asked for.
-Nothing is on the disk in the clear at any time. A key in use that cannot be had stops the backup, unless --partial.
-`restore` puts the values back, into the same store or another.
---format json prints one object with the names of the keys that are in the file and of those that are not."""
+DESCRIPTION = f"""Reads the keys of the catalogue from an environment's stores and saves them to one file, encrypted
+with age to the recipients' public keys, or with a passphrase: the content of the file that
+{backup_keys.PASSPHRASE_FILE_VARIABLE} names, or asked for. Values are never on the disk unencrypted.
+
+A key in use that cannot be read stops the backup, unless --partial is given.
+`restore` writes the values to the same store or another.
+
+--format json prints one object with the names of the keys in the file and of those missing."""
 EXAMPLES = (
     "platform-secrets backup prod prod.age --recipient age1…",
     "platform-secrets backup prod prod.age --recipients-file ops.pub --replace",
@@ -52,21 +54,25 @@ EXAMPLES = (
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("environment", metavar="ENV", help="the environment")
+    parser.add_argument("environment", metavar="ENV", help="the environment to back up")
     parser.add_written_file("file", "the file to write")
     parser.add_argument(
-        "--recipient", metavar="KEY", action="append", default=[], help="a public key (age1…) to encrypt to; repeatable"
+        "--recipient", metavar="KEY", action="append", default=[], help="public key (age1…) to encrypt to; repeatable"
     )
     parser.add_argument(
         "--recipients-file",
         metavar="FILE",
         action="append",
         default=[],
-        help="a file with a public key a line; repeatable",
+        help="file with one public key per line; repeatable",
     )
-    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
-    parser.add_argument("--partial", action="store_true", help="leave out what cannot be had, and list it in the file")
-    parser.add_argument("--replace", action="store_true", help="replace the file if it is there")
+    parser.add_argument(
+        "--only", metavar="SECRET", action="append", default=[], help="back up only this secret; repeatable"
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="leave out keys that cannot be read, and list them in the file"
+    )
+    parser.add_argument("--replace", action="store_true", help="replace the file if it exists")
     add_format(parser, REPORT_FORMATS)
 
 
@@ -94,7 +100,7 @@ def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environ
         return FOUND
     plain = encode(gathered.backup)
     sealed = encrypt_with(plain, passphrase) if passphrase is not None else encrypt_to(plain, recipients)
-    with interruption("the file is as it was, or the whole new one"):
+    with interruption("the file is either unchanged or complete"):
         write_private(path, sealed, replaces=arguments.replace)
         _tell(gathered, arguments.file, output)
         output.report(lambda: backup_report(gathered, arguments.file, OK, is_written=True))
@@ -118,12 +124,14 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
         secret, key = lacking.name
         standard_error().lines([(f"{kind}: ", f"{secret}/{key}", f"{place}: ", lacking.reason)])
     if gathered.lacking and not is_partial:
-        standard_error().lines(["help: no file was written; put the keys there, or leave them out with --partial"])
+        standard_error().lines(
+            ["help: no file was written; set the keys with `platform-secrets put`, or leave them out with --partial"]
+        )
 
 
 def _tell(gathered: Gathered, shown: str, output: CommandOutput) -> None:
     backup = gathered.backup
-    why = ": left out, as the catalogue has no such key"
+    why = ": left out, not in the catalogue"
     output.lines((("note: ", name, ": ", property_, why) for name, property_ in gathered.left_out), is_error=True)
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     missing = f", {len(backup.missing)} missing" if backup.missing else ""

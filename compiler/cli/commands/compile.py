@@ -10,6 +10,7 @@ from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.exit_codes import code_of
 from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.chart.values_files import Wanted, Written, values_files
 from compiler.pipeline import VALUES_FOLDER
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from compiler.pipeline import Result, ValuesFile
     from compiler.render.content import Line
 
-DESCRIPTION = """Proves environments and writes chart/values-<env>.yaml for each; with none named, for all.
-One error, and nothing is written. Diagnostics go to standard error as text, to standard output in other formats."""
+DESCRIPTION = """Validates environments and writes chart/values-<env>.yaml for each; for all if none is named.
+If there is an error, nothing is written. Text diagnostics go to standard error, other formats to standard output."""
 EXAMPLES = (
     "platform-secrets compile prod",
     "platform-secrets compile --check --strict",
@@ -40,25 +41,27 @@ EXAMPLES = (
 )
 # Of files that have nothing to tell but their state.
 _MOST_FILES = 20
+_ALL_OR_NONE = "either all values files were written or none; run the command again"
+_WRITTEN = "the values files were written"
 _STOPS_PODS = "pods that mount it will not start"
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments to compile; all by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff where a file is stale")
-    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
-    parser.add_argument("--prune", action="store_true", help="remove values files that no environment has any more")
-    parser.add_argument("--parity", action="store_true", help="prove the rendered manifests, through each Helm")
+    parser.add_argument("environments", metavar="ENV", nargs="*", help="environments to compile; all by default")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with a diff if a file is stale")
+    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
+    parser.add_argument("--prune", action="store_true", help="remove values files that have no environment")
+    parser.add_argument("--parity", action="store_true", help="check the rendered manifests against the environments")
     parser.add_argument(
         "--helm",
         metavar="PATH",
         action="append",
         default=[],
-        help="--parity: a Helm to use, repeatable; by default those of PLATFORM_SECRETS_HELM, else PATH's",
+        help="Helm binary for --parity, repeatable; by default those in PLATFORM_SECRETS_HELM, else on PATH",
     )
-    add_store(parser, "take this store in place of the environment's own `store:`; for one environment")
-    parser.add_argument("--out", metavar="DIR", help=f"write there in place of {VALUES_FOLDER}/")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but diagnostics")
+    add_store(parser, "use this store instead of the environment's `store:`; for one environment")
+    parser.add_argument("--out", metavar="DIR", help=f"write to this folder instead of {VALUES_FOLDER}/")
+    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_all(parser)
     add_format(parser)
 
@@ -69,6 +72,11 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     root = invocation.root
     result = compiled(root, arguments.environments, said)
     outcome = _act(arguments, root, result)
+    with interruption(_WRITTEN if outcome.is_written else NOTHING_WRITTEN):
+        return _told(arguments, result, outcome)
+
+
+def _told(arguments: Namespace, result: Result, outcome: Written) -> int:
     if not arguments.quiet:
         tell_notes(result)
         if result.project is not None:
@@ -78,19 +86,19 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     run = Run("compile", named.pop() if len(named) == 1 else None, code)
     report(outcome.diagnostics, run, arguments.format, see_all(arguments))
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
-        standard_error().lines(["nothing was written"])
+        standard_error().lines([NOTHING_WRITTEN])
     return code
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:
     if arguments.helm and not arguments.parity:
-        raise Refusal("usage", "--helm is for --parity", "add it")
+        raise Refusal("usage", "--helm needs --parity", "add --parity")
     if arguments.prune and arguments.environments:
-        raise Refusal("usage", "--prune needs to see every environment", "name none")
+        raise Refusal("usage", "--prune compiles all environments", "leave out the names")
     for other in ("check", "out"):
         if arguments.prune and getattr(arguments, other):
             raise Refusal(
-                "usage", f"--prune and --{other} do not go together", f"--prune removes from {VALUES_FOLDER}/"
+                "usage", f"--prune cannot be combined with --{other}", f"--prune removes files in {VALUES_FOLDER}/"
             )
 
 
@@ -106,7 +114,8 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
         chart, unconfined = find_chart(root)
         found += unconfined or prove(result.project, chart, find_helms(root, arguments.helm, os.environ))
     wanted = Wanted(arguments.out, is_check=arguments.check, prunes=arguments.prune)
-    return values_files(result.project, root, found, wanted)
+    with interruption(_ALL_OR_NONE):
+        return values_files(result.project, root, found, wanted)
 
 
 def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
 
-DESCRIPTION = """Prints a completion script. Load it from the shell's own start file:
-bash: eval "$(platform-secrets completion bash)" in ~/.bashrc
-zsh: eval "$(platform-secrets completion zsh)" in ~/.zshrc, after compinit
-fish: platform-secrets completion fish | source, in ~/.config/fish/config.fish"""
+DESCRIPTION = """Prints a completion script. Load it in the shell's start-up file:
+  bash, in ~/.bashrc: eval "$(platform-secrets completion bash)"
+  zsh, in ~/.zshrc, after compinit: eval "$(platform-secrets completion zsh)"
+  fish, in ~/.config/fish/config.fish: platform-secrets completion fish | source"""
 EXAMPLES = (
     "platform-secrets completion bash",
     "platform-secrets completion --environments",
@@ -29,7 +29,7 @@ _GLOBAL = ("--root", "--no-color", "--debug", "--version", "--help")
 
 def configure(parser: Parser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), nargs="?", help="the shell")
-    parser.add_argument("--environments", action="store_true", help="print the environments' names, one a line")
+    parser.add_argument("--environments", action="store_true", help="print the names of the environments, one per line")
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
@@ -37,7 +37,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         _print_environments(invocation)
         return OK
     if arguments.shell is None:
-        raise Refusal("usage", "no shell is named", "name bash, zsh or fish")
+        raise Refusal("usage", "no shell given", "name bash, zsh or fish")
     parsers = {name: parser_of(name, module) for name, (module, _) in COMMANDS.items()}
     options = {name: parser.options() for name, parser in parsers.items()}
     of_environments = tuple(name for name, parser in parsers.items() if parser.takes_environment)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.operations.chart.diff import Side
 
-DESCRIPTION = """Compares by meaning: Secrets, keys, the place of each, stores and settings. Exits 1 where they differ.
-Two environments; one environment as it is and on another store; or a file and what an environment compiles to."""
+DESCRIPTION = """Compares Secrets, keys, their remote places, stores and settings of two environments, of one
+environment on two stores, or of a file and an environment; order and formatting do not matter.
+Exits 1 if they differ."""
 EXAMPLES = (
     "platform-secrets diff dev prod",
     "platform-secrets diff prod --store vault --format markdown",
@@ -39,15 +40,19 @@ _STDIN = "standard input"
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
     parser.add_argument("other", metavar="OTHER", nargs="?", help="another environment")
-    add_store(parser, "compare the environment as it is with itself on this store")
-    parser.add_argument("--against", metavar="FILE", help="a values file or manifests; - for standard input")
+    add_store(parser, "compare the environment with itself on this store")
+    parser.add_argument(
+        "--against", metavar="FILE", help="compare with this values or manifest file; - for standard input"
+    )
     add_format(parser, DIFF_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     given = [name for name in ("other", "store", "against") if getattr(arguments, name) is not None]
     if len(given) != 1:
-        raise Refusal("usage", "name one thing to compare with", "another environment, --store ID or --against FILE")
+        raise Refusal(
+            "usage", "name exactly one thing to compare with", "give another environment, --store ID or --against FILE"
+        )
     sides = _sides(arguments, invocation)
     if sides is None:
         return FOUND
@@ -61,7 +66,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     elif arguments.format == "markdown":
         outlet.lines(markdown(before_title, after_title, changes))
     else:
-        outlet.lines([("from ", before_title, " to ", after_title, ":" if changes else ": no difference")])
+        outlet.lines([("from ", before_title, " to ", after_title, ":" if changes else ": no differences")])
         outlet.lines(("  ", *line) for change in changes for line in change_lines(change))
     return code
 
@@ -104,5 +109,5 @@ def _side_of_file(path: str) -> Side:
             content = file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise Refusal("usage", f"{shown} cannot be read: {reason}", "name a values file or manifests") from None
+        raise Refusal("usage", f"{shown} cannot be read: {reason}", "name a values file or a manifest file") from None
     return side_of_content(content, shown)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from compiler.operations.explain.explanation import Explanation
     from compiler.render.content import Line
 
-DESCRIPTION = """Tells where each value of an environment comes from: the line that won, what it overrode, what a layer
-removed, and defaults. PATH is a value such as `store` or `secrets.github.use`, or a key such as
-`github/GITHUB_APP_ID`, for where that key lies."""
+DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
+layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`, or one key, such as
+`github/GITHUB_APP_ID`, and shows where that key is stored."""
 EXAMPLES = (
     "platform-secrets explain prod",
     "platform-secrets explain prod store",
@@ -37,7 +37,7 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("path", metavar="PATH", nargs="?", help="one value, or a secret's key as SECRET/KEY")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="a value, or a key as SECRET/KEY")
     add_format(parser, REPORT_FORMATS)
 
 

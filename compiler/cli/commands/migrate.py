@@ -29,13 +29,20 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.operations.change.run import Change
 
-DESCRIPTION = f"""Copies an environment's secrets into another of its stores. Without --apply it only reads, and shows
-the plan: create and update; recover (a deleted secret, with --recover); conflict (the destination already holds another
-value for the key), refuse (it cannot be read or written as it is) and missing (in use, not in the source), with which a
-plan exits 1 and is not applied. What is there already is counted, and named with --verbose.
-The destination's other properties stay as they are, the source is never changed. Each write is read back, and
-noted in .platform-secrets/runs. The same command once more goes on where a run was stopped, and writes nothing
-when all is there. --undo RUN puts back what stood there before, where nobody wrote since.
+DESCRIPTION = f"""Copies an environment's secrets to another of its stores. Without --apply it only reads, and shows the
+plan for each key:
+  create, update: the key is written
+  recover: a deleted secret is recovered first, with --recover
+  conflict: the destination holds another value
+  refuse: the key cannot be read or written as it is
+  missing: the key is in use and not in the source
+Unchanged keys are counted, and listed with --verbose. A plan with a conflict, refuse or missing key exits 1 and is not
+applied.
+
+Other properties in the destination stay as they are; the source is never changed. Each write is read back and recorded
+in .platform-secrets/runs. After an interruption, run the same command again to continue. --undo RUN restores the
+previous values of secrets that were not changed since.
+
 --stringify: {RULE}."""
 EXAMPLES = (
     "platform-secrets migrate prod --to azure",
@@ -58,26 +65,32 @@ _OWN = {
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("environment", metavar="ENV", help="the environment whose secrets are copied")
-    parser.add_argument("--to", metavar="ID", help="the store to copy into, by its id in the environment")
+    parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to copy")
+    parser.add_argument("--to", metavar="ID", help="id of the store to copy to")
     parser.add_argument(
-        "--from", dest="source", metavar="ID", help="the store to copy from; each secret's own by default"
+        "--from", dest="source", metavar="ID", help="id of the store to copy from; by default the one each secret uses"
     )
-    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
     parser.add_argument(
-        "--all-properties", action="store_true", help="copy properties too that no key of the catalogue names"
+        "--only", metavar="SECRET", action="append", default=[], help="copy only this secret; repeatable"
+    )
+    parser.add_argument(
+        "--all-properties", action="store_true", help="also copy properties that are not in the catalogue"
     )
     choices = [str(choice) for choice in OnConflict]
-    parser.add_argument("--on-conflict", choices=choices, help=f"{', '.join(choices)}; fail by default")
-    parser.add_argument("--stringify", action="store_true", help="turn values that are no strings into text")
-    parser.add_argument("--continue-on-error", action="store_true", help="write what can be written in spite of errors")
+    parser.add_argument(
+        "--on-conflict", choices=choices, help="if the destination holds another value; fail by default"
+    )
+    parser.add_argument("--stringify", action="store_true", help="convert values that are not strings to strings")
+    parser.add_argument(
+        "--continue-on-error", action="store_true", help="write the other keys if some cannot be written"
+    )
     add_writing(parser)
     add_format(parser, REPORT_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if (arguments.to is None) == (arguments.undo is None):
-        raise Refusal("usage", "name either the destination with --to, or a run with --undo")
+        raise Refusal("usage", "give either the destination with --to or a run with --undo")
     with orderly_termination(), interruption(NOTHING_WRITTEN):
         environment = live_environment(arguments.environment, invocation)
         if environment is None:

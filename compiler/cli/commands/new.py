@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.compiling import report
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
+from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.operations.edit.scaffold import new_secret
 from compiler.operations.edit.start import (
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.stages.write import Output
 
-DESCRIPTION = """Starts something new and changes nothing that is there.
-project: input, schemas, the chart and editor settings in an empty folder (NAME, or the working folder).
-environment: environments/NAME.yaml, which is what it extends until something is written into it.
-secret: an entry at the end of the catalogue; list it under `secrets:` where it is wanted.
-chart: the chart that the values files are for, in a project that has none."""
+DESCRIPTION = """Creates something new; existing files are not replaced.
+  project: environments, schemas, the chart and editor settings in an empty folder (NAME, or the working folder)
+  environment: environments/NAME.yaml, equal to what it extends until you edit it
+  secret: an entry at the end of the catalogue; list it under `secrets:` of the environments that use it
+  chart: the chart that the values files are for, in a project without one"""
 EXAMPLES = (
     "platform-secrets new environment qa",
     "platform-secrets new environment prod-eu --extends prod",
@@ -45,13 +46,21 @@ _KINDS = ("project", "environment", "secret", "chart")
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("kind", choices=_KINDS, help="what to start")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="its name; of a project, its folder")
-    parser.add_argument("--extends", metavar="LAYER", action="append", default=[], help="environment: a layer below it")
-    parser.add_argument("--target", metavar="NAME", help="secret: the Kubernetes Secret; agent-NAME-secrets by default")
-    parser.add_argument("--description", metavar="TEXT", help="secret: what it is for")
+    parser.add_argument("kind", choices=_KINDS, help="what to create")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="its name; for a project, its folder")
     parser.add_argument(
-        "--key", metavar="NAME", action="append", default=[], help="secret: a key of it; may be repeated"
+        "--extends",
+        metavar="LAYER",
+        action="append",
+        default=[],
+        help="environment: layer to extend",
+    )
+    parser.add_argument(
+        "--target", metavar="NAME", help="secret: name of the Kubernetes Secret; agent-NAME-secrets by default"
+    )
+    parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
+    parser.add_argument(
+        "--key", metavar="NAME", action="append", default=[], help="secret: one of its keys; repeatable"
     )
     parser.add_argument("--vault", metavar="PATH", help="secret: its path in Vault")
     parser.add_argument("--azurekv", metavar="NAME", help="secret: its name in Key Vault")
@@ -73,7 +82,7 @@ def _refuse_foreign_options(arguments: Namespace) -> None:
     of_kind = {"extends": "environment"} | dict.fromkeys(("target", "description", "key", "vault", "azurekv"), "secret")
     for option, kind in of_kind.items():
         if getattr(arguments, option) and arguments.kind != kind:
-            raise Refusal("usage", f"--{option} is for `new {kind}`")
+            raise Refusal("usage", f"--{option} is an option of `new {kind}`", f"leave --{option} out")
 
 
 def _project(arguments: Namespace) -> int:
@@ -85,7 +94,7 @@ def _project(arguments: Namespace) -> int:
 
 def _chart(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.name is not None:
-        raise Refusal("usage", "the chart's name is its own", "leave the name out")
+        raise Refusal("usage", "a chart takes no name", "leave the name out")
     _write(new_chart(invocation.root), invocation.root)
     _say_next("platform-secrets render ENV")
     return OK
@@ -93,7 +102,7 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
 
 def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
     _write(new_environment(invocation.root, name, arguments.extends), invocation.root)
-    _say_next(f"write what differs into it, then platform-secrets compile {name}")
+    _say_next(f"write what differs into it, then run platform-secrets compile {name}")
     return OK
 
 
@@ -111,13 +120,15 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
         standard_error().lines(["nothing was written"])
         return FOUND
     _write(outputs, root)
-    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then platform-secrets compile")
+    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then run platform-secrets compile")
     return OK
 
 
 def _write(outputs: Sequence[Output], root: Path) -> None:
-    write_new(outputs, root)
-    standard_output().lines(f"{output.shown}: written" for output in outputs)
+    with interruption("either all files were written or none"):
+        write_new(outputs, root)
+    with interruption("the files were written"):
+        standard_output().lines(f"{output.shown}: written" for output in outputs)
 
 
 def _say_next(step: str) -> None:

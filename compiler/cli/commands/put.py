@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from compiler.operations.put.plan import Target
     from compiler.stores.values.secret import Secret
 
-DESCRIPTION = """Sets keys of one secret in its store, and leaves all others there as they are. Asks for the values
-without showing them, or takes them from a pipe or a file: a value is never an argument. Shows which keys are
-created or updated, and writes after a yes, or with --apply. Each write is read back, and noted in
-.platform-secrets/runs.
-Blanks, placeholders and unknown keys are refused. Stopped, the same command with the same values goes on.
---format json prints one object with the keys, what was written and the versions, and asks for no yes.
-One named key: the input is its value. Else the input is a JSON object or KEY=value lines (dotenv)."""
+DESCRIPTION = """Sets keys of one secret in its store; other keys stay as they are. Asks for the values without showing
+them, or reads them from a pipe or a file; a value is never an argument. Shows which keys are created or updated, and
+writes after confirmation or with --apply. Each write is read back and recorded in .platform-secrets/runs.
+
+With one KEY, the input is its value; otherwise it is a JSON object or KEY=value lines (dotenv).
+Empty values, placeholders and unknown keys are refused. After an interruption, run the same command with the same
+values to continue.
+
+--format json prints one object with the keys, what was written and the versions, and does not ask."""
 EXAMPLES = (
     "platform-secrets put dev github",
     "platform-secrets put dev github GITHUB_APP_PRIVATE_KEY --from-file app.pem --apply",
@@ -61,13 +63,13 @@ _OWN = {
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("secret", metavar="SECRET", nargs="?", help="the secret, by its id in the catalogue")
-    parser.add_argument("keys", metavar="KEY", nargs="*", help="the keys to set; all that the environment uses")
-    add_store(parser, "write to this store of the environment, in place of the one that the secret reads")
-    parser.add_argument("--from-file", metavar="FILE", help="take the values from this file")
-    parser.add_argument("--stdin", action="store_true", help="take the values from standard input")
+    parser.add_argument("secret", metavar="SECRET", nargs="?", help="id of the secret in the catalogue")
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="keys to set; by default all that the environment uses")
+    add_store(parser, "write to this store of the environment instead of the one the secret uses")
+    parser.add_argument("--from-file", metavar="FILE", help="read the values from this file")
+    parser.add_argument("--stdin", action="store_true", help="read the values from standard input")
     forms = [str(form) for form in InputForm]
-    parser.add_argument("--input", choices=forms, help="what the input is, where that is not to be guessed")
+    parser.add_argument("--input", choices=forms, help="format of the input; detected by default")
     add_writing(parser, apply_help="write without asking")
     add_format(parser, REPORT_FORMATS)
 
@@ -85,15 +87,15 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
             target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
             if target.unused:
                 named = ", ".join(target.unused)
-                standard_error().note(f"{named}: in no variant that {environment.name} uses, so nothing reads it yet")
+                standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
             values = _values(arguments, target, stores)
             if not values:
-                output.lines(["nothing was typed"])
+                output.lines(["no value was entered"])
                 nothing = Plan(COMMAND, environment.name, {}, {}, Options(), (), ())
                 return output.end(Ended(nothing, End.NOTHING), _named(target))
             change = _change(arguments, invocation, environment.name, target, values, stores)
             for key in spaced_keys(values):
-                standard_error().note(f"{key}: its value begins or ends with white space")
+                standard_error().note(f"{key}: the value begins or ends with white space")
             return output.end(carry_out(change, output), _named(target))
 
 
@@ -121,18 +123,18 @@ def _refuse_contradictions(arguments: Namespace) -> None:
             # Not quoted: what stands after the sign is a secret, and this message may be logged.
             raise Refusal(
                 "usage",
-                "a value is never an argument: the shell's history and the process list would show it",
-                "name the key alone, and change that value, which is known now",
+                "a value cannot be an argument: the shell's history and the process list would show it",
+                "give only the key's name, and replace that value: it is exposed",
             )
     if (arguments.secret is None) == (arguments.undo is None):
-        raise Refusal("usage", "name either the secret whose keys are set, or a run with --undo")
+        raise Refusal("usage", "give either a secret or a run with --undo")
     if arguments.stdin and arguments.from_file is not None:
-        raise Refusal("usage", "--stdin and --from-file do not go together", "name one source")
+        raise Refusal("usage", "--stdin cannot be combined with --from-file", "leave one of them out")
     if arguments.stdin and is_terminal():
-        message = "standard input is a terminal, which shows what is typed"
-        raise Refusal("usage", message, "leave --stdin out to be asked")
+        message = "standard input is a terminal, which would show what you type"
+        raise Refusal("usage", message, "leave --stdin out to be asked for the values")
     if arguments.input is not None and not arguments.stdin and arguments.from_file is None:
-        raise Refusal("usage", "--input is for --stdin and --from-file", "add one of them")
+        raise Refusal("usage", "--input needs --stdin or --from-file", "add one of them")
 
 
 def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping[str, Secret]:

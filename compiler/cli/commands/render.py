@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
 
-DESCRIPTION = "Prints the manifests of an environment: compiled in a private folder, and rendered by `helm template`."
+DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
+manifests. No values file is written."""
 EXAMPLES = (
     "platform-secrets render prod",
     "platform-secrets render prod --store vault --release ai-platform",
@@ -29,12 +30,10 @@ EXAMPLES = (
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument(
-        "--helm", metavar="PATH", help=f"the Helm to use; by default the first of {VARIABLE}, else PATH's"
-    )
-    add_store(parser, "take this store in place of the environment's own `store:`")
-    parser.add_argument("--release", metavar="NAME", default=RELEASE, help=f"the release's name; {RELEASE} by default")
-    parser.add_argument("--namespace", metavar="NAME", help="the release's namespace; the environment's by default")
+    parser.add_argument("--helm", metavar="PATH", help=f"Helm binary; by default the first in {VARIABLE}, else on PATH")
+    add_store(parser, "use this store instead of the environment's `store:`")
+    parser.add_argument("--release", metavar="NAME", default=RELEASE, help=f"release name; {RELEASE} by default")
+    parser.add_argument("--namespace", metavar="NAME", help="release namespace; the environment's by default")
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:

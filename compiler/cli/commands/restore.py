@@ -32,11 +32,18 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.operations.backup.format import Backup
 
-DESCRIPTION = f"""Opens a backup with --identity, or with the passphrase of the file that
-{backup_keys.PASSPHRASE_FILE_VARIABLE} names or that is asked for; checks all of it; and shows what restoring it would
-do: create, update, recover (a deleted secret, with --recover), conflict (the store holds another value) or refuse.
-With a conflict or a refusal it exits 1, and --apply writes nothing. Other keys and properties of the store stay as
-they are. Each write is read back and noted in .platform-secrets/runs; stopped, the same command goes on.
+DESCRIPTION = f"""Decrypts a backup with --identity or with a passphrase, in the file that
+{backup_keys.PASSPHRASE_FILE_VARIABLE} names or asked for, and checks it.
+Without --apply it shows the plan for each key:
+  create, update: the key is written
+  recover: a deleted secret is recovered first, with --recover
+  conflict: the store holds another value
+  refuse: the key cannot be read or written as it is
+A plan with a conflict or refuse key exits 1 and is not applied.
+
+Other keys and properties in the store stay as they are. Each write is read back and recorded in
+.platform-secrets/runs. After an interruption, run the same command again to continue.
+
 --format json prints one object with the plan, what was written and the versions."""
 EXAMPLES = (
     "platform-secrets restore prod prod.age --identity key.txt",
@@ -61,22 +68,26 @@ _LARGEST_BACKUP = 256 * 1024 * 1024
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment to restore")
-    parser.add_argument("file", metavar="FILE", nargs="?", help="the backup")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the backup file")
     parser.add_argument(
-        "--identity", metavar="FILE", action="append", default=[], help="an age identity file (private key); repeatable"
+        "--identity", metavar="FILE", action="append", default=[], help="age identity file (private key); repeatable"
     )
-    parser.add_argument("--to", metavar="ID", help="restore all into this store of the environment")
-    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="this secret alone; repeatable")
-    parser.add_argument("--from-environment", metavar="NAME", help="the backup is of this other environment")
+    parser.add_argument("--to", metavar="ID", help="restore everything to this store of the environment")
+    parser.add_argument(
+        "--only", metavar="SECRET", action="append", default=[], help="restore only this secret; repeatable"
+    )
+    parser.add_argument(
+        "--from-environment", metavar="NAME", help="the environment that the backup was made of, if it is another"
+    )
     choices = [str(choice) for choice in OnConflict]
-    parser.add_argument("--on-conflict", choices=choices, help=f"{', '.join(choices)}; fail by default")
+    parser.add_argument("--on-conflict", choices=choices, help="if the store holds another value; fail by default")
     add_writing(parser)
     add_format(parser, REPORT_FORMATS)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if (arguments.file is None) == (arguments.undo is None):
-        raise Refusal("usage", "name either the backup's file, or a run with --undo")
+        raise Refusal("usage", "give either a backup file or a run with --undo")
     with orderly_termination(), interruption(NOTHING_WRITTEN):
         environment = live_environment(arguments.environment, invocation)
         if environment is None:
@@ -108,5 +119,7 @@ def _opened(arguments: Namespace) -> Backup:
         return decode(decrypt_with(data, backup_keys.passphrase(is_new=False)))
     identities = backup_keys.identities(arguments.identity)
     if not identities:
-        raise Refusal("usage", "the backup is encrypted to a key", "name the private one's file with --identity")
+        raise Refusal(
+            "usage", "the backup is encrypted to a public key", "give the file of its private key with --identity"
+        )
     return decode(decrypt_by(data, identities))

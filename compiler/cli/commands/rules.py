@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.rules.interface import Rule
 
-DESCRIPTION = "Lists every rule with its severity and summary, or shows one rule's page."
+DESCRIPTION = "Lists all rules with severity and summary, or shows one rule's page."
 EXAMPLES = (
     "platform-secrets rules",
     "platform-secrets rules shared-place",
@@ -46,7 +46,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         outlet.lines(f"{rule.id.ljust(widest)}  {rule.severity.value.ljust(7)}  {rule.summary}" for rule in chosen)
     else:
         (rule,) = chosen
-        waivable = "may be waived with a reason" if rule.waivable else "may not be waived"
+        waivable = "can be waived with a reason" if rule.waivable else "cannot be waived"
         outlet.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.page.strip().split("\n")])
     return OK
 
@@ -55,7 +55,7 @@ def _rule(name: str) -> Rule:
     rules = {rule.id: rule for rule in ALL_RULES}
     if name not in rules:
         way_out = suggest(name, rules, "rules") or "`platform-secrets rules` lists them"
-        raise Refusal("usage", f'there is no rule "{name}"', way_out)
+        raise Refusal("usage", f'no rule "{name}"', way_out)
     return rules[name]
 
 

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from compiler.pipeline import Result
     from compiler.render.interface import Run
 
-DESCRIPTION = """Reads each remote secret once, as you, and says which keys External Secrets Operator would not get, or
-would get wrongly, at the lines that ask for them. Changes nothing. Exits 1 for an error, 3 where no store could be
-asked."""
+DESCRIPTION = """Reads each remote secret once, with your credentials, and reports the keys that External Secrets
+Operator could not read or would read wrongly, at the lines that reference them. Changes nothing. Exits 1 for an error,
+3 if no store could be read."""
 EXAMPLES = (
     "platform-secrets verify prod",
     "platform-secrets verify prod github jira --store azure",
@@ -46,35 +46,39 @@ EXAMPLES = (
 
 
 def configure(parser: Parser) -> None:
-    parser.add_argument("environment", metavar="ENV", nargs="?", help="the environment; not with --values")
+    parser.add_argument("environment", metavar="ENV", nargs="?", help="the environment to verify; not with --values")
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets")
-    add_store(parser, "ask this store for every secret, in place of the one in use")
-    parser.add_argument("--values", metavar="FILE", help="take a values file in place of an environment")
+    add_store(parser, "read every secret from this store instead of the one in use")
+    parser.add_argument("--values", metavar="FILE", help="verify a values file instead of an environment")
     parser.add_argument(
         "--expires-within",
         metavar="DAYS",
         type=days,
         default=EXPIRES_WITHIN,
-        help=f"warn of what expires within so many days; {EXPIRES_WITHIN.days} by default",
+        help=f"warn of secrets that expire within this many days; {EXPIRES_WITHIN.days} by default",
     )
-    parser.add_argument("--cluster", action="store_true", help="look at what is in the cluster too; needs the extra")
     parser.add_argument(
-        "--context", metavar="NAME", help="the kubeconfig's context for --cluster; the current one else"
+        "--cluster",
+        action="store_true",
+        help='also check the objects in the cluster; needs the extra "cluster"',
     )
-    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but diagnostics")
+    parser.add_argument(
+        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
+    parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_all(parser)
     add_format(parser)
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    with orderly_termination(), interruption("verify changes nothing"):
+    with orderly_termination(), interruption("nothing was written"):
         return _run(arguments, invocation)
 
 
 def _run(arguments: Namespace, invocation: Invocation) -> int:
     if os.environ.get(STORE_VARIABLE):
-        standard_error().note(f"{STORE_VARIABLE} is ignored: name another store with --store")
+        standard_error().note(f"{STORE_VARIABLE} is ignored; name another store with --store")
     environment: Environment | None = None
     if arguments.values is not None:
         _refuse_contradictions(arguments)
@@ -116,7 +120,7 @@ def _run_of(arguments: Namespace, found: Verification | None, every: Sequence[Di
 
 def _compiled(arguments: Namespace, invocation: Invocation) -> Result:
     if arguments.environment is None:
-        raise Refusal("usage", "no environment is named", "name one, or a values file with --values")
+        raise Refusal("usage", "no environment given", "name one, or a values file with --values")
     said = Outside(vault_name=os.environ.get(VAULT_NAME_VARIABLE) or None)
     return compiled(invocation.root, [arguments.environment], said)
 
@@ -124,7 +128,7 @@ def _compiled(arguments: Namespace, invocation: Invocation) -> Result:
 def _refuse_contradictions(arguments: Namespace) -> None:
     for other in ("store", "cluster"):
         if getattr(arguments, other):
-            raise Refusal("usage", f"--values and --{other} do not go together", "name the environment instead")
+            raise Refusal("usage", f"--values cannot be combined with --{other}", "name the environment instead")
 
 
 def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
@@ -137,7 +141,7 @@ def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
         outlet.lines([f"{seen.store}: read from {seen.address} as {who}"])
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
-    outlet.lines([(subject, f": {sound} of {len(found.keys)} keys sound, {remotes}")])
+    outlet.lines([(subject, f": {sound} of {len(found.keys)} keys OK, {remotes}")])
 
 
 def days(text: str) -> timedelta:

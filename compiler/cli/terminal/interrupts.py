@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _STANDARD_ERROR = 2
 NOTHING_WRITTEN: Final = "nothing was written"
-GOES_ON: Final = "run the same command again: it compares first, and writes only what is not there"
+GOES_ON: Final = "run the same command again: it writes only what is missing"
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def stoppable() -> Iterator[threading.Event]:
     def first(_number: int, _frame: object) -> None:
         stop.set()
         _handle(second)
-        _say("\nstopping: what is under way is finished first\n")
+        _say("\nstopping: requests in progress are finished first\n")
 
     def second(_number: int, _frame: object) -> NoReturn:
         _handle(_third)

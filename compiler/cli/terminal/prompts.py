@@ -36,15 +36,15 @@ def hidden(question: str) -> Secret | None:
         # The second would show what was typed.
         text = None
     if text is None:
-        raise Refusal("cannot run", "the input ended, or was no text", "nothing was written")
+        raise Refusal("cannot run", "the input ended or is not UTF-8", "nothing was written; run the command again")
     return Secret(text) if text else None
 
 
 def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
     """The values typed for `keys`; one that is left empty stays as it is. Raises Refusal without a terminal."""
     if not is_terminal():
-        raise Refusal("usage", "there is no terminal to ask for values on", "give them by --stdin or --from-file")
-    standard_error().lines(["Values are not shown. An empty one leaves the key as it is."])
+        raise Refusal("usage", "no terminal to ask for values on", "give the values with --stdin or --from-file")
+    standard_error().lines(["Input is hidden. Leave a value empty to keep the key unchanged."])
     typed = {key: hidden(f"{key}: ") for key in keys}
     return {key: value for key, value in typed.items() if value is not None}
 

@@ -27,10 +27,10 @@ def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, 
         with Path(name).open("rb") as file:
             status = os.fstat(file.fileno())
             if is_secret and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-                standard_error().note(f"others than you can read {shown}; chmod 600, or remove it")
+                standard_error().note(f"{shown} can be read by other users; `chmod 600` it, or remove it")
             return file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-    way_out = "name another file" if variable is None else f"{variable} is to hold a file's name, not the secret"
+    way_out = "name another file" if variable is None else f"{variable} must hold the path of a file, not the secret"
     # Raised out here, without the error that has the name.
     raise Refusal("cannot run", f"{shown} cannot be read: {reason}", way_out)

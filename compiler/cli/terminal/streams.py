@@ -77,7 +77,7 @@ def open_streams() -> Iterator[Streams]:
         sys.stderr.flush()
         error = streams.outlets[0].error
         if error is not None:
-            sys.stderr.write(f"error: the output cannot be written: {(error.strerror or 'unknown reason').lower()}\n")
+            sys.stderr.write(f"error: cannot write the output: {(error.strerror or 'unknown reason').lower()}\n")
             sys.stderr.flush()
 
 

@@ -20,7 +20,7 @@ def opened_lines(shown: str, backup: Backup) -> Iterator[Line]:
     counts = f"{counted(len(backup.secrets), 'secret')}, {counted(len(backup.values), 'key')}"
     yield shown, ": ", backup.environment, f" at {backup.time}, {counts}"
     if backup.missing:
-        yield "  not in it, as they could not be read then: ", *_listed(backup.missing)
+        yield "  not in the backup, unreadable when it was made: ", *_listed(backup.missing)
 
 
 def backup_report(gathered: Gathered, shown: str, exit_code: int, *, is_written: bool) -> dict[str, Any]:

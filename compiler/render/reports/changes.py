@@ -32,7 +32,7 @@ def markdown(before: str, after: str, changes: Sequence[SecretChange]) -> Iterat
     yield "### ", Code(before), " → ", Code(after)
     yield ("",)
     if not changes:
-        yield ("No difference.",)
+        yield ("No differences.",)
         return
     yield ("| | what | details |",)
     yield ("|---|---|---|",)

@@ -43,8 +43,8 @@ _LEFT_BEHIND = {
 }
 _DATED = {NoteKind.EXPIRED: "expired in the source", NoteKind.NOT_YET_VALID: "not yet valid in the source"}
 _KEPT = {
-    NoteKind.KEEPS_EXPIRES: "the past expiry date of",
-    NoteKind.KEEPS_NOT_BEFORE: "the activation date, ahead, of",
+    NoteKind.KEEPS_EXPIRES: "the expiry date, in the past, of",
+    NoteKind.KEEPS_NOT_BEFORE: "the activation date, in the future, of",
 }
 
 
@@ -56,14 +56,14 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
     for secret, why in plan.skipped:
         yield "  skipped   ", secret, ": ", why
     if plan.skipped and not plan.steps:
-        yield "name the store to copy from with --from"
+        yield "help: name the store to copy from with --from"
     if plan.extras and not plan.options.all_properties:
-        yield "properties that no key of the catalogue names, left out without --all-properties:"
+        yield "properties that are not in the catalogue, copied only with --all-properties:"
         yield from (("  ", str(place)) for place in plan.extras)
     yield from _note_lines(plan)
     yield from loss_lines(plan.losses)
     if plan.left_out:
-        yield "not in the run that is resumed, and left for the next one:"
+        yield "not part of the resumed run, left for the next one:"
         yield from (("  ", f"{store}:{name}") for store, name in plan.left_out)
     yield summary(plan)
 
@@ -71,7 +71,7 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
 def summary(plan: Plan) -> str:
     """One line of counts, in the order of the kinds."""
     found = Counter(step.kind for step in plan.steps)
-    counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "nothing to do"
+    counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "no changes"
     return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to write"
 
 
@@ -79,9 +79,9 @@ def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
     """Why a plan is not applied; `can_continue` where --continue-on-error is an option of the command."""
     kinds = stopping_kinds(plan)
     count = sum(step.kind in kinds for step in plan.steps)
-    what = "1 key stops" if count == 1 else f"{count} keys stop"
+    what = "1 key blocks" if count == 1 else f"{count} keys block"
     rest = can_continue and any(step.kind in WRITING for step in plan.steps)
-    return f"nothing was written: {what} this plan" + ("; --continue-on-error writes the rest" if rest else "")
+    return f"nothing was written: {what} this plan" + ("; add --continue-on-error to write the rest" if rest else "")
 
 
 def result_line(result: Result) -> str:
@@ -103,7 +103,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
         if result.remedy:
             yield "  help: ", result.remedy
     if pending := outcome.count(State.PENDING):
-        yield f"{counted(pending, 'remote secret')} not begun"
+        yield f"{counted(pending, 'remote secret')} not started"
     done = outcome.count(*_FINE)
     yield f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"
 
@@ -111,8 +111,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
 def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:
     """The writes that are missing in the audit file, and how to add them."""
     for each in unaudited:
-        yield "error: the audit file has no line of ", f"{each.store}:{each.name}", f", version {each.version}"
-    yield "help: run the same command again with --audit FILE: it adds what is missing"
+        yield "error: the audit file has no entry for ", f"{each.store}:{each.name}", f", version {each.version}"
+    yield "help: run the same command again with --audit FILE to add the missing entries"
 
 
 def _ends(plan: Plan) -> Iterator[Line]:
@@ -182,15 +182,15 @@ def _note_lines(plan: Plan) -> Iterator[Line]:
     left = [(f"{what} of ", *_named(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
     if left:
         stores = ", ".join(f'"{store}"' for store in plan.destinations)
-        yield f"not taken along to {stores}: ", *_joined(left)
+        yield f"not copied to {stores}: ", *_joined(left)
     dated = [(f"{what} ", *_dated(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
     if dated:
-        yield "copied all the same: ", *_joined(dated)
+        yield "copied although ", *_joined(dated)
     for kind, what in _KEPT.items():
         if kind in by_kind:
             yield f"the new version keeps {what} ", *_dated(by_kind[kind])
             remedies = dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind)
-            yield from (("  help: once it is written: ", remedy) for remedy in remedies)
+            yield from (("  help: after the write: ", remedy) for remedy in remedies)
 
 
 def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.change.version_loss import LossKind
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
     from compiler.operations.change.version_loss import VersionLoss
 
 _BEGIN = {
-    LossKind.WAY_BACK: "this drops the very version that it replaces, and nothing can bring that one back:",
-    LossKind.VERSIONS: "this drops earlier versions for good:",
-    LossKind.UNKNOWN: "whether this drops earlier versions is not known:",
+    LossKind.WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
+    LossKind.VERSIONS: "the store will permanently drop earlier versions:",
+    LossKind.UNKNOWN: "unknown whether the store will drop earlier versions:",
 }
 # A line of a plan; the report for programs names all.
 _MOST_NAMES = 12
@@ -29,8 +30,8 @@ def loss_lines(losses: Sequence[VersionLoss], indent: str = "") -> Iterator[str]
             continue
         left = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
         yield f"{indent}note: {begin} {', '.join(map(_named, found[:_MOST_NAMES]))}{left}"
-        purpose = "" if kind is LossKind.UNKNOWN else "to keep what goes, first: "
-        others = ", and so on for each" if len(found) > 1 else ""
+        purpose = "" if kind is LossKind.UNKNOWN else "to keep them, first: "
+        others = ", and likewise for the others" if len(found) > 1 else ""
         yield f"{indent}      help: {purpose}{found[0].remedy}{others}"
 
 
@@ -53,5 +54,4 @@ def _named(loss: VersionLoss) -> str:
     what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"
     if len(loss.versions) > _MOST_VERSIONS:
         what = f"{len(loss.versions)} versions from {loss.versions[0]} to {loss.versions[-1]}"
-    kept = "1 is kept" if loss.keeps == 1 else f"{loss.keeps} are kept"
-    return f"{loss.name} ({what}, as {kept})"
+    return f"{loss.name} ({what}; the store keeps {counted(loss.keeps or 0, 'version')})"

@@ -73,7 +73,7 @@ def test_a_migration_throttled_beyond_patience_ends_with_4_and_is_resumed_to_the
     started = ends.clock.now()
     code, said = ends.migrate(to)
     assert code == 4, said
-    assert "incomplete; run the same command again to go on from here" in said
+    assert "incomplete; run the same command again to continue" in said
     assert 60 <= ends.clock.now() - started <= 200
     assert_nobody_asks_during_a_cool_down(ends.requests(to), ASKED[retry_after])
     stored = ends.vault.documents if to == "vault" else ends.azure.server.state.names()

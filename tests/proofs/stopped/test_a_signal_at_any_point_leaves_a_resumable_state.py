@@ -30,8 +30,8 @@ LEFT = {
     "restore": ("nothing was written", "run the same command again"),
     "migrate": ("nothing was written", "run the same command again"),
     "undo": ("nothing was written", "run the same command again"),
-    "verify": ("verify changes nothing",),
-    "backup": ("no file was written", "the file is as it was, or the whole new one"),
+    "verify": ("nothing was written",),
+    "backup": ("no file was written", "the file is either unchanged or complete"),
 }
 
 

@@ -177,7 +177,7 @@ def test_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of
         assert answers.pods(project / "chart/values-proof.yaml") == meant
         assert by_the_compiler(compiled(project), store, variables) == meant
         verified = run("verify", "proof")
-        assert f"{len(meant)} of {len(meant)} keys sound" in verified.out, verified
+        assert f"{len(meant)} of {len(meant)} keys OK" in verified.out, verified
 
     prove("vault")
     moved = run("migrate", "proof", "--to", "azure", "--apply", "--quiet")

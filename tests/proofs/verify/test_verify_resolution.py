@@ -82,7 +82,7 @@ def test_every_key_of_the_catalogue_resolves_to_the_same_bytes_from_both_stores(
     for arguments in ((), ("--store", "azure")):
         done = run("verify", "proof", *arguments)
         assert (done.code, done.err) == (0, "")
-        assert f"{len(from_vault)} of {len(from_vault)} keys sound" in done.out
+        assert f"{len(from_vault)} of {len(from_vault)} keys OK" in done.out
     reads = [each for each in key_vault.requests() if each.method == "GET"]
     assert len(reads) <= len(found.secrets) + 2  # one a remote secret; the challenge, and who is asking
 
@@ -118,4 +118,4 @@ def test_states_and_dates_in_one_vault_are_each_told_and_add_up(
     )
     sound = sum(len(documents[name]) for name in ("global", "pagerduty"))
     total = sum(map(len, documents.values()))
-    assert f"proof: {sound} of {total} keys sound, 5 remote secrets read" in done.out
+    assert f"proof: {sound} of {total} keys OK, 5 remote secrets read" in done.out

@@ -39,14 +39,14 @@ def test_a_private_key_is_no_recipient_and_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_file_without_recipients_is_not_taken_for_no_file(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="has none"):
+    with pytest.raises(Refusal, match="holds no recipient"):
         recipients([], [file(tmp_path, b"# nobody\n")])
 
 
 def test_identities_are_a_line_each(tmp_path: Path) -> None:
     found = identities([file(tmp_path, b"# created\nAGE-SECRET-KEY-1A\nAGE-SECRET-KEY-1B\n")])
     assert [each.reveal() for each in found] == ["AGE-SECRET-KEY-1A", "AGE-SECRET-KEY-1B"]
-    with pytest.raises(Refusal, match="no text") as caught:
+    with pytest.raises(Refusal, match="not a text file") as caught:
         identities([file(tmp_path, b"\xff")])
     assert caught.value.__context__ is None
 
@@ -69,21 +69,21 @@ def test_a_new_passphrase_is_typed_twice_and_an_old_one_once(monkeypatch: pytest
     monkeypatch.setattr(getpass, "getpass", typed)
     assert passphrase(is_new=True).reveal() == "one"
     assert passphrase(is_new=False).reveal() == "one"
-    assert asked == ["Passphrase: ", "The same again: ", "Passphrase: "]
+    assert asked == ["Passphrase: ", "Repeat the passphrase: ", "Passphrase: "]
     with pytest.raises(Refusal, match="differ"):
         passphrase(is_new=True)
     assert passphrase(is_new=False).reveal() == ""
 
 
 @pytest.mark.parametrize(
-    ("is_new", "way_out"), [(True, "name --recipient, or "), (False, "the backup was encrypted with a passphrase: ")]
+    ("is_new", "way_out"), [(True, "give --recipient, or "), (False, "the backup is encrypted with a passphrase: ")]
 )
 def test_without_a_terminal_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch, way_out: str, *, is_new: bool) -> None:
     monkeypatch.delenv(PASSPHRASE_FILE_VARIABLE, raising=False)
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(Refusal) as caught:
         passphrase(is_new=is_new)
-    rest = f"set {PASSPHRASE_FILE_VARIABLE} to the name of a file that holds it"
+    rest = f"set {PASSPHRASE_FILE_VARIABLE} to the path of a file that holds it"
     assert caught.value.help == way_out + rest
 
 
@@ -97,6 +97,6 @@ def test_a_passphrase_in_place_of_its_files_name_is_not_shown(monkeypatch: pytes
 
 
 def test_a_private_key_in_place_of_its_files_name_is_not_shown() -> None:
-    with pytest.raises(Refusal, match="names a file") as caught:
+    with pytest.raises(Refusal, match="takes a file") as caught:
         identities(["AGE-SECRET-KEY-1S3NTINEL"])
     assert "S3NTINEL" not in f"{caught.value} {caught.value.help}"

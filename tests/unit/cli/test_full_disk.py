@@ -194,7 +194,7 @@ class TestWithoutTheFile:
         missing = bench.stored(KNOWN) - bench.said()
         assert found.code == 4
         for name, version, _ in missing:
-            assert f"error: the audit file has no line of azure:{name}, version {version}\n" in found.err
+            assert f"error: the audit file has no entry for azure:{name}, version {version}\n" in found.err
         assert "help: run the same command again with --audit FILE" in found.err
         report = bench.run(*argv[:-2], "--format", "json").report
         assert {(each["name"], each["version"]) for each in report["unaudited"]} == {each[:2] for each in missing}

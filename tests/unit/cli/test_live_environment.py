@@ -36,8 +36,8 @@ def test_an_environment_with_errors_is_none_and_they_are_shown(
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(13, "Permission denied", "/x"), 'cannot be used: "/x" permission denied'),
-        (OSError(), "cannot be used: unknown reason"),
+        (OSError(13, "Permission denied", "/x"), 'files: "/x" permission denied'),
+        (OSError(), "cannot use the run's files: unknown reason"),
     ],
 )
 def test_what_a_runs_files_fail_with_is_a_refusal(error: OSError, message: str) -> None:

@@ -55,12 +55,12 @@ def test_version(run: Callable[..., Any]) -> None:
 def test_no_command_is_a_usage_error(run: Callable[..., Any]) -> None:
     done = run()
     assert (done.code, done.out) == (2, "")
-    assert done.err == "error: no command is named\nhelp: `platform-secrets --help` lists them\n"
+    assert done.err == "error: no command given\nhelp: `platform-secrets --help` lists them\n"
 
 
 def test_an_unknown_command_is_told_the_nearest(run: Callable[..., Any]) -> None:
     done = run("compil")
-    assert (done.code, done.err) == (2, 'error: there is no command "compil"\nhelp: did you mean "compile"?\n')
+    assert (done.code, done.err) == (2, 'error: unknown command "compil"\nhelp: did you mean "compile"?\n')
 
 
 def test_an_unknown_command_that_looks_like_a_credential_is_not_repeated(run: Callable[..., Any]) -> None:
@@ -71,7 +71,7 @@ def test_an_unknown_command_that_looks_like_a_credential_is_not_repeated(run: Ca
 
 def test_a_message_is_printable_and_hides_what_a_person_pasted(run: Callable[..., Any]) -> None:
     done = run("--root", f"a\x1b {SENTINEL}", "compile")
-    assert (done.code, done.err.splitlines()[0]) == (2, 'error: there is no folder "environments" in a\\x1b …')
+    assert (done.code, done.err.splitlines()[0]) == (2, 'error: no folder "environments" in a\\x1b …')
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,12 @@ def test_debug_shows_the_way_there_and_no_message(run: Callable[..., Any], monke
 def test_an_interrupt_is_130(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "invoke", _fail(KeyboardInterrupt()))
     done = run("compile")
-    assert (done.code, done.err) == (130, "interrupted\n")
+    assert (done.code, done.err) == (130, "interrupted; nothing was written\n")
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"), [((), "interrupted\n"), (("nothing was written",), "interrupted; nothing was written\n")]
+    ("said", "shown"),
+    [((), "interrupted; nothing was written\n"), (("the files are",), "interrupted; the files are\n")],
 )
 def test_an_interrupt_is_one_line_that_says_what_it_leaves_behind(
     project: Path,

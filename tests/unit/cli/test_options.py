@@ -50,10 +50,10 @@ def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) ->
 @pytest.mark.parametrize(
     ("arguments", "message", "way_out"),
     [
-        (["--strikt"], 'there is no option "--strikt"', 'did you mean "--strict"?'),
-        (["--zzz=1"], 'there is no option "--zzz"', "`platform-secrets try --help` shows what there is"),
-        (["--stric"], 'there is no option "--stric"', 'did you mean "--strict"?'),
-        (["--store"], "argument --store: expected one argument", "`platform-secrets try --help` shows what there is"),
+        (["--strikt"], 'unknown option "--strikt"', 'did you mean "--strict"?'),
+        (["--zzz=1"], 'unknown option "--zzz"', "`platform-secrets try --help` lists the arguments"),
+        (["--stric"], 'unknown option "--stric"', 'did you mean "--strict"?'),
+        (["--store"], "argument --store: expected one argument", "`platform-secrets try --help` lists the arguments"),
     ],
 )
 def test_what_is_wrong_is_raised(parser: Parser, arguments: list[str], message: str, way_out: str) -> None:

@@ -16,7 +16,7 @@ def test_the_variable_acts_where_one_environment_is_named(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(("named", "count"), [([], "none is named"), (["dev", "prod"], "2 are named")])
 def test_with_several_a_store_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, named: list[str], count: str) -> None:
     assert outside(None, named).store is None
-    with pytest.raises(Refusal, match=f"--store is for one environment.*{count}"):
+    with pytest.raises(Refusal, match=f"--store applies to one environment.*{count}"):
         outside("azure", named)
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     with pytest.raises(Refusal, match=f"AI_PLATFORM_SECRET_STORE is set.*{count}"):

@@ -44,11 +44,11 @@ def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str],
 @pytest.mark.parametrize(
     ("end", "said"),
     [
-        (End.SHOWN, "nothing was written; --apply writes this plan"),
-        (End.NOTHING, "nothing was written: there is nothing to write"),
+        (End.SHOWN, "nothing was written; add --apply to write this plan"),
+        (End.NOTHING, "nothing was written: there are no changes to write"),
         (End.DECLINED, "nothing was written"),
         (End.CHANGED, "the store changed after the plan was shown"),
-        (End.BLOCKED, "nothing was written: 1 key stops this plan"),
+        (End.BLOCKED, "nothing was written: 1 key blocks this plan"),
     ],
 )
 def test_where_nothing_was_written_the_last_line_says_why(
@@ -63,29 +63,29 @@ def test_where_nothing_was_written_the_last_line_says_why(
 def test_an_option_that_the_command_has_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     made = plan("a")
     output(continue_on_error=False).end(Ended(replace(made, steps=(*made.steps, REFUSED)), End.BLOCKED))
-    assert capsys.readouterr().out.endswith("; --continue-on-error writes the rest\n")
+    assert capsys.readouterr().out.endswith("; add --continue-on-error to write the rest\n")
 
 
 def test_what_is_not_begun_is_a_count_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     found = outcome(State.DONE, *[State.PENDING] * 137)
     assert told(found, capsys)[0] == [
-        "137 remote secrets not begun",
+        "137 remote secrets not started",
         "run run-1: 1 of 138 done and verified",
-        "incomplete; run the same command again to go on from here",
+        "incomplete; run the same command again to continue",
     ]
     out, _ = told(outcome(State.PENDING, interrupted=True), capsys)
-    assert out[-1] == "interrupted; run the same command again to go on from here"
+    assert out[-1] == "interrupted; run the same command again to continue"
 
 
 def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = told(replace(outcome(State.DONE), unnoted="the journal cannot be written: full"), capsys)
-    assert err == "error: the run's end is not noted: the journal cannot be written: full\n"
-    assert out[-1] == "incomplete; run the same command again to go on from here"
+    assert err == "error: the end of the run could not be recorded: the journal cannot be written: full\n"
+    assert out[-1] == "incomplete; run the same command again to continue"
 
 
 def test_what_the_audit_file_lacks_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     _, err = told(replace(outcome(State.DONE), unaudited=(Adopted("azure", "a", "v1"),)), capsys)
-    assert err.startswith("error: the audit file has no line of azure:a, version v1\nhelp: ")
+    assert err.startswith("error: the audit file has no entry for azure:a, version v1\nhelp: ")
 
 
 def test_people_get_lines_and_programs_one_object(capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +107,7 @@ def test_what_happens_on_the_way_is_a_note_beside_the_output(capsys: pytest.Capt
     found = capsys.readouterr()
     assert found.out == ""
     assert found.err.startswith("note: waiting for another run: migrate, run 20250131-120000-4fa1c2 (process 7)")
-    assert found.err.endswith("\nnote: the run 20250131-120000-4fa1c2 is resumed\n")
+    assert found.err.endswith("\nnote: resuming run 20250131-120000-4fa1c2\n")
     assert "\x1b" not in found.err
 
 
@@ -152,4 +152,4 @@ def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(KeyboardInterrupt) as raised, output().applying(plan("a")):
         raise KeyboardInterrupt
     assert len(closed) == 1
-    assert raised.value.args == ("run the same command again to go on from here",)
+    assert raised.value.args == ("run the same command again to continue",)

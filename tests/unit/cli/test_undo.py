@@ -48,7 +48,7 @@ def kinds(done: Done) -> list[str]:
 
 def test_it_shows_and_then_does(writing: Writing, done: str, tmp_path: Path) -> None:
     shown = writing.undo(done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; --apply writes this plan")
+    assert (shown.code, shown.out.splitlines()[-1]) == (0, "nothing was written; add --apply to write this plan")
     report = writing.undo(done, "--format", "json").report
     assert (report["command"], report["undo"], report["applied"]) == (writing.name, done, False)
     undone = writing.undo(done, "--apply", "--audit", str(tmp_path / "audit"))
@@ -56,7 +56,7 @@ def test_it_shows_and_then_does(writing: Writing, done: str, tmp_path: Path) -> 
     assert lines(tmp_path / "audit")[0]["action"] == "delete"
     again = writing.undo(done, "--apply", "--format", "json")
     assert (again.code, kinds(again), again.report["results"]) == (0, ["keep"], [])
-    assert writing.undo(done).out.endswith("nothing was written: there is nothing to write\n")
+    assert writing.undo(done).out.endswith("nothing was written: there are no changes to write\n")
 
 
 def test_what_was_replaced_is_there_again(writing: Writing) -> None:
@@ -79,14 +79,14 @@ def test_it_takes_no_option_that_it_would_not_heed(
     writing = Writing(command, project, ends, run)
     assert writing("--apply").code == 0
     found = writing.undo(journal(project).stem, *options, "--apply")
-    assert (found.code, f"{options[0]} does not go with it" in found.err) == (2, True), found.err
+    assert (found.code, f"cannot be combined with {options[0]}" in found.err) == (2, True), found.err
     assert ends.azure.deleted == set()
 
 
 def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) -> None:
     writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
     shown = writing.undo(done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there is nothing to write")
+    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there are no changes to write")
     assert writing.undo(done, "--apply").code == 1
     assert writing.ends.azure.deleted == set()
 

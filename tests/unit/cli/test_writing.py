@@ -55,7 +55,7 @@ def test_a_plan_writes_nothing_and_says_how_to_go_on(writing: Writing) -> None:
     assert found.code == 0, found.err
     assert found.out.splitlines()[-2:] == [
         "plan: 1 create; 1 remote secret to write",
-        "nothing was written; --apply writes this plan",
+        "nothing was written; add --apply to write this plan",
     ]
     assert writing.ends.azure.versions == {}
     assert not (writing.project / ".platform-secrets").exists()
@@ -68,7 +68,7 @@ def test_apply_shows_plan_progress_and_result(writing: Writing) -> None:
     assert f"1/1 azure:{AZURE} done, version v1\n" in found.err
     assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
     again = writing("--apply")
-    assert (again.code, again.out.splitlines()[-1]) == (0, "nothing was written: there is nothing to write")
+    assert (again.code, again.out.splitlines()[-1]) == (0, "nothing was written: there are no changes to write")
     assert len(journals(writing.project)) == 1
 
 
@@ -82,7 +82,7 @@ def test_what_a_store_would_refuse_is_not_sent(writing: Writing) -> None:
     writing.ends.azure.problems = (Problem("too-large", AZURE, "it is too large", "shorten it", KEY),)
     for options in ((), ("--apply",)):
         found = writing(*options)
-        assert (found.code, found.out.splitlines()[-1][:40]) == (1, "nothing was written: 1 key stops this pl")
+        assert (found.code, found.out.splitlines()[-1][:40]) == (1, "nothing was written: 1 key blocks this p")
         assert "it is too large" in found.out
     assert writing.ends.azure.versions == {}
     assert not (writing.project / ".platform-secrets/runs").exists()
@@ -98,12 +98,12 @@ def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writin
     assert f"azure:{AZURE} failed: no answer\n  help: wait\n" in found.out
     # Why is said once.
     assert found.err.endswith(f"\n1/1 azure:{AZURE} failed\n")
-    assert found.out.endswith("incomplete; run the same command again to go on from here\n")
+    assert found.out.endswith("incomplete; run the same command again to continue\n")
     undisturbed(writing.ends)
     run = journal(writing.project).stem
     again = writing("--apply", "--format", "json")
     assert (again.code, again.report["run"]) == (0, run)
-    assert f"note: the run {run} is resumed" in again.err
+    assert f"note: resuming run {run}" in again.err
 
 
 def test_a_resumed_run_that_is_stopped_by_another_writer_ends(writing: Writing, unfinished: str) -> None:
@@ -254,16 +254,16 @@ class TestADefect:
     def test_the_command_says_where_and_that_it_can_go_on(self, writing: Writing) -> None:
         found = writing("--apply", "--quiet")
         assert found.code == 4
-        assert found.out.endswith("incomplete; run the same command again to go on from here\n")
+        assert found.out.endswith("incomplete; run the same command again to continue\n")
         assert "internal error: KeyError at compiler/" in found.err
-        assert "--debug` shows the way there" in found.err
+        assert "this is a bug; run the command again with --debug" in found.err
         assert "Traceback" not in found.err
         assert "s3ntinel" not in found.out + found.err
         assert lines(journal(writing.project))[-1]["state"] == "incomplete"
 
         undisturbed(writing.ends)
         again = writing("--apply")
-        assert (again.code, "is resumed" in again.err) == (0, True)
+        assert (again.code, "resuming run" in again.err) == (0, True)
 
     @pytest.mark.parametrize("first", [True, False])
     def test_debug_shows_the_way_there_and_no_text(

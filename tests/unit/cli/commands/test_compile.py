@@ -307,3 +307,31 @@ def test_what_parity_finds_stops_the_writing(
     assert done.code == 1
     assert "error[unproven-chart]: it differs" in done.err
     assert not (project / "chart/values-prod.yaml").exists()
+
+
+def _interrupt(*_given: object, **_named: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("where", "arguments", "said"),
+    [
+        ("compiled", (), "nothing was written"),
+        ("values_files", (), "either all values files were written or none; run the command again"),
+        ("report", (), "the values files were written"),
+        ("report", ("--check",), "nothing was written"),
+    ],
+)
+def test_an_interrupt_says_what_was_written(
+    run: Callable[..., Any],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    arguments: Sequence[str],
+    said: str,
+) -> None:
+    assert run("compile").code == 0
+    assert (project / "chart/values-prod.yaml").exists()
+    monkeypatch.setattr(f"compiler.cli.commands.compile.{where}", _interrupt)
+    done = run("compile", *arguments)
+    assert (done.code, done.err) == (130, f"interrupted; {said}\n")

@@ -26,7 +26,7 @@ def test_environments_are_compared_by_meaning(run: Callable[..., Any], project: 
         "    store: ClusterSecretStore/vault-secret-store -> ClusterSecretStore/azure-keyvault-store",
         f"    moved GITHUB_PERSONAL_ACCESS_TOKEN: {_GROUP}/github-secret -> {_GROUP}-github",
     ]
-    assert run("diff", "dev", "dev").out == "from dev to dev: no difference\n"
+    assert run("diff", "dev", "dev").out == "from dev to dev: no differences\n"
 
 
 def test_the_order_of_the_names_is_the_direction(run: Callable[..., Any], project: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_values_file(run: Callable[..., Any], project: Path, edit: Callable[[s
 def test_markdown_is_a_table(run: Callable[..., Any], project: Path) -> None:
     out = run("diff", "dev", "staging", "--format", "markdown").out
     assert out.startswith("### `dev` → `staging`\n\n| | what | details |\n|---|---|---|\n| changed | `ai-platform")
-    assert "No difference." in run("diff", "dev", "dev", "--format", "markdown").out
+    assert "No differences." in run("diff", "dev", "dev", "--format", "markdown").out
 
 
 def test_what_came_from_outside_is_said_once(

@@ -19,7 +19,7 @@ def test_either_a_destination_or_a_run_is_named(
     run: Callable[..., Done], project: Path, options: tuple[str, ...]
 ) -> None:
     found = run("migrate", "dev", *options)
-    assert (found.code, "name either the destination with --to, or a run with --undo" in found.err) == (2, True)
+    assert (found.code, "give either the destination with --to or a run with --undo" in found.err) == (2, True)
 
 
 def test_an_environment_with_errors_is_not_migrated(
@@ -45,9 +45,9 @@ def test_a_store_is_not_copied_into_itself(run: Callable[..., Done], project: Pa
 def test_what_stops_a_plan_is_not_applied(migrate: Writing, ends: Ends) -> None:
     ends.azure.seed(AZURE, **{KEY: "theirs"})
     planned = migrate()
-    assert (planned.code, planned.out.splitlines()[-1]) == (1, "nothing was written: 1 key stops this plan")
+    assert (planned.code, planned.out.splitlines()[-1]) == (1, "nothing was written: 1 key blocks this plan")
     found = migrate("--apply")
-    assert (found.code, "nothing was written: 1 key stops this plan" in found.out) == (1, True)
+    assert (found.code, "nothing was written: 1 key blocks this plan" in found.out) == (1, True)
     skipped = migrate("--apply", "--on-conflict", "skip")
-    assert (skipped.code, "there is nothing to write" in skipped.out) == (1, True)
+    assert (skipped.code, "there are no changes to write" in skipped.out) == (1, True)
     assert len(ends.azure.versions[AZURE]) == 1

@@ -39,12 +39,12 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
         (("environment", "../up"), "the environment's name has another form"),
         (("environment",), "the new environment needs a name"),
         (("environment", "qa", "--extends", "prd"), 'there is no layer "prd"\nhelp: did you mean "prod"?'),
-        (("environment", "qa", "--target", "x"), "--target is for `new secret`"),
-        (("secret", "x", "--extends", "prod"), "--extends is for `new environment`"),
+        (("environment", "qa", "--target", "x"), "--target is an option of `new secret`"),
+        (("secret", "x", "--extends", "prod"), "--extends is an option of `new environment`"),
         (("secret", "github"), 'the catalogue has a secret "github" already'),
         (("secret", "GitHub"), "the secret's name has another form"),
         (("project",), "the folder of a new project must be empty"),
-        (("chart", "x"), "the chart's name is its own"),
+        (("chart", "x"), "a chart takes no name"),
         (("nonsense", "x"), "argument kind: invalid choice"),
     ],
 )
@@ -144,3 +144,24 @@ def test_an_environment_that_cannot_be_written(run: Callable[..., Any], project:
     # A link to nowhere is something that exists, and no file may be made through it.
     (project / "environments/qa.yaml").symlink_to("/nowhere/at/all")
     assert run("new", "environment", "qa").code == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("new_environment", "nothing was written"),
+        ("write_new", "either all files were written or none"),
+        ("standard_output", "the files were written"),
+    ],
+)
+def test_an_interrupt_says_what_was_written(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch, where: str, said: str
+) -> None:
+    assert project
+
+    def interrupt(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"compiler.cli.commands.new.{where}", interrupt)
+    done = run("new", "environment", "qa")
+    assert (done.code, done.err) == (130, f"interrupted; {said}\n")

@@ -90,7 +90,7 @@ def test_nothing_typed_is_nothing_written(
 ) -> None:
     on_terminal(monkeypatch, "y\n", typed="")
     done = run("put", "dev", "jira", "--apply")
-    assert (done.code, "nothing was typed\n" in done.out, "nothing was written" in done.out) == (0, True, True)
+    assert (done.code, "no value was entered\n" in done.out, "nothing was written" in done.out) == (0, True, True)
     assert store.held == {}
 
 
@@ -99,14 +99,14 @@ def test_a_pipe_needs_apply_and_nobody_is_asked(
 ) -> None:
     by_pipe(monkeypatch, "token\n")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin")
-    assert done.out.endswith("nothing was written; --apply writes this plan\n")
+    assert done.out.endswith("nothing was written; add --apply to write this plan\n")
     assert store.held == {}
     by_pipe(monkeypatch, json.dumps({"ATLASSIAN_TOKEN": "token", "ATLASSIAN_EMAIL": "a@example.com"}))
     assert run("put", "dev", "jira", "--stdin", "--apply").code == 0
     assert values(store) == {"ATLASSIAN_TOKEN": "token", "ATLASSIAN_EMAIL": "a@example.com"}
     by_pipe(monkeypatch, "token")
     done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--apply")
-    assert done.out.endswith("nothing was written: there is nothing to write\n")
+    assert done.out.endswith("nothing was written: there are no changes to write\n")
     by_pipe(monkeypatch, '{"ATLASSIAN_TOKEN": "other"}')
     assert run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--input", "json", "--apply").code == 0
     assert values(store)["ATLASSIAN_TOKEN"] == "other"
@@ -118,23 +118,23 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
     by_pipe(monkeypatch, "7")
     done = run("put", "dev", "github", "GITHUB_APP_ID", "--stdin", "--apply")
     assert done.code == 0
-    assert "note: GITHUB_APP_ID: in no variant that dev uses, so nothing reads it yet" in done.err
+    assert "note: GITHUB_APP_ID: in no variant that dev uses, so not read by it" in done.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message", "way_out"),
     [
-        (("dev", "jira", "ATLASSIAN_TOKEN=s3ntinel"), "a value is never an argument", "change that value"),
+        (("dev", "jira", "ATLASSIAN_TOKEN=s3ntinel"), "a value cannot be an argument", "replace that value"),
         (("dev", "jira", "ATLASSIAN_TOKEN", "s3ntinel"), "has no key of one of the names", "the keys are"),
-        (("dev", "jira", "--apply=s3ntinel"), "--apply takes no value", "shows what there is"),
-        (("dev", "jira", "--stdin", "--from-file", "x"), "do not go together", "one source"),
-        (("dev", "jira", "--input", "json"), "--input is for", "add one of them"),
-        (("dev",), "either the secret whose keys are set, or a run with --undo", "--undo"),
-        (("dev", "jira", "--undo", "20250131-120000-4fa1c2"), "either the secret whose keys", "--undo"),
+        (("dev", "jira", "--apply=s3ntinel"), "--apply takes no value", "lists the arguments"),
+        (("dev", "jira", "--stdin", "--from-file", "x"), "cannot be combined with", "leave one of them out"),
+        (("dev", "jira", "--input", "json"), "--input needs", "add one of them"),
+        (("dev",), "either a secret or a run with --undo", "--undo"),
+        (("dev", "jira", "--undo", "20250131-120000-4fa1c2"), "either a secret", "--undo"),
         (("dev", "jirra"), 'has no secret "jirra"', 'did you mean "jira"?'),
         (("dev", "jira", "ATLASSIAN_TOKN"), 'has no key "ATLASSIAN_TOKN"', 'did you mean "ATLASSIAN_TOKEN"?'),
         (("dev", "jira", "--store", "azuree", "--stdin"), 'no store "azuree"', 'did you mean "azure"?'),
-        (("dev", "jira"), "there is no terminal", "--stdin or --from-file"),
+        (("dev", "jira"), "no terminal", "--stdin or --from-file"),
         (("dev", "jira", "--stdin"), "line 1 of the input is not KEY=value", "correct it"),
         (("nodev", "jira"), 'no environment "nodev"', "dev"),
     ],
@@ -162,7 +162,7 @@ def test_standard_input_is_not_typed_into(
     on_terminal(monkeypatch, "y\n")
     done = run("put", "dev", "jira", "--stdin")
     assert done.code == 2
-    assert "leave --stdin out to be asked" in done.err
+    assert "leave --stdin out to be asked for the values" in done.err
 
 
 def test_an_environment_with_errors_is_not_written_for(

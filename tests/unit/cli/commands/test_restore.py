@@ -55,7 +55,7 @@ def restore(run: Callable[..., Done], *options: str) -> Done:
 @pytest.mark.parametrize("options", [(), ("dev.age", "--undo", "20250131-120000-4fa1c2")])
 def test_either_a_backup_or_a_run_is_named(run: Callable[..., Done], project: Path, options: tuple[str, ...]) -> None:
     done = run("restore", "dev", *options)
-    assert (done.code, "name either the backup's file, or a run with --undo" in done.err) == (2, True)
+    assert (done.code, "give either a backup file or a run with --undo" in done.err) == (2, True)
 
 
 def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable[..., Done]) -> None:
@@ -63,12 +63,12 @@ def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 1 key",
-        "  not in it, as they could not be read then: jira/ATLASSIAN_EMAIL",
+        "  not in the backup, unreadable when it was made: jira/ATLASSIAN_EMAIL",
         'to   "vault" at https://vault/secret, as tester',
         f"  create    vault:{NAME}",
         "            jira: ATLASSIAN_TOKEN",
         "plan: 1 create; 1 remote secret to write",
-        "nothing was written; --apply writes this plan",
+        "nothing was written; add --apply to write this plan",
     ]
     assert store.versions == {}
     assert restore(run, "--apply").code == 0
@@ -158,7 +158,7 @@ def test_what_cannot_be_opened_or_used_is_told(
 ) -> None:
     done = run("restore", "dev", "dev.age")
     assert done.code == 2
-    assert "name the private one's file with --identity" in done.err
+    assert "give the file of its private key with --identity" in done.err
     for arguments, code, message in (
         (("dev", "no.age", "--identity", "key"), 3, "cannot be read"),
         (("dev", "key", "--identity", "key"), 3, "does not begin as an age file"),

@@ -20,14 +20,14 @@ def test_every_rule_is_listed_with_severity_and_summary(run: Callable[..., Any])
 def test_one_rule_is_shown_with_its_page(run: Callable[..., Any]) -> None:
     done = run("rules", "shared-place")
     page = next(rule.page.strip() for rule in ALL_RULES if rule.id == "shared-place")
-    assert done.out == f"shared-place (warning, may be waived with a reason)\n\n{page}\n"
-    assert run("rules", "unknown-secret").out.startswith("unknown-secret (error, may not be waived)\n")
+    assert done.out == f"shared-place (warning, can be waived with a reason)\n\n{page}\n"
+    assert run("rules", "unknown-secret").out.startswith("unknown-secret (error, cannot be waived)\n")
 
 
 def test_an_unknown_rule_is_told_the_nearest(run: Callable[..., Any]) -> None:
     done = run("rules", "shard-place")
     assert (done.code, done.out) == (2, "")
-    assert done.err == 'error: there is no rule "shard-place"\nhelp: did you mean "shared-place"?\n'
+    assert done.err == 'error: no rule "shard-place"\nhelp: did you mean "shared-place"?\n'
     assert "`platform-secrets rules` lists them" in run("rules", "zzzzzz").err
 
 

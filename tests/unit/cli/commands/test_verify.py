@@ -50,7 +50,7 @@ def test_sound_keys_are_counted_and_who_looked_is_said(run: Callable[..., Done],
     first, last = done.out.splitlines()
     assert first.startswith("vault: read from http://127.0.0.1:")
     assert first.endswith('as "token" by token')
-    assert last == "dev: 1 of 1 keys sound, 1 remote secret read"
+    assert last == "dev: 1 of 1 keys OK, 1 remote secret read"
     assert run("verify", "dev", "github", "--quiet").out == ""
 
 
@@ -68,7 +68,7 @@ def test_every_format_names_the_line_and_none_the_value(
     assert SENTINEL not in done.out + done.err
     if form in {"json", "sarif"}:
         json.loads(done.out)
-        assert "keys sound" in done.err
+        assert "keys OK" in done.err
 
 
 def test_a_warning_fails_only_strictly(run: Callable[..., Done], vault: Callable[..., None]) -> None:
@@ -82,7 +82,7 @@ def test_an_error_is_exit_1_at_the_line_that_asks(run: Callable[..., Done], vaul
     done = run("verify", "dev", "github")
     assert done.code == 1
     assert f'{KEY_LINE}: error[missing-property]: "{KEY}" of "github" is not in "{NAME}"' in done.err
-    assert "dev: 0 of 1 keys sound" in done.out
+    assert "dev: 0 of 1 keys OK" in done.out
 
 
 def test_another_store_is_named_by_id_or_kubernetes_name(run: Callable[..., Done], vault: Callable[..., None]) -> None:
@@ -112,7 +112,7 @@ def test_a_values_file_alone_is_enough(
     monkeypatch.chdir(tmp_path / "out")
     done = run("verify", "--values", "values-dev.yaml", "github")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[-1] == "values-dev.yaml: 1 of 1 keys sound, 1 remote secret read"
+    assert done.out.splitlines()[-1] == "values-dev.yaml: 1 of 1 keys OK, 1 remote secret read"
     vault({"OTHER": SENTINEL})
     done = run("verify", "--values", "values-dev.yaml", "github")
     assert done.code == 1
@@ -174,10 +174,10 @@ def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ((), "no environment is named"),
+        ((), "no environment given"),
         (("dve",), 'there is no environment "dve"'),
         (("dev", "gihub"), 'the environment "dev" has no secret "gihub"'),
-        (("--values", "x.yaml", "--store", "vault"), "do not go together"),
+        (("--values", "x.yaml", "--store", "vault"), "cannot be combined with"),
         (("dev", "--expires-within", "soon"), "--expires-within"),
         (("dev", "--expires-within", "-1"), "--expires-within"),
     ],
@@ -225,7 +225,7 @@ def test_the_variable_that_chooses_a_store_is_ignored_and_that_is_said(
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     done = run("verify", "dev", "github")
     assert done.code == 0
-    assert done.err == "note: AI_PLATFORM_SECRET_STORE is ignored: name another store with --store\n"
+    assert done.err == "note: AI_PLATFORM_SECRET_STORE is ignored; name another store with --store\n"
     assert done.out.startswith("vault: ")
 
 
@@ -263,7 +263,7 @@ def test_the_cluster_is_looked_into_where_that_is_asked_for(
     assert "environments/base.yaml:20:3: error[not-synchronised]" in done.err
     assert "is not ready: error processing spec.data[0]" in done.err
     assert "warning[foreign-secret]" in done.err
-    assert "dev: 1 of 1 keys sound" in done.out
+    assert "dev: 1 of 1 keys OK" in done.out
     assert "c2VudGluZWwtNDcxMQ==" not in done.out + done.err
     assert "cluster-token-4711" not in done.out + done.err
 
@@ -310,7 +310,7 @@ def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold
         done = run("verify", "dev", "github", "--cluster", "--context", context)
         assert done.code == 1
         assert f"error[cluster-no-answer]: the cluster cannot be {words}" in done.err
-        assert "1 of 1 keys sound" in done.out
+        assert "1 of 1 keys OK" in done.out
 
 
 def test_without_the_kubernetes_client_the_extra_is_named(

@@ -25,7 +25,7 @@ def test_the_first_signal_sets_the_event_and_the_next_one_raises(
         assert not stop.is_set()
         signal.raise_signal(number)
         assert stop.is_set()
-        assert "what is under way is finished first" in capfd.readouterr().err
+        assert "requests in progress are finished first" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(second)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
@@ -47,7 +47,7 @@ def test_a_signal_in_the_middle_of_a_write_to_standard_error_is_no_defect(
     with stoppable() as stop:
         stream.write("a line of progress\n")
     assert stop.is_set()
-    assert "what is under way is finished first" in capfd.readouterr().err
+    assert "requests in progress are finished first" in capfd.readouterr().err
 
 
 def test_another_thread_than_the_main_one_leaves_signals_alone() -> None:

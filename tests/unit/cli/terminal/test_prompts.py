@@ -44,7 +44,7 @@ def test_each_key_is_asked_for_and_an_empty_one_left_as_it_is(
     assert asked == ["A: ", "B: ", "C: "]
     assert {key: value.reveal() for key, value in values.items()} == {"A": "s3ntinel A: ", "C": "s3ntinel C: "}
     shown = capsys.readouterr()
-    assert shown.err == "Values are not shown. An empty one leaves the key as it is.\n"
+    assert shown.err == "Input is hidden. Leave a value empty to keep the key unchanged.\n"
     assert shown.out == ""
 
 
@@ -65,7 +65,7 @@ def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, std
     assert not is_terminal()
     with pytest.raises(Refusal) as caught:
         hidden_values(("A",))
-    assert caught.value.help == "give them by --stdin or --from-file"
+    assert caught.value.help == "give the values with --stdin or --from-file"
 
 
 def test_a_closed_input_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

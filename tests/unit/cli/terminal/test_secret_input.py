@@ -32,7 +32,7 @@ def test_a_file_that_others_can_read_is_read_and_told(tmp_path: Path, capsys: py
     read_file(str(path), is_secret=False)
     assert capsys.readouterr().err == ""
     read_file(str(path))
-    assert capsys.readouterr().err == f'note: others than you can read "{path}"; chmod 600, or remove it\n'
+    assert capsys.readouterr().err == f'note: "{path}" can be read by other users; `chmod 600` it, or remove it\n'
 
 
 def test_a_pipe_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,11 +57,11 @@ def test_a_file_that_a_variable_names_is_told_by_the_variable(
     path = tmp_path / "s3ntinel"
     with pytest.raises(Refusal, match="the file that X_FILE names cannot be read: no such file") as caught:
         read_file(str(path), variable="X_FILE")
-    assert caught.value.help == "X_FILE is to hold a file's name, not the secret"
+    assert caught.value.help == "X_FILE must hold the path of a file, not the secret"
     path.write_bytes(b"x")
     path.chmod(0o644)
     assert read_file(str(path), variable="X_FILE") == b"x"
     assert (
         capsys.readouterr().err
-        == "note: others than you can read the file that X_FILE names; chmod 600, or remove it\n"
+        == "note: the file that X_FILE names can be read by other users; `chmod 600` it, or remove it\n"
     )

@@ -54,7 +54,7 @@ BACKUP = Backup(
 def test_a_backup_is_told_by_names_and_never_by_a_value() -> None:
     assert text_of(Lines(opened_lines("dev.age", BACKUP))).splitlines() == [
         "dev.age: dev at 2026-01-02T03:04:05+00:00, 1 secret, 2 keys",
-        "  not in it, as they could not be read then: jira/EMAIL",
+        "  not in the backup, unreadable when it was made: jira/EMAIL",
     ]
     assert backup_data(BACKUP) == {
         "environment": "dev",

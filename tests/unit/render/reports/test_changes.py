@@ -58,7 +58,7 @@ def test_markdown_is_one_row_a_secret_and_escaped() -> None:
         r"| changed | `a\|b'c` | x: &lt;b>\|\* -> \_ |",
         r"| added | `n/s` | A\_B |",
     ]
-    assert told(markdown("a", "b", [])) == ["### `a` → `b`", "", "No difference."]
+    assert told(markdown("a", "b", [])) == ["### `a` → `b`", "", "No differences."]
 
 
 def test_data_has_every_part() -> None:

@@ -138,13 +138,13 @@ def test_notes_and_what_is_left_out_are_told() -> None:
     )
     text = "\n".join(told(plan_lines(plan)))
     for expected in (
-        'not taken along to "azure": the tags of jira',
-        "copied all the same: expired in the source jira (2025-01-31)",
-        "the new version keeps the past expiry date of jira (2025-01-31), github (2025-01-31)",
-        f"help: once it is written: {command}",
+        'not copied to "azure": the tags of jira',
+        "copied although expired in the source jira (2025-01-31)",
+        "the new version keeps the expiry date, in the past, of jira (2025-01-31), github (2025-01-31)",
+        f"help: after the write: {command}",
         "  vault:v#OWNER",
         "  skipped   slack: it reads it already",
-        "name the store to copy from with --from",
+        "help: name the store to copy from with --from",
         "  azure:slack",
     ):
         assert text.count(expected) == 1
@@ -155,15 +155,15 @@ def test_notes_and_what_is_left_out_are_told() -> None:
 @pytest.mark.parametrize(
     ("kinds", "can_continue", "on_conflict", "expected"),
     [
-        ((Kind.REFUSE,), True, OnConflict.FAIL, "nothing was written: 1 key stops this plan"),
+        ((Kind.REFUSE,), True, OnConflict.FAIL, "nothing was written: 1 key blocks this plan"),
         (
             (Kind.REFUSE, Kind.MISSING, Kind.CREATE),
             True,
             OnConflict.FAIL,
-            "nothing was written: 2 keys stop this plan; --continue-on-error writes the rest",
+            "nothing was written: 2 keys block this plan; add --continue-on-error to write the rest",
         ),
-        ((Kind.REFUSE, Kind.CREATE), False, OnConflict.FAIL, "nothing was written: 1 key stops this plan"),
-        ((Kind.REFUSE, Kind.CONFLICT), False, OnConflict.SKIP, "nothing was written: 1 key stops this plan"),
+        ((Kind.REFUSE, Kind.CREATE), False, OnConflict.FAIL, "nothing was written: 1 key blocks this plan"),
+        ((Kind.REFUSE, Kind.CONFLICT), False, OnConflict.SKIP, "nothing was written: 1 key blocks this plan"),
     ],
 )
 def test_why_a_plan_is_not_applied(
@@ -185,7 +185,7 @@ def test_what_was_not_begun_is_one_line_however_many() -> None:
     assert told(outcome_lines(Outcome("run-1", results))) == [
         "azure:b conflict: why",
         "  help: how",
-        "137 remote secrets not begun",
+        "137 remote secrets not started",
         "run run-1: 13 of 151 done and verified",
     ]
 
@@ -198,13 +198,13 @@ def test_a_result_is_a_line_with_its_version() -> None:
 def test_the_count_of_writes_is_that_of_remote_secrets() -> None:
     write = Write("azure", "a", (step("A"), step("B")), {})
     assert summary(plan_of(write)) == "plan: 2 create; 1 remote secret to write"
-    assert summary(plan_of()) == "plan: nothing to do; 0 remote secrets to write"
+    assert summary(plan_of()) == "plan: no changes; 0 remote secrets to write"
 
 
 def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_them() -> None:
     token = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
     first, second, help_line = told(unaudited_lines([Adopted("azure", "jira", "v2"), Adopted("vault", token, "v1")]))
-    assert first == "error: the audit file has no line of azure:jira, version v2"
+    assert first == "error: the audit file has no entry for azure:jira, version v2"
     assert token not in second
     assert help_line.startswith("help: ")
     assert "--audit FILE" in help_line

@@ -6,8 +6,8 @@ from compiler.render.content import Data, Lines
 from compiler.render.reports.version_loss import loss_lines, loss_note
 
 REMEDY = "bao kv metadata put -mount=kv -max-versions=20 a"
-WAY_BACK = "this drops the very version that it replaces, and nothing can bring that one back:"
-VERSIONS = "this drops earlier versions for good:"
+WAY_BACK = "the store will drop the version that is replaced, and it cannot be restored:"
+VERSIONS = "the store will permanently drop earlier versions:"
 
 
 def loss(name: str, *versions: str, kind: LossKind = LossKind.VERSIONS, keeps: int | None = 10) -> VersionLoss:
@@ -22,11 +22,12 @@ def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
         loss("team/d", "7", kind=LossKind.WAY_BACK, keeps=1),
     ]
     assert list(loss_lines(losses, "  ")) == [
-        f"  note: {WAY_BACK} team/d (version 7, as 1 is kept)",
-        f"        help: to keep what goes, first: {REMEDY}",
-        f"  note: {VERSIONS} team/a (version 1, as 10 are kept), team/b (versions 3, 5, as 10 are kept)",
-        f"        help: to keep what goes, first: {REMEDY}, and so on for each",
-        "  note: whether this drops earlier versions is not known: team/c",
+        f"  note: {WAY_BACK} team/d (version 7; the store keeps 1 version)",
+        f"        help: to keep them, first: {REMEDY}",
+        f"  note: {VERSIONS} team/a (version 1; the store keeps 10 versions), "
+        "team/b (versions 3, 5; the store keeps 10 versions)",
+        f"        help: to keep them, first: {REMEDY}, and likewise for the others",
+        "  note: unknown whether the store will drop earlier versions: team/c",
         f"        help: {REMEDY}",
     ]
     assert list(loss_lines([])) == []
@@ -34,12 +35,12 @@ def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
 
 def test_many_versions_are_counted() -> None:
     (line, _) = loss_lines([loss("a", *map(str, range(3, 9)), keeps=2)])
-    assert line == f"note: {VERSIONS} a (6 versions from 3 to 8, as 2 are kept)"
+    assert line == f"note: {VERSIONS} a (6 versions from 3 to 8; the store keeps 2 versions)"
 
 
 def test_a_line_names_a_dozen() -> None:
     line = next(iter(loss_lines([loss(f"s{number}", "1") for number in range(14)])))
-    assert line.endswith("s11 (version 1, as 10 are kept) and 2 more")
+    assert line.endswith("s11 (version 1; the store keeps 10 versions) and 2 more")
 
 
 def test_a_note_has_all_of_it_and_no_credential() -> None:
