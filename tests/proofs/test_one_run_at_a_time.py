@@ -113,7 +113,7 @@ def test_an_interrupt_finishes_what_is_under_way_says_how_to_go_on_and_is_resume
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "interrupted; run the same command again to continue" in out
-    assert "not begun" in out
+    assert "not started" in out
     assert "Traceback" not in err
     stored = [name for name in world.azure_versions() if name.startswith("k")]
     assert 0 < len(stored) < 40

@@ -21,11 +21,11 @@ def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
         loss("team/b", "3", "5"),
         loss("team/d", "7", kind=LossKind.WAY_BACK, keeps=1),
     ]
+    keeps = "the store keeps 10 versions"
     assert list(loss_lines(losses, "  ")) == [
         f"  note: {WAY_BACK} team/d (version 7; the store keeps 1 version)",
         f"        help: to keep them, first: {REMEDY}",
-        f"  note: {VERSIONS} team/a (version 1; the store keeps 10 versions), "
-        "team/b (versions 3, 5; the store keeps 10 versions)",
+        f"  note: {VERSIONS} team/a (version 1; {keeps}), team/b (versions 3, 5; {keeps})",
         f"        help: to keep them, first: {REMEDY}, and likewise for the others",
         "  note: unknown whether the store will drop earlier versions: team/c",
         f"        help: {REMEDY}",
