@@ -122,5 +122,5 @@ def test_a_file_that_is_named_in_the_project_stays_in_it(
     before = contents(elsewhere)
     done = run(*(word.format(file=file) for word in command))
     assert (done.code, done.out) == (3, "")
-    assert done.err == (f"error: {shown} leads out of the project by a link\nhelp: name the file where it is to lie\n")
+    assert done.err == (f"error: {shown} leads out of the project by a link\nhelp: name the file that it leads to\n")
     assert contents(elsewhere) == before

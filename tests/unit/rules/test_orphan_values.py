@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def test_finds_a_values_file_without_environment(judge_project: JudgeProject) -> None:
     found = judge_project(RULE, {"prod": ""}, {"prod": "chart/values-prod.yaml", "qa": "chart/values-qa.yaml"})
-    assert found.messages == ['no environment given "qa"']
+    assert found.messages == ['no environment is named "qa"']
     assert found.helps == ["`platform-secrets compile --prune` removes this file"]
     assert found.paths == ["chart/values-qa.yaml"]
     assert (found[0].span.line, found[0].span.column) == (1, 1)
