@@ -1,1 +1,1 @@
-"""What is done to live stores and to environments."""
+"""Holds what the commands do with live stores, environments, clusters and the chart."""

@@ -1,4 +1,4 @@
-"""Reads of an age file what can be told before anything is decrypted: its armor, and what opening it will cost.
+"""Reads the header of an age file before anything is decrypted: its armor, and how much memory it takes to open.
 
 The format is https://age-encryption.org/v1.
 """
@@ -22,7 +22,7 @@ _STANZA = re.compile(rb"-> scrypt [A-Za-z0-9+/]{22} ([1-9][0-9]?)")
 
 
 class AgeHeaderError(Exception):
-    """The file is damaged, or none of age. Its text quotes nothing of the file."""
+    """The file is damaged or not an age file. The text quotes nothing of the file."""
 
 
 def unarmored(data: bytes) -> bytes:

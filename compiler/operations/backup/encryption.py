@@ -1,4 +1,4 @@
-"""Text and who may read it in, an age file's bytes out, and back; the only module that imports pyrage."""
+"""Encrypts and decrypts age files, with keys or a passphrase; the only module that imports pyrage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from compiler.stores.values.secret import Secret
 
-# Who has the file has all the time there is: a short passphrase is found by trying.
+# Whoever has the file can try passphrases for as long as they like.
 SHORTEST_PASSPHRASE = 12
 _GIBIBYTE = 2**30
 _COPIED = "check the file against the place it was copied from"
@@ -35,7 +35,7 @@ def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
     """An age file that the passphrase opens. Raises Refusal."""
     require_passphrase(passphrase)
     sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
-    # A file that `restore` would refuse is no backup.
+    # `restore` must be able to open it.
     _require_bounded(sealed)
     return sealed
 
@@ -50,7 +50,7 @@ def require_passphrase(passphrase: Secret) -> None:
 
 
 def parsed_recipients(texts: Sequence[str]) -> list[Any]:
-    """The recipients as pyrage has them. Raises Refusal, which names a bad one by its number only."""
+    """The recipients as pyrage's objects. Raises Refusal, which names an invalid one by its number only."""
     kind = _pyrage().x25519.Recipient
     found = []
     for number, text in enumerate(texts, 1):
@@ -67,7 +67,7 @@ def parsed_recipients(texts: Sequence[str]) -> list[Any]:
 
 
 def age_file(data: bytes) -> bytes:
-    """The binary age file that `data` is, or holds as text. Raises Refusal where it is none."""
+    """The binary age file that `data` is, or holds as text. Raises Refusal for any other file."""
     try:
         binary = unarmored(data)
     except AgeHeaderError as error:

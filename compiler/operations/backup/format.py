@@ -1,4 +1,4 @@
-"""A backup's values and manifest in, the text to encrypt out, and back, with everything checked that can be."""
+"""Encodes a backup's values and manifest as the text to encrypt, and decodes and checks that text again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = "platform-secrets backup"
 # Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
 VERSION = 1
 
-# A name in it takes 0.1 KB, and in memory what is no name may take a hundred times the room it has in the file.
+# A name in it takes 0.1 KB; other JSON may take a hundred times its size in the file once it is in memory.
 _LONGEST_MANIFEST = 16 * 1024 * 1024
 
 # Secret id, key: both by the catalogue's names, so that any store can take the values.
@@ -30,7 +30,7 @@ KeyName = tuple[str, str]
 class Backup:
     """The values of one environment at one time (ISO 8601, UTC).
 
-    `missing` are keys in use that could not be had when the backup was made.
+    `missing` are keys in use that could not be read when the backup was made.
     """
 
     environment: str

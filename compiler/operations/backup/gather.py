@@ -1,4 +1,4 @@
-"""An environment in, all of the catalogue that its stores hold for it out; only reads, each remote secret once."""
+"""Reads every key of an environment's secrets from their stores for a backup: each remote secret once, no writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNFIT = UNWRITABLE | {Trait.NOT_A_STRING}
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """A key that is not in the backup although the environment uses it, or although the store holds it, and why."""
+    """A key that the environment uses or the store holds but the backup lacks, and why."""
 
     name: KeyName
     place: Place | None
@@ -65,7 +65,7 @@ class _Asked:
 def gather(environment: Environment, only: Sequence[str], stores: LiveStores) -> Gathered:
     """The values of the secrets `only`, or of all, from the store that each reads.
 
-    Keys of variants that are not in use are taken along where they are there. Raises AddressError, and the
+    Keys of variants that are not in use are included where the store has them. Raises AddressError, and the
     StoreError of a store that cannot be used at all.
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
@@ -93,7 +93,7 @@ def _asked(secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
 
 
 def _value(asked: _Asked, reading: Reading | None) -> Value | Lacking | None:
-    """The value, why there is none, or nothing where nobody misses it."""
+    """The value, the reason why there is none, or None for an unused key without a value."""
     if reading is None or asked.place is None or isinstance(reading, NotFoundError):
         return Lacking(asked.name, asked.place, "the store has no such secret") if asked.is_used else None
     if isinstance(reading, StoreError):

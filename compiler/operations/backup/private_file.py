@@ -1,4 +1,4 @@
-"""A path and bytes in, a file of its owner alone out: the old file or the whole new one, whatever happens meanwhile."""
+"""Writes a file that only its owner can read: after a failure the old file is still there, whole."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def require_writable(path: Path, *, replaces: bool) -> None:
 def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     """Puts `content` in place of `path` at once, readable by its owner only, and waits until it is on disk.
 
-    Raises Refusal; then, and after Ctrl-C, what stood there stands there still.
+    Raises Refusal; then, and after Ctrl-C, the old file is unchanged.
     """
     require_writable(path, replaces=replaces)
     temporary = temporary_beside(path)
@@ -61,7 +61,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
 
 def _put_in_place(temporary: Path, path: Path) -> None:
     try:
-        # Unlike a rename, this refuses a file that appeared since it was looked for.
+        # Unlike a rename, this refuses a file that was made since the check.
         os.link(temporary, path, follow_symlinks=False)
     except FileExistsError:
         raise

@@ -1,4 +1,4 @@
-"""Decides what restoring a backup into an environment is, or why it may not be, and how it is planned."""
+"""Sets up a restore: checks that the backup fits, finds where each key goes, and plans the writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMAND = "restore"
 
 
 def require_origin(backup: Backup, environment: str, said: str | None) -> None:
-    """Raises Refusal for a backup of another environment than this one, or than the one that was said."""
+    """Raises Refusal for a backup of another environment than this one, or than the one in `said`."""
     wanted = said or environment
     if backup.environment != wanted:
         raise Refusal(

@@ -1,1 +1,1 @@
-"""The one write engine: plans steps, applies them, reads back, resumes and undoes."""
+"""Changes live stores for every writing command: plans steps, applies them, reads back, resumes and undoes."""

@@ -1,4 +1,4 @@
-"""Applies a plan: makes its writes with several threads, notes and verifies each, and tells what became of it."""
+"""Applies a plan: makes its writes in several threads, records and verifies each, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def apply_plan(
     """Make the writes of `plan` and nothing else, each once, and read each back.
 
     `stores` are open, by their ids in the plan.
-    A conflict ends one remote secret and the rest goes on; another failure stops what has not begun, unless
-    `continue_on_error`. When `stop` is set, what is under way is finished and the rest left. A defect of this program
-    does the same, and is in the outcome. `report` is called in this thread.
+    A conflict ends one remote secret and the rest goes on; any other failure keeps further writes from starting, unless
+    `continue_on_error`. When `stop` is set, writes under way are finished and the rest stays pending. A defect of this
+    program does the same, and is in the outcome. `report` is called in this thread.
     """
     completed = complete(plan.adopted, stores, notes)
     work = _Work(stores, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
@@ -75,7 +75,7 @@ def apply_plan(
 
 
 def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], notes: Notes) -> Outcome:
-    """End a run that cannot go on, because another writer was there; what it did is noted first."""
+    """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
     completed = complete(plan.adopted, stores, notes)
     outcome = Outcome(notes.journal.id, (), unnoted=completed.unnoted, unaudited=completed.unaudited)
     return _ended(outcome, notes, "incomplete" if outcome.is_incomplete else "conflict")
@@ -111,7 +111,7 @@ def _end(outcome: Outcome) -> str:
 
 
 class _Work:
-    """One remote secret at a time in each thread, and why no further one is begun."""
+    """Writes one remote secret at a time in each thread, and knows why no further one may start."""
 
     def __init__(
         self, stores: Mapping[str, SecretWriter], notes: Notes, stop: threading.Event, *, stops_at_failure: bool
@@ -126,7 +126,7 @@ class _Work:
         self.fresh: deque[Result] = deque()
 
     def take(self, todo: deque[Write]) -> None:
-        """Do one write after another, until there is none left or none is to be begun; for any number of threads."""
+        """Make one write after another until none is left or none may start; for any number of threads."""
         while not self._stop.is_set() and not self.failed.is_set():
             try:
                 write = todo.popleft()
@@ -149,7 +149,7 @@ class _Work:
         self.fresh.append(result)
 
     def broke(self, error: Exception) -> None:
-        """Begin nothing more, for a defect; the first one is kept."""
+        """Start no further write after a defect; the first one is kept."""
         self.failed.set()
         self.defect = self.defect or error
 

@@ -33,9 +33,10 @@ WORKERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A value for one key, by the catalogue's names, and where it is to lie.
+    """A value to write for one key, by the catalogue's names, and its destination.
 
-    `source` and `origin` are where it comes from and the remote secret there, where it comes from a store.
+    `source` is the location that it is copied from and `origin` the remote secret read there; both are None where it
+    does not come from a store.
     """
 
     secret: str
@@ -65,7 +66,7 @@ class Seen:
         return self.readings[self.writers[place.store], place.name]
 
     def versions(self) -> dict[tuple[str, str], str]:
-        """The version that each remote secret shows, by store and name; those that hold none are not in it."""
+        """The current version of each remote secret, by store and name; without those that have none."""
         return {
             (store, name): reading.version
             for store, writer in self.writers.items()
@@ -76,7 +77,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a plan is besides its steps; `run` is the unfinished run that it goes on with."""
+    """What a plan says besides its steps; `run` is the unfinished run that it resumes."""
 
     command: str
     environment: str
@@ -101,7 +102,7 @@ def read_destinations(wanted: Sequence[Wanted | Step], stores: LiveStores, worke
 def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan:
     """The plan that puts each of `wanted` where it belongs, without a writing request.
 
-    A Step among them is one that is decided already: refused or missing.
+    A Step among them was decided before: refused or missing.
     """
     comparer = Comparer()
     judged = [Judged(each) if isinstance(each, Step) else _judged(each, seen, head, comparer) for each in wanted]

@@ -1,4 +1,4 @@
-"""Judges one key by what stands at its source and its destination: the kind of its step, and the value to write."""
+"""Decides the kind of step for one key, and the value to write, from what its source and destination hold."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Verdict:
 
 
 def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool) -> Verdict | None:
-    """The value to move as an update, why there is none, or None for a key that need not be there and is not."""
+    """An update with the source's value, the reason why there is none, or None for an unused key without a value."""
     if isinstance(reading, DisabledError) and not in_use:
-        # Somebody turned off what nobody reads.
+        # It was disabled on purpose, and the environment does not use it.
         return None
     if isinstance(reading, StoreError):
         if not isinstance(reading, _NOT_HELD):
@@ -66,7 +66,7 @@ def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bo
 
 
 def judge_destination(reading: Reading, place: Place, value: Secret, options: Options, comparer: Comparer) -> Verdict:
-    """What writing `value` at `place` means, given what stands there."""
+    """The kind of step that writes `value` at `place`, given what the destination holds there."""
     if isinstance(reading, NotFoundError | VersionGoneError):
         return Verdict(Kind.CREATE, value=value)
     if isinstance(reading, SoftDeletedError):

@@ -1,4 +1,4 @@
-"""Notes of a plan what its destinations will not have of the sources, and which dates are past or ahead."""
+"""Lists the dates, content types and tags that a plan's copies leave behind, and dates that are past or ahead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from compiler.operations.live.read_many import Reading
     from compiler.stores.interface import SecretWriter
 
-# What Key Vault's adapter gives every document of properties: it says nothing that the document does not.
+# Key Vault's adapter gives every document of properties this content type, so it carries no information.
 _IMPLIED = "application/json"
 
 
@@ -32,9 +32,9 @@ class Seen(Protocol):
 
 
 def notes_of(plan: Plan, judged: Sequence[Judged], seen: Seen, now: datetime | None = None) -> tuple[Note, ...]:
-    """In the plan's order, each once.
+    """The notes of `plan` in its order, each once.
 
-    Nothing is said of what is not written: keys are compared, and what lies beside them is their owners' matter.
+    Only of remote secrets that are written: attributes of the others are up to their owners.
     """
     moment = now or datetime.now(UTC)
     by_target: dict[Target, list[Judged]] = {}
@@ -49,7 +49,7 @@ def notes_of(plan: Plan, judged: Sequence[Judged], seen: Seen, now: datetime | N
         for each in by_target.get(write.target, ()):
             if (each.step.secret, each.step.key) in written:
                 found.update(dict.fromkeys(_notes(each, _kept(write, address.provider, each), moment)))
-        # On Vault a new version has a life of its own, and not that of the one before.
+        # On Vault a new version does not take over the dates of the one before.
         if write.base is not None and address.provider is not Provider.VAULT:
             found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
     for adopted in plan.adopted:
@@ -63,7 +63,7 @@ def notes_of(plan: Plan, judged: Sequence[Judged], seen: Seen, now: datetime | N
 
 
 def _kept(write: Write, provider: Provider, each: Judged) -> Attributes:
-    """What the destination will have; of a secret that is there already, what it cannot have is what counts."""
+    """The attributes that the destination will have; of a secret that exists, all that its provider can hold."""
     origin = each.origin.attributes if each.origin is not None else Attributes()
     is_new = write.base is None and not write.recover
     kept = (write.attributes or Attributes()) if is_new else origin
@@ -90,7 +90,7 @@ def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
 
 
 def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
-    """Of what is there already and keeps its dates in the new version."""
+    """The notes of an existing secret that keeps its dates in the new version."""
     has = base.attributes
     command = f"az keyvault secret set-attributes --id {address.absolute}/secrets/{write.name}"
     for step in write.steps:
@@ -105,7 +105,7 @@ def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now:
 
 
 def _notes_of_adopted(each: Judged, adopted: Adopted, there: Reading | None) -> Iterator[Note]:
-    """Of a write that was cut off between the value and its tags, which a comparison of keys finds complete."""
+    """The notes of a write that was cut off between the value and its tags: a comparison of keys finds it complete."""
     if adopted.action != Kind.CREATE or not isinstance(there, RemoteSecret):
         return
     if each.origin is None or each.step.source is None:

@@ -1,4 +1,4 @@
-"""What a change of stores is, as frozen shapes: options and steps in a plan, and what became of each write."""
+"""Defines a change of stores as data: options, steps and writes of a plan, and the result of each write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WRITING = frozenset({Kind.CREATE, Kind.UPDATE, Kind.RECOVER, Kind.DELETE})
 
 
 class OnConflict(StrEnum):
-    """What a conflict leads to: nothing is written at all, the key is left alone, or it is replaced."""
+    """What a conflict does: stops the whole plan, skips the key, or overwrites it."""
 
     FAIL = "fail"
     SKIP = "skip"
@@ -41,7 +41,7 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`only` are ids of secrets, none meaning all; the rest is as the commands' options of the same names.
+    """`only` are ids of secrets, empty for all; the rest are the commands' options of the same names.
 
     `recover_command` is the command line that recovers soft-deleted secrets too, for the help of a refusal.
     """
@@ -56,7 +56,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a store that the environment names; no property means the whole value."""
+    """A place in a store of the environment; a property of None means the whole value."""
 
     store: str
     name: str
@@ -146,7 +146,7 @@ class Adopted:
 
 
 class NoteKind(StrEnum):
-    """What is to be known of a secret that is copied, and stops nothing."""
+    """What to know about a secret that is copied; it does not stop the plan."""
 
     EXPIRES = "expires-left-behind"
     NOT_BEFORE = "not-before-left-behind"
@@ -160,7 +160,7 @@ class NoteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One fact about a remote secret, of the source where nothing else is said; `date` is the one that it is about.
+    """A fact about a remote secret, the source's unless the kind says otherwise; `date` is the date in question.
 
     `place` names no property; `remedy` is the command that changes what the new version keeps.
     """
@@ -174,10 +174,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """All steps in the order of the environment, and the writes they come to.
+    """All steps in the order of the environment, and the writes that they amount to.
 
     `sources` and `destinations` are the absolute addresses by the stores' ids. `extras` are properties of the source
-    that no key of the catalogue names, `skipped` secrets without anything to move and why, `left_out` remote secrets
+    that no key of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets
     that a resumed run does not cover, `losses` what the writes cost earlier versions of the destinations. `who` is the
     caller as each destination knows it.
     """
@@ -224,7 +224,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one remote secret; `version` is the one that holds the keys now, `slipped` other writers' ones."""
+    """The result for one remote secret; `version` is the one that holds the keys now, `slipped` are other writers'."""
 
     store: str
     name: str
@@ -238,9 +238,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a run or an undo.
+    """The outcome of a run or an undo.
 
-    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks that end or
+    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks its end or
     an adopted write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
     """
 

@@ -1,7 +1,7 @@
-"""Judges a write by what the store says and shows of it: the new values must be there, and all that stood beside them.
+"""Checks a write by reading it back: the new values must be there, and every other property must be unchanged.
 
-A neighbour counts as much as what was written: a store, or this program, that turned its `1.10` into `1.1` has changed
-a secret that nobody asked to change.
+The other properties count as much as what was written: a store, or this program, that turned `1.10` into `1.1` has
+changed a secret that nobody asked to change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | None]:
     """What `write` stored, and what is wrong with it, where the store already said so.
 
-    Such a version is there all the same: it is to be noted and told. Raises StoreError where none is known to be.
+    Such a version exists all the same, and is recorded and reported. Raises StoreError where none is known to exist.
     """
     try:
         return write(), None
@@ -50,7 +50,7 @@ def holds(found: RemoteSecret, key: str, value: Secret, comparer: Comparer) -> b
 
 
 def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError:
-    """What is wrong with a version that was read back and is not as it was meant to be."""
+    """The error of a version that reads back differently from what was written."""
     reason = f"reading version {version} back showed other bytes than were to be there"
     remedy = "look at that version by hand; do not trust this address"
     return UnverifiedError(Place(store.address.absolute, name), Action.WRITE, reason, remedy, version)

@@ -1,4 +1,4 @@
-"""Narrows a fresh plan to what is left of an unfinished run, checked against the versions that the run noted."""
+"""Narrows a fresh plan to what is left of an unfinished run, and checks the versions that the run recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GIVEN = frozenset({"put", "restore"})
 
 
 def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
-    """Keep what the run planned.
+    """The part of `plan` that the run planned.
 
     A remote secret whose version is neither the one that the run saw nor the one that it made is a conflict, whatever
     `--on-conflict` says: another writer was there since. So is a key whose value was given, where the run has written
@@ -31,7 +31,7 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
         entry = run.entries.get(write.target)
         if entry is None:
             continue
-        # The value that was deleted is there again where the run was stopped after it had recovered it.
+        # Where the run was stopped right after recovering the secret, the recovered version is the current one.
         expected = entry.after or entry.before or entry.planned_before or run.recovering.get(write.target)
         if not write.recover and write.before != expected:
             meant = f"version {expected}" if expected is not None else "none"
@@ -71,7 +71,7 @@ def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[
         if target not in still_to_do and _was_stored(entry, version):
             yield adoption(target, entry, version)
         elif entry.owes and entry.recover and version == entry.deleted:
-            # Recovered by the run, which did not come to the write; the journal gets its line with that.
+            # Recovered by the run, which was stopped before the write; the journal gets its line with the write.
             yield adoption(target, entry, version, is_noted=True)
 
 

@@ -1,4 +1,4 @@
-"""Carries out what a writing command wants: plans, locks the project, goes on with an unfinished run, and applies."""
+"""Runs a writing command: plans, locks the project, resumes an unfinished run, and applies."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """What a command wants. `plan` reads and compares, narrowed to the unfinished run that it is given, if any.
+    """A change that a command asks for. `plan` reads and compares, narrowed to the unfinished run that it gets, if any.
 
-    `identity` tells the run that the same command goes on with.
+    `identity` is what finds the run that the same command resumes.
     """
 
     command: str
@@ -75,22 +75,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Applying:
-    """Around the writes: `stop` ends them after those that are under way, `report` is called with each result."""
+    """What surrounds the writes: `stop` ends them after those under way, `report` is called with each result."""
 
     stop: threading.Event
     report: Callable[[Result], None]
 
 
 class Listener(Protocol):
-    """Whoever shows what happens."""
+    """Shows the user what happens, and asks for consent."""
 
     def waits(self, holder: str) -> None:
-        """Another run of the project is waited for."""
+        """Called when the run has to wait for another one of the project."""
 
     def resumes(self, run: str) -> None: ...
 
     def shows(self, plan: Plan) -> None:
-        """Called once with every plan that is decided upon, before anything is written."""
+        """Called once with each plan, before anything is written."""
 
     def agrees(self, plan: Plan) -> bool: ...
 
@@ -99,7 +99,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ended:
-    """How it ended; `outcome` where anything was begun, now or in an earlier part of a run that ends blocked."""
+    """How the command ended; `outcome` where a write was started, now or in an earlier part of a blocked run."""
 
     plan: Plan
     end: End
@@ -107,7 +107,7 @@ class Ended:
 
 
 def carry_out(change: Change, listener: Listener) -> Ended:
-    """Plan, and write where that is wanted and the plan allows it.
+    """Plan, and write where the command applies and the plan allows it.
 
     Raises what planning raises, and Refusal and OSError, before the first write.
     """
@@ -118,7 +118,7 @@ def carry_out(change: Change, listener: Listener) -> Ended:
         unfinished = find_unfinished(change.setting.root, change.identity)
         seen = change.plan(unfinished).plan
         ended = _shown(change, seen, listener)
-        # What is left of a run that stops or has nothing to write is its end, which nobody need agree to.
+        # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
         if ended.end is not End.SHOWN and unfinished is None:
             return ended
         if ended.end is End.SHOWN and not listener.agrees(seen):
@@ -159,7 +159,7 @@ def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
 
 
 def _shape(plan: Plan) -> tuple[object, ...]:
-    """What a person agreed to: the steps, and the versions that the writes rest upon."""
+    """What a person agreed to: the steps, and the versions that the writes are based on."""
     return plan.steps, tuple((write.target, write.before, write.deleted) for write in plan.writes)
 
 
@@ -178,7 +178,7 @@ def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | No
 
 
 def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outcome | None:
-    """End a run that cannot go on; its outcome where something of it is still to be noted."""
+    """End a run that cannot be resumed; returns its outcome where a part of it is still unrecorded."""
     with _noting(change, planned, unfinished.id, unfinished) as notes:
         outcome = end_blocked(planned.plan, planned.stores, notes)
     return outcome if outcome.is_incomplete else None
@@ -186,7 +186,7 @@ def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outc
 
 @contextmanager
 def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[Notes]:
-    """Where the run is written down: the audit file first, for a run that cannot be noted there is not begun."""
+    """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
     plan, setting = planned.plan, change.setting
     with ExitStack() as stack:
         log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
@@ -201,7 +201,7 @@ def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | Non
 
 
 def callers_of(planned: Planned, log: AuditLog | None) -> dict[str, str]:
-    """Who writes, as each store knows the caller; nobody asks where no audit file wants to know."""
+    """The caller's name in each store that is written to; empty without an audit file, which alone needs it."""
     if log is None:
         return {}
     stores = dict.fromkeys([*(write.store for write in planned.plan.writes), *(a.store for a in planned.plan.adopted)])

@@ -1,6 +1,6 @@
-"""Plans the undo of a run: what stood there before is put back, and what the run created is deleted.
+"""Plans the undo of a run: restores the earlier values and deletes what the run created.
 
-Only where the run's version is still the newest one: nobody's later write is lost.
+Only where the run's version is still the current one, so that no later write is lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BY_HAND = "decide by hand which one is right"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What undoing one remote secret means: `current` is what stands there, `earlier` what is to stand there again.
+    """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
 
     `owed` is the write of an earlier undo that the audit file lacks.
     """
@@ -46,12 +46,12 @@ class Verdict:
 def plan_undo(
     run: Run, stores: Mapping[str, SecretWriter], history: RunHistory | None = None, workers: int = 16
 ) -> Plan:
-    """What undoing `run` means, found by reading. Raises the StoreError of a store that cannot be used at all.
+    """The plan that undoes `run`, from reading stores. Raises the StoreError of a store that cannot be used at all.
 
-    `stores` are open, by their ids in the run. `history` tells the versions of other runs and of their undos from a
-    stranger's: several runs that wrote one secret are undone newest first.
-    While it is open whether a write of the run was stored, nothing is undone: going on with the run settles that, and
-    a run of which a part was undone cannot go on.
+    `stores` are open, by their ids in the run. `history` knows the versions that other runs and their undos wrote:
+    several runs that wrote one secret are undone newest first.
+    While it is unknown whether a write of the run was stored, nothing is undone: resuming the run settles that, and a
+    run that is partly undone cannot be resumed.
     """
     touched = {target: entry for target, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
     readings = read_many([(stores[store], name) for store, name in touched], workers) if touched else {}
@@ -73,7 +73,7 @@ def plan_undo(
 def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
     steps: list[Step] = []
     writes: list[Write] = []
-    # First what the run owes: it cannot go on and tell the audit file once a part is undone.
+    # First what the run owes the audit file: once a part is undone, the run cannot be resumed to record it.
     adopted = list(owed_by(run))
     for target, verdict in verdicts.items():
         entry, why = run.entries[target], (verdict.reason, verdict.remedy)
@@ -86,7 +86,7 @@ def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, Sec
         elif verdict.owed is not None:
             adopted.append(verdict.owed)
         elif verdict.kind is Kind.KEEP and verdict.current is not None:
-            # Stopped before it could say so, and said now: the undo of an older run goes by it.
+            # An earlier undo was stopped before it recorded this version; the undo of an older run needs the record.
             adopted.append(Adopted(*target, verdict.current.version, entry.properties, RESTORE, entry.after))
     rewritten = [NextWrite(w.store, stores[w.store], w.name, w.before) for w in writes if w.earlier is not None]
     return Plan(
@@ -128,7 +128,7 @@ class _OneUndo:
         if (unlike := self._unlike(reading)) is not None:
             return unlike
         if entry.slipped:
-            # What stood there last before the run's version is theirs, not what the run had read.
+            # The version right before the run's is the other writer's, not the one that the run had read.
             reason = (
                 f"another writer's version {', '.join(entry.slipped)} is covered by the run's version {entry.after}"
             )
@@ -138,7 +138,7 @@ class _OneUndo:
         return self._restoration(reading)
 
     def doubt(self, reading: Reading) -> Verdict | None:
-        """A write that was begun and never noted; None where the store shows that it was not stored."""
+        """Judges a write that was started and never recorded; None where the store shows that it was not stored."""
         if isinstance(reading, SoftDeletedError | NotFoundError):
             return None
         if isinstance(reading, StoreError):
@@ -153,7 +153,7 @@ class _OneUndo:
         )
 
     def _kept(self, reason: str, version: str | None) -> Verdict:
-        """It is as it was before; `version` is the one that an earlier undo wrote, None where it deleted."""
+        """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""
         return Verdict(Kind.KEEP, reason, owed=owed_by_undo(self._target, self._entry, version))
 
     @property
@@ -164,7 +164,7 @@ class _OneUndo:
         return self._history.original(self._address, self._name, version)
 
     def _foreign(self, current: RemoteSecret, other: WritingRun | None) -> Verdict:
-        """What stands there is not the run's: the run's own undo began it, or `other` wrote it, or nobody knows who."""
+        """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
         if self._entry.undo == "started" and not self._deletes:
             # That undo was stopped before it could note the new version.
             verdict = self._restoration(current)
@@ -186,7 +186,7 @@ class _OneUndo:
         return Verdict(Kind.UPDATE, f"version {before} is put back", current=current, earlier=earlier)
 
     def _unlike(self, current: RemoteSecret) -> Verdict | None:
-        """Why a version that an undo is noted to have written is not taken for the run's own."""
+        """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
         after = self._entry.after
         if current.version == after or after is None:
             return None
@@ -195,7 +195,7 @@ class _OneUndo:
         except StoreError as error:
             reason = f"version {current.version} cannot be compared with the run's version {after}: {error.reason}"
             return Verdict(Kind.REFUSE, reason, _BY_HAND)
-        # A Vault counts from 1 again where somebody ended a secret for good: what proves a version is its value.
+        # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
         return None if _same(current, own) else self._changed(current, None)
 
     def _changed(self, current: RemoteSecret, other: WritingRun | None) -> Verdict:

@@ -1,4 +1,4 @@
-"""Carries out the undo of a run: checks that it is the command's own, plans, locks the project and applies."""
+"""Undoes a run: checks that it belongs to the command, plans, locks the project and applies."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def undo_run(command: str, run_id: str, environment: Environment, setting: Setting, listener: Listener) -> Ended:
-    """Take back what the run of `command` wrote, or show what that would be.
+    """Undo what the run of `command` wrote, or only show the plan.
 
-    What can be taken back is, whatever stands in the way of the rest. Raises JournalError for a run that is none of
-    `command` in `environment`, and what opening, reading and writing stores raises before the first write.
+    Whatever can be undone is, even where the rest cannot. Raises JournalError for a run of another command or
+    environment, and what opening, reading and writing stores raises before the first write.
     """
     run = _own(find_run(setting.root, run_id), command, environment.name)
     writers = _opened(run, environment, setting.stores)
@@ -36,7 +36,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
         listener.shows(plan)
         return Ended(plan, End.SHOWN if plan.writes else End.NOTHING)
     with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
-        # Once more: until here, another command could go on with it.
+        # Read again under the lock: until here, another command could have resumed it.
         run = find_run(setting.root, run.id)
         plan = plan_undo(run, writers, history_of(runs(setting.root)))
         listener.shows(plan)

@@ -1,4 +1,4 @@
-"""Asks the stores which earlier versions the writes of a plan make them drop for good, and names the way to keep them.
+"""Asks Vault which earlier versions a plan's writes would drop for good, and names the command that keeps them.
 
 Vault keeps a number of versions of each secret; Key Vault keeps all, and is not asked.
 """
@@ -25,16 +25,16 @@ _WORKERS = 16
 
 
 class LossKind(StrEnum):
-    """How much a write takes with it."""
+    """What a write makes the store drop."""
 
     VERSIONS = "drops-versions"
-    WAY_BACK = "drops-way-back"  # also the very version that the write replaces: nothing can bring that back
+    WAY_BACK = "drops-way-back"  # also the version that the write replaces: it cannot be undone
     UNKNOWN = "drops-unknown"  # the store does not tell
 
 
 @dataclass(frozen=True, slots=True)
 class NextWrite:
-    """A write that is planned: `replaces` is the version that stands there now, None where none can be read."""
+    """A planned write: `replaces` is the current version, None where none can be read."""
 
     store_id: str
     store: SecretReader
@@ -44,7 +44,7 @@ class NextWrite:
 
 @dataclass(frozen=True, slots=True)
 class VersionLoss:
-    """What the write of the remote secret `name` makes its store drop; `remedy` is what keeps it, done before."""
+    """The versions that a write of the remote secret `name` makes its store drop; `remedy`, run before, keeps them."""
 
     kind: LossKind
     store: str
@@ -55,10 +55,10 @@ class VersionLoss:
 
 
 def losses_of(writes: Iterable[NextWrite], workers: int = _WORKERS) -> tuple[VersionLoss, ...]:
-    """What is lost by `writes`, in their order; none for those that cost no readable version.
+    """The losses of `writes`, in their order, without those that drop no readable version.
 
-    Raises the StoreError of a store that no longer answers at all. Another refusal is told as a loss that is unknown:
-    a plan is none the worse for it.
+    Raises the StoreError of a store that no longer answers at all. Any other refusal becomes
+    an unknown loss, and does not stop the plan.
     """
     asked = [write for write in writes if write.store.address.provider is Provider.VAULT]
     if not asked:
@@ -67,7 +67,7 @@ def losses_of(writes: Iterable[NextWrite], workers: int = _WORKERS) -> tuple[Ver
     try:
         return tuple(loss for loss in pool.map(_loss, asked) if loss is not None)
     finally:
-        # After an interrupt nobody waits for questions that have not been asked yet.
+        # After an interrupt, requests that have not started are dropped.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -88,7 +88,7 @@ def _loss(write: NextWrite) -> VersionLoss | None:
 
 
 def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
-    """The command that makes the store keep twice as many, which is the larger of the secret's and the mount's."""
+    """The command that makes the store keep twice as many versions as the larger of the secret's and mount's limits."""
     namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
     options = [*namespace, f"-mount={address.mount}", f"-max-versions={2 * dropped.keeps}", name]
     return shlex.join(["bao", "kv", "metadata", "put", *options])

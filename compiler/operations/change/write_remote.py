@@ -1,4 +1,4 @@
-"""Makes one write of a plan in its store, notes it, reads it back and compares every property."""
+"""Makes one write of a plan in its store, records it, reads it back and compares every property."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RemoteWriter:
-    """Writes into stores, by their ids, from any thread, one remote secret at a time in each."""
+    """Writes to stores, by their ids; each thread writes one remote secret at a time."""
 
     def __init__(self, stores: Mapping[str, SecretWriter], notes: Notes) -> None:
         self._stores = stores
@@ -48,7 +48,7 @@ class RemoteWriter:
             written, doubt = stored(lambda: self._written(write, store))
             owes = self._notes.owes
             try:
-                # Before the journal: what is in neither is found and noted in both when the run goes on.
+                # Before the journal: a resumed run finds a version that is in neither, and records it in both.
                 line.written(written.version)
                 owes = self._notes.lacks
             finally:
@@ -77,7 +77,7 @@ class RemoteWriter:
         return _read_back(write, version, lambda: _is_gone(write, version, store))
 
     def _recovered(self, write: Write, store: SecretWriter) -> Write:
-        """The write that is left once the deleted secret is back and can be read."""
+        """Recovers the deleted secret, and returns what is left to write."""
         with self._notes.writing(store, write.target, _properties(write), None, str(Kind.RECOVER)) as line:
             store.recover(write.name)
             base = store.read(write.name)
@@ -113,7 +113,7 @@ def _read_back(write: Write, version: str, look: Callable[[], Result]) -> Result
     try:
         return look()
     except StoreError as error:
-        # Stored and noted as `version`; whether it is as meant is still to be found out.
+        # Stored and recorded as `version`; whether it holds the right value is still unknown.
         reason = f"it cannot be read back: {error.reason}"
         return Result(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
 
@@ -140,14 +140,14 @@ def _doubtful(write: Write, doubt: UnverifiedError) -> Result:
 
 
 def refusal(write: Write, error: StoreError) -> Result:
-    """What became of a write that the store refused or did not answer."""
+    """The result of a write that the store refused or did not answer."""
     state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
     found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
     return Result(*write.target, state, None, found, error.code, error.reason, error.remedy)
 
 
 def _properties(write: Write) -> tuple[str, ...]:
-    """What the audit file names: the properties that are set, or of an undo those that the run had set."""
+    """The properties for the audit file: those that are set, or for an undo those that the run had set."""
     places = (step.destination for step in write.steps)
     return tuple(write.changes) or tuple(place.property for place in places if place is not None and place.property)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Destinations(Protocol):
-    """The stores that are written to, and what they were seen to hold."""
+    """The stores that are written to, and what was read there."""
 
     def writer(self, place: Location) -> SecretWriter: ...
 
@@ -30,7 +30,7 @@ class Destinations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A step with what it would write, and the remote secret that its value comes from."""
+    """A step with the value that it would write, and the remote secret that the value comes from."""
 
     step: Step
     value: Secret | None = None
@@ -121,7 +121,7 @@ def _write(members: Sequence[Judged], steps: Sequence[Step], destinations: Desti
 
 
 def _attributes(members: Sequence[Judged], *, is_whole: bool) -> Attributes | None:
-    """What a new remote secret takes over from the one its keys come from, where that is one."""
+    """The attributes that a new remote secret takes over; None where its keys come from several remote secrets."""
     origins = {id(each.origin): each.origin for each in members}
     origin = next(iter(origins.values()))
     if len(origins) > 1 or origin is None:

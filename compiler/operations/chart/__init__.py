@@ -1,1 +1,1 @@
-"""Renders the chart and compares what it makes."""
+"""Renders the chart, and compares values files and manifests."""

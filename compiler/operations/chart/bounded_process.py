@@ -1,4 +1,4 @@
-"""Runs a program whose output is not trusted to end: no more of it than is wanted comes into memory."""
+"""Runs a program within limits of time and output, so that endless output never fills the memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = 64 * 1024
 
 
 class OutputTooLargeError(Exception):
-    """The program printed more than was wanted, and was ended."""
+    """The program printed more than the limit, and was ended."""
 
 
 def run_bounded(

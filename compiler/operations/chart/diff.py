@@ -1,4 +1,4 @@
-"""Two environments, or an environment and a file, in; what the one adds, changes and removes against the other out."""
+"""Compares two environments, or an environment and a file: what one adds, changes and removes in the other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OWN_FIELDS = ("key", "property", "version")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two things to compare: its Secrets, its stores by kind and name, and what is said on every reference."""
+    """One of two sides to compare: its Secrets, its stores by kind and name, and the fields of every reference."""
 
     secrets: Outlines
     stores: Mapping[str, Mapping[str, str]]
@@ -44,7 +44,7 @@ def side_of_environment(environment: Environment) -> Side:
 def side_of_content(content: bytes, shown: str) -> Side:
     """A values file, or manifests in one or many documents; `shown` names where `content` is from. Raises Refusal.
 
-    What they hold under keys that the chart does not have is not in it: no output may show it.
+    Values under keys that the chart does not know are left out, so that no output shows them.
     """
     if len(content) > MAX_MANIFEST_BYTES:
         raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
@@ -74,7 +74,7 @@ def side_of_content(content: bytes, shown: str) -> Side:
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
-    """What `after` adds, changes and removes; nothing where both mean the same."""
+    """What `after` adds, changes and removes; empty where both mean the same."""
     changes = [*_store_changes(before.stores, after.stores), *compare(before.secrets, after.secrets)]
     if before.defaults and after.defaults and before.defaults != after.defaults:
         changes.append(_change("every reference", before.defaults, after.defaults))

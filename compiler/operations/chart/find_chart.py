@@ -1,4 +1,4 @@
-"""Finds the project's chart and refuses one that would make Helm read or fetch what is not in it.
+"""Finds the project's chart and refuses one that would make Helm read or fetch anything outside of it.
 
 Helm follows every link below a chart into what it renders, loads each JSON schema that one of the chart's refers to,
 over the network too, and does the same in packed subcharts. All of it is looked at before a Helm starts.
@@ -35,7 +35,7 @@ _KNOWN = re.compile(r"https?://json-schema\.org/(?:draft-0[467]/schema|draft/20(
 
 
 def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
-    """The chart of the project in `root`, and why no Helm may be given it. Raises HelmError where there is none."""
+    """The chart of the project in `root`, and why Helm may not get it. Raises HelmError where there is none."""
     chart = root / _FOLDER
     if not (chart / "Chart.yaml").is_file():
         help_text = "add it with `platform-secrets new chart`, or name the project that has it with --root"

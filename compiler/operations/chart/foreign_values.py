@@ -1,6 +1,6 @@
-"""Finds what in a values file or a manifest the chart has no place for: no output may show it, as of input files.
+"""Finds values in a values file or a manifest that the chart's schema does not know, so that no output shows them.
 
-A file that somebody edited may hold anything, a password under a key of their own for one.
+A file that somebody edited may hold anything, for example a password under a key of their own.
 """
 
 from __future__ import annotations

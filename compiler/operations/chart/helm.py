@@ -1,6 +1,6 @@
-"""Finds the Helms to use and renders a chart with them, offline and without anything of the person who runs it.
+"""Finds the Helm programs to use and renders a chart with them, offline and without the user's settings.
 
-A project may come from a stranger, so that no program of it is run: only a Helm that a person named, or has on PATH.
+A project may come from a stranger, so that no program in it is run: only a Helm that the user named or has on PATH.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ RELEASE = "platform-secrets"
 _VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})\b")
 # By major, the oldest minor. Before 3.11.1 `getHostByName` in a template asked the network (CVE-2023-25165).
 _OLDEST = {3: 12, 4: 0}
-# A Helm that says nothing for so long waits for something that a rendering must not need.
+# A Helm that takes longer waits for something that rendering must not need.
 _SECONDS = 60
 
 
 class HelmError(Refusal):
-    """A Helm that is missing, no Helm, or refuses the chart; `details` are Helm's own words, which quote values.
+    """Helm is missing, unusable or refuses the chart; `details` are Helm's own words, which quote values.
 
     A class of its own, as the search for a usable Helm goes on with the next one, and a proof reports a refused chart.
     """

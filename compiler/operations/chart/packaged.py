@@ -1,4 +1,4 @@
-"""The chart that the values files are for, as the installed package or the checkout has it: its texts by path, out."""
+"""Reads the files of the chart from the installed package, or from the checkout."""
 
 from __future__ import annotations
 

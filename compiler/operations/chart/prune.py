@@ -1,4 +1,4 @@
-"""Removes the values files of a project that have no environment, unless somebody else wrote them."""
+"""Removes values files whose environment no longer exists, except those that the compiler did not write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
-    """The paths, as shown to people, of the files that were removed; and why others were not.
+    """Removes them, and returns the paths of the removed files, as shown to people, and why others were kept.
 
     Only for a project that `is_whole`. A file that does not begin as the compiler's own do, or that it could not
     replace, is left alone: `foreign-output`, `unwritable-output`. So is all, where a link leads their folder out of

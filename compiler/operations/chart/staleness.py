@@ -1,4 +1,4 @@
-"""A values file that is not what its environment compiles to in; the diagnostic and the differing lines out."""
+"""Reports a values file that differs from what its environment compiles to, and shows the differing lines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stale_values(file: ValuesFile) -> Diagnostic:
 def differing_lines(file: ValuesFile) -> Iterator[str]:
     """A unified diff from the file to what it should be, or a line that says so where that would take long to make.
 
-    Taken out of the file is what no compile wrote there: comments, and values under keys that the chart does not have.
+    Hidden is what the compiler did not write: comments, and values under keys that the chart does not know.
     """
     shown = file.output.shown
     if (file.old or "").count("\n") * file.output.text.count("\n") > _MOST_PAIRS:
@@ -55,7 +55,7 @@ def differing_lines(file: ValuesFile) -> Iterator[str]:
 
 def _hidden(text: str) -> list[Bounds]:
     root = values_tree(text)
-    # Of what is no YAML nothing can be told but that the compiler did not write it.
+    # A text that is not YAML was not written by the compiler, so all of it is hidden.
     return ChartValues().hidden(text, root) if root is not None else [(text.find("\n") + 1, len(text))]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be done with the values files: `out` is the folder in place of the chart's own."""
+    """What to do with the values files; `out` is the folder to write them to instead of the chart's own."""
 
     out: str | None = None
     is_check: bool = False
@@ -28,7 +28,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of it: the files as planned, whether they were written, and the stale ones that were removed."""
+    """The result: the files as planned, whether they were written, and the orphaned ones that were removed."""
 
     diagnostics: tuple[Diagnostic, ...]
     files: tuple[ValuesFile, ...] = ()

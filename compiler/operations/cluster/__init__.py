@@ -1,1 +1,1 @@
-"""Reads what of a live cluster concerns an environment's secrets."""
+"""Reads the objects of a live cluster that belong to an environment's secrets."""

@@ -1,4 +1,4 @@
-"""A kubeconfig in, a Cluster out; the only module that imports the Kubernetes client, and no value leaves it."""
+"""Reads a cluster through a kubeconfig; the only module that imports the Kubernetes client. No value leaves it."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
 
 
 def _asked(permission: str, ask: Callable[[], T]) -> T | None:
-    """What `ask` returns, or nothing where the cluster has no such object. Raises ClusterError."""
+    """What `ask` returns, or None where the cluster has no such object. Raises ClusterError."""
     try:
         return ask()
     except client.ApiException as error:

@@ -1,4 +1,4 @@
-"""Gets ready to look into a cluster before the stores are asked, and looks once it is known what they hold."""
+"""Connects to a cluster before the stores are read, and checks it once their values are known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def look_into(expected: Sequence[Expected], environ: Mapping[str, str], context: str | None) -> Look:
-    """What says how the cluster differs from `expected`, hiding the values of the remote secrets that it is given.
+    """A function that compares the cluster with `expected`, hiding the values of the remote secrets that it is given.
 
     The cluster is the kubeconfig's `context`, the current one for None. Raises Refusal where the client is not
     installed. A kubeconfig that cannot be used is a finding: what the stores hold is told all the same.

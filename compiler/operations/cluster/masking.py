@@ -1,4 +1,4 @@
-"""Hides the values that were read from stores in what others say; the caller gets no value."""
+"""Hides values that were read from stores in the messages of other programs; the caller gets no value."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def values_of(remote: RemoteSecret) -> Iterator[Secret]:
 class Mask:
     """Hides `secrets` in texts, in plain, Base64, URL or JSON form.
 
-    A value of fewer than four characters, a boolean, null, and the words for them are never hidden: they stand in other
-    words and sentences by themselves. Build one for all the texts of a run: then a text costs time by its own length,
+    A value of fewer than four characters, a boolean, null, and the words for them are never hidden, as they occur in
+    ordinary sentences. Build one for all the texts of a run: then a text costs time by its own length,
     however many values there are.
     """
 

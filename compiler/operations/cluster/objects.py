@@ -1,4 +1,4 @@
-"""What of a live cluster concerns an environment's secrets: stores, ExternalSecrets, Secrets without values, events."""
+"""Defines what is read from a live cluster: stores, ExternalSecrets, Secrets without their values, and events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ClusterError(Exception):
-    """The cluster cannot be asked, or refuses. `permission` is what is missing, nothing where that is not the cause."""
+    """The cluster cannot be asked, or refuses. `permission` is the missing one, None for any other cause."""
 
     def __init__(self, reason: str, remedy: str, permission: str | None = None) -> None:
         super().__init__(reason)
@@ -28,7 +28,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LiveStore:
-    """A ClusterSecretStore or SecretStore; `ready` is nothing where the operator has not looked at it yet."""
+    """A ClusterSecretStore or SecretStore; `ready` is None where the operator has not checked it yet."""
 
     kind: str
     name: str
@@ -55,7 +55,7 @@ class LiveSecret:
 
 
 class Cluster(Protocol):
-    """Looks into one cluster. Every method raises ClusterError; what is not there is nothing."""
+    """Reads one cluster. Every method raises ClusterError, and returns None for an object that does not exist."""
 
     def store(self, kind: str, name: str, namespace: str) -> LiveStore | None: ...
 

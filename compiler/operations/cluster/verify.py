@@ -1,4 +1,4 @@
-"""What an environment should have in the cluster, and a Cluster, in; what is not so, at the lines that ask, out."""
+"""Compares a cluster with what an environment should have in it, and reports differences at the secrets' lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEPLOY = "deploy the newest values, then wait for a refresh"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """One ExternalSecret that the chart prints: it and the Secret have the name `name`. `at` is the asking line."""
+    """One ExternalSecret of the chart; it and its Secret are named `name`. `at` is the line that asks for it."""
 
     secret: str
     namespace: str
@@ -57,9 +57,9 @@ def expected_of(environment: Environment, secrets: Sequence[str] = ()) -> tuple[
 def verify_cluster(
     expected: Sequence[Expected], cluster: Cluster, read: Iterable[RemoteSecret] = ()
 ) -> tuple[Diagnostic, ...]:
-    """What the cluster has otherwise. Where it cannot be asked, that is the last finding.
+    """How the cluster differs from `expected`. A cluster that cannot be read is the last finding.
 
-    The values of `read` are hidden in what the operator says: it may quote what it could not use.
+    The values of `read` are hidden in the operator's messages, which may quote a value.
     """
     found: list[Diagnostic] = []
     quote = _Quoting(read)
@@ -77,14 +77,14 @@ def verify_cluster(
 
 
 def unreachable(expected: Sequence[Expected], error: ClusterError, what: str = "asked") -> Diagnostic:
-    """That the cluster cannot be asked, at the line of the first secret that should be in it."""
+    """The finding that the cluster cannot be read, at the line of the first secret that should be in it."""
     rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
     message = f"the cluster cannot be {what}: {error}"
     return BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy))
 
 
 class _Quoting:
-    """Quotes what the operator says, without the values of what was read."""
+    """Quotes the operator's messages without the values that were read."""
 
     def __init__(self, read: Iterable[RemoteSecret]) -> None:
         self._mask = Mask(value for remote in read for value in values_of(remote))
@@ -94,7 +94,7 @@ class _Quoting:
 
 
 class _Complaints:
-    """The events of a namespace, asked for only where something is wrong in it."""
+    """The events of a namespace, read only where something is wrong in it."""
 
     def __init__(self, cluster: Cluster, namespace: str, quote: _Quoting) -> None:
         self._cluster = cluster

@@ -1,1 +1,1 @@
-"""Starts and edits the files that people write."""
+"""Creates and edits the files that people write."""

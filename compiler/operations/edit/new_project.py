@@ -1,4 +1,4 @@
-"""Nothing in, the first files of a project by path out: input, schemas, chart, and what Git, make and editors need."""
+"""Makes the files of a new project: input, schemas, chart, and the settings of Git, make and editors."""
 
 from __future__ import annotations
 

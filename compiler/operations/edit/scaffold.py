@@ -1,4 +1,4 @@
-"""Names in, the first text of a new environment out; and a secret added to a catalogue's text."""
+"""Makes the text of a new environment, and adds a secret to a catalogue's text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class NewSecret:
 def new_secret(
     name: str, target: str | None, description: str | None, remote: Mapping[str, str | None], keys: Sequence[str]
 ) -> NewSecret:
-    """The entry `name`; what is not said follows the contract's names."""
+    """The entry `name`; defaults follow the naming convention of the catalogue."""
     names = {"vault": f"{NAMESPACE}/{name}-secret", "azurekv": f"{NAMESPACE}-{name}"}
     return NewSecret(
         id=name,
@@ -56,7 +56,7 @@ def new_secret(
 
 
 def environment_text(name: str, extends: Sequence[str]) -> str:
-    """An environment that is what it extends, until somebody writes what differs."""
+    """The text of an environment that adds nothing yet to what it extends."""
     below = " and ".join(extends) or "base"
     lines = [schema_line("environment"), f"# What {name} has that {below} has not."]
     if extends:
@@ -70,9 +70,9 @@ def schema_line(name: str) -> str:
 
 
 def with_secret(document: Document, secret: NewSecret) -> tuple[str, tuple[Diagnostic, ...]]:
-    """The catalogue's text with `secret` at the end of `secrets:`, every other byte as it was, and what is wrong then.
+    """The catalogue's text with `secret` at the end of `secrets:`, every other byte unchanged, and its new diagnostics.
 
-    The diagnostics are those that the old text has not. Raises Refusal for a text that an entry cannot be added to.
+    Diagnostics of the old text are not in it. Raises Refusal for a text that an entry cannot be added to.
     """
     text = document.source.text
     secrets = document.root.get("secrets")
@@ -145,7 +145,7 @@ def _added(before: object, after: object) -> tuple[str, object] | None:
     secrets = after.get("secrets") if isinstance(after, dict) else None
     if not isinstance(secrets, dict) or not isinstance(after, dict) or not secrets:
         return None
-    # A catalogue of comments alone is an empty mapping to one reader and nothing to the other.
+    # A catalogue of comments alone is an empty mapping to one parser and None to the other.
     old = before if isinstance(before, dict) else {}
     kept = dict(secrets)
     last = kept.popitem()

@@ -1,4 +1,4 @@
-"""A YAML text in, the data that a reader of YAML 1.2 finds in it out; the only module that imports ruamel."""
+"""Parses a text as YAML 1.2; the only module that imports ruamel."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from ruamel.yaml.error import YAMLError
 
 
 def second_reading(text: str) -> object:
-    """The plain data of a text that the compiler's own parser, of YAML 1.1, has read already; nothing where it cannot.
+    """The plain data of a text, or None where it cannot be parsed.
 
-    Editors and other tools read YAML 1.2: an edit is sound where both see the same change.
+    The compiler's own parser reads YAML 1.1. Editors and other tools read YAML 1.2: an edit is safe where both parsers see the same change.
     """
     try:
         return YAML(typ="safe", pure=True).load(text)

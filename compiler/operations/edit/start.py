@@ -1,4 +1,4 @@
-"""Says which files a new project, chart, environment or secret begins with, and refuses what is there already."""
+"""Makes the files of a new project, chart, environment or secret, and refuses to overwrite existing ones."""
 
 from __future__ import annotations
 

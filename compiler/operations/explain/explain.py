@@ -1,4 +1,4 @@
-"""An environment in, where each of its values comes from out: the place that won, what it overrode, and defaults."""
+"""Explains where each value of an environment comes from: the line that won, the values it overrode, and defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says what one value of an environment is and where it comes from, as data."""
+"""Describes a value of an environment and where it comes from, as data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Earlier:
 class Explanation:
     """Where one value comes from.
 
-    `value` is nothing where a layer removed it, or where a key is not in use. `origin` is written, default, catalogue,
+    `value` is None where a layer removed it, or where a key is not in use. `origin` is written, default, catalogue,
     inherited (from the environment or the catalogue), usual (a default that is shown only on request), removed,
     resolved (a key's place) or unused. `where` is `file:line:column`, or the option or variable that said so.
     """

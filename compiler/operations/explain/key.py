@@ -1,4 +1,4 @@
-"""One key of a secret in, where it lies in the store that serves it out, with each line that decides so."""
+"""Explains where one key of a secret lies in its store, with each line that decides it."""
 
 from __future__ import annotations
 

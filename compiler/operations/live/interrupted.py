@@ -1,4 +1,4 @@
-"""An exception in, whether an interrupt is behind it out."""
+"""Tells whether an interrupt is behind an exception."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def follows_interrupt(error: BaseException | None) -> bool:
     """True for an interrupt and for what came while one was handled.
 
-    A KeyboardInterrupt in the middle of a lock's own code comes out as that lock's complaint that it is not held.
+    A KeyboardInterrupt inside a lock's own code surfaces as that lock's error that it is not held.
     """
     while error is not None:
         if isinstance(error, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""A secret of an environment, or all of its catalogue, and a store in; where that store keeps each key out."""
+"""Finds where a store keeps each key of a secret, or of the whole catalogue."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def key_places(secret: Secret, store: Store) -> dict[str, Place | None]:
-    """The place of every key of the catalogue's entry, in use or not; nothing where that provider has none for it."""
+    """The place of every key of the catalogue's entry, in use or not; None where it has none in that provider."""
     remote = remote_of(secret.entry, store.provider, secret.node)
     return {key.name: place_of(key, store.provider, remote, store.prefix) for key in secret.entry.keys.values()}
 
 
 def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]:
-    """Every place in `store` that a key of the catalogue has, of entries too that the environment does not use.
+    """Every place in `store` that a key of the catalogue has, also of entries that the environment does not use.
 
-    Several secrets may lie in one remote secret: what is in it and no key of one may be a key of another.
+    Several secrets may share one remote secret: a property that is not a key of one may be a key of another.
     """
     places: set[Place | None] = set()
     for name, entry in environment.catalogue.entries.items():

@@ -1,4 +1,4 @@
-"""Adapters and names in, each remote secret or the reason why it cannot be read out, many at a time."""
+"""Reads remote secrets, many at a time, and returns each one or the error that kept it from being read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Reading = RemoteSecret | StoreError
 
 WORKERS = 16
-# The store gave no answer to the question, whichever secret it was about.
+# The store did not answer, and would not for any other secret either.
 _SILENT = (
     UnavailableError,
     ThrottledError,
@@ -43,7 +43,7 @@ _ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOW
 
 
 def is_silence(error: StoreError) -> bool:
-    """Whether the store told nothing about its secrets: unreachable, not itself, or closed to the caller."""
+    """Whether the store said nothing about its secrets: unreachable, another server, or closed to the caller."""
     return isinstance(error, _SILENT)
 
 
@@ -55,7 +55,7 @@ def is_of_store(error: StoreError) -> bool:
 
 
 class _StoreReads:
-    """What the names of one store hold. A store that fails as a whole is not asked again: each question may wait."""
+    """Reads the names of one store. A store that fails as a whole is not asked again, as each request may time out."""
 
     def __init__(self, reader: SecretReader) -> None:
         self._reader = reader
@@ -75,10 +75,10 @@ class _StoreReads:
 
 
 class _Asking:
-    """Names of stores being asked, each once.
+    """Reads each name of each store once.
 
-    The first name of each store goes ahead, in the caller's thread: it logs in and finds out whether the store is
-    there at all, and whoever waits for one that is not can interrupt it.
+    The first name of each store is read first, in the caller's thread: that logs in and finds out whether the store
+    answers at all, and can be interrupted where it does not.
     """
 
     def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
@@ -103,7 +103,7 @@ class _Asking:
                 asking.result()
             self.found = {pair: self.found[pair] for pair in self._order}
         finally:
-            # After an interrupt nobody waits for questions that have not been asked yet.
+            # After an interrupt, reads that have not started are dropped.
             self._rest.clear()
             pool.shutdown(wait=False)
 
@@ -123,7 +123,7 @@ class _Asking:
 def read_all(
     wanted: Iterable[tuple[SecretReader, str]], workers: int = WORKERS
 ) -> dict[tuple[SecretReader, str], Reading]:
-    """What stands under each name, by at most `workers` threads. Whatever a store refuses is told at its names."""
+    """Each remote secret, or the error of reading it, by store and name; read in at most `workers` threads."""
     asking = _Asking(wanted)
     list(asking.first())
     asking.rest(workers)
@@ -131,7 +131,7 @@ def read_all(
 
 
 def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[tuple[SecretReader, str], Reading]:
-    """As `read_all`, for those who can do without none of the stores.
+    """As `read_all`, for callers that need every store.
 
     Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
     answers in the middle, or that forbids every one.
@@ -144,7 +144,7 @@ def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[
     by_store: dict[SecretReader, list[Reading]] = {}
     for (reader, _), reading in asking.found.items():
         if isinstance(reading, StoreError) and is_of_store(reading):
-            # What was read before a seal or a lost token is no ground for a plan, nor for the end of a run.
+            # What was read before a seal or a lost token is not enough to plan on, or to end a run by.
             raise reading
         by_store.setdefault(reader, []).append(reading)
     for readings in by_store.values():

@@ -1,4 +1,4 @@
-"""An environment's stores in, open adapters out: each store once, at the address that this machine reaches it by."""
+"""Opens each store of an environment once, at the address by which this machine reaches it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VAULT_ADDRESS_VARIABLE = "VAULT_ADDR"
 
 
 class AddressError(Refusal):
-    """A store of the environment cannot be reached by the address that it has; `verify` reports it and goes on."""
+    """A store of the environment has no usable address; `verify` reports it and goes on."""
 
     def __init__(self, message: str, help_text: str) -> None:
         super().__init__("cannot run", message, help_text)
@@ -31,9 +31,8 @@ class AddressError(Refusal):
 def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
     """Where `store` is reached from here. VAULT_ADDR replaces the cluster's own address of a Vault (a port-forward).
 
-    Raises AddressError where it has none, and where the written one is that of another Key Vault than
-    AZURE_KEYVAULT_NAME names, also where the environment itself does not use the store: what compiles need not be what
-    a command writes to.
+    Raises AddressError where it has none, and where its vaultUrl is another Key Vault than AZURE_KEYVAULT_NAME names.
+    The compiler checks that only for stores that the environment uses; a command may write to any.
     """
     is_vault = store.provider == VAULT
     url = (environ.get(VAULT_ADDRESS_VARIABLE) if is_vault else None) or store.address

@@ -30,7 +30,7 @@ COMMAND = "migrate"
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """Both sides, read."""
+    """Both ends of a migration, read."""
 
     sources: Mapping[str, SecretWriter]
     destination: SecretWriter
@@ -84,12 +84,12 @@ def _names(
 
 
 def _extras(routes: Routes, ends: _Ends) -> Iterator[Route]:
-    """What lies beside the keys in each secret's own remote, as routes of their own."""
+    """The properties that no key names in each secret's own remote secret, as routes of their own."""
     known = {(route.source_store.id, route.source) for route in routes.keys if route.source is not None}
     known |= routes.shared
     for secret, store, own, theirs in routes.mains:
         reading = ends.readings[ends.sources[store.id], own]
-        # Where a key is the whole value, what looks like properties is a part of it.
+        # Where a key is the whole value, apparent properties are a part of it.
         if isinstance(reading, StoreError) or (store.id, Place(own, None)) in known:
             continue
         for name in reading.properties:
@@ -100,7 +100,7 @@ def _extras(routes: Routes, ends: _Ends) -> Iterator[Route]:
 
 
 def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Wanted | Step | None:
-    """The value to move, why there is none, or None for a key that need not be there and is not."""
+    """The value to move, the reason why there is none, or None for an unused key without a value."""
     source, to = ends.source(route), routes.to
     if route.source is None or source is None:
         remedy = f"write remote.{route.source_store.provider} in the catalogue"
@@ -119,7 +119,7 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
         remedy = "check their addresses, and VAULT_ADDR, which stands for every Vault"
         return _decided(route, to, Kind.REFUSE, reason, remedy)
     if route.is_extra and route.destination in routes.taken:
-        # That key may not be on the way, or its source may lack it: another secret's value would take its place.
+        # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
         reason = "a key of the catalogue lies at that place of the destination"
         remedy = "name the property in the catalogue, with a place of its own"
         return _decided(route, to, Kind.REFUSE, reason, remedy)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One key on its way. A place is None where the catalogue names none for that provider.
+    """Where one key comes from and goes. A place is None where the catalogue names none for that provider.
 
-    `is_extra` tells that it is a property of the source and no key of the catalogue.
+    `is_extra` marks a property of the source that is not a key of the catalogue.
     """
 
     secret: str
@@ -36,9 +36,9 @@ class Route:
 class Routes:
     """`mains` are each secret's own remote names in its source and in the destination, for its other properties.
 
-    `shared` are places in those of the sources, by their store, that belong to keys that are not on the way. `taken`
-    are the places that any key of the catalogue has in the destination. They hold no part of the environment but its
-    stores, so that a large one need not stay in memory for them.
+    `shared` are places in the sources' remote secrets, by their store, that belong to keys that do not move. `taken`
+    are the places that any key of the catalogue has in the destination. Of the environment only its stores are kept, so
+    that a large one need not stay in memory.
     """
 
     environment: str

@@ -1,4 +1,4 @@
-"""Decides what a migration is: its two ends, how it is planned, and what makes the same command the same run."""
+"""Sets up a migration: finds its source and destination, and decides which run the same command resumes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def migration(
 ) -> Change:
     """The migration of the environment's secrets from `source_id`, or from the store that each reads, into `to_id`.
 
-    Holds no part of the environment but its routes: a large one is more than all that is still to come. Raises
-    Refusal for names that the environment does not have and for one store as both ends, and AddressError.
+    Keeps only the routes of the environment, as a large one takes more memory than the rest of the run. Raises Refusal
+    for names that the environment does not have and for one store as both ends, and AddressError.
     """
     to = store_named(environment, to_id)
     source = store_named(environment, source_id) if source_id is not None else None

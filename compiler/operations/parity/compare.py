@@ -1,4 +1,4 @@
-"""Two lists of manifests in, what differs out, in words that show names and places but never a label's text."""
+"""Compares expected and rendered manifests; its messages show names and places but never a label's text."""
 
 from __future__ import annotations
 

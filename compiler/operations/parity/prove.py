@@ -1,4 +1,4 @@
-"""Renders a project's chart and says what its manifests get wrong against a table that separate code makes."""
+"""Renders a project's chart and compares its manifests with the expected ones, which separate code makes."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _diagnostics(environment: Environment, verdicts: Sequence[_Verdict]) -> Iter
 
 
 def _unlike(verdict: _Verdict, configured: dict[Target, frozenset[str]]) -> Iterator[tuple[str, str]]:
-    """What pods would see otherwise because of the store: no table is asked, only one rendering and another."""
+    """What pods would see differently because of the store: compares two renderings, without the table."""
     forcing = verdict.setup.forcing
     if forcing is None or not verdict.targets:
         return

@@ -1,4 +1,4 @@
-"""Plain data of an environment in, the store objects that Helm must render out; separate from model and chart."""
+"""Makes the store objects that Helm must render for an environment, independently of the model and the chart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain data of an environment and the catalogue in, the manifests that Helm must render for it out.
+"""Makes the manifests that Helm must render for an environment, from plain data.
 
 Made by separate code on purpose: neither the resolver nor the values nor the chart has a part in it, so that a mistake
 in one of them shows as a difference.
@@ -31,14 +31,14 @@ def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[Manif
 
 
 def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tuple[str, PlainMap, PlainMap]]:
-    """Id, what the environment says, and the catalogue's entry of each secret that the environment has."""
+    """The id, the environment's settings and the catalogue's entry of each secret that the environment enables."""
     for name, secret in environment.get("secrets", {}).items():
         if secret.get("enabled", True):
             yield name, secret, catalogue["secrets"][name]
 
 
 def references(secret: PlainMap, entry: PlainMap, store: PlainMap) -> dict[str, PlainMap | None]:
-    """The `remoteRef` of each key in `store`, without defaulted fields; nothing where it has no remote name there."""
+    """The `remoteRef` of each key in `store`, without defaulted fields; None where it has no remote name there."""
     provider = store["provider"]
     remote = secret.get("remote", {}).get(provider, entry.get("remote", {}).get(provider))
     use = secret.get("use", entry.get("use"))

@@ -1,4 +1,4 @@
-"""Decides what setting keys of one secret is: which keys, in which store, with which values, and how it is planned."""
+"""Sets up a put: finds the secret, keys and store that it names, checks the values, and plans the writes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The secret and store of one `put`. `keys` are those to be asked for; `unused` of them no variant in use has."""
+    """The secret and store of one `put`. `keys` get a value; `unused` are those of them that no variant in use has."""
 
     secret: Secret
     store: Store
@@ -47,7 +47,7 @@ class Target:
 
 
 def target_of(environment: Environment, secret_id: str, keys: Sequence[str], store_id: str | None) -> Target:
-    """What the words of the command line name; with no keys, all that the environment uses.
+    """Finds what the command line names; without keys, all that the environment uses.
 
     Raises Refusal.
     """
@@ -67,8 +67,8 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
 def put(target: Target, values: Mapping[str, Value], environment: str, options: Options, setting: Setting) -> Change:
     """The setting of `values`, by keys of the catalogue; nothing else in the remote secrets changes.
 
-    What the same command is, is told by the keys and not by their values: the journal holds none. Raises Refusal for
-    a value that must not be written, and AddressError.
+    The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
+    that must not be written, and AddressError.
     """
     wanted = _wanted(target, values)
     identity = identity_of(
@@ -77,7 +77,7 @@ def put(target: Target, values: Mapping[str, Value], environment: str, options: 
         {target.store.id: setting.stores.address(target.store).absolute},
         {"secret": target.secret.id, "keys": sorted(values), "recover": options.recover},
     )
-    # A value that is given is meant: another one that is there already is replaced.
+    # A given value is intended: it replaces the current one.
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
 
     def plan(run: Run | None) -> Planned:

@@ -1,4 +1,4 @@
-"""Text from a file or pipe in, values by key out: a JSON object, dotenv lines or one value; errors quote no value."""
+"""Reads values by key from a file or pipe: a JSON object, dotenv lines or one bare value. Errors quote no value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class InputForm(StrEnum):
-    """How the text holds its values."""
+    """The format of the input."""
 
     JSON = "json"
     DOTENV = "dotenv"
@@ -24,7 +24,7 @@ class InputForm(StrEnum):
 
 
 class ValueInputError(Refusal):
-    """The text cannot be read as its form asks."""
+    """The input does not have its format."""
 
     def __init__(self, message: str, help_text: str | None) -> None:
         super().__init__("usage", message, help_text)
@@ -42,10 +42,10 @@ _COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
 
 
 def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None) -> dict[str, Secret]:
-    """The values in `data`: of `keys` where any are named, else of all that the text names, which must be `known`.
+    """The values in `data`: those of `keys` where any are named, else all that the text names, which must be `known`.
 
-    With no form said, one key means that the text is its value; else a text that begins with a brace is JSON, any
-    other dotenv. One final line break of a value is not part of it. Raises ValueInputError.
+    Where `form` is None, one key means that the text is its value; otherwise a text that begins with a brace is JSON,
+    any other dotenv. One final line break of a value is not part of it. Raises ValueInputError.
     """
     text = _text(data)
     if form is None:

@@ -1,1 +1,1 @@
-"""Keeps what a writing run leaves behind: its journal, its lock, its audit and its history."""
+"""Keeps the records of writing runs: journal, lock, audit file and history."""

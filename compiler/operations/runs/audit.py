@@ -1,4 +1,4 @@
-"""What is written to stores in, JSON lines in a private file out: one before each write, one after; never a value."""
+"""Writes the audit file: one JSON line before each write to a store and one after it, never with a value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AuditError(Refusal):
 
 
 class IntentError(AuditError):
-    """The line before a write could not be noted, so nothing was sent."""
+    """The line before a write could not be written, so nothing was sent."""
 
 
 class Stage(StrEnum):
@@ -49,7 +49,7 @@ class Stage(StrEnum):
 class AuditEntry:
     """One write: `action` by `who` at the store's absolute address; `name` and `properties` are remote names.
 
-    `run` is one for all writes of a command. `before` is the version that the write rests upon, nothing where there was
+    `run` is one for all writes of a command. `before` is the version that the write is based on, None where there was
     none; `version` the one that it made or deleted, known when it is written.
     """
 
@@ -70,7 +70,7 @@ def _now() -> datetime:
 
 
 class AuditLog:
-    """Appends to one file, from any thread. Made before the first write: what cannot be noted is not begun."""
+    """Appends to one file, from any thread. Opened before the first write: what cannot be audited is not started."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
         self._now = now
@@ -133,10 +133,10 @@ class AuditLog:
 
 
 class Audited:
-    """Around one write: its line before, on entering, and the line of how it ended, at the latest on leaving.
+    """Records one write: a line before it, on entering, and a line with its outcome, at the latest on leaving.
 
-    `with Audited(log, entry) as line: …; line.written(version)`. Without a log nothing is noted. Raises IntentError on
-    entering, and then nothing may be sent; `written` raises AuditError.
+    `with Audited(log, entry) as line: …; line.written(version)`. Without a log nothing is recorded. Raises IntentError
+    on entering, and then nothing may be sent; `written` raises AuditError.
     """
 
     def __init__(self, log: AuditLog | None, entry: AuditEntry) -> None:
@@ -166,7 +166,7 @@ class Audited:
         if self._log is None or self._is_ended or error is None:
             return
         is_refused = isinstance(error, StoreError) and not error.maybe_done
-        # A line that cannot be added hides no cause: the one before stands, and says that the end is not known.
+        # A line that cannot be added must not hide the cause: the line before it says that the outcome is unknown.
         with suppress(AuditError):
             self._log.record(replace(self._entry, stage=Stage.FAILED if is_refused else Stage.UNKNOWN))
 

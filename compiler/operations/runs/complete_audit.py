@@ -1,7 +1,7 @@
-"""Adds to the journal and the audit file what they lack of a run's stored writes, as after a full disk or a kill.
+"""Adds the lines that a journal and an audit file lack of a run's stored writes, after a full disk or a kill.
 
-A write is announced in both before it is sent. What could not be noted after it is owed until a later part of the run,
-or its undo, has a file to note it in.
+A write is announced in both before it is sent. A line that could not be written after it is owed until a later part of
+the run, or its undo, has a file for it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RESTORE, DELETE = "restore", "delete"
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What is still owed: stored writes without a line in the audit file, and why the journal could not be told."""
+    """What is still owed: stored writes without a line in the audit file, and why the journal could not be written."""
 
     unaudited: tuple[Adopted, ...] = ()
     unnoted: str = ""
@@ -40,7 +40,7 @@ def owed_by(run: Run) -> Iterator[Adopted]:
 
 
 def adoption(target: Target, entry: RunEntry, version: str, *, is_noted: bool = False) -> Adopted:
-    """The write by which the run of `entry` made or recovered `version`."""
+    """The write in which the run of `entry` made or recovered `version`."""
     action = entry.kind
     if entry.recover:
         action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
@@ -49,7 +49,7 @@ def adoption(target: Target, entry: RunEntry, version: str, *, is_noted: bool = 
 
 
 def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopted | None:
-    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted what stood there."""
+    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted the secret."""
     made = version or entry.undo_before
     if not entry.undo_owes or made is None:
         return None
@@ -58,7 +58,7 @@ def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopte
 
 
 def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], notes: Notes) -> Completed:
-    """Note each of `adopted` in the audit file, whose own line before it may be there already, and in the journal.
+    """Record each of `adopted` in the audit file, which may have the line before it already, and in the journal.
 
     `stores` are open, by their ids.
     """

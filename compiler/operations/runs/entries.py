@@ -1,4 +1,4 @@
-"""Keeps what a journal says of its run: each remote secret as it was planned, and as far as it came."""
+"""Rebuilds the state of a run from its journal: each remote secret as it was planned, and how far it came."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NotedKey:
 
 @dataclass(slots=True)
 class RunEntry:
-    """What a journal says of one remote secret: as planned, and as far as it came."""
+    """The state of one remote secret in a run: as planned, and how far it came."""
 
     kind: Kind
     planned_before: str | None
@@ -53,7 +53,7 @@ class RunEntry:
 
 @dataclass(slots=True)
 class Run:
-    """A journal, read. `identity` is what a command must be asked for to be the same run.
+    """The state of a run, read from its journal. `identity` is what a command must ask for to resume it.
 
     `destinations` are the absolute addresses by the stores' ids, `entries` the remote secrets by store and name.
     """
@@ -86,7 +86,7 @@ class Run:
 
 
 def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
-    """Take one line of a journal into what is known of its run. Raises LookupError, TypeError and ValueError.
+    """Apply one line of a journal to the state of its run. Raises LookupError, TypeError and ValueError.
 
     `only` is the store of every line of a journal of the first format, whose lines name none.
     """
@@ -130,7 +130,7 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
         entry.before = _text(line.get("before"))
     entry.after = _text(line.get("after", entry.after))
     entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
-    # Of what was not stored there is no more to say than that.
+    # The audit file needs no outcome of a write that was not stored.
     entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)
 
 

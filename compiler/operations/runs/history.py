@@ -1,4 +1,4 @@
-"""Tells which of a store's versions the runs of this folder wrote, and which of them their undos put back."""
+"""Tells which versions in the stores the runs of this project wrote, and which ones their undos restored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WritingRun:
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """`runs` is the run that wrote a version, `again` the earlier version that it is again.
+    """`runs` has the run that wrote each version, `again` the earlier version that an undo wrote again.
 
     An undo writes an earlier version's value as a new version.
     """
@@ -33,7 +33,7 @@ class RunHistory:
     runs: dict[Version, WritingRun] = field(default_factory=dict)
 
     def original(self, address: str, name: str, version: str) -> str:
-        """The version that `version` is again, or itself where no undo wrote it."""
+        """The version whose value `version` restored, or itself where no undo wrote it."""
         # An undo of an older run may have put back what the undo of a newer one did.
         for _ in range(len(self.again)):
             earlier = self.again.get((address, name, version))
@@ -44,7 +44,7 @@ class RunHistory:
 
 
 def history_of(runs: Iterable[Run]) -> RunHistory:
-    """What `runs` noted."""
+    """The history that the journals of `runs` tell."""
     found = RunHistory()
     for run in runs:
         for (store, name), entry in run.entries.items():

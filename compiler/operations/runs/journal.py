@@ -1,4 +1,4 @@
-"""Keeps the journal of a run: names, places, versions and states, from which a later command resumes or undoes it."""
+"""Writes and reads the journal of a run: names, places, versions and states, to resume or undo it from."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
 class JournalError(Refusal):
-    """A run that cannot be read or is none."""
+    """A run that does not exist or whose journal cannot be read."""
 
     def __init__(self, message: str, help_text: str) -> None:
         super().__init__("usage", message, help_text)
 
 
 def new_id() -> str:
-    """When the run begins, in UTC, and three random bytes; in a form that no output takes for a credential."""
+    """When the run begins, in UTC, and three random bytes; in a form that the output never conceals as a credential."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def identity_of(
     command: str, environment: str, addresses: Mapping[str, str], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What makes two commands the same run: which, where, and what was `asked`, but for what may change on the way."""
+    """The identity by which a later command resumes the run: command, environment, addresses and what was `asked`."""
     return {"command": command, "environment": environment, "addresses": dict(addresses), **asked}
 
 
 class Journal:
-    """Appends to one run's file; what it announces is on the disk when the call returns. Raises OSError.
+    """Appends to one run's file; an announcement is on the disk when the call returns. Raises OSError.
 
-    What became of a write is there with the next line that is waited for: where a crash takes it, the run that goes on
-    finds the version by comparing, as it does when the crash comes before the line.
+    The outcome of a write reaches the disk with the next line that is waited for: where a crash loses it, the resumed
+    run finds the version by comparing, as it does when the crash comes before the line.
     """
 
     def __init__(self, path: Path, *, new: bool) -> None:
@@ -70,7 +70,7 @@ class Journal:
             sources=dict(plan.sources),
             identity=dict(identity),
         )
-        # A plan that is not there whole is none: its lines go to the disk with the last one.
+        # A partial plan counts as none, so its lines go to the disk with the last one.
         for write in plan.writes:
             journal._append(
                 "plan",
@@ -87,35 +87,35 @@ class Journal:
         return journal
 
     def started(self, target: Target, before: str | None, *, owes: bool = False) -> None:
-        """A write is about to be sent; with `owes`, the audit file is to be told how it ends."""
+        """A write is about to be sent; with `owes`, the audit file still needs its outcome."""
         self._note("step", target, state="started", before=before, owes=owes)
 
     def written(
         self, target: Target, before: str | None, after: str, slipped: tuple[str, ...], *, owes: bool = False
     ) -> None:
-        """A write was stored as `after`; with `owes`, the audit file could not be told."""
+        """A write was stored as `after`; with `owes`, the audit file still needs its line."""
         rest = {"before": before, "after": after, "slipped": list(slipped), "owes": owes}
         self._note("step", target, wait=False, state="written", **rest)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
-        """What became of a remote secret in the end."""
+        """The result for a remote secret."""
         target, state = (result.store, result.name), str(result.state)
         self._note("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
 
     def adopted(self, target: Target, version: str, *, owes: bool = False) -> None:
-        """A write of this run whose version had not been noted."""
+        """A write of this run whose version was not recorded before."""
         self._note("step", target, state="written", after=version, adopted=True, owes=owes)
 
     def audited(self, target: Target) -> None:
-        """The audit file has the line that it lacked of a version that is noted here."""
+        """The audit file now has the line that it lacked of a version recorded here."""
         self._note("audit", target)
 
     def undo(
         self, target: Target, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
     ) -> None:
-        """An undo is `started`, and to replace or delete `before`, or `done`, and wrote `version` where it wrote one.
+        """An undo is `started` and will replace or delete `before`, or is `done` and wrote `version`, if it wrote one.
 
-        With `owes`, the audit file is still to be told how it ended.
+        With `owes`, the audit file still needs its outcome.
         """
         self._note("undo", target, state=state, version=version, before=before, owes=owes)
 
@@ -149,7 +149,7 @@ def find_run(root: Path, run: str) -> Run:
 
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
-    """The newest run of this identity, where something is left of it."""
+    """The newest run of this identity, or None where there is none or it cannot be resumed."""
     for run in runs(root):
         if run.identity == identity:
             return run if run.is_resumable else None
@@ -193,7 +193,7 @@ def read_run(path: Path) -> Run:
 
 
 def _first_identity(head: Mapping[str, Any]) -> dict[str, Any]:
-    """What the same command is known by now: a new release of this program keeps no run from going on."""
+    """The identity in today's format, so that a run of an older release can be resumed."""
     noted, store = head["identity"], head["destination"]["store"]
     asked = {"from": noted["from"], **noted["options"]}
     return identity_of("migrate", noted["environment"], {store: noted["address"]}, asked)

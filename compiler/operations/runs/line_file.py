@@ -1,4 +1,4 @@
-"""Lines that must survive a crash: a path in, an append-only file of JSON lines of its owner alone, synced, out."""
+"""Appends JSON lines to a private file so that they survive a crash, and reads them again."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LineFile:
             written = os.write(self._file, b"\n" + data if self._needs_newline else data)
             self._needs_newline = written < len(data)
             if self._needs_newline:
-                # What the next write would be answered, as nothing else cuts one short.
+                # A full disk is the only cause of a short write; the next one would fail with this error.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             mine = self._sync.added()
         if wait:
@@ -61,10 +61,10 @@ class LineFile:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Go through the objects of a file; a line that a crash cut off is left out.
+    """Yield the objects of a file; a line that a crash cut off is left out.
 
-    The file may have come with somebody else's project: a link, a pipe, a device and what is larger than any run's are
-    refused, and one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
+    The file may have come with somebody else's project: a link, a pipe, a device and a file larger than any run's are
+    refused, and only one line at a time is in memory, where a few bytes of JSON take hundreds. Raises OSError.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
@@ -84,7 +84,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` durable."""
+    """Make a new file name in `folder` survive a crash."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

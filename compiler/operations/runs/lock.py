@@ -24,10 +24,10 @@ _WAIT = "wait until it ends; a run that was killed holds no lock"
 
 
 class RunLock:
-    """Held from `with` to its end. The kernel lets go when the process ends, however it ends: no lock is ever stale.
+    """Held for the length of a `with` block. The kernel releases it when the process ends, so no lock is ever stale.
 
-    Waits up to `patience` seconds for another process that holds it, and calls `waits` with what that one wrote there.
-    Raises Refusal where it still does, and OSError.
+    Waits up to `patience` seconds for another process that holds it, and calls `waits` with the holder's name. Raises
+    Refusal when it is still held after that, and OSError.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RunLock:
             time.sleep(_PAUSE)
 
     def rename(self, name: str) -> None:
-        """Say under which id the run that holds the lock is known."""
+        """Change the name that others see as the lock's holder."""
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{name} (process {os.getpid()})\n".encode(), 0)
 

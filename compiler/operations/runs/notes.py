@@ -1,4 +1,4 @@
-"""Writes down how a run goes: in a journal to go on from, and in an audit file for those who ask who wrote what."""
+"""Records a run in its journal, to resume it from, and in the audit file, which says who wrote what."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ AGAIN = "run the same command again: it compares first"
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """`audit` is None where nobody asked for it, and then nobody asks `who` the caller is, by store.
+    """`audit` is None where no audit file was asked for; `who`, the caller's name by store, is then empty.
 
-    With `is_audited` an earlier part of the run had an audit file: what cannot be noted in one now is still owed.
+    With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are owed.
     """
 
     journal: Journal
@@ -34,19 +34,19 @@ class Notes:
 
     @property
     def owes(self) -> bool:
-        """Whether a write that is begun now is to have its end in the audit file."""
+        """Whether the outcome of a write that starts now belongs in the audit file."""
         return self.is_audited or self.audit is not None
 
     @property
     def lacks(self) -> bool:
-        """Whether it will not have it there, because this part of the run has no audit file."""
+        """Whether it will be missing there, because this part of the run has no audit file."""
         return self.is_audited and self.audit is None
 
     def started(self, write: Write) -> None:
         self.journal.started(write.target, write.before, owes=self.owes)
 
     def written(self, write: Write, version: str, slipped: tuple[str, ...] = (), *, owes: bool = False) -> None:
-        """The write is stored; with `owes`, the audit file could not be told."""
+        """The write is stored; with `owes`, the audit file still needs its line."""
         self.journal.written(write.target, write.before, version, slipped, owes=owes)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
@@ -65,7 +65,7 @@ class Notes:
 
 
 class UndoNotes(Notes):
-    """Those of an undo, which stand in the journal of the run that it takes back."""
+    """Records an undo, in the journal of the run that it undoes."""
 
     def started(self, write: Write) -> None:
         self.journal.undo(write.target, "started", before=write.before, owes=self.owes)
@@ -75,18 +75,18 @@ class UndoNotes(Notes):
         self.journal.undo(write.target, "done", version if write.earlier is not None else None, owes=owes)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
-        """The next undo compares what is not as it was or could not be read back, and refuses what still is not."""
+        """What is not as before, or could not be read back, is left for the next undo to compare."""
         del maybe_stored
         is_written = result.version is not None
         if result.state is State.UNVERIFIED or (result.state is State.FAILED and is_written):
             self.journal.undo((result.store, result.name), "started", owes=False)
 
     def end(self, state: str) -> None:
-        """The run has ended, whatever became of its undo."""
+        """Does nothing: the run has ended, whatever the result of its undo."""
 
 
 def unnoted(target: Target, error: AuditError | OSError) -> Result:
-    """The failure of a step that could not be written down."""
+    """The failure of a step that could not be recorded."""
     known = str(error) if isinstance(error, AuditError) else error.strerror
     reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
     return Result(*target, State.FAILED, code="unnoted", reason=reason or "", remedy=AGAIN)

@@ -1,4 +1,4 @@
-"""Additions to one file by several threads in, each on the disk out, with as few waits for the disk as can be."""
+"""Syncs what several threads append to one file, with as few waits for the disk as possible."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class SharedSync:
         self._added = self._synced = 0
 
     def added(self) -> int:
-        """Count one more; what comes back is what to wait for."""
+        """Count one addition, and return its number to wait for."""
         self._added += 1
         return self._added
 
     def wait(self, mine: int) -> None:
-        """Return when that one and all before it are on the disk. Raises OSError."""
+        """Return when that addition and all before it are on the disk. Raises OSError."""
         with self._waiting:
             if self._synced >= mine:
                 return

@@ -1,1 +1,1 @@
-"""Asks the stores what External Secrets Operator will ask them."""
+"""Checks that External Secrets Operator will find in the stores what it needs."""

@@ -1,4 +1,4 @@
-"""Decides what `verify` asks the stores for: what an environment needs of them, or a values file by itself."""
+"""Collects the references that `verify` checks, from an environment or from a values file by itself."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Asked:
 
 
 def asked_of_environment(environment: Environment, secrets: Sequence[str] = (), store: str | None = None) -> Asked:
-    """What `secrets`, or all, ask of their stores, or as they would of the store that `store` names.
+    """The references of `secrets`, or of all, to their own stores or to the store that `store` names.
 
     Raises Refusal for a secret or a store that the environment does not have.
     """
@@ -56,10 +56,10 @@ def asked_of_environment(environment: Environment, secrets: Sequence[str] = (), 
 
 
 def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> Asked:
-    """What `secrets`, or all, of the values file `shown` ask for.
+    """The references of `secrets`, or of all, in the values file `shown`.
 
     Raises Refusal for a secret that it does not have, for a file of another kind, and where neither the file nor
-    `environ` tells what a store is.
+    `environ` tells a store's provider.
     """
     document, diagnostics = _loaded(shown)
     if document is None:
@@ -76,7 +76,7 @@ def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, st
 
 
 def stores_to_ask(environ: Mapping[str, str]) -> LiveStores:
-    """The stores, each given up once it has not answered for half a minute: nothing is at stake but the answer."""
+    """Stores with a short patience: one that has not answered for half a minute is given up."""
     return LiveStores(environ, _open)
 
 
@@ -93,7 +93,7 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     if document is None:
         return None, diagnostics
     if document.root.get(SECRETS) is None:
-        # Not "nothing to look at, so all is sound": most often it is another file than was meant.
+        # Not "nothing to check, so all is OK": most often it is the wrong file.
         message = f'{quoted(shown)} has no "{SECRETS}"'
         raise Refusal("usage", message, "name a compiled values file, chart/values-<env>.yaml")
     document, diagnostics = validate(document, "values")

@@ -1,4 +1,4 @@
-"""A reference of an ExternalSecret in; the remote name that External Secrets Operator reads, and the value, out."""
+"""Resolves an ExternalSecret's reference as External Secrets Operator does: to a remote name, then to a value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compiler.stores.values.secret import JsonKind, Secret
 if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
 
-# What these are made of means the same to gjson and to a look-up by name.
+# Names of these characters mean the same to gjson and to a look-up by name.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
 _DATA = "data/"
@@ -32,13 +32,13 @@ class InvalidReferenceError(Exception):
 
 
 class UnprovenReferenceError(Exception):
-    """The operator may resolve the reference; this program does not know how. The text says what it is."""
+    """The operator may resolve the reference, and this program cannot. The text says why."""
 
 
 def remote_name(provider: str, mount: str, key: str) -> str:
     """The name that the operator asks the store for. `mount` is the path of a Vault store, which must be set.
 
-    Key Vault: `secret/name/more` is the secret `name`; what comes after is dropped in silence. Vault: the mount is cut
+    Key Vault: `secret/name/more` is the secret `name`; the operator silently drops the rest. Vault: the mount is cut
     from the key's front, and `data/` after it; elsewhere `data` stays and is part of the name.
     Raises InvalidReferenceError and UnprovenReferenceError.
     """
@@ -56,9 +56,9 @@ def remote_name(provider: str, mount: str, key: str) -> str:
 
 
 def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> Secret | Absence:
-    """The value that the operator writes for the property `wanted`, nothing meaning the whole.
+    """The value that the operator writes for the property `wanted`; None means the whole value.
 
-    `by_name` is how `dataFrom.extract` with a template finds it: by the property's name and no other way. A path is
+    `by_name` is how `dataFrom.extract` with a template finds it: by the property's name only. A path is
     followed by gjson, on Vault after a look-up by name, on Key Vault before one of names with dots.
     Raises UnprovenReferenceError.
     """
@@ -80,6 +80,6 @@ def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name:
 
 
 def _document(provider: str, remote: RemoteSecret) -> Secret:
-    # The operator prints Vault's data anew, which sorts the names: a wildcard then finds another one first.
+    # The operator serialises Vault's data again, which sorts the names: a wildcard may match another one first.
     ordered = sorted(remote.properties) if provider == VAULT else list(remote.properties)
     return Secret(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)

@@ -1,4 +1,4 @@
-"""What a read brought, or the store's error, in; diagnostics that name the keys, the place and the way out, out."""
+"""Turns what a store returned, or its error, into diagnostics that name the keys, the place and the remedy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
     from compiler.stores.values.secret import Secret
 
-# The first that an error is an instance of; what is in none of them brought no answer.
+# The first class that an error is an instance of decides; any other error means that the store did not answer.
 _RULES: tuple[tuple[type[StoreError], str], ...] = (
     (NotFoundError, "missing-secret"),
     (SoftDeletedError, "soft-deleted-secret"),
@@ -75,7 +75,7 @@ _MOST_NOTES = 5
 
 @dataclass(frozen=True, slots=True)
 class KeyFinding:
-    """Something about one key; `message` goes on after the key's name."""
+    """A finding about one key; `message` continues after the key's name."""
 
     rule: str
     message: str
@@ -109,7 +109,7 @@ def value_findings(reference: Reference, value: Secret | Absence) -> Iterator[Ke
 
 
 def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyFinding | None:
-    """What the dates of a remote secret say; its `message` is a sentence of its own."""
+    """What is wrong with the dates of a remote secret; `message` is a sentence of its own."""
     attributes, name = remote.attributes, quoted(remote.name)
     if (expired := attributes.past_expires(now)) is not None:
         message = f"{name} expired on {expired:%Y-%m-%d}"
@@ -124,7 +124,7 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
 
 
 def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
-    """About a whole remote secret that keys of one secret share: at the secret's line, or the only key's own."""
+    """A finding about a remote secret that keys of one secret share: at the secret's line, or the only key's own."""
     keys = ", ".join(quoted(reference.key) for reference in group)
     one = len(group) == 1
     at = group[0].key_at if one else group[0].secret_at
@@ -136,19 +136,19 @@ def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: st
 
 
 def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
-    """About a remote secret that the store refused to give."""
+    """A finding about a remote secret that the store did not return."""
     message = f"cannot {error.action} {quoted(error.place.name or '')} in {error.place.store}: {error.reason}"
     return of_remote(_rule_of(error), group, message, error.remedy)
 
 
 def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
-    """About a store as a whole: once, at the line that describes it, with how many keys nothing is known of."""
+    """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
     count = f"{counted(len(asking), 'key')} not looked at"
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
     said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
-    # What is wrong is the store's own address then, and no reference to a secret in it.
+    # Here the store's own address is wrong, and not a reference to a secret in it.
     rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)
     return BY_ID[rule].diagnostic(finding)
 

@@ -1,4 +1,4 @@
-"""A JSON Secret and a gjson path in, the value that External Secrets Operator's gjson finds there out, or nothing.
+"""Finds the value at a gjson path in a JSON Secret, as External Secrets Operator's gjson does.
 
 Written from gjson's documented path syntax (https://github.com/tidwall/gjson/blob/master/SYNTAX.md), not from its code.
 """

@@ -1,4 +1,4 @@
-"""An environment in, what its ExternalSecrets ask the stores for out: one reference a key, with the line that asks."""
+"""Lists what an environment's ExternalSecrets read from the stores: one reference per key, with its line."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BUNDLE = "bundle"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """One key that the cluster will ask `store` for.
+    """One key that the cluster will read from `store`.
 
-    `remote_key` and `property` are those of ESO's `remoteRef`; no property means the whole. `by_name` tells that the
-    key is taken out of `dataFrom.extract` by a template. `key_at` is the line of the key, `secret_at` the secret's.
+    `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
+    marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
     """
 
     secret: str
@@ -39,9 +39,9 @@ class Reference:
 def references_of(
     environment: Environment, secrets: Sequence[str] = (), store: Store | None = None
 ) -> tuple[tuple[Reference, ...], tuple[Diagnostic, ...]]:
-    """What `secrets`, or all, ask for: of their own stores, or as they would of `store`.
+    """The references of `secrets`, or of all, to their own stores or to `store`.
 
-    `missing-remote` where `store` is another one and the catalogue names no place in it.
+    A diagnostic `missing-remote` for each key that the catalogue gives no place in that store's provider.
     """
     found: list[Reference] = []
     diagnostics: list[Diagnostic] = []

@@ -1,4 +1,4 @@
-"""A values file in, what its ExternalSecrets ask the stores for out: one reference a key, with its line in the file."""
+"""Lists what a values file's ExternalSecrets read from the stores: one reference per key, with its line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SECRETS = "externalSecrets"
 _STORE_KINDS = {"ClusterSecretStore": "clusterSecretStores", "SecretStore": "secretStores"}
-# The names that the platform's stores have had from its beginning.
+# The platform's stores have always had these names.
 _KNOWN_STORES = {"vault-secret-store": VAULT, "azure-keyvault-store": AZURE_KEY_VAULT}
 
 
@@ -32,10 +32,10 @@ def secrets_of_values(document: Document) -> tuple[str, ...]:
 def references_of_values(
     document: Document, environ: Mapping[str, str], secrets: Sequence[str] = ()
 ) -> tuple[Reference, ...]:
-    """What `secrets`, or all, of a values file ask for.
+    """The references of `secrets`, or of all, in a values file.
 
-    A store that the file renders says itself what it is and where. Any other is known by its name, or by the one of
-    VAULT_ADDR and AZURE_KEYVAULT_NAME that is set. Raises Refusal where neither tells.
+    A store that the file renders tells its own provider and address. The provider of any other follows from its name,
+    or from which of VAULT_ADDR and AZURE_KEYVAULT_NAME is set. Raises Refusal where neither tells.
     """
     stores: dict[tuple[str, str], Store] = {}
     found: list[Reference] = []

@@ -1,4 +1,4 @@
-"""References and open stores in; what would not synchronise, at the lines that ask for it, and who looked, out."""
+"""Reads what External Secrets Operator will read, and reports what would not synchronise, line by line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXPIRES_WITHIN = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A store that answered: its address, and who it says is asking, nothing where it does not tell."""
+    """A store that answered: its address, and the caller's identity, None where it does not tell."""
 
     store: str
     address: str
@@ -48,7 +48,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyStatus:
-    """What became of one key: everything found about it, the gravest kind first; sound without an error."""
+    """The status of one key: everything found about it, the gravest kind first; OK without an error."""
 
     reference: Reference
     found: tuple[Diagnostic, ...]
@@ -69,9 +69,9 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store told a thing.
+    """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store answered.
 
-    `read` are those remote secrets, for hiding their values in what others say.
+    `read` are those remote secrets, so that their values can be hidden in other programs' messages.
     """
 
     keys: tuple[KeyStatus, ...]
@@ -135,7 +135,7 @@ def verify(
         tuple(sorted(findings.diagnostics, key=lambda each: (each.span.path, each.span.start))),
         _seen(readers, answered),
         len(read),
-        # A name that is refused before anything is sent says nothing against the store.
+        # A name that is refused before anything is sent does not mean that the store is silent.
         bool(answered) or not _is_any_silent(references, readers, answers.values()),
         read,
     )
