@@ -82,7 +82,7 @@ def test_environments_that_are_a_link_out_get_no_file(run: Callable[..., Done], 
     done = run("new", "environment", "qa")
     assert (done.code, done.out) == (3, "")
     assert done.err == (
-        "error: environments/qa.yaml leads out of the project by a link\nhelp: put a folder in the place of the link\n"
+        "error: environments/qa.yaml leads out of the project by a link\nhelp: replace the link with a folder\n"
     )
     assert run("new", "secret", "grafana", "--key", "TOKEN").code == 2
     assert contents(elsewhere) == before

@@ -50,7 +50,7 @@ def side_of_content(content: bytes, shown: str) -> Side:
         raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
     if not content.strip():
         # Not "everything is new": most often the command before the pipe failed.
-        raise Refusal("cannot run", f"{shown} is empty", "look at what was to write it")
+        raise Refusal("cannot run", f"{shown} is empty", "check the command that writes it")
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -60,17 +60,17 @@ def side_of_content(content: bytes, shown: str) -> Side:
         line, column = Source("", text).place(excess.offset)
         raise _unreadable(shown, f"it has {excess.what}, at line {line}, column {column}")
     if documents is None:
-        raise _unreadable(shown, "it is no YAML")
+        raise _unreadable(shown, "it is not YAML")
     if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
         chart = ChartValues()
         return _side_of_values(chart.known(documents[0], chart.part()))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
-        raise _unreadable(shown, "it holds neither values of this chart nor Kubernetes manifests")
+        raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
     try:
         return _side_of_manifests(objects)
     except (AttributeError, TypeError):
-        raise _unreadable(shown, "a manifest in it has another form than an ExternalSecret") from None
+        raise _unreadable(shown, "a manifest in it does not have the form of an ExternalSecret") from None
 
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:

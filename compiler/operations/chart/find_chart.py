@@ -42,7 +42,7 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
         raise HelmError('there is no chart in "chart/"', help_text=help_text)
     # As for what is written there: the folder may be a link to another one of the project.
     if leads_out(root, chart):
-        return chart, (_refused(_FOLDER, "leads out of the project by a link", "put the folder itself there"),)
+        return chart, (_refused(_FOLDER, "leads out of the project by a link", "replace the link with the folder"),)
     found = list(islice(_findings(root, chart), MOST_OF_A_KIND + 1))
     if len(found) > MOST_OF_A_KIND:
         found[-1] = and_more(found[-1])
@@ -61,14 +61,14 @@ def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:
                 waiting += [path / name for name in _names(path)]
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
-            yield _refused(shown, f"cannot be looked at: {reason}", "make it readable, or take it away")
+            yield _refused(shown, f"cannot be read: {reason}", "make it readable, or remove it")
             continue
         if stat.S_ISLNK(mode):
-            yield _refused(shown, "is a link", "put what it leads to in its place")
+            yield _refused(shown, "is a link", "replace the link with what it points to")
         elif stat.S_ISREG(mode):
             yield from _of_file(root, path, shown)
         elif not stat.S_ISDIR(mode):
-            yield _refused(shown, "is no regular file", "take it away")
+            yield _refused(shown, "is not a regular file", "remove it")
 
 
 def _names(folder: Path) -> list[str]:
@@ -77,7 +77,7 @@ def _names(folder: Path) -> list[str]:
 
 def _of_file(root: Path, path: Path, shown: str) -> Iterator[Diagnostic]:
     if path.suffix == ".tgz" and path.parent.name == "charts":
-        yield _refused(shown, "is a packed chart, whose files are not seen", "unpack it there")
+        yield _refused(shown, "is a packed chart, whose files cannot be checked", "unpack it there")
     if path.name != _SCHEMA:
         return
     text, diagnostics = read_text(root, shown)
@@ -90,10 +90,10 @@ def _of_file(root: Path, path: Path, shown: str) -> Iterator[Diagnostic]:
             continue
         if key in _REFERENCES and not word.startswith("#"):
             span = Span(source, *match.span(1))
-            yield _found(span, "the schema refers to what lies outside of it", f'refer into it: "{key}": "#/…"')
+            yield _found(span, "the schema refers to something outside of it", f'refer to a part of it: "{key}": "#/…"')
         elif key == "$schema" and not _KNOWN.fullmatch(word):
             span, way_out = Span(source, *match.span(1)), 'write "http://json-schema.org/draft-07/schema#"'
-            yield _found(span, "the schema is of a draft that Helm would have to fetch", way_out)
+            yield _found(span, "the schema uses a draft that Helm would have to download", way_out)
         key = ""
 
 

@@ -58,10 +58,10 @@ def helm_at(path: Path) -> Helm:
         raise HelmError(f"there is no Helm at {path}")
     match = _VERSION.match(_run(path, ("version", "--short")).stdout)
     if match is None or int(match[1]) not in _OLDEST:
-        raise HelmError(f"{path} is no Helm 3 or 4")
+        raise HelmError(f"{path} is not Helm 3 or 4")
     if int(match[2]) < _OLDEST[int(match[1])]:
-        way_out = "take Helm 3.12 or newer: in an older one a chart can ask the network"
-        raise HelmError(f"{path} is too old a Helm: {match[1]}.{match[2]}", help_text=way_out)
+        way_out = "use Helm 3.12 or newer: in an older one a chart can reach the network"
+        raise HelmError(f"{path} is too old: Helm {match[1]}.{match[2]}", help_text=way_out)
     return Helm(path, f"{match[1]}.{match[2]}")
 
 
@@ -79,7 +79,7 @@ def _of_variable(text: str) -> list[Path]:
     paths = [Path(name) for name in text.split(os.pathsep) if name]
     if not all(path.is_absolute() for path in paths):
         # It outlives the folder that it was written in: in the next project it would be a program of that one.
-        raise HelmError(f"{VARIABLE} holds a relative path", help_text="write the whole path of each program")
+        raise HelmError(f"{VARIABLE} holds a relative path", help_text="write the absolute path of each program")
     return paths
 
 
@@ -93,7 +93,7 @@ def _on_path(root: Path, environ: Mapping[str, str]) -> Path:
         if folder.is_absolute() and not is_inside(root, program):
             return program
         skipped = True
-    why = "; the one on PATH is in the project, or in no fixed folder, and is not run unnamed" if skipped else ""
+    why = "; the one on PATH is in the project or in a relative folder, and must be named to be run" if skipped else ""
     way_out = f"put Helm 3 or 4 on PATH, or name one with --helm or {VARIABLE}{why}"
     raise HelmError("no Helm is installed", help_text=way_out)
 

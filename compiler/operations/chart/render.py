@@ -25,6 +25,6 @@ def rendered(project: Project, helm: Helm, chart: Path, release: str = RELEASE, 
         root = Path(folder)
         files, diagnostics = plan_values(project, root, "", root)
         if diagnostics or write_values(files, root):
-            raise Refusal("cannot run", "the values cannot be written to a temporary folder", "look at TMPDIR")
+            raise Refusal("cannot run", "the values cannot be written to a temporary folder", "check TMPDIR")
         namespace = namespace or environment.root.text("namespace")
         return template(helm, chart, [files[0].output.path], release=release, namespace=namespace, options=())

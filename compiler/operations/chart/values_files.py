@@ -79,7 +79,7 @@ def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{shown} cannot be made: {(error.strerror or 'unknown reason').lower()}"
+        message = f"{shown} cannot be created: {(error.strerror or 'unknown reason').lower()}"
         way_out = "name another folder with `--out`"
         return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
     return ()

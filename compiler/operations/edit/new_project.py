@@ -76,15 +76,15 @@ secrets:
 """
 _README = """# Secrets of an AI platform
 
-What is written by people lies in `environments/`; `platform-secrets` proves it and writes `chart/values-<env>.yaml`,
-which is reviewed and committed. Helm or Argo CD renders `chart/` with it into ExternalSecrets.
+People write `environments/`; `platform-secrets` validates it and writes `chart/values-<env>.yaml`, which is reviewed
+and committed. Helm or Argo CD renders `chart/` with it into ExternalSecrets.
 
 | command | does |
 |---|---|
 | `make values`, `make values ENV=dev` | compiles every environment, or one |
 | `make check` | fails where a values file is stale or the input has an error, for CI |
 | `platform-secrets render dev` | prints the manifests, through the Helm on PATH |
-| `platform-secrets verify dev` | asks the live stores what the cluster will ask them |
+| `platform-secrets verify dev` | checks that the live stores hold what the cluster will read |
 
 In Argo CD, `path: chart` with `valueFiles: [values-dev.yaml]`; the chart's README has a whole Application.
 """

@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-_UNSAFE = ("the catalogue is written in a form that an entry cannot be added to", "add it by hand")
+_UNSAFE = ("an entry cannot be added to the catalogue in the form that it has", "add it by hand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
 
 def _end_of_empty(document: Document, secrets: Node | None) -> tuple[int, int, str]:
     if secrets is not None:
-        raise Refusal("usage", "the catalogue's `secrets` is empty", "take the line out; it is written anew")
+        raise Refusal("usage", "the catalogue's `secrets` is empty", "remove the line; it is written again")
     return len(document.source.text), 2, "secrets:"
 
 

@@ -9,7 +9,8 @@ from ruamel.yaml.error import YAMLError
 def second_reading(text: str) -> object:
     """The plain data of a text, or None where it cannot be parsed.
 
-    The compiler's own parser reads YAML 1.1. Editors and other tools read YAML 1.2: an edit is safe where both parsers see the same change.
+    The compiler's own parser reads YAML 1.1, editors and other tools YAML 1.2: an edit is safe where both parsers
+    see the same change.
     """
     try:
         return YAML(typ="safe", pure=True).load(text)

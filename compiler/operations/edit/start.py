@@ -29,7 +29,7 @@ def checked_name(kind: str, name: str | None) -> str:
     if name is None:
         raise Refusal("usage", f"the new {kind} needs a name", _FORM)
     if not NAME.fullmatch(name):
-        raise Refusal("usage", f"the {kind}'s name has another form", _FORM)
+        raise Refusal("usage", f"the {kind}'s name is invalid", _FORM)
     return name
 
 
@@ -51,7 +51,7 @@ def new_chart(root: Path) -> list[Output]:
     outputs = [Output(root / path, path, text) for path, text in chart_files().items()]
     for output in outputs:
         if output.path.exists() or output.path.is_symlink():
-            raise Refusal("usage", f"{output.shown} exists already", "to take it anew, move it away first")
+            raise Refusal("usage", f"{output.shown} already exists", "move it away first to add the chart again")
     return outputs
 
 
@@ -68,7 +68,7 @@ def new_environment(root: Path, name: str, extends: Sequence[str]) -> list[Outpu
             raise Refusal("usage", f"there is no layer {quoted(layer)}", suggest(layer, known, "layers"))
     shown = f"{FOLDER}/{name}.yaml"
     if (root / shown).exists() or (root / shown).is_symlink():
-        raise Refusal("usage", f"{shown} exists already", "choose another name, or edit the file")
+        raise Refusal("usage", f"{shown} already exists", "choose another name, or edit the file")
     return [Output(root / shown, shown, environment_text(name, extends))]
 
 
@@ -86,7 +86,7 @@ def new_entry(root: Path, document: Document, secret: NewSecret) -> tuple[list[O
     Raises Refusal for an id that is taken.
     """
     if document.root.get("secrets", secret.id) is not None:
-        message = f'the catalogue has a secret "{secret.id}" already'
+        message = f'the catalogue already has a secret "{secret.id}"'
         raise Refusal("usage", message, "choose another name, or edit the entry")
     text, diagnostics = with_secret(document, secret)
     if diagnostics:
@@ -102,10 +102,10 @@ def write_new(outputs: Sequence[Output], root: Path) -> None:
         for output in outputs:
             # Before the folder is made: that would be outside already.
             if found := refuse_outside(output.path.parent, output.shown, root):
-                raise Refusal("cannot run", found[0].message, "put a folder in the place of the link")
+                raise Refusal("cannot run", found[0].message, "replace the link with a folder")
             output.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refusal("cannot run", f"a folder cannot be made: {_reason(error)}") from None
+        raise Refusal("cannot run", f"a folder cannot be created: {_reason(error)}") from None
     failures = write_all(outputs, root)
     if failures:
         raise Refusal("cannot run", failures[0].message)

@@ -36,7 +36,7 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
     if not found:
         known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
-        way_out = suggest(path, known, "paths") or "`platform-secrets explain` with the environment alone lists them"
+        way_out = suggest(path, known, "paths") or f"run `platform-secrets explain {environment.name}` to list them"
         raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', way_out)
     return found
 

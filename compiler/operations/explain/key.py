@@ -25,7 +25,10 @@ def explain_key(
     entry = environment.catalogue.entries[secret_id]
     key = entry.keys.get(name)
     if key is None:
-        way_out = suggest(name, entry.keys, "keys") or f"`explain {environment.name} secrets.{secret_id}` shows it"
+        way_out = (
+            suggest(name, entry.keys, "keys")
+            or f"run `platform-secrets explain {environment.name} secrets.{secret_id}`"
+        )
         raise Refusal("usage", f'"{secret_id}" has no key "{name}" in the catalogue', way_out)
     by_path = {row.path: row for row in rows}
     secret = environment.secrets.get(secret_id)
@@ -54,7 +57,7 @@ def _of_key(secret: Secret, found: SecretKey, path: str, by_path: dict[str, Expl
     key, store = found.key, secret.store
     where = shown_where(key.node.key_span)
     if store is None or found.place is None:
-        yield Explanation(path, None, "unused", where, note="no store that serves the secret has a place for it")
+        yield Explanation(path, None, "unused", where, note="the secret's store has no place for it")
     else:
         place = place_text((found.place.remote_key, found.place.property))
         yield Explanation(path, place, "resolved", where, note=f"in {_described(store)}")
@@ -98,7 +101,7 @@ def _use(secret: Secret, by_path: dict[str, Explanation]) -> Iterator[Explanatio
 
 def _described(store: Store) -> str:
     kind = "Vault" if store.provider == VAULT else "Key Vault"
-    address = store.address or "no address written"
+    address = store.address or "no address configured"
     mount = f", mount {store.mount}" if store.mount else ""
     return f'the store "{store.id}": {kind}, {address}{mount}'
 

@@ -21,7 +21,7 @@ def differences(expected: Iterable[Manifest], rendered: Iterable[Any]) -> Iterat
     counts = Counter[tuple[str, str, str]]()
     for manifest in rendered:
         if not isinstance(manifest, dict):
-            yield "", "something is rendered that is no manifest"
+            yield "", "something is rendered that is not a manifest"
             continue
         identity = _identity(manifest)
         counts[identity] += 1
@@ -32,7 +32,7 @@ def differences(expected: Iterable[Manifest], rendered: Iterable[Any]) -> Iterat
         if identity not in found:
             yield name, f"{title} is not rendered"
         elif identity not in wanted:
-            yield name, f"{title} is rendered, and nothing asks for it"
+            yield name, f"{title} is rendered, but not expected"
         else:
             if counts[identity] > 1:
                 yield name, f"{title} is rendered {counts[identity]} times"

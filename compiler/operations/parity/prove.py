@@ -144,8 +144,8 @@ def _judge(setup: _Setup, values: Path, chart: Path, project: Project) -> _Verdi
         # Helm's own words quote values, so they are not passed on.
         return _Verdict(setup, (("", "Helm refuses the chart with these values"),), {})
     if rendered is None:
-        what = f"has {excess.what}" if excess is not None else "is no YAML"
-        return _Verdict(setup, (("", f"what Helm renders {what}"),), {})
+        what = f"has {excess.what}" if excess is not None else "is not YAML"
+        return _Verdict(setup, (("", f"the output of Helm {what}"),), {})
     catalogue: Any = project.catalogue.document.root.plain_data()
     wrong = tuple(differences(expected_manifests(setup.data, catalogue), rendered))
     return _Verdict(setup, wrong, targets(rendered))
@@ -173,4 +173,4 @@ def _unlike(verdict: _Verdict, configured: dict[Target, frozenset[str]]) -> Iter
     absent = {environment.catalogue.entries[name].target for name in forcing.absent}
     for target in sorted(configured.keys() | verdict.targets.keys()):
         if target[1] not in absent and configured.get(target) != verdict.targets.get(target):
-            yield target[1], f'the Secret "{target[1]}" has other keys than as configured'
+            yield target[1], f'the Secret "{target[1]}" has different keys than as configured'

@@ -75,7 +75,7 @@ def test_an_empty_file_is_not_compared_as_if_everything_were_new(
     (project / "empty.yaml").write_text(content, "utf-8")
     done = run("diff", "prod", "--against", "empty.yaml")
     assert (done.code, done.out) == (3, "")
-    assert done.err == "error: empty.yaml is empty\nhelp: look at what was to write it\n"
+    assert done.err == "error: empty.yaml is empty\nhelp: check the command that writes it\n"
 
 
 def test_standard_input(project: Path) -> None:
@@ -112,10 +112,10 @@ def test_the_variable_does_not_move_two_environments(
     ("content", "code", "reason"),
     [
         (None, 2, "cannot be read: no such file or directory"),
-        (b"a: [", 3, "it is no YAML"),
+        (b"a: [", 3, "it is not YAML"),
         (b"\xff", 3, "is not UTF-8"),
         (f"a: {SENTINEL}".encode(), 3, "neither values of this chart nor Kubernetes manifests"),
-        (b"kind: ExternalSecret\nspec: {data: [1]}", 3, "another form than an ExternalSecret"),
+        (b"kind: ExternalSecret\nspec: {data: [1]}", 3, "does not have the form of an ExternalSecret"),
     ],
 )
 def test_a_file_that_cannot_be_compared(

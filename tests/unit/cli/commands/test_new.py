@@ -32,17 +32,17 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("environment", "prod"), "environments/prod.yaml exists already"),
+        (("environment", "prod"), "environments/prod.yaml already exists"),
         (("environment", "base"), '"base" is a reserved name'),
         (("environment", "catalogue"), '"catalogue" is a reserved name'),
-        (("environment", "Prod EU"), "the environment's name has another form"),
-        (("environment", "../up"), "the environment's name has another form"),
+        (("environment", "Prod EU"), "the environment's name is invalid"),
+        (("environment", "../up"), "the environment's name is invalid"),
         (("environment",), "the new environment needs a name"),
         (("environment", "qa", "--extends", "prd"), 'there is no layer "prd"\nhelp: did you mean "prod"?'),
         (("environment", "qa", "--target", "x"), "--target is an option of `new secret`"),
         (("secret", "x", "--extends", "prod"), "--extends is an option of `new environment`"),
-        (("secret", "github"), 'the catalogue has a secret "github" already'),
-        (("secret", "GitHub"), "the secret's name has another form"),
+        (("secret", "github"), 'the catalogue already has a secret "github"'),
+        (("secret", "GitHub"), "the secret's name is invalid"),
         (("project",), "the folder of a new project must be empty"),
         (("chart", "x"), "a chart takes no name"),
         (("nonsense", "x"), "argument kind: invalid choice"),
@@ -120,7 +120,7 @@ def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: Cal
     before = _all_files(project)
     done = run("new", "chart")
     assert (done.code, done.out) == (2, "")
-    assert "error: chart/.helmignore exists already\nhelp: to take it anew, move it away first" in done.err
+    assert "error: chart/.helmignore already exists\nhelp: move it away first to add the chart again" in done.err
     assert _all_files(project) == before
     (project / "chart").rename(project / "elsewhere")
     done = run("new", "chart")
@@ -132,7 +132,7 @@ def test_a_folder_for_the_chart_that_cannot_be_made(run: Callable[..., Any], pro
     (project / "chart").rename(project / "elsewhere")
     (project / "chart").write_text("", "utf-8")
     done = run("new", "chart")
-    assert (done.code, "error: a folder cannot be made" in done.err) == (3, True)
+    assert (done.code, "error: a folder cannot be created" in done.err) == (3, True)
 
 
 def test_a_project_in_a_folder_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> None:

@@ -72,12 +72,12 @@ def test_a_list_of_objects_is_read_as_its_items() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: [", "it is no YAML"),
+        ("a: [", "it is not YAML"),
         ("a: 1", "neither values"),
         ("- 1", "neither values"),
         ("---", "neither values"),
-        ("kind: ExternalSecret\nspec: {data: [1]}", "another form"),
-        ("kind: ExternalSecret\nspec: []\nmetadata: [1]", "another form"),
+        ("kind: ExternalSecret\nspec: {data: [1]}", "does not have the form of"),
+        ("kind: ExternalSecret\nspec: []\nmetadata: [1]", "does not have the form of"),
     ],
 )
 def test_what_holds_neither_is_refused(text: str, reason: str) -> None:

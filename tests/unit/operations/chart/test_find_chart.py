@@ -86,13 +86,13 @@ def test_what_is_no_file_and_what_is_packed_is_refused(root: Path) -> None:
     put(root, "chart/files/archive.tgz", "")
     assert found(root) == [
         ("chart/charts/sub/charts/deep-1.0.0.tgz:1:1", f"chart/charts/sub/charts/deep-1.0.0.tgz {PACKED}"),
-        ("chart/pipe:1:1", "chart/pipe is no regular file"),
+        ("chart/pipe:1:1", "chart/pipe is not a regular file"),
     ]
 
 
-PACKED = "is a packed chart, whose files are not seen"
-OUTSIDE = "the schema refers to what lies outside of it"
-FETCHED = "the schema is of a draft that Helm would have to fetch"
+PACKED = "is a packed chart, whose files cannot be checked"
+OUTSIDE = "the schema refers to something outside of it"
+FETCHED = "the schema uses a draft that Helm would have to download"
 
 
 @pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef"])

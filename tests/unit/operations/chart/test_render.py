@@ -52,4 +52,4 @@ def test_a_folder_that_cannot_be_written_is_refused(
     monkeypatch.setattr("compiler.operations.chart.render.TemporaryDirectory", Broken)
     with pytest.raises(Refusal, match="cannot be written to a temporary folder") as caught:
         rendering(project, helm, tmp_path)
-    assert caught.value.help == "look at TMPDIR"
+    assert caught.value.help == "check TMPDIR"

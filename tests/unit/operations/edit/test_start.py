@@ -42,7 +42,7 @@ def test_a_name_must_be_there_and_fit_a_file_and_an_entry() -> None:
     assert checked_name("secret", "a-1") == "a-1"
     assert refused(lambda: checked_name("secret", None))[:2] == ("usage", "the new secret needs a name")
     for name in ("A", "../up", "-a", "a" * 64, ""):
-        assert refused(partial(checked_name, "secret", name))[1] == "the secret's name has another form"
+        assert refused(partial(checked_name, "secret", name))[1] == "the secret's name is invalid"
 
 
 def test_a_project_begins_in_an_empty_folder_and_leaves_gits_files_alone(tmp_path: Path) -> None:
@@ -66,15 +66,15 @@ def test_a_chart_is_never_replaced(root: Path) -> None:
     assert (root / "chart/Chart.yaml").is_file()
     assert refused(lambda: new_chart(root)) == (
         "usage",
-        f"{outputs[0].shown} exists already",
-        "to take it anew, move it away first",
+        f"{outputs[0].shown} already exists",
+        "move it away first to add the chart again",
     )
 
 
 def test_an_environment_is_one_file_below_layers_that_exist(root: Path) -> None:
     (output,) = new_environment(root, "qa", ["prod"])
     assert (output.path, output.text.splitlines()[-1]) == (root / "environments/qa.yaml", "extends: [prod]")
-    assert refused(lambda: new_environment(root, "prod", []))[1] == "environments/prod.yaml exists already"
+    assert refused(lambda: new_environment(root, "prod", []))[1] == "environments/prod.yaml already exists"
     assert refused(lambda: new_environment(root, "base", []))[1] == '"base" is a reserved name'
     assert refused(lambda: new_environment(root, "qa", ["prd"]))[1:] == (
         'there is no layer "prd"',
@@ -91,7 +91,7 @@ def test_an_entry_is_added_to_a_catalogue_without_errors(root: Path) -> None:
     assert output.text.startswith(document.source.text.rstrip("\n"))
     taken = next(iter(document.root.nearest("secrets").children))
     again = new_secret(taken, None, None, {}, ())
-    assert refused(lambda: new_entry(root, document, again))[1] == f'the catalogue has a secret "{taken}" already'
+    assert refused(lambda: new_entry(root, document, again))[1] == f'the catalogue already has a secret "{taken}"'
     outputs, found = new_entry(root, document, new_secret("grafana", None, None, {"azurekv": "a_b"}, ()))
     assert (outputs, [each.rule for each in found]) == ([], ["invalid-key-vault-name"])
 
@@ -107,7 +107,10 @@ def test_nothing_is_added_to_a_catalogue_with_errors(root: Path) -> None:
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     output = Output(tmp_path / "file/below.yaml", "file/below.yaml", "")
-    assert refused(lambda: write_new([output], tmp_path))[:2] == ("cannot run", "a folder cannot be made: file exists")
+    assert refused(lambda: write_new([output], tmp_path))[:2] == (
+        "cannot run",
+        "a folder cannot be created: file exists",
+    )
     (tmp_path / "folder").mkdir()
     kind, message, _ = refused(lambda: write_new([Output(tmp_path / "folder", "folder", "")], tmp_path))
     assert (kind, message.startswith("folder ")) == ("cannot run", True)

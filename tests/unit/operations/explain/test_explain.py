@@ -140,4 +140,4 @@ def test_an_unknown_path_is_told_the_nearest(environment: Environment, path: str
 def test_nothing_near_shows_where_to_look(environment: Environment) -> None:
     with pytest.raises(Refusal) as caught:
         explain(environment, "zzzzzzzz")
-    assert "lists them" in (caught.value.help or "")
+    assert "to list them" in (caught.value.help or "")

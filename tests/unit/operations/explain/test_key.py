@@ -77,7 +77,7 @@ def test_a_key_under_its_own_name(tmp_path: Path) -> None:
     environment = _environment(tmp_path, "{}\n")
     first, *deciding = explain(environment, "github/PAT")
     assert (first.value, first.origin) == ("g-github[PAT]", "resolved")
-    assert first.note == 'in the store "azure": Key Vault, no address written'
+    assert first.note == 'in the store "azure": Key Vault, no address configured'
     assert [(row.path, row.value, row.origin) for row in deciding] == [
         ("secrets.github.store", "azure", "inherited"),
         ("secrets.github.remote.azurekv", "g-github", "inherited"),
@@ -126,7 +126,7 @@ def test_a_key_of_another_variant(tmp_path: Path) -> None:
 
 def test_a_key_without_a_place(tmp_path: Path) -> None:
     first, *_ = explain(_environment(tmp_path, "{}\n"), "vault-only/K")
-    assert (first.value, first.note) == (None, "no store that serves the secret has a place for it")
+    assert (first.value, first.note) == (None, "the secret's store has no place for it")
     first, *_ = explain(_environment(tmp_path, "store: nowhere\n"), "vault-only/K")
     assert first.value is None
 

@@ -62,9 +62,9 @@ def test_a_difference_has_its_path(rendered: dict[str, Any], message: str) -> No
 def test_objects_too_few_too_many_and_twice() -> None:
     other = {"kind": "Other", "metadata": {"name": "b"}}
     assert [message for _, message in differences([manifest()], [])] == ['ExternalSecret "team/a" is not rendered']
-    assert [message for _, message in differences([], [other])] == ['Other "b" is rendered, and nothing asks for it']
+    assert [message for _, message in differences([], [other])] == ['Other "b" is rendered, but not expected']
     assert [message for _, message in differences([other], [other, other])] == ['Other "b" is rendered 2 times']
-    assert [message for _, message in differences([], ["text"])] == ["something is rendered that is no manifest"]
+    assert [message for _, message in differences([], ["text"])] == ["something is rendered that is not a manifest"]
 
 
 def test_what_pods_see_of_keys_one_by_one_and_of_a_bundle() -> None:

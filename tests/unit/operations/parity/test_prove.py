@@ -120,7 +120,7 @@ def test_keys_that_depend_on_the_store_are_seen_without_the_table(
     rendering(render)
     monkeypatch.setattr(parity, "differences", lambda _expected, _rendered: ())
     (found,) = prove(project, tmp_path / "chart", HELMS[:1])
-    assert found.message == 'in "one", the Secret "llm-secrets" has other keys than as configured'
+    assert found.message == 'in "one", the Secret "llm-secrets" has different keys than as configured'
     assert found.help == 'seen with Helm 4.3, with every secret on the store "azure"'
 
 
@@ -150,7 +150,7 @@ def test_a_helm_that_cannot_be_run_ends_it(
 def test_what_is_no_yaml_is_a_diagnostic(project: Project, tmp_path: Path, rendering: Callable[..., list[Any]]) -> None:
     rendering(lambda _helm, _values: "{")
     (found,) = prove(project, tmp_path / "chart", HELMS)
-    assert found.message == 'in "one", what Helm renders is no YAML'
+    assert found.message == 'in "one", the output of Helm is not YAML'
 
 
 def test_the_shipped_environments_are_proven(helms: tuple[Installed, ...]) -> None:
