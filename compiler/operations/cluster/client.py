@@ -133,11 +133,11 @@ def _asked(permission: str, ask: Callable[[], T]) -> T | None:
     if status == _NOT_FOUND:
         return None
     if status == _FORBIDDEN:
-        raise ClusterError(f"you may not {permission}", f'give yourself a role with "{permission}"', permission)
+        raise ClusterError(f"you are not allowed to {permission}", f'get a role that allows "{permission}"', permission)
     if status == _UNAUTHORISED:
-        raise ClusterError("it does not know you", "log in to the cluster again")
+        raise ClusterError("it rejected your credentials", "log in to the cluster again")
     if status is not None:
-        raise ClusterError(f"it answered with status {status}", "look at the cluster's API server, and run again")
+        raise ClusterError(f"it answered with status {status}", "check the cluster's API server, and run again")
     raise failure
 
 

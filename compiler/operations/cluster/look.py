@@ -30,7 +30,7 @@ def look_into(expected: Sequence[Expected], environ: Mapping[str, str], context:
         # 0.6 s of import that only this needs.
         from compiler.operations.cluster.client import KubernetesCluster  # noqa: PLC0415
     except ModuleNotFoundError:
-        message = "--cluster needs the client of Kubernetes"
+        message = "--cluster needs the Kubernetes client"
         raise Refusal("cannot run", message, "run: pip install platform-secrets[cluster]") from None
     try:
         cluster = KubernetesCluster(environ, context)

@@ -72,11 +72,11 @@ def verify_cluster(
             for each in here:
                 found.extend(_judge(each, live, cluster.secret(namespace, each.name), complaints))
     except ClusterError as error:
-        found.append(unreachable(expected, error, "asked any further"))
+        found.append(unreachable(expected, error, "checked any further"))
     return tuple(found)
 
 
-def unreachable(expected: Sequence[Expected], error: ClusterError, what: str = "asked") -> Diagnostic:
+def unreachable(expected: Sequence[Expected], error: ClusterError, what: str = "checked") -> Diagnostic:
     """The finding that the cluster cannot be read, at the line of the first secret that should be in it."""
     rule = "cluster-no-answer" if error.permission is None else "cluster-forbidden"
     message = f"the cluster cannot be {what}: {error}"
@@ -108,7 +108,7 @@ class _Complaints:
             self._found = self._cluster.complaints(self._namespace)
         if said := self._found.get(name):
             return self._quote(said)
-        return self._quote(ready.message) if ready is not None else "no condition yet"
+        return self._quote(ready.message) if ready is not None else "it has no condition yet"
 
 
 def _stores(expected: Iterable[Expected], cluster: Cluster, quote: _Quoting) -> Iterator[Diagnostic]:
@@ -123,7 +123,7 @@ def _stores(expected: Iterable[Expected], cluster: Cluster, quote: _Quoting) -> 
         if live is None:
             message = f"{subject} is not in the cluster"
         elif live.ready is None:
-            message = f"{subject} has not been looked at by the operator"
+            message = f"{subject} has not been checked by the operator yet"
         elif not live.ready.is_true:
             message = f"{subject} is not ready: {quote(live.ready.message)}"
         if message is not None:
@@ -152,9 +152,9 @@ def _foreigners(each: Expected, live: Sequence[LiveExternalSecret], target: Live
     for one in live:
         message = None
         if one.name != each.name and one.target == each.name:
-            message = f"the ExternalSecret {quoted(one.name)} makes the Secret {quoted(title)} already"
+            message = f"the ExternalSecret {quoted(one.name)} already makes the Secret {quoted(title)}"
         elif one.name == each.name and one.labels.get(_OWN_LABEL) != _OWN_VALUE:
-            message = f"the ExternalSecret {quoted(title)} is somebody else's, and would be taken over"
+            message = f"the ExternalSecret {quoted(title)} is not managed by this chart; deploying would overwrite it"
         if message is not None:
             yield _found("foreign-external-secret", each, message, _AGREE)
     if target is not None and target.controller != ("ExternalSecret", each.name):
@@ -167,6 +167,6 @@ def _found(rule: str, each: Expected, message: str, help_text: str | None = None
 
 def _foreign(title: str, target: LiveSecret) -> str:
     if target.controller is None:
-        return f"the Secret {quoted(title)} has no controller: it would be taken over, and go with the ExternalSecret"
+        return f"the Secret {quoted(title)} is not managed by an ExternalSecret; deploying would overwrite it"
     kind, name = target.controller
     return f"the Secret {quoted(title)} belongs to the {kind} {quoted(name)}"

@@ -49,7 +49,7 @@ def remote_name(provider: str, mount: str, key: str) -> str:
     if not slash:
         return key
     if kind in _OTHER_OBJECTS:
-        raise UnprovenReferenceError(f"it asks for a {kind} object of Key Vault, and only secrets are read")
+        raise UnprovenReferenceError(f"it refers to a {kind} of Key Vault, and only secrets can be checked")
     if kind != _SECRET:
         raise InvalidReferenceError('Key Vault splits it at "/", and its first part must be "secret", "cert" or "key"')
     return rest.partition("/")[0]
@@ -75,7 +75,7 @@ def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name:
             # The operator's second try: every dot is part of a name.
             found = find(_document(provider, remote), wanted.replace(".", "\\."))
     except UnprovenPathError:
-        raise UnprovenReferenceError("its property uses gjson syntax that is not evaluated here") from None
+        raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate") from None
     return found if found is not None else Absence.NO_PROPERTY
 
 

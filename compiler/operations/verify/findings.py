@@ -56,19 +56,19 @@ _VALUE_RULES = (
     (Trait.SPACE_AT_END, "surrounding-white-space"),
 )
 _VALUE_MESSAGES = {
-    Trait.NOT_A_STRING: "is no text but a JSON {kind}",
+    Trait.NOT_A_STRING: "is a JSON {kind}, not a string",
     Trait.EMPTY: "is empty",
-    Trait.NUL: "holds a NUL character, which no environment variable can",
-    Trait.LONE_SURROGATE: "is no valid Unicode text: it holds half of a surrogate pair",
+    Trait.NUL: "contains a NUL character, which no environment variable can hold",
+    Trait.LONE_SURROGATE: "is not valid Unicode text: it contains half of a surrogate pair",
     Trait.PLACEHOLDER: "is still a placeholder",
     Trait.SPACE_AT_END: "begins or ends with white space",
 }
 _VALUE_HELP = {
     "not-a-string": "store it as a JSON string",
-    "invalid-character": "set the value that is meant, Base64 where it is no text",
+    "invalid-character": "set the intended value, as Base64 where it is not text",
     "blank-value": "set it, or leave the key out with `use:`",
     "placeholder-value": "set the real value",
-    "surrounding-white-space": "store it again without, unless it belongs there",
+    "surrounding-white-space": "store it again without the white space, unless it belongs there",
 }
 _MOST_NOTES = 5
 
@@ -86,7 +86,7 @@ class KeyFinding:
         subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
         related: tuple[Related, ...] = ()
         if reference.secret_at != reference.key_at:
-            related = (Related("the secret is asked for", reference.secret_at),)
+            related = (Related("the secret is used here", reference.secret_at),)
         finding = Finding(f"{subject} {self.message}", reference.key_at, help=self.help, related=related)
         return BY_ID[self.rule].diagnostic(finding)
 
@@ -94,7 +94,7 @@ class KeyFinding:
 def value_findings(reference: Reference, value: Secret | Absence) -> Iterator[KeyFinding]:
     """What is wrong with the value that a key gets. A document asked for as a whole may be any JSON."""
     if value is Absence.NOT_JSON:
-        yield KeyFinding("not-json", "is asked of what is no JSON object")
+        yield KeyFinding("not-json", "needs a JSON object, which the remote secret is not")
     elif value is Absence.NO_PROPERTY:
         wanted = reference.property or ""
         lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
@@ -116,10 +116,10 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
         return KeyFinding("expired-secret", message, "rotate it, with a new expiry date")
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
-        return KeyFinding("not-yet-valid", message, "correct the date, or write the version that counts now")
+        return KeyFinding("not-yet-valid", message, "correct the date, or write a version that is valid now")
     if (soon := attributes.past_expires(now + within)) is not None:
         message = f"{name} expires on {soon:%Y-%m-%d}"
-        return KeyFinding("expires-soon", message, "rotate it before, with a new expiry date")
+        return KeyFinding("expires-soon", message, "rotate it before then, with a new expiry date")
     return None
 
 
@@ -129,7 +129,7 @@ def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: st
     one = len(group) == 1
     at = group[0].key_at if one else group[0].secret_at
     others = [group[0].secret_at] if one else [reference.key_at for reference in group]
-    words = "the secret is asked for" if one else "a key is asked for"
+    words = "the secret is used here" if one else "a key is used here"
     related = tuple(Related(words, span) for span in others[:_MOST_NOTES] if span != at)
     finding = Finding(f"{message}; {quoted(group[0].secret)} needs {keys} from it", at, help=help_text, related=related)
     return BY_ID[rule].diagnostic(finding)
@@ -143,10 +143,10 @@ def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
 
 def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
     """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
-    count = f"{counted(len(asking), 'key')} not looked at"
+    count = f"{counted(len(asking), 'key')} not checked"
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
-    said = f"the store {quoted(store.id)} ({failure.place.store}) tells nothing: {failure.reason}"
+    said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
     finding = Finding(f"{said}; {count}", store.node.key_span, help=failure.remedy)
     # Here the store's own address is wrong, and not a reference to a secret in it.
     rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)

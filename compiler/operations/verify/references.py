@@ -82,5 +82,5 @@ def _keys(secret: Secret, store: Store | None) -> Iterator[SecretKey]:
 
 def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
     message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
-    help_text = f"give the catalogue's entry a `remote: {{{store.provider}: ...}}`"
+    help_text = f"add `remote: {{{store.provider}: ...}}` to the catalogue's entry"
     return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)

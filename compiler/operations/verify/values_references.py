@@ -109,5 +109,5 @@ def _guess(name: str, environ: Mapping[str, str]) -> str:
     told = [provider for provider, variable in variables if environ.get(variable)]
     if len(told) == 1:
         return told[0]
-    message = f"nothing says of which provider the store {quoted(name)} is"
-    raise Refusal("usage", message, f"set {VAULT_ADDRESS_VARIABLE} or {VAULT_NAME_VARIABLE}, one of the two")
+    message = f"the provider of the store {quoted(name)} is unknown"
+    raise Refusal("usage", message, f"set either {VAULT_ADDRESS_VARIABLE} or {VAULT_NAME_VARIABLE}")

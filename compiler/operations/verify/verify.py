@@ -198,7 +198,7 @@ def _judge(
             else:
                 findings.add([reference], found.diagnostic(reference))
     for group in _by_secret(broken):
-        message = f'"{remote.name}" holds no JSON object with distinct names'
+        message = f'"{remote.name}" is not a JSON object with unique names'
         findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
 
 

@@ -167,7 +167,7 @@ def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
     values.write_text(values.read_text("utf-8").replace('"vault-secret-store"', '"mine"'), "utf-8")
     monkeypatch.delenv("VAULT_ADDR", raising=False)
     done = run("verify", "--values", values)
-    assert (done.code, "help: set VAULT_ADDR or AZURE_KEYVAULT_NAME" in done.err) == (2, True)
+    assert (done.code, "help: set either VAULT_ADDR or AZURE_KEYVAULT_NAME" in done.err) == (2, True)
 
 
 @pytest.mark.usefixtures("project")
@@ -306,7 +306,7 @@ def test_a_cluster_that_cannot_be_asked_is_a_finding_beside_what_the_stores_hold
     run: Callable[..., Done], vault: Callable[..., None]
 ) -> None:
     vault({KEY: SENTINEL})
-    for context, words in (("nowhere", "asked: no usable kubeconfig"), ("there", "asked any further: it gave no")):
+    for context, words in (("nowhere", "checked: no usable kubeconfig"), ("there", "checked any further: it gave no")):
         done = run("verify", "dev", "github", "--cluster", "--context", context)
         assert done.code == 1
         assert f"error[cluster-no-answer]: the cluster cannot be {words}" in done.err

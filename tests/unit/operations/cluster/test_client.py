@@ -86,8 +86,8 @@ def test_only_reading_is_asked(fake: FakeCluster, environ: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("status", "words", "permission"),
     [
-        (403, "you may not list externalsecrets in team", "list externalsecrets in team"),
-        (401, "it does not know you", None),
+        (403, "you are not allowed to list externalsecrets in team", "list externalsecrets in team"),
+        (401, "it rejected your credentials", None),
         (500, "it answered with status 500", None),
         (404, "it does not serve external-secrets.io/v1", None),
     ],

@@ -26,8 +26,8 @@ OBJECTS = (
 def test_an_error_is_its_reason_and_names_the_way_out_and_the_permission_only_where_one_is_missing() -> None:
     lost = ClusterError("it gave no answer", "check the network")
     assert (str(lost), lost.remedy, lost.permission) == ("it gave no answer", "check the network", None)
-    refused = ClusterError("you may not get secrets", "give yourself a role", "get secrets in team")
-    assert (str(refused), refused.permission) == ("you may not get secrets", "get secrets in team")
+    refused = ClusterError("you are not allowed to get secrets", "get a role", "get secrets in team")
+    assert (str(refused), refused.permission) == ("you are not allowed to get secrets", "get secrets in team")
 
 
 def test_nothing_of_a_secret_but_names_has_a_place_to_lie_in() -> None:

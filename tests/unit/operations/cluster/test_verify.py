@@ -87,7 +87,7 @@ def test_the_cause_of_a_failure_is_the_events() -> None:
     assert fake.asked.count("events team") == 1
 
 
-@pytest.mark.parametrize(("ready", "words"), [(FAILED, "could not get secret data"), (None, "no condition yet")])
+@pytest.mark.parametrize(("ready", "words"), [(FAILED, "could not get secret data"), (None, "it has no condition yet")])
 def test_without_events_the_condition_is_said(ready: Ready | None, words: str) -> None:
     fake = Fake(live=(live("silent", "silent", ready),), made=None)
     expected = Expected("github", "team", "silent", EXPECTED.store, (), EXPECTED.at)
@@ -121,7 +121,7 @@ def test_a_condition_without_a_message_says_so(monkeypatch: pytest.MonkeyPatch) 
 def test_a_store_that_is_missing_or_not_ready_is_said_at_its_line() -> None:
     for fake, words in (
         (Fake(has_store=False), "is not in the cluster"),
-        (Fake(ready=None), "has not been looked at by the operator"),
+        (Fake(ready=None), "has not been checked by the operator yet"),
         (Fake(ready=Ready(is_true=False, message="x509")), "is not ready: x509"),
         (Fake(ready=Ready(is_true=False, message=" ")), "is not ready: the operator gives no reason"),
     ):
@@ -148,7 +148,10 @@ def test_what_is_not_deployed_is_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("controller", "words"),
-    [(None, "has no controller: it would be taken over"), (("Deployment", "x"), 'belongs to the Deployment "x"')],
+    [
+        (None, "is not managed by an ExternalSecret; deploying would overwrite it"),
+        (("Deployment", "x"), 'belongs to the Deployment "x"'),
+    ],
 )
 def test_a_secret_of_another_owner_is_warned_of(controller: tuple[str, str] | None, words: str) -> None:
     fake = Fake(live=(), made=LiveSecret("agent-github", frozenset(), controller))
@@ -162,7 +165,7 @@ def test_an_external_secret_of_another_owner_is_warned_of() -> None:
     assert [rule for rule, _ in found(Fake(live=(strange,)))] == ["foreign-external-secret"]
     rules = found(Fake(live=(live(), live("theirs"))))
     assert [rule for rule, _ in rules] == ["foreign-external-secret"]
-    assert '"theirs" makes the Secret "team/agent-github" already' in rules[0][1]
+    assert '"theirs" already makes the Secret "team/agent-github"' in rules[0][1]
 
 
 def test_a_secret_that_lacks_keys_or_is_missing_is_an_error() -> None:

@@ -63,7 +63,7 @@ def test_key_vault_takes_the_second_part_and_drops_the_rest(key: str, name: str)
 
 def test_key_vault_has_other_objects_and_refuses_other_words() -> None:
     for key in ("cert/tls", "key/tls"):
-        with pytest.raises(UnprovenReferenceError, match="object of Key Vault"):
+        with pytest.raises(UnprovenReferenceError, match="of Key Vault"):
             remote_name(AZURE_KEY_VAULT, "", key)
     with pytest.raises(InvalidReferenceError, match="first part"):
         remote_name(AZURE_KEY_VAULT, "", "dev/github")

@@ -98,7 +98,7 @@ def test_a_value_is_found_fault_with_and_never_shown(
 @pytest.mark.parametrize("kind", [kind for kind in JsonKind if kind is not JsonKind.STRING])
 def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
     (found,) = value_findings(asked(), Secret(SENTINEL, kind))
-    assert found.message == f"is no text but a JSON {kind.value}"
+    assert found.message == f"is a JSON {kind.value}, not a string"
     assert found.help == "store it as a JSON string"
 
 
@@ -121,7 +121,7 @@ def test_a_finding_of_a_key_stands_at_its_line_and_tells_the_secrets() -> None:
     assert (diagnostic.rule, diagnostic.severity) == ("blank-value", Severity.ERROR)
     assert (diagnostic.message, diagnostic.help) == ('"TOKEN" of "github" is empty', "set it")
     assert diagnostic.span == at(10)
-    assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is asked for", at(2))]
+    assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is used here", at(2))]
     assert KeyFinding("blank-value", "is empty").diagnostic(asked(secret_line=10)).related == ()
 
 
@@ -158,7 +158,7 @@ def test_a_remote_that_one_key_needs_is_said_at_that_key() -> None:
     diagnostic = of_remote("missing-secret", [asked()], "it is gone", "make it")
     assert (diagnostic.message, diagnostic.help) == ('it is gone; "github" needs "TOKEN" from it', "make it")
     assert diagnostic.span == at(10)
-    assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is asked for", at(2))]
+    assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is used here", at(2))]
 
 
 def test_a_remote_that_many_keys_need_is_said_at_the_secret_with_the_first_five() -> None:
@@ -168,7 +168,7 @@ def test_a_remote_that_many_keys_need_is_said_at_the_secret_with_the_first_five(
     assert '"KEY_0", "KEY_1"' in diagnostic.message
     assert '"KEY_6" from it' in diagnostic.message
     assert [each.span for each in diagnostic.related] == [at(10 + number) for number in range(5)]
-    assert {each.message for each in diagnostic.related} == {"a key is asked for"}
+    assert {each.message for each in diagnostic.related} == {"a key is used here"}
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -213,10 +213,10 @@ def test_each_error_of_a_store_has_its_rule_and_the_rest_is_no_answer(kind: type
     assert of_store(AZURE, [asked()], error).rule == of_all
 
 
-@pytest.mark.parametrize(("count", "words"), [(1, "1 key not looked at"), (3, "3 keys not looked at")])
+@pytest.mark.parametrize(("count", "words"), [(1, "1 key not checked"), (3, "3 keys not checked")])
 def test_a_store_as_a_whole_is_said_once_at_its_own_line(count: int, words: str) -> None:
     diagnostic = of_store(AZURE, [asked()] * count, refused(errors.SealedError, None))
-    assert diagnostic.message == (f'the store "azure" (https://x.vault.azure.net) tells nothing: the reason; {words}')
+    assert diagnostic.message == (f'the store "azure" (https://x.vault.azure.net) cannot be read: the reason; {words}')
     assert (diagnostic.span, diagnostic.help) == (at(40), "the remedy")
 
 
@@ -226,5 +226,5 @@ def test_a_store_without_an_address_is_no_answer_and_says_what_to_set() -> None:
         address_of(lost, {})
     diagnostic = of_store(lost, [asked(), asked()], caught.value)
     assert (diagnostic.rule, diagnostic.span) == ("no-answer", at(40))
-    assert diagnostic.message == 'the store "azure" has no address; 2 keys not looked at'
-    assert diagnostic.help == "write its vaultUrl, or set AZURE_KEYVAULT_NAME"
+    assert diagnostic.message == 'the store "azure" has no address; 2 keys not checked'
+    assert diagnostic.help == "add its vaultUrl, or set AZURE_KEYVAULT_NAME"

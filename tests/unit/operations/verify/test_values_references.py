@@ -95,9 +95,9 @@ def test_the_only_address_there_is_tells_the_provider(variable: str, provider: s
 
 @pytest.mark.parametrize("environ", [{}, {"VAULT_ADDR": "http://x", "AZURE_KEYVAULT_NAME": "x"}])
 def test_no_provider_is_guessed(environ: dict[str, str]) -> None:
-    with pytest.raises(Refusal, match='of which provider the store "mine" is') as caught:
+    with pytest.raises(Refusal, match='the provider of the store "mine" is unknown') as caught:
         references_of_values(load("mine"), environ, ["github"])
-    assert (caught.value.kind, caught.value.help) == ("usage", "set VAULT_ADDR or AZURE_KEYVAULT_NAME, one of the two")
+    assert (caught.value.kind, caught.value.help) == ("usage", "set either VAULT_ADDR or AZURE_KEYVAULT_NAME")
 
 
 def test_the_secrets_of_a_file_are_listed_and_a_file_may_have_none() -> None:

@@ -207,7 +207,7 @@ def test_a_store_that_tells_nothing_is_said_once_at_its_line(error: StoreError, 
     found, _ = run({"a": error, "b": error}, asked(remote="a"), asked("B", "b"), asked("C", "b", by="jira"))
     (diagnostic,) = found.diagnostics
     assert (diagnostic.rule, diagnostic.span, diagnostic.help) == (rule, at(40), "the remedy")
-    assert diagnostic.message.endswith("the reason; 3 keys not looked at")
+    assert diagnostic.message.endswith("the reason; 3 keys not checked")
     assert [status.rules for status in found.keys] == [(rule,)] * 3
     assert found.answered == answered
 
@@ -224,8 +224,8 @@ def test_a_store_without_an_address_says_what_to_set() -> None:
     found, _ = run({}, asked(of=store(address=None)))
     (diagnostic,) = found.diagnostics
     assert diagnostic.rule == "no-answer"
-    assert diagnostic.message.endswith("has no address; 1 key not looked at")
-    assert diagnostic.help == "write its vaultUrl, or set AZURE_KEYVAULT_NAME"
+    assert diagnostic.message.endswith("has no address; 1 key not checked")
+    assert diagnostic.help == "add its vaultUrl, or set AZURE_KEYVAULT_NAME"
     assert not found.answered
 
 
@@ -268,9 +268,7 @@ def test_a_secret_that_is_no_json_is_said_once() -> None:
     found, _ = run({"github": SENTINEL}, asked(), asked("ID", wanted="ID"), asked("PEM", wanted=None))
     (diagnostic,) = found.diagnostics
     assert diagnostic.rule == "not-json"
-    assert (
-        diagnostic.message == '"github" holds no JSON object with distinct names; "github" needs "TOKEN", "ID" from it'
-    )
+    assert diagnostic.message == '"github" is not a JSON object with unique names; "github" needs "TOKEN", "ID" from it'
     assert diagnostic.help == "store one, or mark the key `whole: true`"
     assert [status.is_sound for status in found.keys] == [False, False, True]
 
