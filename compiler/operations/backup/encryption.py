@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Whoever has the file can try passphrases for as long as they like.
 SHORTEST_PASSPHRASE = 12
 _GIBIBYTE = 2**30
-_COPIED = "check the file against the place it was copied from"
+_COPIED = "compare the file with the one that it was copied from"
 
 
 def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
@@ -45,7 +45,7 @@ def require_passphrase(passphrase: Secret) -> None:
         raise Refusal(
             "cannot run",
             f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters",
-            "take a longer one, or encrypt to a recipient's key",
+            "use a longer one, or encrypt to a recipient's key",
         )
 
 
@@ -59,10 +59,8 @@ def parsed_recipients(texts: Sequence[str]) -> list[Any]:
         except Exception:  # noqa: BLE001 - pyrage's errors have no common class, and may quote the text
             found.append(None)
         if found[-1] is None:
-            message = f"recipient {number} is no age recipient"
-            raise Refusal(
-                "cannot run", message, "recipients are public keys that begin with age1, as age-keygen -y prints"
-            )
+            message = f"recipient {number} is not an age recipient"
+            raise Refusal("cannot run", message, "give a public key that begins with age1, as age-keygen -y prints")
     return found
 
 
@@ -73,7 +71,7 @@ def age_file(data: bytes) -> bytes:
     except AgeHeaderError as error:
         raise Refusal("cannot run", f"the file cannot be opened: {error}", _COPIED) from None
     if not binary.startswith(MAGIC):
-        raise Refusal("cannot run", "the file is no backup: it does not begin as an age file", "name another file")
+        raise Refusal("cannot run", "the file is not a backup: it does not begin like an age file", "name another file")
     return binary
 
 
@@ -97,8 +95,8 @@ def _require_bounded(data: bytes) -> None:
         raise Refusal(
             "cannot run",
             f"the file's scrypt work factor is {factor}, which takes {memory_of(factor) // _GIBIBYTE} GiB of memory to "
-            f"open; up to {HIGHEST_WORK_FACTOR} is taken",
-            "if you trust it, encrypt it anew, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
+            f"open; the highest that is accepted is {HIGHEST_WORK_FACTOR}",
+            "if you trust it, encrypt it again, to a key: `age -d FILE | age -r RECIPIENT > NEW`",
         )
 
 
@@ -118,7 +116,9 @@ def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
         except Exception:  # noqa: BLE001 - see parsed_recipients
             keys.append(None)
         if keys[-1] is None:
-            raise Refusal("cannot run", f"identity {number} is no age key", "identities begin with AGE-SECRET-KEY-1")
+            raise Refusal(
+                "cannot run", f"identity {number} is not an age key", "give a key that begins with AGE-SECRET-KEY-1"
+            )
     return _opened(lambda: _pyrage().decrypt(data, keys), "key")
 
 
@@ -130,8 +130,8 @@ def _opened(decrypt: Any, by_what: str) -> bytes:  # noqa: ANN401 - pyrage has n
         pass
     raise Refusal(
         "cannot run",
-        f"the file cannot be opened: the {by_what} is not the right one, or the file was changed or cut short",
-        f"check the {by_what}, and the file against the place it was copied from",
+        f"the file cannot be opened: the {by_what} is wrong, or the file was changed or truncated",
+        f"check the {by_what}, and compare the file with the one that it was copied from",
     )
 
 

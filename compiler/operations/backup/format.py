@@ -65,16 +65,16 @@ def decode(data: bytes) -> Backup:
     """The backup in `data`. Raises Refusal where a part does not fit the others."""
     head, _, rest = data.partition(b"\n")
     if len(head) > _LONGEST_MANIFEST:
-        raise _unusable("its manifest is larger than that of any environment")
+        raise _unusable("its manifest is too large")
     manifest = _manifest(head)
     body = rest.removesuffix(b"\n")
     if manifest["digest"] != _digest(body):
-        raise _unusable("its content is not the one that its manifest was made for")
+        raise _unusable("its content does not match the digest in its manifest")
     values = _values(body)
     ordered = sorted(values)
     counts = {"secrets": len({secret for secret, _ in ordered}), "keys": len(ordered)}
     if manifest["secrets"] != _grouped(ordered) or manifest["counts"] != counts:
-        raise _unusable("its manifest lists other keys than it holds")
+        raise _unusable("its manifest does not list the keys that it holds")
     missing = tuple((secret, key) for secret, keys in manifest["missing"].items() for key in keys)
     return Backup(manifest["environment"], manifest["time"], values, missing)
 
@@ -85,9 +85,9 @@ def _manifest(head: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise _unusable("it is no backup of platform-secrets")
+        raise _unusable("it is not a backup of platform-secrets")
     if manifest.get("version") != VERSION:
-        raise _unusable(f"its format is not version {VERSION}, the one this program knows")
+        raise _unusable(f"its format is not version {VERSION}, the only one that this program reads")
     fields = {"environment": str, "time": str, "secrets": dict, "missing": dict, "counts": dict, "digest": str}
     if manifest.keys() != fields.keys() | {"format", "version"} or not all(
         isinstance(manifest[name], kind) for name, kind in fields.items()
@@ -128,4 +128,4 @@ def _digest(body: bytes) -> str:
 
 
 def _unusable(why: str) -> Refusal:
-    return Refusal("cannot run", f"the backup cannot be used: {why}", "take another backup")
+    return Refusal("cannot run", f"the backup cannot be used: {why}", "use another backup")

@@ -50,7 +50,7 @@ class Gathered:
             return False
         if not self.backup.values:
             message = "there is nothing to back up: the stores hold none of the keys"
-            raise Refusal("usage", message, "`verify` tells what they hold")
+            raise Refusal("usage", message, "run `verify` to see what they hold")
         return True
 
 

@@ -26,12 +26,12 @@ def require_writable(path: Path, *, replaces: bool) -> None:
     except OSError as error:
         raise Refusal("cannot run", f"the file cannot be written: {_reason(error)}", "name another file") from None
     if status is not None and not stat.S_ISREG(status.st_mode):
-        kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
         raise Refusal("cannot run", f"the file is {kind}", "name another file")
     if status is not None and not replaces:
-        raise Refusal("cannot run", "the file is there already", "name another file, or say --replace")
+        raise Refusal("cannot run", "the file already exists", "name another file, or add --replace")
     if not path.parent.is_dir():
-        raise Refusal("cannot run", "the file's folder does not exist", "make it, or name another file")
+        raise Refusal("cannot run", "the file's folder does not exist", "create it, or name another file")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise Refusal("cannot run", "the file's folder is read-only", "name another file")
 
@@ -51,7 +51,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
             _put_in_place(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
-        raise Refusal("cannot run", "the file is there already", "name another file, or say --replace") from None
+        raise Refusal("cannot run", "the file already exists", "name another file, or add --replace") from None
     except OSError as error:
         raise Refusal("cannot run", f"the file cannot be written: {_reason(error)}", "name another file") from None
     finally:

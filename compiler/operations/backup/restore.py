@@ -31,8 +31,8 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
     if backup.environment != wanted:
         raise Refusal(
             "usage",
-            f'it is a backup of the environment "{backup.environment}", not of "{wanted}"',
-            f"if that is meant, say --from-environment {backup.environment}",
+            f'the backup is of the environment "{backup.environment}", not of "{wanted}"',
+            f"if that is intended, add --from-environment {backup.environment}",
         )
 
 
@@ -40,8 +40,8 @@ def require_only(backup: Backup, only: Sequence[str]) -> None:
     """Raises Refusal for a secret that the backup does not hold."""
     for secret in only:
         if secret not in backup.secrets:
-            known = ", ".join(backup.secrets) or "none at all"
-            raise Refusal("usage", f'the backup has no secret "{secret}"', f"it has {known}")
+            known = ", ".join(backup.secrets) or "no secrets"
+            raise Refusal("usage", f'the backup has no secret "{secret}"', f"the backup has {known}")
 
 
 def restoration(
@@ -105,7 +105,7 @@ def _placed(
         return _Refused("the environment has no such secret", "leave it out with --only, or enable it")
     store = to or secret.store
     if store is None:
-        return _Refused("the environment names no store for it", "name one with --to")
+        return _Refused("the environment has no store for it", "name one with --to")
     return store, key_places(secret, store)
 
 
@@ -114,10 +114,10 @@ def _target(key: str, placed: tuple[Store, Mapping[str, Place | None]] | _Refuse
         return placed
     store, places = placed
     if key not in places:
-        reason = "the catalogue does not give the secret this key any more"
+        reason = "the catalogue no longer has this key of the secret"
         return _Refused(reason, "leave the secret out with --only, or add the key to the catalogue")
     place = places[key]
     if place is None:
-        remedy = f"write remote.{store.provider} in the catalogue"
+        remedy = f"add remote.{store.provider} in the catalogue"
         return _Refused(f'the catalogue names no place for it in "{store.id}"', remedy)
     return store, place

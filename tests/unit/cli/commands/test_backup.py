@@ -101,8 +101,8 @@ def test_a_wrong_command_line_is_told(
     (project / "there.age").write_bytes(b"old")
     for arguments, code, message in (
         (("dev", "x.age", "--recipient", public, "--only", "jirra"), 2, 'did you mean "jira"?'),
-        (("dev", "x.age", "--recipient", "age1x"), 3, "recipient 1 is no age recipient"),
-        (("dev", "there.age", "--recipient", public), 3, "say --replace"),
+        (("dev", "x.age", "--recipient", "age1x"), 3, "recipient 1 is not an age recipient"),
+        (("dev", "there.age", "--recipient", public), 3, "add --replace"),
         (("dev", "no/folder/x.age", "--recipient", public), 3, "folder does not exist"),
     ):
         done = run("backup", *arguments)

@@ -118,7 +118,7 @@ def test_a_plan_that_is_blocked_says_how_to_go_on(
     assert "--on-conflict skip or overwrite" in restore(run, "--apply").out
     edit("environments/catalogue.yaml", "ATLASSIAN_TOKEN", "ATLASSIAN_TOKEN_2")
     refused = restore(run, "--apply")
-    assert (refused.code, "the catalogue does not give the secret this key" in refused.out) == (1, True), refused.out
+    assert (refused.code, "the catalogue no longer has this key of the secret" in refused.out) == (1, True), refused.out
     assert store.writes == []
 
 
@@ -161,8 +161,8 @@ def test_what_cannot_be_opened_or_used_is_told(
     assert "give the file of its private key with --identity" in done.err
     for arguments, code, message in (
         (("dev", "no.age", "--identity", "key"), 3, "cannot be read"),
-        (("dev", "key", "--identity", "key"), 3, "does not begin as an age file"),
-        (("staging", "dev.age", "--identity", "key"), 2, "say --from-environment dev"),
+        (("dev", "key", "--identity", "key"), 3, "does not begin like an age file"),
+        (("staging", "dev.age", "--identity", "key"), 2, "add --from-environment dev"),
         (("dev", "dev.age", "--identity", "key", "--only", "slack"), 2, 'no secret "slack"'),
         (("dev", "dev.age", "--identity", "key", "--to", "azuree"), 2, 'did you mean "azure"?'),
     ):
@@ -171,6 +171,6 @@ def test_what_cannot_be_opened_or_used_is_told(
     (project / "dev.age").write_bytes(encrypt_to(b"{}", [str(identity.to_public())]))
     done = restore(run)
     assert done.code == 3
-    assert "the backup cannot be used: it is no backup of platform-secrets" in done.err
+    assert "the backup cannot be used: it is not a backup of platform-secrets" in done.err
     (project / "environments/dev.yaml").write_text("store: nowhere\n", "utf-8")
     assert restore(run).code == 1

@@ -34,7 +34,7 @@ def test_each_recipient_opens_the_file_and_nobody_else() -> None:
     assert PLAIN not in sealed
     assert not needs_passphrase(sealed)
     assert decrypt_by(sealed, [one]) == decrypt_by(sealed, [third, other]) == PLAIN
-    with pytest.raises(Refusal, match="the key is not the right one"):
+    with pytest.raises(Refusal, match="the key is wrong"):
         decrypt_by(sealed, [third])
 
 
@@ -42,7 +42,7 @@ def test_a_passphrase_opens_the_file_and_another_does_not() -> None:
     sealed = encrypt_with(PLAIN, PASSPHRASE)
     assert needs_passphrase(sealed)
     assert decrypt_with(sealed, PASSPHRASE) == PLAIN
-    with pytest.raises(Refusal, match="the passphrase is not the right one"):
+    with pytest.raises(Refusal, match="the passphrase is wrong"):
         decrypt_with(sealed, Secret("incorrect horse battery"))
 
 
@@ -62,12 +62,12 @@ def test_a_bad_key_is_named_by_its_number_and_never_shown() -> None:
     key, public = pair()
     secret = key.reveal()
     for texts in (["s3ntinel"], [public, secret], [""]):
-        with pytest.raises(Refusal, match=f"recipient {len(texts)} is no age recipient") as caught:
+        with pytest.raises(Refusal, match=f"recipient {len(texts)} is not an age recipient") as caught:
             parsed_recipients(texts)
         assert "s3ntinel" not in f"{caught.value} {caught.value.help}"
         assert secret not in f"{caught.value} {caught.value.help}"
         assert caught.value.__context__ is None
-    with pytest.raises(Refusal, match="identity 2 is no age key"):
+    with pytest.raises(Refusal, match="identity 2 is not an age key"):
         decrypt_by(encrypt_to(PLAIN, [public]), [key, Secret("s3ntinel")])
 
 
@@ -79,7 +79,7 @@ def test_a_short_passphrase_is_refused() -> None:
 
 
 def test_what_is_no_age_file_is_told() -> None:
-    with pytest.raises(Refusal, match="does not begin as an age file"):
+    with pytest.raises(Refusal, match="does not begin like an age file"):
         age_file(b"-----BEGIN")
 
 
@@ -131,7 +131,7 @@ def test_a_cost_that_cannot_be_told_is_refused(factor: str) -> None:
 def test_no_file_is_made_that_would_not_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     sealed = with_factor("21")
     monkeypatch.setattr("pyrage.passphrase.encrypt", lambda *_: sealed)
-    with pytest.raises(Refusal, match="up to 20 is taken"):
+    with pytest.raises(Refusal, match="the highest that is accepted is 20"):
         encrypt_with(PLAIN, PASSPHRASE)
 
 
@@ -144,7 +144,7 @@ def test_an_armored_file_is_opened_as_the_binary_one_is() -> None:
     assert decrypt_with(locked, PASSPHRASE) == PLAIN
     with pytest.raises(Refusal, match="its armor is damaged"):
         age_file(armored[:-40])
-    with pytest.raises(Refusal, match="does not begin as an age file"):
+    with pytest.raises(Refusal, match="does not begin like an age file"):
         age_file(b"-----BEGIN")
 
 

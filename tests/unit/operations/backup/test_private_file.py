@@ -25,7 +25,7 @@ def test_a_file_that_is_there_is_replaced_only_when_that_is_said(tmp_path: Path)
     path = tmp_path / "prod.age"
     path.write_bytes(b"old")
     path.chmod(0o644)
-    with pytest.raises(Refusal, match="there already"):
+    with pytest.raises(Refusal, match="already exists"):
         write_private(path, b"new", replaces=False)
     assert path.read_bytes() == b"old"
     write_private(path, b"new", replaces=True)
@@ -42,7 +42,7 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path, monkeypatch
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", somebody_else_writes)
-    with pytest.raises(Refusal, match="there already"):
+    with pytest.raises(Refusal, match="already exists"):
         write_private(path, b"ours", replaces=False)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
@@ -62,7 +62,7 @@ def test_what_cannot_be_written_is_refused_with_its_reason(tmp_path: Path, monke
     (tmp_path / "file").write_text("x", "utf-8")
     for name, reason in (
         ("link", "is a link"),
-        (".", "no regular file"),
+        (".", "not a regular file"),
         ("no/such", "folder does not exist"),
         ("file/below", "cannot be written: not a directory"),
     ):

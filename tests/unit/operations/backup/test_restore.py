@@ -142,7 +142,7 @@ def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment,
     assert plan.is_blocked
     assert [step.reason for step in plan.steps if step.kind is Kind.REFUSE] == [
         "the environment has no such secret",
-        "the catalogue does not give the secret this key any more",
+        "the catalogue no longer has this key of the secret",
     ]
     entry = environment.catalogue.entries["vaultonly"]
     secret = replace(environment.secrets["jira"], id="vaultonly", entry=entry)
@@ -152,7 +152,7 @@ def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment,
     assert step.reason == 'the catalogue names no place for it in "azure"'
     storeless = replace(environment, secrets={"vaultonly": replace(secret, store=None)})
     (step,) = planned(storeless, stores, backup=backup).steps
-    assert step.reason == "the environment names no store for it"
+    assert step.reason == "the environment has no store for it"
 
 
 def test_what_the_store_refuses_is_refused_before_anything_is_written(environment: Environment, stores: Stores) -> None:
@@ -178,7 +178,7 @@ def test_only_what_the_backup_holds_can_be_asked_for() -> None:
     require_only(BACKUP, ("jira",))
     with pytest.raises(Refusal, match='no secret "slack"') as refused:
         require_only(BACKUP, ("jira", "slack"))
-    assert refused.value.help == "it has github, jira"
+    assert refused.value.help == "the backup has github, jira"
 
 
 @pytest.fixture
