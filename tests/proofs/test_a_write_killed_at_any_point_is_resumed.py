@@ -109,7 +109,7 @@ def test_another_value_than_the_stopped_run_wrote_is_a_conflict_by_key(
         return
     assert (report["exitCode"], kinds) == (1, {"GITHUB_TOKEN": "conflict", "GITHUB_APP_KEY": "keep"})
     (step,) = [step for step in report["steps"] if step["kind"] == "conflict"]
-    assert "the run wrote another value for it, as version " in step["reason"]
+    assert "the run already wrote a different value for it, version " in step["reason"]
     assert writing.standing() == VALUES
     assert writing("--apply").code == 0
     assert writing.standing()["GITHUB_TOKEN"] == "another"

@@ -135,7 +135,7 @@ def test_what_is_not_whole_or_not_this_environments_is_refused_before_any_write(
     elsewhere = ("restore", "staging", str(path), "--identity", str(keys.file), "--to", "azure", "--apply")
     done = world.run(*elsewhere)
     assert done.code == 2
-    assert 'a backup of the environment "prod", not of "staging"' in done.err
+    assert 'the backup is of the environment "prod", not of "staging"' in done.err
     assert restore(world, keys, "--to", "azure", "--apply", "--only", "slack").code == 2
     assert world.azure.requests() == []
     assert world.run(*elsewhere, "--from-environment", "prod").code == 0
@@ -158,8 +158,8 @@ def test_what_cannot_be_written_is_known_before_a_secret_is_read(world: World, k
     (world.root / "prod.age").write_bytes(b"old")
     path, done = backup(world, keys)
     assert done.code == 3
-    assert done.err.startswith("error: the file is there already")
+    assert done.err.startswith("error: the file already exists")
     assert path.read_bytes() == b"old"
     done = world.run("backup", "prod", str(world.root / "new.age"), "--recipient", "age1nonsense")
-    assert done.err.startswith("error: recipient 1 is no age recipient")
+    assert done.err.startswith("error: recipient 1 is not an age recipient")
     assert not (world.root / "new.age").exists()

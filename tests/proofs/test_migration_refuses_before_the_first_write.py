@@ -25,7 +25,7 @@ def test_a_leaf_that_is_no_string_is_refused_by_place(world: World, leaf: object
     report = world.report("--apply")
     step = steps(report)["JIRA_TOKEN"]
     assert (step["kind"], step["source"]["name"], step["source"]["property"]) == ("refuse", "agents/jira", "JIRA_TOKEN")
-    assert "only strings move unchanged" in step["reason"]
+    assert "only strings can be copied unchanged" in step["reason"]
     assert (report["exitCode"], world.azure_versions()) == (1, {})
 
 
@@ -166,7 +166,7 @@ def test_a_property_that_would_take_the_place_of_a_key_is_refused_whatever_its_v
     world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "one", "URL": value})
     report = world.report("--apply", "--all-properties")
     refused = {step["key"]: step["reason"] for step in report["steps"] if step["kind"] == "refuse"}
-    assert refused == {"URL": "a key of the catalogue lies at that place of the destination"}
+    assert refused == {"URL": "a key of the catalogue already has that place in the destination"}
     assert (report["exitCode"], world.azure_versions()) == (1, {})
     assert world.migrate("--apply").code == 0
     assert world.azure_object("agents-jira") == {"JIRA_TOKEN": "t", "URL": "one"}
@@ -180,7 +180,7 @@ def test_two_stores_that_are_one_place_from_here_are_refused(world: World) -> No
     world.variables["VAULT_ADDR"] = world.bao.url
     done = world.migrate("--apply", to="other")
     assert done.code == 1
-    assert '"vault" and "other" are one place from here' in done.out
+    assert '"vault" and "other" are the same place, seen from this machine' in done.out
     assert world.vault_versions("agents/jira") == 1
 
 

@@ -143,7 +143,7 @@ def test_only_names_the_secrets_to_move_and_a_secret_that_reads_the_destination_
     world.fill()
     (world.root / "environments/prod.yaml").write_text("secrets: {github: {store: azure}}\n", "utf-8")
     done = world.migrate()
-    assert 'skipped   github: it reads "azure" already' in done.out
+    assert 'skipped   github: it already reads from "azure"' in done.out
     assert [step["secret"] for step in world.report("--only", "jira")["steps"]] == ["jira", "jira"]
     assert world.migrate("--only", "jria").err.splitlines()[-1] == 'help: did you mean "jira"?'
 

@@ -67,7 +67,7 @@ def test_the_second_of_two_names_the_first_and_ends_when_it_has_waited(
         holder = f"run 20250131-120000-4fa1c2 (process {first.pid})"
         assert done.code == 3
         assert done.err.count(f"note: waiting for another run: {holder}\n") == 1
-        assert f"error: another run is under way: {holder}\n" in done.err
+        assert f"error: another run is in progress: {holder}\n" in done.err
         assert 10 <= seconds[0] < 11
         # Nobody was asked for anything that is written to, before the lock was there.
         assert world.azure.requests() == []

@@ -40,7 +40,7 @@ def test_other_properties_stay_byte_for_byte(world: World, store: str) -> None:
     world.azure.seed("agents-jira", '{ "OTHER":"\\u00f6\\n",  "JIRA_TOKEN": "old" }', tags={"owner": "x"})
     done = put(world, {"JIRA_TOKEN": "new"}, "--apply", "--store", store)
     assert done.code == 0
-    assert "            another value is replaced\n" in done.out
+    assert "            a different value is replaced\n" in done.out
     if store == "vault":
         assert world.get("agents/jira") == {"OTHER": "ö\n", "JIRA_TOKEN": "new"}
         assert len(world.azure_versions()["agents-jira"]) == 1
@@ -83,7 +83,7 @@ def test_keys_in_two_remote_secrets_are_two_writes_with_their_lines(world: World
     [
         ({"JIRA_TOKEN": "good", "JIRA_URL": ""}, 1, 'the value of "JIRA_URL" is blank'),
         ({"JIRA_TOKEN": "good", "JIRA_URL": "TODO"}, 1, 'the value of "JIRA_URL" is a placeholder'),
-        ({"JIRA_TOKEN": "good", "JIRA_URI": "x"}, 2, "names a key that the secret does not have"),
+        ({"JIRA_TOKEN": "good", "JIRA_URI": "x"}, 2, "has a key that the secret does not have"),
         ({"JIRA_TOKEN": "good", "JIRA_URL": 5}, 2, "value 2 of the input is a JSON number"),
         ({}, 2, "the input is empty"),
     ],

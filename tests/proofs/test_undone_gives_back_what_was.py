@@ -97,7 +97,9 @@ def test_what_somebody_wrote_since_is_left_alone(world: World, writing: Writing)
     done = writing.undo("--apply")
     assert done.code == 1
     # A version is no credential, and is shown.
-    assert f"the current version is {theirs}, the run wrote version {ours}: somebody wrote since" in said(done)
+    assert f"the current version is {theirs}, the run wrote version {ours}: another writer changed it since" in said(
+        done
+    )
     assert world.azure_object(TOKEN) == {"GITHUB_TOKEN": "theirs"}
     assert phase(world, PEM) == "deleted"
 
@@ -137,4 +139,4 @@ def test_a_run_into_a_vault_that_is_elsewhere_now_is_refused(world: World, writi
     base = world.root / "environments/base.yaml"
     base.write_text(base.read_text("utf-8").replace(world.azure.url, "https://other.vault.azure.net"), "utf-8")
     done = writing.undo()
-    assert (done.code, "is elsewhere now" in done.err) == (2, True)
+    assert (done.code, "has another address now" in done.err) == (2, True)

@@ -66,7 +66,7 @@ class Writing:
 
     @property
     def over(self) -> tuple[str, ...]:
-        """The words with which another value is replaced, which `put` does without being told."""
+        """The words with which a different value is replaced, which `put` does without being told."""
         return (*self.words, *(() if self.name == "put" else ("--on-conflict", "overwrite")))
 
     def __call__(self, *options: str) -> Done:

@@ -99,7 +99,7 @@ def _ended(outcome: Outcome, notes: Notes, state: str) -> Outcome:
 
 def defective(target: Target) -> Result:
     """The failure of a step by a defect of this program, which may have come after the write."""
-    return Result(*target, State.FAILED, code=DEFECT, reason="this program met a defect of its own", remedy=AGAIN)
+    return Result(*target, State.FAILED, code=DEFECT, reason="this program failed with an internal error", remedy=AGAIN)
 
 
 def _end(outcome: Outcome) -> str:

@@ -47,17 +47,17 @@ def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bo
             return Verdict(Kind.REFUSE, f"the source cannot be read: {reading.reason}", reading.remedy)
         return Verdict(Kind.MISSING, f"in the source, {reading.reason}", _ADD) if in_use else None
     if place.property is not None and not reading.is_object:
-        reason = "the source's value is no JSON object, so it has no properties"
-        return Verdict(Kind.MISSING, reason, "repair it by hand") if in_use else None
+        reason = "the source's value is not a JSON object, so it has no properties"
+        return Verdict(Kind.MISSING, reason, "store a JSON object there") if in_use else None
     value = reading.properties.get(place.property) if place.property is not None else reading.whole
     if value is None:
-        what = "no such property" if place.property is not None else "no whole values"
+        what = "no such property" if place.property is not None else "only properties, no whole value"
         return Verdict(Kind.MISSING, f"the source has {what}", _ADD) if in_use else None
     if not value.is_string:
         text = stringified(value) if options.stringify else None
         if text is None:
-            reason = f"the source's value is a JSON {value.kind}, and only strings move unchanged"
-            remedy = "write it as a string in the source" + ("" if options.stringify else ", or use --stringify")
+            reason = f"the source's value is a JSON {value.kind}, and only strings can be copied unchanged"
+            remedy = "store it as a string in the source" + ("" if options.stringify else ", or use --stringify")
             return Verdict(Kind.REFUSE, reason, remedy)
         value = text
     if Trait.EMPTY in traits(value):
@@ -77,16 +77,16 @@ def judge_destination(reading: Reading, place: Place, value: Secret, options: Op
     if isinstance(reading, StoreError):
         return Verdict(Kind.REFUSE, f"the destination cannot be read: {reading.reason}", reading.remedy)
     if place.property is not None and not reading.is_object:
-        reason = "the destination's value is no JSON object, so no property can be set in it"
-        return Verdict(Kind.REFUSE, reason, "repair it by hand")
+        reason = "the destination's value is not a JSON object, so no property can be set in it"
+        return Verdict(Kind.REFUSE, reason, "store a JSON object there first")
     held = reading.properties.get(place.property) if place.property is not None else reading.whole
     if held is None:
         return Verdict(Kind.UPDATE, "the key is added", value=value)
     if comparer.same(held, value):
         return Verdict(Kind.KEEP, value=value)
     if options.on_conflict is OnConflict.OVERWRITE:
-        return Verdict(Kind.UPDATE, "another value is replaced", value=value)
-    reason = f"the destination already holds another value, at version {reading.version}"
+        return Verdict(Kind.UPDATE, "a different value is replaced", value=value)
+    reason = f"the destination already holds a different value, version {reading.version}"
     skipped = options.on_conflict is OnConflict.SKIP
-    remedy = "it is left as it is" if skipped else "choose with --on-conflict skip or overwrite"
+    remedy = "--on-conflict skip leaves it unchanged" if skipped else "choose --on-conflict skip or overwrite"
     return Verdict(Kind.CONFLICT, reason, remedy, value)

@@ -51,6 +51,6 @@ def holds(found: RemoteSecret, key: str, value: Secret, comparer: Comparer) -> b
 
 def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError:
     """The error of a version that reads back differently from what was written."""
-    reason = f"reading version {version} back showed other bytes than were to be there"
-    remedy = "look at that version by hand; do not trust this address"
+    reason = f"version {version} reads back with a different value than was written"
+    remedy = "check that version by hand, and do not trust this address"
     return UnverifiedError(Place(store.address.absolute, name), Action.WRITE, reason, remedy, version)

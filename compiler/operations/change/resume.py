@@ -34,11 +34,11 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
         # Where the run was stopped right after recovering the secret, the recovered version is the current one.
         expected = entry.after or entry.before or entry.planned_before or run.recovering.get(write.target)
         if not write.recover and write.before != expected:
-            meant = f"version {expected}" if expected is not None else "none"
-            found = f"the current version is {write.before or 'none'}, the run expected {meant}"
-            changed[write.target] = f"another writer was there: {found}"
+            meant = f"version {expected}" if expected is not None else "no version"
+            current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
+            changed[write.target] = f"another writer changed it: {current}, the run expected {meant}"
         elif plan.command in _GIVEN and entry.after is not None and not write.recover:
-            changed[write.target] = f"the run wrote another value for it, as version {entry.after}"
+            changed[write.target] = f"the run already wrote a different value for it, version {entry.after}"
         else:
             writes.append(write)
     steps = tuple(_step(step, changed) for step in plan.steps if _target(step) in run.entries)
@@ -57,7 +57,7 @@ def _step(step: Step, changed: Mapping[Target, str]) -> Step:
     reason = changed.get(target) if target is not None else None
     if reason is None or step.kind not in WRITING:
         return step
-    remedy = "this run ends here; run the command once more for a new plan"
+    remedy = "run the command again for a new plan; this run ends here"
     return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from compiler.operations.runs.history import WritingRun
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
-_BY_HAND = "decide by hand which one is right"
+_BY_HAND = "compare the versions and keep the right one by hand"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,9 +117,9 @@ class _OneUndo:
     def judge(self, reading: Reading) -> Verdict:
         entry = self._entry
         if entry.undo == "done":
-            return self._kept("it was undone before", None if self._deletes else entry.undone_as)
+            return self._kept("it is already undone", None if self._deletes else entry.undone_as)
         if self._deletes and isinstance(reading, SoftDeletedError | NotFoundError):
-            return self._kept("it is deleted already", None)
+            return self._kept("it is already deleted", None)
         if isinstance(reading, StoreError):
             return Verdict(Kind.REFUSE, reading.reason, reading.remedy)
         original = self._original(reading.version)
@@ -129,10 +129,8 @@ class _OneUndo:
             return unlike
         if entry.slipped:
             # The version right before the run's is the other writer's, not the one that the run had read.
-            reason = (
-                f"another writer's version {', '.join(entry.slipped)} is covered by the run's version {entry.after}"
-            )
-            return Verdict(Kind.REFUSE, reason, "put that version back by hand")
+            reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
+            return Verdict(Kind.REFUSE, reason, "restore that version by hand")
         if self._deletes:
             return Verdict(Kind.DELETE, "the run created it", current=reading)
         return self._restoration(reading)
@@ -146,10 +144,12 @@ class _OneUndo:
         if self._original(reading.version) in {self._entry.before, self._entry.planned_before}:
             return None
         reason = (
-            f"the run was stopped while it wrote this: version {reading.version} may be its own or another writer's"
+            f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
         )
         return Verdict(
-            Kind.REFUSE, reason, _settle(self._run) if self._run.is_resumable else "decide by hand whose it is"
+            Kind.REFUSE,
+            reason,
+            _settle(self._run) if self._run.is_resumable else "compare the versions by hand",
         )
 
     def _kept(self, reason: str, version: str | None) -> Verdict:
@@ -171,7 +171,7 @@ class _OneUndo:
             if verdict.earlier is None:
                 return verdict
             if _same(current, verdict.earlier):
-                return replace(self._kept("it was undone before", current.version), current=current)
+                return replace(self._kept("it is already undone", current.version), current=current)
         return self._changed(current, other)
 
     def _restoration(self, current: RemoteSecret) -> Verdict:
@@ -183,7 +183,7 @@ class _OneUndo:
             return Verdict(Kind.REFUSE, reason, "restore it from a backup")
         except StoreError as error:
             return Verdict(Kind.REFUSE, error.reason, error.remedy)
-        return Verdict(Kind.UPDATE, f"version {before} is put back", current=current, earlier=earlier)
+        return Verdict(Kind.UPDATE, f"version {before} is restored", current=current, earlier=earlier)
 
     def _unlike(self, current: RemoteSecret) -> Verdict | None:
         """Why a version that an undo is recorded to have written does not hold the run's value; None where it does."""
@@ -201,9 +201,9 @@ class _OneUndo:
     def _changed(self, current: RemoteSecret, other: WritingRun | None) -> Verdict:
         reason = f"the current version is {current.version}, the run wrote version {self._entry.after}"
         if other is None:
-            return Verdict(Kind.REFUSE, f"{reason}: somebody wrote since", _BY_HAND)
+            return Verdict(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
         remedy = f"undo that run first: {undo_command(other.command, self._run.environment, other.id)}"
-        return Verdict(Kind.REFUSE, f"{reason}: the run {other.id} wrote since", remedy)
+        return Verdict(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", remedy)
 
 
 def undo_command(command: str, environment: str, run: str) -> str:
@@ -212,13 +212,13 @@ def undo_command(command: str, environment: str, run: str) -> str:
 
 
 def _settle(run: Run) -> str:
-    return f"run the same {run.command} again, which finds out, and then undo it"
+    return f"run the same {run.command} again to settle that, then undo it"
 
 
 def _waiting(run: Run, verdict: Verdict) -> Verdict:
     if verdict.kind not in WRITING:
         return verdict
-    waiting = replace(verdict, kind=Kind.REFUSE, reason="another write of the run is not settled yet", current=None)
+    waiting = replace(verdict, kind=Kind.REFUSE, reason="the outcome of another of its writes is unknown", current=None)
     return replace(waiting, remedy=_settle(run), earlier=None)
 
 

@@ -53,8 +53,10 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
 
 def _own(run: Run, command: str, environment: str) -> Run:
     if run.command != command or run.environment != environment:
-        what = f"of `{run.command} {run.environment}`"
-        raise JournalError(f"the run {run.id} is {what}", f"run {undo_command(run.command, run.environment, run.id)}")
+        what = f"`{run.command} {run.environment}`"
+        raise JournalError(
+            f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
+        )
     return run
 
 
@@ -64,5 +66,7 @@ def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str,
         store = store_named(environment, store_id)
         writers[store_id] = stores.open(store)
         if writers[store_id].address.absolute != address:
-            raise JournalError(f'the store "{store.id}" is elsewhere now than in the run', f"it wrote to {address}")
+            raise JournalError(
+                f'the store "{store.id}" has another address now than in the run', f"set it back to {address}"
+            )
     return writers

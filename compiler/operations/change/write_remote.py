@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from compiler.stores.errors import UnverifiedError
     from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
+_NEW_PLAN = "run the command again for a new plan"
+
 
 class RemoteWriter:
     """Writes to stores, by their ids; each thread writes one remote secret at a time."""
@@ -93,7 +95,9 @@ class RemoteWriter:
     def _verified(self, write: Write, written: Written, store: SecretWriter) -> Result:
         found, target = store.read(write.name), write.target
         if written.slipped:
-            reason = f"another writer's version {', '.join(written.slipped)} came in between and is covered by this one"
+            reason = (
+                f"another writer's version {', '.join(written.slipped)} came in between and was replaced by this one"
+            )
             remedy = "compare the two versions by hand"
             return Result(*target, State.CONFLICT, written.version, written.slipped, "conflict", reason, remedy)
         if found.version != written.version:
@@ -125,14 +129,14 @@ def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
     if found.version not in {None, version}:
         # A Vault deletes one version, and not the one that another writer adds meanwhile.
         return _overtaken(write, version, str(found.version))
-    reason = "the store said that it was deleted, and it is still there"
-    remedy = "look at it by hand; do not trust this address"
+    reason = "the store reported it as deleted, but it still exists"
+    remedy = "check it by hand, and do not trust this address"
     return Result(*write.target, State.UNVERIFIED, version, (), "unverified", reason, remedy)
 
 
 def _overtaken(write: Write, version: str, found: str) -> Result:
-    reason = f"another writer's version {found} came right after this one, version {version}"
-    return Result(*write.target, State.CONFLICT, version, (found,), "conflict", reason, "plan again")
+    reason = f"another writer wrote version {found} right after version {version}"
+    return Result(*write.target, State.CONFLICT, version, (found,), "conflict", reason, _NEW_PLAN)
 
 
 def _doubtful(write: Write, doubt: UnverifiedError) -> Result:
@@ -154,5 +158,5 @@ def _properties(write: Write) -> tuple[str, ...]:
 
 def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:
     place = Place(store.address.absolute, write.name)
-    reason = f"another writer was there: version {write.deleted} was soft-deleted, version {found} is the newest"
-    return ConflictError(place, Action.WRITE, reason, "plan again", expected=write.deleted, found=found)
+    reason = f"another writer changed it: version {write.deleted} was soft-deleted, the current version is {found}"
+    return ConflictError(place, Action.WRITE, reason, _NEW_PLAN, expected=write.deleted, found=found)

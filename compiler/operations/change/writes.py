@@ -91,8 +91,8 @@ def _refuse_contradictions(judged: Sequence[Judged], members: Sequence[int], ste
     for index in members:
         place = judged[index].place
         if place is not None and (mixed or len(marks[place.property]) > 1):
-            reason = "another key goes to the same place with another value"
-            steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=reason, remedy="give each a place of its own")
+            reason = "another key has the same place and a different value"
+            steps[index] = replace(steps[index], kind=Kind.REFUSE, reason=reason, remedy="give each key its own place")
 
 
 def _write(members: Sequence[Judged], steps: Sequence[Step], destinations: Destinations) -> Write:

@@ -27,7 +27,7 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
     """The secret of this id. Raises Refusal, and says so where the environment has it disabled."""
     if secret_id in environment.disabled:
         message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
-        raise Refusal("usage", message, "it has `enabled: false`")
+        raise Refusal("usage", message, "remove its `enabled: false`")
     if secret_id not in environment.secrets:
         raise _unknown(environment, "secret", secret_id, environment.secrets)
     return environment.secrets[secret_id]

@@ -49,7 +49,7 @@ def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
 def _no_address(store: Store) -> AddressError:
     setting = "server" if store.provider == VAULT else "vaultUrl"
     variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else VAULT_NAME_VARIABLE
-    return AddressError(f'the store "{store.id}" has no address', f"write its {setting}, or set {variable}")
+    return AddressError(f'the store "{store.id}" has no address', f"add its {setting}, or set {variable}")
 
 
 class LiveStores:

@@ -103,8 +103,8 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
     """The value to move, the reason why there is none, or None for an unused key without a value."""
     source, to = ends.source(route), routes.to
     if route.source is None or source is None:
-        remedy = f"write remote.{route.source_store.provider} in the catalogue"
-        reason = f'the key has no place in "{route.source_store.id}"'
+        remedy = f"add remote.{route.source_store.provider} in the catalogue"
+        reason = f'the catalogue gives the key no place in "{route.source_store.id}"'
         return _decided(route, to, Kind.REFUSE, reason, remedy) if route.in_use else None
     verdict = judge_source(source, route.source, options, in_use=route.in_use)
     if verdict is None:
@@ -112,16 +112,16 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
     if verdict.value is None:
         return _decided(route, to, verdict.kind, verdict.reason, verdict.remedy)
     if route.destination is None:
-        remedy = f"write remote.{to.provider} in the catalogue"
-        return _decided(route, to, Kind.REFUSE, f'the key has no place in "{to.id}"', remedy)
+        remedy = f"add remote.{to.provider} in the catalogue"
+        return _decided(route, to, Kind.REFUSE, f'the catalogue gives the key no place in "{to.id}"', remedy)
     if route.source == route.destination and ends.sources[route.source_store.id] is ends.destination:
-        reason = f'"{route.source_store.id}" and "{to.id}" are one place from here'
-        remedy = "check their addresses, and VAULT_ADDR, which stands for every Vault"
+        reason = f'"{route.source_store.id}" and "{to.id}" are the same place, seen from this machine'
+        remedy = "check their addresses, and VAULT_ADDR, which replaces the address of every Vault"
         return _decided(route, to, Kind.REFUSE, reason, remedy)
     if route.is_extra and route.destination in routes.taken:
         # That key may not be part of this run, or its source may lack it: the extra's value would take its place.
-        reason = "a key of the catalogue lies at that place of the destination"
-        remedy = "name the property in the catalogue, with a place of its own"
+        reason = "a key of the catalogue already has that place in the destination"
+        remedy = "add the property to the catalogue, with its own place"
         return _decided(route, to, Kind.REFUSE, reason, remedy)
     origin = source if isinstance(source, RemoteSecret) else None
     place = _location(route.source_store, route.source)

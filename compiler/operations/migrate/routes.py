@@ -65,7 +65,7 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         if (only and secret.id not in only) or origin is None:
             continue
         if origin.id == to.id:
-            skipped.append((secret.id, f'it reads "{to.id}" already'))
+            skipped.append((secret.id, f'it already reads from "{to.id}"'))
             continue
         used = {key.key.name for key in secret.keys}
         own, theirs = (remote_of(secret.entry, store.provider, secret.node) for store in (origin, to))

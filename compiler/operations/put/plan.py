@@ -29,9 +29,9 @@ COMMAND = "put"
 _REFUSED = {
     Trait.EMPTY: "is blank",
     Trait.PLACEHOLDER: "is a placeholder",
-    Trait.NOT_A_STRING: "is no text",
-    Trait.LONE_SURROGATE: "is no valid Unicode text",
-    Trait.NUL: "holds a NUL character, which no environment variable can",
+    Trait.NOT_A_STRING: "is not text",
+    Trait.LONE_SURROGATE: "is not valid Unicode text",
+    Trait.NUL: "contains a NUL character, which no environment variable can hold",
 }
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
@@ -54,7 +54,7 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
     secret = secret_named(environment, secret_id)
     store = secret.store if store_id is None else store_named(environment, store_id)
     if store is None:
-        message = f'the secret "{secret.id}" reads no store in "{environment.name}"'
+        message = f'the secret "{secret.id}" has no store in "{environment.name}"'
         raise Refusal("usage", message, "name one of its stores with --store")
     used = tuple(key.key.name for key in secret.keys)
     chosen = tuple(dict.fromkeys(keys)) or used
@@ -94,22 +94,20 @@ def _wanted(target: Target, values: Mapping[str, Value]) -> list[Wanted]:
     for key, value in values.items():
         place = places[key]
         if unfit := next((what for trait, what in _REFUSED.items() if trait in traits(value)), None):
-            raise _unfit(f'the value of "{key}" {unfit}')
+            help_text = "enter the real value; nothing was written"
+            raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
         if place is None:
             provider = target.store.provider
-            raise _unfit(f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}')
+            message = f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
+            raise Refusal("found", message, f"add remote.{provider} in the catalogue; nothing was written")
         wanted.append(Wanted(target.secret.id, key, target.store, place, value))
     return wanted
 
 
 def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
     # What does not look like a key may be the value, typed after its key.
-    what = f'key "{key}"' if _KEY.fullmatch(key) else "key of one of the names that were given"
+    what = f'key "{key}"' if _KEY.fullmatch(key) else "key with one of the given names"
     return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
-
-
-def _unfit(message: str) -> Refusal:
-    return Refusal("found", message, "nothing was written; give the real value")
 
 
 def spaced_keys(values: Mapping[str, Value]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import Secret
 from compiler.text.suggestion import suggest
+from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -52,32 +53,34 @@ def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: 
         form = _guessed(text, keys)
     if form is InputForm.VALUE:
         if len(keys) != 1:
-            raise ValueInputError("one value is for one key", "name exactly one key")
+            raise ValueInputError("a bare value is for one key only", "name exactly one key")
         return {keys[0]: Secret(re.sub(r"\r?\n\Z", "", text))}
     found = _json(text) if form is InputForm.JSON else _dotenv(text)
     for key in keys:
         if key not in found:
-            raise ValueInputError(f'the input has no "{key}"', "add it, or do not name the key")
+            raise ValueInputError(f'the input has no "{key}"', "add it to the input, or leave the key out")
     if keys:
         return {key: found[key] for key in keys}
     if not found:
-        raise ValueInputError("the input is empty", "give it a KEY=value line, or a JSON object")
+        raise ValueInputError("the input is empty", "provide KEY=value lines, or a JSON object")
     for name in found:
         if name not in known:
             # The name is not shown: half of a Base64 value with its padding looks like a name with its equals sign.
-            message = f"the input names a key that the secret does not have ({len(found)} in all)"
+            message = f"the input has a key that the secret does not have ({counted(len(found), 'key')} in all)"
             raise ValueInputError(message, suggest(name, known, "keys"))
     return found
 
 
 def _text(data: bytes) -> str:
     if len(data) > LARGEST_BYTES:
-        raise ValueInputError(f"the input is larger than {LARGEST_BYTES} bytes", "no store takes such a secret")
+        raise ValueInputError(
+            f"the input is larger than {LARGEST_BYTES} bytes", "shorten it; no store accepts that size"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    raise ValueInputError("the input is not UTF-8 text", "encode it, as Base64 for instance")
+    raise ValueInputError("the input is not UTF-8 text", "encode it, for example as Base64")
 
 
 def _guessed(text: str, keys: Sequence[str]) -> InputForm:
@@ -92,7 +95,7 @@ def _guessed(text: str, keys: Sequence[str]) -> InputForm:
         # Taken for the value, the name and its quotes would go into the store.
         raise ValueInputError(
             f'the input names "{keys[0]}" itself, so it does not look like a bare value',
-            "say --input json, --input dotenv or --input value",
+            "add --input json, --input dotenv or --input value",
         )
     return InputForm.VALUE
 
@@ -102,11 +105,11 @@ def _json(text: str) -> dict[str, Secret]:
         found = read_object(text)
     except NotAnObjectError:
         raise ValueInputError(
-            "the input is no JSON object with distinct names", 'write {"KEY": "value", ...}'
+            "the input is not a JSON object with unique names", 'write {"KEY": "value", ...}'
         ) from None
     for number, value in enumerate(found.values(), 1):
         if not value.is_string:
-            message = f"value {number} of the input is a JSON {value.kind}, and only strings survive in a store"
+            message = f"value {number} of the input is a JSON {value.kind}, and only strings can be stored"
             raise ValueInputError(message, "put the value in quotes")
     return found
 
@@ -124,9 +127,11 @@ def _dotenv(text: str) -> dict[str, Secret]:
         counted = position
         name = _LINE.match(text, position)
         if name is None:
-            raise ValueInputError(f"line {number} of the input is not KEY=value", "correct it, or say --input")
+            raise ValueInputError(
+                f"line {number} of the input is not KEY=value", "correct it, or set the format by --input"
+            )
         if name[1] in found:
-            raise ValueInputError(f"line {number} of the input gives a key for the second time", "keep one of the two")
+            raise ValueInputError(f"line {number} of the input repeats a key", "keep one of the two")
         value, position = _dotenv_value(text, name.end(), number)
         found[name[1]] = Secret(value)
     return found
@@ -138,7 +143,9 @@ def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
         match = _QUOTED[quote].match(text, start)
         rest = _BLANK.match(text, match.end()) if match else None
         if match is None or rest is None:
-            raise ValueInputError(f"the quotes of line {number} of the input do not end well", "correct them")
+            raise ValueInputError(
+                f"line {number} of the input has unbalanced quotes", "close them at the end of the value"
+            )
         value = match[1]
         if quote == '"':
             value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)

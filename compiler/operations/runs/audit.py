@@ -81,7 +81,7 @@ class AuditLog:
             raise AuditError(f"the audit file cannot be opened: {_reason(error)}") from None
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             os.close(self._descriptor)
-            raise AuditError("the audit file is no regular file")
+            raise AuditError("the audit file is not a regular file")
         self._lock = threading.Lock()
         self._sync = SharedSync(self._descriptor)
 

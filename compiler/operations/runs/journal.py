@@ -143,8 +143,8 @@ def find_run(root: Path, run: str) -> Run:
     path = runs_folder(root) / f"{run}.jsonl"
     if not _ID.fullmatch(run) or not path.is_file():
         known = [found.stem for found in _journals(root)][:5]
-        newest = ", ".join(known) if known else "there are none in this folder"
-        raise JournalError(f'there is no run "{run[:60]}"', f"the newest runs: {newest}")
+        newest = f"choose one of the newest runs: {', '.join(known)}" if known else "there are no runs in this folder"
+        raise JournalError(f'there is no run "{run[:60]}"', newest)
     return read_run(path)
 
 
@@ -172,7 +172,7 @@ def read_run(path: Path) -> Run:
         lines = read_lines(path)
         head = next(lines)
         if head["format"] not in (FORMAT, _FIRST_FORMAT):
-            raise JournalError(f'the journal "{path.name}" has another format', "use the release that wrote it")
+            raise JournalError(f'the journal "{path.name}" has an unknown format', "use the release that wrote it")
         is_first = head["format"] == _FIRST_FORMAT
         destinations = [head["destination"]] if is_first else head["destinations"]
         run = Run(
@@ -187,7 +187,7 @@ def read_run(path: Path) -> Run:
         for line in lines:
             take(run, line, only)
     except (OSError, LookupError, StopIteration, TypeError, ValueError):
-        help_text = "run the command that wrote it again: it compares first"
+        help_text = "run the command that wrote it again: it compares the stores first"
         raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None
     return run
 

@@ -20,7 +20,7 @@ _MOST_READ = 256
 # Seconds to wait for another run, and between two looks.
 PATIENCE = 10.0
 _PAUSE = 0.1
-_WAIT = "wait until it ends; a run that was killed holds no lock"
+_WAIT = "wait until it ends; a killed run holds no lock"
 
 
 class RunLock:
@@ -68,7 +68,7 @@ class RunLock:
             except BlockingIOError:
                 holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip()
             if time.monotonic() >= ends:
-                raise Refusal("cannot run", f"another run is under way: {holder or 'unknown'}", _WAIT)
+                raise Refusal("cannot run", f"another run is in progress: {holder or 'unknown'}", _WAIT)
             if not told:
                 self._waits(holder)
                 told = True

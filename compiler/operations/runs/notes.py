@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from compiler.operations.runs.journal import Journal
     from compiler.stores.interface import SecretWriter
 
-AGAIN = "run the same command again: it compares first"
+AGAIN = "run the same command again to resume the run"
 
 
 @dataclass(frozen=True, slots=True)

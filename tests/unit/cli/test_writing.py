@@ -109,7 +109,7 @@ def test_a_failure_is_incomplete_and_resumed_by_the_same_command(writing: Writin
 def test_a_resumed_run_that_is_stopped_by_another_writer_ends(writing: Writing, unfinished: str) -> None:
     writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
     found = writing.over("--apply")
-    assert (found.code, "another writer was there" in " ".join(found.out.split())) == (1, True)
+    assert (found.code, "another writer changed it" in " ".join(found.out.split())) == (1, True)
     assert lines(journal(writing.project))[-1]["state"] == "conflict"
     assert writing.ends.azure.shown(AZURE) == {KEY: "theirs"}
     assert writing.over("--apply").code == 0
@@ -131,7 +131,7 @@ def test_another_value_than_the_run_has_written_is_a_conflict(
     found = writing.over("--apply", "--format", "json")
     (step,) = found.report["steps"]
     assert (found.code, step["kind"], step["key"]) == (1, "conflict", KEY)
-    assert ("the run wrote another value for it, as version v1" in step["reason"]) is noted
+    assert ("the run already wrote a different value for it, version v1" in step["reason"]) is noted
     assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
 
 
@@ -236,7 +236,7 @@ class TestAnotherRun:
             clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
             monkeypatch.setattr("compiler.operations.runs.lock.time", clock)
             found = writing.undo(done, "--apply") if undone else writing.over("--apply")
-        assert (found.code, "another run is under way: put, run 20250131" in found.err) == (3, True)
+        assert (found.code, "another run is in progress: put, run 20250131" in found.err) == (3, True)
         assert 10 <= now[0] < 11
         assert len(writing.ends.azure.writes) == written
 

@@ -72,7 +72,7 @@ class Writing:
         return self.run(*self.words, *options)
 
     def over(self, *options: str) -> Done:
-        """The command where another value is replaced, which `put` does without being told."""
+        """The command where a different value is replaced, which `put` does without being told."""
         chosen = () if self.name == "put" else ("--on-conflict", "overwrite")
         return self(*chosen, *options)
 

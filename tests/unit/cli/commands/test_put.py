@@ -125,7 +125,7 @@ def test_a_key_that_nothing_reads_yet_may_be_put_and_is_told(
     ("arguments", "message", "way_out"),
     [
         (("dev", "jira", "ATLASSIAN_TOKEN=s3ntinel"), "a value cannot be an argument", "replace that value"),
-        (("dev", "jira", "ATLASSIAN_TOKEN", "s3ntinel"), "has no key of one of the names", "the keys are"),
+        (("dev", "jira", "ATLASSIAN_TOKEN", "s3ntinel"), "has no key with one of the given names", "the keys are"),
         (("dev", "jira", "--apply=s3ntinel"), "--apply takes no value", "lists the arguments"),
         (("dev", "jira", "--stdin", "--from-file", "x"), "cannot be combined with", "leave one of them out"),
         (("dev", "jira", "--input", "json"), "--input needs", "add one of them"),

@@ -486,7 +486,7 @@ def test_of_two_defects_the_first_is_told(apply: Callable[..., Outcome]) -> None
     assert isinstance(outcome.defect, KeyError)
     assert outcome.defect.args == ("a",)
     assert {(result.state, result.remedy) for result in outcome.results} == {
-        (State.FAILED, "run the same command again: it compares first")
+        (State.FAILED, "run the same command again to resume the run")
     }
 
 
@@ -611,7 +611,7 @@ def test_a_defect_ends_the_run_although_it_was_to_go_on(apply: Callable[..., Out
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     outcome = apply(store, plan, workers=1, continue_on_error=True)
     assert [(result.state, result.reason) for result in outcome.results] == [
-        (State.FAILED, "this program met a defect of its own"),
+        (State.FAILED, "this program failed with an internal error"),
         (State.PENDING, ""),
     ]
 

@@ -39,7 +39,7 @@ def test_a_value_that_the_source_does_not_hold_is_missing_only_where_it_is_in_us
 def test_a_store_without_whole_values_holds_none() -> None:
     verdict = judge_source(remote(Secret("x")), WHOLE, Options(), in_use=True)
     assert verdict is not None
-    assert (verdict.kind, verdict.reason) == (Kind.MISSING, "the source has no whole values")
+    assert (verdict.kind, verdict.reason) == (Kind.MISSING, "the source has only properties, no whole value")
 
 
 @pytest.mark.parametrize("in_use", [True, False])
@@ -111,4 +111,4 @@ def test_a_conflict_names_the_version_and_what_becomes_of_it() -> None:
         remote(Secret("old")), PROPERTY, Secret("new"), Options(on_conflict=OnConflict.SKIP), Comparer()
     )
     assert "v7" in skipped.reason
-    assert skipped.remedy == "it is left as it is"
+    assert skipped.remedy == "--on-conflict skip leaves it unchanged"

@@ -57,7 +57,7 @@ def test_a_property_is_held_by_name_kind_and_text() -> None:
 def test_what_is_stored_and_wrong_is_told_with_its_version() -> None:
     assert stored(lambda: Written("2", ("1",))) == (Written("2", ("1",)), None)
     doubt = other_bytes(MemoryStore(), "a", "3")
-    assert (doubt.version, doubt.reason) == ("3", "reading version 3 back showed other bytes than were to be there")
+    assert (doubt.version, doubt.reason) == ("3", "version 3 reads back with a different value than was written")
 
     def doubtful() -> Written:
         raise doubt

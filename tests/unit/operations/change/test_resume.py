@@ -66,7 +66,7 @@ def test_a_version_that_the_run_does_not_know_is_a_conflict(known: RunEntry, sta
     left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands} if stands else {})
     assert [each.name for each in left.writes] == (["a"] if kept else [])
     assert left.steps[0].kind is (Kind.UPDATE if kept else Kind.CONFLICT)
-    assert kept or "another writer was there" in left.steps[0].reason
+    assert kept or "another writer changed it" in left.steps[0].reason
 
 
 def test_a_secret_that_is_still_deleted_is_recovered() -> None:
@@ -138,8 +138,8 @@ def test_the_version_that_the_run_saw_last_is_the_one_to_go_on_from(
     ("known", "stands", "said"),
     [
         (entry("v1"), "v2", "the current version is v2, the run expected version v1"),
-        (entry(None), "v2", "the current version is v2, the run expected none"),
-        (entry("v1"), None, "the current version is none, the run expected version v1"),
+        (entry(None), "v2", "the current version is v2, the run expected no version"),
+        (entry("v1"), None, "it does not exist now, the run expected version v1"),
     ],
 )
 def test_a_conflict_names_both_versions_and_the_way_out(
@@ -148,8 +148,8 @@ def test_a_conflict_names_both_versions_and_the_way_out(
     left = narrowed(plan((step("a", kind),), write("a", stands)), run(a=known), {A: stands} if stands else {})
     assert (left.steps[0].kind, left.steps[0].reason, left.steps[0].remedy) == (
         Kind.CONFLICT,
-        f"another writer was there: {said}",
-        "this run ends here; run the command once more for a new plan",
+        f"another writer changed it: {said}",
+        "run the command again for a new plan; this run ends here",
     )
 
 
@@ -216,7 +216,7 @@ def test_a_given_value_that_differs_from_what_the_run_wrote_is_a_conflict_of_its
     assert len(left.writes) == (0 if is_given else 1)
     assert left.adopted == ()
     if is_given:
-        assert (left.steps[1].key, "wrote another value" in left.steps[1].reason, "v2" in left.steps[1].reason) == (
+        assert (left.steps[1].key, "wrote a different value" in left.steps[1].reason, "v2" in left.steps[1].reason) == (
             "OTHER",
             True,
             True,

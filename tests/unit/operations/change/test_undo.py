@@ -132,7 +132,7 @@ def test_what_a_store_does_not_show_as_it_was_is_not_put_back(tmp_path: Path) ->
     store.restore = lambda _earlier, _base: Written(store.seed("a", A="other"))  # type: ignore[assignment,method-assign]
     (result,) = undo(tmp_path, run_of(a=updated()), store).results
     assert (result.state, result.version) == (State.UNVERIFIED, "v3")
-    assert result.reason == "reading version v3 back showed other bytes than were to be there"
+    assert result.reason == "version v3 reads back with a different value than was written"
     # A second undo does not take it for done.
     assert [line["state"] for line in undos(tmp_path)] == ["started", "done", "started"]
     step, _write = only(run_of(a=updated(undo="started")), store)
@@ -249,7 +249,7 @@ def test_a_stopped_undo_of_what_the_run_had_made_is_no_writer() -> None:
     entry = created()
     entry.undo = "started"
     step, _write = only(run_of(a=entry), store)
-    assert (step.kind, "somebody wrote since" in step.reason) == (Kind.REFUSE, True)
+    assert (step.kind, "another writer changed it since" in step.reason) == (Kind.REFUSE, True)
 
 
 def test_the_same_goes_for_a_whole_value() -> None:
@@ -268,7 +268,7 @@ def test_runs_on_one_secret_are_undone_newest_first() -> None:
     # The newer one may be another command's: its own line undoes it.
     assert (step.kind, write) == (Kind.REFUSE, None)
     assert step.remedy == f"undo that run first: {undo_command('put', 'prod', 'newer')}"
-    assert step.reason == "the current version is v3, the run wrote version v2: the run newer wrote since"
+    assert step.reason == "the current version is v3, the run wrote version v2: the run newer wrote it since"
     step, write = only(newer, store, history)
     assert step.kind is Kind.UPDATE
     store.seed("a", A="new")
@@ -296,8 +296,8 @@ def test_the_number_of_an_undos_version_proves_nothing_where_its_value_is_anothe
     store.seed("a", A="theirs")
     history = RunHistory(again={(MEMORY, "a", "v3"): "v2"}, runs={(MEMORY, "a", "v2"): OLDER})
     step, write = only(run_of(a=updated()), store, history)
-    assert (step.kind, step.remedy) == (Kind.REFUSE, "decide by hand which one is right")
-    assert "somebody wrote since" in step.reason
+    assert (step.kind, step.remedy) == (Kind.REFUSE, "compare the versions and keep the right one by hand")
+    assert "another writer changed it since" in step.reason
     del store.versions["a"][1]
     step, write = only(run_of(a=updated()), store, history)
     assert (step.kind, write) == (Kind.REFUSE, None)
@@ -310,7 +310,7 @@ def test_another_writers_version_is_not_covered_again_by_way_of_a_newer_undo() -
     entry = updated()
     entry.slipped = ("v0",)
     step, _write = only(run_of(a=entry), store, RunHistory(again={(MEMORY, "a", "v3"): "v2"}))
-    assert (step.kind, step.remedy) == (Kind.REFUSE, "put that version back by hand")
+    assert (step.kind, step.remedy) == (Kind.REFUSE, "restore that version by hand")
 
 
 def test_an_undo_that_was_stopped_notes_its_version_when_it_is_run_again(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_while_it_is_open_what_the_run_stored_nothing_is_undone(tmp_path: Path) 
     run = run_of(a=updated(), b=begun(None))
     steps = plan_for(run, store).steps
     assert [step.kind for step in steps] == [Kind.REFUSE, Kind.REFUSE]
-    assert "version v1 may be its own" in steps[1].reason
+    assert "version v1 may be the run's" in steps[1].reason
     assert all("run the same migrate again" in step.remedy for step in steps)
     assert undo(tmp_path, run, store).results == ()
     assert {method for method, _ in store.calls} == {"read", "read_version"}
@@ -442,7 +442,7 @@ def test_what_cannot_be_settled_any_more_stops_nothing_else() -> None:
     run.ended = "conflict"
     steps = plan_for(run, store).steps
     assert [step.kind for step in steps] == [Kind.UPDATE, Kind.REFUSE]
-    assert steps[1].remedy == "decide by hand whose it is"
+    assert steps[1].remedy == "compare the versions by hand"
 
 
 def test_a_begun_write_that_the_store_does_not_show_needs_no_undo() -> None:
@@ -472,11 +472,11 @@ def test_where_another_writers_version_is_covered_neither_is_taken_away(kind: st
     entry = RunEntry(Kind(kind), "v0", recover=False, keys=KEYS, before="v0", after="v2", slipped=("v1",))
     step, _write = only(run_of(a=entry), store)
     assert step.kind is Kind.REFUSE
-    assert "another writer's version v1 is covered by the run's version v2" in step.reason
+    assert "the run's version v2 replaced another writer's version v1" in step.reason
 
 
 Told = tuple[str, str, str, str, str]
-SETTLE = "run the same migrate again, which finds out, and then undo it"
+SETTLE = "run the same migrate again to settle that, then undo it"
 
 
 def told(run: Run, store: MemoryStore, history: RunHistory | None = None) -> list[Told]:
@@ -502,15 +502,15 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
     covered.slipped = ("v0", "v0b")
     entries = {"a": updated(), "made": created(), "gone": created(), "again": updated(undo="done")}
     run = run_of(**entries, changed=updated(), covered=covered, unread=updated())
-    somebody = "the current version is v3, the run wrote version v2: somebody wrote since"
-    another = "another writer's version v0, v0b is covered by the run's version v2"
+    somebody = "the current version is v3, the run wrote version v2: another writer changed it since"
+    another = "the run's version v2 replaced another writer's version v0, v0b"
     assert told(run, store) == [
-        ("a", "KEY", "update", "version v1 is put back", ""),
+        ("a", "KEY", "update", "version v1 is restored", ""),
         ("made", "KEY", "delete", "the run created it", ""),
-        ("gone", "KEY", "keep", "it is deleted already", ""),
-        ("again", "KEY", "keep", "it was undone before", ""),
-        ("changed", "KEY", "refuse", somebody, "decide by hand which one is right"),
-        ("covered", "KEY", "refuse", another, "put that version back by hand"),
+        ("gone", "KEY", "keep", "it is already deleted", ""),
+        ("again", "KEY", "keep", "it is already undone", ""),
+        ("changed", "KEY", "refuse", somebody, "compare the versions and keep the right one by hand"),
+        ("covered", "KEY", "refuse", another, "restore that version by hand"),
         ("unread", "KEY", "refuse", "it is disabled", "enable it"),
     ]
     assert [(write.target, write.kind, write.before) for write in plan_for(run, store).writes] == [
@@ -523,8 +523,8 @@ def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
     store = two_versions()
     store.seed("b", A="x")
     run = run_of(a=updated(), b=begun(None))
-    waiting = "another write of the run is not settled yet"
-    stopped = "the run was stopped while it wrote this: version v1 may be its own or another writer's"
+    waiting = "the outcome of another of its writes is unknown"
+    stopped = "the run was stopped while it wrote this: version v1 may be the run's or another writer's"
     assert told(run, store) == [
         ("a", "KEY", "refuse", waiting, SETTLE),
         ("b", "KEY", "refuse", stopped, SETTLE),
@@ -560,8 +560,8 @@ def test_what_a_newer_undo_wrote_and_cannot_be_compared_is_told_with_both_versio
     store = two_versions()
     store.seed("a", A="theirs")
     history = RunHistory(again={(MEMORY, "a", "v3"): "v2"})
-    somebody = "the current version is v3, the run wrote version v2: somebody wrote since"
-    remedy = "decide by hand which one is right"
+    somebody = "the current version is v3, the run wrote version v2: another writer changed it since"
+    remedy = "compare the versions and keep the right one by hand"
     assert told(run_of(a=updated()), store, history) == [("a", "KEY", "refuse", somebody, remedy)]
     del store.versions["a"][1]
     unlike = "version v3 cannot be compared with the run's version v2: it is evicted"
@@ -636,7 +636,7 @@ def test_while_something_is_open_what_the_run_made_stays_too() -> None:
     store = MemoryStore()
     store.seed("a", A="x")
     store.seed("b", A="x")
-    waiting = "another write of the run is not settled yet"
+    waiting = "the outcome of another of its writes is unknown"
     assert told(run_of(a=created(), b=begun(None)), store)[0] == ("a", "KEY", "refuse", waiting, SETTLE)
 
 

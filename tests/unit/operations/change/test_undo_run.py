@@ -82,7 +82,7 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
 def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_use(
     undo: Callable[..., Ended], azure: MemoryStore, run_id: str, command: str, env: str
 ) -> None:
-    with pytest.raises(JournalError, match="is of `migrate prod`") as refused:
+    with pytest.raises(JournalError, match="belongs to `migrate prod`") as refused:
         undo(command, env=env)
     assert refused.value.help == f"run platform-secrets migrate prod --undo {run_id}"
     assert azure.deleted == set()
@@ -90,7 +90,7 @@ def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_u
 
 def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
     azure.address = MemoryStore("https://elsewhere").address
-    with pytest.raises(JournalError, match='the store "azure" is elsewhere now'):
+    with pytest.raises(JournalError, match='the store "azure" has another address now'):
         undo()
     assert azure.deleted == set()
 

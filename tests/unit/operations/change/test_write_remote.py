@@ -79,7 +79,7 @@ def test_other_bytes_than_were_sent_are_found(store: MemoryStore, move: Callable
     store.lies = True
     result = move(Write("azure", "a", (), secrets(NEW="n")))
     assert (result.state, result.code) == (State.UNVERIFIED, "unverified")
-    assert "other bytes" in result.reason
+    assert "a different value" in result.reason
 
 
 def test_a_version_that_the_store_says_is_not_as_sent_is_noted(
@@ -231,8 +231,8 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
         move(Write("azure", "a", (), secrets(NEW="n"), recover=True, deleted="v1"))
     assert (caught.value.expected, caught.value.found, store.writes) == ("v1", "v2", [])
     assert str(caught.value) == (
-        f'cannot write "a" in {store.address.absolute}: another writer was there: '
-        "version v1 was soft-deleted, version v2 is the newest; plan again"
+        f'cannot write "a" in {store.address.absolute}: another writer changed it: '
+        "version v1 was soft-deleted, the current version is v2; run the command again for a new plan"
     )
 
 
@@ -247,7 +247,7 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
         "v1",
         ("v0", "v0b"),
         "conflict",
-        "another writer's version v0, v0b came in between and is covered by this one",
+        "another writer's version v0, v0b came in between and was replaced by this one",
         "compare the two versions by hand",
     )
 
@@ -265,8 +265,8 @@ def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, mo
         "v1",
         ("v2",),
         "conflict",
-        "another writer's version v2 came right after this one, version v1",
-        "plan again",
+        "another writer wrote version v2 right after version v1",
+        "run the command again for a new plan",
     )
 
 
@@ -281,8 +281,8 @@ def test_other_bytes_are_told_with_the_version_that_has_them(
         "v1",
         (),
         "unverified",
-        "reading version v1 back showed other bytes than were to be there",
-        "look at that version by hand; do not trust this address",
+        "version v1 reads back with a different value than was written",
+        "check that version by hand, and do not trust this address",
     )
 
 
@@ -334,7 +334,7 @@ def test_a_store_that_lies_about_a_deletion_is_found(
     monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
     result = move(deleting(store))
     assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v1", "unverified")
-    assert "still there" in result.reason
+    assert "still exists" in result.reason
     assert "do not trust" in result.remedy
 
 

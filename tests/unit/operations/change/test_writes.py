@@ -150,7 +150,7 @@ def test_two_values_for_one_place_are_told_with_the_way_out() -> None:
     members = [judged("A", "1", place=same), judged("B", "2", place=same)]
     steps, _ = plan_writes(members, Reading(store))
     assert {(step.reason, step.remedy) for step in steps} == {
-        ("another key goes to the same place with another value", "give each a place of its own")
+        ("another key has the same place and a different value", "give each key its own place")
     }
 
 

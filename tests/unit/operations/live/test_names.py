@@ -41,5 +41,5 @@ def test_a_disabled_secret_is_not_said_to_be_unknown(environment: Environment) -
         secret_named(replace(environment, disabled=("jira",)), "jira")
     assert (caught.value.message, caught.value.help) == (
         'the secret "jira" is disabled in "prod"',
-        "it has `enabled: false`",
+        "remove its `enabled: false`",
     )

@@ -94,7 +94,7 @@ def test_vaults_variables_say_nothing_about_key_vault(azure: Store) -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("vault", "write its server, or set VAULT_ADDR"), ("azure", "write its vaultUrl, or set AZURE_KEYVAULT_NAME")],
+    [("vault", "add its server, or set VAULT_ADDR"), ("azure", "add its vaultUrl, or set AZURE_KEYVAULT_NAME")],
 )
 @pytest.mark.parametrize("address", [None, ""])
 def test_a_store_without_an_address_says_what_to_write_or_to_set(

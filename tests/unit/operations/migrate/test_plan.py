@@ -96,7 +96,7 @@ def test_a_property_does_not_take_the_place_of_another_secrets_key(environment: 
         (refused,) = [step for step in found.steps if step.secret == "jira" and step.kind is Kind.REFUSE]
         assert (refused.key, refused.reason) == (
             "GITHUB_TOKEN",
-            "a key of the catalogue lies at that place of the destination",
+            "a key of the catalogue already has that place in the destination",
         )
         assert found.is_blocked
         (write,) = found.writes
@@ -175,8 +175,8 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     lone = replace(environment, secrets={"vaultonly": replace(secret, id="vaultonly", entry=entry, keys=keys)})
     ends.vault.seed("agents/vaultonly", ONLY="x")
     (step,) = plan(lone, ends).steps
-    assert (step.kind, step.reason) == (Kind.REFUSE, 'the key has no place in "azure"')
-    assert step.remedy == "write remote.azurekv in the catalogue"
+    assert (step.kind, step.reason) == (Kind.REFUSE, 'the catalogue gives the key no place in "azure"')
+    assert step.remedy == "add remote.azurekv in the catalogue"
     back = plan_migration(
         routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
     ).plan
@@ -193,7 +193,7 @@ def test_two_stores_that_are_one_place_are_refused(environment: Environment, end
     both = replace(environment, stores={**environment.stores, "other": other})
     found = plan(both, ends, to="other")
     assert {step.kind for step in found.steps} == {Kind.REFUSE}
-    assert "one place from here" in found.steps[0].reason
+    assert "the same place" in found.steps[0].reason
 
 
 def test_a_store_that_cannot_be_used_ends_the_plan(environment: Environment, ends: Ends) -> None:

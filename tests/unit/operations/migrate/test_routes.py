@@ -54,7 +54,7 @@ def test_what_reads_the_destination_already_is_skipped_and_from_turns_the_way_ro
     vault, azure = environment.stores["vault"], environment.stores["azure"]
     skipped = routes_of(environment, vault, None, ())
     assert skipped.keys == ()
-    assert skipped.skipped == (("github", 'it reads "vault" already'), ("jira", 'it reads "vault" already'))
+    assert skipped.skipped == (("github", 'it already reads from "vault"'), ("jira", 'it already reads from "vault"'))
     back = routes_of(environment, vault, azure, ("jira",)).keys[0]
     assert back.source is not None
     assert back.source.remote_key == "agents-jira"

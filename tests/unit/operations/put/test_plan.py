@@ -98,9 +98,9 @@ def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Envi
         (Secret(" \n"), "is blank"),
         (Secret("<your token>"), "is a placeholder"),
         (Secret("changeme"), "is a placeholder"),
-        (Secret("5", JsonKind.NUMBER), "is no text"),
+        (Secret("5", JsonKind.NUMBER), "is not text"),
         (Secret("a\0b"), "NUL"),
-        (Secret("\ud800x"), "no valid Unicode"),
+        (Secret("\ud800x"), "not valid Unicode"),
     ],
 )
 def test_no_unfit_value_is_even_compared(environment: Environment, stores: Stores, value: Secret, what: str) -> None:
@@ -176,7 +176,7 @@ class TestGivenAgain:
             "GITHUB_APP_KEY": Kind.CONFLICT,
             "GITHUB_TOKEN": Kind.CREATE,
         }
-        assert "wrote another value" in ended.plan.steps[0].reason
+        assert "wrote a different value" in ended.plan.steps[0].reason
         assert (ended.end, azure.writes) == (End.BLOCKED, [])
         assert [run.ended for run in runs(tmp_path)] == ["conflict"]
         assert again(app_key="another pem").end is End.APPLIED

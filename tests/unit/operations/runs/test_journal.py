@@ -145,7 +145,7 @@ def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
 def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)
-    assert caught.value.help == "the newest runs: there are none in this folder"
+    assert caught.value.help == "there are no runs in this folder"
     begin(tmp_path).close()
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)
@@ -170,7 +170,7 @@ def test_another_format_and_a_step_of_nothing_are_refused(tmp_path: Path) -> Non
     with pytest.raises(JournalError, match="cannot be read"):
         find_run(tmp_path, FIRST)
     path.write_text(text.replace('"format":2', '"format":3'))
-    with pytest.raises(JournalError, match="another format"):
+    with pytest.raises(JournalError, match="an unknown format"):
         find_run(tmp_path, FIRST)
 
 
@@ -518,7 +518,7 @@ def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Pa
         find_run(tmp_path, "x" * 100)
     assert str(caught.value) == f'there is no run "{"x" * 60}"'
     newest = ", ".join(f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2))
-    assert caught.value.help == f"the newest runs: {newest}"
+    assert caught.value.help == f"choose one of the newest runs: {newest}"
 
 
 @pytest.mark.parametrize("field", ["environment", "command", "destinations", "identity", "format"])
@@ -533,11 +533,11 @@ def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, fie
         return
     with pytest.raises(JournalError) as caught:
         read_run(path)
-    message = "has another format" if field == "format" and odd is not None else "cannot be read"
+    message = "has an unknown format" if field == "format" and odd is not None else "cannot be read"
     help_text = (
         "use the release that wrote it"
         if message != "cannot be read"
-        else "run the command that wrote it again: it compares first"
+        else "run the command that wrote it again: it compares the stores first"
     )
     assert (str(caught.value), caught.value.help) == (f'the journal "{FIRST}.jsonl" {message}', help_text)
 

@@ -110,8 +110,8 @@ def test_the_second_is_told_whatever_the_lock_holds_and_the_way_out(
         with pytest.raises(Refusal) as caught, RunLock(tmp_path, "second"):
             pytest.fail("two runs at once")
         assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
-    assert (caught.value.kind, caught.value.message) == ("cannot run", f"another run is under way: {said}")
-    assert caught.value.help == "wait until it ends; a run that was killed holds no lock"
+    assert (caught.value.kind, caught.value.message) == ("cannot run", f"another run is in progress: {said}")
+    assert caught.value.help == "wait until it ends; a killed run holds no lock"
 
 
 def test_a_link_is_told_with_its_path_and_the_way_out(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | O
 )
 def test_what_cannot_be_noted_names_the_file_and_the_way_on(error: AuditError | OSError, reason: str) -> None:
     result = unnoted(("azure", "a"), error)
-    assert (result.reason, result.remedy) == (reason, "run the same command again: it compares first")
+    assert (result.reason, result.remedy) == (reason, "run the same command again to resume the run")
 
 
 class TestAnUndo:
