@@ -58,7 +58,7 @@ def new_secret(
 def environment_text(name: str, extends: Sequence[str]) -> str:
     """The text of an environment that adds nothing yet to what it extends."""
     below = " and ".join(extends) or "base"
-    lines = [schema_line("environment"), f"# What {name} has that {below} has not."]
+    lines = [schema_line("environment"), f"# What {name} sets differently from {below}."]
     if extends:
         lines.append(f"extends: [{', '.join(map(_scalar, extends))}]")
     return "\n".join(lines) + "\n"

@@ -137,9 +137,9 @@ def test_a_word_that_some_reader_takes_for_something_else_is_quoted(word: str) -
 def test_an_environment_names_what_it_extends() -> None:
     assert environment_text("qa", ()).splitlines() == [
         "# yaml-language-server: $schema=../schemas/environment.schema.json",
-        "# What qa has that base has not.",
+        "# What qa sets differently from base.",
     ]
     assert environment_text("qa", ("europe", "no")).splitlines()[1:] == [
-        "# What qa has that europe and no has not.",
+        "# What qa sets differently from europe and no.",
         'extends: [europe, "no"]',
     ]
