@@ -35,13 +35,13 @@ from compiler.operations.live.stores import LiveStores  # noqa: E402
 from compiler.operations.migrate.plan import plan_migration  # noqa: E402
 from compiler.operations.migrate.routes import routes_of  # noqa: E402
 from compiler.operations.runs.journal import Journal, identity_of, new_id  # noqa: E402
-from compiler.operations.runs.notes import Notes  # noqa: E402
+from compiler.operations.runs.run_log import RunLog  # noqa: E402
 from compiler.operations.verify.references import references_of  # noqa: E402
 from compiler.operations.verify.verify import verify  # noqa: E402
 from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.open import open_store  # noqa: E402
-from compiler.stores.values.secret import Secret  # noqa: E402
+from compiler.stores.values.secret import SecretValue  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
 
 if TYPE_CHECKING:
@@ -173,7 +173,9 @@ def seed(environment: Environment) -> None:
         store = stores.open(environment.stores["vault"])
 
         def one(number: int, secret: SecretOfEnvironment) -> None:
-            values = {each.key.name: Secret(f"{number:020d}{place:020d}") for place, each in enumerate(secret.keys)}
+            values = {
+                each.key.name: SecretValue(f"{number:020d}{place:020d}") for place, each in enumerate(secret.keys)
+            }
             store.write(f"bench/{secret.id}", values, None)
 
         list(pool.map(one, *zip(*enumerate(environment.secrets.values()), strict=True)))
@@ -222,7 +224,7 @@ def apply(planned: Planned, root: Path) -> Outcome:
     identity = identity_of(plan.command, plan.environment, plan.destinations, {})
     journal = Journal.begin(root, new_id(), plan, identity)
     try:
-        return apply_plan(plan, planned.stores, Notes(journal, plan.environment))
+        return apply_plan(plan, planned.stores, RunLog(journal, plan.environment))
     finally:
         journal.close()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.terminal.prompts import hidden, is_terminal
 from compiler.cli.terminal.secret_input import read_file
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import Comparer, Secret
+from compiler.stores.values.secret import Comparer, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def identities(files: Sequence[str]) -> tuple[Secret, ...]:
+def identities(files: Sequence[str]) -> tuple[SecretValue, ...]:
     """The private keys of age's identity files, which hold one a line. Raises Refusal for a key as a file's name."""
     if any(name.upper().startswith("AGE-SECRET-KEY-") for name in files):
         raise Refusal(
@@ -40,10 +40,10 @@ def identities(files: Sequence[str]) -> tuple[Secret, ...]:
             "--identity takes a file, and this is the private key itself, which is now exposed",
             "create a new key pair and put its private key into a file that only you can read",
         )
-    return tuple(Secret(line) for name in files for line in _lines(read_file(name, _LARGEST_KEY_FILE)))
+    return tuple(SecretValue(line) for name in files for line in _lines(read_file(name, _LARGEST_KEY_FILE)))
 
 
-def passphrase(*, is_new: bool) -> Secret:
+def passphrase(*, is_new: bool) -> SecretValue:
     """The passphrase of the variable's file, else of a terminal's prompt, asked twice for a new one.
 
     Raises Refusal where there is neither, and where the two differ.
@@ -51,7 +51,7 @@ def passphrase(*, is_new: bool) -> Secret:
     name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
     if name:
         content = read_file(name, _LARGEST_KEY_FILE, variable=PASSPHRASE_FILE_VARIABLE)
-        return Secret(_decoded(content).rstrip("\r\n"))
+        return SecretValue(_decoded(content).rstrip("\r\n"))
     if not is_terminal():
         # A backup that a passphrase closed is opened by nothing else.
         way_out = "give --recipient, or" if is_new else "the backup is encrypted with a passphrase:"
@@ -66,9 +66,9 @@ def passphrase(*, is_new: bool) -> Secret:
     return first
 
 
-def _typed(question: str) -> Secret:
+def _typed(question: str) -> SecretValue:
     typed = hidden(question)
-    return typed if typed is not None else Secret("")
+    return typed if typed is not None else SecretValue("")
 
 
 def _lines(data: bytes) -> list[str]:

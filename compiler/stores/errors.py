@@ -21,7 +21,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreLocation:
     """Where it happened: the store's absolute address and, when one secret is concerned, its remote name."""
 
     store: str
@@ -44,7 +44,7 @@ class StoreError(Refusal):
     retryable: ClassVar[bool] = False
     maybe_done: ClassVar[bool] = False
 
-    def __init__(self, place: Place, action: Action, reason: str, remedy: str) -> None:
+    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str) -> None:
         target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
         super().__init__("cannot run", f"cannot {action} {target}: {reason}", remedy)
         self.place = place
@@ -68,7 +68,9 @@ class SoftDeletedError(StoreError):
 
     code = "soft-deleted"
 
-    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str | None = None) -> None:
+    def __init__(
+        self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str | None = None
+    ) -> None:
         super().__init__(place, action, reason, remedy)
         self.version = version
 
@@ -84,7 +86,7 @@ class VersionGoneError(StoreError):
 
     code = "version-gone"
 
-    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str) -> None:
+    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
         super().__init__(place, action, reason, remedy)
         self.version = version
 
@@ -115,7 +117,7 @@ class ForbiddenError(StoreError):
     code = "forbidden"
 
     def __init__(
-        self, place: Place, action: Action, reason: str, remedy: str, *, cause: ForbiddenCause, permission: str
+        self, place: StoreLocation, action: Action, reason: str, remedy: str, *, cause: ForbiddenCause, permission: str
     ) -> None:
         super().__init__(place, action, reason, remedy)
         self.cause = cause
@@ -182,7 +184,7 @@ class ThrottledError(StoreError):
     retryable = True
 
     def __init__(
-        self, place: Place, action: Action, reason: str, remedy: str, retry_after: float | None = None
+        self, place: StoreLocation, action: Action, reason: str, remedy: str, retry_after: float | None = None
     ) -> None:
         super().__init__(place, action, reason, remedy)
         self.retry_after = retry_after
@@ -194,7 +196,7 @@ class ConflictError(StoreError):
     code = "conflict"
 
     def __init__(
-        self, place: Place, action: Action, reason: str, remedy: str, *, expected: str | None, found: str | None
+        self, place: StoreLocation, action: Action, reason: str, remedy: str, *, expected: str | None, found: str | None
     ) -> None:
         super().__init__(place, action, reason, remedy)
         self.expected = expected
@@ -214,7 +216,7 @@ class UnverifiedError(StoreError):
     code = "unverified"
     maybe_done = True
 
-    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str) -> None:
+    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
         super().__init__(place, action, reason, remedy)
         self.version = version
 
@@ -225,7 +227,7 @@ class UnfinishedWriteError(StoreError):
     code = "unfinished-write"
     maybe_done = True
 
-    def __init__(self, place: Place, action: Action, reason: str, remedy: str, version: str) -> None:
+    def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str, version: str) -> None:
         super().__init__(place, action, reason, remedy)
         self.version = version
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from compiler.model.store_address import StoreAddress
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class RemoteSecret:
 
     name: str
     version: str
-    properties: Mapping[str, Secret]
+    properties: Mapping[str, SecretValue]
     attributes: Attributes
-    whole: Secret | None = None
+    whole: SecretValue | None = None
     is_object: bool = True
 
 
-class State(StrEnum):
+class StoreState(StrEnum):
     """How a remote secret is, without its value."""
 
     ABSENT = "absent"
@@ -67,7 +67,7 @@ class SecretState:
     """What is known of a name without its value. `version` is the newest one, of a deleted secret too where told."""
 
     name: str
-    state: State
+    state: StoreState
     version: str | None = None
     attributes: Attributes = field(default_factory=Attributes)
 
@@ -156,7 +156,7 @@ class SecretWriter(SecretReader, Protocol):
     def check(
         self,
         name: str,
-        changes: Mapping[str, Secret],
+        changes: Mapping[str, SecretValue],
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> tuple[Problem, ...]:
@@ -165,7 +165,7 @@ class SecretWriter(SecretReader, Protocol):
     def write(
         self,
         name: str,
-        changes: Mapping[str, Secret],
+        changes: Mapping[str, SecretValue],
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> Written:
@@ -176,12 +176,12 @@ class SecretWriter(SecretReader, Protocol):
         """
 
     def check_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         """Return why `write_whole` with the same arguments would be refused, without any request."""
 
     def write_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         """Set the entire value of a secret that holds one key; a store of documents (Vault) refuses it."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.errors import Action, MissingDependencyError, Place
+from compiler.stores.errors import Action, MissingDependencyError, StoreLocation
 from compiler.stores.interface import SecretWriter
 from compiler.stores.options import StoreOptions
 
@@ -32,7 +32,7 @@ def open_store(address: StoreAddress, environ: Mapping[str, str], options: Store
     else:
         return cast("SecretWriter", getattr(module, class_name)(address, environ, options or StoreOptions()))
     raise MissingDependencyError(
-        Place(address.absolute),
+        StoreLocation(address.absolute),
         Action.CONNECT,
         f'the Python package "{missing.partition(".")[0]}" is not installed',
         f"run: pip install platform-secrets[{extra}]",

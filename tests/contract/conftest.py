@@ -15,7 +15,7 @@ from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.interface import State
+from compiler.stores.interface import StoreState
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
@@ -126,7 +126,7 @@ def live_case(address: StoreAddress, prefix: str) -> Iterator[StoreCase]:
     yield StoreCase(lambda: open_store(address, os.environ), name)
     cleaner = open_store(address, os.environ)
     for one in used:
-        if (state := cleaner.describe(one)).version is not None and state.state is State.PRESENT:
+        if (state := cleaner.describe(one)).version is not None and state.state is StoreState.PRESENT:
             cleaner.soft_delete(one, state.version)
     cleaner.close()
 

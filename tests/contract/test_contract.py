@@ -20,8 +20,8 @@ from compiler.stores.errors import (
     StoreError,
     VersionGoneError,
 )
-from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, State
-from compiler.stores.values.secret import Comparer, Secret
+from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState
+from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.values.traits import UNWRITABLE, traits
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 SENTINEL = "s3ntinel-4711"
 
 
-def props(**values: str) -> dict[str, Secret]:
-    return {name: Secret(value) for name, value in values.items()}
+def props(**values: str) -> dict[str, SecretValue]:
+    return {name: SecretValue(value) for name, value in values.items()}
 
 
 def shown(secret: RemoteSecret) -> dict[str, str]:
@@ -79,14 +79,14 @@ def test_an_absent_secret_is_not_found_and_described_as_absent(store: SecretWrit
         store.read(name)
     assert name in str(caught.value)
     assert store.address.absolute in str(caught.value)
-    assert store.describe(name).state is State.ABSENT
+    assert store.describe(name).state is StoreState.ABSENT
 
 
 def test_a_present_secret_is_described_with_its_version(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     version = store.write(name, props(A="1"), None).version
     state = store.describe(name)
-    assert (state.state, state.version) == (State.PRESENT, version)
+    assert (state.state, state.version) == (StoreState.PRESENT, version)
 
 
 def test_a_writer_between_plan_and_apply_is_a_conflict_and_is_not_overwritten(
@@ -115,14 +115,14 @@ def test_a_soft_deleted_secret_is_refused_until_it_is_recovered(store: SecretWri
     name = case.name()
     version = store.write(name, props(A="1"), None).version
     store.soft_delete(name, version)
-    assert store.describe(name).state is State.SOFT_DELETED
+    assert store.describe(name).state is StoreState.SOFT_DELETED
     with pytest.raises(SoftDeletedError):
         store.read(name)
     with pytest.raises(SoftDeletedError) as caught:
         store.write(name, props(A="2"), None)
     assert "recover" in caught.value.remedy
 
-    assert store.recover(name).state is State.PRESENT
+    assert store.recover(name).state is StoreState.PRESENT
     found = store.read(name)
     assert (found.version, shown(found)) == (version, {"A": "1"})
     store.write(name, props(A="2"), found)
@@ -144,7 +144,7 @@ def test_deleting_twice_changes_nothing(store: SecretWriter, case: StoreCase) ->
     version = store.write(name, props(A="2"), store.read(name)).version
     store.soft_delete(name, version)
     store.soft_delete(name, version)
-    assert store.describe(name).state is State.SOFT_DELETED
+    assert store.describe(name).state is StoreState.SOFT_DELETED
     with pytest.raises(ConflictError):
         store.soft_delete(name, first)
     assert store.recover(name).version == version
@@ -214,11 +214,11 @@ def test_values_that_no_store_keeps_are_refused_before_anything_is_sent(
     store: SecretWriter, case: StoreCase, value: str
 ) -> None:
     name = case.name()
-    problems = store.check(name, {"A": Secret(value), "B": Secret("good")}, None)
+    problems = store.check(name, {"A": SecretValue(value), "B": SecretValue("good")}, None)
     assert [(problem.code, problem.property) for problem in problems] == [(InvalidValueError.code, "A")]
     with pytest.raises(InvalidValueError):
-        store.write(name, {"A": Secret(value), "B": Secret("good")}, None)
-    assert store.describe(name).state is State.ABSENT
+        store.write(name, {"A": SecretValue(value), "B": SecretValue("good")}, None)
+    assert store.describe(name).state is StoreState.ABSENT
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_many_workers_share_one_adapter(store: SecretWriter, case: StoreCase) ->
     def move(name: str) -> bool:
         store.write(name, props(A=name, B=SENTINEL), None)
         found = store.read(name)
-        return comparer.same(found.properties["A"], Secret(name)) and found.properties.keys() == {"A", "B"}
+        return comparer.same(found.properties["A"], SecretValue(name)) and found.properties.keys() == {"A", "B"}
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(move, names))
@@ -280,7 +280,7 @@ def test_no_error_carries_a_value(store: SecretWriter, case: StoreCase) -> None:
     store.write(name, props(A=SENTINEL + "2"), base)
     failures = (
         lambda: store.write(name, props(A=SENTINEL), base),
-        lambda: store.write(name, {"A": Secret(SENTINEL + "\0")}, base),
+        lambda: store.write(name, {"A": SecretValue(SENTINEL + "\0")}, base),
         lambda: store.write("../" + name, props(A=SENTINEL), base),
         lambda: store.read_version(name, "77" if base.version.isdigit() else "f" * 32),
     )
@@ -301,7 +301,7 @@ def test_closing_twice_is_fine(case: StoreCase) -> None:
 def test_a_first_and_a_second_version_cost_none(store: SecretWriter, case: StoreCase) -> None:
     name = case.name()
     assert store.dropped_by_write(name) is None
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     assert store.dropped_by_write(name) is None
     with pytest.raises(InvalidNameError):
         store.dropped_by_write("..")

@@ -29,10 +29,10 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.interface import Attributes, State
+from compiler.stores.interface import Attributes, StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import Comparer, JsonKind, Secret
+from compiler.stores.values.secret import Comparer, JsonKind, SecretValue
 
 START = 1_800_000_000.0
 
@@ -72,7 +72,7 @@ def write_many(store: AzureKeyVaultStore, clock: VirtualClock, count: int, worke
                     number = next(left, None)
                 if number is None:
                     return
-                store.write(f"secret-{number}", {"KEY": Secret(f"value {number}")}, None)
+                store.write(f"secret-{number}", {"KEY": SecretValue(f"value {number}")}, None)
         except StoreError as error:
             failures.append(error)
         finally:
@@ -110,7 +110,7 @@ def test_a_reply_lost_after_the_put_was_stored_leaves_one_version(fault: Fault) 
         base_version = vault.seed("github", '{"OTHER": "kept"}', content_type="application/json")
         base = store.read("github")
         vault.add_fault(fault)
-        written = store.write("github", {"TOKEN": Secret("new")}, base)
+        written = store.write("github", {"TOKEN": SecretValue("new")}, base)
         assert [version.id for version in vault.versions("github")] == [base_version, written.version]
         assert vault.value("github") == '{"OTHER": "kept", "TOKEN": "new"}'
         assert written.slipped == ()
@@ -121,7 +121,7 @@ def test_a_reply_lost_after_the_put_was_stored_leaves_one_version(fault: Fault) 
 def test_a_put_that_never_arrived_is_sent_again_and_leaves_one_version(kind: FaultKind) -> None:
     with virtual() as (vault, store, _clock):
         vault.add_fault(Fault(kind, method="PUT"))
-        written = store.write("github", {"TOKEN": Secret("new")}, None)
+        written = store.write("github", {"TOKEN": SecretValue("new")}, None)
         assert [version.id for version in vault.versions("github")] == [written.version]
 
 
@@ -154,7 +154,7 @@ def test_throttled_beyond_patience_ends_with_the_throttle_and_writes_nothing() -
     with virtual() as (vault, store, clock):
         vault.throttle_between(START, START + 10_000)
         with pytest.raises(ThrottledError, match="throttling requests"):
-            store.write("github", {"TOKEN": Secret("new")}, None)
+            store.write("github", {"TOKEN": SecretValue("new")}, None)
         assert 60 <= clock.now() - START <= 200
         assert vault.versions("github") == []
 
@@ -180,7 +180,7 @@ def test_reading_describing_listing_and_checking_send_no_writing_request() -> No
         store.describe("github")
         store.describe("jira")
         list(store.names())
-        store.check("github", {"TOKEN": Secret("two")}, base)
+        store.check("github", {"TOKEN": SecretValue("two")}, base)
         store.whoami()
         assert not any(request.writes for request in vault.requests())
 
@@ -203,7 +203,7 @@ def test_a_leaf_that_is_no_string_is_told_by_kind_and_kept_byte_for_byte(token: 
         base = store.read("github")
         assert base.properties["LEAF"].kind is kind
         assert base.properties["LEAF"].reveal() == token
-        store.write("github", {"TOKEN": Secret("b")}, base)
+        store.write("github", {"TOKEN": SecretValue("b")}, base)
         assert vault.value("github") == f'{{\n  "LEAF" : {token} ,\n  "TOKEN":"b"\n}}\n'
 
 
@@ -216,8 +216,8 @@ def test_a_name_that_is_none_is_refused_and_the_server_sees_nothing(name: str) -
             lambda: store.read(name),
             lambda: store.read_version(name, "0" * 32),
             lambda: store.describe(name),
-            lambda: store.write(name, {"TOKEN": Secret("x")}, None),
-            lambda: store.write_whole(name, Secret("x"), None),
+            lambda: store.write(name, {"TOKEN": SecretValue("x")}, None),
+            lambda: store.write_whole(name, SecretValue("x"), None),
             lambda: store.soft_delete(name, "0" * 32),
             lambda: store.recover(name),
         ]
@@ -254,7 +254,7 @@ def test_a_writer_between_plan_and_apply_is_a_conflict_and_nothing_is_written() 
         base = store.read("github")
         other = vault.seed("github", '{"TOKEN": "of another writer"}')
         with pytest.raises(ConflictError) as caught:
-            store.write("github", {"TOKEN": Secret("ours")}, base)
+            store.write("github", {"TOKEN": SecretValue("ours")}, base)
         assert (caught.value.expected, caught.value.found) == (base.version, other)
         assert vault.value("github") == '{"TOKEN": "of another writer"}'
 
@@ -267,18 +267,18 @@ def test_a_version_that_slips_in_before_the_put_is_reported_by_its_id(
     with LocalKeyVault(VaultOptions(clock=clock.now)) as vault, opened(vault) as store:
         vault.seed("github", '{"TOKEN": "earlier"}')
         vault.seed("github", '{"TOKEN": "planned upon"}')
-        store.write("warm-up", {"KEY": Secret("x")}, None)
+        store.write("warm-up", {"KEY": SecretValue("x")}, None)
         base = store.read("github")
         slipped: list[str] = []
         send = store._client.set
 
-        def set_after_another(name: str, value: Secret, attributes: Attributes) -> object:
+        def set_after_another(name: str, value: SecretValue, attributes: Attributes) -> object:
             clock.sleep(age)
             slipped.append(vault.seed(name, '{"TOKEN": "of another writer"}'))
             return send(name, value, attributes)
 
         monkeypatch.setattr(store._client, "set", set_after_another)
-        written = store.write("github", {"TOKEN": Secret("ours")}, base)
+        written = store.write("github", {"TOKEN": SecretValue("ours")}, base)
         assert written.slipped == tuple(slipped)
         assert vault.versions("github")[-1].id == written.version
 
@@ -287,7 +287,7 @@ def test_properties_that_the_plan_does_not_name_survive_byte_for_byte() -> None:
     text = '{"b":1.0, "a" :\t"\\u00e9\\/", "TOKEN": "old" ,"z": {"y":  [9007199254740993]}}'
     with virtual() as (vault, store, _clock):
         vault.seed("github", text, tags={"team": "platform"}, content_type="application/json")
-        store.write("github", {"TOKEN": Secret("new"), "ADDED": Secret("x")}, store.read("github"))
+        store.write("github", {"TOKEN": SecretValue("new"), "ADDED": SecretValue("x")}, store.read("github"))
         assert vault.value("github") == text.replace('"old"', '"new"')[:-1] + ', "ADDED": "x"}'
 
 
@@ -297,18 +297,18 @@ def test_a_soft_deleted_target_is_refused_with_the_command_to_use() -> None:
         with pytest.raises(SoftDeletedError, match="`az keyvault secret recover`, or `migrate --recover`") as reading:
             store.read("github")
         with pytest.raises(SoftDeletedError, match="`az keyvault secret recover`, or `migrate --recover`"):
-            store.write("github", {"TOKEN": Secret("new")}, None)
+            store.write("github", {"TOKEN": SecretValue("new")}, None)
         assert reading.value.version == version
-        assert store.describe("github").state is State.SOFT_DELETED
+        assert store.describe("github").state is StoreState.SOFT_DELETED
         assert store.describe("github").version == version
 
 
 def test_recover_waits_and_then_one_version_is_written() -> None:
     with virtual(VaultOptions(delays=Delays(recover=20.0, settle=8.0))) as (vault, store, clock):
         vault.seed_deleted("github", '{"TOKEN": "old"}')
-        assert store.recover("github").state is State.PRESENT
+        assert store.recover("github").state is StoreState.PRESENT
         assert 20 <= clock.now() - START < 25
-        written = store.write("github", {"TOKEN": Secret("new")}, store.read("github"))
+        written = store.write("github", {"TOKEN": SecretValue("new")}, store.read("github"))
         assert clock.now() - START >= 28
         assert [version.value for version in vault.versions("github")] == ['{"TOKEN": "old"}', '{"TOKEN": "new"}']
         assert vault.versions("github")[-1].id == written.version
@@ -317,8 +317,8 @@ def test_recover_waits_and_then_one_version_is_written() -> None:
 def test_a_lying_store_is_found_by_reading_back() -> None:
     with virtual() as (vault, store, _clock):
         vault.add_fault(Fault(FaultKind.LIE, method="PUT", value='{"TOKEN": "other"}'))
-        store.write("github", {"TOKEN": Secret("new")}, None)
-        assert not Comparer().same(store.read("github").properties["TOKEN"], Secret("new"))
+        store.write("github", {"TOKEN": SecretValue("new")}, None)
+        assert not Comparer().same(store.read("github").properties["TOKEN"], SecretValue("new"))
 
 
 def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_found() -> None:
@@ -359,14 +359,14 @@ def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_fou
 )
 def test_25600_bytes_pass_and_one_more_is_refused_before_anything_is_sent(value: str, *, fits: bool) -> None:
     with virtual() as (vault, store, _clock):
-        problems = store.check_whole("github", Secret(value), None)
+        problems = store.check_whole("github", SecretValue(value), None)
         assert [problem.code for problem in problems] == ([] if fits else ["too-large"])
         if fits:
-            store.write_whole("github", Secret(value), None)
+            store.write_whole("github", SecretValue(value), None)
             assert vault.value("github") == value
         else:
             with pytest.raises(TooLargeError, match="25601 bytes"):
-                store.write_whole("github", Secret(value), None)
+                store.write_whole("github", SecretValue(value), None)
             assert vault.requests() == []
 
 
@@ -375,11 +375,11 @@ def test_the_size_counted_is_that_of_the_whole_object() -> None:
         vault.seed("github", json.dumps({"OTHER": "x" * 20_000}))
         base = store.read("github")
         vault.forget_requests()
-        assert [problem.code for problem in store.check("github", {"TOKEN": Secret("x" * 6_000)}, base)] == [
+        assert [problem.code for problem in store.check("github", {"TOKEN": SecretValue("x" * 6_000)}, base)] == [
             "too-large"
         ]
         with pytest.raises(TooLargeError):
-            store.write("github", {"TOKEN": Secret("x" * 6_000)}, base)
+            store.write("github", {"TOKEN": SecretValue("x" * 6_000)}, base)
         assert vault.requests() == []
 
 
@@ -394,9 +394,9 @@ def test_the_size_counted_is_that_of_the_whole_object() -> None:
 )
 def test_16_tags_and_a_256_character_content_type_are_refused_at_plan(attributes: Attributes) -> None:
     with virtual() as (vault, store, _clock):
-        assert [p.code for p in store.check("github", {"TOKEN": Secret("x")}, None, attributes)] == ["too-large"]
+        assert [p.code for p in store.check("github", {"TOKEN": SecretValue("x")}, None, attributes)] == ["too-large"]
         with pytest.raises(TooLargeError):
-            store.write("github", {"TOKEN": Secret("x")}, None, attributes)
+            store.write("github", {"TOKEN": SecretValue("x")}, None, attributes)
         assert vault.requests() == []
 
 
@@ -413,15 +413,17 @@ def test_disabled_expired_not_yet_valid_and_managed_in_one_vault_are_told_apart_
         states = list(store.names())
         assert len(states) == 34
         assert [state.name for state in states if state.attributes.managed] == ["certificate"]
-        assert [state.name for state in states if state.state is State.DISABLED] == ["disabled"]
+        assert [state.name for state in states if state.state is StoreState.DISABLED] == ["disabled"]
         assert store.read("expired").attributes.expires == datetime.fromtimestamp(past, UTC)
         assert store.read("not-yet").attributes.not_before == datetime.fromtimestamp(future, UTC)
         with pytest.raises(DisabledError):
             store.read("disabled")
         certificate = store.read("certificate")
-        assert [problem.code for problem in store.check_whole("certificate", Secret("x"), certificate)] == ["managed"]
+        assert [problem.code for problem in store.check_whole("certificate", SecretValue("x"), certificate)] == [
+            "managed"
+        ]
         with pytest.raises(StoreError) as managed:
-            store.write_whole("certificate", Secret("x"), certificate)
+            store.write_whole("certificate", SecretValue("x"), certificate)
         assert managed.value.code == "managed"
 
 
@@ -451,11 +453,11 @@ def test_without_trusted_tls_there_is_one_clear_failure_at_once_and_no_fallback(
 
 def test_a_vault_that_goes_away_in_the_middle_leaves_whole_items_and_a_typed_error() -> None:
     with virtual() as (vault, store, _clock):
-        store.write("first", {"TOKEN": Secret("x")}, None)
+        store.write("first", {"TOKEN": SecretValue("x")}, None)
         vault.add_fault(Fault(FaultKind.STATUS, status=503, times=None))
         with pytest.raises(UnavailableError, match="status 503"):
-            store.write("second", {"TOKEN": Secret("x")}, None)
+            store.write("second", {"TOKEN": SecretValue("x")}, None)
         vault.clear_faults()
         assert vault.server.state.names() == ["first"]
-        store.write("second", {"TOKEN": Secret("x")}, None)
+        store.write("second", {"TOKEN": SecretValue("x")}, None)
         assert len(vault.versions("second")) == 1

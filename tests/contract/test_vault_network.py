@@ -23,7 +23,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import Comparer, Secret
+from compiler.stores.values.secret import Comparer, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def test_a_redirect_to_another_host_sends_no_token(
             store.whoami()
             gateway.rule = on_data(fault, "GET" if moment == "read" else "POST")
         with pytest.raises(RedirectRefusedError):
-            store.write(name, {"A": Secret("1")}, None) if moment == "write" else store.read(name)
+            store.write(name, {"A": SecretValue("1")}, None) if moment == "write" else store.read(name)
         assert other.seen == []
 
 
@@ -112,7 +112,7 @@ def test_a_success_of_another_shape_is_settled_by_reading_back(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     gateway.rule = on_data(Fault(rewrite=lambda _body: b"{}"), "POST")
-    assert store.write(name, {"A": Secret("1")}, None).version == "1"
+    assert store.write(name, {"A": SecretValue("1")}, None).version == "1"
     assert gateway.count("POST", "/data/") == 1
 
 
@@ -121,11 +121,11 @@ def test_a_reply_dropped_after_the_write_was_stored_makes_one_version(
     store: SecretWriter, gateway: FaultyGateway, name: str, drops: int
 ) -> None:
     gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
-    assert store.write(name, {"A": Secret("1")}, None).version == "1"
+    assert store.write(name, {"A": SecretValue("1")}, None).version == "1"
     assert store.read(name).version == "1"
     assert gateway.count("POST", "/data/") == 1
     gateway.rule = on_data(Fault(drop_after=True), "POST", drops)
-    assert store.write(name, {"A": Secret("2")}, store.read(name)).version == "2"
+    assert store.write(name, {"A": SecretValue("2")}, store.read(name)).version == "2"
     assert store.read(name).version == "2"
 
 
@@ -133,7 +133,7 @@ def test_a_write_that_was_lost_before_the_store_saw_it_is_sent_again(
     store: SecretWriter, gateway: FaultyGateway, name: str
 ) -> None:
     gateway.rule = on_data(Fault(drop_before=True), "POST", 2)
-    assert store.write(name, {"A": Secret("1")}, None).version == "1"
+    assert store.write(name, {"A": SecretValue("1")}, None).version == "1"
     assert gateway.count("POST", "/data/") == 3
 
 
@@ -148,7 +148,7 @@ def test_another_writers_version_is_not_taken_for_ours(
 
     gateway.rule = rule
     with pytest.raises(Exception, match="another writer") as caught:
-        store.write(name, {"A": Secret("ours")}, None)
+        store.write(name, {"A": SecretValue("ours")}, None)
     assert caught.value.code == "conflict"  # type: ignore[attr-defined]
 
 
@@ -163,7 +163,7 @@ def test_a_version_that_others_covered_meanwhile_is_still_found(
         return None
 
     gateway.rule = rule
-    assert store.write(name, {"A": Secret("ours")}, None).version == "1"
+    assert store.write(name, {"A": SecretValue("ours")}, None).version == "1"
     assert store.read(name).version == "2"
 
 
@@ -172,7 +172,7 @@ def test_a_write_whose_outcome_cannot_be_read_back_is_unknown(
 ) -> None:
     gateway.rule = lambda seen: Fault(drop_after=True) if "/data/" in seen.path else None
     with pytest.raises(OutcomeUnknownError):
-        store.write(name, {"A": Secret("1")}, None)
+        store.write(name, {"A": SecretValue("1")}, None)
     assert gateway.count("POST", "/data/") == 1
 
 
@@ -199,7 +199,7 @@ def test_throttling_without_end_ends_with_its_error_after_the_patience(
     started = clock.now()
     gateway.rule = on_data(refused(429, "slow down"), "POST")
     with pytest.raises(ThrottledError):
-        store.write(name, {"A": Secret("1")}, None)
+        store.write(name, {"A": SecretValue("1")}, None)
     assert 60 <= clock.now() - started <= 121
 
 
@@ -207,11 +207,11 @@ def test_throttling_without_end_ends_with_its_error_after_the_patience(
 def test_a_server_that_recovers_is_waited_for(
     store: SecretWriter, gateway: FaultyGateway, name: str, status: int
 ) -> None:
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     gateway.rule = on_data(refused(status, "trouble"), times=4)
     assert store.read(name).version == "1"
     gateway.rule = on_data(refused(status, "trouble"), "POST", times=4)
-    assert store.write(name, {"A": Secret("2")}, store.read(name)).version == "2"
+    assert store.write(name, {"A": SecretValue("2")}, store.read(name)).version == "2"
 
 
 def test_a_server_that_does_not_recover_is_unavailable_after_the_patience(
@@ -230,7 +230,7 @@ def test_a_server_that_does_not_recover_is_unavailable_after_the_patience(
 def test_an_oversize_500_is_not_sent_again(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
     gateway.rule = on_data(refused(500, "put failed due to value being too large; got 9 bytes, max: 8 bytes"), "POST")
     with pytest.raises(TooLargeError):
-        store.write(name, {"A": Secret("1")}, None)
+        store.write(name, {"A": SecretValue("1")}, None)
     assert gateway.count("POST", "/data/") == 1
 
 
@@ -250,15 +250,15 @@ def test_a_server_that_never_answered_is_given_up_soon_and_once(
 
 
 def test_a_lying_store_is_found_by_reading_back(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
-    version = store.write(name, {"A": Secret("meant")}, None).version
+    version = store.write(name, {"A": SecretValue("meant")}, None).version
     gateway.rule = on_data(Fault(rewrite=lambda body: body.replace(b"meant", b"other")))
     found = store.read(name)
     assert found.version == version
-    assert not Comparer().same(found.properties["A"], Secret("meant"))
+    assert not Comparer().same(found.properties["A"], SecretValue("meant"))
 
 
 def test_deleting_and_recovering_stand_a_lost_reply(store: SecretWriter, gateway: FaultyGateway, name: str) -> None:
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     for part, act in (("/delete/", lambda: store.soft_delete(name, "1")), ("/undelete/", lambda: store.recover(name))):
         done = threading.Event()
 
@@ -292,7 +292,7 @@ def test_a_rough_network_loses_and_doubles_nothing(
 
     def move(number: int) -> str:
         name = f"{prefix}/{number}"
-        store.write(name, {"A": Secret(name)}, None)
+        store.write(name, {"A": SecretValue(name)}, None)
         return store.read(name).version
 
     with ThreadPoolExecutor(workers) as pool:

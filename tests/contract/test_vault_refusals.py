@@ -18,8 +18,8 @@ from compiler.stores.errors import (
     InvalidValueError,
     MalformedDocumentError,
     NotFoundError,
-    Place,
     StoreError,
+    StoreLocation,
     TlsFailureError,
     TooLargeError,
     UnauthenticatedError,
@@ -27,8 +27,8 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
-from compiler.stores.interface import Attributes, State
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.interface import Attributes, StoreState
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def test_each_403_has_a_message_of_its_own_and_none_says_not_found(
         "mount out of reach": read_error(open_vault(openbao.url, {"VAULT_TOKEN": nobody}), "matrix/a"),
     }
     with pytest.raises(ForbiddenError) as refused:
-        open_vault(openbao.url, {"VAULT_TOKEN": bound}).write("matrix/b", {"A": Secret("1")}, None)
+        open_vault(openbao.url, {"VAULT_TOKEN": bound}).write("matrix/b", {"A": SecretValue("1")}, None)
     errors["parameters"] = refused.value
 
     assert {name: error.code for name, error in errors.items()} == {
@@ -110,16 +110,16 @@ def test_tags_that_may_not_be_written_leave_nothing_behind(openbao: LocalOpenBao
     attributes = Attributes(tags={"owner": "platform"})
     without = open_vault(openbao.url, {"VAULT_TOKEN": token_with(openbao, values)})
     with pytest.raises(ForbiddenError) as caught:
-        without.write("tagged/a", {"A": Secret("1")}, None, attributes)
+        without.write("tagged/a", {"A": SecretValue("1")}, None, attributes)
     assert caught.value.permission == "update on secret/metadata/tagged/a"
     assert isinstance(read_error(without, "tagged/a"), NotFoundError)
     # What the guide gives for it is enough, also for a secret that is new.
     enough = open_vault(openbao.url, {"VAULT_TOKEN": token_with(openbao, f"{values} {tags}")})
-    assert enough.write("tagged/a", {"A": Secret("1")}, None, attributes).version == "1"
+    assert enough.write("tagged/a", {"A": SecretValue("1")}, None, attributes).version == "1"
     assert enough.read("tagged/a").attributes.tags == {"owner": "platform"}
     # A token that may not ask about itself is not refused for that.
     silent = token_with(openbao, f"{values} {tags}", no_default_policy=True)
-    assert open_vault(openbao.url, {"VAULT_TOKEN": silent}).write("tagged/b", {"A": Secret("1")}, None, attributes)
+    assert open_vault(openbao.url, {"VAULT_TOKEN": silent}).write("tagged/b", {"A": SecretValue("1")}, None, attributes)
 
 
 @pytest.mark.parametrize("mount", ["kv1", "sys", "cubbyhole", "secret/deeper", "never/was"])
@@ -132,7 +132,7 @@ def test_a_mount_that_is_no_kv_version_2_is_named_and_nothing_is_written(
     expected = UnsupportedEngineError if mount == "kv1" else WrongMountError
     for act in (
         lambda: store.read("a"),
-        lambda: store.write("a", {"A": Secret("1")}, None),
+        lambda: store.write("a", {"A": SecretValue("1")}, None),
         lambda: store.soft_delete("a", "1"),
         store.whoami,
     ):
@@ -148,7 +148,7 @@ def test_a_missing_namespace_is_named(openbao: LocalOpenBao, gateway: FaultyGate
     for environ, given in (({"VAULT_NAMESPACE": "nobody"}, {}), ({}, {"vault_namespace": "nobody"})):
         store = open_vault(gateway.url, {"VAULT_TOKEN": openbao.token, **environ}, **given)
         with pytest.raises(WrongMountError, match="namespace"):
-            store.write("a", {"A": Secret("1")}, None)
+            store.write("a", {"A": SecretValue("1")}, None)
     assert gateway.count("POST") == 0
 
 
@@ -157,7 +157,7 @@ def test_a_namespace_and_a_mount_of_several_parts_are_used(openbao: LocalOpenBao
     mount = "deep/er"
     openbao.call("POST", f"team/sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token, "VAULT_NAMESPACE": "team"}, mount=mount)
-    store.write("a b/ü", {"A": Secret("1")}, None)
+    store.write("a b/ü", {"A": SecretValue("1")}, None)
     assert store.read("a b/ü").version == "1"
     assert store.address.absolute == f"{openbao.url}/team/deep/er"
 
@@ -180,7 +180,7 @@ def test_the_server_sees_nothing_of_a_name_that_leaves_its_place(gateway: Faulty
         for act in (
             lambda name=name: store.read(name),
             lambda name=name: store.read_version(name, "1"),
-            lambda name=name: store.write(name, {"A": Secret("1")}, None),
+            lambda name=name: store.write(name, {"A": SecretValue("1")}, None),
             lambda name=name: store.soft_delete(name, "1"),
         ):
             with pytest.raises(InvalidNameError) as caught:
@@ -208,24 +208,24 @@ def test_properties_that_are_no_strings_are_told_by_kind_and_survive_a_write_bes
         "l": JsonKind.ARRAY,
     }
     assert found.properties["o"].reveal() == '{"a":[1,"ü"]}'
-    store.write("kinds", {"s": Secret("new")}, found)
+    store.write("kinds", {"s": SecretValue("new")}, found)
     assert openbao.call("GET", "secret/data/kinds")["data"]["data"] == {**data, "s": "new"}
     with pytest.raises(InvalidValueError, match="not-a-string"):
-        store.write("kinds", {"s": Secret("1", JsonKind.NUMBER)}, store.read("kinds"))
+        store.write("kinds", {"s": SecretValue("1", JsonKind.NUMBER)}, store.read("kinds"))
 
 
 def test_a_whole_value_has_no_place_in_vault(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    assert [problem.code for problem in store.check_whole("w", Secret("x"), None)] == [InvalidValueError.code]
+    assert [problem.code for problem in store.check_whole("w", SecretValue("x"), None)] == [InvalidValueError.code]
     with pytest.raises(InvalidValueError, match="whole"):
-        store.write_whole("w", Secret("x"), None)
+        store.write_whole("w", SecretValue("x"), None)
 
 
 def test_limits_are_checked_before_the_write_and_told_by_the_server_too(
     openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    large = {"A": Secret("ü" * 600_000)}
+    large = {"A": SecretValue("ü" * 600_000)}
     assert [problem.code for problem in store.check("large", large, None)] == [TooLargeError.code]
     tags = (
         {str(number): "x" for number in range(65)},
@@ -234,13 +234,13 @@ def test_limits_are_checked_before_the_write_and_told_by_the_server_too(
         {"": "v"},
     )
     for given in tags:
-        problems = store.check("tags", {"A": Secret("1")}, None, Attributes(tags=given))
+        problems = store.check("tags", {"A": SecretValue("1")}, None, Attributes(tags=given))
         assert [problem.code for problem in problems] == [TooLargeError.code]
-    assert store.check("tags", {"A": Secret("1")}, None, Attributes(tags={"k" * 128: "v" * 512})) == ()
+    assert store.check("tags", {"A": SecretValue("1")}, None, Attributes(tags={"k" * 128: "v" * 512})) == ()
     for changes, code in (
         ({}, "invalid-value"),
-        ({"": Secret("1")}, "invalid-name"),
-        ({"a\n": Secret("1")}, "invalid-name"),
+        ({"": SecretValue("1")}, "invalid-name"),
+        ({"a\n": SecretValue("1")}, "invalid-name"),
     ):
         assert [problem.code for problem in store.check("x", changes, None)] == [code]
 
@@ -249,33 +249,33 @@ def test_a_destroyed_newest_version_is_written_over_and_never_said_to_be_recover
     openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    store.write("destroyed", {"A": Secret("1")}, None)
+    store.write("destroyed", {"A": SecretValue("1")}, None)
     openbao.call("POST", "secret/destroy/destroyed", {"versions": [1]})
     with pytest.raises(VersionGoneError, match="destroyed"):
         store.read("destroyed")
-    assert store.describe("destroyed").state is State.DESTROYED
+    assert store.describe("destroyed").state is StoreState.DESTROYED
     with pytest.raises(NotFoundError, match="destroyed"):
         store.recover("destroyed")
-    assert store.write("destroyed", {"A": Secret("2")}, None).version == "2"
+    assert store.write("destroyed", {"A": SecretValue("2")}, None).version == "2"
 
 
 def test_deleting_what_is_deleted_changes_nothing_and_says_nothing(
     openbao: LocalOpenBao, open_vault: OpenVault
 ) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    store.write("twice", {"A": Secret("1")}, None)
+    store.write("twice", {"A": SecretValue("1")}, None)
     store.soft_delete("twice", "1")
     store.soft_delete("twice", "1")
-    assert store.describe("twice").state is State.SOFT_DELETED
+    assert store.describe("twice").state is StoreState.SOFT_DELETED
     with pytest.raises(ConflictError):
         store.soft_delete("twice", "2")
 
 
 def test_an_evicted_or_deleted_version_is_gone(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
-    store.write("evicted", {"A": Secret("0")}, None)
+    store.write("evicted", {"A": SecretValue("0")}, None)
     for number in range(10):
-        store.write("evicted", {"A": Secret(str(number))}, store.read("evicted"))
+        store.write("evicted", {"A": SecretValue(str(number))}, store.read("evicted"))
     with pytest.raises(VersionGoneError, match="evicted"):
         store.read_version("evicted", "1")
     openbao.call("POST", "secret/delete/evicted", {"versions": [5]})
@@ -286,17 +286,17 @@ def test_an_evicted_or_deleted_version_is_gone(openbao: LocalOpenBao, open_vault
 def test_a_reader_without_metadata_still_describes(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     root = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
     for name in ("there", "deleted", "destroyed"):
-        root.write(f"narrow/{name}", {"A": Secret("1")}, None)
+        root.write(f"narrow/{name}", {"A": SecretValue("1")}, None)
     root.soft_delete("narrow/deleted", "1")
     openbao.call("POST", "secret/destroy/narrow/destroyed", {"versions": [1]})
     token = token_with(openbao, 'path "secret/data/narrow/*" { capabilities = ["read"] }')
     store = open_vault(openbao.url, {"VAULT_TOKEN": token})
     states = {name: store.describe(f"narrow/{name}").state for name in ("there", "deleted", "destroyed", "absent")}
     assert states == {
-        "there": State.PRESENT,
-        "deleted": State.SOFT_DELETED,
-        "destroyed": State.DESTROYED,
-        "absent": State.ABSENT,
+        "there": StoreState.PRESENT,
+        "deleted": StoreState.SOFT_DELETED,
+        "destroyed": StoreState.DESTROYED,
+        "absent": StoreState.ABSENT,
     }
     with pytest.raises(ForbiddenError, match="list"):
         list(store.names())
@@ -315,7 +315,7 @@ def test_a_token_that_may_not_look_at_itself_still_reads(openbao: LocalOpenBao, 
 def test_names_are_listed_below_the_prefix_only(openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token}, prefix="list/team-")
     for name in ("list/team-a/x", "list/team-b", "list/other/x", "list/team-a/deep/y"):
-        store.write(name, {"A": Secret("1")}, None)
+        store.write(name, {"A": SecretValue("1")}, None)
     assert {state.name for state in store.names()} == {"list/team-a/x", "list/team-b", "list/team-a/deep/y"}
     assert not list(open_vault(openbao.url, {"VAULT_TOKEN": openbao.token}, prefix="list/none/x").names())
 
@@ -354,7 +354,7 @@ def test_no_code_is_used_twice() -> None:
 
     codes = [kind.code for kind in family(StoreError)[1:]]
     assert len(codes) == len(set(codes))
-    place = Place("https://vault", "a\nb")
+    place = StoreLocation("https://vault", "a\nb")
     shown = str(DisabledError(place, Action.READ, "why", "what to do"))
     assert shown == 'cannot read "a\\nb" in https://vault: why; what to do'
     assert {ExpiredTokenError, MalformedDocumentError, UnauthenticatedError} <= set(family(StoreError))

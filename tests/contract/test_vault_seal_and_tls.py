@@ -15,7 +15,7 @@ from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.retry import RetryPolicy
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,37 +45,37 @@ def test_a_seal_in_the_middle_is_waited_for_and_leaves_no_half_item(
     policy = RetryPolicy(first_wait=0.05, longest_wait=0.2)
     store = open_vault(raft_openbao.url, environ_of(raft_openbao), StoreOptions(retry=policy))
     name = f"seal/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     raft_openbao.seal()
     opener = threading.Timer(0.4, raft_openbao.unseal)
     opener.start()
-    assert store.write(name, {"A": Secret("2")}, store.read(name)).version == "2"
+    assert store.write(name, {"A": SecretValue("2")}, store.read(name)).version == "2"
     opener.join()
 
 
 def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft_openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(raft_openbao.url, environ_of(raft_openbao))
     name = f"seal/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     base = store.read(name)
     raft_openbao.seal()
     try:
         with pytest.raises(SealedError, match="unseal"):
-            store.write(name, {"A": Secret("2")}, base)
+            store.write(name, {"A": SecretValue("2")}, base)
         with pytest.raises(SealedError):
             open_vault(raft_openbao.url, environ_of(raft_openbao)).whoami()
     finally:
         raft_openbao.unseal()
     assert store.read(name).version == "1"
-    assert store.write(name, {"A": Secret("2")}, base).version == "2"
+    assert store.write(name, {"A": SecretValue("2")}, base).version == "2"
     with pytest.raises(ConflictError):
-        store.write(name, {"A": Secret("2")}, base)
+        store.write(name, {"A": SecretValue("2")}, base)
 
 
 def test_data_and_versions_survive_a_restart(raft_openbao: LocalOpenBao, open_vault: OpenVault) -> None:
     store = open_vault(raft_openbao.url, environ_of(raft_openbao), StoreOptions())
     name = f"restart/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     raft_openbao.stop()
     raft_openbao.start()
     raft_openbao.await_sealed()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from compiler.stores.errors import ExpiredTokenError, InvalidNameError, UnauthenticatedError
 from compiler.stores.options import StoreOptions
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_approle_logs_in(
 ) -> None:
     environ = app_role(openbao, mount("approle"), policy, token_ttl="60s")
     store = open_vault(openbao.url, environ)
-    assert store.write(f"login/{uuid.uuid4().hex}", {"A": Secret("1")}, None).version == "1"
+    assert store.write(f"login/{uuid.uuid4().hex}", {"A": SecretValue("1")}, None).version == "1"
     identity = store.whoami()
     assert identity.method == "approle"
     assert identity.expires is not None
@@ -166,9 +166,9 @@ def test_a_token_that_runs_out_is_replaced_by_one_new_log_in(
     environ = app_role(openbao, mount("approle"), policy, token_num_uses=6)
     store = open_vault(gateway.url, environ)
     name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("0")}, None)
+    store.write(name, {"A": SecretValue("0")}, None)
     for number in range(12):
-        store.write(name, {"A": Secret(str(number))}, store.read(name))
+        store.write(name, {"A": SecretValue(str(number))}, store.read(name))
     assert store.read(name).version == "13"
     assert gateway.count("POST", "/login") > 1
 
@@ -179,7 +179,7 @@ def test_workers_whose_token_runs_out_together_go_on_after_one_log_in(
     environ = app_role(openbao, mount("approle"), policy, token_ttl="1s", token_max_ttl="1s")
     store = open_vault(gateway.url, environ, StoreOptions(workers=8))
     name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     end = time.monotonic() + 2.3
 
     def work(_number: int) -> int:
@@ -201,14 +201,14 @@ def test_a_given_token_that_runs_out_ends_with_its_own_error_and_no_half_item(
     token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "1s", "renewable": False})
     store = open_vault(openbao.url, {"VAULT_TOKEN": token["auth"]["client_token"]})
     name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     base = store.read(name)
     time.sleep(1.1)
     with pytest.raises(ExpiredTokenError, match="expired"):
-        store.write(name, {"A": Secret("2")}, base)
+        store.write(name, {"A": SecretValue("2")}, base)
     again = open_vault(openbao.url, {"VAULT_TOKEN": openbao.token})
     assert again.read(name).version == "1"
-    assert again.write(name, {"A": Secret("2")}, base).version == "2"
+    assert again.write(name, {"A": SecretValue("2")}, base).version == "2"
 
 
 def test_a_token_is_renewed_before_it_runs_out(
@@ -217,7 +217,7 @@ def test_a_token_is_renewed_before_it_runs_out(
     token = openbao.call("POST", "auth/token/create", {"policies": [policy], "ttl": "2s", "renewable": True})
     store = open_vault(gateway.url, {"VAULT_TOKEN": token["auth"]["client_token"]}, StoreOptions())
     name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     end = time.monotonic() + 2.6
     while time.monotonic() < end:
         time.sleep(0.1)
@@ -237,7 +237,7 @@ def test_a_renewal_that_is_refused_does_not_disturb(
     token = openbao.call("POST", "auth/token/create", body)
     store = open_vault(gateway.url, {"VAULT_TOKEN": token["auth"]["client_token"]}, StoreOptions())
     name = f"login/{uuid.uuid4().hex}"
-    store.write(name, {"A": Secret("1")}, None)
+    store.write(name, {"A": SecretValue("1")}, None)
     time.sleep(1.5)
     assert [store.read(name).version for _ in range(3)] == ["1"] * 3
     assert gateway.count("POST", "renew-self") == 1

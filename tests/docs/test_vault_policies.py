@@ -11,9 +11,9 @@ import pytest
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import ForbiddenError
-from compiler.stores.interface import State
+from compiler.stores.interface import StoreState
 from compiler.stores.open import open_store
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PAGE = (Path(__file__).resolve().parents[2] / "docs/secret-management.md").read_text("utf-8")
 OPERATOR, PEOPLE = re.findall(r"```hcl\n(.*?)```", PAGE.replace("\n   ", "\n"), re.DOTALL)
 NAME = "ai-platform-engineering/github-secret"
-VALUES = {"TOKEN": Secret("sentinel-4711")}
+VALUES = {"TOKEN": SecretValue("sentinel-4711")}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_people_may_write_roll_back_and_recover_and_the_operator_may_read(
     people.restore(people.read_version(NAME, written.version), people.read(NAME))
     latest = people.read(NAME).version
     people.soft_delete(NAME, latest)
-    assert people.describe(NAME).state is State.SOFT_DELETED
-    assert people.recover(NAME).state is State.PRESENT
+    assert people.describe(NAME).state is StoreState.SOFT_DELETED
+    assert people.recover(NAME).state is StoreState.PRESENT
     for refused in (
         lambda: operator.write(NAME, VALUES, operator.read(NAME)),
         lambda: operator.soft_delete(NAME, latest),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.stores.values.traits import UNWRITABLE, traits
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def test_there_and_back_is_byte_identical_or_refused_before_the_first_write(worl
     name = "agents-jira"
     before = world.azure_versions()
     values = {"JIRA_TOKEN": token, "JIRA_URL": url}
-    if any("lone-surrogate" in traits(Secret(value)) for value in values.values()):
+    if any("lone-surrogate" in traits(SecretValue(value)) for value in values.values()):
         # Vault itself would store another character.
         return
     world.put("agents/github", {"GITHUB_TOKEN": "t"})
@@ -30,7 +30,7 @@ def test_there_and_back_is_byte_identical_or_refused_before_the_first_write(worl
     fits = len(world.azure.value(name).encode()) <= 25_600 if done.code == 0 else False
     if done.code != 0:
         assert done.code == 1, done
-        unfit = any(traits(Secret(value)) & UNWRITABLE for value in values.values())
+        unfit = any(traits(SecretValue(value)) & UNWRITABLE for value in values.values())
         assert unfit or "bytes, and Key Vault allows 25600" in done.out
         assert world.azure_versions() == before
         return

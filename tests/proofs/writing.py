@@ -10,7 +10,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.operations.backup.encryption import encrypt_to
 from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class Writing:
         if self.name == "put":
             self._write("values.json", json.dumps(values).encode())
         elif self.name == "restore":
-            keys = {("github", key): Secret(value) for key, value in values.items()}
+            keys = {("github", key): SecretValue(value) for key, value in values.items()}
             backup = Backup("prod", "2026-01-02T03:04:05+00:00", keys, ())
             self._write("prod.age", encrypt_to(encode(backup), [str(self._identity.to_public())]))
         elif self.to == "azure":

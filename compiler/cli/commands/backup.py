@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.model.environment import Environment
     from compiler.operations.backup.gather import Gathered
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 DESCRIPTION = f"""Reads the keys of the catalogue from an environment's stores and saves them to one file, encrypted
 with age to the recipients' public keys, or with a passphrase: the content of the file that
@@ -107,7 +107,7 @@ def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environ
     return OK
 
 
-def _keys(arguments: Namespace) -> tuple[tuple[str, ...], Secret | None]:
+def _keys(arguments: Namespace) -> tuple[tuple[str, ...], SecretValue | None]:
     recipients = backup_keys.recipients(arguments.recipient, arguments.recipients_file)
     if recipients:
         parsed_recipients(recipients)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.operations.change.run import Change
     from compiler.operations.put.plan import Target
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 DESCRIPTION = """Sets keys of one secret in its store; other keys stay as they are. Asks for the values without showing
 them, or reads them from a pipe or a file; a value is never an argument. Shows which keys are created or updated, and
@@ -104,7 +104,7 @@ def _change(
     invocation: Invocation,
     environment: str,
     target: Target,
-    values: Mapping[str, Secret],
+    values: Mapping[str, SecretValue],
     stores: LiveStores,
 ) -> Change:
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
@@ -137,7 +137,7 @@ def _refuse_contradictions(arguments: Namespace) -> None:
         raise Refusal("usage", "--input needs --stdin or --from-file", "add one of them")
 
 
-def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping[str, Secret]:
+def _values(arguments: Namespace, target: Target, stores: LiveStores) -> Mapping[str, SecretValue]:
     if not arguments.stdin and arguments.from_file is None:
         if is_terminal():
             # Nobody should type values for a store that then does not answer.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.outlet import standard_error
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ def is_terminal() -> bool:
         return False
 
 
-def hidden(question: str) -> Secret | None:
+def hidden(question: str) -> SecretValue | None:
     """One line that is not shown while it is typed; None for an empty one. Raises Refusal without an answer.
 
     A line of a terminal holds 4,095 bytes at most: longer values come from a file.
@@ -37,10 +37,10 @@ def hidden(question: str) -> Secret | None:
         text = None
     if text is None:
         raise Refusal("cannot run", "the input ended or is not UTF-8", "nothing was written; run the command again")
-    return Secret(text) if text else None
+    return SecretValue(text) if text else None
 
 
-def hidden_values(keys: Sequence[str]) -> dict[str, Secret]:
+def hidden_values(keys: Sequence[str]) -> dict[str, SecretValue]:
     """The values typed for `keys`; one that is left empty stays as it is. Raises Refusal without a terminal."""
     if not is_terminal():
         raise Refusal("usage", "no terminal to ask for values on", "give the values with --stdin or --from-file")

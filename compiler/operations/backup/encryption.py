@@ -18,7 +18,7 @@ from compiler.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 # Whoever has the file can try passphrases for as long as they like.
 SHORTEST_PASSPHRASE = 12
@@ -31,7 +31,7 @@ def encrypt_to(plain: bytes, recipients: Sequence[str]) -> bytes:
     return bytes(_pyrage().encrypt(plain, parsed_recipients(recipients)))
 
 
-def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
+def encrypt_with(plain: bytes, passphrase: SecretValue) -> bytes:
     """An age file that the passphrase opens. Raises Refusal."""
     require_passphrase(passphrase)
     sealed = bytes(_pyrage().passphrase.encrypt(plain, passphrase.reveal()))
@@ -40,7 +40,7 @@ def encrypt_with(plain: bytes, passphrase: Secret) -> bytes:
     return sealed
 
 
-def require_passphrase(passphrase: Secret) -> None:
+def require_passphrase(passphrase: SecretValue) -> None:
     if len(passphrase.reveal()) < SHORTEST_PASSPHRASE:
         raise Refusal(
             "cannot run",
@@ -100,13 +100,13 @@ def _require_bounded(data: bytes) -> None:
         )
 
 
-def decrypt_with(data: bytes, passphrase: Secret) -> bytes:
+def decrypt_with(data: bytes, passphrase: SecretValue) -> bytes:
     """What the age file holds. Raises Refusal."""
     _require_bounded(data)
     return _opened(lambda: _pyrage().passphrase.decrypt(data, passphrase.reveal()), "passphrase")
 
 
-def decrypt_by(data: bytes, identities: Sequence[Secret]) -> bytes:
+def decrypt_by(data: bytes, identities: Sequence[SecretValue]) -> bytes:
     """What the file holds, for any of the `identities` (`AGE-SECRET-KEY-1…`). Raises Refusal."""
     kind = _pyrage().x25519.Identity
     keys = []

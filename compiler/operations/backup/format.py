@@ -13,7 +13,7 @@ from compiler.stores.values.document import NotAnObjectError, read_object, write
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 FORMAT = "platform-secrets backup"
 # Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
@@ -35,7 +35,7 @@ class Backup:
 
     environment: str
     time: str
-    values: Mapping[KeyName, Secret]
+    values: Mapping[KeyName, SecretValue]
     missing: tuple[KeyName, ...] = ()
 
     @property
@@ -99,7 +99,7 @@ def _manifest(head: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _values(body: bytes) -> dict[KeyName, Secret]:
+def _values(body: bytes) -> dict[KeyName, SecretValue]:
     try:
         found = read_object(body.decode("utf-8", "surrogatepass"))
     except (NotAnObjectError, UnicodeDecodeError):
@@ -107,7 +107,7 @@ def _values(body: bytes) -> dict[KeyName, Secret]:
         found = None
     if found is None:
         raise _unusable("its content is damaged")
-    values: dict[KeyName, Secret] = {}
+    values: dict[KeyName, SecretValue] = {}
     for name, value in found.items():
         secret, slash, key = name.partition("/")
         if not (secret and slash and key and value.is_string):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
     from compiler.stores.interface import SecretReader
-    from compiler.stores.values.secret import Secret as Value
+    from compiler.stores.values.secret import SecretValue
 
 _WORKERS = 8
 _UNFIT = UNWRITABLE | {Trait.NOT_A_STRING}
@@ -72,7 +72,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     asked = [each for secret in chosen if secret.store is not None for each in _asked(secret, secret.store, stores)]
     names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
     readings = read_many(names, _WORKERS)
-    values: dict[KeyName, Value] = {}
+    values: dict[KeyName, SecretValue] = {}
     lacking: list[Lacking] = []
     for each in asked:
         reading = readings[each.reader, each.place.remote_key] if each.place is not None else None
@@ -92,7 +92,7 @@ def _asked(secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
     return [_Asked((secret.id, key), key in used, reader, place) for key, place in key_places(secret, store).items()]
 
 
-def _value(asked: _Asked, reading: Reading | None) -> Value | Lacking | None:
+def _value(asked: _Asked, reading: Reading | None) -> SecretValue | Lacking | None:
     """The value, the reason why there is none, or None for an unused key without a value."""
     if reading is None or asked.place is None or isinstance(reading, NotFoundError):
         return Lacking(asked.name, asked.place, "the store has no such secret") if asked.is_used else None

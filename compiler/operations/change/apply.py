@@ -14,14 +14,14 @@ from compiler.operations.change.write_remote import RemoteWriter, refusal
 from compiler.operations.live.interrupted import follows_interrupt
 from compiler.operations.runs.audit import AuditError, IntentError
 from compiler.operations.runs.complete_audit import complete
-from compiler.operations.runs.notes import AGAIN, unnoted
+from compiler.operations.runs.run_log import AGAIN, unnoted
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from compiler.operations.change.plan import Plan, Target, Write
-    from compiler.operations.runs.notes import Notes
+    from compiler.operations.runs.run_log import RunLog
     from compiler.stores.interface import SecretWriter
 
 WORKERS = 16
@@ -33,7 +33,7 @@ _PACE = 0.05
 def apply_plan(
     plan: Plan,
     stores: Mapping[str, SecretWriter],
-    notes: Notes,
+    notes: RunLog,
     *,
     continue_on_error: bool = False,
     workers: int = WORKERS,
@@ -74,21 +74,21 @@ def apply_plan(
     return _ended(outcome, notes, _end(outcome))
 
 
-def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], notes: Notes) -> Outcome:
+def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], notes: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
     completed = complete(plan.adopted, stores, notes)
     outcome = Outcome(notes.journal.id, (), unnoted=completed.unnoted, unaudited=completed.unaudited)
     return _ended(outcome, notes, "incomplete" if outcome.is_incomplete else "conflict")
 
 
-def _unaudited(results: Iterable[Result], notes: Notes) -> Iterator[Adopted]:
+def _unaudited(results: Iterable[Result], notes: RunLog) -> Iterator[Adopted]:
     """The writes of this part of the run, where an earlier one had an audit file and this one has none."""
     for result in results:
         if notes.lacks and result.version is not None:
             yield Adopted(result.store, result.name, result.version, is_noted=True)
 
 
-def _ended(outcome: Outcome, notes: Notes, state: str) -> Outcome:
+def _ended(outcome: Outcome, notes: RunLog, state: str) -> Outcome:
     try:
         notes.end(state)
     except OSError as error:
@@ -114,7 +114,7 @@ class _Work:
     """Writes one remote secret at a time in each thread, and knows why no further one may start."""
 
     def __init__(
-        self, stores: Mapping[str, SecretWriter], notes: Notes, stop: threading.Event, *, stops_at_failure: bool
+        self, stores: Mapping[str, SecretWriter], notes: RunLog, stop: threading.Event, *, stops_at_failure: bool
     ) -> None:
         self._writer = RemoteWriter(stores, notes)
         self._notes = notes

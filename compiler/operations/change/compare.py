@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.runs.entries import Run
     from compiler.stores.interface import SecretReader, SecretWriter
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 WORKERS = 16
 
@@ -43,7 +43,7 @@ class Wanted:
     key: str
     store: Store
     place: Place
-    value: Secret
+    value: SecretValue
     source: Location | None = None
     origin: RemoteSecret | None = None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from compiler.model.place import Place
     from compiler.operations.change.plan import Options
     from compiler.operations.live.read_many import Reading
-    from compiler.stores.values.secret import Comparer, Secret
+    from compiler.stores.values.secret import Comparer, SecretValue
 
 # Ways in which a source does not hold a value, as opposed to not saying whether it does.
 _NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
@@ -34,7 +34,7 @@ class Verdict:
     kind: Kind
     reason: str = ""
     remedy: str = ""
-    value: Secret | None = None
+    value: SecretValue | None = None
 
 
 def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool) -> Verdict | None:
@@ -65,7 +65,9 @@ def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bo
     return Verdict(Kind.UPDATE, value=value)
 
 
-def judge_destination(reading: Reading, place: Place, value: Secret, options: Options, comparer: Comparer) -> Verdict:
+def judge_destination(
+    reading: Reading, place: Place, value: SecretValue, options: Options, comparer: Comparer
+) -> Verdict:
     """The kind of step that writes `value` at `place`, given what the destination holds there."""
     if isinstance(reading, NotFoundError | VersionGoneError):
         return Verdict(Kind.CREATE, value=value)

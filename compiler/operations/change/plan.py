@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from compiler.operations.change.version_loss import VersionLoss
     from compiler.stores.interface import Attributes, RemoteSecret
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 
 class Kind(StrEnum):
@@ -98,8 +98,8 @@ class Write:
     store: str
     name: str
     steps: tuple[Step, ...]
-    changes: Mapping[str, Secret]
-    whole: Secret | None = None
+    changes: Mapping[str, SecretValue]
+    whole: SecretValue | None = None
     base: RemoteSecret | None = None
     attributes: Attributes | None = None
     recover: bool = False

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.stores.errors import Action, Place, UnverifiedError
+from compiler.stores.errors import Action, StoreLocation, UnverifiedError
 from compiler.stores.interface import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from compiler.stores.interface import RemoteSecret, SecretWriter
-    from compiler.stores.values.secret import Comparer, Secret
+    from compiler.stores.values.secret import Comparer, SecretValue
 
 
 def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | None]:
@@ -32,19 +32,19 @@ def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | Non
 def is_as_meant(
     found: RemoteSecret,
     base: RemoteSecret | None,
-    changes: Mapping[str, Secret],
-    whole: Secret | None,
+    changes: Mapping[str, SecretValue],
+    whole: SecretValue | None,
     comparer: Comparer,
 ) -> bool:
     """Whether `found` is `whole`, or the properties of `base` with `changes` and no other."""
     if whole is not None:
         return found.whole is not None and comparer.same(found.whole, whole)
-    before: Mapping[str, Secret] = base.properties if base is not None else {}
+    before: Mapping[str, SecretValue] = base.properties if base is not None else {}
     meant = {**before, **changes}
     return meant.keys() == found.properties.keys() and all(holds(found, *member, comparer) for member in meant.items())
 
 
-def holds(found: RemoteSecret, key: str, value: Secret, comparer: Comparer) -> bool:
+def holds(found: RemoteSecret, key: str, value: SecretValue, comparer: Comparer) -> bool:
     """Whether the property `key` is there with this value: the same kind and, digit for digit, the same text."""
     return key in found.properties and comparer.same(found.properties[key], value)
 
@@ -53,4 +53,4 @@ def other_bytes(store: SecretWriter, name: str, version: str) -> UnverifiedError
     """The error of a version that reads back differently from what was written."""
     reason = f"version {version} reads back with a different value than was written"
     remedy = "check that version by hand, and do not trust this address"
-    return UnverifiedError(Place(store.address.absolute, name), Action.WRITE, reason, remedy, version)
+    return UnverifiedError(StoreLocation(store.address.absolute, name), Action.WRITE, reason, remedy, version)

@@ -12,7 +12,7 @@ from compiler.operations.change.plan import Kind, OnConflict
 from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.journal import Journal, find_unfinished, new_id
 from compiler.operations.runs.lock import RunLock
-from compiler.operations.runs.notes import Notes
+from compiler.operations.runs.run_log import RunLog
 
 if TYPE_CHECKING:
     import threading
@@ -185,7 +185,7 @@ def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outc
 
 
 @contextmanager
-def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[Notes]:
+def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
     """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
     plan, setting = planned.plan, change.setting
     with ExitStack() as stack:
@@ -197,7 +197,7 @@ def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | Non
             journal = Journal(unfinished.path, new=False)
         stack.callback(journal.close)
         is_audited = unfinished is not None and unfinished.is_audited
-        yield Notes(journal, plan.environment, log, who, is_audited)
+        yield RunLog(journal, plan.environment, log, who, is_audited)
 
 
 def callers_of(planned: Planned, log: AuditLog | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.history import history_of
 from compiler.operations.runs.journal import Journal, JournalError, find_run, runs
 from compiler.operations.runs.lock import RunLock
-from compiler.operations.runs.notes import UndoNotes
+from compiler.operations.runs.run_log import UndoLog
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
@@ -44,7 +44,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
             journal = Journal(run.path, new=False)
             stack.callback(journal.close)
-            notes = UndoNotes(journal, run.environment, log, callers_of(Planned(plan, writers), log))
+            notes = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
             outcome = apply_plan(
                 plan, writers, notes, continue_on_error=True, stop=applying.stop, report=applying.report
             )

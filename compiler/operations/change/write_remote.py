@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Kind, Result, State
 from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, stored
-from compiler.stores.errors import Action, ConflictError, Place, StoreError
-from compiler.stores.interface import State as StoreState
+from compiler.stores.errors import Action, ConflictError, StoreError, StoreLocation
+from compiler.stores.interface import StoreState
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from compiler.operations.change.plan import Write
-    from compiler.operations.runs.notes import Notes
+    from compiler.operations.runs.run_log import RunLog
     from compiler.stores.errors import UnverifiedError
     from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
@@ -25,7 +25,7 @@ _NEW_PLAN = "run the command again for a new plan"
 class RemoteWriter:
     """Writes to stores, by their ids; each thread writes one remote secret at a time."""
 
-    def __init__(self, stores: Mapping[str, SecretWriter], notes: Notes) -> None:
+    def __init__(self, stores: Mapping[str, SecretWriter], notes: RunLog) -> None:
         self._stores = stores
         self._notes = notes
         self._comparer = Comparer()
@@ -157,6 +157,6 @@ def _properties(write: Write) -> tuple[str, ...]:
 
 
 def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:
-    place = Place(store.address.absolute, write.name)
+    place = StoreLocation(store.address.absolute, write.name)
     reason = f"another writer changed it: version {write.deleted} was soft-deleted, the current version is {found}"
     return ConflictError(place, Action.WRITE, reason, _NEW_PLAN, expected=write.deleted, found=found)

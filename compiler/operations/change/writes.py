@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Location
     from compiler.operations.live.read_many import Reading
     from compiler.stores.interface import SecretWriter
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 
 class Destinations(Protocol):
@@ -33,7 +33,7 @@ class Judged:
     """A step with the value that it would write, and the remote secret that the value comes from."""
 
     step: Step
-    value: Secret | None = None
+    value: SecretValue | None = None
     origin: RemoteSecret | None = None
 
     @property

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from typing import Never
 
     from compiler.stores.interface import RemoteSecret
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 # Forms are looked up by so many of their first characters: many values begin alike, but not for so long.
 _START = 8
 
 
-def values_of(remote: RemoteSecret) -> Iterator[Secret]:
+def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
     """Every value of a remote secret, those within nested documents too."""
     waiting = [*remote.properties.values(), *((remote.whole,) if remote.whole is not None else ())]
     while waiting:
@@ -38,7 +38,7 @@ class Mask:
 
     __slots__ = ("__by_start",)
 
-    def __init__(self, secrets: Iterable[Secret]) -> None:
+    def __init__(self, secrets: Iterable[SecretValue]) -> None:
         by_start: dict[str, set[str]] = {}
         for secret in secrets:
             for form in forms(secret.reveal()):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Options
     from compiler.operations.change.run import Setting
     from compiler.operations.runs.entries import Run
-    from compiler.stores.values.secret import Secret as Value
+    from compiler.stores.values.secret import SecretValue
 
 COMMAND = "put"
 _REFUSED = {
@@ -64,7 +64,9 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
     return Target(secret, store, chosen, tuple(key for key in chosen if key not in used))
 
 
-def put(target: Target, values: Mapping[str, Value], environment: str, options: Options, setting: Setting) -> Change:
+def put(
+    target: Target, values: Mapping[str, SecretValue], environment: str, options: Options, setting: Setting
+) -> Change:
     """The setting of `values`, by keys of the catalogue; nothing else in the remote secrets changes.
 
     The run's identity names the keys and not their values, as the journal holds no values. Raises Refusal for a value
@@ -88,7 +90,7 @@ def put(target: Target, values: Mapping[str, Value], environment: str, options: 
     return Change(COMMAND, identity, plan, setting)
 
 
-def _wanted(target: Target, values: Mapping[str, Value]) -> list[Wanted]:
+def _wanted(target: Target, values: Mapping[str, SecretValue]) -> list[Wanted]:
     places = key_places(target.secret, target.store)
     wanted = []
     for key, value in values.items():
@@ -110,6 +112,6 @@ def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
     return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
 
 
-def spaced_keys(values: Mapping[str, Value]) -> tuple[str, ...]:
+def spaced_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
     """The keys whose values begin or end with white space, which is rarely meant."""
     return tuple(key for key, value in values.items() if Trait.SPACE_AT_END in traits(value))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.text.suggestion import suggest
 from compiler.text.wording import counted
 
@@ -42,7 +42,9 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 _COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
 
 
-def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None) -> dict[str, Secret]:
+def read_values(
+    data: bytes, keys: Sequence[str], known: Collection[str], form: InputForm | None
+) -> dict[str, SecretValue]:
     """The values in `data`: those of `keys` where any are named, else all that the text names, which must be `known`.
 
     Where `form` is None, one key means that the text is its value; otherwise a text that begins with a brace is JSON,
@@ -54,7 +56,7 @@ def read_values(data: bytes, keys: Sequence[str], known: Collection[str], form: 
     if form is InputForm.VALUE:
         if len(keys) != 1:
             raise ValueInputError("a bare value is for one key only", "name exactly one key")
-        return {keys[0]: Secret(re.sub(r"\r?\n\Z", "", text))}
+        return {keys[0]: SecretValue(re.sub(r"\r?\n\Z", "", text))}
     found = _json(text) if form is InputForm.JSON else _dotenv(text)
     for key in keys:
         if key not in found:
@@ -100,7 +102,7 @@ def _guessed(text: str, keys: Sequence[str]) -> InputForm:
     return InputForm.VALUE
 
 
-def _json(text: str) -> dict[str, Secret]:
+def _json(text: str) -> dict[str, SecretValue]:
     try:
         found = read_object(text)
     except NotAnObjectError:
@@ -114,9 +116,9 @@ def _json(text: str) -> dict[str, Secret]:
     return found
 
 
-def _dotenv(text: str) -> dict[str, Secret]:
+def _dotenv(text: str) -> dict[str, SecretValue]:
     text = text.replace("\r\n", "\n")
-    found: dict[str, Secret] = {}
+    found: dict[str, SecretValue] = {}
     position = counted = 0
     number = 1
     while position < len(text):
@@ -133,7 +135,7 @@ def _dotenv(text: str) -> dict[str, Secret]:
         if name[1] in found:
             raise ValueInputError(f"line {number} of the input repeats a key", "keep one of the two")
         value, position = _dotenv_value(text, name.end(), number)
-        found[name[1]] = Secret(value)
+        found[name[1]] = SecretValue(value)
     return found
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Adopted, Kind
 from compiler.operations.runs.audit import AuditError
-from compiler.operations.runs.notes import unnoted
+from compiler.operations.runs.run_log import unnoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from compiler.operations.change.plan import Target
     from compiler.operations.runs.entries import Run, RunEntry
-    from compiler.operations.runs.notes import Notes
+    from compiler.operations.runs.run_log import RunLog
     from compiler.stores.interface import SecretWriter
 
 RESTORE, DELETE = "restore", "delete"
@@ -57,7 +57,7 @@ def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopte
     return Adopted(*target, made, entry.properties, action, entry.undo_before, is_noted=entry.undo == "done")
 
 
-def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], notes: Notes) -> Completed:
+def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], notes: RunLog) -> Completed:
     """Record each of `adopted` in the audit file, which may have the line before it already, and in the journal.
 
     `stores` are open, by their ids.
@@ -80,7 +80,7 @@ def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], not
     return Completed(tuple(unaudited), reason)
 
 
-def _tell_journal(each: Adopted, notes: Notes, *, owes: bool) -> None:
+def _tell_journal(each: Adopted, notes: RunLog, *, owes: bool) -> None:
     if each.is_noted and owes:
         return
     if each.action in {RESTORE, DELETE}:

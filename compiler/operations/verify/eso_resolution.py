@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import VAULT
 from compiler.operations.verify.gjson import UnprovenPathError, find
 from compiler.stores.values.document import write_object
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
@@ -55,7 +55,7 @@ def remote_name(provider: str, mount: str, key: str) -> str:
     return rest.partition("/")[0]
 
 
-def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> Secret | Absence:
+def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> SecretValue | Absence:
     """The value that the operator writes for the property `wanted`; None means the whole value.
 
     `by_name` is how `dataFrom.extract` with a template finds it: by the property's name only. A path is
@@ -79,7 +79,7 @@ def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name:
     return found if found is not None else Absence.NO_PROPERTY
 
 
-def _document(provider: str, remote: RemoteSecret) -> Secret:
+def _document(provider: str, remote: RemoteSecret) -> SecretValue:
     # The operator serialises Vault's data again, which sorts the names: a wildcard may match another one first.
     ordered = sorted(remote.properties) if provider == VAULT else list(remote.properties)
-    return Secret(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)
+    return SecretValue(write_object({name: remote.properties[name] for name in ordered}), JsonKind.OBJECT)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Store
     from compiler.operations.verify.references import Reference
     from compiler.stores.interface import RemoteSecret
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 # The first class that an error is an instance of decides; any other error means that the store did not answer.
 _RULES: tuple[tuple[type[StoreError], str], ...] = (
@@ -91,7 +91,7 @@ class KeyFinding:
         return BY_ID[self.rule].diagnostic(finding)
 
 
-def value_findings(reference: Reference, value: Secret | Absence) -> Iterator[KeyFinding]:
+def value_findings(reference: Reference, value: SecretValue | Absence) -> Iterator[KeyFinding]:
     """What is wrong with the value that a key gets. A document asked for as a whole may be any JSON."""
     if value is Absence.NOT_JSON:
         yield KeyFinding("not-json", "needs a JSON object, which the remote secret is not")

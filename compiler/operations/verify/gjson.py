@@ -15,7 +15,7 @@ from compiler.stores.values.secret import JsonKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from compiler.stores.values.secret import Secret
+    from compiler.stores.values.secret import SecretValue
 
 _THIS = "@this"
 # gjson's own modifiers; any other word after @ is a plain key.
@@ -41,9 +41,9 @@ class _Part:
     is_escaped: bool
 
 
-def find(document: Secret, path: str) -> Secret | None:
+def find(document: SecretValue, path: str) -> SecretValue | None:
     """The value at `path` of `document`; a null is a value too. Raises UnprovenPathError."""
-    found: Secret | None = document
+    found: SecretValue | None = document
     # All of the path first: other syntax has a result of its own where what stands before it leads nowhere.
     for section in tuple(_sections(path)):
         # A pipe takes what stands before it as decided: a wildcard does not go on when the rest leads nowhere.
@@ -51,7 +51,7 @@ def find(document: Secret, path: str) -> Secret | None:
     return found
 
 
-def _reached(document: Secret, section: Sequence[_Part]) -> Secret | None:
+def _reached(document: SecretValue, section: Sequence[_Part]) -> SecretValue | None:
     if not section:
         return document
     part, rest = section[0], section[1:]
@@ -65,7 +65,7 @@ def _reached(document: Secret, section: Sequence[_Part]) -> Secret | None:
     return None
 
 
-def _reached_in_array(document: Secret, part: _Part, rest: Sequence[_Part]) -> Secret | None:
+def _reached_in_array(document: SecretValue, part: _Part, rest: Sequence[_Part]) -> SecretValue | None:
     # gjson knows no escapes in an array's part of the path: a dot behind a backslash ends it there.
     if part.name.startswith("#") or part.is_escaped:
         raise UnprovenPathError

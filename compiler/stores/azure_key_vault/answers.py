@@ -8,12 +8,12 @@ from typing import Final
 
 from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.azure_key_vault.limits import is_name, is_version
-from compiler.stores.errors import Action, Place, UnexpectedReplyError
+from compiler.stores.errors import Action, StoreLocation, UnexpectedReplyError
 
 _REMEDY: Final = "check the vault's URL and the proxy in between, and do not trust this address"
 
 
-def require_name(bundle: Bundle, place: Place, action: Action) -> Bundle:
+def require_name(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
     """Return the bundle where it is of the place's secret, in whatever case, and its version, if any, is a vault's.
 
     Raises UnexpectedReplyError.
@@ -26,7 +26,7 @@ def require_name(bundle: Bundle, place: Place, action: Action) -> Bundle:
     return bundle
 
 
-def require_version(bundle: Bundle, version: str | None, place: Place, action: Action) -> Bundle:
+def require_version(bundle: Bundle, version: str | None, place: StoreLocation, action: Action) -> Bundle:
     """The same for one version: `version`, or any where that is None. Raises UnexpectedReplyError."""
     require_name(bundle, place, action)
     if bundle.version is None:
@@ -37,7 +37,7 @@ def require_version(bundle: Bundle, version: str | None, place: Place, action: A
     return bundle
 
 
-def require_listed(bundle: Bundle, place: Place, action: Action) -> Bundle:
+def require_listed(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
     """Return an item of the list of names where it has a name that a secret can have. Raises UnexpectedReplyError."""
     if not is_name(bundle.name):
         raise UnexpectedReplyError(place, action, "its list has an item without a secret's name", _REMEDY)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from compiler.stores.errors import Action
 from compiler.stores.interface import Attributes, Identity
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Bundle:
 
     name: str
     version: str | None
-    value: Secret | None
+    value: SecretValue | None
     attributes: Attributes
     is_recoverable: bool = True
 
@@ -30,7 +30,7 @@ class VaultClient(Protocol):
 
     def get(self, name: str, version: str | None, action: Action) -> Bundle: ...
 
-    def set(self, name: str, value: Secret, attributes: Attributes) -> Bundle: ...
+    def set(self, name: str, value: SecretValue, attributes: Attributes) -> Bundle: ...
 
     def get_deleted(self, name: str, action: Action) -> Bundle: ...
 

@@ -8,12 +8,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from compiler.stores.azure_key_vault.session import CA_VARIABLE, CA_VARIABLES
-from compiler.stores.errors import Action, Place, StoreError, TlsFailureError, UnavailableError
+from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError, UnavailableError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
-def verified(place: Place, url: str, ca: Path | None) -> str | bool:
+def verified(place: StoreLocation, url: str, ca: Path | None) -> str | bool:
     """Return the value for requests' `verify`. Raises TlsFailureError for http and an unreadable `ca`."""
     if urlsplit(url).scheme != "https":
         reason = "its URL is not https, and tokens are never sent in the clear"
@@ -27,7 +27,7 @@ def verified(place: Place, url: str, ca: Path | None) -> str | bool:
     return str(ca)
 
 
-def connection_error(error: Exception, place: Place, action: Action) -> StoreError:
+def connection_error(error: Exception, place: StoreLocation, action: Action) -> StoreError:
     """Return the error for a connection that could not be made, or broke."""
     causes = list(_causes(error))
     for cause in causes:

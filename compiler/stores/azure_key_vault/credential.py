@@ -13,8 +13,8 @@ from compiler.stores.azure_key_vault.identity import Credential, FixedToken, NoT
 from compiler.stores.errors import (
     Action,
     MissingDependencyError,
-    Place,
     StoreError,
+    StoreLocation,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -44,7 +44,7 @@ _AUTHORITIES: Final = {
 
 
 def shared_credential(
-    credential: Credential | None, environ: Mapping[str, str], url: str, place: Place, *, is_emulator: bool
+    credential: Credential | None, environ: Mapping[str, str], url: str, place: StoreLocation, *, is_emulator: bool
 ) -> SharedCredential:
     """The given credential, a token that stands in a variable, or the one of Azure's own variables.
 
@@ -60,14 +60,14 @@ def shared_credential(
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
 
-def no_token(error: NoTokenError, place: Place) -> StoreError:
+def no_token(error: NoTokenError, place: StoreLocation) -> StoreError:
     """The error of a credential that gave no token, with Entra's codes."""
     codes = f" ({', '.join(error.codes)})" if error.codes else ""
     remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
     return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential returned a token{codes}", remedy)
 
 
-def no_token_in_time(place: Place) -> StoreError:
+def no_token_in_time(place: StoreLocation) -> StoreError:
     """The error of a credential that was waited for until the operation had to end."""
     remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
     return UnavailableError(place, Action.LOG_IN, "no Azure credential returned a token in time", remedy)
@@ -78,7 +78,7 @@ def _method(environ: Mapping[str, str]) -> str:
     return next((known for known in _CREDENTIALS if known.lower() == named), _DEFAULT)
 
 
-def _default_credential(environ: Mapping[str, str], url: str, place: Place) -> Credential:
+def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocation) -> Credential:
     try:
         # 200 ms of import that an injected credential or a given token does not need.
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415

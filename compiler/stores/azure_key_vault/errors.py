@@ -12,10 +12,10 @@ from compiler.stores.errors import (
     ForbiddenError,
     InvalidValueError,
     NotFoundError,
-    Place,
     RedirectRefusedError,
     SoftDeletedError,
     StoreError,
+    StoreLocation,
     ThrottledError,
     UnauthenticatedError,
     UnavailableError,
@@ -52,7 +52,7 @@ class Answer:
     worked_before: bool = False
 
 
-def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
+def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     """Return the error for an answer that is no success."""
     status = answer.status
     if 300 <= status < 400:  # noqa: PLR2004 - the redirects
@@ -79,7 +79,7 @@ def error_of(answer: Answer, place: Place, action: Action) -> StoreError:
     return InvalidValueError(place, action, reason, "check the value, tags, content type and dates against its limits")
 
 
-def _unauthenticated(answer: Answer, place: Place, action: Action) -> StoreError:
+def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     if answer.worked_before:
         reason = "the token expired or was revoked, and a new one was rejected"
         return ExpiredTokenError(place, action, reason, "log in again (`az login`), then run the same command again")
@@ -88,14 +88,14 @@ def _unauthenticated(answer: Answer, place: Place, action: Action) -> StoreError
     return UnauthenticatedError(place, action, reason, remedy)
 
 
-def _missing(answer: Answer, place: Place, action: Action) -> StoreError:
+def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     if answer.code == _ABSENT and place.name is not None:
         return NotFoundError(place, action, "the secret does not exist", "create it, or correct its name")
     reason = f'status 404 with code "{_word(answer.code)}" does not mean that the secret is missing'
     return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 
 
-def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:
+def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     permission = _PERMISSIONS.get(action, "secrets/get")
     match answer.inner:
         case "SecretDisabled":
@@ -123,7 +123,7 @@ def _forbidden(answer: Answer, place: Place, action: Action) -> StoreError:
     return ForbiddenError(place, action, reason, remedy, cause=cause, permission=permission)
 
 
-def _conflict(answer: Answer, place: Place, action: Action) -> StoreError:
+def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     if answer.inner == "ObjectIsDeletedButRecoverable":
         return soft_deleted(place, action)
     if answer.inner in _BUSY:
@@ -132,7 +132,7 @@ def _conflict(answer: Answer, place: Place, action: Action) -> StoreError:
     return BusyError(place, action, reason, "run again when nobody else is changing this secret")
 
 
-def soft_deleted(place: Place, action: Action, version: str | None = None) -> SoftDeletedError:
+def soft_deleted(place: StoreLocation, action: Action, version: str | None = None) -> SoftDeletedError:
     """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
     remedy = "recover it (`az keyvault secret recover`, or `migrate --recover`)"
     return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)

@@ -15,7 +15,7 @@ from compiler.stores.errors import (
     NotFoundError,
     UnavailableError,
 )
-from compiler.stores.interface import SecretState, State
+from compiler.stores.interface import SecretState, StoreState
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 
@@ -59,7 +59,7 @@ class KeyVaultLifecycle(KeyVaultReader):
             )
         except NotFoundError:
             # Not deleted: somebody else may have recovered it just now.
-            if (state := self.describe(name)).state is State.ABSENT:
+            if (state := self.describe(name)).state is StoreState.ABSENT:
                 raise
             return state
         self._poll(name, Action.RECOVER, lambda: self._is_listed(name))

@@ -5,7 +5,7 @@ from typing import Final
 
 from compiler.stores.errors import InvalidNameError, InvalidValueError, MalformedDocumentError, TooLargeError
 from compiler.stores.interface import Attributes, Problem
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.stores.values.traits import UNWRITABLE, Trait, traits
 
 # https://learn.microsoft.com/azure/key-vault/secrets/about-secrets; the SDK checks none of these.
@@ -41,7 +41,7 @@ def name_problems(name: str) -> tuple[Problem, ...]:
     return (Problem(InvalidNameError.code, name, "the name is not valid in Key Vault", remedy),)
 
 
-def value_problems(name: str, value: Secret, prop: str | None = None) -> tuple[Problem, ...]:
+def value_problems(name: str, value: SecretValue, prop: str | None = None) -> tuple[Problem, ...]:
     """Problems of one property's value, or of a whole value where `prop` is None."""
     return tuple(
         Problem(InvalidValueError.code, name, *_UNWRITABLE_REASONS[trait], prop)

@@ -15,16 +15,16 @@ from compiler.stores.errors import (
     ForbiddenError,
     InvalidNameError,
     NotFoundError,
-    Place,
+    StoreLocation,
     UnauthenticatedError,
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Identity, RemoteSecret, SecretState, State
+from compiler.stores.interface import Identity, RemoteSecret, SecretState, StoreState
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 # Of 25 entries each: more than any vault holds of names, or a secret of versions.
 _MOST_PAGES: Final = 10_000
@@ -81,15 +81,15 @@ class KeyVaultReader:
             return self._state_of(name, versions)
         deleted = self._deleted(name, Action.DESCRIBE)
         if deleted is None:
-            return SecretState(name, State.ABSENT)
-        return SecretState(name, State.SOFT_DELETED, deleted.version, deleted.attributes)
+            return SecretState(name, StoreState.ABSENT)
+        return SecretState(name, StoreState.SOFT_DELETED, deleted.version, deleted.attributes)
 
     def dropped_by_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""
         self._require_name(name, Action.DESCRIBE)
 
     def names(self) -> Iterator[SecretState]:
-        place = Place(self._address.absolute)
+        place = StoreLocation(self._address.absolute)
         prefix = self._address.prefix.lower()
         token: str | None = None
         followed: set[str] = set()
@@ -113,13 +113,13 @@ class KeyVaultReader:
             return known
         reason = "the vault answered without asking for a token"
         remedy = "check that the URL is a Key Vault's"
-        raise UnauthenticatedError(Place(self._address.absolute), Action.LOG_IN, reason, remedy)
+        raise UnauthenticatedError(StoreLocation(self._address.absolute), Action.LOG_IN, reason, remedy)
 
     def close(self) -> None:
         self._client.close()
 
-    def _place(self, name: str) -> Place:
-        return Place(self._address.absolute, name)
+    def _place(self, name: str) -> StoreLocation:
+        return StoreLocation(self._address.absolute, name)
 
     def _require_name(self, name: str, action: Action) -> None:
         if not is_name(name):
@@ -143,7 +143,7 @@ class KeyVaultReader:
                 return found
             self._require_end(token, followed, self._place(name), action)
 
-    def _require_end(self, token: str, followed: set[str], place: Place, action: Action) -> None:
+    def _require_end(self, token: str, followed: set[str], place: StoreLocation, action: Action) -> None:
         if token in followed or len(followed) == _MOST_PAGES:
             reason = "its list does not end: a page was repeated, or there are too many"
             raise UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
@@ -171,14 +171,14 @@ class KeyVaultReader:
             try:
                 newest = self._get(name, None, Action.DESCRIBE)
             except DisabledError:
-                return SecretState(name, State.DISABLED, None, newest.attributes)
+                return SecretState(name, StoreState.DISABLED, None, newest.attributes)
         return SecretState(name, _state(newest), newest.version, newest.attributes)
 
 
 def remote_secret(name: str, bundle: Bundle) -> RemoteSecret:
     """Return a version that was read, its properties taken from its text where that is a JSON object."""
-    whole = bundle.value if bundle.value is not None else Secret("")
-    properties: dict[str, Secret] = {}
+    whole = bundle.value if bundle.value is not None else SecretValue("")
+    properties: dict[str, SecretValue] = {}
     is_object = True
     try:
         properties = read_object(whole.reveal())
@@ -187,8 +187,8 @@ def remote_secret(name: str, bundle: Bundle) -> RemoteSecret:
     return RemoteSecret(name, bundle.version or "", properties, bundle.attributes, whole, is_object)
 
 
-def _state(bundle: Bundle) -> State:
-    return State.PRESENT if bundle.attributes.enabled else State.DISABLED
+def _state(bundle: Bundle) -> StoreState:
+    return StoreState.PRESENT if bundle.attributes.enabled else StoreState.DISABLED
 
 
 def _made(bundle: Bundle) -> float:

@@ -33,9 +33,9 @@ from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSessi
 from compiler.stores.azure_key_vault.writing import KeyVaultWriter
 from compiler.stores.errors import (
     Action,
-    Place,
     RedirectRefusedError,
     StoreError,
+    StoreLocation,
     UnauthenticatedError,
     UnexpectedReplyError,
 )
@@ -44,7 +44,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, Limiter
 from compiler.stores.sending.retry import Retrier
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -85,9 +85,11 @@ class SdkClient:
         _silence_sdk()
         self._store = address.absolute
         url = address.url.rstrip("/")
-        verify = verified(Place(self._store), url, authorities(address.ca, environ))
+        verify = verified(StoreLocation(self._store), url, authorities(address.ca, environ))
         is_emulator = _is_emulator(url, environ)
-        self._credential = shared_credential(credential, environ, url, Place(self._store), is_emulator=is_emulator)
+        self._credential = shared_credential(
+            credential, environ, url, StoreLocation(self._store), is_emulator=is_emulator
+        )
         self._session = VaultSession(url, options.workers, self._credential.forget)
         self._client = SecretClient(
             url,
@@ -114,7 +116,7 @@ class SdkClient:
     def get(self, name: str, version: str | None, action: Action) -> Bundle:
         return self._call(name, action, lambda: _bundle(self._client.get_secret(name, version, cls=_of_text)))
 
-    def set(self, name: str, value: Secret, attributes: Attributes) -> Bundle:
+    def set(self, name: str, value: SecretValue, attributes: Attributes) -> Bundle:
         return self._call(
             name,
             Action.WRITE,
@@ -177,12 +179,12 @@ class SdkClient:
                     if not self._warm:
                         return self._attempt(name, action, send)
             except TimeoutError as error:
-                failure = connection_error(error, Place(self._store, name), action)
+                failure = connection_error(error, StoreLocation(self._store, name), action)
                 raise failure from None
         return self._attempt(name, action, send)
 
     def _attempt(self, name: str | None, action: Action, send: Callable[[], T]) -> T:
-        place = Place(self._store, name)
+        place = StoreLocation(self._store, name)
         try:
             result = send()
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises holds the request, with value and token
@@ -193,11 +195,11 @@ class SdkClient:
         # Outside the handler: as the context of ours, the SDK's error would stay within reach of a traceback's reader.
         raise failure
 
-    def _failure(self, error: Exception, place: Place, action: Action) -> StoreError:
+    def _failure(self, error: Exception, place: StoreLocation, action: Action) -> StoreError:
         if isinstance(error, NoTokenError):
-            return no_token(error, Place(self._store))
+            return no_token(error, StoreLocation(self._store))
         if isinstance(error, NoTokenInTimeError):
-            return no_token_in_time(Place(self._store))
+            return no_token_in_time(StoreLocation(self._store))
         if isinstance(error, ForeignHostError):
             reason = "a reply points to another host, which would get the token"
             return RedirectRefusedError(place, action, reason, "check the vault's URL")
@@ -211,11 +213,11 @@ class SdkClient:
                 return error_of(answer, place, action)
         if isinstance(error, ForeignResourceError):
             reason = f"it asks for a token for another resource than that of {TOKEN_VARIABLE}, so none was sent"
-            return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, "check the vault's URL")
+            return UnauthenticatedError(StoreLocation(self._store), Action.LOG_IN, reason, "check the vault's URL")
         if isinstance(error, ValueError) and "challenge" in str(error):
             reason = "it asks for a token for another resource than its own host, so none was sent"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
-            return UnauthenticatedError(Place(self._store), Action.LOG_IN, reason, remedy)
+            return UnauthenticatedError(StoreLocation(self._store), Action.LOG_IN, reason, remedy)
         reason = f"the reply is not Key Vault's JSON ({type(error).__name__})"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 
@@ -257,7 +259,7 @@ def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:
     return Bundle(
         name=properties.name or "",
         version=properties.version,
-        value=None if value is None else Secret(value),
+        value=None if value is None else SecretValue(value),
         attributes=attributes,
         # No level is what an emulator says; a level without the word means that a delete destroys.
         is_recoverable=level is None or "recoverable" in str(getattr(level, "value", level)).lower(),

@@ -29,7 +29,7 @@ from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, change_object, write_object
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 JSON_CONTENT_TYPE: Final = "application/json"
 # Versions made in one second have no order: a secret changed this recently is listed before it is written as well.
@@ -57,7 +57,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
     def check(
         self,
         name: str,
-        changes: Mapping[str, Secret],
+        changes: Mapping[str, SecretValue],
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> tuple[Problem, ...]:
@@ -76,16 +76,16 @@ class KeyVaultWriter(KeyVaultLifecycle):
     def write(
         self,
         name: str,
-        changes: Mapping[str, Secret],
+        changes: Mapping[str, SecretValue],
         base: RemoteSecret | None,
         attributes: Attributes | None = None,
     ) -> Written:
         self._raise_first(name, self.check(name, changes, base, attributes))
-        value = Secret(_changed(changes, base))
+        value = SecretValue(_changed(changes, base))
         return self._write(name, value, base, _object_attributes(base, attributes))
 
     def check_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         return (
             *limits.name_problems(name),
@@ -97,7 +97,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
 
     @one_operation
     def write_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._raise_first(name, self.check_whole(name, value, base, attributes))
         return self._write(name, value, base, _whole_attributes(base, attributes))
@@ -105,10 +105,10 @@ class KeyVaultWriter(KeyVaultLifecycle):
     @one_operation
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         """Write the earlier text as it was, also one that `write` would refuse."""
-        value = earlier.whole if earlier.whole is not None else Secret("")
+        value = earlier.whole if earlier.whole is not None else SecretValue("")
         return self.write_whole(base.name, value, base, earlier.attributes)
 
-    def _write(self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes) -> Written:
+    def _write(self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes) -> Written:
         expected = base.version if base is not None else None
         is_new = self._newness(name, base)
         self._require_newest(name, expected, Action.WRITE)
@@ -156,7 +156,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
     def _settled(
         self,
         name: str,
-        value: Secret,
+        value: SecretValue,
         attributes: Attributes,
         expected: str | None,
         is_new: Callable[[Bundle], bool],
@@ -204,7 +204,7 @@ class KeyVaultWriter(KeyVaultLifecycle):
             raise _ERRORS[problem.code](self._place(name), Action.WRITE, subject + problem.reason, problem.remedy)
 
 
-def _changed(changes: Mapping[str, Secret], base: RemoteSecret | None) -> str:
+def _changed(changes: Mapping[str, SecretValue], base: RemoteSecret | None) -> str:
     if base is None:
         return write_object(changes)
     if base.whole is None or not base.is_object:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
-from compiler.stores.errors import BusyError, Place, StoreError, ThrottledError, UnavailableError
+from compiler.stores.errors import BusyError, StoreError, StoreLocation, ThrottledError, UnavailableError
 from compiler.stores.sending.clock import Clock
 from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.limiter import Limiter, NoTurnError, RequestClass
@@ -123,7 +123,7 @@ class Retrier:
         except NoTurnError:
             # Another worker was told to wait, longer than this one can; its request was for another secret.
             told = cast("ThrottledError", self._throttled)
-        raise ThrottledError(Place(told.place.store), told.action, told.reason, told.remedy, told.retry_after)
+        raise ThrottledError(StoreLocation(told.place.store), told.action, told.reason, told.remedy, told.retry_after)
 
     def _left(self, keep: float = 0.0) -> float:
         """Seconds in which another attempt may begin."""
@@ -142,7 +142,7 @@ class Retrier:
             said = f"still so after {seconds} s of retries"
             return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
         reason = f"{failure.reason}, with no answer for {seconds} s"
-        self._silence = type(failure)(Place(failure.place.store), failure.action, reason, failure.remedy)
+        self._silence = type(failure)(StoreLocation(failure.place.store), failure.action, reason, failure.remedy)
         return type(failure)(failure.place, failure.action, reason, failure.remedy)
 
     def _settle_wait(self, attempt: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Never
 
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _KINDS: Final = {
@@ -28,17 +28,17 @@ class NotAnObjectError(ValueError):
 @dataclass(frozen=True, slots=True)
 class _Member:
     name: str
-    value: Secret
+    value: SecretValue
     start: int
     end: int
 
 
-def read_object(text: str) -> dict[str, Secret]:
+def read_object(text: str) -> dict[str, SecretValue]:
     """Return the top level of a JSON object in its order; raise NotAnObjectError for anything else."""
     return {member.name: member.value for member in _members(text)}
 
 
-def change_object(text: str, changes: Mapping[str, Secret]) -> str:
+def change_object(text: str, changes: Mapping[str, SecretValue]) -> str:
     """Return `text` with the values of `changes` in place of the old ones, and new properties before the last brace.
 
     Every other byte stays, white space and order and number forms included. Raises NotAnObjectError.
@@ -61,12 +61,12 @@ def change_object(text: str, changes: Mapping[str, Secret]) -> str:
     return "".join(pieces)
 
 
-def write_object(properties: Mapping[str, Secret]) -> str:
+def write_object(properties: Mapping[str, SecretValue]) -> str:
     """Return a new JSON object of the properties, in their order."""
     return change_object("{}", properties)
 
 
-def token(value: Secret) -> str:
+def token(value: SecretValue) -> str:
     """Return a property as a JSON token: a string with as few escapes as JSON allows, another kind as it was read."""
     return json.dumps(value.reveal(), ensure_ascii=False) if value.is_string else value.reveal()
 
@@ -95,7 +95,7 @@ def _parse(text: str) -> Iterator[_Member]:
             value, position = _DECODER.raw_decode(text, start)
             kind = _KINDS.get(text[start], JsonKind.NUMBER)
             yield _Member(
-                name, Secret(value if kind is JsonKind.STRING else text[start:position], kind), start, position
+                name, SecretValue(value if kind is JsonKind.STRING else text[start:position], kind), start, position
             )
             position = _skip(text, position)
             if text[position] == "}":

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE = " \t\n\r"
 
 
-def object_members(secret: Secret) -> Mapping[str, Secret]:
+def object_members(secret: SecretValue) -> Mapping[str, SecretValue]:
     """The members of a JSON object in its order; empty for any other value, and where a name occurs twice."""
     if secret.kind is not JsonKind.OBJECT:
         return {}
@@ -26,7 +26,7 @@ def object_members(secret: Secret) -> Mapping[str, Secret]:
         return {}
 
 
-def array_items(secret: Secret) -> tuple[Secret, ...]:
+def array_items(secret: SecretValue) -> tuple[SecretValue, ...]:
     """The items of a JSON array; empty for any other value."""
     if secret.kind is not JsonKind.ARRAY:
         return ()

@@ -20,7 +20,7 @@ class JsonKind(StrEnum):
     ARRAY = "array"
 
 
-class Secret:
+class SecretValue:
     """One secret value: the text of a JSON string, or the raw JSON token of a property of another kind.
 
     It shows itself as `…` where Python asks for a repr and refuses everything else that would copy its content
@@ -126,10 +126,10 @@ class Comparer:
     def __init__(self) -> None:
         self.__key = os.urandom(_KEY_BYTES)
 
-    def mark(self, secret: Secret) -> Mark:
+    def mark(self, secret: SecretValue) -> Mark:
         return Mark(self._digest(secret))
 
-    def same(self, one: Secret, other: Secret) -> bool:
+    def same(self, one: SecretValue, other: SecretValue) -> bool:
         """True when both are of one JSON kind and hold the same text."""
         # Without a Mark of each, which would cost as much again: every key of a migration is compared twice.
         return hmac.compare_digest(self._digest(one), self._digest(other))
@@ -143,6 +143,6 @@ class Comparer:
     def __copy__(self) -> Self:
         return self
 
-    def _digest(self, secret: Secret) -> bytes:
+    def _digest(self, secret: SecretValue) -> bytes:
         text = secret.reveal().encode("utf-8", "surrogatepass")
         return hmac.digest(self.__key, secret.kind.encode() + b":" + text, "sha256")

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 
 class Trait(StrEnum):
@@ -28,7 +28,7 @@ _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 UNWRITABLE: Final = frozenset({Trait.EMPTY, Trait.LONE_SURROGATE, Trait.NUL})
 
 
-def traits(secret: Secret) -> frozenset[Trait]:
+def traits(secret: SecretValue) -> frozenset[Trait]:
     """Return every trait of the value; an ordinary value has none."""
     text = secret.reveal()
     if not secret.is_string:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 # A number in a Vault's own fields, a version or a lease, is shorter; Python refuses to make an int of thousands.
 _MOST_DIGITS: Final = 20
@@ -39,15 +39,15 @@ def write_body(body: Mapping[str, Any]) -> bytes:
     return _token(body).encode()
 
 
-def _properties(parsed: Mapping[str, Any], text: str) -> dict[str, Secret]:
+def _properties(parsed: Mapping[str, Any], text: str) -> dict[str, SecretValue]:
     if all(type(value) is str for value in parsed.values()):
-        return {name: Secret(value) for name, value in parsed.items()}
+        return {name: SecretValue(value) for name, value in parsed.items()}
     # Slower, and only where there is a token to keep.
     return read_object(read_object(read_object(text)["data"].reveal())["data"].reveal())
 
 
 def _token(value: object) -> str:
-    if isinstance(value, Secret):
+    if isinstance(value, SecretValue):
         # A string in ASCII: half of a surrogate pair has no bytes of its own.
         return json.dumps(value.reveal()) if value.is_string else value.reveal()
     if isinstance(value, Mapping):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from compiler.stores.errors import Action, InvalidNameError, InvalidValueError, Place, StoreError, TooLargeError
+from compiler.stores.errors import Action, InvalidNameError, InvalidValueError, StoreError, StoreLocation, TooLargeError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
 from compiler.stores.values.document import write_object
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.stores.values.traits import UNWRITABLE, traits
 from compiler.stores.vault.names import name_problem, property_problem
 
@@ -21,7 +21,7 @@ _ERRORS: Final = {error.code: error for error in (InvalidNameError, InvalidValue
 
 
 def problems_of_write(
-    name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None
+    name: str, changes: Mapping[str, SecretValue], base: RemoteSecret | None, attributes: Attributes | None
 ) -> Iterator[Problem]:
     """Go through the problems of setting `changes` over `base`."""
     if problem := name_problem(name):
@@ -57,12 +57,12 @@ def problems_of_whole(name: str) -> Iterator[Problem]:
     )
 
 
-def error_of_problem(problem: Problem, place: Place) -> StoreError:
+def error_of_problem(problem: Problem, place: StoreLocation) -> StoreError:
     """Return the error that a write with this problem raises."""
     return _ERRORS[problem.code](place, Action.WRITE, problem.reason, problem.remedy)
 
 
-def _is_too_large(document: Mapping[str, Secret]) -> bool:
+def _is_too_large(document: Mapping[str, SecretValue]) -> bool:
     # Nearly every document is far below, which needs no second copy of it to know.
     characters = sum(len(key) + value.length for key, value in document.items())
     if characters * _LARGEST_CHARACTER + len(document) * _LARGEST_FRAME < _LARGEST_DOCUMENT:

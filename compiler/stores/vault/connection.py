@@ -15,9 +15,9 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
-    Place,
     RedirectRefusedError,
     StoreError,
+    StoreLocation,
     UnauthenticatedError,
     UnavailableError,
     WrongMountError,
@@ -76,7 +76,7 @@ class VaultConnection:
 
     def require(self, request: Request) -> None:
         """Raise ForbiddenError where the token is known to lack what `request` needs; the request is not sent."""
-        place = Place(self._address.absolute, request.name)
+        place = StoreLocation(self._address.absolute, request.name)
         self._with_token(lambda: self._retrier.read(lambda: self._questions.require(request, place)))
 
     def prepare(self) -> None:
@@ -110,7 +110,7 @@ class VaultConnection:
             try:
                 stack.enter_context(held(self._lock))
             except TimeoutError as error:
-                failure = error_of_transport(error, Place(self._address.absolute), Action.LOG_IN)
+                failure = error_of_transport(error, StoreLocation(self._address.absolute), Action.LOG_IN)
                 raise failure from None
             yield
 
@@ -136,8 +136,8 @@ class VaultConnection:
         about_a_secret = request.is_about_a_secret
         raise self._after_trouble(error_of_reply(reply, place, request.action, is_about_a_secret=about_a_secret))
 
-    def _place(self, request: Request) -> Place:
-        return Place(self._address.absolute, request.name)
+    def _place(self, request: Request) -> StoreLocation:
+        return StoreLocation(self._address.absolute, request.name)
 
     def _after_trouble(self, failure: StoreError) -> StoreError:
         """The failure; a redirect right after a seal or an outage comes from a standby without a leader, and passes."""
@@ -148,7 +148,7 @@ class VaultConnection:
             return LeaderlessError(failure.place, failure.action, reason, failure.remedy)
         return failure
 
-    def _denied(self, request: Request, place: Place, generation: int) -> StoreError:
+    def _denied(self, request: Request, place: StoreLocation, generation: int) -> StoreError:
         if request.action is not Action.LOG_IN:
             cause = self._questions.explain_denied(request, place)
             if self._generation == generation:
@@ -172,7 +172,7 @@ class VaultConnection:
         self._questions.check_mount()
 
     def _log_in(self) -> Token:
-        place = Place(self._address.absolute)
+        place = StoreLocation(self._address.absolute)
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
         is_a_vaults = False
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, State
+from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, StoreState
 
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
 DEFAULT_KEEPS: Final = 10
@@ -37,12 +37,12 @@ def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     )
     newest = data["versions"].get(str(current))
     if newest is None:
-        return SecretState(name, State.ABSENT, None, attributes)
+        return SecretState(name, StoreState.ABSENT, None, attributes)
     if newest["destroyed"]:
-        state = State.DESTROYED
+        state = StoreState.DESTROYED
     else:
         is_deleted = _is_past(newest["deletion_time"], datetime.now(UTC))
-        state = State.SOFT_DELETED if is_deleted else State.PRESENT
+        state = StoreState.SOFT_DELETED if is_deleted else StoreState.PRESENT
     return SecretState(name, state, str(current), attributes)
 
 

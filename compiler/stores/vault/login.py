@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from compiler.stores.errors import Action, Place, UnauthenticatedError
-from compiler.stores.values.secret import Secret
+from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
+from compiler.stores.values.secret import SecretValue
 from compiler.stores.vault.names import name_problem
 
 _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
@@ -34,7 +34,7 @@ _POD_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noq
 class Token:
     """A client token. `lease` is its life in seconds from the log-in, 0 when it has no end or is not known yet."""
 
-    text: Secret
+    text: SecretValue
     lease: float = 0.0
     renewable: bool = False
 
@@ -42,7 +42,7 @@ class Token:
 class VaultLogin:
     """The log-in that the environment asks for. `log_in` may be called again when a token has run out."""
 
-    def __init__(self, environ: Mapping[str, str], place: Place) -> None:
+    def __init__(self, environ: Mapping[str, str], place: StoreLocation) -> None:
         self._environ = environ
         self._place = place
         self.method = environ.get("PLATFORM_SECRETS_VAULT_AUTH") or "token"
@@ -58,7 +58,7 @@ class VaultLogin:
         if self.method == "token":
             return Token(self._given_token())
         auth = self._send(client)["auth"]
-        return Token(Secret(auth["client_token"]), float(auth["lease_duration"]), bool(auth["renewable"]))
+        return Token(SecretValue(auth["client_token"]), float(auth["lease_duration"]), bool(auth["renewable"]))
 
     def _send(self, client: Any) -> Any:  # noqa: ANN401 - hvac has no types
         keep: dict[str, Any] = {"use_token": False}
@@ -74,7 +74,7 @@ class VaultLogin:
         jwt = self._need("VAULT_JWT", default_file=_POD_TOKEN)
         return client.auth.kubernetes.login(role, jwt.reveal(), mount_point=self._mount, **keep)
 
-    def _given_token(self) -> Secret:
+    def _given_token(self) -> SecretValue:
         home = Path(self._environ.get("HOME", "/nonexistent")) / ".vault-token"
         return self._need("VAULT_TOKEN", default_file=str(home), refused=_NO_TOKEN)
 
@@ -84,7 +84,7 @@ class VaultLogin:
             raise self._error(f"VAULT_USERNAME cannot be used: {problem}", "correct it")
         return user
 
-    def _need(self, variable: str, default_file: str | None = None, refused: re.Pattern[str] = _NO_TEXT) -> Secret:
+    def _need(self, variable: str, default_file: str | None = None, refused: re.Pattern[str] = _NO_TEXT) -> SecretValue:
         value, where = self._environ.get(variable, "").strip(), variable
         if not value and (named := self._environ.get(f"{variable}_FILE")):
             value, where = _content(named), f"the file that {variable}_FILE names"
@@ -98,7 +98,7 @@ class VaultLogin:
         if refused.search(value):
             what = "a character that tokens cannot have" if refused is _NO_TOKEN else "a control character"
             raise self._error(f"{where} has a line break or {what}", "write the credential again, on one line")
-        return Secret(value)
+        return SecretValue(value)
 
     def _error(self, reason: str, remedy: str) -> UnauthenticatedError:
         return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)

@@ -12,8 +12,8 @@ from compiler.stores.errors import (
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
-    Place,
     StoreError,
+    StoreLocation,
     UnsupportedEngineError,
     WrongMountError,
 )
@@ -70,7 +70,7 @@ class VaultQuestions:
         # A policy's refusal comes as a list of one; a dead token's without the list, or (Vault) naming it invalid.
         if any(reply.says("invalid token") or not reply.says("1 error occurred") for reply in denied):
             raise ExpiredTokenError(
-                Place(self._address.absolute),
+                StoreLocation(self._address.absolute),
                 action,
                 "the token is unknown, expired, revoked or used up",
                 "log in again, or set a new VAULT_TOKEN",
@@ -88,7 +88,7 @@ class VaultQuestions:
             return data["path"].strip("/"), data["type"], (data.get("options") or {}).get("version")
 
         found, engine, version = self._attempt(request, ask)
-        place = Place(self._address.absolute)
+        place = StoreLocation(self._address.absolute)
         if found != mount:
             raise WrongMountError(place, Action.CONNECT, f'the mount is "{found}"', "correct the store's mount")
         if engine not in ("kv", "generic"):
@@ -102,7 +102,7 @@ class VaultQuestions:
                 f"upgrade it (bao kv enable-versioning {mount}), or name a KV version 2 mount",
             )
 
-    def explain_denied(self, request: Request, place: Place) -> StoreError:
+    def explain_denied(self, request: Request, place: StoreLocation) -> StoreError:
         """Return why a 403 was answered, as far as the token may find out; raise when it is the token that ended."""
         facts = self.token_facts(request.action)
         if request.path.startswith("sys/internal/ui/mounts/"):
@@ -119,7 +119,7 @@ class VaultQuestions:
             )
         return _no_policy(request, place)
 
-    def require(self, request: Request, place: Place) -> None:
+    def require(self, request: Request, place: StoreLocation) -> None:
         """Raise ForbiddenError where the token is known to lack what `request` needs.
 
         A token that may not ask is not known to lack anything: the request itself will tell.
@@ -128,7 +128,7 @@ class VaultQuestions:
         if found is not None and not found & {request.capability, "root"}:
             raise _no_policy(request, place)
 
-    def _mount_denied(self, place: Place, facts: TokenFacts | None) -> StoreError:
+    def _mount_denied(self, place: StoreLocation, facts: TokenFacts | None) -> StoreError:
         mount = self._address.mount
         if facts is not None and facts.is_root:
             # Root may do everything, so what is refused to it does not exist.
@@ -159,7 +159,7 @@ class VaultQuestions:
         return found
 
 
-def _no_policy(request: Request, place: Place) -> ForbiddenError:
+def _no_policy(request: Request, place: StoreLocation) -> ForbiddenError:
     return ForbiddenError(
         place,
         request.action,

@@ -9,12 +9,12 @@ from compiler.stores.errors import (
     ForbiddenError,
     InvalidNameError,
     NotFoundError,
-    Place,
     SoftDeletedError,
+    StoreLocation,
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, State
+from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.vault.connection import VaultConnection
@@ -74,7 +74,7 @@ class VaultReading:
                 lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
             )
         except NotFoundError:
-            return SecretState(name, State.ABSENT)
+            return SecretState(name, StoreState.ABSENT)
         except ForbiddenError:
             # A policy for reading values need not give metadata: the value's reply tells the same.
             return self._described_by_value(name)
@@ -103,7 +103,7 @@ class VaultReading:
                 if key.endswith("/"):
                     todo.append(name)
                 else:
-                    yield SecretState(name, State.PRESENT)
+                    yield SecretState(name, StoreState.PRESENT)
 
     @one_operation
     def whoami(self) -> Identity:
@@ -117,12 +117,12 @@ class VaultReading:
         try:
             found = self.read(name)
         except NotFoundError:
-            return SecretState(name, State.ABSENT)
+            return SecretState(name, StoreState.ABSENT)
         except SoftDeletedError as error:
-            return SecretState(name, State.SOFT_DELETED, error.version)
+            return SecretState(name, StoreState.SOFT_DELETED, error.version)
         except VersionGoneError as error:
-            return SecretState(name, State.DESTROYED, error.version)
-        return SecretState(name, State.PRESENT, found.version, found.attributes)
+            return SecretState(name, StoreState.DESTROYED, error.version)
+        return SecretState(name, StoreState.PRESENT, found.version, found.attributes)
 
     def _kept_by_mount(self) -> int | None:
         if not self._mount_keeps:
@@ -173,5 +173,5 @@ class VaultReading:
             )
         return Request(action, name, f"{self._address.mount}/{route}/{name or ''}", capability)
 
-    def _place(self, name: str | None) -> Place:
-        return Place(self._address.absolute, name)
+    def _place(self, name: str | None) -> StoreLocation:
+        return StoreLocation(self._address.absolute, name)

@@ -14,11 +14,11 @@ from compiler.stores.errors import (
     Action,
     ConflictError,
     NotFoundError,
-    Place,
     RedirectRefusedError,
     SealedError,
     SoftDeletedError,
     StoreError,
+    StoreLocation,
     ThrottledError,
     TlsFailureError,
     TooLargeError,
@@ -82,7 +82,7 @@ def is_trouble(status: int) -> bool:
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_THIS_NODE
 
 
-def error_of_reply(reply: Reply, place: Place, action: Action, *, is_about_a_secret: bool = True) -> StoreError:
+def error_of_reply(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_secret: bool = True) -> StoreError:
     """Return the error of a reply; for a Vault's 403 only further questions to the server can tell it.
 
     Without `is_about_a_secret` a 404 does not mean absent: it is no answer to a question about a token or a mount.
@@ -96,7 +96,7 @@ def error_of_reply(reply: Reply, place: Place, action: Action, *, is_about_a_sec
     return _by_status(reply, place, action)
 
 
-def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
+def _by_status(reply: Reply, place: StoreLocation, action: Action) -> StoreError:
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = parse_retry_after(reply.retry_after)
         return ThrottledError(place, action, "the server is throttling requests", "run again later", asked)
@@ -115,13 +115,13 @@ def _by_status(reply: Reply, place: Place, action: Action) -> StoreError:
     return UnexpectedReplyError(place, action, f"the server answered {reply.status}", "see the server's log")
 
 
-def _foreign(how: str, place: Place, action: Action) -> UnexpectedReplyError:
+def _foreign(how: str, place: StoreLocation, action: Action) -> UnexpectedReplyError:
     return UnexpectedReplyError(
         place, action, f"the server that answered is not Vault: {how}", "check the address and the proxy in between"
     )
 
 
-def error_of_transport(problem: Exception, place: Place, action: Action) -> StoreError:
+def error_of_transport(problem: Exception, place: StoreLocation, action: Action) -> StoreError:
     """Return the error of an exchange that brought no reply."""
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
         text = str(problem)
@@ -140,7 +140,7 @@ def error_of_transport(problem: Exception, place: Place, action: Action) -> Stor
     )
 
 
-def _missing(reply: Reply, place: Place, action: Action, *, is_about_a_secret: bool) -> StoreError:
+def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_secret: bool) -> StoreError:
     if reply.says("namespace not found"):
         return WrongMountError(
             place, action, "the server has no such namespace", "correct vaultNamespace or VAULT_NAMESPACE"
@@ -166,7 +166,7 @@ def _missing(reply: Reply, place: Place, action: Action, *, is_about_a_secret: b
     )
 
 
-def _bad_request(reply: Reply, place: Place, action: Action) -> StoreError:
+def _bad_request(reply: Reply, place: StoreLocation, action: Action) -> StoreError:
     if reply.says("check-and-set parameter did not match"):
         return ConflictError(place, action, "another version was written", "plan again", expected=None, found=None)
     if reply.says("HTTP request to an HTTPS server"):
@@ -176,7 +176,7 @@ def _bad_request(reply: Reply, place: Place, action: Action) -> StoreError:
     return _by_status(reply, place, action)
 
 
-def _too_large(place: Place, action: Action) -> StoreError:
+def _too_large(place: StoreLocation, action: Action) -> StoreError:
     return TooLargeError(
         place,
         action,
@@ -185,7 +185,7 @@ def _too_large(place: Place, action: Action) -> StoreError:
     )
 
 
-def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
+def _unavailable(reply: Reply, place: StoreLocation, action: Action) -> StoreError:
     if any(_TOO_LARGE.search(text) for text in reply.errors):
         # Vault says so with a 500, which must not be sent again for two minutes.
         return _too_large(place, action)
@@ -195,7 +195,7 @@ def _unavailable(reply: Reply, place: Place, action: Action) -> StoreError:
     return UnavailableError(place, action, f"the server answered {reply.status}", "see the server's log, and run again")
 
 
-def malformed(place: Place, action: Action) -> StoreError:
+def malformed(place: StoreLocation, action: Action) -> StoreError:
     """Return the error of a JSON object that lacks what the API promises."""
     if action is Action.LOG_IN:
         reason = "the server that answered is not Vault: its success lacks Vault's fields"

@@ -9,7 +9,7 @@ import hvac  # type: ignore[import-untyped]
 import hvac.adapters  # type: ignore[import-untyped]
 
 from compiler.model.store_address import StoreAddress
-from compiler.stores.errors import Action, InvalidNameError, Place
+from compiler.stores.errors import Action, InvalidNameError, StoreLocation
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import note_answer
 from compiler.stores.vault.body import read_reply
@@ -34,7 +34,7 @@ class VaultStore(VaultWriting):
         # "ns/" is how Vault itself writes one; slashes alone name none, and must not pass for "no namespace".
         namespace = given if "//" in given else given.strip("/") or None
         address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
-        place = Place(address.absolute)
+        place = StoreLocation(address.absolute)
         for what, text in (("mount", address.mount), ("Vault namespace", namespace)):
             if text is not None and (problem := name_problem(text)):
                 raise InvalidNameError(

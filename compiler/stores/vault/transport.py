@@ -12,7 +12,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 from compiler.model.address import Address, is_near, parse_address
 from compiler.model.store_address import StoreAddress
-from compiler.stores.errors import Action, InvalidNameError, Place, TlsFailureError
+from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError
 from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection
 from compiler.stores.vault.session import VaultSession
 
@@ -24,7 +24,7 @@ ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 
 def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSession:
     """Return the session for one server. TlsFailureError or InvalidNameError for an address that must not be used."""
-    place = Place(address.absolute)
+    place = StoreLocation(address.absolute)
     url = parse_address(address.url)
     if url is None or url.extra:
         # In live commands the variable stands for what the environment writes.
@@ -72,7 +72,7 @@ def _credentials(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-def _check_trust(url: Address, place: Place, environ: Mapping[str, str]) -> None:
+def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> None:
     if url.scheme == "http" and not is_near(url.host) and environ.get(ALLOW_HTTP) != "1":
         raise TlsFailureError(
             place,
@@ -82,7 +82,7 @@ def _check_trust(url: Address, place: Place, environ: Mapping[str, str]) -> None
         )
 
 
-def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl.SSLContext:
+def _tls(address: StoreAddress, environ: Mapping[str, str], place: StoreLocation) -> ssl.SSLContext:
     named = {"the store's ca": str(address.ca or ""), **{name: environ.get(name, "") for name in _CA_VARIABLES}}
     where, path = next(((name, value) for name, value in named.items() if value), ("the system", None))
     folder = path is not None and Path(path).is_dir()
@@ -100,7 +100,7 @@ def _tls(address: StoreAddress, environ: Mapping[str, str], place: Place) -> ssl
     raise failure
 
 
-def _proxy(url: Address, place: Place, environ: Mapping[str, str]) -> SplitResult | None:
+def _proxy(url: Address, place: StoreLocation, environ: Mapping[str, str]) -> SplitResult | None:
     name = f"{url.scheme.upper()}_PROXY"
     wanted = environ.get(name) or environ.get(name.lower())
     exempt = {"no": environ.get("NO_PROXY") or environ.get("no_proxy") or ""}

@@ -15,10 +15,10 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, State, Written
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, StoreState, Written
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
-from compiler.stores.values.secret import Comparer, Secret
+from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request
@@ -33,13 +33,21 @@ class VaultWriting(VaultReading):
         self._comparer = Comparer()
 
     def check(
-        self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
     ) -> tuple[Problem, ...]:
         return tuple(problems_of_write(name, changes, base, attributes))
 
     @one_operation
     def write(
-        self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
     ) -> Written:
         for problem in problems_of_write(name, changes, base, attributes):
             raise error_of_problem(problem, self._place(name))
@@ -48,13 +56,13 @@ class VaultWriting(VaultReading):
         return self._put_tagged(name, {**before, **changes}, base, attributes.tags if attributes is not None else tags)
 
     def check_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del value, base, attributes
         return tuple(problems_of_whole(name))
 
     def write_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         del value, base, attributes
         raise error_of_problem(next(problems_of_whole(name)), self._place(name))
@@ -66,9 +74,9 @@ class VaultWriting(VaultReading):
     @one_operation
     def soft_delete(self, name: str, version: str) -> None:
         state = self.describe(name)
-        if state.state is State.SOFT_DELETED and state.version == version:
+        if state.state is StoreState.SOFT_DELETED and state.version == version:
             return
-        if state.version != version or state.state is not State.PRESENT:
+        if state.version != version or state.state is not StoreState.PRESENT:
             raise self._conflict(name, Action.DELETE, version, state.version)
         # By its number: a version that slips in after the look above is not touched.
         self._repeatable(
@@ -79,9 +87,9 @@ class VaultWriting(VaultReading):
     @one_operation
     def recover(self, name: str) -> SecretState:
         state = self.describe(name)
-        if state.state is State.PRESENT:
+        if state.state is StoreState.PRESENT:
             return state
-        if state.state is not State.SOFT_DELETED or state.version is None:
+        if state.state is not StoreState.SOFT_DELETED or state.version is None:
             raise NotFoundError(
                 self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write a new version"
             )
@@ -90,10 +98,10 @@ class VaultWriting(VaultReading):
             self._request(Action.RECOVER, name, "undelete", "update"),
             lambda _: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
         )
-        return replace(state, state=State.PRESENT, version=self.read(name).version)
+        return replace(state, state=StoreState.PRESENT, version=self.read(name).version)
 
     def _put_tagged(
-        self, name: str, properties: Mapping[str, Secret], base: RemoteSecret | None, tags: Mapping[str, str]
+        self, name: str, properties: Mapping[str, SecretValue], base: RemoteSecret | None, tags: Mapping[str, str]
     ) -> Written:
         if tags == (base.attributes.tags if base is not None else {}):
             return self._put(name, properties, base)
@@ -110,22 +118,22 @@ class VaultWriting(VaultReading):
         self._tag(request, tags, written)
         return written
 
-    def _put(self, name: str, properties: Mapping[str, Secret], base: RemoteSecret | None) -> Written:
+    def _put(self, name: str, properties: Mapping[str, SecretValue], base: RemoteSecret | None) -> Written:
         version = int(base.version) if base is not None else 0
         try:
             return self._put_over(name, properties, version)
         except ConflictError:
             state = self.describe(name)
-        if state.state is State.SOFT_DELETED:
+        if state.state is StoreState.SOFT_DELETED:
             reason = f"its version {state.version} is deleted"
             remedy = "recover it (`bao kv undelete`, or `migrate --recover`), then plan again"
             raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
-        if state.state is State.DESTROYED and base is None and state.version is not None:
+        if state.state is StoreState.DESTROYED and base is None and state.version is not None:
             # No version is left to be lost; only the numbering goes on.
             return self._put_over(name, properties, int(state.version))
         raise self._conflict(name, Action.WRITE, base.version if base is not None else None, state.version)
 
-    def _put_over(self, name: str, properties: Mapping[str, Secret], version: int) -> Written:
+    def _put_over(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written:
         request = self._request(Action.WRITE, name, "data", "update" if version else "create")
         attempts = 0
 
@@ -159,7 +167,7 @@ class VaultWriting(VaultReading):
             raise UnverifiedError(self._place(name), Action.WRITE, reason, remedy, written.version)
         return written
 
-    def _settled(self, name: str, properties: Mapping[str, Secret], version: int) -> Written | None:
+    def _settled(self, name: str, properties: Mapping[str, SecretValue], version: int) -> Written | None:
         try:
             newest = self._newest_or_none(name)
             if newest is None and version == 0:
@@ -188,7 +196,7 @@ class VaultWriting(VaultReading):
         except NotFoundError:
             return None
 
-    def _same(self, one: Mapping[str, Secret], other: Mapping[str, Secret]) -> bool:
+    def _same(self, one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -> bool:
         return one.keys() == other.keys() and all(self._comparer.same(one[key], other[key]) for key in one)
 
     def _tag(self, request: Request, tags: Mapping[str, str], written: Written) -> None:

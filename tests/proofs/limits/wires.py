@@ -17,9 +17,9 @@ from compiler.demo.key_vault.throttle import Limits, Throttle
 from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.azure_key_vault.connection import connection_error
 from compiler.stores.azure_key_vault.errors import Answer, error_of
-from compiler.stores.errors import Action, Place
+from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.interface import Attributes
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.stores.vault.body import write_body
 from compiler.stores.vault.session import HttpReply
 
@@ -46,7 +46,7 @@ class KeyVaultWire:
     def get(self, name: str, version: str | None, action: Action) -> Bundle:
         return _bundle(self._call(name, action, "GET", "secrets", name, version or ""))
 
-    def set(self, name: str, value: Secret, attributes: Attributes) -> Bundle:
+    def set(self, name: str, value: SecretValue, attributes: Attributes) -> Bundle:
         body = {"value": value.reveal(), "contentType": attributes.content_type, "attributes": {"enabled": True}}
         return _bundle(self._call(name, Action.WRITE, "PUT", "secrets", name, body=body))
 
@@ -69,7 +69,7 @@ class KeyVaultWire:
         self._travel()
         reply, _fault = self._vault.server.handle(arriving)
         self._travel()
-        place = Place(self._vault.url, name)
+        place = StoreLocation(self._vault.url, name)
         if reply is None:
             raise connection_error(ConnectionResetError(errno.ECONNRESET, "reset"), place, action)
         assert isinstance(reply.body, dict)
@@ -171,4 +171,4 @@ def _bundle(shown: Mapping[str, Any]) -> Bundle:
     made = datetime.fromtimestamp(shown["attributes"]["created"], UTC)
     name, _, version = str(shown["id"]).partition("/secrets/")[2].partition("/")
     attributes = Attributes(content_type=shown.get("contentType"), created=made, updated=made)
-    return Bundle(name, version, Secret(shown["value"]) if "value" in shown else None, attributes)
+    return Bundle(name, version, SecretValue(shown["value"]) if "value" in shown else None, attributes)

@@ -28,7 +28,7 @@ from compiler.pipeline import compile_project
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.open import open_store
 from compiler.stores.values.document import read_object
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.proofs.eso_reference import (
     NotThereError,
     UnknownSyntaxError,
@@ -147,7 +147,7 @@ def by_the_compiler(found: Environment, store: str, variables: dict[str, str]) -
             name = remote_name(each.store.provider, each.store.mount, each.remote_key)
             remote = stores.open(each.store).read(name)
             value = resolve(each.store.provider, remote, each.property, by_name=each.by_name)
-            assert isinstance(value, Secret)
+            assert isinstance(value, SecretValue)
             values[each.secret, each.key] = value.reveal()
     return values
 
@@ -284,10 +284,10 @@ def by_reference(reference: Callable[[T, str], str], answer: T, wanted: str) -> 
 
 def by_resolve(provider: str, remote: RemoteSecret, wanted: str) -> str | None:
     found = resolve(provider, remote, wanted)
-    return canonical(found) if isinstance(found, Secret) else None
+    return canonical(found) if isinstance(found, SecretValue) else None
 
 
-def canonical(found: Secret) -> str:
+def canonical(found: SecretValue) -> str:
     """As the reference writes it: other kinds than strings are compared as JSON values, a null is nothing."""
     if found.kind is JsonKind.STRING:
         return found.reveal()
@@ -330,7 +330,7 @@ def by_gjson(document: str, path: str) -> str | None:
 
 
 def by_find(document: str, path: str) -> str | None:
-    found = find(Secret(document, JsonKind.OBJECT), path)
+    found = find(SecretValue(document, JsonKind.OBJECT), path)
     return None if found is None else canonical(found)
 
 
@@ -375,7 +375,7 @@ def test_both_implementations_agree_on_odd_keys_on_both_stores(case: tuple[dict[
     # A Go program prints Vault's data with sorted names, at every depth.
     texts = {VAULT: json.dumps(document, sort_keys=True), AZURE_KEY_VAULT: json.dumps(document, ensure_ascii=False)}
     for provider, text in texts.items():
-        whole = Secret(text) if provider == AZURE_KEY_VAULT else None
+        whole = SecretValue(text) if provider == AZURE_KEY_VAULT else None
         try:
             found = by_resolve(provider, RemoteSecret("x", "1", read_object(text), Attributes(), whole), wanted)
             if provider == VAULT:

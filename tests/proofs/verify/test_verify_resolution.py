@@ -11,7 +11,7 @@ from compiler.operations.live.stores import LiveStores
 from compiler.operations.verify.eso_resolution import remote_name, resolve
 from compiler.operations.verify.references import references_of
 from compiler.pipeline import compile_project
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.proofs.verify.conftest import EVERY_SECRET
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def resolved(found: Environment, store: str, variables: dict[str, str]) -> dict[
             reader = stores.open(each.store)
             name = remote_name(each.store.provider, each.store.mount, each.remote_key)
             value = resolve(each.store.provider, reader.read(name), each.property)
-            assert isinstance(value, Secret)
+            assert isinstance(value, SecretValue)
             values[each.secret, each.key] = value.reveal()
     return values
 

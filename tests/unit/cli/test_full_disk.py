@@ -16,7 +16,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.operations.backup.encryption import encrypt_to
 from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.cli.two_ends import journal, lines
 
 if TYPE_CHECKING:
@@ -129,7 +129,9 @@ def bench(
     (project / "values.json").write_text(json.dumps(VALUES), "utf-8")
     identity = x25519.Identity.generate()
     (project / "key").write_text(f"{identity}\n", "utf-8")
-    backup = Backup("dev", "2026-01-02T03:04:05+00:00", {("argocd", key): Secret(VALUES[key]) for key in VALUES}, ())
+    backup = Backup(
+        "dev", "2026-01-02T03:04:05+00:00", {("argocd", key): SecretValue(VALUES[key]) for key in VALUES}, ()
+    )
     (project / "dev.age").write_bytes(encrypt_to(encode(backup), [str(identity.to_public())]))
     for name in ("values.json", "key"):
         (project / name).chmod(0o600)

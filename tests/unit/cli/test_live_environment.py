@@ -7,7 +7,7 @@ import pytest
 from compiler.cli.invocation import Globals, Invocation
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, Place, UnavailableError
+from compiler.stores.errors import Action, StoreLocation, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ def test_what_a_runs_files_fail_with_is_a_refusal(error: OSError, message: str) 
 
 
 def test_a_refusal_passes_as_it_is() -> None:
-    refused = UnavailableError(Place("https://a"), Action.READ, "no answer", "wait")
+    refused = UnavailableError(StoreLocation("https://a"), Action.READ, "no answer", "wait")
     with pytest.raises(UnavailableError) as caught, refusals():
         raise refused
     assert caught.value is refused

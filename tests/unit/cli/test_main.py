@@ -12,7 +12,7 @@ import compiler
 from compiler.cli import invocation
 from compiler.cli.command_table import COMMANDS
 from compiler.refusal import Refusal
-from compiler.stores.errors import Action, Place, UnavailableError
+from compiler.stores.errors import Action, StoreLocation, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +169,7 @@ def test_a_refusal_is_told_with_its_way_out_and_ends_with_the_code_of_its_kind(
 
 def test_a_stores_remedy_is_told_once_and_whole(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # The remedy has a semicolon, as that of an unknown mount has.
-    error = UnavailableError(Place("https://store"), Action.CONNECT, "no answer; none", "wait; then run again")
+    error = UnavailableError(StoreLocation("https://store"), Action.CONNECT, "no answer; none", "wait; then run again")
     monkeypatch.setattr(invocation, "invoke", _fail(error))
     done = run("compile")
     assert done.code == 3

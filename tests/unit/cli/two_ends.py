@@ -10,7 +10,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 
 from compiler.operations.backup.encryption import encrypt_to
 from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Writing:
         self.ends.vault.seed(VAULT, **{KEY: value})
         (self.project / "value").write_text(value, "utf-8")
         (self.project / "value").chmod(0o600)
-        backup = Backup("dev", "2026-01-02T03:04:05+00:00", {("github", KEY): Secret(value)}, ())
+        backup = Backup("dev", "2026-01-02T03:04:05+00:00", {("github", KEY): SecretValue(value)}, ())
         (self.project / "dev.age").write_bytes(encrypt_to(encode(backup), [str(self._identity.to_public())]))
 
     def __call__(self, *options: str) -> Done:

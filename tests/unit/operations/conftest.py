@@ -9,7 +9,7 @@ import pytest
 
 from compiler.operations.live.stores import LiveStores
 from compiler.pipeline import compile_project
-from compiler.stores.errors import Action, Place, StoreError
+from compiler.stores.errors import Action, StoreError, StoreLocation
 from tests.agents_project import write_agents_project
 from tests.unit.operations.changes import Listening
 from tests.unit.operations.memory_store import MemoryStore
@@ -41,7 +41,7 @@ class Stores:
     live: LiveStores = field(init=False)
 
     def failure(self, kind: type[StoreError], name: str) -> StoreError:
-        return kind(Place("vault", name), Action.READ, "it is refused", "do something")
+        return kind(StoreLocation("vault", name), Action.READ, "it is refused", "do something")
 
 
 @pytest.fixture

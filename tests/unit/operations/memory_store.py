@@ -6,16 +6,32 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.errors import Action, ConflictError, NotFoundError, Place, SoftDeletedError, VersionGoneError
-from compiler.stores.interface import Attributes, Dropped, Identity, Problem, RemoteSecret, SecretState, State, Written
-from compiler.stores.values.secret import Secret
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreLocation,
+    VersionGoneError,
+)
+from compiler.stores.interface import (
+    Attributes,
+    Dropped,
+    Identity,
+    Problem,
+    RemoteSecret,
+    SecretState,
+    StoreState,
+    Written,
+)
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-def secrets(**values: str) -> dict[str, Secret]:
-    return {name: Secret(value) for name, value in values.items()}
+def secrets(**values: str) -> dict[str, SecretValue]:
+    return {name: SecretValue(value) for name, value in values.items()}
 
 
 class MemoryStore:
@@ -54,12 +70,12 @@ class MemoryStore:
     def seed(self, name: str, **values: str) -> str:
         return self._add(name, secrets(**values), None, Attributes()).version
 
-    def hold(self, name: str, properties: Mapping[str, Secret], whole: str | None = None) -> None:
+    def hold(self, name: str, properties: Mapping[str, SecretValue], whole: str | None = None) -> None:
         """A version that somebody else wrote."""
-        self._add(name, properties, Secret(whole) if whole is not None else None, Attributes())
+        self._add(name, properties, SecretValue(whole) if whole is not None else None, Attributes())
 
     def seed_whole(self, name: str, value: str) -> str:
-        return self._add(name, {}, Secret(value), Attributes()).version
+        return self._add(name, {}, SecretValue(value), Attributes()).version
 
     def read(self, name: str) -> RemoteSecret:
         self._called("read", name)
@@ -80,17 +96,17 @@ class MemoryStore:
     def describe(self, name: str) -> SecretState:
         self._called("describe", name)
         if name in self.deleted:
-            return SecretState(name, State.SOFT_DELETED, self.versions[name][-1].version)
+            return SecretState(name, StoreState.SOFT_DELETED, self.versions[name][-1].version)
         if name not in self.versions:
-            return SecretState(name, State.ABSENT)
-        return SecretState(name, State.PRESENT, self.versions[name][-1].version)
+            return SecretState(name, StoreState.ABSENT)
+        return SecretState(name, StoreState.PRESENT, self.versions[name][-1].version)
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         self._called("dropped_by_write", name)
         return self.drops.get(name)
 
     def names(self) -> Iterator[SecretState]:
-        return (SecretState(name, State.PRESENT) for name in self.versions)
+        return (SecretState(name, StoreState.PRESENT) for name in self.versions)
 
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
@@ -99,7 +115,11 @@ class MemoryStore:
         self.calls.append(("close", ""))
 
     def check(
-        self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
     ) -> tuple[Problem, ...]:
         del base, attributes
         return tuple(
@@ -109,20 +129,24 @@ class MemoryStore:
         )
 
     def write(
-        self, name: str, changes: Mapping[str, Secret], base: RemoteSecret | None, attributes: Attributes | None = None
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
     ) -> Written:
         self._checked("write", name, base)
         old = base.properties if base is not None else {}
         return self._write(name, {**old, **changes}, None, attributes)
 
     def check_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> tuple[Problem, ...]:
         del value
         return self.check(name, {}, base, attributes)
 
     def write_whole(
-        self, name: str, value: Secret, base: RemoteSecret | None, attributes: Attributes | None = None
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
     ) -> Written:
         self._checked("write_whole", name, base)
         return self._write(name, {}, value, attributes)
@@ -142,8 +166,8 @@ class MemoryStore:
         self.deleted.discard(name)
         return self.describe(name)
 
-    def place(self, name: str) -> Place:
-        return Place(self.address.absolute, name)
+    def place(self, name: str) -> StoreLocation:
+        return StoreLocation(self.address.absolute, name)
 
     def conflict(self, name: str) -> ConflictError:
         found = self.versions[name][-1].version if name in self.versions else None
@@ -164,14 +188,14 @@ class MemoryStore:
             raise self.conflict(name)
 
     def _write(
-        self, name: str, properties: Mapping[str, Secret], whole: Secret | None, attributes: Attributes | None
+        self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None, attributes: Attributes | None
     ) -> Written:
         self.writes.append(name)
-        kept = {key: Secret("other") for key in properties} if self.lies else properties
+        kept = {key: SecretValue("other") for key in properties} if self.lies else properties
         return self._add(name, kept, whole, attributes or Attributes())
 
     def _add(
-        self, name: str, properties: Mapping[str, Secret], whole: Secret | None, attributes: Attributes
+        self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None, attributes: Attributes
     ) -> Written:
         versions = self.versions.setdefault(name, [])
         version = f"v{len(versions) + 1}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from scripts import bench_stores
 from scripts.bench import Figure
 from scripts.bench_stores import Meter, at_most, fullest, page, project, timed
@@ -29,7 +29,7 @@ def test_time_in_an_adapter_is_counted_and_its_answers_are_its_own(monkeypatch: 
     meter = Meter()
     store = meter.open(StoreAddress(Provider.VAULT, "http://127.0.0.1:1"), {})
     assert store.address == inner.address
-    store.write("a", {"K": Secret("v")}, None)
+    store.write("a", {"K": SecretValue("v")}, None)
     assert store.read("a").properties.keys() == {"K"}
     assert meter.calls == 2
     assert meter.seconds > 0

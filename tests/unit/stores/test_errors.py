@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from compiler.stores import errors
-from compiler.stores.errors import Action, ConflictError, ForbiddenCause, ForbiddenError, Place, StoreError
+from compiler.stores.errors import Action, ConflictError, ForbiddenCause, ForbiddenError, StoreError, StoreLocation
 
 KINDS = [
     kind
@@ -21,7 +21,7 @@ def test_every_error_names_place_action_reason_and_remedy(kind: type[StoreError]
         "unverified": {"version": "3"},
         "unfinished-write": {"version": "3"},
     }.get(kind.code, {})
-    error = kind(Place("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
+    error = kind(StoreLocation("https://store", "a/b"), Action.WRITE, "the reason", "the remedy", **extra)
     assert (error.kind, error.message) == ("cannot run", 'cannot write "a/b" in https://store: the reason')
     assert (error.help, error.remedy) == ("the remedy", "the remedy")
     assert str(error) == 'cannot write "a/b" in https://store: the reason; the remedy'
@@ -34,22 +34,22 @@ def test_every_code_is_its_own() -> None:
 
 def test_errors_without_a_secret_name_the_store_alone() -> None:
     for action in (Action.CONNECT, Action.LOG_IN):
-        assert str(errors.UnauthenticatedError(Place("https://store"), action, "r", "m")).startswith(
+        assert str(errors.UnauthenticatedError(StoreLocation("https://store"), action, "r", "m")).startswith(
             f"cannot {action} to https://store: "
         )
-    assert str(errors.WrongMountError(Place("https://store"), Action.LIST, "r", "m")).startswith(
+    assert str(errors.WrongMountError(StoreLocation("https://store"), Action.LIST, "r", "m")).startswith(
         "cannot list https://store: "
     )
 
 
 def test_a_name_cannot_forge_a_second_line() -> None:
-    shown = str(errors.InvalidNameError(Place("https://store", 'a"\nerror: \ud800é'), Action.READ, "r", "m"))
+    shown = str(errors.InvalidNameError(StoreLocation("https://store", 'a"\nerror: \ud800é'), Action.READ, "r", "m"))
     assert shown.startswith('cannot read "a\\"\\nerror: \\ud800\\xe9" in https://store')
     shown.encode("ascii")
 
 
 def test_errors_carry_what_a_program_needs() -> None:
-    place = Place("https://store", "a")
+    place = StoreLocation("https://store", "a")
     conflict = ConflictError(place, Action.WRITE, "r", "m", expected="1", found=None)
     assert (conflict.expected, conflict.found) == ("1", None)
     denied = ForbiddenError(place, Action.READ, "r", "m", cause=ForbiddenCause.POLICY, permission="read on x")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretState, SecretWriter, State
+from compiler.stores.interface import Attributes, RemoteSecret, SecretReader, SecretState, SecretWriter, StoreState
 from compiler.stores.open import open_store
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 SENTINEL = "s3ntinel-4711"
 URLS: Mapping[Provider, str] = {
@@ -43,7 +43,7 @@ def test_whoever_may_only_look_has_no_way_to_change() -> None:
 
 def test_a_remote_secret_shows_its_place_and_none_of_its_values() -> None:
     secret = RemoteSecret(
-        "github", "3", {"TOKEN": Secret(SENTINEL)}, Attributes(), Secret(f'{{"TOKEN": "{SENTINEL}"}}')
+        "github", "3", {"TOKEN": SecretValue(SENTINEL)}, Attributes(), SecretValue(f'{{"TOKEN": "{SENTINEL}"}}')
     )
     shown = f"{secret!r}"
     assert SENTINEL not in shown
@@ -55,12 +55,12 @@ def test_a_remote_secret_shows_its_place_and_none_of_its_values() -> None:
 def test_a_remote_secret_is_not_copied_out(leak: object) -> None:
     assert callable(leak)
     with pytest.raises(TypeError) as caught:
-        leak(RemoteSecret("github", "3", {"TOKEN": Secret(SENTINEL)}, Attributes()))
+        leak(RemoteSecret("github", "3", {"TOKEN": SecretValue(SENTINEL)}, Attributes()))
     assert SENTINEL not in str(caught.value)
 
 
 def test_remote_secrets_are_not_compared_in_the_clear() -> None:
-    one, other = (RemoteSecret("github", "3", {"TOKEN": Secret(SENTINEL)}, Attributes()) for _ in range(2))
+    one, other = (RemoteSecret("github", "3", {"TOKEN": SecretValue(SENTINEL)}, Attributes()) for _ in range(2))
     with pytest.raises(TypeError, match="Comparer"):
         _ = one == other
 
@@ -68,7 +68,7 @@ def test_remote_secrets_are_not_compared_in_the_clear() -> None:
 def test_what_is_not_told_is_the_harmless_case() -> None:
     secret = RemoteSecret("github", "3", {}, Attributes())
     assert (secret.whole, secret.is_object) == (None, True)
-    state = SecretState("github", State.ABSENT)
+    state = SecretState("github", StoreState.ABSENT)
     assert (state.version, state.attributes) == (None, Attributes())
     attributes = Attributes()
     assert (attributes.enabled, attributes.managed, attributes.expires, dict(attributes.tags)) == (
@@ -85,7 +85,7 @@ def test_two_secrets_without_tags_do_not_share_them() -> None:
 
 def test_a_state_reads_as_a_word_of_a_sentence() -> None:
     # Messages say "it is soft-deleted, not present".
-    assert [f"{state}" for state in State] == ["absent", "present", "disabled", "soft-deleted", "destroyed"]
+    assert [f"{state}" for state in StoreState] == ["absent", "present", "disabled", "soft-deleted", "destroyed"]
 
 
 def test_dates_count_from_the_moment_that_they_name() -> None:

@@ -8,7 +8,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.model.place import Place
 from compiler.operations.backup.format import Backup
 from compiler.operations.backup.gather import Gathered, Lacking
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.commands import Done
 
-VALUES = {("jira", "ATLASSIAN_TOKEN"): Secret("s3ntinel")}
+VALUES = {("jira", "ATLASSIAN_TOKEN"): SecretValue("s3ntinel")}
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def holds(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     """Says what the stores hold."""
 
     def say(
-        values: dict[tuple[str, str], Secret],
+        values: dict[tuple[str, str], SecretValue],
         lacking: tuple[Lacking, ...] = (),
         left_out: tuple[tuple[str, str], ...] = (),
     ) -> None:
@@ -60,7 +60,7 @@ def test_the_passphrase_of_the_variables_file_will_do(
     monkeypatch.setenv("PLATFORM_SECRETS_PASSPHRASE_FILE", "pass")
     used: list[str] = []
 
-    def encrypt(_plain: bytes, passphrase: Secret) -> bytes:
+    def encrypt(_plain: bytes, passphrase: SecretValue) -> bytes:
         used.append(passphrase.reveal())
         return b"sealed"
 

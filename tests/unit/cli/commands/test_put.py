@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.errors import Action, Place, UnavailableError
+from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_a_store_that_does_not_answer_is_told_before_anything_is_typed(
         raise AssertionError
 
     def unavailable() -> Identity:
-        raise UnavailableError(Place("vault"), Action.CONNECT, "it does not answer", "start it")
+        raise UnavailableError(StoreLocation("vault"), Action.CONNECT, "it does not answer", "start it")
 
     on_terminal(monkeypatch, "y\n")
     monkeypatch.setattr(getpass, "getpass", refuse)

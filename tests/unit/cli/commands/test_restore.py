@@ -9,7 +9,7 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.backup.encryption import encrypt_to
 from compiler.operations.backup.format import Backup, encode
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NAME = "ai-platform-engineering/jira-secret"
 BACKUP = Backup(
     "dev",
     "2026-01-02T03:04:05+00:00",
-    {("jira", "ATLASSIAN_TOKEN"): Secret("s3ntinel")},
+    {("jira", "ATLASSIAN_TOKEN"): SecretValue("s3ntinel")},
     (("jira", "ATLASSIAN_EMAIL"),),
 )
 
@@ -130,7 +130,7 @@ def test_a_passphrase_opens_what_a_passphrase_closed(
     (project / "dev.age").write_bytes(CLOSED)
     monkeypatch.setenv("PLATFORM_SECRETS_PASSPHRASE_FILE", "pass")
 
-    def decrypt(_data: bytes, passphrase: Secret) -> bytes:
+    def decrypt(_data: bytes, passphrase: SecretValue) -> bytes:
         assert passphrase.reveal() == "correct horse battery"
         return encode(BACKUP)
 

@@ -17,15 +17,15 @@ from compiler.operations.backup.encryption import (
     require_passphrase,
 )
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 PLAIN = b"plain s3ntinel"
-PASSPHRASE = Secret("correct horse battery")
+PASSPHRASE = SecretValue("correct horse battery")
 
 
-def pair() -> tuple[Secret, str]:
+def pair() -> tuple[SecretValue, str]:
     identity = x25519.Identity.generate()
-    return Secret(str(identity)), str(identity.to_public())
+    return SecretValue(str(identity)), str(identity.to_public())
 
 
 def test_each_recipient_opens_the_file_and_nobody_else() -> None:
@@ -43,7 +43,7 @@ def test_a_passphrase_opens_the_file_and_another_does_not() -> None:
     assert needs_passphrase(sealed)
     assert decrypt_with(sealed, PASSPHRASE) == PLAIN
     with pytest.raises(Refusal, match="the passphrase is wrong"):
-        decrypt_with(sealed, Secret("incorrect horse battery"))
+        decrypt_with(sealed, SecretValue("incorrect horse battery"))
 
 
 def test_every_flip_cut_and_addition_is_refused() -> None:
@@ -68,14 +68,14 @@ def test_a_bad_key_is_named_by_its_number_and_never_shown() -> None:
         assert secret not in f"{caught.value} {caught.value.help}"
         assert caught.value.__context__ is None
     with pytest.raises(Refusal, match="identity 2 is not an age key"):
-        decrypt_by(encrypt_to(PLAIN, [public]), [key, Secret("s3ntinel")])
+        decrypt_by(encrypt_to(PLAIN, [public]), [key, SecretValue("s3ntinel")])
 
 
 def test_a_short_passphrase_is_refused() -> None:
     with pytest.raises(Refusal, match="shorter than 12"):
-        require_passphrase(Secret("hunter2hunt"))
+        require_passphrase(SecretValue("hunter2hunt"))
     with pytest.raises(Refusal, match="shorter than 12"):
-        encrypt_with(PLAIN, Secret(""))
+        encrypt_with(PLAIN, SecretValue(""))
 
 
 def test_what_is_no_age_file_is_told() -> None:

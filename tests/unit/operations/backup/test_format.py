@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from compiler.operations.backup.format import Backup, decode, encode
 from compiler.refusal import Refusal
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 TIME = "2026-01-02T03:04:05+00:00"
 BACKUP = Backup(
-    "prod", TIME, {("jira", "URL"): Secret("u"), ("github", "TOKEN"): Secret("s3ntinel")}, (("jira", "TOKEN"),)
+    "prod",
+    TIME,
+    {("jira", "URL"): SecretValue("u"), ("github", "TOKEN"): SecretValue("s3ntinel")},
+    (("jira", "TOKEN"),),
 )
 
 
@@ -39,7 +42,7 @@ def test_the_manifest_lists_and_the_content_holds_the_values() -> None:
 
 @given(st.dictionaries(st.tuples(st.sampled_from(["a", "b-c"]), st.sampled_from(["K", "L_M", "N"])), st.text()))
 def test_what_goes_in_comes_out(values: dict[tuple[str, str], str]) -> None:
-    made = Backup("prod", TIME, {name: Secret(text) for name, text in values.items()})
+    made = Backup("prod", TIME, {name: SecretValue(text) for name, text in values.items()})
     found = decode(encode(made))
     assert plain(found) == values
     assert (found.environment, found.time, found.missing) == ("prod", TIME, ())

@@ -8,7 +8,7 @@ import pytest
 from compiler.operations.backup.gather import gather
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, UnavailableError
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def filled(stores: Stores) -> Stores:
     assert stores.vault is not None
-    stores.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t")})
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("t"), "JIRA_URL": Secret("u")})
+    stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("t"), "JIRA_URL": SecretValue("u")})
     return stores
 
 
@@ -53,7 +53,7 @@ def test_only_the_named_secrets_are_read(environment: Environment, filled: Store
 
 def test_keys_of_variants_not_in_use_are_taken_along_and_not_missed(environment: Environment, filled: Stores) -> None:
     assert filled.vault is not None
-    filled.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t"), "GITHUB_APP_ID": Secret("7")})
+    filled.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t"), "GITHUB_APP_ID": SecretValue("7")})
     gathered = gather(environment, ("github",), filled.live)
     assert sorted(gathered.backup.values) == [("github", "GITHUB_APP_ID"), ("github", "GITHUB_TOKEN")]
     assert gathered.lacking == ()
@@ -62,8 +62,8 @@ def test_keys_of_variants_not_in_use_are_taken_along_and_not_missed(environment:
 def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Stores) -> None:
     assert stores.azure is not None
     github = replace(environment.secrets["github"], store=environment.stores["azure"])
-    stores.azure.hold("agents-github", {"GITHUB_TOKEN": Secret("t")})
-    stores.azure.hold("github-app-key", {"odd": Secret("x")}, '{"odd": "x"}')
+    stores.azure.hold("agents-github", {"GITHUB_TOKEN": SecretValue("t")})
+    stores.azure.hold("github-app-key", {"odd": SecretValue("x")}, '{"odd": "x"}')
     gathered = gather(replace(environment, secrets={"github": github}), (), stores.live)
     assert gathered.backup.values["github", "GITHUB_APP_KEY"].reveal() == '{"odd": "x"}'
     assert gathered.left_out == ()
@@ -71,7 +71,7 @@ def test_a_whole_value_is_the_whole_text(environment: Environment, stores: Store
 
 def test_what_is_in_use_and_not_there_is_missing(environment: Environment, filled: Stores) -> None:
     assert filled.vault is not None
-    filled.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("t")})
+    filled.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("t")})
     del filled.vault.versions["agents/github"]
     gathered = gather(environment, (), filled.live)
     assert lacking(gathered) == {
@@ -83,7 +83,7 @@ def test_what_is_in_use_and_not_there_is_missing(environment: Environment, fille
 
 def test_what_could_not_be_restored_is_not_taken_for_saved(environment: Environment, filled: Stores) -> None:
     assert filled.vault is not None
-    filled.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("5", JsonKind.NUMBER), "JIRA_URL": Secret(" ")})
+    filled.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("5", JsonKind.NUMBER), "JIRA_URL": SecretValue(" ")})
     gathered = gather(environment, ("jira",), filled.live)
     assert lacking(gathered) == {
         "JIRA_TOKEN": "its value is not a string, which could not be restored",
@@ -108,7 +108,7 @@ def test_a_secret_that_cannot_be_read_is_told_and_a_dead_store_ends_all(
 
 def test_properties_outside_the_catalogue_are_left_out_and_told(environment: Environment, filled: Stores) -> None:
     assert filled.vault is not None
-    filled.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t"), "NOTES": Secret("n")})
+    filled.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t"), "NOTES": SecretValue("n")})
     gathered = gather(environment, (), filled.live)
     assert gathered.left_out == (("agents/github", "NOTES"),)
     assert ("github", "NOTES") not in gathered.backup.values
@@ -120,7 +120,7 @@ def test_keys_of_other_secrets_in_the_same_remote_are_no_strangers(
 ) -> None:
     assert stores.vault is not None
     names = ("GITHUB_TOKEN", "GITHUB_APP_ID", "JIRA_TOKEN", "JIRA_URL", "ONLY", "NOTES")
-    stores.vault.hold("agents/shared", {name: Secret(name) for name in names})
+    stores.vault.hold("agents/shared", {name: SecretValue(name) for name in names})
     gathered = gather(sharing, only, stores.live)
     assert gathered.left_out == (("agents/shared", "NOTES"),)
     assert {secret for secret, _ in gathered.backup.values} == set(only or ("github", "jira"))
@@ -145,7 +145,7 @@ def test_a_part_is_enough_only_where_a_part_will_do(environment: Environment, st
         gather(environment, (), stores.live).is_enough(is_partial=True)
     assert (caught.value.kind, caught.value.help) == ("usage", "run `verify` to see what they hold")
     assert stores.vault is not None
-    stores.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t")})
+    stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
     some = gather(environment, (), stores.live)
     assert (some.is_enough(is_partial=False), some.is_enough(is_partial=True)) == (False, True)
     assert gather(environment, ["github"], stores.live).is_enough(is_partial=False)

@@ -13,7 +13,7 @@ from compiler.operations.change.run import End, Setting, carry_out
 from compiler.operations.runs.journal import runs
 from compiler.refusal import Refusal
 from compiler.stores.errors import SoftDeletedError, UnavailableError
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Store
@@ -25,9 +25,9 @@ BACKUP = Backup(
     "prod",
     "2026-01-02T03:04:05+00:00",
     {
-        ("github", "GITHUB_APP_KEY"): Secret("pem"),
-        ("github", "GITHUB_TOKEN"): Secret("t"),
-        ("jira", "JIRA_TOKEN"): Secret("t"),
+        ("github", "GITHUB_APP_KEY"): SecretValue("pem"),
+        ("github", "GITHUB_TOKEN"): SecretValue("t"),
+        ("jira", "JIRA_TOKEN"): SecretValue("t"),
     },
 )
 
@@ -80,7 +80,7 @@ def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_th
     environment: Environment, stores: Stores, tmp_path: Path, listening: Listening
 ) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("old"), "KEPT": Secret("k")})
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "KEPT": SecretValue("k")})
     stores.vault.deleted.add("agents/jira")
     refused = changing(environment, stores, Options(("jira",), recover_command="restore … --recover")).plan(None).plan
     assert [(step.kind, step.remedy) for step in refused.steps] == [
@@ -120,8 +120,8 @@ def test_another_value_in_the_store_is_what_was_said(
     environment: Environment, stores: Stores, on_conflict: OnConflict, kind: Kind, written: list[str]
 ) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/github", {"GITHUB_TOKEN": Secret("t")})
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("newer")})
+    stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("newer")})
     plan = planned(environment, stores, on_conflict)
     assert kinds(plan) == {"GITHUB_APP_KEY": Kind.UPDATE, "GITHUB_TOKEN": Kind.KEEP, "JIRA_TOKEN": kind}
     assert plan.is_blocked is (on_conflict is OnConflict.FAIL)
@@ -135,7 +135,11 @@ def test_only_the_named_secrets_are_restored(environment: Environment, stores: S
 def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment, stores: Stores) -> None:
     backup = replace(
         BACKUP,
-        values={("gone", "A"): Secret("x"), ("jira", "OLD"): Secret("x"), ("jira", "JIRA_URL"): Secret("u")},
+        values={
+            ("gone", "A"): SecretValue("x"),
+            ("jira", "OLD"): SecretValue("x"),
+            ("jira", "JIRA_URL"): SecretValue("u"),
+        },
     )
     plan = planned(environment, stores, backup=backup)
     assert kinds(plan) == {"A": Kind.REFUSE, "OLD": Kind.REFUSE, "JIRA_URL": Kind.CREATE}
@@ -147,7 +151,7 @@ def test_what_has_no_place_any_more_is_refused_by_name(environment: Environment,
     entry = environment.catalogue.entries["vaultonly"]
     secret = replace(environment.secrets["jira"], id="vaultonly", entry=entry)
     changed = replace(environment, secrets={"vaultonly": secret})
-    backup = replace(BACKUP, values={("vaultonly", "ONLY"): Secret("x")})
+    backup = replace(BACKUP, values={("vaultonly", "ONLY"): SecretValue("x")})
     (step,) = planned(changed, stores, to=environment.stores["azure"], backup=backup).steps
     assert step.reason == 'the catalogue names no place for it in "azure"'
     storeless = replace(environment, secrets={"vaultonly": replace(secret, store=None)})
@@ -211,7 +215,7 @@ def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
 ) -> None:
     # A backup of the same moment with another value: the run may not cover what it wrote itself.
     assert stores.azure is not None
-    backup = replace(BACKUP, values={**BACKUP.values, ("github", "GITHUB_APP_KEY"): Secret("other")})
+    backup = replace(BACKUP, values={**BACKUP.values, ("github", "GITHUB_APP_KEY"): SecretValue("other")})
     run, to = next(runs(tmp_path)), environment.stores["azure"]
     for on_conflict in OnConflict:
         plan = changing(environment, stores, Options(on_conflict=on_conflict), to, backup).plan(run).plan

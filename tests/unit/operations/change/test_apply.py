@@ -13,9 +13,9 @@ from compiler.operations.change.apply import apply_plan
 from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, State
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, read_run
-from compiler.operations.runs.notes import Notes
+from compiler.operations.runs.run_log import RunLog
 from compiler.stores.errors import Action, NotFoundError, UnavailableError, UnfinishedWriteError, VersionGoneError
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.changes import entries_of, plan_of, write_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -41,7 +41,7 @@ def apply(tmp_path: Path, opened: list[Journal]) -> Callable[..., Outcome]:
     def run(store: MemoryStore, plan: Plan, audit: AuditLog | None = None, **options: Any) -> Outcome:  # noqa: ANN401
         journal = Journal.begin(tmp_path, RUN, plan, {})
         opened.append(journal)
-        return apply_plan(plan, {"azure": store}, Notes(journal, "prod", audit, {"azure": "tester"}), **options)
+        return apply_plan(plan, {"azure": store}, RunLog(journal, "prod", audit, {"azure": "tester"}), **options)
 
     return run
 
@@ -70,7 +70,7 @@ def test_writes_are_made_read_back_and_noted(tmp_path: Path, apply: Callable[...
 
 def test_a_whole_value_is_written_and_compared(apply: Callable[..., Outcome]) -> None:
     store = MemoryStore()
-    write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=Secret("pem text"))
+    write = replace(write_of(store, "pem", KEY="x"), changes={}, whole=SecretValue("pem text"))
     assert apply(store, plan_of(write)).results[0].state is State.DONE
     assert store.calls[0] == ("write_whole", "pem")
 
@@ -203,7 +203,7 @@ def test_a_recovered_secret_that_holds_everything_is_kept(
         store.seed("a", A="same")
     store.deleted.add("a")
     write = write_of(store, "a", A="same")
-    write = replace(write, changes={}, whole=Secret("text")) if whole else write
+    write = replace(write, changes={}, whole=SecretValue("text")) if whole else write
     outcome = apply(store, plan_of(write))
     assert (outcome.results[0].state, len(store.versions["a"])) == (State.KEPT, 1)
     assert entries_of(read_run(journal_path(tmp_path)))["a"].after == "v1"
@@ -230,7 +230,7 @@ def test_a_recovered_whole_value_is_replaced(apply: Callable[..., Outcome]) -> N
     store = MemoryStore()
     store.seed_whole("a", "old")
     store.deleted.add("a")
-    write = replace(write_of(store, "a", A="x"), changes={}, whole=Secret("new"))
+    write = replace(write_of(store, "a", A="x"), changes={}, whole=SecretValue("new"))
     assert apply(store, plan_of(write)).results[0].version == "v2"
 
 
@@ -630,7 +630,7 @@ def test_a_run_over_two_stores_writes_each_where_it_belongs_and_ends_as_one(
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     two.failures["write", "b"] = UnavailableError(two.place("b"), Action.WRITE, "no answer", "wait")
     stores = {"azure": one, "vault": two}
-    outcome = apply_plan(plan, stores, Notes(opened[0], "prod"), continue_on_error=True, workers=1)
+    outcome = apply_plan(plan, stores, RunLog(opened[0], "prod"), continue_on_error=True, workers=1)
     assert [(result.store, result.name, result.state, result.version) for result in outcome.results] == [
         ("azure", "a", State.DONE, "v1"),
         ("vault", "a", State.DONE, "v2"),
@@ -682,7 +682,7 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     store.failures["write", "b"] = NotFoundError(store.place("b"), Action.WRITE, "no such", "look")
     plan = plan_of(write_of(store, "a", A="1"), write_of(store, "b", A="1"))
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
-    notes = Notes(opened[0], "prod", is_audited=True)
+    notes = RunLog(opened[0], "prod", is_audited=True)
     outcome = apply_plan(plan, {"azure": store}, notes, continue_on_error=True)
     assert outcome.unaudited == (Adopted("azure", "a", "v1", is_noted=True),)
     assert {name: entry.owes for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {

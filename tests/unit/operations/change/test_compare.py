@@ -14,7 +14,7 @@ from compiler.operations.change.version_loss import LossKind
 from compiler.operations.runs.entries import Run, RunEntry
 from compiler.stores.errors import DisabledError, InvalidNameError, SoftDeletedError, UnavailableError
 from compiler.stores.interface import Attributes, Dropped
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
@@ -25,7 +25,7 @@ REFUSED = Step("jira", "GONE", Kind.REFUSE, None, None, "no place", "write one")
 
 
 def wanted(environment: Environment, key: str, value: str, name: str = "agents/jira", store: str = "vault") -> Wanted:
-    return Wanted("jira", key, environment.stores[store], Place(name, key), Secret(value))
+    return Wanted("jira", key, environment.stores[store], Place(name, key), SecretValue(value))
 
 
 def planned(stores: Stores, *members: Wanted | Step, options: Options | None = None, run: Run | None = None) -> Plan:
@@ -35,7 +35,7 @@ def planned(stores: Stores, *members: Wanted | Step, options: Options | None = N
 
 def test_each_key_is_compared_with_what_its_store_holds(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"SAME": Secret("s"), "OTHER": Secret("old"), "KEPT": Secret("k")})
+    stores.vault.hold("agents/jira", {"SAME": SecretValue("s"), "OTHER": SecretValue("old"), "KEPT": SecretValue("k")})
     plan = planned(
         stores,
         wanted(environment, "SAME", "s"),
@@ -91,13 +91,13 @@ def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is(
     environment: Environment, stores: Stores
 ) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": Secret("deleted")})
+    stores.vault.hold("agents/jira", {"A": SecretValue("deleted")})
     entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1")
     run = Run("one", Path("one"), "restore", "prod", {}, {}, {("vault", "agents/jira"): entry})
     options = Options(recover=True, on_conflict=OnConflict.FAIL)
     member = wanted(environment, "A", "new")
     assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.UPDATE]
-    stores.vault.hold("agents/jira", {"A": Secret("theirs")})
+    stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
     assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
 
 
@@ -105,7 +105,7 @@ def test_a_value_of_another_kind_is_another_value_even_if_its_text_is_the_same(
     environment: Environment, stores: Stores
 ) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": Secret("1", JsonKind.NUMBER)})
+    stores.vault.hold("agents/jira", {"A": SecretValue("1", JsonKind.NUMBER)})
     member, options = wanted(environment, "A", "1"), Options(on_conflict=OnConflict.OVERWRITE)
     assert [step.kind for step in planned(stores, member, options=options).steps] == [Kind.UPDATE]
 
@@ -115,7 +115,7 @@ def test_a_whole_value_is_compared_with_the_whole_text(environment: Environment,
     stores.azure.hold("pem", {}, "text")
     options = Options(on_conflict=OnConflict.OVERWRITE)
     for value, kind in (("text", Kind.KEEP), ("other", Kind.UPDATE)):
-        member = Wanted("github", "KEY", environment.stores["azure"], Place("pem", None), Secret(value))
+        member = Wanted("github", "KEY", environment.stores["azure"], Place("pem", None), SecretValue(value))
         plan = planned(stores, member, options=options)
         assert [step.kind for step in plan.steps] == [kind]
         assert [(write.whole is not None, write.changes) for write in plan.writes] == [(True, {})] * (
@@ -127,8 +127,8 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(
     environment: Environment, stores: Stores
 ) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"A": Secret("old")})
-    stores.vault.hold("agents/gone", {"A": Secret("old")})
+    stores.vault.hold("agents/jira", {"A": SecretValue("old")})
+    stores.vault.hold("agents/gone", {"A": SecretValue("old")})
     stores.vault.deleted.add("agents/gone")
     names = ("agents/jira", "agents/new", "agents/gone")
     stores.vault.drops = dict.fromkeys(names, Dropped(("v1",), 1))

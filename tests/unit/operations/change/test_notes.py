@@ -10,9 +10,9 @@ from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.notes import notes_of
 from compiler.operations.change.plan import Adopted, Kind, Location, NoteKind, Step
 from compiler.operations.change.writes import Judged, plan_writes
-from compiler.stores.errors import Action, NotFoundError, Place
+from compiler.stores.errors import Action, NotFoundError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore
 
@@ -31,7 +31,7 @@ ALL = Attributes(expires=FUTURE, not_before=PAST, content_type="text/plain", tag
 def judged(attributes: Attributes, key: str = "A", *, origin: str = "source", whole: bool = False) -> Judged:
     at, to = Location("from", origin, key), Location("azure", "remote", None if whole else key)
     step = Step("github", key, Kind.CREATE, at, to)
-    return Judged(step, Secret("x"), RemoteSecret(origin, "1", {}, attributes))
+    return Judged(step, SecretValue("x"), RemoteSecret(origin, "1", {}, attributes))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Destination:
         return MemoryStore(StoreAddress(self.provider, "https://to"))
 
     def standing(self, place: Location) -> Reading:
-        return self.there or NotFoundError(Place("https://to", place.name), Action.READ, "it is not there", "create it")
+        return self.there or NotFoundError(
+            StoreLocation("https://to", place.name), Action.READ, "it is not there", "create it"
+        )
 
 
 def planned(*members: Judged, there: RemoteSecret | None = None) -> Plan:

@@ -14,7 +14,7 @@ from compiler.operations.change.plan import (
     Step,
     Write,
 )
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.changes import plan_of
 
 
@@ -64,4 +64,4 @@ def test_what_became_of_a_run(state: State, incomplete: bool, differs: bool) -> 
 def test_a_place_is_shown_with_its_property_or_without_and_no_value_ever() -> None:
     assert str(Location("vault", "agents/jira", "TOKEN")) == "vault:agents/jira#TOKEN"
     assert str(Location("azure", "pem", None)) == "azure:pem"
-    assert "sentinel" not in repr(Write("azure", "a", (), {"KEY": Secret("sentinel")}, Secret("sentinel")))
+    assert "sentinel" not in repr(Write("azure", "a", (), {"KEY": SecretValue("sentinel")}, SecretValue("sentinel")))

@@ -5,53 +5,55 @@ import pytest
 from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, stored
 from compiler.stores.errors import ConflictError
 from compiler.stores.interface import Attributes, RemoteSecret, Written
-from compiler.stores.values.secret import Comparer, JsonKind, Secret
+from compiler.stores.values.secret import Comparer, JsonKind, SecretValue
 from tests.unit.operations.memory_store import MemoryStore
 
 COMPARER = Comparer()
 
 
-def remote(whole: str | None = None, **properties: Secret) -> RemoteSecret:
-    return RemoteSecret("a", "1", properties, Attributes(), Secret(whole) if whole is not None else None)
+def remote(whole: str | None = None, **properties: SecretValue) -> RemoteSecret:
+    return RemoteSecret("a", "1", properties, Attributes(), SecretValue(whole) if whole is not None else None)
 
 
-def number(text: str) -> Secret:
-    return Secret(text, JsonKind.NUMBER)
+def number(text: str) -> SecretValue:
+    return SecretValue(text, JsonKind.NUMBER)
 
 
 @pytest.mark.parametrize(
     ("found", "is_meant"),
     [
-        (remote(A=Secret("new"), N=number("1.10")), True),
-        (remote(A=Secret("old"), N=number("1.10")), False),
-        (remote(A=Secret("new"), N=number("1.1")), False),
-        (remote(A=Secret("new"), N=Secret("1.10")), False),
-        (remote(A=Secret("new")), False),
-        (remote(A=Secret("new"), N=number("1.10"), B=Secret("more")), False),
+        (remote(A=SecretValue("new"), N=number("1.10")), True),
+        (remote(A=SecretValue("old"), N=number("1.10")), False),
+        (remote(A=SecretValue("new"), N=number("1.1")), False),
+        (remote(A=SecretValue("new"), N=SecretValue("1.10")), False),
+        (remote(A=SecretValue("new")), False),
+        (remote(A=SecretValue("new"), N=number("1.10"), B=SecretValue("more")), False),
     ],
 )
 def test_what_was_written_and_what_stood_beside_it_must_be_there(found: RemoteSecret, *, is_meant: bool) -> None:
-    base = remote(A=Secret("old"), N=number("1.10"))
-    assert is_as_meant(found, base, {"A": Secret("new")}, None, COMPARER) is is_meant
+    base = remote(A=SecretValue("old"), N=number("1.10"))
+    assert is_as_meant(found, base, {"A": SecretValue("new")}, None, COMPARER) is is_meant
 
 
 def test_without_a_base_the_changes_are_all() -> None:
-    assert is_as_meant(remote(A=Secret("x")), None, {"A": Secret("x")}, None, COMPARER)
-    assert not is_as_meant(remote(A=Secret("x"), B=Secret("y")), None, {"A": Secret("x")}, None, COMPARER)
+    assert is_as_meant(remote(A=SecretValue("x")), None, {"A": SecretValue("x")}, None, COMPARER)
+    assert not is_as_meant(
+        remote(A=SecretValue("x"), B=SecretValue("y")), None, {"A": SecretValue("x")}, None, COMPARER
+    )
 
 
 def test_a_whole_value_is_compared_as_one() -> None:
-    base = remote("old", A=Secret("x"))
-    assert is_as_meant(remote("new"), base, {}, Secret("new"), COMPARER)
-    assert not is_as_meant(remote("old"), base, {}, Secret("new"), COMPARER)
-    assert not is_as_meant(remote(A=Secret("x")), base, {}, Secret("new"), COMPARER)
+    base = remote("old", A=SecretValue("x"))
+    assert is_as_meant(remote("new"), base, {}, SecretValue("new"), COMPARER)
+    assert not is_as_meant(remote("old"), base, {}, SecretValue("new"), COMPARER)
+    assert not is_as_meant(remote(A=SecretValue("x")), base, {}, SecretValue("new"), COMPARER)
 
 
 def test_a_property_is_held_by_name_kind_and_text() -> None:
-    found = remote(A=Secret("x"))
-    assert holds(found, "A", Secret("x"), COMPARER)
+    found = remote(A=SecretValue("x"))
+    assert holds(found, "A", SecretValue("x"), COMPARER)
     assert not holds(found, "A", number("x"), COMPARER)
-    assert not holds(found, "B", Secret("x"), COMPARER)
+    assert not holds(found, "B", SecretValue("x"), COMPARER)
 
 
 def test_what_is_stored_and_wrong_is_told_with_its_version() -> None:

@@ -15,15 +15,15 @@ from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.entries import NotedKey, Run, RunEntry
 from compiler.operations.runs.history import RunHistory, WritingRun
 from compiler.operations.runs.journal import Journal, find_run
-from compiler.operations.runs.notes import UndoNotes
+from compiler.operations.runs.run_log import UndoLog
 from compiler.stores.errors import (
     Action,
     ConflictError,
     DisabledError,
     ForbiddenCause,
     ForbiddenError,
-    Place,
     StoreError,
+    StoreLocation,
     UnavailableError,
     VersionGoneError,
 )
@@ -32,7 +32,7 @@ from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore
 
 ID = "20250131-120000-4fa1c2"
-PLACE = Place("https://memory", "a")
+PLACE = StoreLocation("https://memory", "a")
 MEMORY = "https://memory"
 KEYS = (NotedKey("jira", "KEY", "A"),)
 OLDER, NEWER = WritingRun("older", "migrate"), WritingRun("newer", "put")
@@ -81,7 +81,7 @@ def undo(
     stop: threading.Event | None = None,
 ) -> Outcome:
     journal = journal_of(tmp_path, run)
-    notes = UndoNotes(journal, "prod", audit, {"azure": "tester"})
+    notes = UndoLog(journal, "prod", audit, {"azure": "tester"})
     try:
         return apply_plan(plan_for(run, store), {"azure": store}, notes, continue_on_error=True, workers=1, stop=stop)
     finally:
@@ -673,7 +673,7 @@ def test_a_run_over_two_stores_is_undone_in_each(tmp_path: Path) -> None:
         (("vault", "a"), Kind.DELETE),
     ]
     journal = journal_of(tmp_path, run)
-    outcome = apply_plan(plan, stores, UndoNotes(journal, "prod"), continue_on_error=True)
+    outcome = apply_plan(plan, stores, UndoLog(journal, "prod"), continue_on_error=True)
     journal.close()
     assert [(result.store, result.state) for result in outcome.results] == [
         ("azure", State.DONE),
@@ -708,7 +708,7 @@ def test_what_was_put_back_and_cannot_be_looked_at_is_compared_by_the_next_undo(
         store.seed("a", A="x")
     plan, journal = plan_for(run_of(a=entry), store), journal_of(tmp_path, run_of(a=entry))
     store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
-    outcome = apply_plan(plan, {"azure": store}, UndoNotes(journal, "prod"), continue_on_error=True)
+    outcome = apply_plan(plan, {"azure": store}, UndoLog(journal, "prod"), continue_on_error=True)
     journal.close()
     assert [result.state for result in outcome.results] == [State.FAILED]
     # An undo that is noted as done would be taken for that unseen.

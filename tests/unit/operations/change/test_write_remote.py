@@ -10,18 +10,18 @@ from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.write_remote import RemoteWriter, refusal
 from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.journal import Journal, read_run
-from compiler.operations.runs.notes import Notes
+from compiler.operations.runs.run_log import RunLog
 from compiler.stores.errors import (
     Action,
     ConflictError,
     NotFoundError,
     OutcomeUnknownError,
-    Place,
+    StoreLocation,
     UnavailableError,
     UnfinishedWriteError,
 )
 from compiler.stores.interface import Attributes, Written
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = "20250131-120000-4fa1c2"
-PLACE = Place("https://memory", "a")
+PLACE = StoreLocation("https://memory", "a")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def move(tmp_path: Path, store: MemoryStore) -> Iterator[Callable[[Write], Resul
     def moved(write: Write) -> Result:
         plan = plan_of(write)
         journals.append(Journal.begin(tmp_path, RUN, plan, {}))
-        return RemoteWriter({"azure": store}, Notes(journals[-1], "prod")).write(write)
+        return RemoteWriter({"azure": store}, RunLog(journals[-1], "prod")).write(write)
 
     yield moved
     for journal in journals:
@@ -69,7 +69,7 @@ def test_a_write_is_made_noted_and_read_back(
 
 
 def test_a_whole_value_is_written_as_one(store: MemoryStore, move: Callable[[Write], Result]) -> None:
-    result = move(Write("azure", "a", (), {}, whole=Secret("pem")))
+    result = move(Write("azure", "a", (), {}, whole=SecretValue("pem")))
     assert result.state is State.DONE
     assert store.held["a"].whole is not None
     assert store.held["a"].whole.reveal() == "pem"
@@ -139,7 +139,7 @@ def audited(tmp_path: Path, store: MemoryStore, write: Write) -> list[tuple[obje
     plan = plan_of(write)
     journal = Journal.begin(tmp_path, RUN, plan, {})
     with AuditLog(tmp_path / "audit") as audit:
-        RemoteWriter({"azure": store}, Notes(journal, "prod", audit, {"azure": "tester"})).write(write)
+        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "tester"})).write(write)
     journal.close()
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     told = ("run", "who", "environment", "store", "name")
@@ -200,7 +200,7 @@ def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
 ) -> None:
     deleted = store.seed("a", OLD="o")
     store.deleted.add("a")
-    assert move(Write("azure", "a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted)) == Result(
+    assert move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted)) == Result(
         "azure", "a", State.DONE, "v2"
     )
 
@@ -208,13 +208,13 @@ def test_what_came_back_as_properties_is_replaced_by_a_whole_value(
 def test_a_whole_value_that_came_back_the_same_is_kept(store: MemoryStore, move: Callable[[Write], Result]) -> None:
     deleted = store.seed_whole("a", "pem")
     store.deleted.add("a")
-    result = move(Write("azure", "a", (), {}, whole=Secret("pem"), recover=True, deleted=deleted))
+    result = move(Write("azure", "a", (), {}, whole=SecretValue("pem"), recover=True, deleted=deleted))
     assert (result, store.writes) == (Result("azure", "a", State.KEPT, "v1"), [])
 
 
-@pytest.mark.parametrize("whole", [None, Secret("pem")])
+@pytest.mark.parametrize("whole", [None, SecretValue("pem")])
 def test_attributes_go_with_the_write(
-    store: MemoryStore, move: Callable[[Write], Result], whole: Secret | None
+    store: MemoryStore, move: Callable[[Write], Result], whole: SecretValue | None
 ) -> None:
     attributes = Attributes(content_type="application/x-pem-file", tags={"team": "one"})
     move(Write("azure", "a", (), secrets(A="1") if whole is None else {}, whole=whole, attributes=attributes))
@@ -421,7 +421,7 @@ def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
     journal = Journal.begin(tmp_path, RUN, plan_of(*writes), {})
     with AuditLog(tmp_path / "audit") as audit:
         who = {"azure": "ada", "vault": "grace"}
-        writer = RemoteWriter({"azure": one, "vault": two}, Notes(journal, "prod", audit, who))
+        writer = RemoteWriter({"azure": one, "vault": two}, RunLog(journal, "prod", audit, who))
         assert [writer.write(write).state for write in writes] == [State.DONE, State.DONE]
     journal.close()
     assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})

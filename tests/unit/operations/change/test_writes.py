@@ -11,7 +11,7 @@ from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.change.writes import Judged, plan_writes
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def judged(
     where = place or Place("remote", key)
     location = Location("azure", where.remote_key, where.property)
     step = Step("secret", key, kind, Location("vault", "source", key), location)
-    return Judged(step, Secret(value) if value is not None else None, origin)
+    return Judged(step, SecretValue(value) if value is not None else None, origin)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def test_a_key_without_place_or_value_stays_a_step() -> None:
 
 def test_a_key_without_place_or_value_does_not_disturb_the_others() -> None:
     same = Place("remote", "X")
-    nowhere = Judged(Step("secret", "D", Kind.REFUSE, None, None), Secret("value"))
+    nowhere = Judged(Step("secret", "D", Kind.REFUSE, None, None), SecretValue("value"))
     members = (judged("A", "1", place=same), judged("B", "2", place=same), judged("C", None, kind=Kind.MISSING))
     kinds, writes = plan(MemoryStore(), *members, nowhere, judged("E", None, place=same, kind=Kind.MISSING))
     assert kinds == [Kind.REFUSE, Kind.REFUSE, Kind.MISSING, Kind.REFUSE, Kind.MISSING]
@@ -173,7 +173,7 @@ def test_the_destination_is_asked_about_the_very_write_that_is_planned(prop: str
             self.asked = (*given, *named.values())
             return super().check(*given, **named)
 
-        def check_whole(self, name: str, value: Secret, *rest: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
+        def check_whole(self, name: str, value: SecretValue, *rest: Any, **named: Any) -> tuple[Problem, ...]:  # noqa: ANN401
             found = super().check_whole(name, value, *rest, **named)
             self.asked = (name, value, *rest, *named.values())
             return found
@@ -252,7 +252,7 @@ def test_one_name_in_two_stores_is_two_writes() -> None:
     stores["vault"].seed("remote", OLD="x")
     first = judged("A", "1")
     other = Location("vault", "remote", "A")
-    second = replace(first, step=replace(first.step, destination=other), value=Secret("2"))
+    second = replace(first, step=replace(first.step, destination=other), value=SecretValue("2"))
     steps, writes = plan_writes([first, second], Both(stores))
     assert [step.kind for step in steps] == [Kind.CREATE, Kind.CREATE]
     assert [(write.target, write.before) for write in writes] == [

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from compiler.operations.cluster.masking import Mask, values_of
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def masked(text: str, values: Iterable[Secret]) -> str:
+def masked(text: str, values: Iterable[SecretValue]) -> str:
     return Mask(values).hides(text)
 
 
-def secrets(*texts: str) -> list[Secret]:
-    return [Secret(text) for text in texts]
+def secrets(*texts: str) -> list[SecretValue]:
+    return [SecretValue(text) for text in texts]
 
 
 def test_each_place_of_each_value_is_hidden_and_the_rest_stays() -> None:
@@ -42,15 +42,15 @@ def test_a_value_too_short_to_be_told_from_words_takes_none_away() -> None:
 
 
 def test_booleans_and_null_are_words() -> None:
-    words = [Secret("true", JsonKind.BOOLEAN), Secret("null", JsonKind.NULL), Secret("true")]
+    words = [SecretValue("true", JsonKind.BOOLEAN), SecretValue("null", JsonKind.NULL), SecretValue("true")]
     assert masked("status is not true but null", words) == "status is not true but null"
-    assert masked("port 8443", [Secret("8443", JsonKind.NUMBER)]) == "port …"
+    assert masked("port 8443", [SecretValue("8443", JsonKind.NUMBER)]) == "port …"
 
 
 def test_the_values_of_a_remote_secret_are_those_within_its_documents_too() -> None:
-    nested = Secret('{"inner": "deep-value", "list": ["list-value", {"x": "last-value"}]}', JsonKind.OBJECT)
-    whole = Secret("the whole text")
-    remote = RemoteSecret("n", "1", {"A": Secret("plain-value"), "B": nested}, Attributes(), whole)
+    nested = SecretValue('{"inner": "deep-value", "list": ["list-value", {"x": "last-value"}]}', JsonKind.OBJECT)
+    whole = SecretValue("the whole text")
+    remote = RemoteSecret("n", "1", {"A": SecretValue("plain-value"), "B": nested}, Attributes(), whole)
     known = list(values_of(remote))
     for value in ("plain-value", "deep-value", "list-value", "last-value", "the whole text"):
         assert masked(f"<{value}>", known) == "<…>"
@@ -60,7 +60,7 @@ def test_the_values_of_a_remote_secret_are_those_within_its_documents_too() -> N
 def test_a_value_between_other_words_leaves_these_alone(value: str, before: str, after: str) -> None:
     assume(value.lower() != "false")
     for shown in (value, base64.b64encode(value.encode()).decode()):
-        assert masked(f"{before}{shown}{after}", [Secret(value)]) == f"{before}…{after}"
+        assert masked(f"{before}{shown}{after}", [SecretValue(value)]) == f"{before}…{after}"
 
 
 def test_values_that_overlap_leave_no_rest() -> None:

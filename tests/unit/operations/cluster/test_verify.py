@@ -11,7 +11,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
 from compiler.operations.cluster.verify import Expected, verify_cluster
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,12 @@ SAID = "cannot use s3ntinel-4711, c2VudGluZWw= and s3ntinel%2F4711"
 def test_values_that_were_read_are_hidden_in_what_the_operator_says(
     where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = {"A": Secret("s3ntinel-4711"), "B": Secret("sentinel"), "C": Secret("s3ntinel/4711"), "D": Secret("use")}
+    values = {
+        "A": SecretValue("s3ntinel-4711"),
+        "B": SecretValue("sentinel"),
+        "C": SecretValue("s3ntinel/4711"),
+        "D": SecretValue("use"),
+    }
     read = RemoteSecret("agents/github", "1", values, Attributes())
     failed = Ready(is_true=False, message=SAID)
     fake = Fake(ready=failed) if where == "store" else Fake(live=(live(ready=failed),))

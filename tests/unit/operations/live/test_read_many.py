@@ -11,9 +11,9 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     NotFoundError,
-    Place,
     SealedError,
     StoreError,
+    StoreLocation,
     UnavailableError,
     WrongMountError,
 )
@@ -23,7 +23,7 @@ from tests.unit.operations.memory_store import MemoryStore
 if TYPE_CHECKING:
     from compiler.stores.interface import SecretReader
 
-PLACE = Place("https://vault.example.com/secret", "x")
+PLACE = StoreLocation("https://vault.example.com/secret", "x")
 
 
 def forbidden(cause: ForbiddenCause) -> ForbiddenError:

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.live.stores import AddressError, LiveStores, address_of
-from compiler.stores.errors import Action, Place, TlsFailureError
+from compiler.stores.errors import Action, StoreLocation, TlsFailureError
 from compiler.stores.vault.store import VaultStore
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_all_are_closed_once_at_the_end_whatever_ended_it(vault: Store, azure: S
 
 
 def test_a_store_that_cannot_be_opened_is_tried_again_and_never_handed_out(vault: Store) -> None:
-    error = TlsFailureError(Place(WRITTEN), Action.CONNECT, "the authority is unknown", "name its file")
+    error = TlsFailureError(StoreLocation(WRITTEN), Action.CONNECT, "the authority is unknown", "name its file")
     opener, tries = Opener(), 0
 
     def failing_once(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:

@@ -11,7 +11,7 @@ from compiler.operations.put.plan import put, spaced_keys, target_of
 from compiler.operations.runs.journal import runs
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def putting(
-    target: Target, values: dict[str, Secret], stores: Stores, *, recover: bool = False, root: Path | None = None
+    target: Target, values: dict[str, SecretValue], stores: Stores, *, recover: bool = False, root: Path | None = None
 ) -> Change:
     setting = Setting(root or Path(), stores.live, applies=root is not None)
     return put(target, values, "prod", Options(recover=recover), setting)
@@ -58,7 +58,7 @@ def test_what_there_is_not_is_answered_with_what_there_is(environment: Environme
 
 def test_the_plan_is_for_the_store_that_was_named(environment: Environment, stores: Stores) -> None:
     target = target_of(environment, "github", ("GITHUB_APP_KEY",), "azure")
-    planned = putting(target, {"GITHUB_APP_KEY": Secret("pem")}, stores).plan(None)
+    planned = putting(target, {"GITHUB_APP_KEY": SecretValue("pem")}, stores).plan(None)
     (write,) = planned.plan.writes
     assert (write.store, write.name, write.whole is not None, write.changes) == ("azure", "github-app-key", True, {})
     assert planned.stores["azure"] is stores.azure
@@ -70,16 +70,16 @@ def test_a_value_that_is_given_replaces_another_and_is_not_written_twice(
     environment: Environment, stores: Stores
 ) -> None:
     assert stores.vault is not None
-    stores.vault.hold("agents/jira", {"JIRA_TOKEN": Secret("old"), "JIRA_URL": Secret("same")})
+    stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "JIRA_URL": SecretValue("same")})
     target = target_of(environment, "jira", (), None)
-    plan = putting(target, {"JIRA_TOKEN": Secret("new"), "JIRA_URL": Secret("same")}, stores).plan(None).plan
+    plan = putting(target, {"JIRA_TOKEN": SecretValue("new"), "JIRA_URL": SecretValue("same")}, stores).plan(None).plan
     assert [(step.key, step.kind) for step in plan.steps] == [("JIRA_TOKEN", Kind.UPDATE), ("JIRA_URL", Kind.KEEP)]
     assert [list(write.changes) for write in plan.writes] == [["JIRA_TOKEN"]]
 
 
 def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Environment, stores: Stores) -> None:
     target = target_of(environment, "jira", (), None)
-    one, two = Secret("s3ntinel"), Secret("another")
+    one, two = SecretValue("s3ntinel"), SecretValue("another")
     first = putting(target, {"JIRA_TOKEN": one, "JIRA_URL": two}, stores).identity
     assert first == putting(target, {"JIRA_URL": one, "JIRA_TOKEN": two}, stores).identity
     assert "s3ntinel" not in repr(first)
@@ -94,19 +94,21 @@ def test_the_same_run_is_told_by_the_keys_and_never_by_a_value(environment: Envi
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        (Secret(""), "is blank"),
-        (Secret(" \n"), "is blank"),
-        (Secret("<your token>"), "is a placeholder"),
-        (Secret("changeme"), "is a placeholder"),
-        (Secret("5", JsonKind.NUMBER), "is not text"),
-        (Secret("a\0b"), "NUL"),
-        (Secret("\ud800x"), "not valid Unicode"),
+        (SecretValue(""), "is blank"),
+        (SecretValue(" \n"), "is blank"),
+        (SecretValue("<your token>"), "is a placeholder"),
+        (SecretValue("changeme"), "is a placeholder"),
+        (SecretValue("5", JsonKind.NUMBER), "is not text"),
+        (SecretValue("a\0b"), "NUL"),
+        (SecretValue("\ud800x"), "not valid Unicode"),
     ],
 )
-def test_no_unfit_value_is_even_compared(environment: Environment, stores: Stores, value: Secret, what: str) -> None:
+def test_no_unfit_value_is_even_compared(
+    environment: Environment, stores: Stores, value: SecretValue, what: str
+) -> None:
     target = target_of(environment, "jira", (), None)
     with pytest.raises(Refusal, match=f'the value of "JIRA_URL" .*{what}'):
-        putting(target, {"JIRA_TOKEN": Secret("fine"), "JIRA_URL": value}, stores)
+        putting(target, {"JIRA_TOKEN": SecretValue("fine"), "JIRA_URL": value}, stores)
     assert stores.vault is not None
     assert stores.vault.reads == []
 
@@ -119,14 +121,14 @@ def test_a_key_without_a_place_in_the_store_is_refused(environment: Environment,
     changed = replace(environment, secrets={"vaultonly": secret})
     target = target_of(changed, "vaultonly", ("ONLY",), "azure")
     with pytest.raises(Refusal, match='"ONLY" has no place in "azure"'):
-        putting(target, {"ONLY": Secret("x")}, stores)
+        putting(target, {"ONLY": SecretValue("x")}, stores)
     storeless = replace(environment, secrets={"jira": replace(secret, store=None)})
     with pytest.raises(Refusal):
         target_of(storeless, "jira", ("ONLY",), None)
 
 
 def test_space_at_an_end_is_told() -> None:
-    assert spaced_keys({"A": Secret("x "), "B": Secret("x"), "C": Secret("\nx")}) == ("A", "C")
+    assert spaced_keys({"A": SecretValue("x "), "B": SecretValue("x"), "C": SecretValue("\nx")}) == ("A", "C")
 
 
 class TestGivenAgain:
@@ -145,7 +147,7 @@ class TestGivenAgain:
         target = target_of(environment, "github", ("GITHUB_APP_KEY", "GITHUB_TOKEN"), "azure")
 
         def put_again(app_key: str = "pem", token: str = "t") -> Ended:  # noqa: S107 - what a test writes
-            values = {"GITHUB_APP_KEY": Secret(app_key), "GITHUB_TOKEN": Secret(token)}
+            values = {"GITHUB_APP_KEY": SecretValue(app_key), "GITHUB_TOKEN": SecretValue(token)}
             return carry_out(putting(target, values, stores, root=tmp_path), listening)
 
         azure.failures["write", "agents-github"] = stores.failure(UnavailableError, "agents-github")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.runs.audit import Audited, AuditEntry, AuditError, AuditLog, IntentError
-from compiler.stores.errors import Action, ConflictError, OutcomeUnknownError, Place
+from compiler.stores.errors import Action, ConflictError, OutcomeUnknownError, StoreLocation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,8 +118,8 @@ def test_a_write_has_its_line_before_and_its_line_after(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "state"),
     [
-        (ConflictError(Place("s"), Action.WRITE, "r", "m", expected=None, found=None), "failed"),
-        (OutcomeUnknownError(Place("s"), Action.WRITE, "r", "m"), "unknown"),
+        (ConflictError(StoreLocation("s"), Action.WRITE, "r", "m", expected=None, found=None), "failed"),
+        (OutcomeUnknownError(StoreLocation("s"), Action.WRITE, "r", "m"), "unknown"),
         (KeyboardInterrupt(), "unknown"),
         (KeyError("a defect"), "unknown"),
     ],

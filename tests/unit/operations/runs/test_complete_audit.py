@@ -13,7 +13,7 @@ from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.complete_audit import adoption, complete, owed_by, owed_by_undo
 from compiler.operations.runs.entries import NotedKey, Run, RunEntry
 from compiler.operations.runs.journal import Journal, find_run
-from compiler.operations.runs.notes import Notes
+from compiler.operations.runs.run_log import RunLog
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -50,7 +50,7 @@ def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journa
         journal.written(("azure", "a"), "v1", "v2", (), owes=True)
     with AuditLog(tmp_path / "audit") as audit:
         found = complete(
-            [adopted], {"azure": MemoryStore()}, Notes(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
+            [adopted], {"azure": MemoryStore()}, RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
         )
     assert (found.unaudited, found.unnoted) == ((), "")
     (line,) = lines(tmp_path / "audit")
@@ -76,7 +76,7 @@ def test_what_cannot_be_noted_is_still_owed_and_told(
     journal.undo(("azure", "a"), "started", before="v2", owes=True)
     monkeypatch.setattr(AuditLog, "record", full)
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited=True)
+        notes = RunLog(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited=True)
         found = complete([adopted], {"azure": MemoryStore()}, notes)
     assert found.unaudited == (adopted,)
     entry = entry_of(tmp_path)
@@ -84,7 +84,7 @@ def test_what_cannot_be_noted_is_still_owed_and_told(
 
 
 def test_nothing_is_owed_where_nobody_asked_for_an_audit_file(tmp_path: Path, journal: Journal) -> None:
-    assert complete([FOUND], {"azure": MemoryStore()}, Notes(journal, "prod")).unaudited == ()
+    assert complete([FOUND], {"azure": MemoryStore()}, RunLog(journal, "prod")).unaudited == ()
     assert (entry_of(tmp_path).after, entry_of(tmp_path).owes) == ("v1", False)
 
 
@@ -93,7 +93,7 @@ def test_a_journal_without_room_is_told(journal: Journal, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Journal, "adopted", full)
-    found = complete([FOUND, FOUND], {"azure": MemoryStore()}, Notes(journal, "prod"))
+    found = complete([FOUND, FOUND], {"azure": MemoryStore()}, RunLog(journal, "prod"))
     assert found.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
 
 
@@ -135,7 +135,7 @@ def test_each_owed_line_names_the_store_that_it_is_about(tmp_path: Path, journal
     journal.written(("azure", "a"), "v1", "v2", (), owes=True)
     elsewhere = Adopted("vault", "gone", "v4", ("KEY",), "update", "v3", is_noted=True)
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit, {"azure": "ada", "vault": "grace"}, is_audited=True)
+        notes = RunLog(journal, "prod", audit, {"azure": "ada", "vault": "grace"}, is_audited=True)
         complete([NOTED, elsewhere], stores, notes)
     found = [(line["store"], line["name"], line["who"]) for line in lines(tmp_path / "audit")]
     assert found == [("https://one", "a", "ada"), ("https://two", "gone", "grace")]

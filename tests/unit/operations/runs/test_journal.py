@@ -25,7 +25,7 @@ from compiler.operations.runs.journal import (
     runs_folder,
 )
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.text.credential import looks_like_credential
 from tests.unit.operations.changes import entries_of, plan_of
 
@@ -41,7 +41,7 @@ BARE = Step("github", "TOKEN", Kind.CREATE, None, None)
 
 def plan() -> Plan:
     writes = (
-        Write("azure", "a", (STEP,), {"TOKEN": Secret("sentinel")}),
+        Write("azure", "a", (STEP,), {"TOKEN": SecretValue("sentinel")}),
         Write("azure", "b", (BARE,), {}, recover=True, deleted="v7"),
     )
     return plan_of(*writes, destinations={"azure": "https://a"}, sources={"vault": "https://v"})
@@ -359,7 +359,7 @@ def test_a_journal_is_written_in_the_lines_of_its_format(tmp_path: Path, monkeyp
     # Times are UTC wherever the command runs.
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     time.tzset()
-    writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=Secret("sentinel"), base=BASE))
+    writes = (*plan().writes, Write("azure", "c", (WHOLE,), {}, whole=SecretValue("sentinel"), base=BASE))
     journal = Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {**IDENTITY, **OPTIONS})
     journal.started(A, None)
     journal.written(A, None, "v1", ("v0",))

@@ -12,7 +12,7 @@ from compiler.operations.verify.eso_resolution import (
 )
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.document import read_object
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 BOTH = pytest.mark.parametrize("provider", [VAULT, AZURE_KEY_VAULT])
 # Dots as names and as nesting, wildcards that hit another key, special characters in names.
@@ -23,12 +23,12 @@ TEXT = """{
 
 
 def stored(provider: str, text: str = TEXT) -> RemoteSecret:
-    whole = Secret(text) if provider == AZURE_KEY_VAULT else None
+    whole = SecretValue(text) if provider == AZURE_KEY_VAULT else None
     return RemoteSecret("x", "1", read_object(text), Attributes(), whole)
 
 
-def text_of(found: Secret | Absence) -> str:
-    assert isinstance(found, Secret)
+def text_of(found: SecretValue | Absence) -> str:
+    assert isinstance(found, SecretValue)
     return found.reveal()
 
 
@@ -98,7 +98,7 @@ def test_a_property_is_what_each_provider_makes_of_it(wanted: str, vault: str | 
 @BOTH
 def test_this_is_the_whole_document(provider: str) -> None:
     found = resolve(provider, stored(provider), "@this")
-    assert isinstance(found, Secret)
+    assert isinstance(found, SecretValue)
     assert found.kind is JsonKind.OBJECT
 
 
@@ -120,6 +120,6 @@ def test_the_whole_is_the_text_of_key_vault_and_the_document_of_vault() -> None:
 
 
 def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
-    remote = RemoteSecret("x", "1", {}, Attributes(), Secret("bare"), is_object=False)
+    remote = RemoteSecret("x", "1", {}, Attributes(), SecretValue("bare"), is_object=False)
     assert resolve(AZURE_KEY_VAULT, remote, "PLAIN") is Absence.NOT_JSON
     assert text_of(resolve(AZURE_KEY_VAULT, remote, None)) == "bare"

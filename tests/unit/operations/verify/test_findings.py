@@ -22,9 +22,9 @@ from compiler.operations.verify.findings import (
 from compiler.operations.verify.references import Reference
 from compiler.rules.live_rules import BY_ID
 from compiler.stores import errors
-from compiler.stores.errors import Action, ForbiddenCause, Place, StoreError
+from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -61,7 +61,9 @@ MORE: dict[type[StoreError], dict[str, Any]] = {
 
 
 def refused(kind: type[StoreError], name: str | None = "gh") -> StoreError:
-    return kind(Place("https://x.vault.azure.net", name), Action.READ, "the reason", "the remedy", **MORE.get(kind, {}))
+    return kind(
+        StoreLocation("https://x.vault.azure.net", name), Action.READ, "the reason", "the remedy", **MORE.get(kind, {})
+    )
 
 
 KINDS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, StoreError)]
@@ -70,25 +72,25 @@ KINDS = [each for each in vars(errors).values() if isinstance(each, type) and is
 @pytest.mark.parametrize(
     ("value", "wanted", "expected"),
     [
-        (Secret("x1"), "TOKEN", []),
-        (Secret(""), "TOKEN", ["blank-value"]),
-        (Secret(" \n"), "TOKEN", ["blank-value"]),
-        (Secret(f"{SENTINEL}\0x"), "TOKEN", ["invalid-character"]),
-        (Secret(f"{SENTINEL}\ud83d"), None, ["invalid-character"]),
-        (Secret("\0\ud83d"), "TOKEN", ["invalid-character", "invalid-character"]),
-        (Secret("changeme"), "TOKEN", ["placeholder-value"]),
-        (Secret(" TODO\n"), "TOKEN", ["placeholder-value", "surrounding-white-space"]),
-        (Secret(f"{SENTINEL}\n"), "TOKEN", ["surrounding-white-space"]),
-        (Secret("8080", JsonKind.NUMBER), "TOKEN", ["not-a-string"]),
-        (Secret("null", JsonKind.NULL), "TOKEN", ["not-a-string"]),
-        (Secret('{"a": 1}', JsonKind.OBJECT), None, []),
-        (Secret("TODO"), None, ["placeholder-value"]),
+        (SecretValue("x1"), "TOKEN", []),
+        (SecretValue(""), "TOKEN", ["blank-value"]),
+        (SecretValue(" \n"), "TOKEN", ["blank-value"]),
+        (SecretValue(f"{SENTINEL}\0x"), "TOKEN", ["invalid-character"]),
+        (SecretValue(f"{SENTINEL}\ud83d"), None, ["invalid-character"]),
+        (SecretValue("\0\ud83d"), "TOKEN", ["invalid-character", "invalid-character"]),
+        (SecretValue("changeme"), "TOKEN", ["placeholder-value"]),
+        (SecretValue(" TODO\n"), "TOKEN", ["placeholder-value", "surrounding-white-space"]),
+        (SecretValue(f"{SENTINEL}\n"), "TOKEN", ["surrounding-white-space"]),
+        (SecretValue("8080", JsonKind.NUMBER), "TOKEN", ["not-a-string"]),
+        (SecretValue("null", JsonKind.NULL), "TOKEN", ["not-a-string"]),
+        (SecretValue('{"a": 1}', JsonKind.OBJECT), None, []),
+        (SecretValue("TODO"), None, ["placeholder-value"]),
         (Absence.NOT_JSON, "TOKEN", ["not-json"]),
         (Absence.NO_PROPERTY, "TOKEN", ["missing-property"]),
     ],
 )
 def test_a_value_is_found_fault_with_and_never_shown(
-    value: Secret | Absence, wanted: str | None, expected: list[str]
+    value: SecretValue | Absence, wanted: str | None, expected: list[str]
 ) -> None:
     found = list(value_findings(asked(wanted=wanted), value))
     assert [each.rule for each in found] == expected
@@ -97,7 +99,7 @@ def test_a_value_is_found_fault_with_and_never_shown(
 
 @pytest.mark.parametrize("kind", [kind for kind in JsonKind if kind is not JsonKind.STRING])
 def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
-    (found,) = value_findings(asked(), Secret(SENTINEL, kind))
+    (found,) = value_findings(asked(), SecretValue(SENTINEL, kind))
     assert found.message == f"is a JSON {kind.value}, not a string"
     assert found.help == "store it as a JSON string"
 
@@ -127,7 +129,7 @@ def test_a_finding_of_a_key_stands_at_its_line_and_tells_the_secrets() -> None:
 
 def test_white_space_warns_and_the_rest_fails() -> None:
     warned = {rule for rule, page in BY_ID.items() if page.severity is Severity.WARNING}
-    (found,) = value_findings(asked(), Secret("x\n"))
+    (found,) = value_findings(asked(), SecretValue("x\n"))
     assert found.rule in warned
     assert not warned & {"blank-value", "placeholder-value", "not-a-string", "missing-property", "not-json"}
 

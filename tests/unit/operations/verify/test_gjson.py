@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.operations.verify.gjson import UnprovenPathError, find
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 # The document of gjson's own syntax page, and names that only escapes reach.
-DOCUMENT = Secret(
+DOCUMENT = SecretValue(
     """{
   "name": {"first": "Tom", "last": "Anderson"},
   "age": 37,
@@ -125,7 +125,7 @@ def test_syntax_that_is_not_evaluated_is_said_to_be_so(path: str) -> None:
 def test_every_name_is_found_by_its_escaped_path(document: dict[str, str], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(document)))
     escaped = "".join("\\" + character for character in name)
-    found = find(Secret(json.dumps(document), JsonKind.OBJECT), escaped)
+    found = find(SecretValue(json.dumps(document), JsonKind.OBJECT), escaped)
     if name:
         assert found is not None
         assert found.reveal() == document[name]
@@ -137,7 +137,7 @@ def test_no_path_breaks_it(path: str) -> None:
         found = find(DOCUMENT, path)
     except UnprovenPathError:
         return
-    assert found is None or isinstance(found, Secret)
+    assert found is None or isinstance(found, SecretValue)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_no_path_breaks_it(path: str) -> None:
     [("a*c*e", "abcde"), ("a*c*e", "ace"), ("*c", "abc"), ("a**c", "abc"), ("?*?", "ab"), ("*b*b", "abab")],
 )
 def test_several_wildcards_match_as_one_does(path: str, text: str) -> None:
-    document = Secret(json.dumps({text: "found"}), JsonKind.OBJECT)
+    document = SecretValue(json.dumps({text: "found"}), JsonKind.OBJECT)
     found = find(document, path)
     assert found is not None
     assert found.reveal() == "found"
@@ -153,11 +153,11 @@ def test_several_wildcards_match_as_one_does(path: str, text: str) -> None:
 
 @pytest.mark.parametrize(("path", "text"), [("a*c*e", "abcdex"), ("a*c*e", "aec"), ("*b*b", "ab"), ("?*?", "a")])
 def test_several_wildcards_match_nothing_else(path: str, text: str) -> None:
-    assert find(Secret(json.dumps({text: "found"}), JsonKind.OBJECT), path) is None
+    assert find(SecretValue(json.dumps({text: "found"}), JsonKind.OBJECT), path) is None
 
 
 def test_many_wildcards_take_no_time() -> None:
-    document = Secret(json.dumps({"a" * 2_000: "x"}), JsonKind.OBJECT)
+    document = SecretValue(json.dumps({"a" * 2_000: "x"}), JsonKind.OBJECT)
     begun = time.process_time()
     assert find(document, f"{'*a' * 200}*b") is None
     assert time.process_time() - begun < 1

@@ -12,10 +12,10 @@ from compiler.operations.live.stores import LiveStores
 from compiler.operations.verify.references import Reference
 from compiler.operations.verify.verify import verify
 from compiler.stores import errors
-from compiler.stores.errors import Action, ForbiddenCause, Place, StoreError
+from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Identity, RemoteSecret
 from compiler.stores.values.document import NotAnObjectError, read_object
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class FakeStore:
 
     def read(self, name: str) -> RemoteSecret:
         self.asked.append(name)
-        place = Place(self.address.absolute, name)
+        place = StoreLocation(self.address.absolute, name)
         held = self._held.get(name)
         if held is None:
             raise errors.NotFoundError(place, Action.READ, "the secret does not exist", "create it")
@@ -63,9 +63,9 @@ class FakeStore:
             raise held
         text, attributes = held if isinstance(held, tuple) else (held, Attributes())
         try:
-            return RemoteSecret(name, "1", read_object(text), attributes, Secret(text))
+            return RemoteSecret(name, "1", read_object(text), attributes, SecretValue(text))
         except NotAnObjectError:
-            return RemoteSecret(name, "1", {}, attributes, Secret(text), is_object=False)
+            return RemoteSecret(name, "1", {}, attributes, SecretValue(text), is_object=False)
 
     def whoami(self) -> Identity:
         if "whoami" in self._held:
@@ -100,7 +100,7 @@ def rules(held: Mapping[str, Any], *references: Reference) -> list[str]:
 
 
 def refused(kind: type[StoreError], **more: Any) -> StoreError:  # noqa: ANN401 - each kind has its own fields
-    place = Place("https://x.vault.azure.net", more.pop("name", "github"))
+    place = StoreLocation("https://x.vault.azure.net", more.pop("name", "github"))
     return kind(place, Action.READ, "the reason", "the remedy", **more)
 
 

@@ -9,7 +9,7 @@ from compiler.operations.backup.format import Backup
 from compiler.operations.backup.gather import Gathered, Lacking
 from compiler.render.content import Lines
 from compiler.render.reports.backup import backup_data, backup_report, opened_lines
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 
 def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
@@ -46,7 +46,7 @@ def test_a_backup_names_its_keys_and_what_it_lacks() -> None:
 BACKUP = Backup(
     "dev",
     "2026-01-02T03:04:05+00:00",
-    {("jira", "TOKEN"): Secret("s3ntinel"), ("jira", "URL"): Secret("u")},
+    {("jira", "TOKEN"): SecretValue("s3ntinel"), ("jira", "URL"): SecretValue("u")},
     (("jira", "EMAIL"),),
 )
 

@@ -2,10 +2,10 @@ import pytest
 
 from compiler.stores.azure_key_vault.answers import require_listed, require_name, require_version
 from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.errors import Action, Place, UnexpectedReplyError
+from compiler.stores.errors import Action, StoreLocation, UnexpectedReplyError
 from compiler.stores.interface import Attributes
 
-PLACE = Place("https://vault", "github")
+PLACE = StoreLocation("https://vault", "github")
 VERSION = "1f" * 16
 
 
@@ -49,6 +49,6 @@ def test_the_version_must_be_the_one_that_was_asked_for(version: str | None) -> 
 
 def test_a_listed_item_needs_a_secrets_name() -> None:
     found = bundle(version=None)
-    assert require_listed(found, Place("https://vault"), Action.LIST) is found
+    assert require_listed(found, StoreLocation("https://vault"), Action.LIST) is found
     with pytest.raises(UnexpectedReplyError, match="an item without a secret's name"):
-        require_listed(bundle(""), Place("https://vault"), Action.LIST)
+        require_listed(bundle(""), StoreLocation("https://vault"), Action.LIST)

@@ -7,10 +7,10 @@ import pytest
 from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
 from compiler.stores.azure_key_vault.store import SdkClient
 from compiler.stores.interface import Attributes
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 
 SENTINEL = "s3ntinel-4711"
-BUNDLE = Bundle("github", "1f" * 16, Secret(SENTINEL), Attributes(tags={"team": "platform"}))
+BUNDLE = Bundle("github", "1f" * 16, SecretValue(SENTINEL), Attributes(tags={"team": "platform"}))
 
 
 def test_a_bundle_shows_all_but_its_value() -> None:
@@ -31,7 +31,7 @@ def test_a_bundle_with_a_value_is_not_copied_out(leak: object) -> None:
 
 def test_bundles_with_values_are_not_compared_in_the_clear() -> None:
     with pytest.raises(TypeError, match="Comparer"):
-        _ = dataclasses.replace(BUNDLE, value=Secret(SENTINEL)) == BUNDLE
+        _ = dataclasses.replace(BUNDLE, value=SecretValue(SENTINEL)) == BUNDLE
 
 
 def test_a_bundle_stays_as_the_vault_showed_it_and_can_be_recovered_unless_told_otherwise() -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from compiler.stores.azure_key_vault.connection import connection_error, verified
-from compiler.stores.errors import Action, Place, TlsFailureError
+from compiler.stores.errors import Action, StoreLocation, TlsFailureError
 
-PLACE = Place("https://v.vault.azure.net")
+PLACE = StoreLocation("https://v.vault.azure.net")
 
 
 def test_https_is_a_must_and_a_named_authority_must_be_readable(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ import pytest
 
 from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE, no_token, no_token_in_time, shared_credential
 from compiler.stores.azure_key_vault.identity import AccessToken, ForeignResourceError, NoTokenError
-from compiler.stores.errors import MissingDependencyError, Place, UnauthenticatedError, UnavailableError
+from compiler.stores.errors import MissingDependencyError, StoreLocation, UnauthenticatedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compiler.stores.azure_key_vault.identity import Credential, SharedCredential
 
-PLACE = Place("https://v.vault.azure.net")
+PLACE = StoreLocation("https://v.vault.azure.net")
 VAULTS = "https://vault.azure.net/.default"
 
 

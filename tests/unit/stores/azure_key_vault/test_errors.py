@@ -1,9 +1,9 @@
 import pytest
 
 from compiler.stores.azure_key_vault.errors import Answer, error_of, soft_deleted
-from compiler.stores.errors import Action, ForbiddenError, Place, ThrottledError
+from compiler.stores.errors import Action, ForbiddenError, StoreLocation, ThrottledError
 
-PLACE = Place("https://v.vault.azure.net", "github")
+PLACE = StoreLocation("https://v.vault.azure.net", "github")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.interface import State
+from compiler.stores.interface import StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.retry import RetryPolicy
@@ -26,7 +26,7 @@ def test_soft_delete_only_while_the_version_is_the_newest(vault: LocalKeyVault, 
         store.soft_delete("github", old)
     vault.add_fault(Fault(FaultKind.DROP_REPLY, method="DELETE"))
     store.soft_delete("github", new)
-    assert store.describe("github").state is State.SOFT_DELETED
+    assert store.describe("github").state is StoreState.SOFT_DELETED
     assert not any(request.path.startswith("/deletedsecrets") and request.writes for request in vault.requests())
 
 
@@ -44,7 +44,7 @@ def test_recover_of_what_is_not_deleted_returns_its_state_or_says_that_nothing_i
     vault: LocalKeyVault, store: AzureKeyVaultStore
 ) -> None:
     vault.seed("github", "x")
-    assert store.recover("github").state is State.PRESENT
+    assert store.recover("github").state is StoreState.PRESENT
     with pytest.raises(NotFoundError):
         store.recover("absent")
 
@@ -80,7 +80,7 @@ def test_a_recovery_longer_than_patience_ends_and_says_so() -> None:
 def test_a_lost_reply_to_recover_is_settled_by_looking(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed_deleted("github", "x")
     vault.add_fault(Fault(FaultKind.DROP_REPLY, method="POST"))
-    assert store.recover("github").state is State.PRESENT
+    assert store.recover("github").state is StoreState.PRESENT
     assert sum(request.method == "POST" and request.authorised for request in vault.requests()) == 1
 
 

@@ -12,7 +12,7 @@ from compiler.stores.azure_key_vault.limits import (
     value_problems,
 )
 from compiler.stores.interface import Attributes
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SENTINEL = "s3ntinel-4711"
@@ -62,7 +62,7 @@ def test_a_version_is_32_small_hexadecimal_digits() -> None:
     ],
 )
 def test_a_value_that_would_not_come_back_as_it_is_has_a_problem_at_its_property(text: str, reasons: list[str]) -> None:
-    found = value_problems("github", Secret(text), "TOKEN")
+    found = value_problems("github", SecretValue(text), "TOKEN")
     assert [problem.reason for problem in found] == reasons
     assert {(problem.code, problem.name, problem.property) for problem in found} <= {
         ("invalid-value", "github", "TOKEN")
@@ -72,8 +72,8 @@ def test_a_value_that_would_not_come_back_as_it_is_has_a_problem_at_its_property
 
 
 def test_a_whole_value_is_named_without_a_property_and_another_kind_is_kept_as_it_was_read() -> None:
-    assert [problem.property for problem in value_problems("github", Secret(""))] == [None]
-    assert value_problems("github", Secret("17", JsonKind.NUMBER), "PORT") == ()
+    assert [problem.property for problem in value_problems("github", SecretValue(""))] == [None]
+    assert value_problems("github", SecretValue("17", JsonKind.NUMBER), "PORT") == ()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import State
+from compiler.stores.interface import StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.limiter import UNLIMITED
@@ -47,7 +47,7 @@ def test_a_version_that_is_not_there_is_gone(vault: LocalKeyVault, store: AzureK
 
 
 def test_absent_is_a_state_for_describe_and_an_error_for_read(store: AzureKeyVaultStore) -> None:
-    assert store.describe("github").state is State.ABSENT
+    assert store.describe("github").state is StoreState.ABSENT
     with pytest.raises(NotFoundError):
         store.read("github")
 
@@ -72,7 +72,7 @@ def test_describe_asks_for_no_value_unless_two_versions_share_a_second() -> None
         latest = vault.seed("github", "three")
         assert store.describe("github").version == latest
         vault.seed("github", "four", enabled=False)
-        assert store.describe("github").state is State.DISABLED
+        assert store.describe("github").state is StoreState.DISABLED
         store.close()
 
 

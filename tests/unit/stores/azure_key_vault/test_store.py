@@ -23,10 +23,10 @@ from compiler.stores.errors import (
     UnavailableError,
     UnexpectedReplyError,
 )
-from compiler.stores.interface import State
+from compiler.stores.interface import StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.stores.conftest import address_of, opened_with
 
 SENTINEL = "s3ntinel-Välue"
@@ -67,7 +67,7 @@ def test_no_error_leads_to_the_value_or_the_token(
     vault.add_fault(Fault(fault.kind, method="PUT", status=fault.status, times=None))
     vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="github/[0-9a-f]*$", after=1, times=None))
     with pytest.raises(StoreError) as caught:
-        store.write("github", {"A": Secret(SENTINEL)}, None)
+        store.write("github", {"A": SecretValue(SENTINEL)}, None)
     seen: BaseException | None = caught.value
     texts = ["".join(traceback.format_exception(caught.value)), repr(caught.value.args), *capfd.readouterr()]
     while seen is not None:
@@ -96,7 +96,7 @@ def test_a_success_of_another_shape_is_no_key_vaults(
 ) -> None:
     vault.seed("github", SENTINEL)
     _altered(monkeypatch, lambda body: {**body, **odd})
-    for ask in (lambda: store.read("github"), lambda: store.write("github", {"A": Secret(SENTINEL)}, None)):
+    for ask in (lambda: store.read("github"), lambda: store.write("github", {"A": SecretValue(SENTINEL)}, None)):
         with pytest.raises(StoreError) as caught:
             ask()
         assert caught.value.__context__ is None or isinstance(caught.value.__context__, StoreError)
@@ -231,7 +231,7 @@ def test_a_vault_of_another_domain_gets_no_token_that_was_made_for_key_vault(
         own = AzureKeyVaultStore(
             address, {**environ, "AZURE_KEYVAULT_TOKEN": foreign.environ()["AZURE_KEYVAULT_TOKEN"]}
         )
-        assert own.describe("github").state is State.ABSENT
+        assert own.describe("github").state is StoreState.ABSENT
         own.close()
 
 

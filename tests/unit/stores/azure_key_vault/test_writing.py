@@ -22,7 +22,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from compiler.text.credential import conceal
 from tests.unit.stores.conftest import address_of
 
@@ -35,12 +35,12 @@ def test_a_value_that_is_no_clear_object_has_no_properties_and_takes_none(
     base = store.read("github")
     assert (base.is_object, dict(base.properties)) == (False, {})
     with pytest.raises(MalformedDocumentError, match="is not a JSON object"):
-        store.write("github", {"A": Secret("x")}, base)
+        store.write("github", {"A": SecretValue("x")}, base)
     assert vault.value("github") == text
 
 
 def test_a_new_object_gets_the_content_type_of_json(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
-    store.write("github", {"A": Secret("x"), "B": Secret("ü")}, None, Attributes(tags={"team": "platform"}))
+    store.write("github", {"A": SecretValue("x"), "B": SecretValue("ü")}, None, Attributes(tags={"team": "platform"}))
     (version,) = vault.versions("github")
     assert (version.value, version.content_type) == ('{"A": "x", "B": "ü"}', "application/json")
     assert version.tags == {"team": "platform"}
@@ -51,7 +51,7 @@ def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
 ) -> None:
     tags = {f"tag-{number}": str(number) for number in range(15)}
     vault.seed("github", '{"A": "x"}', content_type="text/own", tags=tags, expires=4_000_000_000, not_before=1_000)
-    store.write("github", {"A": Secret("y")}, store.read("github"))
+    store.write("github", {"A": SecretValue("y")}, store.read("github"))
     old, new = vault.versions("github")
     assert (new.content_type, new.tags, new.expires, new.not_before, new.enabled) == (
         old.content_type,
@@ -65,7 +65,7 @@ def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
 def test_given_attributes_replace_those_of_the_version_before(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed("github", "x", tags={"old": "1"}, expires=4_000_000_000)
     end = datetime(2100, 1, 1, tzinfo=UTC)
-    store.write_whole("github", Secret("y"), store.read("github"), Attributes(tags={"new": "2"}, expires=end))
+    store.write_whole("github", SecretValue("y"), store.read("github"), Attributes(tags={"new": "2"}, expires=end))
     newest = vault.versions("github")[-1]
     assert (newest.value, newest.tags, newest.expires) == ("y", {"new": "2"}, int(end.timestamp()))
 
@@ -84,23 +84,23 @@ def test_restore_makes_an_earlier_version_the_newest_with_its_bytes_and_attribut
 def test_a_value_that_no_store_may_hold_is_refused_before_anything_is_sent(
     vault: LocalKeyVault, store: AzureKeyVaultStore, value: str
 ) -> None:
-    assert "invalid-value" in {problem.code for problem in store.check("github", {"A": Secret(value)}, None)}
+    assert "invalid-value" in {problem.code for problem in store.check("github", {"A": SecretValue(value)}, None)}
     with pytest.raises(InvalidValueError, match='of "A"'):
-        store.write("github", {"A": Secret(value)}, None)
+        store.write("github", {"A": SecretValue(value)}, None)
     assert vault.requests() == []
 
 
 def test_an_expiry_before_the_start_is_refused(store: AzureKeyVaultStore) -> None:
     now = datetime(2030, 1, 1, tzinfo=UTC)
     attributes = Attributes(expires=now, not_before=now + timedelta(seconds=1))
-    (problem,) = store.check("github", {"A": Secret("x")}, None, attributes)
+    (problem,) = store.check("github", {"A": SecretValue("x")}, None, attributes)
     assert problem.code == "invalid-value"
 
 
 def test_more_versions_than_a_page_holds_are_all_seen(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
     for number in range(60):
         vault.seed("github", f'{{"A": "{number}"}}')
-    written = store.write("github", {"A": Secret("new")}, store.read("github"))
+    written = store.write("github", {"A": SecretValue("new")}, store.read("github"))
     assert (written.slipped, vault.versions("github")[-1].id) == ((), written.version)
 
 
@@ -111,17 +111,17 @@ def test_a_name_that_stays_busy_ends_with_busy(vault: LocalKeyVault, store: Azur
         assert secret is not None
         secret.phase, secret.phase_ends = "recovering", 1e12
     with pytest.raises(BusyError, match="still being deleted or recovered"):
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
 
 
 def test_a_lost_reply_that_reading_cannot_settle_is_an_unknown_outcome(
     vault: LocalKeyVault, store: AzureKeyVaultStore
 ) -> None:
-    store.write("warm-up", {"A": Secret("x")}, None)
+    store.write("warm-up", {"A": SecretValue("x")}, None)
     vault.add_fault(Fault(FaultKind.DROP_REPLY, method="PUT"))
     vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="github", after=1, times=None))
     with pytest.raises(OutcomeUnknownError, match="reply to the write was lost"):
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
     assert len(vault.versions("github")) == 1
 
 
@@ -131,13 +131,13 @@ def test_a_lost_reply_after_which_another_writer_stands_there_is_a_conflict(
     base_version = vault.seed("github", '{"A": "x"}')
     base = store.read("github")
 
-    def other_writes(name: str, _value: Secret, _attributes: Attributes) -> object:
+    def other_writes(name: str, _value: SecretValue, _attributes: Attributes) -> object:
         vault.seed(name, '{"A": "of another"}')
         raise UnavailableError(store._place(name), Action.WRITE, "lost", "again")
 
     monkeypatch.setattr(store._client, "set", other_writes)
     with pytest.raises(ConflictError) as caught:
-        store.write("github", {"A": Secret("ours")}, base)
+        store.write("github", {"A": SecretValue("ours")}, base)
     assert caught.value.expected == base_version
     assert vault.value("github") == '{"A": "of another"}'
 
@@ -146,9 +146,11 @@ def test_an_echo_of_other_bytes_is_told_with_the_version_that_is_stored(
     store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = store._client.set
-    monkeypatch.setattr(store._client, "set", lambda name, _value, attributes: send(name, Secret("{}"), attributes))
+    monkeypatch.setattr(
+        store._client, "set", lambda name, _value, attributes: send(name, SecretValue("{}"), attributes)
+    )
     with pytest.raises(UnverifiedError, match="another value than the one sent") as caught:
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
     version = store.read("github").version
     assert caught.value.version == version
     # Not masked as a credential, which a version of Key Vault looks like.
@@ -158,14 +160,14 @@ def test_an_echo_of_other_bytes_is_told_with_the_version_that_is_stored(
 def test_who_may_not_list_is_told_before_the_first_write(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
     vault.deny("list", "ForbiddenByRbac")
     with pytest.raises(ForbiddenError, match="secrets/list"):
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
     assert vault.versions("github") == []
 
 
 def test_disabled_is_told_from_absent_when_it_is_to_be_written(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
     vault.seed("github", "x", enabled=False)
     with pytest.raises(DisabledError, match="newest version is disabled"):
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
     assert len(vault.versions("github")) == 1
 
 
@@ -183,9 +185,9 @@ def test_a_write_that_arrives_after_its_connection_broke_makes_one_version(vault
 
     options = StoreOptions(clock=Arriving(), chance=lambda: 0.0)
     store = AzureKeyVaultStore(address_of(vault), vault.environ(), options)
-    assert store.write("other", {"A": Secret("x")}, None).version
+    assert store.write("other", {"A": SecretValue("x")}, None).version
     vault.add_fault(Fault(FaultKind.DROP_REQUEST, method="PUT"))
-    written = store.write("github", {"A": Secret("x")}, None)
+    written = store.write("github", {"A": SecretValue("x")}, None)
     store.close()
     assert [version.id for version in vault.versions("github")] == [written.version]
     assert written.slipped == ()
@@ -197,7 +199,7 @@ def test_a_reply_to_a_write_that_is_about_another_secret_is_told_with_what_is_st
 ) -> None:
     vault.add_fault(Fault(FaultKind.ALTER, method="PUT", old=old, value=value, times=None))
     with pytest.raises(UnverifiedError, match=r"the reply (is for another secret|has an invalid version)") as caught:
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id
     assert f"version {stored.id} has the value that was sent" in conceal(str(caught.value))
@@ -211,7 +213,7 @@ def test_a_reply_to_a_write_that_stored_nothing_is_no_success(vault: LocalKeyVau
         # A cache before the vault: the version that was there, shown again.
         patch.setattr(client, "set", lambda name, *_: client.get(name, None, Action.WRITE))
         with pytest.raises(UnexpectedReplyError, match=f"the reply has version {old}, which existed before"):
-            store.write("github", {"A": Secret("x")}, base)
+            store.write("github", {"A": SecretValue("x")}, base)
 
 
 def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
@@ -221,7 +223,7 @@ def test_a_version_beside_which_another_writers_cannot_be_looked_for_is_told(
     with pytest.raises(
         UnfinishedWriteError, match="is stored, but another writer's may have come in between"
     ) as caught:
-        store.write("github", {"A": Secret("x")}, None)
+        store.write("github", {"A": SecretValue("x")}, None)
     (stored,) = vault.versions("github")
     assert caught.value.version == stored.id
     assert f"version {stored.id} is stored" in conceal(str(caught.value))

@@ -10,9 +10,9 @@ from compiler.stores.errors import (
     BusyError,
     NotFoundError,
     OutcomeUnknownError,
-    Place,
     SealedError,
     StoreError,
+    StoreLocation,
     ThrottledError,
     UnavailableError,
 )
@@ -21,7 +21,7 @@ from compiler.stores.sending.deadline import rest
 from compiler.stores.sending.limiter import UNLIMITED, Limiter
 from compiler.stores.sending.retry import Retrier, RetryPolicy, parse_retry_after
 
-PLACE = Place("https://store")
+PLACE = StoreLocation("https://store")
 
 
 def failure(kind: type[StoreError], *extra: object) -> StoreError:
@@ -224,7 +224,7 @@ def test_endless_throttling_ends_with_the_operation(retrier: Retrier, clock: Vir
 
 def test_who_cannot_wait_as_long_as_another_was_told_to_does_not_ask(retrier: Retrier, clock: VirtualClock) -> None:
     retrier.read(script("the store is known to answer"))
-    place = Place("https://store", "another-secret")
+    place = StoreLocation("https://store", "another-secret")
     slow_down = ThrottledError(place, Action.READ, "why", "what", 30.0)
     with retrier.deadlines.operation():
         clock.sleep(100)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.stores.values.document import NotAnObjectError, change_object, read_object, token, write_object
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -36,7 +36,7 @@ def test_every_kind_is_read_with_its_raw_token() -> None:
 def test_a_change_leaves_every_other_byte() -> None:
     text = ' {"a" :\t"old", "n": 9007199254740993 ,\n  "o": {"a": "old"} }\n'
     assert (
-        change_object(text, {"a": Secret('n"ew'), "added": Secret("é")})
+        change_object(text, {"a": SecretValue('n"ew'), "added": SecretValue("é")})
         == ' {"a" :\t"n\\"ew", "n": 9007199254740993 ,\n  "o": {"a": "old"}, "added": "é" }\n'
     )
 
@@ -46,7 +46,7 @@ def test_a_change_leaves_every_other_byte() -> None:
     [("{}", '{"k": "v"}'), ("{ }", '{"k": "v" }'), ('{"k":1}', '{"k":"v"}'), ('{"a":1}', '{"a":1, "k": "v"}')],
 )
 def test_a_property_is_added_to_objects_of_every_size(text: str, changed: str) -> None:
-    assert change_object(text, {"k": Secret("v")}) == changed
+    assert change_object(text, {"k": SecretValue("v")}) == changed
 
 
 @given(OBJECTS, STRINGS, st.sampled_from([None, 2]), st.booleans())
@@ -57,7 +57,7 @@ def test_changing_means_what_updating_a_dictionary_means(
     ascii_only: bool,  # noqa: FBT001 - Hypothesis gives it
 ) -> None:
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only)
-    changed = change_object(text, {name: Secret(value) for name, value in changes.items()})
+    changed = change_object(text, {name: SecretValue(value) for name, value in changes.items()})
     assert json.loads(changed) == {**document, **changes}
     for name in document.keys() - changes.keys():
         assert token(read_object(changed)[name]) == token(read_object(text)[name])
@@ -65,7 +65,7 @@ def test_changing_means_what_updating_a_dictionary_means(
 
 @given(STRINGS)
 def test_what_is_written_is_read(values: dict[str, str]) -> None:
-    read = read_object(write_object({name: Secret(value) for name, value in values.items()}))
+    read = read_object(write_object({name: SecretValue(value) for name, value in values.items()}))
     assert {name: value.reveal() for name, value in read.items()} == values
 
 

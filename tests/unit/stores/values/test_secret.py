@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.stores.values.secret import Comparer, JsonKind, Mark, Secret
+from compiler.stores.values.secret import Comparer, JsonKind, Mark, SecretValue
 
 SENTINEL = "s3ntinel-4711"
 
@@ -49,25 +49,25 @@ MAY_REVEAL = {
         json.dumps,
         list,
         len,
-        lambda secret: secret == Secret(SENTINEL),
-        lambda secret: secret != Secret(SENTINEL),
-        lambda secret: secret in [Secret(SENTINEL)],  # noqa: FURB171 - the form under test
+        lambda secret: secret == SecretValue(SENTINEL),
+        lambda secret: secret != SecretValue(SENTINEL),
+        lambda secret: secret in [SecretValue(SENTINEL)],  # noqa: FURB171 - the form under test
         lambda secret: secret + "x",
         lambda secret: {secret: 1},
     ],
 )
-def test_a_secret_refuses_every_way_out_and_shows_nothing_in_refusing(leak: Callable[[Secret], object]) -> None:
+def test_a_secret_refuses_every_way_out_and_shows_nothing_in_refusing(leak: Callable[[SecretValue], object]) -> None:
     with pytest.raises((TypeError, AttributeError)) as caught:
-        leak(Secret(SENTINEL))
+        leak(SecretValue(SENTINEL))
     assert SENTINEL not in str(caught.value)
 
 
 def test_a_secret_shows_itself_as_an_ellipsis_wherever_it_is_nested() -> None:
     @dataclasses.dataclass
     class Holder:
-        inner: dict[str, Secret]
+        inner: dict[str, SecretValue]
 
-    holder = Holder({"A": Secret(SENTINEL)})
+    holder = Holder({"A": SecretValue(SENTINEL)})
     assert repr(holder).endswith("Holder(inner={'A': Secret(…)})")
     assert not hasattr(holder.inner["A"], "__dict__")
     with pytest.raises(TypeError):
@@ -76,25 +76,25 @@ def test_a_secret_shows_itself_as_an_ellipsis_wherever_it_is_nested() -> None:
 
 def test_a_secret_holds_text_only() -> None:
     with pytest.raises(TypeError) as caught:
-        Secret(b"s3ntinel-4711")  # type: ignore[arg-type]
+        SecretValue(b"s3ntinel-4711")  # type: ignore[arg-type]
     assert SENTINEL not in str(caught.value)
 
 
 @given(st.text(), st.text())
 def test_a_comparer_tells_equal_from_different(one: str, other: str) -> None:
     comparer = Comparer()
-    assert comparer.same(Secret(one), Secret(one))
-    assert comparer.same(Secret(one), Secret(other)) == (one == other)
+    assert comparer.same(SecretValue(one), SecretValue(one))
+    assert comparer.same(SecretValue(one), SecretValue(other)) == (one == other)
 
 
 def test_a_comparer_tells_kinds_apart_and_takes_lone_surrogates() -> None:
     comparer = Comparer()
-    assert not comparer.same(Secret("1"), Secret("1", JsonKind.NUMBER))
-    assert comparer.same(Secret("\ud800"), Secret("\ud800"))
+    assert not comparer.same(SecretValue("1"), SecretValue("1", JsonKind.NUMBER))
+    assert comparer.same(SecretValue("\ud800"), SecretValue("\ud800"))
 
 
 def test_marks_mean_nothing_outside_their_run() -> None:
-    secret = Secret(SENTINEL)
+    secret = SecretValue(SENTINEL)
     comparer = Comparer()
     assert comparer.mark(secret) == comparer.mark(secret)
     assert comparer.mark(secret) != Comparer().mark(secret)
@@ -102,7 +102,7 @@ def test_marks_mean_nothing_outside_their_run() -> None:
     assert comparer.mark(secret) != SENTINEL
 
 
-@pytest.mark.parametrize("made", [Comparer(), Comparer().mark(Secret("x"))])
+@pytest.mark.parametrize("made", [Comparer(), Comparer().mark(SecretValue("x"))])
 def test_a_comparers_key_and_marks_are_neither_shown_nor_pickled(made: Comparer | Mark) -> None:
     assert "…" in repr(made)
     with pytest.raises(TypeError):
@@ -112,7 +112,7 @@ def test_a_comparers_key_and_marks_are_neither_shown_nor_pickled(made: Comparer 
 
 
 def test_a_length_is_that_of_the_text() -> None:
-    assert Secret("a\u00e9\U0001f600").length == 3
+    assert SecretValue("a\u00e9\U0001f600").length == 3
 
 
 def test_only_the_listed_modules_reveal() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.stores.values.traits import Trait, traits
 
 
@@ -38,8 +38,8 @@ from compiler.stores.values.traits import Trait, traits
     ],
 )
 def test_traits_name_what_is_wrong_and_nothing_else(text: str, found: set[Trait]) -> None:
-    assert traits(Secret(text)) == found
+    assert traits(SecretValue(text)) == found
 
 
 def test_another_kind_than_a_string_is_only_that() -> None:
-    assert traits(Secret("null", JsonKind.NULL)) == {Trait.NOT_A_STRING}
+    assert traits(SecretValue("null", JsonKind.NULL)) == {Trait.NOT_A_STRING}

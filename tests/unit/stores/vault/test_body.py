@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.stores.vault.body import read_reply, write_body
 
 # JSON's own grammar of numbers, https://www.rfc-editor.org/rfc/rfc8259#section-6
@@ -76,5 +76,5 @@ def test_a_number_of_the_servers_own_may_be_of_any_length() -> None:
 
 
 def test_what_holds_no_secret_is_sent_as_json_has_it() -> None:
-    body = {"role": 'a"é', "options": {}, "versions": [1, 2], "left": None, "data": {"\ud800": Secret("\ud800")}}
+    body = {"role": 'a"é', "options": {}, "versions": [1, 2], "left": None, "data": {"\ud800": SecretValue("\ud800")}}
     assert json.loads(write_body(body)) == {**body, "data": {"\ud800": "\ud800"}}

@@ -1,15 +1,15 @@
 import pytest
 
-from compiler.stores.errors import InvalidNameError, InvalidValueError, Place, TooLargeError
+from compiler.stores.errors import InvalidNameError, InvalidValueError, StoreLocation, TooLargeError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_whole, problems_of_write
 
 SENTINEL = "s3ntinel-4711"
 
 
 def problems(
-    name: str, changes: dict[str, Secret], base: RemoteSecret | None = None, attributes: Attributes | None = None
+    name: str, changes: dict[str, SecretValue], base: RemoteSecret | None = None, attributes: Attributes | None = None
 ) -> list[tuple[str, str | None]]:
     found = list(problems_of_write(name, changes, base, attributes))
     assert all(SENTINEL not in f"{problem}" for problem in found)
@@ -17,11 +17,16 @@ def problems(
 
 
 def test_a_sound_write_has_no_problem() -> None:
-    assert problems("a/b", {"A": Secret(SENTINEL), "tls.crt": Secret("\n-----\n")}) == []
+    assert problems("a/b", {"A": SecretValue(SENTINEL), "tls.crt": SecretValue("\n-----\n")}) == []
 
 
 def test_all_problems_are_told_at_once() -> None:
-    changes = {"A": Secret(""), "": Secret("x"), "B": Secret(SENTINEL + "\0"), "N": Secret("1", JsonKind.NUMBER)}
+    changes = {
+        "A": SecretValue(""),
+        "": SecretValue("x"),
+        "B": SecretValue(SENTINEL + "\0"),
+        "N": SecretValue("1", JsonKind.NUMBER),
+    }
     assert problems("../a", changes) == [
         (InvalidNameError.code, None),
         (InvalidValueError.code, "A"),
@@ -32,7 +37,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_the_size_is_that_of_the_merged_document() -> None:
-    half = Secret("x" * 600_000)
+    half = SecretValue("x" * 600_000)
     base = RemoteSecret("a", "1", {"OLD": half}, Attributes())
     assert problems("a", {"NEW": half}) == []
     assert problems("a", {"NEW": half}, base) == [(TooLargeError.code, None)]
@@ -45,18 +50,18 @@ def test_the_size_is_that_of_the_merged_document() -> None:
 def test_the_size_is_that_of_the_json_to_the_byte(character: str, bytes_each: int) -> None:
     room = 1024 * 1024 - 4096 - len('{"A": ""}')
     fits, spare = divmod(room, bytes_each)
-    assert problems("a", {"A": Secret(character * fits + "x" * spare)}) == []
-    assert problems("a", {"A": Secret(character * fits + "x" * (spare + 1))}) == [(TooLargeError.code, None)]
+    assert problems("a", {"A": SecretValue(character * fits + "x" * spare)}) == []
+    assert problems("a", {"A": SecretValue(character * fits + "x" * (spare + 1))}) == [(TooLargeError.code, None)]
 
 
 def test_tags_are_measured_in_bytes() -> None:
     for tags, count in (({"k": "ü" * 256}, 0), ({"k": "ü" * 257}, 1), ({"ü" * 65: "v"}, 1)):
-        assert len(problems("a", {"A": Secret("1")}, None, Attributes(tags=tags))) == count
+        assert len(problems("a", {"A": SecretValue("1")}, None, Attributes(tags=tags))) == count
 
 
 @pytest.mark.parametrize("kind", [InvalidNameError, InvalidValueError, TooLargeError])
 def test_a_problem_becomes_the_error_that_a_write_raises(kind: type[InvalidNameError]) -> None:
-    error = error_of_problem(Problem(kind.code, "a", "why", "what"), Place("https://vault", "a"))
+    error = error_of_problem(Problem(kind.code, "a", "why", "what"), StoreLocation("https://vault", "a"))
     assert type(error) is kind
     assert (error.reason, error.remedy) == ("why", "what")
 

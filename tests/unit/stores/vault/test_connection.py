@@ -13,10 +13,10 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
-    Place,
     RedirectRefusedError,
     SealedError,
     StoreError,
+    StoreLocation,
     ThrottledError,
     UnauthenticatedError,
     UnavailableError,
@@ -27,7 +27,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.limiter import Quota, RequestClass
 from compiler.stores.sending.retry import RetryPolicy
-from compiler.stores.values.secret import Secret
+from compiler.stores.values.secret import SecretValue
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -126,7 +126,7 @@ def test_a_first_failure_is_told_to_everyone_after_without_asking_again(vault: S
     asked = len(vault.asked)
     for act in (
         lambda: store.read("other"),
-        lambda: store.write("github", {"A": Secret("1")}, None),
+        lambda: store.write("github", {"A": SecretValue("1")}, None),
         lambda: store.describe("github"),
         lambda: list(store.names()),
         store.whoami,
@@ -145,7 +145,7 @@ def test_a_server_that_never_answered_has_ten_seconds_or_less(
     store = vault.open(options=StoreOptions(clock=clock, retry=RetryPolicy(patience=patience), chance=lambda: 0.5))
     error = failure(store)
     assert isinstance(error, UnavailableError)
-    assert error.place == Place(f"{vault.url}/secret")
+    assert error.place == StoreLocation(f"{vault.url}/secret")
     assert longest / 3 < clock.now() <= longest
 
 
@@ -170,7 +170,7 @@ def test_a_refused_log_in_names_its_method_and_shows_nothing_of_the_answer(vault
     vault.on("POST", LOGIN, refused(status, f"invalid secret id {SENTINEL}"))
     error = failure(vault.open(ROLE))
     assert type(error) is UnauthenticatedError
-    assert (error.place, error.action) == (Place(f"{vault.url}/secret"), Action.LOG_IN)
+    assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret"), Action.LOG_IN)
     assert "approle" in error.reason
     assert "PLATFORM_SECRETS_VAULT_AUTH_MOUNT" in error.remedy
     assert vault.paths("GET") == []
@@ -245,7 +245,7 @@ def test_a_write_that_a_standby_did_not_take_is_sent_again_without_looking_for_i
     store.whoami()
     stored = data(version=1)
     vault.on("POST", READ, refused(503, "Vault is sealed"), STANDBY, stored)
-    assert store.write("github", {"TOKEN": Secret("x")}, None).version == "1"
+    assert store.write("github", {"TOKEN": SecretValue("x")}, None).version == "1"
     assert vault.paths("GET", READ) == []
 
 
@@ -331,7 +331,7 @@ def test_a_policys_refusal_needs_no_new_log_in(vault: ScriptedVault) -> None:
     vault.on("POST", CAPABILITIES, data(**{READ: ["list"]}))
     error = failure(vault.open(ROLE))
     assert isinstance(error, ForbiddenError)
-    assert (error.cause, error.place) == (ForbiddenCause.POLICY, Place(f"{vault.url}/secret", "github"))
+    assert (error.cause, error.place) == (ForbiddenCause.POLICY, StoreLocation(f"{vault.url}/secret", "github"))
     assert (len(vault.paths("POST", LOGIN)), len(vault.paths("GET", READ))) == (1, 1)
 
 
@@ -424,7 +424,7 @@ def test_a_reply_of_another_shape_is_told_at_its_place_and_not_asked_for_again(
     vault.on("GET", READ, Answer(200, body))
     error = failure(vault.open())
     assert type(error) is UnexpectedReplyError
-    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.READ)
     assert len(vault.paths("GET", READ)) == 1
 
 
@@ -437,7 +437,7 @@ def test_writes_and_reads_count_against_their_own_quotas(
     store.whoami()
     clock.sleep(100)
     found = []
-    for act in (lambda: store.write("github", {"A": Secret("1")}, None), lambda: store.read("github")):
+    for act in (lambda: store.write("github", {"A": SecretValue("1")}, None), lambda: store.read("github")):
         started = clock.now()
         for _ in range(4):
             act()
@@ -480,7 +480,7 @@ def test_a_redirect_that_outlasts_a_short_patience_is_told_at_its_place(
     vault.on("GET", READ, refused(503, "Vault is sealed"), STANDBY)
     error = failure(store)
     assert type(error) is LeaderlessError
-    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.READ)
 
 
 def test_a_lease_that_only_the_log_in_told_is_renewed_too(

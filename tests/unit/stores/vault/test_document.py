@@ -3,15 +3,15 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.interface import Dropped, State
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.interface import Dropped, StoreState
+from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
 
 def body(**metadata: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    properties = {"A": Secret("1"), "N": Secret("1.50", JsonKind.NUMBER)}
+    properties = {"A": SecretValue("1"), "N": SecretValue("1.50", JsonKind.NUMBER)}
     return {"data": {"data": properties, "metadata": {"version": 4, "created_time": CREATED, **metadata}}}
 
 
@@ -36,14 +36,14 @@ def test_another_shape_is_an_error_of_the_caller_to_translate(bad: dict[str, Any
 @pytest.mark.parametrize(
     ("current", "newest", "state"),
     [
-        (0, None, State.ABSENT),
-        (2, {"deletion_time": "", "destroyed": False}, State.PRESENT),
-        (2, {"deletion_time": "2999-01-01T00:00:00Z", "destroyed": False}, State.PRESENT),
-        (2, {"deletion_time": "2020-01-01T00:00:00Z", "destroyed": False}, State.SOFT_DELETED),
-        (2, {"deletion_time": "", "destroyed": True}, State.DESTROYED),
+        (0, None, StoreState.ABSENT),
+        (2, {"deletion_time": "", "destroyed": False}, StoreState.PRESENT),
+        (2, {"deletion_time": "2999-01-01T00:00:00Z", "destroyed": False}, StoreState.PRESENT),
+        (2, {"deletion_time": "2020-01-01T00:00:00Z", "destroyed": False}, StoreState.SOFT_DELETED),
+        (2, {"deletion_time": "", "destroyed": True}, StoreState.DESTROYED),
     ],
 )
-def test_metadata_becomes_a_state(current: int, newest: dict[str, Any] | None, state: State) -> None:
+def test_metadata_becomes_a_state(current: int, newest: dict[str, Any] | None, state: StoreState) -> None:
     versions = {} if newest is None else {"2": newest}
     data = {"current_version": current, "versions": versions, "created_time": CREATED, "updated_time": CREATED}
     found = secret_state("a", {"data": {**data, "custom_metadata": None}})

@@ -5,10 +5,10 @@ import hvac  # type: ignore[import-untyped]
 import hvac.adapters  # type: ignore[import-untyped]
 import pytest
 
-from compiler.stores.errors import Action, Place, UnauthenticatedError
+from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
 from compiler.stores.vault.login import VaultLogin
 
-PLACE = Place("https://vault.example.com/secret")
+PLACE = StoreLocation("https://vault.example.com/secret")
 SENTINEL = "s3ntinel-4711"
 METHOD, MOUNT = "PLATFORM_SECRETS_VAULT_AUTH", "PLATFORM_SECRETS_VAULT_AUTH_MOUNT"
 ROLE = {METHOD: "approle", "VAULT_ROLE_ID": "role-4711", "VAULT_SECRET_ID": SENTINEL}

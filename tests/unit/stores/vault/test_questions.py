@@ -11,8 +11,8 @@ from compiler.stores.errors import (
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
-    Place,
     StoreError,
+    StoreLocation,
     UnexpectedReplyError,
     UnsupportedEngineError,
     WrongMountError,
@@ -21,7 +21,7 @@ from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
 from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
 
 ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
-PLACE = Place(ADDRESS.absolute, "github")
+PLACE = StoreLocation(ADDRESS.absolute, "github")
 READ = Request(Action.READ, "github", "team/kv/data/github", "read")
 MOUNT = Request(Action.CONNECT, None, "sys/internal/ui/mounts/team/kv", "read")
 LOOKUP, CAPABILITIES = "auth/token/lookup-self", "sys/capabilities-self"
@@ -42,7 +42,7 @@ class Server:
 
     def attempt(self, request: Request, call: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as the connection has it
         self.asked.append(request)
-        place = Place(ADDRESS.absolute, request.name)
+        place = StoreLocation(ADDRESS.absolute, request.name)
         client = SimpleNamespace(
             auth=SimpleNamespace(token=SimpleNamespace(lookup_self=lambda: self._answer(LOOKUP))),
             sys=SimpleNamespace(get_capabilities=lambda paths: self._answer(CAPABILITIES, *paths)),
@@ -107,7 +107,7 @@ def test_a_dead_token_is_told_from_a_missing_policy(refusal: RefusedError) -> No
     with pytest.raises(ExpiredTokenError) as caught:
         questions.token_facts(Action.WRITE)
     error = caught.value
-    assert (error.place, error.action) == (Place(ADDRESS.absolute), Action.WRITE)
+    assert (error.place, error.action) == (StoreLocation(ADDRESS.absolute), Action.WRITE)
     assert "expired, revoked or used up" in error.reason
     assert "log in again" in error.remedy
 
@@ -148,7 +148,7 @@ def test_any_other_mount_is_told_by_what_it_is(shown: dict[str, object], error: 
     with pytest.raises(error, match=words) as caught:
         questions.check_mount()
     assert type(caught.value) is error
-    assert (caught.value.place, caught.value.action) == (Place(ADDRESS.absolute), Action.CONNECT)
+    assert (caught.value.place, caught.value.action) == (StoreLocation(ADDRESS.absolute), Action.CONNECT)
 
 
 def test_a_mount_of_version_1_is_told_how_to_be_upgraded() -> None:

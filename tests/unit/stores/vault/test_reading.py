@@ -10,13 +10,13 @@ from compiler.stores.errors import (
     ForbiddenError,
     InvalidNameError,
     NotFoundError,
-    Place,
     SoftDeletedError,
     StoreError,
+    StoreLocation,
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped, State
+from compiler.stores.interface import Dropped, StoreState
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     LOOKUP,
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_told_with_what_was(
     with pytest.raises(kind) as caught:
         store.read("github")
     assert type(caught.value) is kind
-    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.READ)
     assert getattr(caught.value, "version", None) == told
 
 
@@ -127,22 +127,22 @@ def test_an_earlier_version_that_is_gone_is_told_how(
         store.read_version("github", "3")
     error = caught.value
     assert (error.reason, error.version) == (words, "3")
-    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.READ)
+    assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.READ)
     assert error.__context__ is None
 
 
 @pytest.mark.parametrize(
     ("answer", "state", "newest"),
     [
-        (metadata(4), State.PRESENT, "4"),
-        (metadata(4, deleted=True), State.SOFT_DELETED, "4"),
-        (metadata(4, destroyed=True), State.DESTROYED, "4"),
-        (metadata(4, deleted=True, destroyed=True), State.DESTROYED, "4"),
-        (ABSENT, State.ABSENT, None),
+        (metadata(4), StoreState.PRESENT, "4"),
+        (metadata(4, deleted=True), StoreState.SOFT_DELETED, "4"),
+        (metadata(4, destroyed=True), StoreState.DESTROYED, "4"),
+        (metadata(4, deleted=True, destroyed=True), StoreState.DESTROYED, "4"),
+        (ABSENT, StoreState.ABSENT, None),
     ],
 )
 def test_a_state_is_told_by_the_metadata_alone(
-    vault: ScriptedVault, store: VaultStore, answer: Answer, state: State, newest: str | None
+    vault: ScriptedVault, store: VaultStore, answer: Answer, state: StoreState, newest: str | None
 ) -> None:
     vault.on("GET", DESCRIBE, answer)
     found = store.describe("github")
@@ -158,14 +158,14 @@ def test_a_states_tags_are_the_custom_metadata(vault: ScriptedVault, store: Vaul
 @pytest.mark.parametrize(
     ("answer", "state", "newest"),
     [
-        (version(4, TOKEN="x"), State.PRESENT, "4"),
-        (gone(4), State.SOFT_DELETED, "4"),
-        (gone(4, destroyed=True), State.DESTROYED, "4"),
-        (ABSENT, State.ABSENT, None),
+        (version(4, TOKEN="x"), StoreState.PRESENT, "4"),
+        (gone(4), StoreState.SOFT_DELETED, "4"),
+        (gone(4, destroyed=True), StoreState.DESTROYED, "4"),
+        (ABSENT, StoreState.ABSENT, None),
     ],
 )
 def test_whoever_may_not_see_the_metadata_is_told_the_state_by_the_value(
-    vault: ScriptedVault, store: VaultStore, answer: Answer, state: State, newest: str | None
+    vault: ScriptedVault, store: VaultStore, answer: Answer, state: StoreState, newest: str | None
 ) -> None:
     vault.on("GET", DESCRIBE, denied())
     vault.on("GET", READ, answer)
@@ -197,7 +197,7 @@ def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
 ) -> None:
     with pytest.raises(InvalidNameError) as caught:
         act(store)
-    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "../x"), action)
+    assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "../x"), action)
     assert vault.asked == []
 
 
@@ -222,7 +222,7 @@ def test_names_are_those_below_the_prefix_and_no_other_folder_is_looked_into(
     vault.on("LIST", "secret/metadata/team/deep", listing("b", "c"))
     states = list(vault.open(prefix=prefix).names())
     assert sorted(state.name for state in states) == found
-    assert {(state.state, state.version) for state in states} <= {(State.PRESENT, None)}
+    assert {(state.state, state.version) for state in states} <= {(StoreState.PRESENT, None)}
     listed = {path.removeprefix("secret/metadata").strip("/") for path in vault.paths("LIST")}
     assert listed - ({"other"} if prefix == "" else set()) == set(asked)
 
@@ -242,7 +242,7 @@ def test_a_refused_listing_names_the_folder_and_the_permission(vault: ScriptedVa
     vault.on("LIST", "secret/metadata/team", denied())
     with pytest.raises(ForbiddenError) as caught:
         list(vault.open(prefix="team/").names())
-    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "team"), Action.LIST)
+    assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "team"), Action.LIST)
     assert caught.value.permission.startswith("list on secret/metadata/team")
 
 

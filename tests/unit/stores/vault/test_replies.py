@@ -3,10 +3,10 @@ from http.client import BadStatusLine
 
 import pytest
 
-from compiler.stores.errors import Action, Place, StoreError, ThrottledError
+from compiler.stores.errors import Action, StoreError, StoreLocation, ThrottledError
 from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, error_of_transport, malformed
 
-PLACE = Place("https://vault/secret", "a")
+PLACE = StoreLocation("https://vault/secret", "a")
 SENTINEL = "s3ntinel-4711"
 
 
@@ -197,7 +197,7 @@ def test_an_error_says_what_was_done_where_why_not_and_what_to_do(error: StoreEr
 
 
 def test_a_log_in_without_a_vaults_fields_was_answered_by_something_else() -> None:
-    error = malformed(Place("https://vault/secret"), Action.LOG_IN)
+    error = malformed(StoreLocation("https://vault/secret"), Action.LOG_IN)
     reason = "the server that answered is not Vault: its success lacks Vault's fields"
     assert str(error) == f"cannot log in to https://vault/secret: {reason}; {PROXY}"
 

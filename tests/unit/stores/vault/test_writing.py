@@ -11,16 +11,16 @@ from compiler.stores.errors import (
     InvalidValueError,
     NotFoundError,
     OutcomeUnknownError,
-    Place,
     SoftDeletedError,
     StoreError,
+    StoreLocation,
     ThrottledError,
     TooLargeError,
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, RemoteSecret, State
-from compiler.stores.values.secret import JsonKind, Secret
+from compiler.stores.interface import Attributes, RemoteSecret, StoreState
+from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -49,7 +49,7 @@ DATA, METADATA = "secret/data/github", "secret/metadata/github"
 DELETE, UNDELETE = "secret/delete/github", "secret/undelete/github"
 ABSENT = refused(404)
 MISMATCH = refused(400, "check-and-set parameter did not match the current version")
-NEW = {"A": Secret("ours")}
+NEW = {"A": SecretValue("ours")}
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def store(vault: ScriptedVault) -> VaultStore:
     return vault.open()
 
 
-def base(number: int, tags: dict[str, str] | None = None, /, **properties: Secret) -> RemoteSecret:
-    return RemoteSecret("github", str(number), properties or {"A": Secret("theirs")}, Attributes(tags=tags or {}))
+def base(number: int, tags: dict[str, str] | None = None, /, **properties: SecretValue) -> RemoteSecret:
+    return RemoteSecret("github", str(number), properties or {"A": SecretValue("theirs")}, Attributes(tags=tags or {}))
 
 
 def stored(number: int) -> Answer:
@@ -84,7 +84,7 @@ def conflict(act: Callable[[], object], action: Action = Action.WRITE) -> Confli
 
 def test_a_new_name_is_written_only_where_there_is_none(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("POST", DATA, stored(1))
-    written = store.write("github", {"A": Secret("x"), "B": Secret("ü\n")}, None)
+    written = store.write("github", {"A": SecretValue("x"), "B": SecretValue("ü\n")}, None)
     assert (written.version, written.slipped) == ("1", ())
     assert vault.bodies(DATA) == [{"options": {"cas": 0}, "data": {"A": "x", "B": "ü\n"}}]
 
@@ -93,10 +93,14 @@ def test_a_change_is_written_over_what_was_read_with_everything_else_as_it_was(
     vault: ScriptedVault, store: VaultStore
 ) -> None:
     vault.on("POST", DATA, stored(8))
-    kept = {"PORT": Secret("17", JsonKind.NUMBER), "ON": Secret("true", JsonKind.BOOLEAN), "NO": Secret("true")}
-    listed = Secret('[1,{"a":null}]', JsonKind.ARRAY)
-    read = base(7, A=Secret("a"), B=Secret("b"), L=listed, **kept)
-    assert store.write("github", {"B": Secret("new")}, read).version == "8"
+    kept = {
+        "PORT": SecretValue("17", JsonKind.NUMBER),
+        "ON": SecretValue("true", JsonKind.BOOLEAN),
+        "NO": SecretValue("true"),
+    }
+    listed = SecretValue('[1,{"a":null}]', JsonKind.ARRAY)
+    read = base(7, A=SecretValue("a"), B=SecretValue("b"), L=listed, **kept)
+    assert store.write("github", {"B": SecretValue("new")}, read).version == "8"
     data_sent = {"A": "a", "B": "new", "L": [1, {"a": None}], "PORT": 17, "ON": True, "NO": "true"}
     assert vault.bodies(DATA) == [{"options": {"cas": 7}, "data": data_sent}]
     # A write is not preceded by a look: the store itself refuses it where another version is the newest.
@@ -106,15 +110,15 @@ def test_a_change_is_written_over_what_was_read_with_everything_else_as_it_was(
 @pytest.mark.parametrize(
     ("changes", "attributes", "kind"),
     [
-        ({"A": Secret("")}, None, InvalidValueError),
+        ({"A": SecretValue("")}, None, InvalidValueError),
         ({}, None, InvalidValueError),
-        ({"A": Secret("x")}, Attributes(tags={"k": "v" * 513}), TooLargeError),
+        ({"A": SecretValue("x")}, Attributes(tags={"k": "v" * 513}), TooLargeError),
     ],
 )
 def test_what_check_tells_write_refuses_before_the_log_in(
     vault: ScriptedVault,
     store: VaultStore,
-    changes: dict[str, Secret],
+    changes: dict[str, SecretValue],
     attributes: Attributes | None,
     kind: type[StoreError],
 ) -> None:
@@ -126,7 +130,7 @@ def test_what_check_tells_write_refuses_before_the_log_in(
         problem.reason,
         problem.remedy,
     )
-    assert (caught.value.place, caught.value.action) == (Place(f"{vault.url}/secret", "github"), Action.WRITE)
+    assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.WRITE)
     assert vault.asked == []
 
 
@@ -317,7 +321,7 @@ def test_a_write_of_unknown_outcome_that_was_stored_is_found_and_not_sent_again(
 ) -> None:
     vault.on("POST", DATA, answer)
     vault.on("GET", DATA, version(3, A="ours", B=1))
-    read = base(2, A=Secret("theirs"), B=Secret("1", JsonKind.NUMBER))
+    read = base(2, A=SecretValue("theirs"), B=SecretValue("1", JsonKind.NUMBER))
     assert store.write("github", NEW, read).version == "3"
     assert len(vault.bodies(DATA)) == 1
 
@@ -358,7 +362,7 @@ def test_the_same_text_of_another_kind_is_not_the_same(vault: ScriptedVault, sto
     vault.on("POST", DATA, CUT)
     vault.on("GET", DATA, version(3, A=1))
     vault.on("GET", METADATA, metadata(3))
-    conflict(lambda: store.write("github", {"A": Secret("1")}, base(2)))
+    conflict(lambda: store.write("github", {"A": SecretValue("1")}, base(2)))
 
 
 def test_our_version_is_looked_for_below_those_that_others_made_meanwhile(
@@ -384,7 +388,7 @@ def test_a_write_that_cannot_be_read_back_is_unknown_and_not_sent_again(
     with pytest.raises(OutcomeUnknownError) as caught:
         store.write("github", NEW, base(2))
     error = caught.value
-    assert (error.place, error.action) == (Place(f"{vault.url}/secret", "github"), Action.WRITE)
+    assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret", "github"), Action.WRITE)
     assert error.remedy == "run the same command again: it compares first"
     assert error.__context__ is None
     assert len(vault.bodies(DATA)) == 1
@@ -436,8 +440,8 @@ def test_throttling_without_end_says_so_and_is_not_an_unknown_outcome(vault: Scr
 def test_a_restored_version_is_the_earlier_one_alone_with_its_tags(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("POST", DATA, stored(10))
     vault.on("POST", METADATA, NOTHING)
-    earlier = base(4, {"a": "1"}, A=Secret("old"), N=Secret("17", JsonKind.NUMBER))
-    assert store.restore(earlier, base(9, {"a": "2"}, A=Secret("new"), B=Secret("more"))).version == "10"
+    earlier = base(4, {"a": "1"}, A=SecretValue("old"), N=SecretValue("17", JsonKind.NUMBER))
+    assert store.restore(earlier, base(9, {"a": "2"}, A=SecretValue("new"), B=SecretValue("more"))).version == "10"
     assert vault.bodies(DATA) == [{"options": {"cas": 9}, "data": {"A": "old", "N": 17}}]
     assert [body["custom_metadata"] for body in vault.bodies(METADATA)] == [{"a": "1"}]
 
@@ -486,14 +490,14 @@ def test_recovering_brings_back_the_newest_version_and_tells_it(vault: ScriptedV
     vault.on("POST", UNDELETE, CUT, NOTHING)
     vault.on("GET", DATA, version(4, A="x"))
     state = store.recover("github")
-    assert (state.state, state.version, dict(state.attributes.tags)) == (State.PRESENT, "4", {"a": "1"})
+    assert (state.state, state.version, dict(state.attributes.tags)) == (StoreState.PRESENT, "4", {"a": "1"})
     assert vault.bodies(UNDELETE) == [{"versions": [4]}] * 2
 
 
 def test_recovering_what_is_there_changes_nothing(vault: ScriptedVault, store: VaultStore) -> None:
     vault.on("GET", METADATA, metadata(4))
     state = store.recover("github")
-    assert (state.state, state.version) == (State.PRESENT, "4")
+    assert (state.state, state.version) == (StoreState.PRESENT, "4")
     assert vault.bodies(UNDELETE) == []
 
 

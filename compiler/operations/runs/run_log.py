@@ -20,7 +20,7 @@ AGAIN = "run the same command again to resume the run"
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
+class RunLog:
     """`audit` is None where no audit file was asked for; `who`, the caller's name by store, is then empty.
 
     With `is_audited` an earlier part of the run had an audit file: lines that cannot be added to one now are owed.
@@ -64,7 +64,7 @@ class Notes:
         return Audited(self.audit, entry)
 
 
-class UndoNotes(Notes):
+class UndoLog(RunLog):
     """Records an undo, in the journal of the run that it undoes."""
 
     def started(self, write: Write) -> None:

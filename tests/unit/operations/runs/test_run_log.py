@@ -11,7 +11,7 @@ import pytest
 from compiler.operations.change.plan import Result, State, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, find_run
-from compiler.operations.runs.notes import AGAIN, Notes, UndoNotes, unnoted
+from compiler.operations.runs.run_log import AGAIN, RunLog, UndoLog, unnoted
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
@@ -40,7 +40,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path: Path, journal: Journal) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit, {"azure": "ada"})
+        notes = RunLog(journal, "prod", audit, {"azure": "ada"})
         with notes.writing(MemoryStore(), ("azure", "a"), ("KEY",), "v1", "update") as line:
             assert len(lines(tmp_path / "audit")) == 1
             line.written("v2")
@@ -53,7 +53,7 @@ def test_the_lines_around_a_write_say_who_what_where_and_for_which_run(tmp_path:
 
 
 def test_without_an_audit_file_nothing_is_noted_there(journal: Journal) -> None:
-    with Notes(journal, "prod").writing(MemoryStore(), ("azure", "a"), (), None, "create") as line:
+    with RunLog(journal, "prod").writing(MemoryStore(), ("azure", "a"), (), None, "create") as line:
         line.written("v1")
 
 
@@ -70,7 +70,7 @@ def test_what_a_run_owes_its_audit_file(
     lacks: bool,  # noqa: FBT001
 ) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit if has_file else None, is_audited=is_audited)
+        notes = RunLog(journal, "prod", audit if has_file else None, is_audited=is_audited)
         assert (notes.owes, notes.lacks) == (owes, lacks)
 
 
@@ -122,7 +122,7 @@ class TestAnUndo:
     ) -> None:
         base = RemoteSecret("a", "v2", {}, Attributes())
         with AuditLog(tmp_path / "audit") as audit:
-            UndoNotes(journal, "prod", audit if has_file else None).started(replace(WRITE, base=base))
+            UndoLog(journal, "prod", audit if has_file else None).started(replace(WRITE, base=base))
         entry = self.entry(tmp_path)
         assert (entry.undo, entry.undo_before, entry.undo_owes, entry.state) == ("started", "v2", has_file, "planned")
 
@@ -130,7 +130,7 @@ class TestAnUndo:
     def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
         self, tmp_path: Path, journal: Journal, earlier: RemoteSecret | None
     ) -> None:
-        UndoNotes(journal, "prod").written(replace(WRITE, changes={}, earlier=earlier), "v3")
+        UndoLog(journal, "prod").written(replace(WRITE, changes={}, earlier=earlier), "v3")
         entry = self.entry(tmp_path)
         assert (entry.undo, entry.undone_as) == ("done", "v3" if earlier is not None else None)
         # The run itself wrote no such version.
@@ -150,20 +150,20 @@ class TestAnUndo:
     def test_what_is_not_known_to_be_as_it_was_is_for_the_next_undo(
         self, tmp_path: Path, journal: Journal, result: Result, undo: str
     ) -> None:
-        notes = UndoNotes(journal, "prod")
+        notes = UndoLog(journal, "prod")
         notes.written(replace(WRITE, changes={}), "v3")
         notes.settled(result)
         assert self.entry(tmp_path).undo == undo
 
     def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
         journal.end("conflict")
-        UndoNotes(journal, "prod").end("complete")
+        UndoLog(journal, "prod").end("complete")
         assert find_run(tmp_path, RUN).ended == "conflict"
 
 
 def test_each_store_knows_the_caller_by_a_name_of_its_own(tmp_path: Path, journal: Journal) -> None:
     with AuditLog(tmp_path / "audit") as audit:
-        notes = Notes(journal, "prod", audit, {"azure": "ada", "vault": "grace"})
+        notes = RunLog(journal, "prod", audit, {"azure": "ada", "vault": "grace"})
         for store in ("azure", "vault", "other"):
             notes.writing(MemoryStore(f"https://{store}"), (store, "a"), (), None, "create").written("v1")
     found = [(line["store"], line["who"]) for line in lines(tmp_path / "audit")]
