@@ -149,7 +149,7 @@ def test_two_properties_that_go_to_one_place_with_two_values_are_refused(world: 
     world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "u", "URL": "another"})
     report = world.report("--apply", "--all-properties")
     refused = {(step["secret"], step["key"]): step["reason"] for step in report["steps"] if step["kind"] == "refuse"}
-    reason = "another key goes to the same place with another value"
+    reason = "another key has the same place and a different value"
     assert refused == {("github", "URL"): reason, ("jira", "URL"): reason}
     assert (report["exitCode"], world.azure_versions()) == (1, {})
     world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "u", "URL": "one"})

@@ -26,7 +26,7 @@ def test_sends_to_the_list_where_no_rule_is_near(judge: Judge) -> None:
 )
 def test_finds_a_rule_that_may_not_be_waived(judge: Judge, place: str) -> None:
     found = judge(RULE, place)
-    assert found.messages == ['the rule "unknown-secret" may not be waived']
+    assert found.messages == ['the rule "unknown-secret" cannot be waived']
     assert len(found.scopes[0]) == 2
 
 
