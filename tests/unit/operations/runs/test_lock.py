@@ -107,7 +107,7 @@ def test_the_second_is_told_whatever_the_lock_holds_and_the_way_out(
     with RunLock(tmp_path, "first"):
         (tmp_path / FOLDER / "lock").write_bytes(noted)
         before = {path.name for path in Path("/proc/self/fd").iterdir()}
-        with pytest.raises(Refusal) as caught, RunLock(tmp_path, "second"):
+        with pytest.raises(Refusal) as caught, RunLock(tmp_path, "second", patience=0.2):
             pytest.fail("two runs at once")
         assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
     assert (caught.value.kind, caught.value.message) == ("cannot run", f"another run is in progress: {said}")
