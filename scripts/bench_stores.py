@@ -306,7 +306,7 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
         count = size.secrets
         addresses = key_vault, openbao.url
         # First, while this process is small.
-        most = [] if size.most is None else [memory(folder / "most", size.most, addresses, openbao, notes)]
+        most = [] if size.most is None else [memory(folder / "most", size.most, addresses, openbao)]
         emptied(openbao)
         environment = project(folder / "read", count, READ, addresses)
         seed(environment)
@@ -344,8 +344,8 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
         yield from most
 
 
-def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao, notes: list[str]) -> Figure:
-    """The largest resident memory of the whole command, compile included; `notes` gets that of a compile."""
+def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao) -> Figure:
+    """The largest resident memory of the whole command, compile included."""
     emptied(openbao)
     # In a process of its own: what the system takes for a process's largest memory counts that of the one it came from.
     child = os.fork()
@@ -354,13 +354,8 @@ def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpe
         os._exit(0)
     if os.waitpid(child, 0)[1] != 0:
         raise SystemExit("the secrets of the memory benchmark were not made")
-    (root / "chart").mkdir()
-    compiled = run((*PROGRAM, "--root", root, "compile"))
     moved = run((*PROGRAM, "--root", root, "migrate", "prod", "--to", "second", "--apply", "--quiet"))
     title = f"peak memory of `migrate --apply`, {count:,} secrets of one key, OpenBao"
-    notes.append(
-        f"`compile` of {count:,} secrets, which also prints and proves a values file: {compiled.memory:.0f} MiB"
-    )
     return Figure(at_most(title, "MiB", 100), moved.memory)
 
 
