@@ -65,7 +65,14 @@ class FakeCluster:
         self.objects[f"{ESO}/{where}/{name}"] = {"metadata": {"name": name}, "status": _status(message, ready=ready)}
 
     def external_secret(
-        self, namespace: str, name: str, *, ready: bool | None = True, own: bool = True, target: str | None = None
+        self,
+        namespace: str,
+        name: str,
+        *,
+        ready: bool | None = True,
+        own: bool = True,
+        target: str | None = None,
+        reason: str | None = None,
     ) -> None:
         labels = {"app.kubernetes.io/part-of": "ai-platform-engineering"} if own else {}
         listed = self.objects.setdefault(f"{ESO}/namespaces/{namespace}/externalsecrets", {"items": []})
@@ -73,7 +80,7 @@ class FakeCluster:
             {
                 "metadata": {"name": name, "labels": labels},
                 "spec": {"target": {"name": target} if target else {}},
-                "status": _status("could not get secret data from provider", ready=ready),
+                "status": _status("could not get secret data from provider", ready=ready, reason=reason),
             }
         )
 
@@ -114,8 +121,9 @@ class FakeCluster:
         handler.wfile.write(body)
 
 
-def _status(message: str, *, ready: bool | None) -> dict[str, Any]:
+def _status(message: str, *, ready: bool | None, reason: str | None = None) -> dict[str, Any]:
     if ready is None:
         return {}
     other = {"type": "Deleted", "status": "False"}
-    return {"conditions": [other, {"type": "Ready", "status": str(ready), "message": message}]}
+    told = {"reason": reason} if reason is not None else {}
+    return {"conditions": [other, {"type": "Ready", "status": str(ready), "message": message, **told}]}

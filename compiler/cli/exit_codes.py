@@ -48,8 +48,8 @@ def code_of(
 
     if not is_answered:
         return COULD_NOT_RUN
-    failed = any(each.severity is Severity.ERROR for each in diagnostics)
-    return FOUND if failed or is_different or (is_strict and diagnostics) else OK
+    grave = {Severity.ERROR, Severity.WARNING} if is_strict else {Severity.ERROR}
+    return FOUND if is_different or any(each.severity in grave for each in diagnostics) else OK
 
 
 def code_of_run(ended: Ended) -> int:

@@ -19,10 +19,11 @@ MOST_OF_A_RULE = 20
 
 
 class Severity(Enum):
-    """An error stops the writing of values; a warning does not."""
+    """An error stops the writing of values; a warning does not; a note never changes the exit code, strict or not."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
-"""Parses a minor version of External Secrets Operator, and tells whether that version was released."""
+"""Parses a minor version of External Secrets Operator, and tells which versions are known and were released."""
 
 from __future__ import annotations
 
 import re
 
 OLDEST = (0, 16)
-NEWEST = (2, 9)
-# The last minor of each major version.
-_LAST = {0: 20, 1: 3, 2: 9}
+# The newest whose ExternalSecret schema is known: that of 2.10, 2.11 and 2.12 equals 2.9's (read in the sources).
+NEWEST = (2, 12)
+KNOWN = "0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12"
+# The last known minor of each major version.
+_LAST = {0: 20, 1: 3, 2: 12}
 _FORM = re.compile(r"(0|[1-9]\d?)\.(0|[1-9]\d{0,2})", re.ASCII)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.diagnostic import Severity
 from compiler.render.content import Command, Commands
 
 if TYPE_CHECKING:
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from compiler.render.interface import Run, Shown
     from compiler.rules.interface import Rule
 
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
 
 def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Commands:
-    """One `::error …::message` or `::warning …::message` for each diagnostic; related places and help follow in it."""
+    """An `::error …::message`, `::warning` or `::notice` for each diagnostic; related places and help follow in it."""
     del rules, run
-    return Commands(Command(each.severity.value, _properties(each), _lines(each)) for each in shown)
+    return Commands(Command(_COMMANDS[each.severity], _properties(each), _lines(each)) for each in shown)
 
 
 def _properties(each: Shown) -> dict[str, str]:

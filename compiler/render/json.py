@@ -29,7 +29,7 @@ def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Data:
         **run.content,
         **(_keys(run.keys, shown) if run.keys is not None else {}),
         "diagnostics": [_diagnostic(each) for each in shown],
-        "summary": {"errors": counts[Severity.ERROR], "warnings": counts[Severity.WARNING]},
+        "summary": {f"{severity.value}s": counts[severity] for severity in Severity},
     }
     return Data(envelope(run.command, run.environment, run.exit_code, content))
 

@@ -20,9 +20,9 @@ _NAME = "platform-secrets"
 def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Element:
     """One suite: a case for each secret that was verified, and for each file that has anything else.
 
-    What has errors is a failed case, its warnings are the case's output. Servers show only the first failure of a case,
-    so that a case's errors are one. With no diagnostic and no secret there is one passed case, because some servers
-    take an empty suite for a broken run.
+    What has errors is a failed case, its warnings and notes are the case's output. Servers show only the first failure
+    of a case, so that a case's errors are one. With no diagnostic and no secret there is one passed case, because some
+    servers take an empty suite for a broken run.
     """
     del rules
     cases = _cases(shown, run.keys or ()) or {"environments": []}
@@ -46,11 +46,11 @@ def _cases(shown: Sequence[Shown], keys: Sequence[ShownKey]) -> dict[str, list[S
 
 def _case(name: str, found: list[Shown]) -> Element:
     errors = [each for each in found if each.severity is Severity.ERROR]
-    warnings = [each for each in found if each.severity is Severity.WARNING]
+    others = [each for each in found if each.severity is not Severity.ERROR]
     children = []
     if errors:
         rules = ", ".join(dict.fromkeys(each.rule for each in errors))
         children.append(Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors)]))
-    if warnings:
-        children.append(Element("system-out", {}, text=[*lines(warnings)]))
+    if others:
+        children.append(Element("system-out", {}, text=[*lines(others)]))
     return Element("testcase", {"classname": _NAME, "name": name}, children)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
-_SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING}
+_SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}
 
 
 def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
@@ -39,7 +39,7 @@ def lines(shown: Sequence[Shown], omission: Omission | None = None) -> Iterator[
 
 
 def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
-    """How many errors and warnings there are: `2 errors, 1 warning`."""
+    """How many errors, warnings and notes there are: `2 errors, 1 warning`."""
     counts = Counter(each.severity for each in shown)
     if omission is not None:
         counts.update(omission.of_severities)

@@ -152,7 +152,8 @@ Secrets only the names of keys are used.""",
 The message is the operator's own. On Key Vault, ready does not mean that it works: the operator never asks it.""",
     "not-synchronised": """An ExternalSecret of the environment is in the cluster, but not ready.
 
-The condition says only that the data could not be read; the message is that of the newest event about it.
+The condition says only that the data could not be read; the message is that of the newest event about it. The reasons
+`SecretOwnedByOther` and `SecretImmutable`, which External Secrets Operator has from 2.10 on, are said in words.
 
     $ kubectl get externalsecrets                     # agent-github-secrets   SecretSyncedError   False
 

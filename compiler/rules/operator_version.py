@@ -10,7 +10,7 @@ Write the minor version alone:
 
     externalSecretsOperator: "2.9"
 
-Known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.9; a newer one is the warning `newer-operator-version`.
+Known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12; a newer one is the note `newer-operator-version`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.operator_release import NEWEST, OLDEST, is_released, parse_minor
+from compiler.model.operator_release import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 _LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
-_KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.9"
+_KNOWN = f"known are {KNOWN}"
 
 
 def check(environment: Environment) -> Iterator[Finding]:

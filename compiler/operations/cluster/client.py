@@ -151,7 +151,8 @@ def _external_secret(item: Mapping[str, Any]) -> LiveExternalSecret:
 def _ready(item: Mapping[str, Any]) -> Ready | None:
     for condition in (item.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "Ready":
-            return Ready(condition.get("status") == "True", str(condition.get("message") or ""))
+            message, reason = (str(condition.get(name) or "") for name in ("message", "reason"))
+            return Ready(condition.get("status") == "True", message, reason)
     return None
 
 

@@ -20,10 +20,14 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The Ready condition of an object of the operator."""
+    """The Ready condition of an object of the operator.
+
+    `reason` is a word of the operator's API; the texts of `message` change from version to version.
+    """
 
     is_true: bool
     message: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

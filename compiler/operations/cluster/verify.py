@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 _OWN_LABEL, _OWN_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _AGREE = "choose another target, or agree with its owner"
 _DEPLOY = "deploy the newest values, then wait for a refresh"
+# Reasons of an ExternalSecret's condition, from External Secrets Operator 2.10 on: what each means, and the way out.
+_REASONS = {
+    "SecretOwnedByOther": ("another owner has its Secret", _AGREE),
+    "SecretImmutable": (
+        "its Secret is immutable, so no new value gets in",
+        "delete the Secret, and the operator makes it again; pods that run keep what they have read",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,8 +147,9 @@ def _judge(
     if own is None:
         yield _found("not-in-cluster", each, f"there is no ExternalSecret {quoted(title)} in the cluster")
     elif own.ready is None or not own.ready.is_true:
-        reason = complaints.why(each.name, own.ready)
-        yield _found("not-synchronised", each, f"the ExternalSecret {quoted(title)} is not ready: {reason}")
+        meaning, help_text = _REASONS.get(own.ready.reason if own.ready is not None else "", (None, None))
+        reason = ": ".join(words for words in (meaning, complaints.why(each.name, own.ready)) if words)
+        yield _found("not-synchronised", each, f"the ExternalSecret {quoted(title)} is not ready: {reason}", help_text)
     elif target is None:
         yield _found("missing-target-key", each, f"there is no Secret {quoted(title)}", _DEPLOY)
     elif missing := [key for key in each.keys if key not in target.keys]:

@@ -13,7 +13,7 @@ from compiler.operations.change.run import End, Ended
 from tests.unit.operations.changes import plan_of, write_of
 from tests.unit.operations.memory_store import MemoryStore
 
-ERROR, WARNING = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
+ERROR, WARNING, NOTE = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
 
 
 def test_every_code_has_its_meaning() -> None:
@@ -30,6 +30,9 @@ def test_every_code_has_its_meaning() -> None:
         ((WARNING,), True, 1),
         ((WARNING, ERROR), False, 1),
         ((ERROR,), True, 1),
+        ((NOTE,), False, 0),
+        ((NOTE, NOTE), True, 0),
+        ((NOTE, WARNING), True, 1),
     ],
 )
 def test_an_error_is_1_and_a_warning_where_that_is_asked(

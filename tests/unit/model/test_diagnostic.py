@@ -24,4 +24,4 @@ def test_a_diagnostic_cannot_change_and_its_representation_has_no_input() -> Non
 
 
 def test_severities_are_written_as_formats_want_them() -> None:
-    assert [severity.value for severity in Severity] == ["error", "warning"]
+    assert [severity.value for severity in Severity] == ["error", "warning", "note"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.operator_release import NEWEST, OLDEST, is_released, parse_minor
+from compiler.model.operator_release import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_another_form_is_none(text: str) -> None:
 
 
 def test_versions_are_compared_as_numbers() -> None:
-    assert OLDEST < (0, 20) < (1, 0) < (2, 3) < NEWEST < (2, 10)
+    assert OLDEST < (0, 20) < (1, 0) < (2, 3) < (2, 9) < NEWEST == (2, 12) < (2, 13)
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,16 @@ def test_versions_are_compared_as_numbers() -> None:
         ((0, 21), False),
         ((1, 3), True),
         ((1, 4), False),
-        ((2, 9), True),
+        ((2, 12), True),
+        ((2, 13), False),
         ((3, 0), False),
     ],
 )
 def test_what_was_never_released_is_known(minor: tuple[int, int], *, released: bool) -> None:
     assert is_released(minor) is released
     assert is_released(NEWEST)
+
+
+def test_the_newest_that_is_known_is_the_last_one_named() -> None:
+    assert KNOWN.endswith(f" to {NEWEST[0]}.{NEWEST[1]}")
+    assert KNOWN.startswith(f"{OLDEST[0]}.{OLDEST[1]} ")

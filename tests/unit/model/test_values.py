@@ -86,6 +86,13 @@ def test_a_defaulted_field_is_written_for_the_minors_that_have_it(operator: str,
     assert defaults["conversionStrategy"] == "Default"
 
 
+@pytest.mark.parametrize("operator", ["2.10", "2.11", "2.12", "2.13", "2.14", "3.0"])
+def test_newer_minors_have_the_values_of_2_9(operator: str) -> None:
+    rendered = "stores: {vault: {render: true}, azure: {render: true, kind: SecretStore}}\n"
+    known, newer = (f'{rendered}externalSecretsOperator: "{minor}"\n' for minor in ("2.9", operator))
+    assert values_of(environment(newer)) == values_of(environment(known))
+
+
 def test_stores_are_there_where_they_are_rendered() -> None:
     assert not {"clusterSecretStores", "secretStores"} & values_of(environment("")).keys()
     rendered = "stores: {vault: {render: true}, azure: {render: true, kind: SecretStore}}\n"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
+from compiler.model.diagnostic import Severity
 from compiler.render.github import render
 from compiler.render.interface import Run
 
@@ -21,6 +22,11 @@ def test_commands(two: tuple[Shown, ...]) -> None:
         "::the address is not https\n"
     )
     assert text_of(render((), (), Run("compile"))) == ""
+
+
+def test_a_note_is_a_notice(two: tuple[Shown, ...]) -> None:
+    command = text_of(render([replace(two[1], severity=Severity.NOTE)], (), Run("compile")))
+    assert command.startswith("::notice file=environments/prod.yaml,line=7,")
 
 
 def test_columns_are_left_out_where_github_would_refuse_them(two: tuple[Shown, ...]) -> None:

@@ -47,7 +47,7 @@ def test_json(two: tuple[Shown, ...]) -> None:
                 "related": [],
             },
         ],
-        "summary": {"errors": 1, "warnings": 1},
+        "summary": {"errors": 1, "warnings": 1, "notes": 0},
         "exitCode": 0,
     }
 
@@ -58,7 +58,7 @@ def test_no_diagnostics_are_an_object_too() -> None:
         "command": "compile",
         "environment": None,
         "diagnostics": [],
-        "summary": {"errors": 0, "warnings": 0},
+        "summary": {"errors": 0, "warnings": 0, "notes": 0},
         "exitCode": 0,
     }
 

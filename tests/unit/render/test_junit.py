@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from compiler.cli.terminal.contents import text_of
+from compiler.model.diagnostic import Severity
 from compiler.render.interface import Run, ShownKey
 from compiler.render.junit import render
 
@@ -32,6 +33,12 @@ def test_a_file_with_errors_fails_and_its_warnings_are_output(two: tuple[Shown, 
     assert "insecure-address" not in (prod[0].text or "")
     assert "warning[insecure-address]" in (prod[1].text or "")
     assert [child.tag for child in dev] == ["system-out"]
+
+
+def test_a_note_fails_no_case_and_is_output(two: tuple[Shown, ...]) -> None:
+    (case,) = suite(text_of(render([replace(two[1], severity=Severity.NOTE)], (), Run("compile")))).findall("testcase")
+    assert [child.tag for child in case] == ["system-out"]
+    assert "note[insecure-address]" in (case[0].text or "")
 
 
 def test_no_diagnostic_is_a_passed_case() -> None:

@@ -55,6 +55,14 @@ def test_summary_counts_in_words(two: tuple[Shown, ...]) -> None:
     error = replace(two[0], severity=Severity.ERROR)
     assert summary([error, error]) == "2 errors"
     assert summary([two[1], two[1], error]) == "1 error, 2 warnings"
+    note = replace(two[1], severity=Severity.NOTE)
+    assert summary([note, two[1], note]) == "1 warning, 2 notes"
+
+
+def test_a_note_is_named_as_one(two: tuple[Shown, ...]) -> None:
+    shown = text_of(render([replace(two[1], severity=Severity.NOTE)], (), Run("compile")))
+    assert shown.startswith("environments/prod.yaml:7:13: note[insecure-address]: the address is not https\n")
+    assert shown.endswith("\n1 note\n")
 
 
 def test_what_is_omitted_is_said_and_counted(two: tuple[Shown, ...]) -> None:

@@ -9,7 +9,7 @@ from compiler.rules.operator_version import RULE
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
 
-KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.9"
+KNOWN = "known are 0.16 to 0.20, 1.0 to 1.3 and 2.0 to 2.12"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_finds_a_version_that_cannot_be_written_for(judge: Judge, version: str, 
     assert found.marked == [f'"{version}"']
 
 
-@pytest.mark.parametrize("version", ["0.16", "0.20", "1.0", "1.3", "2.0", "2.9", "2.10", "3.0"])
+@pytest.mark.parametrize("version", ["0.16", "0.20", "1.0", "1.3", "2.0", "2.9", "2.10", "2.12", "2.13", "3.0"])
 def test_leaves_known_and_newer_versions_alone(judge: Judge, version: str) -> None:
     assert not judge(RULE, f'externalSecretsOperator: "{version}"')
 

@@ -54,6 +54,15 @@ def test_external_secrets_have_the_target_that_they_make(fake: FakeCluster, envi
     assert jira == LiveExternalSecret("jira", "jira", {}, None)
 
 
+def test_a_condition_has_its_reason(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.external_secret("team", "github", ready=False, reason="SecretImmutable")
+    fake.external_secret("team", "jira", ready=False)
+    github, jira = KubernetesCluster(environ).external_secrets("team")
+    assert github.ready is not None
+    assert jira.ready is not None
+    assert (github.ready.reason, jira.ready.reason) == ("SecretImmutable", "")
+
+
 def test_of_a_secret_the_names_of_keys_are_kept_and_no_value(
     fake: FakeCluster, environ: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -94,6 +94,36 @@ def test_without_events_the_condition_is_said(ready: Ready | None, words: str) -
     assert found(fake, expected) == [("not-synchronised", f'the ExternalSecret "team/silent" is not ready: {words}')]
 
 
+@pytest.mark.parametrize(
+    ("reason", "words", "way_out"),
+    [
+        ("SecretOwnedByOther", "another owner has its Secret", "choose another target, or agree with its owner"),
+        (
+            "SecretImmutable",
+            "its Secret is immutable, so no new value gets in",
+            "delete the Secret, and the operator makes it again; pods that run keep what they have read",
+        ),
+    ],
+)
+def test_a_reason_of_newer_operators_is_said_in_words(reason: str, words: str, way_out: str) -> None:
+    refused = live(ready=Ready(is_true=False, message="any text", reason=reason))
+    (diagnostic,) = verify_cluster((EXPECTED,), Fake(live=(refused,)))
+    assert diagnostic.rule == "not-synchronised"
+    cause = f"{words}: property TOKEN does not exist in key team/github"
+    assert diagnostic.message == f'the ExternalSecret "team/agent-github" is not ready: {cause}'
+    assert diagnostic.help == way_out
+
+
+@pytest.mark.parametrize("reason", ["", "SecretSyncedError", "SomethingNew"])
+def test_the_text_of_a_condition_never_decides(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "SecretOwnedByOther: the Secret is immutable"
+    fake = Fake(live=(live(ready=Ready(is_true=False, message=text, reason=reason)),))
+    monkeypatch.setattr(fake, "complaints", lambda _: {})
+    (diagnostic,) = verify_cluster((EXPECTED,), fake)
+    assert diagnostic.message == f'the ExternalSecret "team/agent-github" is not ready: {text}'
+    assert diagnostic.help is None
+
+
 SAID = "cannot use s3ntinel-4711, c2VudGluZWw= and s3ntinel%2F4711"
 
 

@@ -17,7 +17,7 @@ REFERENCE: Any = SimpleNamespace(
     remote_key="team/github",
     property="TOKEN",
 )
-ERROR, WARNING = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
+ERROR, WARNING, _ = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for severity in Severity)
 
 
 def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
