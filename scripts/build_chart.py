@@ -90,7 +90,8 @@ def _values_table(values_text: str) -> Iterator[str]:
     yield "| Key | Type | Default | Description |"
     yield "|-----|------|---------|-------------|"
     for name, default in yaml.safe_load(values_text).items():
-        yield f"| {name} | object | `{json.dumps(default)}` | {documented[name]} |"
+        kind = "object" if isinstance(default, dict) else "string"
+        yield f"| {name} | {kind} | `{json.dumps(default)}` | {documented[name]} |"
 
 
 def _fields(definitions: dict[str, Any], node: dict[str, Any], prefix: str) -> Iterator[str]:

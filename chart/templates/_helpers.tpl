@@ -1,13 +1,13 @@
 {{/*
-The labels of one ExternalSecret, and of the Secret it makes. Context: root (for the release's service), secret (one
-of externalSecrets).
+The labels of one ExternalSecret, or of the Secret it makes. Context: root (for the release's service and the
+environment's `partOf`), name, labels (what the environment adds).
 */}}
 {{- define "platform-secrets.secretLabels" -}}
-app.kubernetes.io/name: {{ .secret.name | quote }}
+app.kubernetes.io/name: {{ .name | quote }}
 app.kubernetes.io/component: "secrets"
-app.kubernetes.io/part-of: "ai-platform-engineering"
+app.kubernetes.io/part-of: {{ .root.Values.partOf | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
-{{- with .secret.labels }}
+{{- with .labels }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -18,6 +18,6 @@ The labels of one rendered store. Context: root, store.
 {{- define "platform-secrets.storeLabels" -}}
 app.kubernetes.io/name: {{ .store.name | quote }}
 app.kubernetes.io/component: "secret-store"
-app.kubernetes.io/part-of: "ai-platform-engineering"
+app.kubernetes.io/part-of: {{ .root.Values.partOf | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
 {{- end }}

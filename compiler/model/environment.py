@@ -49,8 +49,9 @@ class Secret:
 
     `remote` is its own remote name in the chosen provider with the store's prefix, and `store` None where the id
     that it or the environment names is unknown. `namespace` and `refresh` are None where they are missing or
-    invalid (a rule says so). `refresh_node` and `store_node` are the nodes that decided. `variants` are those in use
-    and known. `node` is its merged mapping in the environment.
+    invalid (a rule says so). `labels` and `annotations` are the ExternalSecret's, `secret_labels`, with `labels` below
+    them, and `secret_annotations` the Secret's. `refresh_node` and `store_node` are the nodes that decided. `variants`
+    are those in use and known. `node` is its merged mapping in the environment.
     """
 
     id: str
@@ -64,6 +65,8 @@ class Secret:
     remote: str | None
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    secret_labels: Mapping[str, str]
+    secret_annotations: Mapping[str, str]
     variants: tuple[str, ...]
     keys: tuple[SecretKey, ...]
     node: Node
@@ -74,8 +77,8 @@ class Environment:
     """An environment, resolved as far as its input allows.
 
     `layers` are the documents that made it, lowest first, itself last. `disabled` are the ids with `enabled: false`.
-    `operator` is the text of `externalSecretsOperator`. `damaged` tells that parts of a layer were invalid and left
-    out, so that no conclusion may be drawn from what is missing.
+    `operator` is the text of `externalSecretsOperator`, `part_of` that of `partOf` or its default. `damaged` tells that
+    parts of a layer were invalid and left out, so that no conclusion may be drawn from what is missing.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Environment:
     secrets: Mapping[str, Secret]
     disabled: tuple[str, ...]
     operator: str | None
+    part_of: str
     damaged: bool
 
     @property

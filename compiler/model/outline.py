@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.part_of import LABEL, PART_OF
 from compiler.model.record import dataclass
 from compiler.model.sync_wave import ANNOTATION
+from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE
 from compiler.text.credential import CONCEALED
 
 if TYPE_CHECKING:
@@ -13,6 +15,14 @@ if TYPE_CHECKING:
 
     from compiler.model.values_data import ValuesData
 
+_METADATA = {
+    "labels": "label",
+    "annotations": "annotation",
+    "secretLabels": "secret label",
+    "secretAnnotations": "secret annotation",
+}
+# Without a template External Secrets Operator copies all labels and annotations of an ExternalSecret to its Secret.
+_COPIES, _OWN, _COPIED = "secret metadata", "its own", "copied from the ExternalSecret"
 # The labels that the chart writes itself, whatever an environment says.
 _CHART_LABELS = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by"))
 
@@ -52,7 +62,8 @@ Outlines = dict[tuple[str, str], SecretOutline]
 def outlines_of_values(data: ValuesData | None) -> Outlines:
     """The Secrets of a values file's data, by namespace and name; what has another form is left out."""
     found: Outlines = {}
-    secrets = data.get("externalSecrets") if isinstance(data, dict) else None
+    data = data if isinstance(data, dict) else {}
+    secrets = data.get(EXTERNAL_SECRETS)
     for secret in secrets.values() if isinstance(secrets, dict) else ():
         if not isinstance(secret, dict):
             continue
@@ -67,7 +78,9 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
         store = secret.get("storeRef")
         fields = {name: _text(secret.get(name, "")) for name in ("refreshInterval", "syncWave", "fetch")}
         fields["store"] = _store(store if isinstance(store, dict) else {})
-        fields |= _flat("label", secret.get("labels")) | _flat("annotation", secret.get("annotations"))
+        fields |= {"partOf": _text(data.get(PART_OF_VALUE, PART_OF)), _COPIES: _OWN}
+        for member, kind in _METADATA.items():
+            fields |= _flat(kind, secret.get(member))
         _add(found, SecretOutline(_text(secret.get("namespace", "")), _text(secret.get("name", "")), fields, keys))
     return found
 
@@ -80,23 +93,27 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
             continue
         metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
         annotations = dict(metadata.get("annotations") or {})
-        labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
+        target = spec.get("target") or {}
+        template = target.get("template") or {}
         fields = {
             "refreshInterval": _text(spec.get("refreshInterval", "")),
             "syncWave": _text(annotations.pop(ANNOTATION, "")),
             "fetch": "bundle" if spec.get("dataFrom") else "perKey",
             "store": _store(spec.get("secretStoreRef") or {}),
         }
-        fields |= _flat("label", labels) | _flat("annotation", annotations)
+        fields["partOf"] = _text((metadata.get("labels") or {}).get(LABEL, ""))
+        fields[_COPIES] = _OWN if template else _COPIED
+        made = template.get("metadata") or {}
+        fields |= _flat("label", _added(metadata)) | _flat("annotation", annotations)
+        fields |= _flat("secret label", _added(made)) | _flat("secret annotation", made.get("annotations"))
         keys: dict[str, tuple[str, str | None]] = {}
         for item in spec.get("data") or ():
             reference = item.get("remoteRef") or {}
             keys[_text(item.get("secretKey"))] = (_text(reference.get("key", "")), _optional(reference.get("property")))
         for item in spec.get("dataFrom") or ():
             remote = _text((item.get("extract") or {}).get("key", ""))
-            template = ((spec.get("target") or {}).get("template") or {}).get("data") or {}
-            keys |= {_text(key): (remote, _text(key)) for key in template}
-        name = _text((spec.get("target") or {}).get("name") or metadata.get("name", ""))
+            keys |= {_text(key): (remote, _text(key)) for key in template.get("data") or {}}
+        name = _text(target.get("name") or metadata.get("name", ""))
         _add(found, SecretOutline(_text(metadata.get("namespace", "")), name, fields, keys))
     return found
 
@@ -148,6 +165,10 @@ def _store(reference: Mapping[str, Any]) -> str:
 
 def _flat(kind: str, members: object) -> dict[str, str]:
     return {f"{kind} {key}": _text(value) for key, value in members.items()} if isinstance(members, dict) else {}
+
+
+def _added(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in (metadata.get("labels") or {}).items() if key not in _CHART_LABELS}
 
 
 def _optional(value: object) -> str | None:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from compiler.model.operator_release import NEWEST, parse_minor
 from compiler.model.store_object import store_object
-from compiler.model.values_data import EXTERNAL_SECRETS
+from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.values_data import ValuesData
 
@@ -25,6 +27,8 @@ def values_of(environment: Environment) -> dict[str, ValuesData]:
         EXTERNAL_SECRETS: {name: _external_secret(secret) for name, secret in environment.secrets.items()},
         "remoteRefDefaults": _remote_ref_defaults(minor),
     }
+    if environment.root.text("partOf"):
+        data[PART_OF_VALUE] = environment.part_of
     for kind, key in (("ClusterSecretStore", "clusterSecretStores"), ("SecretStore", "secretStores")):
         rendered: dict[str, ValuesData] = {
             store.id: store_object(store, environment.root.text("namespace") or "", minor)
@@ -46,10 +50,7 @@ def _external_secret(secret: Secret) -> ValuesData:
     if secret.store is None or secret.namespace is None or secret.refresh is None:
         raise ValueError("only an environment that passed every rule has values")
     data: dict[str, ValuesData] = {"name": secret.entry.target, "namespace": secret.namespace}
-    if secret.labels:
-        data["labels"] = dict(secret.labels)
-    if secret.annotations:
-        data["annotations"] = dict(secret.annotations)
+    data |= {member: dict(texts) for member, texts in _metadata(secret) if texts}
     data["storeRef"] = _store_ref(secret.store)
     data["refreshInterval"] = secret.refresh.text
     data["syncWave"] = str(secret.entry.sync_wave)
@@ -72,6 +73,15 @@ def _external_secret(secret: Secret) -> ValuesData:
     if elsewhere:
         data["data"] = elsewhere
     return data
+
+
+def _metadata(secret: Secret) -> Iterable[tuple[str, Mapping[str, str]]]:
+    return (
+        ("labels", secret.labels),
+        ("annotations", secret.annotations),
+        ("secretLabels", secret.secret_labels),
+        ("secretAnnotations", secret.secret_annotations),
+    )
 
 
 def _store_ref(store: Store) -> ValuesData:

@@ -8,3 +8,5 @@ ValuesData: TypeAlias = "dict[str, ValuesData] | list[ValuesData] | str | bool"
 
 # The key of all that the chart prints.
 EXTERNAL_SECRETS = "externalSecrets"
+# The key of the label that all of it carries.
+PART_OF_VALUE = "partOf"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # The keys whose value is a mapping, in whichever mapping they stand.
 _MAPPINGS = frozenset(
     {"secrets", "stores", "remote", "labels", "annotations", "waive", "auth", "conditions", "caProvider", "keys"}
+    | {"secretLabels", "secretAnnotations"}
     | {"serviceAccount", "token", "kubernetes", "appRole", "secretId", "jwt"}
     | {"workloadIdentity", "managedIdentity", "servicePrincipal"}
 )

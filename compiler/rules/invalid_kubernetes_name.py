@@ -3,7 +3,8 @@
 One such name fails the whole synchronisation, late and far from its cause. Checked are namespaces (DNS labels of at
 most 63 characters), names of targets and stores (DNS names; 253 characters, but 63 where they also become the value
 of the label `app.kubernetes.io/name`, as those of targets and rendered stores do), keys of Secrets, the objects that
-a rendered store refers to, and labels and annotations with their keys, values and total size (256 KiB).
+a rendered store refers to, `partOf`, which is a label's value, and labels and annotations, of ExternalSecrets and of
+Secrets, with their keys, values and total size (256 KiB).
 
     namespace: AI_Platform
     labels: {team: "platform & tools"}
@@ -32,7 +33,7 @@ from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from compiler.model.catalogue import Catalogue
     from compiler.model.document import Node
@@ -40,12 +41,21 @@ if TYPE_CHECKING:
 
 # TotalAnnotationSizeLimitB of k8s.io/apimachinery.
 _ANNOTATION_BYTES = 256 * 1024
+_METADATA = {
+    "labels": "label",
+    "annotations": "annotation",
+    "secretLabels": "Secret's label",
+    "secretAnnotations": "Secret's annotation",
+}
 
 
 def check(environment: Environment) -> Iterator[Finding]:
     root = environment.root.children
     yield from _namespace(root.get("namespace"), ())
-    yield from _metadata(root.get("labels"), root.get("annotations"), ())
+    part_of = root.get("partOf")
+    if part_of is not None and isinstance(part_of.value, str) and (problem := label_value_problem(part_of.value)):
+        yield _finding("the value of `partOf`", part_of.value, problem, part_of, ())
+    yield from _metadata(environment.root, ())
     for store in environment.stores.values():
         yield from _store(store)
     secrets = root.get("secrets")
@@ -54,10 +64,12 @@ def check(environment: Environment) -> Iterator[Finding]:
         if own:
             scope = ("secrets", secret_id)
             yield from _namespace(own.get("namespace"), scope)
-            yield from _metadata(own.get("labels"), own.get("annotations"), scope)
+            yield from _metadata(node, scope)
     for secret in environment.secrets.values():
         if secret.annotations:
-            yield from _annotation_size(secret, environment)
+            yield from _annotation_size(secret, environment, "annotations", secret.annotations)
+        if secret.secret_annotations:
+            yield from _annotation_size(secret, environment, "secretAnnotations", secret.secret_annotations)
 
 
 def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
@@ -96,23 +108,28 @@ def _store(store: Store) -> Iterator[Finding]:
                 yield _finding("the key", key.value, problem, key, scope)
 
 
-def _metadata(labels: Node | None, annotations: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
-    for kind, node in (("label", labels), ("annotation", annotations)):
+def _metadata(owner: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
+    for member, kind in _METADATA.items():
+        node = owner.children.get(member)
         for key, value in node.children.items() if node is not None else ():
             if problem := label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value.key_span, help=_way_out(problem), scope=scope)
-            if kind == "label" and isinstance(value.value, str) and (problem := label_value_problem(value.value)):
-                message = f"the value of the label {quoted(key)} {problem}"
+            is_label = kind.endswith("label") and isinstance(value.value, str)
+            if is_label and (problem := label_value_problem(str(value.value))):
+                message = f"the value of the {kind} {quoted(key)} {problem}"
                 yield Finding(message, value, help=_way_out(problem), scope=scope)
 
 
-def _annotation_size(secret: Secret, environment: Environment) -> Iterator[Finding]:
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in secret.annotations.items())
+def _annotation_size(
+    secret: Secret, environment: Environment, member: str, texts: Mapping[str, str]
+) -> Iterator[Finding]:
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
     if size > _ANNOTATION_BYTES:
-        own = secret.node.get("annotations")
-        node = own if own is not None else environment.root.nearest("annotations")
-        message = f'the annotations of "{secret.id}" have {size} bytes, and Kubernetes allows {_ANNOTATION_BYTES}'
+        own = secret.node.get(member)
+        node = own if own is not None else environment.root.nearest(member)
+        what = f"the {_METADATA[member]}s of {quoted(secret.id)}"
+        message = f"{what} have {size} bytes, and Kubernetes allows {_ANNOTATION_BYTES}"
         yield Finding(message, node.key_span, help="shorten them", scope=("secrets", secret.id))
 
 

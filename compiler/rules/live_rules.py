@@ -193,7 +193,8 @@ The operator adopts a Secret without a controller, overwrites it, and deletes it
 Choose another `target`, or save its content and agree with its owner.""",
     "foreign-external-secret": """An ExternalSecret of another owner has the same name, or creates the same Secret.
 
-Two of them overwrite each other at each refresh.
+Two of them overwrite each other at each refresh. One with this name counts as the environment's own by its label
+`app.kubernetes.io/part-of`: the environment's `partOf`, or `ai-platform-engineering`.
 
     $ kubectl get externalsecrets --show-labels       # without app.kubernetes.io/part-of=ai-platform-engineering
 

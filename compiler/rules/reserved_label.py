@@ -1,14 +1,20 @@
-"""A label or annotation that the chart writes itself.
+"""A label or annotation that the chart, the operator or Argo CD writes itself.
 
 The chart prints `app.kubernetes.io/name`, `component`, `part-of` and `managed-by`, and the annotation
 `argocd.argoproj.io/sync-wave`. Written a second time, the key stands twice in the manifest, which Argo CD and
 `kubectl apply` refuse, or read in their own way. `force-sync` is set by live commands, which Argo CD would revert.
 
-    annotations: {argocd.argoproj.io/sync-wave: "-10"}
+A Secret with `app.kubernetes.io/instance` or a key of `argocd.argoproj.io/` is taken by Argo CD for a part of an
+application, and pruned, as Git does not have it. `labels`, `secretLabels` and `secretAnnotations`, which reach the
+Secret, cannot have them. Keys of `reconcile.external-secrets.io/` are External Secrets Operator's own.
 
-Use a label of your own; a wave is `syncWave` in the catalogue:
+    annotations: {argocd.argoproj.io/sync-wave: "-10"}
+    secretLabels: {app.kubernetes.io/instance: ai-platform}
+
+Use a label of your own; a wave is `syncWave` in the catalogue, and `part-of` is the environment's `partOf`:
 
     labels: {example.com/team: platform}
+    partOf: shop
 """
 
 from __future__ import annotations
@@ -16,8 +22,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.model.part_of import LABEL
 from compiler.model.sync_wave import ANNOTATION
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +33,25 @@ if TYPE_CHECKING:
     from compiler.model.document import Node
     from compiler.model.environment import Environment
 
+_INSTANCE = "app.kubernetes.io/instance"
+_CHART, _OPERATOR, _ARGO_CD = "the chart", "External Secrets Operator", "Argo CD"
+# Whole keys, and domains with their slash; who sets them, in each map.
+_OF_LABELS = {
+    **{f"app.kubernetes.io/{name}": _CHART for name in ("name", "component", "part-of", "managed-by")},
+    _INSTANCE: _ARGO_CD,
+    "argocd.argoproj.io/": _ARGO_CD,
+    "reconcile.external-secrets.io/": _OPERATOR,
+}
+_OF_SECRET_ANNOTATIONS = {"argocd.argoproj.io/": _ARGO_CD, "reconcile.external-secrets.io/": _OPERATOR}
 _RESERVED = {
-    "labels": tuple(f"app.kubernetes.io/{name}" for name in ("name", "component", "part-of", "managed-by")),
-    "annotations": (ANNOTATION, "force-sync"),
+    "labels": ("label", _OF_LABELS),
+    "annotations": ("annotation", {ANNOTATION: _CHART, "force-sync": "live commands"}),
+    "secretLabels": ("Secret's label", _OF_LABELS),
+    "secretAnnotations": ("Secret's annotation", _OF_SECRET_ANNOTATIONS),
+}
+_WAYS_OUT = {
+    ANNOTATION: "set `syncWave` in the catalogue",
+    LABEL: "set `partOf` in the environment",
 }
 
 
@@ -41,14 +65,14 @@ def check(environment: Environment) -> Iterator[Finding]:
 
 
 def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
-    for kind, reserved in _RESERVED.items():
-        written = node.children.get(kind)
-        for key in reserved if written is not None else ():
-            found = written.children.get(key) if written is not None else None
-            if found is not None:
-                way_out = "set `syncWave` in the catalogue" if key == ANNOTATION else "use a key of your own"
-                message = f'the {kind[:-1]} "{key}" is set by the chart'
-                yield Finding(message, found.key_span, help=way_out, scope=scope)
+    for member, (kind, reserved) in _RESERVED.items():
+        written = node.children.get(member)
+        for key, found in written.children.items() if written is not None else ():
+            domain, slash, _ = key.partition("/")
+            owner = reserved.get(key) or reserved.get(domain + slash)
+            if owner is not None:
+                message = f"the {kind} {quoted(key)} is set by {owner}"
+                yield Finding(message, found.key_span, help=_WAYS_OUT.get(key, "use a key of your own"), scope=scope)
 
 
 RULE = Rule("reserved-label", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

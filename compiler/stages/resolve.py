@@ -8,6 +8,7 @@ from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, Catalogue, Entry
 from compiler.model.duration import Duration, parse_duration
 from compiler.model.environment import Environment, Secret, SecretKey, Store
+from compiler.model.part_of import PART_OF
 from compiler.model.place import place_of, remote_of
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Resolver:
             secrets=secrets,
             disabled=tuple(disabled),
             operator=root.text("externalSecretsOperator"),
+            part_of=root.text("partOf") or PART_OF,
             damaged=any(layer.damaged for layer in layers) or self._catalogue.document.damaged,
         )
 
@@ -59,6 +61,7 @@ class Resolver:
         refresh_node = own.get("refreshInterval") or shared.refresh
         variants = self._variants(entry, own.get("use"))
         remote = remote_of(entry, store.provider, node) if store is not None else None
+        labels = _over(shared.labels, own.get("labels"))
         return Secret(
             id=entry.id,
             entry=entry,
@@ -69,8 +72,10 @@ class Resolver:
             refresh_node=refresh_node,
             fetch=_text(own.get("fetch") or shared.fetch) or _DEFAULT_FETCH,
             remote=store.prefix + remote if store is not None and remote is not None else None,
-            labels=_over(shared.labels, own.get("labels")),
+            labels=labels,
             annotations=_over(shared.annotations, own.get("annotations")),
+            secret_labels=_joined(labels, _over(shared.secret_labels, own.get("secretLabels"))),
+            secret_annotations=_over(shared.secret_annotations, own.get("secretAnnotations")),
             variants=variants,
             keys=self._secret_keys(entry, variants, store, remote) if store is not None else (),
             node=node,
@@ -106,7 +111,16 @@ class Resolver:
 class _Shared:
     """What an environment says for all its secrets."""
 
-    __slots__ = ("annotations", "fetch", "labels", "namespace", "refresh", "store")
+    __slots__ = (
+        "annotations",
+        "fetch",
+        "labels",
+        "namespace",
+        "refresh",
+        "secret_annotations",
+        "secret_labels",
+        "store",
+    )
 
     def __init__(self, root: Node) -> None:
         top = root.children
@@ -116,6 +130,8 @@ class _Shared:
         self.fetch = top.get("fetch")
         self.labels = _text_map(top.get("labels"))
         self.annotations = _text_map(top.get("annotations"))
+        self.secret_labels = _text_map(top.get("secretLabels"))
+        self.secret_annotations = _text_map(top.get("secretAnnotations"))
 
 
 def store_of(store_id: str, node: Node) -> Store:
@@ -148,6 +164,10 @@ def _text(node: Node | None) -> str | None:
 
 def _over(shared: Mapping[str, str], own: Node | None) -> Mapping[str, str]:
     return shared if own is None else {**shared, **_text_map(own)}
+
+
+def _joined(lower: Mapping[str, str], upper: Mapping[str, str]) -> Mapping[str, str]:
+    return {**lower, **upper} if upper else lower
 
 
 def _text_map(node: Node | None) -> dict[str, str]:

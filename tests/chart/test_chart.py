@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from compiler.model.part_of import PART_OF
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -119,7 +121,11 @@ def test_free_text_stays_text(hostile: str, helm: Helm, tmp_path: Path) -> None:
 HOSTILE = ('x"\n  injected: "y', "x\n---\nkind: Injected", "{{ .Release.Name }}", "a: b # c")
 
 
-@pytest.mark.parametrize("field", ["name", "namespace", "syncWave", "refreshInterval", "remoteKey", "keys", "labels"])
+MAPS = ("labels", "secretLabels", "secretAnnotations")
+FIELDS = ("name", "namespace", "syncWave", "refreshInterval", "remoteKey", "keys", *MAPS)
+
+
+@pytest.mark.parametrize("field", FIELDS)
 def test_quoting_holds_even_without_the_schema(field: str, helm: Helm, tmp_path: Path) -> None:
     """A parent chart or a person may skip the schema (`--skip-schema-validation`); the lines are still ours."""
     github = yaml.safe_load((VALUES / "mixed.yaml").read_text("utf-8"))["externalSecrets"]["github"]
@@ -127,7 +133,7 @@ def test_quoting_holds_even_without_the_schema(field: str, helm: Helm, tmp_path:
     def printed(values: tuple[str, ...]) -> list[dict[str, Any]]:
         secrets = {}
         for number, text in enumerate(values):
-            value: object = {"keys": [text], "labels": {"team": text}}.get(field, text)
+            value: object = {"keys": [text]}.get(field, {"team": text} if field in MAPS else text)
             secrets[f"github-{number}"] = github | {field: value}
         path = tmp_path / "values.yaml"
         path.write_text(json.dumps({"externalSecrets": secrets}), "utf-8")
@@ -184,5 +190,5 @@ def test_every_value_is_documented_and_in_the_schema() -> None:
     schema = json.loads((ROOT / "schemas/values.schema.json").read_text("utf-8"))
     values = yaml.safe_load(text)
     assert list(values) == list(schema["properties"])
-    assert all(value == {} for value in values.values())
+    assert {name: value for name, value in values.items() if value != {}} == {"partOf": PART_OF}
     assert re.findall(r"^# -- [A-Z].*(?:\n# .*)*\n(\w+):", text, re.MULTILINE) == list(values)

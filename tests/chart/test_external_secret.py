@@ -47,7 +47,27 @@ def test_per_key_names_each_key_its_place_and_every_defaulted_field(secret: Call
         "spec": {
             "refreshInterval": "15m0s",
             "secretStoreRef": {"kind": "SecretStore", "name": "azure-keyvault-store"},
-            "target": {"name": "agent-github-secrets", "creationPolicy": "Owner", "deletionPolicy": "Retain"},
+            "target": {
+                "name": "agent-github-secrets",
+                "creationPolicy": "Owner",
+                "deletionPolicy": "Retain",
+                "template": {
+                    "engineVersion": "v2",
+                    "mergePolicy": "Replace",
+                    "metadata": {
+                        "labels": {
+                            "app.kubernetes.io/name": "agent-github-secrets",
+                            "app.kubernetes.io/component": "secrets",
+                            "app.kubernetes.io/part-of": "ai-platform-engineering",
+                            "app.kubernetes.io/managed-by": "Helm",
+                            "example.com/tier": "2",
+                            "team": "platform",
+                            "mounted": "yes",
+                        },
+                        "annotations": {"reloader.stakater.com/match": "true", "example.com/note": "a: b #c"},
+                    },
+                },
+            },
             "data": [
                 {"secretKey": key, "remoteRef": place | DEFAULTS}
                 for key, place in {
@@ -96,6 +116,41 @@ def test_labels_and_annotations_are_the_contract_s_where_the_environment_adds_no
         },
         "annotations": {"argocd.argoproj.io/sync-wave": "-49"},
     }
+
+
+@pytest.mark.parametrize("name", ["agent-jira-secrets", "agent-slack-secrets"])
+def test_the_secret_carries_the_contract_s_labels_and_nothing_of_argo_cd(
+    name: str, secret: Callable[[str], Manifest]
+) -> None:
+    """Without a template the operator would copy the sync wave, and what Argo CD writes on the ExternalSecret."""
+    template = secret(name)["spec"]["target"]["template"]
+    labels = {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/component": "secrets",
+        "app.kubernetes.io/part-of": "ai-platform-engineering",
+        "app.kubernetes.io/managed-by": "Helm",
+    }
+    assert template == {"engineVersion": "v2", "mergePolicy": "Replace", "metadata": {"labels": labels}}
+
+
+def test_both_ways_to_fetch_carry_metadata_the_same_way(rendered: Callable[..., list[Manifest]]) -> None:
+    def metadata(*options: str) -> list[tuple[Any, Any]]:
+        found = [each for each in rendered("mixed", *options) if each["kind"] == "ExternalSecret"]
+        return [(each["metadata"], each["spec"]["target"]["template"]["metadata"]) for each in found]
+
+    per_key = metadata("--set", "externalSecrets.global.fetch=perKey")
+    assert per_key == metadata()
+    assert len(per_key) == 4
+
+
+def test_everything_printed_is_a_part_of_what_the_environment_says(rendered: Callable[..., list[Manifest]]) -> None:
+    found = rendered("mixed", "--set", "partOf=shop")
+    labels = [each["metadata"]["labels"] for each in found]
+    labels += [
+        each["spec"]["target"]["template"]["metadata"]["labels"] for each in found if each["kind"] == "ExternalSecret"
+    ]
+    assert len(labels) == 10
+    assert {each["app.kubernetes.io/part-of"] for each in labels} == {"shop"}
 
 
 def test_keys_may_all_lie_elsewhere(secret: Callable[[str], Manifest]) -> None:

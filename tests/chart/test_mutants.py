@@ -26,6 +26,7 @@ SECRET, LABELS, CLUSTER, STORE = (
 
 LOOP = "{{- range $secret := .Values.externalSecrets }}"
 DEFAULTS = "        {{- with $.Values.remoteRefDefaults }}\n        {{- toYaml . | nindent 8 }}\n        {{- end }}\n"
+ANNOTATIONS = "        {{- with $secret.secretAnnotations }}\n        annotations:\n"
 EXTRA = "---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: extra, namespace: team}\n"
 
 # Every form that the templates have: a bundle and keys one by one, keys elsewhere as property and as whole, both kinds
@@ -60,8 +61,11 @@ namespace: team
 store: vault
 refreshInterval: 90m
 externalSecretsOperator: "2.4"
+partOf: shop
 labels: {team: platform}
 annotations: {example.com/owner: somebody}
+secretLabels: {mounted: "yes"}
+secretAnnotations: {reloader.stakater.com/match: "true"}
 stores:
   vault:
     provider: vault
@@ -81,12 +85,12 @@ stores:
     auth: {workloadIdentity: {serviceAccount: {name: eso}}}
 secrets:
   llm: {fetch: bundle}
-  github: {store: azure, labels: {tier: "1"}, refreshInterval: 10m}
+  github: {store: azure, labels: {tier: "1"}, secretLabels: {tier: "2"}, refreshInterval: 10m}
   only-vault: {namespace: other}
 """,
 }
 
-MUTANTS = {
+MUTANTS: dict[str, tuple[str, ...]] = {
     "property": (SECRET, "property: {{ . | quote }}", 'property: "value"'),
     "property in lower case": (
         SECRET,
@@ -169,7 +173,44 @@ MUTANTS = {
         '"{{ .LLM_KEY }}"'.replace("{{ .LLM_KEY }}", '{{ "{{ .LLM_KEY }}" }}'),
     ),
     "a bundle lets everything through": (SECRET, 'mergePolicy: "Replace"', 'mergePolicy: "Merge"'),
-    "a bundle's labels": (SECRET, "metadata:\n        {{- /*", "metadata: {}\n      unused:\n        {{- /*"),
+    "no labels of the Secret": (SECRET, "metadata:\n        {{- /*", "metadata: {}\n      unused:\n        {{- /*"),
+    "no template": (
+        SECRET,
+        "    template:\n      engineVersion",
+        '    {{- if eq $secret.fetch "bundle" }}\n    template:\n      engineVersion',
+        "      {{- end }}\n  {{- if eq",
+        "      {{- end }}\n    {{- end }}\n  {{- if eq",
+    ),
+    "a template with data per key": (
+        SECRET,
+        '      {{- if eq $secret.fetch "bundle" }}\n      data:',
+        '      {{- if ne $secret.fetch "never" }}\n      data:',
+    ),
+    "the ExternalSecret's labels on the Secret": (SECRET, '"labels" $secret.secretLabels', '"labels" $secret.labels'),
+    "the Secret's labels on the ExternalSecret": (SECRET, '"labels" $secret.labels)', '"labels" $secret.secretLabels)'),
+    "no annotations of the Secret": (SECRET, "with $secret.secretAnnotations", "with dict"),
+    "the ExternalSecret's annotations on the Secret": (
+        SECRET,
+        "with $secret.secretAnnotations",
+        "with $secret.annotations",
+    ),
+    "the Secret's annotations on the ExternalSecret": (
+        SECRET,
+        "with $secret.annotations }}",
+        "with $secret.secretAnnotations }}",
+    ),
+    "the wave on the Secret": (SECRET, ANNOTATIONS, f"{ANNOTATIONS}          argocd.argoproj.io/sync-wave: '0'\n"),
+    "another engine": (SECRET, 'engineVersion: "v2"', 'engineVersion: "v1"'),
+    "part of something else": (
+        LABELS,
+        'component: "secrets"\napp.kubernetes.io/part-of: {{ .root.Values.partOf | quote }}',
+        'component: "secrets"\napp.kubernetes.io/part-of: "ai-platform-engineering"',
+    ),
+    "a store that is part of something else": (
+        LABELS,
+        'component: "secret-store"\napp.kubernetes.io/part-of: {{ .root.Values.partOf | quote }}',
+        'component: "secret-store"\napp.kubernetes.io/part-of: "ai-platform-engineering"',
+    ),
     "a bundle per key": (SECRET, 'eq $secret.fetch "bundle"', 'eq $secret.fetch "never"'),
     "label": (LABELS, 'component: "secrets"', 'component: "secret"'),
     "labels forgotten": (LABELS, "{{ toYaml . }}", ""),
@@ -234,11 +275,13 @@ def test_a_mutant_fails(
 ) -> None:
     # One rendering sees each: what `prove` finds with the secrets on every store in turn is more, never less.
     monkeypatch.setattr("compiler.operations.parity.prove._forcings", lambda _data, _catalogue: ())
-    file, old, new = MUTANTS[mutant]
+    file, *edits = MUTANTS[mutant]
     path = root / "chart/templates" / file
     text = path.read_text()
-    assert old in text, "the template has changed: give this mutant its new text"
-    path.write_text(text.replace(old, new))
+    for old, new in zip(edits[::2], edits[1::2], strict=True):
+        assert old in text, "the template has changed: give this mutant its new text"
+        text = text.replace(old, new)
+    path.write_text(text)
     found = prove(project, root / "chart", [helm_at(Path(helms[-1].path))])
     assert found
     # A mutant that Helm itself refuses would prove nothing about the comparison.

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
+from compiler.model.part_of import LABEL, PART_OF
 from compiler.model.source import Source
 from compiler.model.sync_wave import ANNOTATION
 from compiler.model.values import values_of
-from compiler.model.values_data import EXTERNAL_SECRETS
+from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE
 from compiler.operations.chart.foreign_values import ChartValues
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests
@@ -82,8 +83,11 @@ def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
 
 
 def _side_of_values(data: Any) -> Side:  # noqa: ANN401 - foreign data of any shape
+    part_of = data.get(PART_OF_VALUE, PART_OF)
     stores = {
-        f"{kind} {store.get('name', '')}": _flat({key: value for key, value in store.items() if key != "name"})
+        f"{kind} {store.get('name', '')}": _flat(
+            {key: value for key, value in store.items() if key != "name"} | {PART_OF_VALUE: part_of}
+        )
         for member, kind in _STORE_KINDS.items()
         for store in _maps(data.get(member))
     }
@@ -104,6 +108,7 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
                 {"name": metadata.get("name", ""), **fields, **spec}, chart.part(_MEMBERS[each["kind"]], "")
             )
             name = known.pop("name")
+            known[PART_OF_VALUE] = chart.known(_map(metadata.get("labels")).get(LABEL, ""), chart.part(PART_OF_VALUE))
             stores[f"{each['kind']} {name}"] = _flat(known)
         elif each["kind"] == "ExternalSecret":
             schema = chart.part("remoteRefDefaults")

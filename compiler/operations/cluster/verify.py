@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiler.model.part_of import LABEL, PART_OF
 from compiler.operations.cluster.masking import Mask, values_of
 from compiler.operations.cluster.objects import ClusterError
 from compiler.rules.interface import Finding
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from compiler.operations.cluster.objects import Cluster, LiveExternalSecret, LiveSecret, Ready
     from compiler.stores.interface import RemoteSecret
 
-# What the chart writes on each of its objects.
-_OWN_LABEL, _OWN_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _AGREE = "choose another target, or agree with its owner"
 _DEPLOY = "deploy the newest values, then wait for a refresh"
 # Reasons of an ExternalSecret's condition, from External Secrets Operator 2.10 on: what each means, and the way out.
@@ -36,7 +35,11 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """One ExternalSecret of the chart; it and its Secret are named `name`. `at` is the line that asks for it."""
+    """One ExternalSecret of the chart; it and its Secret are named `name`. `at` is the line that asks for it.
+
+    `part_of` is the value of the label by which it is known as the chart's own; one that was deployed before the
+    environment had a `partOf` has the default.
+    """
 
     secret: str
     namespace: str
@@ -44,6 +47,7 @@ class Expected:
     store: Store
     keys: tuple[str, ...]
     at: Span
+    part_of: str = PART_OF
 
 
 def expected_of(environment: Environment, secrets: Sequence[str] = ()) -> tuple[Expected, ...]:
@@ -56,6 +60,7 @@ def expected_of(environment: Environment, secrets: Sequence[str] = ()) -> tuple[
             secret.store,
             tuple(item.key.name for item in secret.keys),
             secret.node.key_span,
+            environment.part_of,
         )
         for secret in environment.secrets.values()
         if secret.namespace is not None and secret.store is not None and (not secrets or secret.id in secrets)
@@ -162,7 +167,7 @@ def _foreigners(each: Expected, live: Sequence[LiveExternalSecret], target: Live
         message = None
         if one.name != each.name and one.target == each.name:
             message = f"the ExternalSecret {quoted(one.name)} already makes the Secret {quoted(title)}"
-        elif one.name == each.name and one.labels.get(_OWN_LABEL) != _OWN_VALUE:
+        elif one.name == each.name and one.labels.get(LABEL) not in (each.part_of, PART_OF):
             message = f"the ExternalSecret {quoted(title)} is not managed by this chart; deploying would overwrite it"
         if message is not None:
             yield _found("foreign-external-secret", each, message, _AGREE)

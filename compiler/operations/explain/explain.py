@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 _INHERITED = ("store", "namespace", "refreshInterval", "fetch")
 _DEFAULT_FETCH = "perKey"
+# Where a secret's labels and annotations come from, the one that wins first, beside its own map.
+_METADATA = {
+    "labels": (("environment", "labels"),),
+    "annotations": (("environment", "annotations"),),
+    "secretLabels": (("environment", "secretLabels"), ("secret", "labels"), ("environment", "labels")),
+    "secretAnnotations": (("environment", "secretAnnotations"),),
+}
 # What only repeats the environment's own values or says the usual is shown where it is asked for.
 _QUIET = ("inherited", "usual")
 
@@ -46,6 +53,8 @@ def _rows(environment: Environment) -> Iterator[Explanation]:
     yield from _written((), root)
     if root.get("fetch") is None:
         yield Explanation("fetch", _DEFAULT_FETCH, "default")
+    if root.get("partOf") is None:
+        yield Explanation("partOf", environment.part_of, "usual", note="the default")
     for store in environment.stores.values():
         defaults = {
             "kind": store.kind,
@@ -96,6 +105,7 @@ def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation
             yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{name}`")
         elif secret.node.get(name) is None and name == "fetch":
             yield Explanation(f"secrets.{secret.id}.fetch", _DEFAULT_FETCH, "usual", note="the default")
+    yield from _metadata(environment, secret)
     if secret.node.get("enabled") is None:
         yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")
     yield from _use(secret)
@@ -103,6 +113,22 @@ def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation
     if secret.store is not None and remote is not None and secret.node.get("remote", secret.store.provider) is None:
         place = f"secrets.{secret.id}.remote.{secret.store.provider}"
         yield Explanation(place, shown_value(remote), "inherited", shown_where(remote.span), note="from the catalogue")
+
+
+def _metadata(environment: Environment, secret: Secret) -> Iterator[Explanation]:
+    """Each label and annotation that the secret has from elsewhere, where its own map does not say it."""
+    for member, sources in _METADATA.items():
+        own = secret.node.nearest(member).children if secret.node.get(member) is not None else {}
+        told = set(own)
+        for owner, source in sources:
+            holder = environment.root if owner == "environment" else secret.node
+            node = holder.get(source)
+            for key, child in node.children.items() if node is not None else ():
+                if key not in told:
+                    told.add(key)
+                    row = written(("secrets", secret.id, member, key), child)
+                    where = source if owner == "environment" else f"secrets.{secret.id}.{source}"
+                    yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{where}`")
 
 
 def _use(secret: Secret) -> Iterator[Explanation]:

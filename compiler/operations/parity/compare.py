@@ -83,7 +83,7 @@ def _unequal(path: tuple[str, ...], wanted: object, found: object) -> Iterator[t
     # 1, 1.0 and true are equal to Python and not to Kubernetes.
     elif type(wanted) is not type(found) or wanted != found:
         shown = isinstance(wanted, str) and isinstance(found, str) and path[:1] == ("spec",) and "provider" not in path
-        yield path, f'is "{found}" and not "{wanted}"' if shown and "labels" not in path else "differs"
+        yield path, f'is "{found}" and not "{wanted}"' if shown and "metadata" not in path else "differs"
 
 
 def _map(value: object) -> dict[str, Any]:

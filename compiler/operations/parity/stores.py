@@ -22,7 +22,7 @@ def _store(environment: PlainMap, store: PlainMap) -> PlainMap:
         "labels": {
             "app.kubernetes.io/name": store["name"],
             "app.kubernetes.io/component": "secret-store",
-            "app.kubernetes.io/part-of": "ai-platform-engineering",
+            "app.kubernetes.io/part-of": environment.get("partOf", "ai-platform-engineering"),
             "app.kubernetes.io/managed-by": "Helm",
         },
         "annotations": {"argocd.argoproj.io/sync-wave": "-60"},

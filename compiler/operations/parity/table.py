@@ -72,26 +72,28 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap) -
     labels = {
         "app.kubernetes.io/name": target,
         "app.kubernetes.io/component": "secrets",
-        "app.kubernetes.io/part-of": "ai-platform-engineering",
+        "app.kubernetes.io/part-of": environment.get("partOf", "ai-platform-engineering"),
         "app.kubernetes.io/managed-by": "Helm",
         **environment.get("labels", {}),
         **secret.get("labels", {}),
     }
+    of_secret = {**environment.get("secretLabels", {}), **secret.get("secretLabels", {})}
+    notes = {**environment.get("secretAnnotations", {}), **secret.get("secretAnnotations", {})}
     annotations = {
         "argocd.argoproj.io/sync-wave": str(entry["syncWave"]),
         **environment.get("annotations", {}),
         **secret.get("annotations", {}),
     }
-    made: PlainMap = {"name": target, "creationPolicy": "Owner", "deletionPolicy": "Retain"}
+    template: PlainMap = {
+        "engineVersion": "v2",
+        "mergePolicy": "Replace",
+        "metadata": {"labels": {**labels, **of_secret}, **({"annotations": notes} if notes else {})},
+    }
+    made = {"name": target, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
     keys = references(secret, entry, store)
     defaults = _defaults(environment.get("externalSecretsOperator", "2.9"))
     if secret.get("fetch", environment.get("fetch")) == "bundle":
-        made["template"] = {
-            "engineVersion": "v2",
-            "mergePolicy": "Replace",
-            "metadata": {"labels": labels},
-            "data": {key: f"{{{{ .{key} }}}}" for key in keys},
-        }
+        template["data"] = {key: f"{{{{ .{key} }}}}" for key in keys}
         (remote,) = {place["key"] for place in keys.values() if place is not None}
         source: PlainMap = {"dataFrom": [{"extract": {"key": remote, **defaults}}]}
     else:

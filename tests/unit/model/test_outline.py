@@ -21,6 +21,8 @@ SECRET: dict[str, ValuesData] = {
     "namespace": "ai",
     "labels": {"team": "a"},
     "annotations": {"example.com/b": "c"},
+    "secretLabels": {"team": "a", "tier": "1"},
+    "secretAnnotations": {"example.com/reload": "true"},
     "storeRef": {"kind": "ClusterSecretStore", "name": "vault"},
     "refreshInterval": "1h0m0s",
     "syncWave": "-49",
@@ -37,11 +39,29 @@ OUTLINE = SecretOutline(
         "syncWave": "-49",
         "fetch": "perKey",
         "store": "ClusterSecretStore/vault",
+        "partOf": "ai-platform-engineering",
+        "secret metadata": "its own",
         "label team": "a",
         "annotation example.com/b": "c",
+        "secret label team": "a",
+        "secret label tier": "1",
+        "secret annotation example.com/reload": "true",
     },
     {"TOKEN": ("p/agent", "TOKEN"), "URL": ("p/agent", "HOST"), "KEY": ("app-key", None)},
 )
+
+
+CHART_LABELS = {
+    "app.kubernetes.io/name": "agent",
+    "app.kubernetes.io/part-of": "ai-platform-engineering",
+    "app.kubernetes.io/managed-by": "Helm",
+}
+TEMPLATE = {
+    "metadata": {
+        "labels": {**CHART_LABELS, "team": "a", "tier": "1"},
+        "annotations": {"example.com/reload": "true"},
+    }
+}
 
 
 def manifest(**spec: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
@@ -50,13 +70,13 @@ def manifest(**spec: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data
         "metadata": {
             "name": "agent",
             "namespace": "ai",
-            "labels": {"app.kubernetes.io/name": "agent", "app.kubernetes.io/managed-by": "Helm", "team": "a"},
+            "labels": {**CHART_LABELS, "team": "a"},
             "annotations": {"argocd.argoproj.io/sync-wave": "-49", "example.com/b": "c"},
         },
         "spec": {
             "refreshInterval": "1h0m0s",
             "secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"},
-            "target": {"name": "agent"},
+            "target": {"name": "agent", "template": TEMPLATE},
             **spec,
         },
     }
@@ -79,7 +99,7 @@ def test_values_and_manifests_of_one_secret_are_one_outline() -> None:
 def test_a_bundle_is_one_outline_too() -> None:
     bundle: dict[str, ValuesData] = {**SECRET, "fetch": "bundle", "keys": ["A", "B"]}
     del bundle["data"]
-    target = {"name": "agent", "template": {"data": {"A": "{{ .A }}", "B": "{{ .B }}"}}}
+    target = {"name": "agent", "template": {**TEMPLATE, "data": {"A": "{{ .A }}", "B": "{{ .B }}"}}}
     rendered = manifest(target=target, dataFrom=[{"extract": {"key": "p/agent"}}])
     found = outlines_of_manifests([rendered])
     assert found == outlines_of_values({"externalSecrets": {"agent": bundle}})
@@ -90,6 +110,23 @@ def test_a_label_of_the_users_own_below_the_charts_name_counts() -> None:
     rendered = manifest(data=DATA)
     rendered["metadata"]["labels"]["app.kubernetes.io/version"] = "1"
     assert outlines_of_manifests([rendered])["ai", "agent"].fields["label app.kubernetes.io/version"] == "1"
+
+
+def test_without_a_template_the_metadata_is_copied() -> None:
+    own, copied = (outlines_of_manifests([manifest(data=DATA, target=each)]) for each in ({"template": {"a": 1}}, {}))
+    assert [change.fields for change in compare(copied, own)] == [
+        (("secret metadata", "copied from the ExternalSecret", "its own"),)
+    ]
+
+
+def test_another_part_of_is_another_label_of_each() -> None:
+    values: dict[str, ValuesData] = {"externalSecrets": {"agent": SECRET}}
+    before, after = outlines_of_values(values), outlines_of_values({**values, "partOf": "shop"})
+    expected = (("partOf", "ai-platform-engineering", "shop"),)
+    assert [change.fields for change in compare(before, after)] == [expected]
+    rendered = manifest(data=DATA)
+    rendered["metadata"]["labels"]["app.kubernetes.io/part-of"] = "shop"
+    assert outlines_of_manifests([rendered]) == after
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,14 @@ def github(text: str) -> Any:  # noqa: ANN401 - plain data
 
 
 def test_a_secret_is_fully_resolved() -> None:
-    assert github("labels: {a: b}\nannotations: {c: d}\n") == {
+    said = "labels: {a: b}\nannotations: {c: d}\nsecretLabels: {e: f}\nsecretAnnotations: {g: h}\n"
+    assert github(said) == {
         "name": "agent-github-secrets",
         "namespace": "ai-platform",
         "labels": {"a": "b"},
         "annotations": {"c": "d"},
+        "secretLabels": {"a": "b", "e": "f"},
+        "secretAnnotations": {"g": "h"},
         "storeRef": {"kind": "ClusterSecretStore", "name": "vault-store"},
         "refreshInterval": "1h0m0s",
         "syncWave": "-49",
@@ -61,8 +64,7 @@ def test_a_secret_is_fully_resolved() -> None:
 
 def test_optional_parts_are_absent_and_a_whole_has_no_property() -> None:
     secret = github("store: azure\n")
-    assert "labels" not in secret
-    assert "annotations" not in secret
+    assert not {"labels", "annotations", "secretLabels", "secretAnnotations"} & secret.keys()
     assert secret["keys"] == ["TOKEN", "URL"]
     assert secret["data"] == {"APP_KEY": {"key": "app-key"}}
 
@@ -91,6 +93,12 @@ def test_newer_minors_have_the_values_of_2_9(operator: str) -> None:
     rendered = "stores: {vault: {render: true}, azure: {render: true, kind: SecretStore}}\n"
     known, newer = (f'{rendered}externalSecretsOperator: "{minor}"\n' for minor in ("2.9", operator))
     assert values_of(environment(newer)) == values_of(environment(known))
+
+
+def test_the_label_of_all_is_there_where_an_environment_says_it() -> None:
+    assert "partOf" not in values_of(environment(""))
+    assert values_of(environment("partOf: shop\n"))["partOf"] == "shop"
+    assert values_of(environment("partOf: ai-platform-engineering\n"))["partOf"] == "ai-platform-engineering"
 
 
 def test_stores_are_there_where_they_are_rendered() -> None:

@@ -18,6 +18,13 @@ def test_finds_a_secret_with_nothing_behind_it(judge: Judge) -> None:
     assert found.scopes == [("secrets", "slack")]
 
 
+@pytest.mark.parametrize("member", ["labels", "annotations", "secretLabels", "secretAnnotations"])
+def test_an_empty_map_of_labels_is_offered_braces(judge: Judge, member: str) -> None:
+    found = judge(RULE, f"{member}:\n")
+    assert found.marked == [member]
+    assert "`{}`" in (found.helps[0] or "")
+
+
 def test_finds_a_scalar_with_nothing_behind_it(judge: Judge) -> None:
     found = judge(RULE, "secrets:\n  github:\n    store:\n")
     assert found.marked == ["store"]

@@ -69,23 +69,45 @@ stores:
     ],
 )
 def test_finds_a_label(judge: Judge, labels: str, marked: str) -> None:
-    assert judge(RULE, f"labels: {labels}").marked == [marked]
-    assert judge(RULE, f"secrets: {{github: {{labels: {labels}}}}}").marked == [marked]
+    for member in ("labels", "secretLabels"):
+        assert judge(RULE, f"{member}: {labels}").marked == [marked]
+        assert judge(RULE, f"secrets: {{github: {{{member}: {labels}}}}}").marked == [marked]
 
 
 def test_finds_an_annotations_key_but_not_its_value(judge: Judge) -> None:
-    assert judge(RULE, 'annotations: {"a b": c}').marked == ['"a b"']
-    assert not judge(RULE, 'annotations: {a: "any text, of any form"}')
+    for member in ("annotations", "secretAnnotations"):
+        assert judge(RULE, member + ': {"a b": c}').marked == ['"a b"']
+        assert not judge(RULE, member + ': {a: "any text, of any form"}')
 
 
-def test_finds_annotations_that_are_too_large_together(judge: Judge) -> None:
+def test_what_is_the_secrets_is_named_so(judge: Judge) -> None:
+    found = judge(RULE, 'secretLabels: {a: b c}\nsecretAnnotations: {"a b": c}')
+    assert found.messages == [
+        'the value of the Secret\'s label "a" may only have letters, digits, and inner -, _ and .',
+        'the Secret\'s annotation "a b" may only have letters, digits, and inner -, _ and .',
+    ]
+
+
+@pytest.mark.parametrize("part_of", ["a b", "-a", "a" * 64])
+def test_finds_what_cannot_be_the_value_of_part_of(judge: Judge, part_of: str) -> None:
+    found = judge(RULE, f"partOf: {part_of}")
+    assert found.marked == [part_of]
+    assert found.messages[0].startswith("the value of `partOf` ")
+    assert not judge(RULE, "partOf: Shop_1.0-a")
+
+
+@pytest.mark.parametrize(
+    ("member", "kind"), [("annotations", "annotations"), ("secretAnnotations", "Secret's annotations")]
+)
+def test_finds_annotations_that_are_too_large_together(judge: Judge, member: str, kind: str) -> None:
     base = "".join(f"  a{index}: {'x ' * 32000}\n" for index in range(4))
     found = judge(
-        RULE, "secrets: {github: {annotations: {b: " + "y " * 3200 + "}}}", base=f"{BASE}annotations:\n{base}"
+        RULE, "secrets: {github: {" + member + ": {b: " + "y " * 3200 + "}}}", base=f"{BASE}{member}:\n{base}"
     )
     assert len(found) == 1
+    assert found.messages[0].startswith(f'the {kind} of "github" have ')
     assert "bytes, and Kubernetes allows 262144" in found.messages[0]
-    assert found.marked == ["annotations"]
+    assert found.marked == [member]
 
 
 def test_leaves_good_names_alone(judge: Judge) -> None:

@@ -78,6 +78,28 @@ def test_what_a_secret_says_itself_goes_before() -> None:
     assert secret.refresh_node.source.path == "environments/prod.yaml"
 
 
+def test_the_secret_has_the_external_secrets_labels_below_its_own_and_none_of_its_annotations() -> None:
+    text = """\
+annotations: {owner: o}
+secretLabels: {a: s, tier: "1"}
+secretAnnotations: {reload: "true", x: y}
+secrets: {github: {labels: {team: own}, secretLabels: {tier: "2"}, secretAnnotations: {x: z}}, open: {}}
+"""
+    secrets = resolved(text).secrets
+    github, other = secrets["github"], secrets["open"]
+    assert github.labels == {"team": "own", "a": "b"}
+    assert github.secret_labels == {"team": "own", "a": "s", "tier": "2"}
+    assert (github.annotations, github.secret_annotations) == ({"owner": "o"}, {"reload": "true", "x": "z"})
+    assert other.secret_labels == {"team": "platform", "a": "s", "tier": "1"}
+    assert resolved("secrets: {open: {}}\n").secrets["open"].secret_labels == {"team": "platform", "a": "b"}
+
+
+def test_what_all_is_a_part_of_has_a_default() -> None:
+    assert resolved("").part_of == "ai-platform-engineering"
+    assert resolved("partOf: shop\n").part_of == "shop"
+    assert resolved("partOf: null\n", f"{BASE}partOf: shop\n").part_of == "ai-platform-engineering"
+
+
 def test_each_key_has_its_place_in_the_store() -> None:
     assert places(resolved("secrets: {github: {}}\n")) == {
         "URL": Place("prod/platform/github", "URL"),

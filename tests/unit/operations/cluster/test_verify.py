@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -201,6 +201,23 @@ def test_an_external_secret_of_another_owner_is_warned_of() -> None:
     rules = found(Fake(live=(live(), live("theirs"))))
     assert [rule for rule, _ in rules] == ["foreign-external-secret"]
     assert '"theirs" already makes the Secret "team/agent-github"' in rules[0][1]
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted", "is_own"),
+    [
+        ("shop", "shop", True),
+        # Deployed before the environment had a `partOf`.
+        ("ai-platform-engineering", "shop", True),
+        ("ai-platform-engineering", "ai-platform-engineering", True),
+        ("shop", "ai-platform-engineering", False),
+        ("other", "shop", False),
+    ],
+)
+def test_the_environments_part_of_or_the_default_is_known_as_own(label: str, wanted: str, *, is_own: bool) -> None:
+    there = LiveExternalSecret("agent-github", "agent-github", {"app.kubernetes.io/part-of": label}, READY)
+    rules = [rule for rule, _ in found(Fake(live=(there,)), replace(EXPECTED, part_of=wanted))]
+    assert rules == ([] if is_own else ["foreign-external-secret"])
 
 
 def test_a_secret_that_lacks_keys_or_is_missing_is_an_error() -> None:

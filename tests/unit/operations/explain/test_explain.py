@@ -107,6 +107,51 @@ def test_a_path_shows_all_below_it_with_what_is_inherited(environment: Environme
     assert not any(path.startswith("secrets.either") for path in rows)
 
 
+def test_what_all_is_a_part_of_is_told_where_it_is_asked_for(environment: Environment) -> None:
+    default = Explanation("partOf", "ai-platform-engineering", "usual", note="the default")
+    assert _one(environment, "partOf") == default
+    assert default not in explain(environment)
+
+
+def test_labels_and_annotations_of_a_secret_are_told_with_the_map_that_they_are_from(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    (folder / "catalogue.yaml").write_text(CATALOGUE.lstrip(), "utf-8")
+    (folder / "base.yaml").write_text(BASE.lstrip(), "utf-8")
+    (folder / "dev.yaml").write_text(
+        "partOf: shop\n"
+        "labels: {all: x, team: all}\n"
+        'secretLabels: {tier: "1", cost.example.com/centre: "8"}\n'
+        "secretAnnotations: {reload: a}\n"
+        "secrets: {plain: {secretLabels: {team: s}, secretAnnotations: {own: b}}}\n",
+        "utf-8",
+    )
+    project = compile_project(tmp_path, ["dev"]).project
+    assert project is not None
+    (dev,) = project.environments
+    found = {row.path.removeprefix("secrets.plain."): row for row in explain(dev, "secrets.plain")}
+    told = {path: (row.value, row.origin, row.note) for path, row in found.items() if path[:5] in ("label", "secre")}
+    assert told == {
+        "labels.team": ("a", "written", ""),
+        "labels.cost.example.com/centre": ("7", "written", ""),
+        "labels.all": ("x", "inherited", "from `labels`"),
+        "secretLabels.team": ("s", "written", ""),
+        "secretLabels.tier": ("1", "inherited", "from `secretLabels`"),
+        "secretLabels.cost.example.com/centre": ("8", "inherited", "from `secretLabels`"),
+        "secretLabels.all": ("x", "inherited", "from `labels`"),
+        "secretAnnotations.own": ("b", "written", ""),
+        "secretAnnotations.reload": ("a", "inherited", "from `secretAnnotations`"),
+    }
+    assert found["secretLabels.all"].where == "environments/dev.yaml:2:15"
+    # What is told is what the Secret has.
+    secret = dev.secrets["plain"]
+    labels = {path.removeprefix("secretLabels."): value for path, (value, *_) in told.items() if "secretL" in path}
+    assert labels == secret.secret_labels
+    assert _one(dev, "partOf").value == "shop"
+    only_below = _one(dev, "secrets.either.secretLabels.team")
+    assert (only_below.value, only_below.note) == ("all", "from `labels`")
+
+
 def test_the_whole_list_leaves_out_what_only_repeats(environment: Environment) -> None:
     rows = explain(environment)
     assert {row.origin for row in rows} == {"written", "removed", "default", "catalogue"}

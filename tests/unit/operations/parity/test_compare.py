@@ -13,7 +13,7 @@ def manifest(*keys: str) -> dict[str, Any]:
         "kind": "ExternalSecret",
         "metadata": {"name": "a", "namespace": "team", "labels": {"x": "sentinel"}},
         "spec": {
-            "target": {"name": "a"},
+            "target": {"name": "a", "template": {"metadata": {"annotations": {"x": "sentinel"}}}},
             "count": 1,
             "list": ["x"],
             "data": [{"secretKey": key, "remoteRef": {"key": "r", "property": key}} for key in keys or ("K", "L")],
@@ -48,6 +48,10 @@ def test_the_order_of_keys_and_manifests_does_not_matter() -> None:
         (changed("spec", "target", to=None), 'spec.target of ExternalSecret "team/a" is missing'),
         (changed("spec", "more", to="m"), 'spec.more of ExternalSecret "team/a" should not be there'),
         (changed("metadata", "labels", "x", to="y"), 'metadata.labels.x of ExternalSecret "team/a" differs'),
+        (
+            changed("spec", "target", "template", "metadata", "annotations", "x", to="y"),
+            'spec.target.template.metadata.annotations.x of ExternalSecret "team/a" differs',
+        ),
         (changed("spec", "count", to=True), 'spec.count of ExternalSecret "team/a" differs'),
         (changed("spec", "list", to=["y"]), 'spec.list.0 of ExternalSecret "team/a" is "y" and not "x"'),
         (changed("spec", "list", to=["x", "x"]), 'spec.list of ExternalSecret "team/a" differs'),

@@ -101,3 +101,16 @@ def test_a_cluster_store_has_conditions_and_no_namespace_and_a_store_that_is_not
         },
         "annotations": {"argocd.argoproj.io/sync-wave": "-60"},
     }
+
+
+def test_a_store_is_a_part_of_what_the_environment_says() -> None:
+    store = {
+        "provider": "vault",
+        "name": "v",
+        "kind": "SecretStore",
+        "render": True,
+        "server": "s",
+        "auth": {"token": {}},
+    }
+    (manifest,) = expected_stores({"namespace": "n", "partOf": "shop", "stores": {"a": store}})
+    assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "shop"

@@ -32,6 +32,14 @@ VAULT = {"provider": "vault", "name": "vault-secret-store"}
 AZURE = {"provider": "azurekv", "name": "azure-keyvault-store", "kind": "SecretStore", "prefix": "one-"}
 
 
+LABELS = {
+    "app.kubernetes.io/name": "github-secrets",
+    "app.kubernetes.io/component": "secrets",
+    "app.kubernetes.io/part-of": "ai-platform-engineering",
+    "app.kubernetes.io/managed-by": "Helm",
+}
+
+
 def environment(**said: object) -> dict[str, Any]:
     return {
         "namespace": "team",
@@ -97,19 +105,22 @@ def test_an_external_secret_per_key() -> None:
         "metadata": {
             "name": "github-secrets",
             "namespace": "other",
-            "labels": {
-                "app.kubernetes.io/name": "github-secrets",
-                "app.kubernetes.io/component": "secrets",
-                "app.kubernetes.io/part-of": "ai-platform-engineering",
-                "app.kubernetes.io/managed-by": "Helm",
-                "team": "own",
-            },
+            "labels": {**LABELS, "team": "own"},
             "annotations": {"argocd.argoproj.io/sync-wave": "-49", "owner": "a"},
         },
         "spec": {
             "refreshInterval": "1h0m0s",
             "secretStoreRef": {"kind": "SecretStore", "name": "azure-keyvault-store"},
-            "target": {"name": "github-secrets", "creationPolicy": "Owner", "deletionPolicy": "Retain"},
+            "target": {
+                "name": "github-secrets",
+                "creationPolicy": "Owner",
+                "deletionPolicy": "Retain",
+                "template": {
+                    "engineVersion": "v2",
+                    "mergePolicy": "Replace",
+                    "metadata": {"labels": {**LABELS, "team": "own"}},
+                },
+            },
             "data": [
                 {
                     "secretKey": "HOOK",
@@ -124,6 +135,27 @@ def test_an_external_secret_per_key() -> None:
                 }
             ],
         },
+    }
+
+
+def test_a_secret_has_the_environments_labels_and_its_own_and_no_annotation_of_the_external_secret() -> None:
+    said = environment(
+        partOf="shop",
+        labels={"team": "platform", "tier": "1"},
+        annotations={"owner": "a"},
+        secretLabels={"tier": "2", "reload": "yes"},
+        secretAnnotations={"match": "true", "x": "y"},
+        secrets={
+            "github": {"labels": {"team": "own"}, "secretLabels": {"reload": "no"}, "secretAnnotations": {"x": "z"}}
+        },
+    )
+    (manifest,) = expected_manifests(said, CATALOGUE)
+    labels = {**LABELS, "app.kubernetes.io/part-of": "shop", "team": "own", "tier": "1"}
+    assert manifest["metadata"]["labels"] == labels
+    assert manifest["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "-49", "owner": "a"}
+    assert manifest["spec"]["target"]["template"]["metadata"] == {
+        "labels": {**labels, "tier": "2", "reload": "no"},
+        "annotations": {"match": "true", "x": "z"},
     }
 
 
