@@ -54,6 +54,8 @@ REFUSED: dict[str, tuple[str, object]] = {
     "a contract label on the Secret": (f"{GITHUB}.secretLabels", {"app.kubernetes.io/name": "x"}),
     "a label of the Secret with a space": (f"{GITHUB}.secretLabels.team", "the platform"),
     "an annotation of the Secret that is a number": (f"{GITHUB}.secretAnnotations.count", 1),
+    "an annotation of the Secret that is a template": (f"{GITHUB}.secretAnnotations.token", "{{ .TOKEN }}"),
+    "an annotation of the Secret with a template below": (f"{GITHUB}.secretAnnotations.token", "{a}\n{{ .TOKEN }}"),
     "labels of the Secret that are none": (f"{GITHUB}.secretLabels", {}),
     "nothing that all is a part of": ("partOf", ""),
     "what all is a part of with a space": ("partOf", "the platform"),
@@ -179,6 +181,12 @@ def test_samples_are_accepted(name: str) -> None:
 )
 def test_canonical_durations_are_accepted(duration: str) -> None:
     values = changed(sample("mixed"), f"{GITHUB}.refreshInterval", duration)
+    jsonschema.Draft7Validator(schema("values")).validate(values)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{a}", "a{b{c", "}} {", "two\nlines {\n{ end\n"])
+def test_annotations_of_a_secret_may_be_any_text_that_is_no_template(text: str) -> None:
+    values = changed(sample("mixed"), f"{GITHUB}.secretAnnotations.note", text)
     jsonschema.Draft7Validator(schema("values")).validate(values)
 
 
