@@ -12,6 +12,7 @@ from compiler.model.outline import SecretChange, compare, outlines_of_values
 from compiler.model.project import Project
 from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
+from compiler.model.subchart import located, nested, nesting_change
 from compiler.model.values import values_of
 from compiler.project_files import Library
 from compiler.stages.catalogue import catalogue_of
@@ -52,7 +53,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValuesFile:
-    """One values file: its path, its new text, the old one (None where there is no file) and the changes."""
+    """One values file: its path, its new text, the old one (None where there is no file) and the changes.
+
+    `data` are the chart's values in it, as they are before they are nested under a subchart's name.
+    """
 
     environment: str
     output: Output
@@ -136,7 +140,7 @@ def _result(project: Project | None, library: Library, run: _Run) -> Result:
 
 
 def plan_values(
-    project: Project, folder: Path, shown_folder: str, root: Path
+    project: Project, folder: Path, shown_folder: str, root: Path, *, nests: bool = True
 ) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...]]:
     """The values files of a project without errors, compared with those in `folder`, shown as `shown_folder`.
 
@@ -144,6 +148,7 @@ def plan_values(
     `too-large` where it could not be read back. Files that this compiler did not write stay as they are:
     `foreign-output`.
     Where a link leads `folder` out of the project's folder `root`, no file in it is looked at: `unwritable-output`.
+    Without `nests` each has the values as the chart itself takes them, whatever `subchart` says.
     """
     outside = refuse_outside(folder, shown_folder, root)
     if outside:
@@ -153,16 +158,23 @@ def plan_values(
     for environment in project.environments:
         name = f"values-{environment.name}.yaml"
         shown = f"{shown_folder}/{name}" if shown_folder else name
-        data = values_of(environment)
-        text = values_text(data, environment.name, [layer.source.path for layer in environment.layers])
+        data, subchart = values_of(environment), environment.subchart if nests else None
+        text = values_text(data, environment.name, [layer.source.path for layer in environment.layers], subchart)
         old, before, found = read_values_file(folder / name, shown, text)
         diagnostics += found
         changes: tuple[SecretChange, ...] = ()
         if text != old:
-            diagnostics += _unproven(text, data, shown)
-            changes = compare(outlines_of_values(before), outlines_of_values(data))
+            diagnostics += _unproven(text, nested(data, subchart), shown)
+            changes = _changes(before, data, subchart)
         files.append(ValuesFile(environment.name, Output(folder / name, shown, text), old, data, changes))
     return tuple(files), tuple(diagnostics)
+
+
+def _changes(before: object, data: dict[str, ValuesData], subchart: str | None) -> tuple[SecretChange, ...]:
+    old = located(before, subchart)
+    if old is None:
+        return compare({}, outlines_of_values(data))
+    return (*nesting_change(old.subchart, subchart), *compare(outlines_of_values(old.values), outlines_of_values(data)))
 
 
 def read_values_file(

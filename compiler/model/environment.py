@@ -77,8 +77,9 @@ class Environment:
     """An environment, resolved as far as its input allows.
 
     `layers` are the documents that made it, lowest first, itself last. `disabled` are the ids with `enabled: false`.
-    `operator` is the text of `externalSecretsOperator`, `part_of` that of `partOf` or its default. `damaged` tells that
-    parts of a layer were invalid and left out, so that no conclusion may be drawn from what is missing.
+    `operator` is the text of `externalSecretsOperator`, `part_of` that of `partOf` or its default, `subchart` the name
+    that its values are nested under. `damaged` tells that parts of a layer were invalid and left out, so that no
+    conclusion may be drawn from what is missing.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Environment:
     disabled: tuple[str, ...]
     operator: str | None
     part_of: str
+    subchart: str | None
     damaged: bool
 
     @property

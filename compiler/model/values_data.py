@@ -8,5 +8,7 @@ ValuesData: TypeAlias = "dict[str, ValuesData] | list[ValuesData] | str | bool"
 
 # The key of all that the chart prints.
 EXTERNAL_SECRETS = "externalSecrets"
+# The keys of the stores that it prints.
+STORES = ("clusterSecretStores", "secretStores")
 # The key of the label that all of it carries.
 PART_OF_VALUE = "partOf"

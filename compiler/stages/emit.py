@@ -37,17 +37,24 @@ _PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]*", re.ASCII)
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def values_text(data: dict[str, ValuesData], environment: str, layers: Sequence[str]) -> str:
+def values_text(
+    data: dict[str, ValuesData], environment: str, layers: Sequence[str], subchart: str | None = None
+) -> str:
     """The text of `values-<environment>.yaml`.
 
     `layers` are the paths of the files it is compiled from, lowest first. The same data gives the same bytes: every
-    string is double-quoted ASCII, there is no null, no anchor and one document, and the order is that of `data`.
+    string is double-quoted ASCII, there is no null, no anchor and one document, and the order is that of `data`. With
+    `subchart` the same lines stand indented under that name.
     """
     named = layers[0] if len(layers) == 1 else f"{', '.join(layers[:-1])} and {layers[-1]}"
-    lines = [f"{HEADER}{named}. Do not edit; run `make values ENV={environment}`."]
+    header = f"{HEADER}{named}. Do not edit; run `make values ENV={environment}`."
+    lines: list[str] = []
     for key, value in data.items():
         _print(lines, key, value, 0)
-    return "\n".join(lines) + "\n"
+    if subchart is not None:
+        # No value takes more than one line.
+        lines = [f"{_key(subchart)}:", *(f"  {line}" for line in lines)]
+    return "\n".join((header, *lines)) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

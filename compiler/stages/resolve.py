@@ -51,6 +51,7 @@ class Resolver:
             disabled=tuple(disabled),
             operator=root.text("externalSecretsOperator"),
             part_of=root.text("partOf") or PART_OF,
+            subchart=root.text("subchart"),
             damaged=any(layer.damaged for layer in layers) or self._catalogue.document.damaged,
         )
 

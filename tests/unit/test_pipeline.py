@@ -8,8 +8,10 @@ import pytest
 
 import compiler.pipeline
 from compiler.model.diagnostic import Severity
+from compiler.model.outline import SecretChange
 from compiler.pipeline import Result, ValuesFile, compile_project, plan_values, write_values
 from compiler.refusal import Refusal
+from compiler.stages.emit import HEADER, values_text
 from compiler.stages.outside import Outside
 
 if TYPE_CHECKING:
@@ -164,7 +166,11 @@ def test_changes_are_told_by_meaning_against_the_file_that_is_replaced(project: 
     (change,) = dev.changes
     assert (change.title, change.kind) == ("ai-platform/agent-github-secrets", "changed")
     assert (change.keys_added, change.keys_removed) == (("GITHUB_HOST",), ("GITHUB_URL",))
-    assert prod.changes[0].fields == (("fetch", "perKey", "bundle"), ("label c", "d", "e"))
+    assert prod.changes[0].fields == (
+        ("fetch", "perKey", "bundle"),
+        ("label c", "d", "e"),
+        ("secret label c", "d", "e"),
+    )
 
 
 def test_an_old_file_that_is_no_yaml_counts_as_without_secrets(project: Path) -> None:
@@ -213,3 +219,76 @@ def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None
     assert result.project is not None
     files, _ = plan_values(result.project, project, "", project)
     assert files[0].output.shown == "values-prod.yaml"
+
+
+def nest(project: Path, name: str | None) -> None:
+    write(project, dev="labels: {a: b}\n" + (f"subchart: {name}\n" if name else ""))
+
+
+def test_a_subcharts_values_are_nested_and_then_left_alone(project: Path) -> None:
+    (plain,) = planned(project, "dev")
+    nest(project, "secrets")
+    (nested,) = planned(project, "dev")
+    assert nested.data == plain.data
+    lines = nested.output.text.splitlines()
+    assert lines == [lines[0], "secrets:", *(f"  {line}" for line in plain.output.text.splitlines()[1:])]
+    assert write_values([nested], project) == ()
+    (again,) = planned(project, "dev")
+    assert (again.is_stale, again.changes) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        (None, "secrets", ("subchart", "", "secrets")),
+        ("secrets", None, ("subchart", "secrets", "")),
+        ("secrets", "other", ("subchart", "secrets", "other")),
+    ],
+)
+def test_a_switch_of_the_nesting_is_the_only_change(
+    project: Path, before: str | None, after: str | None, field: tuple[str, str, str]
+) -> None:
+    nest(project, before)
+    write_values(planned(project, "dev"), project)
+    nest(project, after)
+    (file,) = planned(project, "dev")
+    assert file.is_stale
+    assert file.changes == (SecretChange("the values file", "changed", fields=(field,)),)
+
+
+def test_changes_are_told_against_an_old_file_that_is_nested(project: Path) -> None:
+    nest(project, "secrets")
+    write_values(planned(project, "dev"), project)
+    write(project, dev="labels: {a: c}\nsubchart: secrets\n")
+    (file,) = planned(project, "dev")
+    (change,) = file.changes
+    assert change.title == "ai-platform/agent-github-secrets"
+    assert change.fields == (("label a", "b", "c"), ("secret label a", "b", "c"))
+    # A file of ours without any values: all is new, and nothing was nested otherwise before.
+    (project / "chart/values-dev.yaml").write_text(f"{HEADER}x\n", "utf-8")
+    (file,) = planned(project, "dev")
+    assert [each.kind for each in file.changes] == ["added"]
+
+
+def test_what_a_nested_file_reads_back_as_is_proved(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nest(project, "secrets")
+    result = compile_project(project, ["dev"])
+    assert result.project is not None
+    monkeypatch.setattr(compiler.pipeline, "values_text", lambda *given: values_text(given[0], "dev", ["a"], "other"))
+    _, (diagnostic,) = plan_values(result.project, project / "chart", "chart", project)
+    assert diagnostic.rule == "unproven-output"
+
+
+def test_the_chart_itself_is_given_what_is_not_nested(project: Path) -> None:
+    (plain,) = planned(project, "dev")
+    nest(project, "secrets")
+    result = compile_project(project, ["dev"])
+    assert result.project is not None
+    (file,), _ = plan_values(result.project, project / "chart", "chart", project, nests=False)
+    assert file.output.text == plain.output.text
+
+
+@pytest.mark.parametrize("name", ["global", "tags", "externalSecrets", "1a", "a.b", "a b", "", "a" * 64])
+def test_what_is_no_charts_name_is_refused(project: Path, name: str) -> None:
+    write(project, dev=f'labels: {{a: b}}\nsubchart: "{name}"\n')
+    assert found(compile_project(project, ["dev"])) == [("invalid-value", "environments/dev.yaml", 2)]

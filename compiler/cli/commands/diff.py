@@ -87,14 +87,15 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
             side_of_environment(found[arguments.other]),
         )
     # The file first: a wrong name is found before anything is compiled.
-    against = _side_of_file(arguments.against) if arguments.against is not None else None
+    content = _content_of(arguments.against) if arguments.against is not None else None
     as_is_result = compiled(root, [name], outside(None, [name]))
     as_is = environments(as_is_result)
     if not as_is:
         return None
     side = side_of_environment(as_is[0])
-    if against is not None:
-        return (_STDIN if arguments.against == "-" else arguments.against, against), (name, side)
+    if content is not None:
+        shown = _shown(arguments.against)
+        return (shown, side_of_content(content, shown, as_is[0].subchart)), (name, side)
     on_other = compiled(root, [name], outside(arguments.store, [name]))
     switched = environments(on_other, told=as_is_result.notes)
     if not switched:
@@ -102,12 +103,14 @@ def _sides(arguments: Namespace, invocation: Invocation) -> tuple[_Titled, _Titl
     return (name, side), (f"{name} on {arguments.store}", side_of_environment(switched[0]))
 
 
-def _side_of_file(path: str) -> Side:
-    shown = _STDIN if path == "-" else path
+def _shown(path: str) -> str:
+    return _STDIN if path == "-" else path
+
+
+def _content_of(path: str) -> bytes:
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
-            content = file.read(MAX_MANIFEST_BYTES + 1)
+            return file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise Refusal("usage", f"{shown} cannot be read: {reason}", "name a values file or a manifest file") from None
-    return side_of_content(content, shown)
+        message = f"{_shown(path)} cannot be read: {(error.strerror or 'unknown reason').lower()}"
+        raise Refusal("usage", message, "name a values file or a manifest file") from None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.model.outline import SecretChange, compare, outlines_of_manifests, outlines_of_values
 from compiler.model.part_of import LABEL, PART_OF
 from compiler.model.source import Source
+from compiler.model.subchart import Located, located, nesting_change
 from compiler.model.sync_wave import ANNOTATION
 from compiler.model.values import values_of
-from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE
+from compiler.model.values_data import PART_OF_VALUE, STORES
 from compiler.operations.chart.foreign_values import ChartValues
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests
@@ -22,30 +23,34 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.model.outline import Outlines
 
-_STORE_KINDS = {"clusterSecretStores": "ClusterSecretStore", "secretStores": "SecretStore"}
+_STORE_KINDS = dict(zip(STORES, ("ClusterSecretStore", "SecretStore"), strict=True))
 _MEMBERS = {kind: member for member, kind in _STORE_KINDS.items()}
-_OF_VALUES = {EXTERNAL_SECRETS, *_STORE_KINDS}
 _OWN_FIELDS = ("key", "property", "version")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two sides to compare: its Secrets, its stores by kind and name, and the fields of every reference."""
+    """One of two sides to compare: its Secrets, its stores by kind and name, and the fields of every reference.
+
+    `subchart` is the name that its values are nested under, empty where they are not, and None for manifests.
+    """
 
     secrets: Outlines
     stores: Mapping[str, Mapping[str, str]]
     defaults: Mapping[str, str]
+    subchart: str | None
 
 
 def side_of_environment(environment: Environment) -> Side:
     """An environment that passed every rule, as its values have it."""
-    return _side_of_values(values_of(environment))
+    return _side_of_values(Located(environment.subchart, values_of(environment)))
 
 
-def side_of_content(content: bytes, shown: str) -> Side:
+def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
     """A values file, or manifests in one or many documents; `shown` names where `content` is from. Raises Refusal.
 
-    Values under keys that the chart does not know are left out, so that no output shows them.
+    In a parent chart's values file those under `subchart` are meant. Values under keys that the chart does not know are
+    left out, so that no output shows them.
     """
     if len(content) > MAX_MANIFEST_BYTES:
         raise Refusal("cannot run", f"{shown} has more than {MAX_MANIFEST_BYTES} bytes")
@@ -62,9 +67,10 @@ def side_of_content(content: bytes, shown: str) -> Side:
         raise _unreadable(shown, f"it has {excess.what}, at line {line}, column {column}")
     if documents is None:
         raise _unreadable(shown, "it is not YAML")
-    if len(documents) == 1 and isinstance(documents[0], dict) and _OF_VALUES & documents[0].keys():
+    found = located(documents[0], subchart) if len(documents) == 1 else None
+    if found is not None:
         chart = ChartValues()
-        return _side_of_values(chart.known(documents[0], chart.part()))
+        return _side_of_values(replace(found, values=chart.known(found.values, chart.part())))
     objects = [each for document in documents for each in _objects(document)]
     if any(not isinstance(each, dict) or "kind" not in each for each in objects) or not objects:
         raise _unreadable(shown, "it contains neither values of this chart nor Kubernetes manifests")
@@ -76,13 +82,17 @@ def side_of_content(content: bytes, shown: str) -> Side:
 
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
     """What `after` adds, changes and removes; empty where both mean the same."""
-    changes = [*_store_changes(before.stores, after.stores), *compare(before.secrets, after.secrets)]
+    changes: list[SecretChange] = []
+    if before.subchart is not None and after.subchart is not None:
+        changes += nesting_change(before.subchart, after.subchart)
+    changes += (*_store_changes(before.stores, after.stores), *compare(before.secrets, after.secrets))
     if before.defaults and after.defaults and before.defaults != after.defaults:
         changes.append(_change("every reference", before.defaults, after.defaults))
     return tuple(changes)
 
 
-def _side_of_values(data: Any) -> Side:  # noqa: ANN401 - foreign data of any shape
+def _side_of_values(found: Located) -> Side:
+    data = found.values
     part_of = data.get(PART_OF_VALUE, PART_OF)
     stores = {
         f"{kind} {store.get('name', '')}": _flat(
@@ -91,7 +101,7 @@ def _side_of_values(data: Any) -> Side:  # noqa: ANN401 - foreign data of any sh
         for member, kind in _STORE_KINDS.items()
         for store in _maps(data.get(member))
     }
-    return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}))
+    return Side(outlines_of_values(data), stores, _flat(data.get("remoteRefDefaults") or {}), found.subchart or "")
 
 
 def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
@@ -113,7 +123,7 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
         elif each["kind"] == "ExternalSecret":
             schema = chart.part("remoteRefDefaults")
             defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
-    return Side(outlines_of_manifests(listed), stores, defaults)
+    return Side(outlines_of_manifests(listed), stores, defaults, None)
 
 
 def _unreadable(shown: str, why: str) -> Refusal:

@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.subchart import subchart_of
 from compiler.operations.chart.packaged import values_schema
 from compiler.text.credential import CONCEALED
 
@@ -64,6 +65,10 @@ class ChartValues:
     def _nodes(self, root: Any) -> Iterator[tuple[int, int, bool]]:  # noqa: ANN401
         """Each key and each value that stands by itself, with its place and whether it may be shown."""
         waiting: list[tuple[Any, dict[str, Any] | None]] = [(root, self._schema)]
+        if _is_nested(root):
+            ((key, values),) = root.value
+            yield key.start_mark.index, key.end_mark.index, True
+            waiting = [(values, self._schema)]
         while waiting:
             node, schema = waiting.pop()
             kind = self._kind(schema)
@@ -94,3 +99,11 @@ class ChartValues:
         while "$ref" in schema:
             schema = self._schema["definitions"][schema["$ref"].rpartition("/")[2]]
         return schema
+
+
+def _is_nested(root: Any) -> bool:  # noqa: ANN401 - a node of PyYAML
+    if root.id != "mapping" or len(root.value) != 1:
+        return False
+    ((key, values),) = root.value
+    below = [name.value for name, _ in values.value] if values.id == "mapping" else []
+    return subchart_of({key.value: below}) is not None

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 def rendered(project: Project, helm: Helm, chart: Path, release: str = RELEASE, namespace: str | None = None) -> str:
     """The manifests of the only environment of `project`, by `chart`; no values file is touched.
 
-    The chart is one that `find_chart` gave. The namespace of the release is the environment's own for None. Raises
-    HelmError and Refusal.
+    The chart is one that `find_chart` gave. It is given its own values, also where the environment's file nests them
+    for a parent chart, which prints the same of them. The namespace of the release is the environment's own for None.
+    Raises HelmError and Refusal.
     """
     (environment,) = project.environments
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        files, diagnostics = plan_values(project, root, "", root)
+        files, diagnostics = plan_values(project, root, "", root, nests=False)
         if diagnostics or write_values(files, root):
             raise Refusal("cannot run", "the values cannot be written to a temporary folder", "check TMPDIR")
         namespace = namespace or environment.root.text("namespace")

@@ -15,6 +15,7 @@ from compiler.model.source import Source, Span
 from compiler.model.values import values_of
 from compiler.operations.chart.helm import HelmError, template
 from compiler.operations.parity.compare import Target, differences, targets
+from compiler.operations.parity.parent import parent_chart
 from compiler.operations.parity.table import PlainMap, enabled_secrets, expected_manifests, is_one_bundle, references
 from compiler.stages.emit import read_manifests, values_text
 from compiler.stages.merge import merge_onto
@@ -75,7 +76,10 @@ def prove(project: Project, chart: Path, helms: Sequence[Helm]) -> tuple[Diagnos
         for environment in project.environments:
             setups = list(_setups(environment, project, helms))
             texts = [Path(folder, f"{number}.yaml") for number in range(len(setups))]
-            verdicts = list(pool.map(_judge, setups, texts, [chart] * len(setups), [project] * len(setups)))
+            # As users render it: by a parent chart that depends on this one, where the values are nested for one.
+            subchart = environment.subchart
+            top = chart if subchart is None else parent_chart(Path(folder, environment.name), chart, subchart)
+            verdicts = list(pool.map(_judge, setups, texts, [top] * len(setups), [project] * len(setups)))
             found += _diagnostics(environment, verdicts)
     return tuple(found)
 
@@ -135,7 +139,8 @@ def _forced_data(data: PlainMap, forcing: _Forcing) -> PlainMap:
 def _judge(setup: _Setup, values: Path, chart: Path, project: Project) -> _Verdict:
     environment = setup.environment
     names = [layer.source.path for layer in environment.layers]
-    values.write_text(values_text(values_of(environment), environment.name, names), encoding="utf-8")
+    text = values_text(values_of(environment), environment.name, names, environment.subchart)
+    values.write_text(text, encoding="utf-8")
     try:
         rendered, excess = read_manifests(template(setup.helm, chart, [values]))
     except HelmError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.model.subchart import subchart_of
 from compiler.operations.live.names import secret_named, store_named
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.verify.references import references_of
@@ -92,6 +93,9 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     document, diagnostics = load_text(shown, text)
     if document is None:
         return None, diagnostics
+    name = subchart_of({key: tuple(child.children) for key, child in document.root.children.items()})
+    if name is not None:
+        document = replace(document, root=document.root.children[name])
     if document.root.get(SECRETS) is None:
         # Not "nothing to check, so all is OK": most often it is the wrong file.
         message = f'{quoted(shown)} has no "{SECRETS}"'

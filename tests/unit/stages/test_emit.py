@@ -103,3 +103,15 @@ def test_the_tree_of_a_text_has_its_places() -> None:
 )
 def test_what_breaks_the_limits_of_values_files_has_no_tree(text: str) -> None:
     assert values_tree(text) is None
+
+
+@pytest.mark.parametrize(("subchart", "key"), [("secrets", "secrets"), ("Shop_1-a", "Shop_1-a"), ("on", '"on"')])
+def test_below_a_subcharts_name_the_same_lines_are_indented(subchart: str, key: str) -> None:
+    data: dict[str, ValuesData] = {
+        "externalSecrets": {"github": {"name": "two\nlines", "keys": [f"KEY_{index:02}" for index in range(20)]}},
+        "partOf": "x",
+    }
+    plain, nested = (values_text(data, "prod", ["a.yaml"], each).splitlines() for each in (None, subchart))
+    assert nested == [plain[0], f"{key}:", *(f"  {line}" for line in plain[1:])]
+    assert nested[0].startswith(HEADER)
+    assert read_values("\n".join(nested)) == {subchart: data}

@@ -184,3 +184,9 @@ def test_places_are_shared_by_environments_that_say_the_same() -> None:
     assert found[0].secrets["github"].keys is found[1].secrets["github"].keys
     assert found[0].document.source.path == "environments/a.yaml"
     assert [store.id for store in found[0].stores_in_use()] == ["vault"]
+
+
+def test_values_are_nested_where_that_is_said() -> None:
+    assert resolved("").subchart is None
+    assert resolved("subchart: secrets\n").subchart == "secrets"
+    assert resolved("subchart: null\n", f"{BASE}subchart: secrets\n").subchart is None

@@ -335,3 +335,36 @@ def test_an_interrupt_says_what_was_written(
     monkeypatch.setattr(f"compiler.cli.commands.compile.{where}", _interrupt)
     done = run("compile", *arguments)
     assert (done.code, done.err) == (130, f"interrupted; {said}\n")
+
+
+def test_a_switch_to_a_parent_chart_is_told_and_checked(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    run("compile", "dev")
+    edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
+    done = run("compile", "dev", "--check")
+    assert done.code == 1
+    assert "+platform:\n" in done.out
+    assert run("compile", "dev").out.splitlines() == [
+        "chart/values-dev.yaml: written, 7 secrets, 21 keys",
+        "  changed the values file",
+        "    subchart: (none) -> platform",
+    ]
+    assert run("compile", "dev", "--check").code == 0
+    assert run("compile", "dev").out == "chart/values-dev.yaml: unchanged, 7 secrets, 21 keys\n"
+    edit("environments/dev.yaml", "subchart: platform\n", "")
+    done = run("compile", "dev", "--check")
+    assert (done.code, "…" in done.out, "-platform:\n" in done.out) == (1, False, True)
+    assert "    subchart: platform -> (none)" in run("compile", "dev").out.splitlines()
+
+
+def test_what_somebody_wrote_into_a_nested_file_is_not_shown(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
+    run("compile", "dev")
+    edit("chart/values-dev.yaml", "platform:\n", f"platform:\n  password: {SENTINEL}\n")
+    done = run("compile", "dev", "--check")
+    assert done.code == 1
+    assert "-  password: …\n" in done.out
+    assert SENTINEL not in done.out + done.err

@@ -156,3 +156,19 @@ def test_nothing_foreign_that_looks_like_a_credential_is_shown(run: Callable[...
         done = run("diff", "prod", "--against", "other.yaml", "--format", form)
         assert done.code == 1
         assert SENTINEL not in done.out + done.err
+
+
+def test_a_nested_values_file(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
+    run("compile", "dev")
+    edit("environments/dev.yaml", "secrets:\n", "subchart: platform\nsecrets:\n")
+    switched = ["  changed the values file", "    subchart: (none) -> platform"]
+    assert run("diff", "dev", "--against", "chart/values-dev.yaml").out.splitlines()[1:] == switched
+    run("compile", "dev")
+    assert run("diff", "dev", "--against", "chart/values-dev.yaml").code == 0
+    # The values of the parent, in which they were put beside its own.
+    path = project / "chart/values-dev.yaml"
+    path.write_text(path.read_text("utf-8") + f"shop: {{password: {SENTINEL}}}\n", "utf-8")
+    done = run("diff", "dev", "--against", "chart/values-dev.yaml")
+    assert (done.code, SENTINEL in done.out) == (0, False)
+    out = run("diff", "staging", "dev").out.splitlines()
+    assert out[1:3] == switched

@@ -148,3 +148,35 @@ def test_what_the_chart_has_no_place_for_is_never_shown(text: str) -> None:
     found = differences(side_of_text(text), side_of_environment(project.environments[0]))
     assert "…" in str(found)
     assert SENTINEL not in str(found)
+
+
+NESTED = "secrets:\n  externalSecrets: {a: {name: n, namespace: x, fetch: perKey, password: hunter2}}\n"
+
+
+def test_nested_values_are_compared_as_those_of_the_chart() -> None:
+    plain = NESTED.removeprefix("secrets:\n")
+    assert side_of_text(NESTED).secrets == side_of_text(plain).secrets != {}
+    assert differences(side_of_text(NESTED), side_of_text(NESTED)) == ()
+    switched = SecretChange("the values file", "changed", fields=(("subchart", "secrets", ""),))
+    assert differences(side_of_text(NESTED), side_of_text(plain)) == (switched,)
+
+
+def test_manifests_do_not_tell_whether_values_were_nested(helms: tuple[Helm, ...]) -> None:
+    path = VALUES / "mixed.yaml"
+    nested = "secrets:\n" + "".join(f"  {line}" for line in path.read_text("utf-8").splitlines(keepends=True))
+    assert differences(side_of_text(nested), side_of_text(helms[-1].template(path))) == ()
+
+
+def test_in_a_parents_values_those_under_the_environments_name_are_meant() -> None:
+    parent = f"shop: {{password: {SENTINEL}, externalSecrets: {{b: {{name: {SENTINEL}}}}}}}\n{NESTED}"
+    side = side_of_content(parent.encode(), "a file", "secrets")
+    assert side.secrets.keys() == {("x", "n")}
+    assert (side.subchart, SENTINEL in repr(side)) == ("secrets", False)
+    with pytest.raises(Refusal, match="contains neither values of this chart nor Kubernetes manifests"):
+        side_of_content(parent.encode(), "a file", "other")
+
+
+def test_under_a_name_too_only_what_the_chart_knows_is_shown() -> None:
+    secrets = f"{{a: {{name: n, namespace: [{SENTINEL}]}}}}"
+    text = f"secrets: {{externalSecrets: {secrets}, other: {SENTINEL}, {SENTINEL}: x}}"
+    assert SENTINEL not in repr(side_of_text(text))

@@ -74,3 +74,30 @@ def test_a_part_is_known_by_its_place() -> None:
     assert CHART.known({"name": "v", "more": 1}, store) == {"name": "v", "more": "…"}
     assert CHART.known("x", CHART.part("nowhere", "at all")) == "…"
     assert CHART.known({"a": 1}, CHART.part("nowhere", "at all")) == "…"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("chart/values-*.yaml")), ids=lambda path: path.name)
+def test_all_that_is_compiled_for_a_parent_is_shown(path: Path) -> None:
+    head, *lines = path.read_text("utf-8").splitlines(keepends=True)
+    text = f"{head}secrets:\n{''.join(f'  {line}' for line in lines)}"
+    assert without(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (
+            "s: {externalSecrets: {a: {name: x, password: hunter2}}}",
+            "s: {externalSecrets: {a: {name: x, password: …}}}",
+        ),
+        ("s: {externalSecrets: {}, other: hunter2}", "s: {externalSecrets: {}, other: …}"),
+        ("s: {partOf: hunter2}", "s: …"),
+        ("s: {externalSecrets: {}}\nt: {externalSecrets: {}}", "s: …\nt: …"),
+        ("s: {externalSecrets: {}}\ns: {externalSecrets: {}}", "s: …\ns: …"),
+        ("global: {externalSecrets: {a: {name: hunter2}}}", "global: {externalSecrets: …}"),
+        ("s: [externalSecrets]", "s: …"),
+        ("s: {externalSecrets: {}} # hunter2", "s: {externalSecrets: {}} …"),
+    ],
+)
+def test_below_a_subcharts_name_the_same_is_hidden(written: str, shown: str) -> None:
+    assert without(f"# Compiled from x\n{written}\n") == f"# Compiled from x\n{shown}\n"

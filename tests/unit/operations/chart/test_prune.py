@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,3 +71,12 @@ def test_nothing_is_removed_where_a_link_leads_out(project: Project, tmp_path: P
     removed, (diagnostic,) = prune(project, inside)
     assert (removed, diagnostic.rule, diagnostic.span.path) == ((), "unwritable-output", "chart")
     assert (tmp_path / "chart/values-old.yaml").is_file()
+
+
+def test_an_old_file_for_a_parent_chart_is_ours_too(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "chart/values-old.yaml").write_text(f"{OURS}secrets:\n  externalSecrets: {{}}\n", "utf-8")
+    (tmp_path / "chart/values-parent.yaml").write_text("secrets:\n  externalSecrets: {}\n", "utf-8")
+    named = replace(project, values_files={name: f"chart/values-{name}.yaml" for name in ("dev", "old", "parent")})
+    removed, diagnostics = prune(named, tmp_path)
+    assert removed == ("chart/values-old.yaml",)
+    assert [(each.rule, each.span.path) for each in diagnostics] == [("foreign-output", "chart/values-parent.yaml")]

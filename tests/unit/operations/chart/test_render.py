@@ -53,3 +53,13 @@ def test_a_folder_that_cannot_be_written_is_refused(
     with pytest.raises(Refusal, match="cannot be written to a temporary folder") as caught:
         rendering(project, helm, tmp_path)
     assert caught.value.help == "check TMPDIR"
+
+
+def test_what_is_nested_for_a_parent_is_rendered_as_the_parent_would(
+    project: Project, tmp_path: Path, helm: Helm
+) -> None:
+    plain = rendering(project, helm, tmp_path)
+    (tmp_path / "environments/prod.yaml").write_text("labels: {team: platform}\nsubchart: secrets\n", "utf-8")
+    nested = compile_project(tmp_path).project
+    assert nested is not None
+    assert rendering(nested, helm, tmp_path) == plain

@@ -8,6 +8,7 @@ import pytest
 
 from compiler.operations.chart.helm import Helm, HelmError, helm_at
 from compiler.operations.parity import prove as parity
+from compiler.operations.parity.parent import parent_chart
 from compiler.operations.parity.prove import prove
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
@@ -166,3 +167,34 @@ def test_the_table_counts_each_shipped_secret() -> None:
     for environment in result.project.environments:
         data: Any = environment.root.plain_data()
         assert len(expected_manifests(data, catalogue)) == len(environment.secrets)
+
+
+def nested(tmp_path: Path, name: str = "secrets") -> Project:
+    (tmp_path / "environments").mkdir(exist_ok=True)
+    (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE)
+    (tmp_path / "environments/one.yaml").write_text(f"{ENVIRONMENT}subchart: {name}\n")
+    result = compile_project(tmp_path)
+    assert result.project is not None
+    return result.project
+
+
+def test_a_subchart_is_proven_through_a_parent(tmp_path: Path, helms: tuple[Installed, ...]) -> None:
+    project = nested(tmp_path)
+    assert prove(project, ROOT / "chart", [helm_at(Path(helm.path)) for helm in helms]) == ()
+
+
+def test_values_under_another_name_than_the_parents_are_found(
+    tmp_path: Path, helms: tuple[Installed, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "parent_chart", lambda folder, chart, _name: parent_chart(folder, chart, "other"))
+    found = prove(nested(tmp_path), ROOT / "chart", [helm_at(Path(helms[-1].path))])
+    assert 'in "one", ExternalSecret "team/llm-secrets" is not rendered' in {each.message for each in found}
+
+
+def test_the_parent_is_given_the_values_as_they_are_written(
+    tmp_path: Path, rendering: Callable[..., list[Any]]
+) -> None:
+    asked = rendering(lambda _helm, _values: "")
+    prove(nested(tmp_path, "on"), ROOT / "chart", HELMS[:1])
+    assert len(asked) == 3
+    assert all(list(values) == ["on"] and "externalSecrets" in values["on"] for _, values in asked)

@@ -103,3 +103,31 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
     with stores_to_ask({}) as stores:
         stores.open(environment.stores["vault"])
     assert opened == [(Provider.VAULT, 30.0)]
+
+
+def test_nested_values_ask_the_same_at_their_own_lines(values: str, environment: Environment, tmp_path: Path) -> None:
+    environ = {"VAULT_ADDR": "https://vault.example.com"}
+    plain = asked_of_values(values, [], environ).references or ()
+    text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets")
+    nested = asked_of_values(written(tmp_path, text), [], environ)
+    assert nested.diagnostics == ()
+    assert [(each.secret, each.key, each.remote_key, each.property) for each in nested.references or ()] == [
+        (each.secret, each.key, each.remote_key, each.property) for each in plain
+    ]
+    assert [(each.key_at.line, each.key_at.column) for each in nested.references or ()] == [
+        (each.key_at.line + 1, each.key_at.column + 2) for each in plain
+    ]
+
+
+def test_nested_values_are_held_against_the_schema(environment: Environment, tmp_path: Path) -> None:
+    text = values_text({**values_of(environment), "password": "hunter2"}, "prod", ["prod.yaml"], "secrets")
+    asked = asked_of_values(written(tmp_path, text), [], {})
+    assert asked.references is None
+    assert [each.rule for each in asked.diagnostics] == ["unknown-key"]
+
+
+def test_a_parents_own_values_are_not_taken_for_a_compiled_file(environment: Environment, tmp_path: Path) -> None:
+    text = values_text(values_of(environment), "prod", ["prod.yaml"], "secrets") + "shop: {password: hunter2}\n"
+    with pytest.raises(Refusal, match='has no "externalSecrets"') as caught:
+        asked_of_values(written(tmp_path, text), [], {})
+    assert caught.value.help == "name a compiled values file, chart/values-<env>.yaml"
