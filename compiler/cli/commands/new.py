@@ -181,8 +181,9 @@ def _checked_keys(name: str, keys: Sequence[str]) -> tuple[str, ...]:
             # What stands before the sign may be a value too: many end in it.
             before = key.partition("=")[0]
             shown = f" {before}" if _KEY.fullmatch(before) else ""
-            help_text = f"values go into the store: `platform-secrets put ENV {name}{shown}` asks for it"
-            raise Refusal("usage", "--key takes the name of a key, without a value", help_text)
+            message = "a value cannot be an argument: the shell's history and the process list would show it"
+            put = f"values go into the store: `platform-secrets put ENV {name}{shown}` asks for one"
+            raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
         if keys.count(key) > 1:
             raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --key once")
     return tuple(keys)

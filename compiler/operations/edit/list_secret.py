@@ -6,15 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.operations.edit.proof import refuse_unproven
-from compiler.operations.edit.splice import (
-    Splice,
-    after_line,
-    end_of_block,
-    is_flow,
-    newline_of,
-    scalar,
-    spliced,
-)
+from compiler.operations.edit.scalar import scalar
+from compiler.operations.edit.splice import Splice, lines_after, spliced
+from compiler.operations.edit.text_lines import content_end, is_flow, line_break, line_start, next_line
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -47,17 +41,13 @@ def _with_secrets(document: Document, secret: str) -> tuple[Splice, ...]:
     if root.children and is_flow(root):
         return _into_flow(root, f"secrets: {{{_member(secret)}}}")
     indent = " " * (min((child.key_span.column for child in root.children.values()), default=1) - 1)
-    newline = newline_of(text)
-    lead = "" if not text or text.endswith("\n") else newline
     lines = [f"{indent}secrets:", f"{indent}{' ' * _step(document)}{_member(secret)}"]
-    return (Splice(len(text), len(text), lead + "".join(line + newline for line in lines)),)
+    return (lines_after(text, len(text), lines),)
 
 
 def _into_block(secrets: Node, secret: str) -> tuple[Splice, ...]:
-    text = secrets.source.text
-    at, lead = after_line(text, end_of_block(secrets))
     indent = next(iter(secrets.children.values())).key_span.column - 1
-    return (Splice(at, at, f"{lead}{' ' * indent}{_member(secret)}{newline_of(text)}"),)
+    return (lines_after(secrets.source.text, content_end(secrets), [f"{' ' * indent}{_member(secret)}"]),)
 
 
 def _into_empty(document: Document, secrets: Node, secret: str) -> tuple[Splice, ...]:
@@ -71,11 +61,9 @@ def _into_empty(document: Document, secrets: Node, secret: str) -> tuple[Splice,
     start = secrets.start
     while text[start - 1] in " \t" and not secrets.is_empty:
         start -= 1
-    at, lead = after_line(text, secrets.end)
     indent = secrets.key_span.column - 1 + _step(document)
-    line = f"{lead}{' ' * indent}{_member(secret)}{newline_of(text)}"
-    removed = () if secrets.is_empty else (Splice(start, secrets.end, ""),)
-    return (*removed, Splice(at, at, line))
+    below = lines_after(text, secrets.end, [f"{' ' * indent}{_member(secret)}"])
+    return (below,) if secrets.is_empty else (Splice(start, secrets.end, ""), below)
 
 
 def _into_flow(node: Node, member: str) -> tuple[Splice, ...]:
@@ -83,17 +71,15 @@ def _into_flow(node: Node, member: str) -> tuple[Splice, ...]:
     text = node.source.text
     last = max(node.children.values(), key=lambda child: child.key_start)
     end = _end_in_flow(last)
-    line_start = text.rfind("\n", 0, last.key_start) + 1
-    lead = text[line_start : last.key_start]
+    lead = text[line_start(text, last.key_start) : last.key_start]
     rest = _REST.match(text, end)
     # A colon needs a space behind it.
     comma = " ," if text[end - 1] == ":" else ","
     if lead.strip() or rest is None or rest.end() >= node.end:
         return (Splice(end, end, f"{comma} {member}"),)
-    at = text.find("\n", end) + 1
-    line = f"{lead}{member}{rest[1]}{newline_of(text)}"
-    added = () if rest[1] else (Splice(end, end, comma),)
-    return (*added, Splice(at, at, line))
+    at = next_line(text, end)
+    below = Splice(at, at, f"{lead}{member}{rest[1]}{line_break(text, end)}")
+    return (below,) if rest[1] else (Splice(end, end, comma), below)
 
 
 def _end_in_flow(node: Node) -> int:

@@ -10,7 +10,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.naming import PATTERNS
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.scaffold import address_scalar, environment_text, schema_line
-from compiler.operations.edit.splice import scalar
+from compiler.operations.edit.scalar import scalar
 from compiler.stages.emit import quote
 from compiler.stages.validate import read_schema
 

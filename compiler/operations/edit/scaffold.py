@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.sync_wave import NEW_SECRET_WAVE
 from compiler.operations.edit.proof import refuse_unproven
-from compiler.operations.edit.splice import Splice, after_line, end_of_block, is_flow, newline_of, scalar, spliced
+from compiler.operations.edit.scalar import scalar
+from compiler.operations.edit.splice import Splice, lines_after, spliced
+from compiler.operations.edit.text_lines import content_end, is_flow
 from compiler.refusal import Refusal
 from compiler.stages.emit import quote
 
@@ -68,23 +70,17 @@ def with_secret(document: Document, secret: NewSecret) -> tuple[Splice, ...]:
     """
     text = document.source.text
     secrets = document.root.get("secrets")
-    if secrets is None or not secrets.children:
-        if secrets is not None:
-            raise Refusal("usage", "the catalogue's `secrets` is empty", "remove the line; it is written again")
-        at, indent, first = len(text), 2, ["secrets:"]
-        lead = "" if not text or text.endswith("\n") else newline_of(text)
+    if secrets is None:
+        at, indent, above = len(text), 2, "secrets:"
+    elif not secrets.children:
+        raise Refusal("usage", "the catalogue's `secrets` is empty", "remove the line; it is written again")
+    elif is_flow(secrets):
+        raise Refusal("usage", "the catalogue's `secrets` is written in braces", "write it as a block, a line for each")
     else:
-        if is_flow(secrets):
-            raise Refusal(
-                "usage", "the catalogue's `secrets` is written in braces", "write it as a block, a line for each"
-            )
-        at, lead = after_line(text, end_of_block(secrets))
-        indent, first = next(iter(secrets.children.values())).key_span.column - 1, [""]
-    newline = newline_of(text)
-    lines = [*first, *(" " * indent + line for line in _entry_lines(secret, indent))]
-    splices = (Splice(at, at, lead + "".join(line + newline for line in lines)),)
-    refuse_unproven(document, spliced(text, splices), secret.id)
-    return splices
+        at, indent, above = content_end(secrets), next(iter(secrets.children.values())).key_span.column - 1, ""
+    splice = lines_after(text, at, [above, *(" " * indent + line for line in _entry_lines(secret, indent))])
+    refuse_unproven(document, spliced(text, (splice,)), secret.id)
+    return (splice,)
 
 
 def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
