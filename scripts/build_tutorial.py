@@ -1,7 +1,7 @@
 """Rewrites the pages that tell a story with what their commands print against real local stores; `--check` writes none.
 
 The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault
-started for it. A `yaml` block below `<!-- append FILE -->` is what a reader writes at the end of a file, and is written.
+started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a file, and is added.
 What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins.
 """
 

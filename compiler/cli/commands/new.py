@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import report
@@ -13,7 +14,7 @@ from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
 from compiler.operations.edit.new_entry import Wanted, new_entry
-from compiler.operations.edit.new_project import Platform
+from compiler.operations.edit.new_project import IGNORE_FILE, IGNORED, Platform
 from compiler.operations.edit.start import (
     checked_name,
     name_of_folder,
@@ -128,8 +129,10 @@ def _project(arguments: Namespace) -> int:
     outputs, result = new_project(folder, Platform(name, namespace, provider, arguments.server, arguments.vault_url))
     if not _judged_and_written(outputs, result, folder):
         return FOUND
+    if all(output.shown != IGNORE_FILE for output in outputs):
+        standard_output().lines([f"{IGNORE_FILE}: kept as it is; add {', '.join(IGNORED)}"])
     standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
-    where = "" if arguments.name is None else f"cd {arguments.name}, then "
+    where = "" if arguments.name is None else f"cd {quote(arguments.name)}, then "
     _say_next(f"{where}platform-secrets new secret NAME --key KEY --into base")
     return OK
 
@@ -145,10 +148,11 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
 def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
     given = {VAULT: arguments.server, AZURE_KEY_VAULT: arguments.vault_url}
     addresses = {provider: address for provider, address in given.items() if address is not None}
-    outputs, result = new_environment(invocation.root, name, arguments.extends, arguments.store, addresses)
-    if not _judged_and_written(outputs, result, invocation.root):
+    new = new_environment(invocation.root, name, arguments.extends, arguments.store, addresses)
+    if not _judged_and_written([new.output], new.result, invocation.root):
         return FOUND
-    _say_next(f"write what else differs into it, then run platform-secrets compile {name}")
+    what = f"the {new.lacks} of its store and what else" if new.lacks is not None else "what else"
+    _say_next(f"write {what} differs into it, then run platform-secrets compile {name}")
     return OK
 
 

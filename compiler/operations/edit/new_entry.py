@@ -63,23 +63,26 @@ def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagno
         return None, tuple(library.diagnostics)
     if catalogue.root.get("secrets", wanted.id) is not None:
         message = f'the catalogue already has a secret "{wanted.id}"'
-        raise Refusal("usage", message, "choose another name, or edit the entry")
+        listing = f", or write `{wanted.id}: {{}}` under `secrets:` there to list it" if wanted.into else ""
+        raise Refusal("usage", message, f"choose another name, or edit the entry{listing}")
     known = known_layers(root)
     for name in wanted.into:
         if name not in known:
-            raise Refusal("usage", f"there is no environment {quoted(name)}", suggest(name, known, "environments"))
-    layers = [_usable(library.layer(name)) for name in dict.fromkeys(wanted.into)]
+            message = f"there is no environment or layer {quoted(name)}"
+            raise Refusal("usage", message, suggest(name, known, "files that may list it"))
+    into = dict.fromkeys(wanted.into)
+    layers = [document for name in into if (document := _usable(library.layer(name))) is not None]
     names, found = names_of(catalogue, _namespace(Library(root)), wanted.id, wanted.names)
-    if names is None or None in layers:
+    if names is None or len(layers) < len(into):
         return None, (*library.diagnostics, *found)
     remote = {provider: text for provider, text in names.texts.items() if provider != "target"}
     secret = NewSecret(wanted.id, names.texts["target"], wanted.description, remote, wanted.keys)
     drafts = [Draft(catalogue.source, with_secret(catalogue, secret), _origins(wanted, names.origins))]
     unchanged = []
     for document in layers:
-        if document is not None and document.root.get("secrets", wanted.id) is not None:
+        if document.root.get("secrets", wanted.id) is not None:
             unchanged.append(document.source.path)
-        elif document is not None:
+        else:
             splices = with_listed(document, wanted.id)
             drafts.append(Draft(document.source, splices, {(): given("--into", document.source.path)}))
     # A link inside the project stays a link: what it leads to is replaced.

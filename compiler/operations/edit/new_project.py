@@ -50,7 +50,7 @@ def project_files(platform: Platform) -> dict[str, str]:
         **chart_files(),
         "README.md": _README.format(name=platform.name),
         "Makefile": _MAKEFILE,
-        ".gitignore": _IGNORED,
+        IGNORE_FILE: _IGNORED,
         ".vscode/settings.json": _json(_EDITOR),
     }
     for name in ("environment", "catalogue", "values"):
@@ -127,12 +127,15 @@ values: ## Compile every environment, or one: make values ENV=dev
 check: ## Fail where a values file is stale or the input has an error
 \t@platform-secrets compile --check
 """
-_IGNORED = """# Journals of the commands that write to stores: no values, but nobody else's business.
-/.platform-secrets/
+IGNORE_FILE = ".gitignore"
+# What a repository's own .gitignore needs too.
+IGNORED = ("/.platform-secrets/", "*audit*.jsonl", "*.age", ".*.platform-secrets-tmp")
+_IGNORED = f"""# Journals of the commands that write to stores: no values, but nobody else's business.
+{IGNORED[0]}
 # What `--audit` writes, by the names that the guides use.
-*audit*.jsonl
+{IGNORED[1]}
 # Backups: encrypted, and for no repository all the same.
-*.age
+{IGNORED[2]}
 # What a run that was killed leaves beside the files that it writes; the next one removes it.
-.*.platform-secrets-tmp
+{IGNORED[3]}
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from compiler.model.document import Node
     from compiler.operations.edit.new_project import Platform
     from compiler.pipeline import Result
 
@@ -89,10 +90,19 @@ def new_chart(root: Path) -> list[Output]:
     return outputs
 
 
+@dataclass(frozen=True, slots=True)
+class NewEnvironment:
+    """The file, what compiling it would find in what was given, and the key of an address that its store lacks."""
+
+    output: Output
+    result: Result
+    lacks: str | None
+
+
 def new_environment(
     root: Path, name: str, extends: Sequence[str], store: str | None = None, addresses: Mapping[str, str] | None = None
-) -> tuple[list[Output], Result]:
-    """The file of the environment `name`, and what compiling it would find in `addresses`.
+) -> NewEnvironment:
+    """The environment `name`, to be written.
 
     `store` is the id of the store that serves it, and `addresses` where a store is reached, by its provider. Raises
     Refusal for a name that is taken, and for a layer or store that there is not.
@@ -109,8 +119,10 @@ def new_environment(
         raise Refusal("usage", f"{shown} already exists", "choose another name, or edit the file")
     placed: dict[str, tuple[str, str]] = {}
     origins: dict[tuple[str, ...], Span] = {}
+    lacks = None
     if store is not None or addresses:
-        providers = _providers(root, shown, environment_text(name, extends))
+        stores = _stores(root, shown, environment_text(name, extends))
+        providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
         if store is not None and store not in providers:
             raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, providers, "stores"))
         for provider, address in (addresses or {}).items():
@@ -118,21 +130,23 @@ def new_environment(
             store_id = _addressed(provider, store, providers)
             placed[store_id] = key, address
             origins["stores", store_id, key] = given(option, address)
+        key = _ADDRESSES.get(providers.get(store or "", ""), ("", ""))[1]
+        lacks = key if key and store not in placed and stores[store or ""].get(key) is None else None
     text = environment_text(name, extends, store, placed)
     result = judged(root, [_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
     said = tuple(each for each in result.diagnostics if each.span in origins.values())
-    return [Output(root / shown, shown, text)], replace(result, diagnostics=said)
+    return NewEnvironment(Output(root / shown, shown, text), replace(result, diagnostics=said), lacks)
 
 
-def _providers(root: Path, shown: str, text: str) -> dict[str, str]:
-    """The provider of each store that the new environment has from its layers."""
+def _stores(root: Path, shown: str, text: str) -> Mapping[str, Node]:
+    """The stores that the new environment has from its layers."""
     library = Library(root, {shown: text})
     layers = library.layers(shown.removeprefix(f"{FOLDER}/").removesuffix(".yaml"))
     if not layers:
         raise Refusal("found", "the layers of the environment have errors", "`platform-secrets compile` says which")
     stores = merge(layers)[0].get("stores")
-    return {store_id: node.text("provider") or "" for store_id, node in (stores.children if stores else {}).items()}
+    return stores.children if stores is not None else {}
 
 
 def _addressed(provider: str, store: str | None, providers: Mapping[str, str]) -> str:

@@ -120,7 +120,10 @@ def test_a_file_that_lists_the_secret_already_is_named(run: Callable[..., Any], 
         (("--key", "=hunter22secret"), "values go into the store: `platform-secrets put ENV pay` asks for one"),
         (("--key", "A", "--key", "A"), 'the key "A" is given twice'),
         (("--key", "A\x07B"), "would not be readable: escaped control characters are not allowed in keys"),
-        (("--key", "A", "--into", "stagin"), 'there is no environment "stagin"\nhelp: did you mean "staging"?'),
+        (
+            ("--key", "A", "--into", "stagin"),
+            'there is no environment or layer "stagin"\nhelp: did you mean "staging"?',
+        ),
     ],
 )
 def test_a_secret_is_asked_for_as_it_can_be_made(
@@ -178,7 +181,7 @@ def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, mon
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-2:] == [
         'the platform is "web-shop", its namespace "web-shop"',
-        f"next: cd {folder}, then platform-secrets new secret NAME --key KEY --into base",
+        f"next: cd '{folder}', then platform-secrets new secret NAME --key KEY --into base",
     ]
     monkeypatch.chdir(folder)
     done = run("compile", "--strict")
@@ -237,6 +240,10 @@ def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], p
         .endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {url}\n")
     )
     assert run("compile", "qa").code == 0
+    done = run("new", "environment", "qc", "--store", "azure")
+    assert done.out.endswith(
+        "\nnext: write the vaultUrl of its store and what else differs into it, then run platform-secrets compile qc\n"
+    )
     assert run("new", "environment", "qb", "--server", "https://vault.example.com").code == 0
     assert "    server: https://vault.example.com\n" in (project / "environments/qb.yaml").read_text("utf-8")
 
@@ -258,6 +265,7 @@ def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
     done = run("new", "project", folder)
     assert (done.code, done.err) == (0, "")
     assert ".gitignore: written" not in done.out
+    assert ".gitignore: kept as it is; add /.platform-secrets/, *audit*.jsonl, *.age, " in done.out
     assert (folder / ".gitignore").read_text("utf-8") == "mine\n"
     assert (folder / "chart/Chart.yaml").read_bytes() == (ROOT / "chart/Chart.yaml").read_bytes()
 

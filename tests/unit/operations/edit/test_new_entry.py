@@ -81,7 +81,9 @@ def test_what_is_taken_or_unknown_is_refused(root: Path) -> None:
         'the catalogue already has a secret "jira"',
         "choose another name, or edit the entry",
     )
-    assert refused(root, wanted(into=("prd",))) == ('there is no environment "prd"', 'did you mean "prod"?')
+    _, help_text = refused(root, wanted("jira", into=("prod",)))
+    assert (help_text or "").endswith(", or write `jira: {}` under `secrets:` there to list it")
+    assert refused(root, wanted(into=("prd",))) == ('there is no environment or layer "prd"', 'did you mean "prod"?')
 
 
 @pytest.mark.parametrize(

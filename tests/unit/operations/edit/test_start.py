@@ -74,8 +74,9 @@ def test_a_chart_is_never_replaced(root: Path) -> None:
 
 
 def test_an_environment_is_one_file_below_layers_that_exist(root: Path) -> None:
-    (output,), result = new_environment(root, "qa", ["prod"])
-    assert result.diagnostics == ()
+    new = new_environment(root, "qa", ["prod"])
+    assert (new.result.diagnostics, new.lacks) == ((), None)
+    output = new.output
     assert (output.path, output.text.splitlines()[-1]) == (root / "environments/qa.yaml", "extends: [prod]")
     assert refused(lambda: new_environment(root, "prod", []))[1] == "environments/prod.yaml already exists"
     assert refused(lambda: new_environment(root, "base", []))[1] == '"base" is a reserved name'
@@ -123,15 +124,24 @@ def test_every_layer_is_known(root: Path) -> None:
 
 
 def test_an_environment_has_its_store_and_the_address_of_one(root: Path) -> None:
-    (output,), result = new_environment(root, "qa", [], "azure", {"azurekv": URL})
-    assert output.text.endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {URL}\n")
-    assert result.diagnostics == ()
+    new = new_environment(root, "qa", [], "azure", {"azurekv": URL})
+    assert new.output.text.endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {URL}\n")
+    assert (new.result.diagnostics, new.lacks) == ((), None)
     # Half and half: what it reads by default stays, and the other store has its address.
-    (output,), _ = new_environment(root, "qa", ["prod"], None, {"vault": "https://vault.example.com", "azurekv": URL})
-    assert output.text.splitlines()[2:] == [
+    addresses = {"vault": "https://vault.example.com", "azurekv": URL}
+    assert new_environment(root, "qa", ["prod"], None, addresses).output.text.splitlines()[2:] == [
         *["extends: [prod]", "stores:", "  vault:", "    server: https://vault.example.com"],
         *["  azure:", f"    vaultUrl: {URL}"],
     ]
+
+
+def test_a_store_without_an_address_is_told(root: Path) -> None:
+    assert new_environment(root, "qa", [], "azure").lacks is None
+    base = root / "environments/base.yaml"
+    base.write_text(base.read_text("utf-8").replace(', vaultUrl: "https://agents.vault.azure.net"', ""), "utf-8")
+    assert new_environment(root, "qa", [], "azure").lacks == "vaultUrl"
+    assert new_environment(root, "qa", [], "azure", {"azurekv": URL}).lacks is None
+    assert new_environment(root, "qa", [], "vault", {"azurekv": URL}).lacks is None
 
 
 def test_a_store_that_there_is_not_is_refused_with_those_that_are(root: Path) -> None:
@@ -153,8 +163,8 @@ def test_an_address_needs_one_store_that_it_is_for(root: Path) -> None:
         '--vault-url may be for "azure", "azure2"',
         "choose one with --store, or write its `vaultUrl` into the file",
     )
-    (output,), _ = new_environment(root, "qa", [], "azure2", {"azurekv": URL})
-    assert f"  azure2:\n    vaultUrl: {URL}\n" in output.text
+    chosen = new_environment(root, "qa", [], "azure2", {"azurekv": URL})
+    assert f"  azure2:\n    vaultUrl: {URL}\n" in chosen.output.text
     base.write_text("\n".join(line for line in text.splitlines() if "azurekv" not in line), "utf-8")
     assert refused(lambda: new_environment(root, "qa", [], None, {"azurekv": URL})) == (
         "usage",
@@ -166,15 +176,14 @@ def test_an_address_needs_one_store_that_it_is_for(root: Path) -> None:
 
 
 def test_a_wrong_address_is_found_where_it_was_given(root: Path) -> None:
-    _, result = new_environment(root, "qa", [], "azure", {"azurekv": "http://a.vault.azure.net/x"})
-    assert {each.span.path for each in result.diagnostics} == {"--vault-url"}
-    assert result.failed
+    new = new_environment(root, "qa", [], "azure", {"azurekv": "http://a.vault.azure.net/x"})
+    assert {each.span.path for each in new.result.diagnostics} == {"--vault-url"}
+    assert new.result.failed
 
 
 def test_what_an_environment_still_lacks_does_not_keep_it_from_being_made(root: Path) -> None:
     (root / "environments/base.yaml").unlink()
-    outputs, result = new_environment(root, "first", [])
-    assert (len(outputs), result.diagnostics) == (1, ())
+    assert new_environment(root, "first", []).result.diagnostics == ()
 
 
 def test_layers_with_errors_have_no_stores_to_choose_from(root: Path) -> None:
