@@ -16,7 +16,7 @@ from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -30,10 +30,14 @@ _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 
 
 class Library:
-    """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`."""
+    """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`.
 
-    def __init__(self, root: Path) -> None:
+    The texts of `unwritten`, by path, stand for files that are not there yet, or in place of those that are.
+    """
+
+    def __init__(self, root: Path, unwritten: Mapping[str, str] | None = None) -> None:
         self._root = root
+        self._unwritten = unwritten or {}
         self._documents: dict[str, Document | None] = {}
         self.diagnostics: list[Diagnostic] = []
         self.names = self._environment_names()
@@ -57,6 +61,11 @@ class Library:
         """The documents that make the environment `name`, lowest first, itself last; empty where one is unusable."""
         ordered: dict[str, Document] = {}
         return tuple(ordered.values()) if self._gather(f"{FOLDER}/{name}.yaml", ordered, ()) else ()
+
+    def layer(self, name: str) -> Document | None:
+        """The file that `name` means where `extends:` has it: base, a layer or an environment; None for an unusable."""
+        path = self._layer_path(name, None)
+        return self._document(path, "environment") if path is not None else None
 
     def values_files(self, folder: str) -> dict[str, str]:
         """The values files in `folder` by the environment's name, as paths shown to people."""
@@ -112,7 +121,7 @@ class Library:
 
     def _document(self, path: str, schema: str) -> Document | None:
         if path not in self._documents:
-            text, found = read_text(self._root, path)
+            text, found = (self._unwritten[path], ()) if path in self._unwritten else read_text(self._root, path)
             document = None
             if text is not None:
                 document, found = load_text(path, text)
@@ -143,7 +152,8 @@ class Library:
 
     def _stems(self, folder: str) -> list[str]:
         stems = []
-        for name in self._listed(folder):
+        unwritten = (path.rpartition("/") for path in self._unwritten)
+        for name in sorted({*self._listed(folder), *(name for above, _, name in unwritten if above == folder)}):
             if name.endswith(".yaml"):
                 stems.append(name.removesuffix(".yaml"))
             elif name.endswith(".yml"):

@@ -26,7 +26,7 @@ GLOBAL = {
     "type": "object",
 }
 
-README_PART = re.compile(r"(?<=<!-- values: written by scripts/build_chart.py -->\n).*?(?=<!-- /values -->)", re.DOTALL)
+README_PART = re.compile(r"(?<=<!-- values: generated -->\n).*?(?=<!-- /values -->)", re.DOTALL)
 DOCUMENTED_VALUE = re.compile(r"^# -- (?P<text>.+(?:\n# .+)*)\n(?P<name>\w+):", re.MULTILINE)
 
 

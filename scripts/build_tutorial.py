@@ -1,7 +1,8 @@
-"""Rewrites docs/tutorial.md with what its commands print against real local stores; `--check` writes nothing.
+"""Rewrites the pages that tell a story with what their commands print against real local stores; `--check` writes none.
 
-The `console` blocks run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault started for
-it. What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins.
+The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault
+started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a file, and is added.
+What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ from scripts.build_docs import run_shell, settle  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGE = ROOT / "docs/tutorial.md"
-BLOCK = re.compile(r"(```console\n)(.*?)(?=```)", re.DOTALL)
+PAGES = (ROOT / "docs/tutorial.md", ROOT / "docs/how-to/your-own-platform.md")
+BLOCK = re.compile(
+    r"(?P<fence>```console\n)(?P<shown>.*?)(?=```)|<!-- append (?P<file>\S+) -->\n```yaml\n(?P<text>.*?)(?=```)",
+    re.DOTALL,
+)
 # What the page writes for the servers that are started for it.
 KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
 STAND_INS = (
@@ -37,8 +41,14 @@ MARK = "---- end of a command ----"
 
 
 def commands(page: str) -> list[str]:
-    """Every command of the page, in order."""
-    return [line[2:] for _, block in BLOCK.findall(page) for line in block.splitlines() if line.startswith("$ ")]
+    """Every command of the page, in order; what is to be appended to a file is one too."""
+    return [line for block in BLOCK.finditer(page) for line in _commands(block)]
+
+
+def _commands(block: re.Match[str]) -> list[str]:
+    if block["file"] is not None:
+        return [f"cat >> {block['file']} <<'END'\n{block['text']}END"]
+    return [line.removeprefix("$ ") for line in block["shown"].splitlines() if line.startswith("$ ")]
 
 
 def run_all(lines: Sequence[str], variables: dict[str, str], folder: Path) -> list[str]:
@@ -80,21 +90,23 @@ def built(page: str) -> str:
         mine = [line.replace(KEY_VAULT, key_vault.url).replace(OPENBAO, openbao.url) for line in lines]
         printed = [steady(text, key_vault.url, openbao.url) for text in run_all(mine, variables, Path(folder))]
     if len(printed) != len(lines):
-        raise SystemExit(f"the tutorial ended early, at: {lines[len(printed)]}")
-    results = iter(f"$ {line}\n{text}" for line, text in zip(lines, printed, strict=True))
+        raise SystemExit(f"the page ended early, at: {lines[len(printed)]}")
+    results = iter(zip(lines, printed, strict=True))
 
-    def shown(match: re.Match[str]) -> str:
-        count = sum(line.startswith("$ ") for line in match[2].splitlines())
-        return match[1] + "".join(next(results) for _ in range(count))
+    def shown(block: re.Match[str]) -> str:
+        ran = [next(results) for _ in _commands(block)]
+        if block["fence"] is None:
+            return block[0]
+        return block["fence"] + "".join(f"$ {line}\n{text}" for line, text in ran)
 
     return BLOCK.sub(shown, page)
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
     check = parser.parse_args(argv).check
-    return settle({PAGE: built(PAGE.read_text("utf-8"))}, check=check)
+    return settle({page: built(page.read_text("utf-8")) for page in PAGES}, check=check)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ no Secret can be rendered, and pods that wait for it do not start.
     secrets:
       gihub: {}
 
-Write the id as the catalogue has it, or add an entry there (`platform-secrets new secret NAME`):
+Write the id as the catalogue has it, or add an entry there (`platform-secrets new secret NAME --key KEY`):
 
     secrets:
       github: {}
@@ -36,10 +36,11 @@ def check(environment: Environment) -> Iterator[Finding]:
     for secret_id, node in listed.children.items():
         if secret_id not in entries:
             match = closest(secret_id, entries)
+            added = "`platform-secrets new secret NAME --key KEY` adds an entry"
             yield Finding(
                 f"no secret named {quoted(secret_id)} in the catalogue",
                 node.key_span,
-                help=suggest(secret_id, entries, "secrets") or "`platform-secrets new secret NAME` adds an entry",
+                help=suggest(secret_id, entries, "secrets") or added,
                 related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
                 scope=("secrets", secret_id),
             )

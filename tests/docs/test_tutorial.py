@@ -1,24 +1,29 @@
-"""The tutorial, executed: a real OpenBao server, the local Key Vault, and every command of the page in order."""
+"""The pages that tell a story, executed: a real OpenBao server, the local Key Vault, and every command in order."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING
 
-from scripts.build_tutorial import KEY_VAULT, OPENBAO, PAGE, built, commands, run_all, steady
+import pytest
+
+from scripts.build_tutorial import KEY_VAULT, OPENBAO, PAGES, built, commands, run_all, steady
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+TUTORIAL, OWN_PLATFORM = PAGES
 
-def test_every_command_of_the_tutorial_prints_what_the_page_shows() -> None:
-    page = PAGE.read_text("utf-8")
+
+@pytest.mark.parametrize("path", PAGES, ids=[page.stem for page in PAGES])
+def test_every_command_of_a_page_prints_what_it_shows(path: Path) -> None:
+    page = path.read_text("utf-8")
     after = built(page)
     assert after == page, "".join(difflib.unified_diff(page.splitlines(True), after.splitlines(True)))
 
 
 def test_the_tutorial_has_every_step_of_the_story() -> None:
-    lines = " ".join(commands(PAGE.read_text("utf-8")))
+    lines = " ".join(commands(TUTORIAL.read_text("utf-8")))
     for step in (
         "new project",
         "new secret",
@@ -31,10 +36,33 @@ def test_the_tutorial_has_every_step_of_the_story() -> None:
         assert step in lines
 
 
+def test_a_platform_of_ones_own_is_made_by_commands_alone() -> None:
+    lines = commands(OWN_PLATFORM.read_text("utf-8"))
+    assert not [line for line in lines if "sed " in line or "ai-platform" in line]
+    assert [
+        line.split()[3] for line in lines if line.startswith("platform-secrets new secret ") and "--into" in line
+    ] == [
+        *["db", "payment", "mail", "oauth"],
+        "search",
+    ]
+    assert [line.split()[3] for line in lines if line.startswith("platform-secrets new environment ")] == [
+        *["prod", "staging"]
+    ]
+    page = OWN_PLATFORM.read_text("utf-8")
+    assert "abc123" not in page.replace("SEARCH_TOKEN=abc123", "", 1)
+
+
 def test_no_value_is_shown_but_where_it_is_set() -> None:
-    for line in PAGE.read_text("utf-8").splitlines():
+    for line in TUTORIAL.read_text("utf-8").splitlines():
         if "github-0001" in line or "atlassian-0001" in line:
             assert line.startswith("$ printf ")
+
+
+def test_what_a_reader_writes_into_a_file_is_written_and_stays_on_the_page(tmp_path: Path) -> None:
+    page = "<!-- append a.yaml -->\n```yaml\na: $HOME\n```\n\n```console\n$ cat a.yaml\n```\n"
+    assert commands(page) == ["cat >> a.yaml <<'END'\na: $HOME\nEND", "cat a.yaml"]
+    assert run_all(commands(page), {}, tmp_path) == ["", "a: $HOME\n"]
+    assert built(page) == page.replace("$ cat a.yaml\n", "$ cat a.yaml\na: $HOME\n")
 
 
 def test_one_shell_runs_all_lines_and_each_line_has_its_own_output(tmp_path: Path) -> None:

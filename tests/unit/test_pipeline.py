@@ -126,6 +126,16 @@ def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
     assert compile_project(project, ["prod"], Outside()).notes == ()
 
 
+def test_files_are_judged_before_they_are_written(project: Path) -> None:
+    result = compile_project(project, unwritten={"environments/qa.yaml": "secrets: {gihub: {}}\n"})
+    assert [(each.rule, each.span.where) for each in result.diagnostics if each.span.path.endswith("qa.yaml")] == [
+        ("unknown-secret", "environments/qa.yaml:1:11")
+    ]
+    assert result.project is not None
+    assert "qa" in result.project.names
+    assert "qa" not in {path.stem for path in (project / "environments").iterdir()}
+
+
 def test_writes_what_is_stale_alone(project: Path) -> None:
     files = planned(project)
     assert all(file.is_stale and file.old is None for file in files)

@@ -155,3 +155,28 @@ def test_a_wrong_extends_is_passed_over_after_it_was_said(tmp_path: Path) -> Non
     found = library(tmp_path, base="", prod="extends: {a: b}")
     assert order(found, "prod") == ["base", "prod"]
     assert [rule for rule, _ in said(found)] == ["wrong-type"]
+
+
+def test_what_is_not_written_yet_stands_for_its_file(tmp_path: Path) -> None:
+    library(tmp_path, base="", prod="store: a\n")
+    texts = {
+        "environments/prod.yaml": "extends: [base, eu]\n",
+        "environments/layers/eu.yaml": "",
+        "environments/qa.yaml": "",
+    }
+    found = Library(tmp_path, texts)
+    assert found.names == ("prod", "qa")
+    assert order(found, "prod") == ["base", "layers/eu", "prod"]
+    assert (order(found, "qa"), found.diagnostics) == (["base", "qa"], [])
+    assert (tmp_path / "environments/prod.yaml").read_text("utf-8") == "store: a\n"
+
+
+def test_a_name_means_base_a_layer_or_an_environment(tmp_path: Path) -> None:
+    found = library(tmp_path, base="", prod="", layers_eu="", both="", layers_both="", broken="typo: 1\n")
+    paths = [each.source.path if (each := found.layer(name)) else None for name in ("base", "prod", "eu")]
+    assert paths == ["environments/base.yaml", "environments/prod.yaml", "environments/layers/eu.yaml"]
+    assert found.layer("both") is None
+    assert said(found) == [("ambiguous-layer", '"both" is both a layer and an environment')]
+    broken = found.layer("broken")
+    assert broken is not None
+    assert broken.damaged

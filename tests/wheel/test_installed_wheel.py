@@ -75,11 +75,12 @@ def test_a_new_project_compiles_renders_and_proves_itself(
 ) -> None:
     command("new", "project", "platform")
     project = tmp_path / "platform"
+    command("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base", folder=project)
     assert command("compile", "--parity", folder=project) == "chart/values-dev.yaml: written, 1 secret, 1 key\n"
     rendered = command("render", "dev", folder=project)
-    assert 'name: "agent-example-secrets"' in rendered
+    assert 'name: "platform-db"' in rendered
     # As Argo CD does it with `path: chart` and `valueFiles: [values-dev.yaml]`.
-    namespace = ("--namespace", "ai-platform-engineering")
+    namespace = ("--namespace", "platform")
     assert helm.template(project / "chart/values-dev.yaml", chart=project / "chart", options=namespace) == rendered
     command("compile", "--check", folder=project)
 
@@ -87,6 +88,7 @@ def test_a_new_project_compiles_renders_and_proves_itself(
 def test_an_older_project_gets_the_chart_by_itself(command: Callable[..., str], tmp_path: Path) -> None:
     command("new", "project", "platform")
     project = tmp_path / "platform"
+    command("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base", folder=project)
     with_chart = command("compile", folder=project), command("render", "dev", folder=project)
     for path in (project / "chart").rglob("*"):
         if path.is_file() and path.name != "values-dev.yaml":

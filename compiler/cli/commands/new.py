@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import report
@@ -10,18 +12,21 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.operations.edit.scaffold import new_secret
+from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
+from compiler.operations.edit.new_entry import Wanted, new_entry
+from compiler.operations.edit.new_project import IGNORE_FILE, IGNORED, Platform
 from compiler.operations.edit.start import (
-    catalogue_to_extend,
     checked_name,
+    name_of_folder,
     new_chart,
-    new_entry,
     new_environment,
     new_project,
     write_new,
 )
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
+from compiler.text.suggestion import suggest
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,41 +34,68 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
+    from compiler.pipeline import Result
     from compiler.stages.write import Output
 
-DESCRIPTION = """Creates something new; existing files are not replaced.
+DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
   project: environments, schemas, the chart and editor settings in an empty folder (NAME, or the working folder)
-  environment: environments/NAME.yaml, equal to what it extends until you edit it
-  secret: an entry at the end of the catalogue; list it under `secrets:` of the environments that use it
+  environment: environments/NAME.yaml, equal to what it extends but for the store and the addresses given
+  secret: an entry of the catalogue, named by the patterns under its `naming`, and a line in each file of --into
   chart: the chart that the values files are for, in a project without one"""
 EXAMPLES = (
-    "platform-secrets new environment qa",
+    "platform-secrets new project shop",
+    "platform-secrets new project shop --store azurekv --vault-url https://shop-dev.vault.azure.net",
+    "platform-secrets new secret db --key DB_USER --key DB_PASSWORD --into base",
+    "platform-secrets new environment qa --store azure --vault-url https://shop-qa.vault.azure.net",
     "platform-secrets new environment prod-eu --extends prod",
-    "platform-secrets new secret grafana --key GRAFANA_TOKEN --key GRAFANA_URL",
-    "platform-secrets new project /tmp/platform",
 )
 _KINDS = ("project", "environment", "secret", "chart")
+# The kinds that each option is for, by its name in the parsed arguments.
+_OF_KINDS = {
+    "platform": ("project",),
+    "namespace": ("project",),
+    "store": ("project", "environment"),
+    "server": ("project", "environment"),
+    "vault_url": ("project", "environment"),
+    "extends": ("environment",),
+    **dict.fromkeys(("key", "into", "target", "description", "vault", "azurekv"), ("secret",)),
+}
+_OPTIONS = {"platform": "--name", "vault_url": "--vault-url"}
+# What may be shown of `KEY=value`: the form that hardly any value has.
+_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("kind", choices=_KINDS, help="what to create")
     parser.add_argument("name", metavar="NAME", nargs="?", help="its name; for a project, its folder")
     parser.add_argument(
-        "--extends",
-        metavar="LAYER",
+        "--name", dest="platform", metavar="NAME", help="project: the platform's name; that of the folder by default"
+    )
+    parser.add_argument("--namespace", metavar="NAME", help="project: its namespace; the platform's name by default")
+    parser.add_argument(
+        "--store",
+        metavar="STORE",
+        help="project: the provider that serves secrets, vault (by default) or azurekv; environment: a store's id",
+    )
+    parser.add_argument("--server", metavar="URL", help="project, environment: where Vault is reached")
+    parser.add_argument("--vault-url", metavar="URL", help="project, environment: where Key Vault is reached")
+    parser.add_argument(
+        "--extends", metavar="LAYER", action="append", default=[], help="environment: layer to extend; repeatable"
+    )
+    parser.add_argument(
+        "--key", metavar="KEY", action="append", default=[], help="secret: one of its keys, without a value; repeatable"
+    )
+    parser.add_argument(
+        "--into",
+        metavar="ENV",
         action="append",
         default=[],
-        help="environment: layer to extend",
+        help="secret: environment, layer or `base` that is to list it; repeatable",
     )
-    parser.add_argument(
-        "--target", metavar="NAME", help="secret: name of the Kubernetes Secret; agent-NAME-secrets by default"
-    )
-    parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
-    parser.add_argument(
-        "--key", metavar="NAME", action="append", default=[], help="secret: one of its keys; repeatable"
-    )
+    parser.add_argument("--target", metavar="NAME", help="secret: name of the Kubernetes Secret")
     parser.add_argument("--vault", metavar="PATH", help="secret: its path in Vault")
     parser.add_argument("--azurekv", metavar="NAME", help="secret: its name in Key Vault")
+    parser.add_argument("--description", metavar="TEXT", help="secret: what it is used for")
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
@@ -79,16 +111,29 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 
 def _refuse_foreign_options(arguments: Namespace) -> None:
-    of_kind = {"extends": "environment"} | dict.fromkeys(("target", "description", "key", "vault", "azurekv"), "secret")
-    for option, kind in of_kind.items():
-        if getattr(arguments, option) and arguments.kind != kind:
-            raise Refusal("usage", f"--{option} is an option of `new {kind}`", f"leave --{option} out")
+    for member, kinds in _OF_KINDS.items():
+        if getattr(arguments, member) and arguments.kind not in kinds:
+            option = _OPTIONS.get(member, f"--{member}")
+            of_kinds = " and ".join(f"`new {kind}`" for kind in kinds)
+            raise Refusal("usage", f"{option} is an option of {of_kinds}", f"leave {option} out")
 
 
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
-    _write(new_project(folder), folder)
-    _say_next("platform-secrets new secret NAME, then platform-secrets compile")
+    name = checked_name("project", arguments.platform or name_of_folder(folder))
+    provider = arguments.store or VAULT
+    if provider not in PROVIDERS:
+        message = f"{quoted(provider)} is no provider of stores"
+        raise Refusal("usage", message, suggest(provider, PROVIDERS, "providers"))
+    namespace = arguments.namespace or name
+    outputs, result = new_project(folder, Platform(name, namespace, provider, arguments.server, arguments.vault_url))
+    if not _judged_and_written(outputs, result, folder):
+        return FOUND
+    if all(output.shown != IGNORE_FILE for output in outputs):
+        standard_output().lines([f"{IGNORE_FILE}: kept as it is; add {', '.join(IGNORED)}"])
+    standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
+    where = "" if arguments.name is None else f"cd {quote(arguments.name)}, then "
+    _say_next(f"{where}platform-secrets new secret NAME --key KEY --into base")
     return OK
 
 
@@ -101,27 +146,61 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
 
 
 def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
-    _write(new_environment(invocation.root, name, arguments.extends), invocation.root)
-    _say_next(f"write what differs into it, then run platform-secrets compile {name}")
+    given = {VAULT: arguments.server, AZURE_KEY_VAULT: arguments.vault_url}
+    addresses = {provider: address for provider, address in given.items() if address is not None}
+    new = new_environment(invocation.root, name, arguments.extends, arguments.store, addresses)
+    if not _judged_and_written([new.output], new.result, invocation.root):
+        return FOUND
+    what = f"the {new.lacks} of its store and what else" if new.lacks is not None else "what else"
+    _say_next(f"write {what} differs into it, then run platform-secrets compile {name}")
     return OK
 
 
 def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
-    root = invocation.root
-    document, found = catalogue_to_extend(root)
-    if document is None:
+    names = {"target": arguments.target, "vault": arguments.vault, "azurekv": arguments.azurekv}
+    keys, root = _checked_keys(name, arguments.key), invocation.root
+    entry, found = new_entry(root, Wanted(name, arguments.description, names, keys, tuple(arguments.into)))
+    if entry is None:
         report(found, Run("new"))
-        raise Refusal("usage", "the catalogue has errors", "correct them first")
-    remote = {"vault": arguments.vault, "azurekv": arguments.azurekv}
-    secret = new_secret(name, arguments.target, arguments.description, remote, arguments.key)
-    outputs, found = new_entry(root, document, secret)
-    if found:
-        report(found, Run("new"))
-        standard_error().lines(["nothing was written"])
+        raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
+    if not _judged_and_written(entry.outputs, entry.result, root):
         return FOUND
-    _write(outputs, root)
-    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then run platform-secrets compile")
+    standard_output().lines(f"{path}: lists {name} already" for path in entry.unchanged)
+    listed_by = entry.listed_by(name)
+    if listed_by:
+        _say_next(f"platform-secrets compile, then platform-secrets put {listed_by[0]} {name}")
+    else:
+        standard_output().lines([f'no environment lists "{name}" yet'])
+        _say_next(f"write `{name}: {{}}` under `secrets:` of environments/base.yaml, or of one environment")
     return OK
+
+
+def _checked_keys(name: str, keys: Sequence[str]) -> tuple[str, ...]:
+    """The keys of a new secret. Raises Refusal where there is none, for a value beside one, and for one given twice."""
+    if not keys:
+        help_text = "name each with --key, such as --key DB_PASSWORD; values go into the store later, by `put`"
+        raise Refusal("usage", f'the new secret "{name}" needs its keys', help_text)
+    for key in keys:
+        if "=" in key:
+            # What stands before the sign may be a value too: many end in it.
+            before = key.partition("=")[0]
+            shown = f" {before}" if _KEY.fullmatch(before) else ""
+            message = "a value cannot be an argument: the shell's history and the process list would show it"
+            put = f"values go into the store: `platform-secrets put ENV {name}{shown}` asks for one"
+            raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
+        if keys.count(key) > 1:
+            raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --key once")
+    return tuple(keys)
+
+
+def _judged_and_written(outputs: Sequence[Output], result: Result, root: Path) -> bool:
+    """Shows what was found, and writes `outputs` where none of it is an error."""
+    report(result.diagnostics, Run("new"))
+    if result.failed:
+        standard_error().lines(["nothing was written"])
+        return False
+    _write(outputs, root)
+    return True
 
 
 def _write(outputs: Sequence[Output], root: Path) -> None:

@@ -1,40 +1,67 @@
-"""Makes the files of a new project, chart, environment or secret, and refuses to overwrite existing ones."""
+"""Makes the files of a new project, chart or environment, and refuses to overwrite existing ones."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.source import Source, Span
 from compiler.operations.chart.packaged import chart_files
+from compiler.operations.edit.draft import Draft, given, judged
 from compiler.operations.edit.new_project import project_files
-from compiler.operations.edit.scaffold import NAME, environment_text, with_secret
+from compiler.operations.edit.scaffold import NAME, environment_text
+from compiler.operations.edit.splice import Splice
 from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
 from compiler.refusal import Refusal
+from compiler.stages.merge import merge
 from compiler.stages.write import Output, refuse_outside, write_all
 from compiler.text.suggestion import suggest
-from compiler.text.wording import quoted
+from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from compiler.model.diagnostic import Diagnostic
-    from compiler.model.document import Document
-    from compiler.operations.edit.scaffold import NewSecret
+    from compiler.model.document import Node
+    from compiler.operations.edit.new_project import Platform
+    from compiler.pipeline import Result
 
-_FORM = "use lower-case letters, digits and inner hyphens, at most 63"
+FORM = "use lower-case letters, digits and inner hyphens, at most 63"
+# What an option gives a store, by its provider: the option, and the store's key.
+_ADDRESSES = {VAULT: ("--server", "server"), AZURE_KEY_VAULT: ("--vault-url", "vaultUrl")}
 
 
 def checked_name(kind: str, name: str | None) -> str:
     """The name of a new `kind`. Raises Refusal where there is none, or one that no file and no entry can have."""
     if name is None:
-        raise Refusal("usage", f"the new {kind} needs a name", _FORM)
+        raise Refusal("usage", f"the new {kind} needs a name", FORM)
     if not NAME.fullmatch(name):
-        raise Refusal("usage", f"the {kind}'s name is invalid", _FORM)
+        raise Refusal("usage", f"the {kind}'s name is invalid", FORM)
     return name
 
 
-def new_project(folder: Path) -> list[Output]:
-    """The files of a project in `folder`, which is made. Raises Refusal where it holds anything but what Git has."""
+def name_of_folder(folder: Path) -> str:
+    """The name of a platform whose project lies in `folder`. Raises Refusal where the folder's name has no letter."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower())[:63].strip("-")
+    if not name:
+        raise Refusal("usage", "the folder's name is none that a platform can have", f"give --name; {FORM}")
+    return name
+
+
+def known_layers(root: Path) -> tuple[str, ...]:
+    """Every name that `extends:` may have: base, the layers and the environments."""
+    layers = root / LAYERS_FOLDER
+    stems = sorted(each.stem for each in layers.glob("*.yaml")) if layers.is_dir() else []
+    return (BASE, *stems, *Library(root).names)
+
+
+def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]:
+    """The files of a project in `folder`, which is made, and what compiling them would find.
+
+    Raises Refusal where it holds anything but what Git has.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         there = {entry.name for entry in folder.iterdir()}
@@ -42,8 +69,16 @@ def new_project(folder: Path) -> list[Output]:
         raise Refusal("cannot run", f"the folder cannot be used: {_reason(error)}") from None
     if any(not name.startswith(".git") for name in there):
         raise Refusal("usage", "the folder of a new project must be empty", "name another one")
+    files = project_files(platform)
+    origins = {
+        ("namespace",): given("--namespace", platform.namespace),
+        ("stores", "vault", "server"): given("--server", platform.server or ""),
+        ("stores", "azure", "vaultUrl"): given("--vault-url", platform.vault_url or ""),
+    }
+    inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
+    result = judged(folder, [_draft(path, text, origins) for path, text in inputs.items()])
     # A repository's own .gitignore stays as it is.
-    return [Output(folder / path, path, text) for path, text in project_files().items() if path not in there]
+    return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
 
 
 def new_chart(root: Path) -> list[Output]:
@@ -55,45 +90,84 @@ def new_chart(root: Path) -> list[Output]:
     return outputs
 
 
-def new_environment(root: Path, name: str, extends: Sequence[str]) -> list[Output]:
-    """The file of the environment `name`. Raises Refusal for a name that is taken and for an unknown layer."""
+@dataclass(frozen=True, slots=True)
+class NewEnvironment:
+    """The file, what compiling it would find in what was given, and the key of an address that its store lacks."""
+
+    output: Output
+    result: Result
+    lacks: str | None
+
+
+def new_environment(
+    root: Path, name: str, extends: Sequence[str], store: str | None = None, addresses: Mapping[str, str] | None = None
+) -> NewEnvironment:
+    """The environment `name`, to be written.
+
+    `store` is the id of the store that serves it, and `addresses` where a store is reached, by its provider. Raises
+    Refusal for a name that is taken, and for a layer or store that there is not.
+    """
     if name in (BASE, CATALOGUE):
         message = f'"{name}" is a reserved name'
         raise Refusal("usage", message, f"{FOLDER}/{name}.yaml is shared by all environments")
-    layers = root / LAYERS_FOLDER
-    stems = sorted(each.stem for each in layers.glob("*.yaml")) if layers.is_dir() else []
-    known = [BASE, *stems, *Library(root).names]
+    known = known_layers(root)
     for layer in extends:
         if layer not in known:
             raise Refusal("usage", f"there is no layer {quoted(layer)}", suggest(layer, known, "layers"))
     shown = f"{FOLDER}/{name}.yaml"
     if (root / shown).exists() or (root / shown).is_symlink():
         raise Refusal("usage", f"{shown} already exists", "choose another name, or edit the file")
-    return [Output(root / shown, shown, environment_text(name, extends))]
+    placed: dict[str, tuple[str, str]] = {}
+    origins: dict[tuple[str, ...], Span] = {}
+    lacks = None
+    if store is not None or addresses:
+        stores = _stores(root, shown, environment_text(name, extends))
+        providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
+        if store is not None and store not in providers:
+            raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, providers, "stores"))
+        for provider, address in (addresses or {}).items():
+            option, key = _ADDRESSES[provider]
+            store_id = _addressed(provider, store, providers)
+            placed[store_id] = key, address
+            origins["stores", store_id, key] = given(option, address)
+        key = _ADDRESSES.get(providers.get(store or "", ""), ("", ""))[1]
+        lacks = key if key and store not in placed and stores[store or ""].get(key) is None else None
+    text = environment_text(name, extends, store, placed)
+    result = judged(root, [_draft(shown, text, origins)])
+    # What else it lacks is to be written into it, and `compile` tells with the line.
+    said = tuple(each for each in result.diagnostics if each.span in origins.values())
+    return NewEnvironment(Output(root / shown, shown, text), replace(result, diagnostics=said), lacks)
 
 
-def catalogue_to_extend(root: Path) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """The project's catalogue, or None and what is wrong with it: nothing is added to one with errors."""
-    library = Library(root)
-    document = library.catalogue()
-    usable = document is not None and not document.damaged
-    return document if usable else None, tuple(library.diagnostics)
+def _stores(root: Path, shown: str, text: str) -> Mapping[str, Node]:
+    """The stores that the new environment has from its layers."""
+    library = Library(root, {shown: text})
+    layers = library.layers(shown.removeprefix(f"{FOLDER}/").removesuffix(".yaml"))
+    if not layers:
+        raise Refusal("found", "the layers of the environment have errors", "`platform-secrets compile` says which")
+    stores = merge(layers)[0].get("stores")
+    return stores.children if stores is not None else {}
 
 
-def new_entry(root: Path, document: Document, secret: NewSecret) -> tuple[list[Output], tuple[Diagnostic, ...]]:
-    """The catalogue `document` with `secret` in it, and what is wrong with the entry: then there is no file.
+def _addressed(provider: str, store: str | None, providers: Mapping[str, str]) -> str:
+    """The id of the store that an address is for: the chosen one, else the only one of the provider."""
+    option, key = _ADDRESSES[provider]
+    of_provider = [store_id for store_id, each in providers.items() if each == provider]
+    if store in of_provider:
+        return store or ""
+    if len(of_provider) == 1:
+        return of_provider[0]
+    if not of_provider:
+        message = f"{option} is for a store with `provider: {provider}`, and the environment has none"
+        raise Refusal("usage", message, f"add one to `stores` of {FOLDER}/{BASE}.yaml")
+    message = f"{option} may be for {listed(of_provider)}"
+    raise Refusal("usage", message, f"choose one with --store, or write its `{key}` into the file")
 
-    Raises Refusal for an id that is taken.
-    """
-    if document.root.get("secrets", secret.id) is not None:
-        message = f'the catalogue already has a secret "{secret.id}"'
-        raise Refusal("usage", message, "choose another name, or edit the entry")
-    text, diagnostics = with_secret(document, secret)
-    if diagnostics:
-        return [], diagnostics
-    # A link inside the project stays a link: what it leads to is replaced.
-    path = (root / document.source.path).resolve()
-    return [Output(path, document.source.path, text)], ()
+
+def _draft(path: str, text: str, origins: Mapping[tuple[str, ...], Span]) -> Draft:
+    """A file that is not there yet."""
+    source = Source(path)
+    return Draft(source, (Splice(0, 0, text),), {(): Span(source), **origins})
 
 
 def write_new(outputs: Sequence[Output], root: Path) -> None:

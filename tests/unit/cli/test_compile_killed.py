@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.temporary_name import is_temporary
-from compiler.operations.edit.new_project import project_files
+from compiler.operations.edit.new_project import Platform, project_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,7 @@ def test_what_a_kill_leaves_is_ignored_by_git_and_removed_by_the_next_compile(fo
     strays = folder.strays()
     assert strays
     assert all(is_temporary(name) for name in strays)
-    for ignored in ((ROOT / ".gitignore").read_text("utf-8"), project_files()[".gitignore"]):
+    for ignored in ((ROOT / ".gitignore").read_text("utf-8"), project_files(Platform("shop", "shop"))[".gitignore"]):
         assert ignored_by_git(folder.project, ignored, strays) == sorted(f"chart/{name}" for name in strays)
     assert folder.run("compile", "--quiet").code == 0
     assert (folder.held(), folder.strays()) == (folder.new, [])

@@ -41,7 +41,10 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
         (("environment", "qa", "--extends", "prd"), 'there is no layer "prd"\nhelp: did you mean "prod"?'),
         (("environment", "qa", "--target", "x"), "--target is an option of `new secret`"),
         (("secret", "x", "--extends", "prod"), "--extends is an option of `new environment`"),
-        (("secret", "github"), 'the catalogue already has a secret "github"'),
+        (("secret", "x", "--name", "y"), "--name is an option of `new project`"),
+        (("secret", "x", "--vault-url", "y"), "--vault-url is an option of `new project` and `new environment`"),
+        (("environment", "qa", "--store", "blue"), 'there is no store "blue"\nhelp: the stores are "vault", "azure"'),
+        (("secret", "github", "--key", "K"), 'the catalogue already has a secret "github"'),
         (("secret", "GitHub"), "the secret's name is invalid"),
         (("project",), "the folder of a new project must be empty"),
         (("chart", "x"), "a chart takes no name"),
@@ -58,49 +61,199 @@ def test_what_exists_or_has_no_form_is_refused(
     assert _all_files(project) == before
 
 
-def test_a_secret_is_added_and_every_byte_kept(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
-) -> None:
-    old = (project / "environments/catalogue.yaml").read_bytes()
+def test_a_secret_is_added_and_every_byte_kept(run: Callable[..., Any], project: Path) -> None:
+    before = _all_files(project)
+    old = before.pop("environments/catalogue.yaml")
     done = run("new", "secret", "grafana", "--key", "GRAFANA_TOKEN", "--key", "GRAFANA_URL")
     assert (done.code, done.err) == (0, "")
-    new = (project / "environments/catalogue.yaml").read_bytes()
-    assert new.startswith(old)
-    edit("environments/base.yaml", "secrets:\n", "secrets:\n  grafana: {}\n")
-    assert run("compile", "dev").out == "chart/values-dev.yaml: written, 8 secrets, 23 keys\n"
+    assert done.out.splitlines() == [
+        "environments/catalogue.yaml: written",
+        'no environment lists "grafana" yet',
+        "next: write `grafana: {}` under `secrets:` of environments/base.yaml, or of one environment",
+    ]
+    after = _all_files(project)
+    new = after.pop("environments/catalogue.yaml")
+    assert after == before
+    head, tail = old.split(b"\n# How `platform-secrets new secret`")
+    assert (new.startswith(head), new.endswith(tail)) == (True, True)
+    added = new.removeprefix(head).removesuffix(tail).decode()
+    assert "description" not in added
+    for line in (
+        "target: agent-grafana-secrets",
+        "vault: ai-platform-engineering/grafana-secret",
+        "azurekv: ai-platform-engineering-grafana",
+        "GRAFANA_TOKEN: {}",
+        "GRAFANA_URL: {}",
+    ):
+        assert f"  {line}\n" in added
+
+
+def test_a_secret_is_listed_at_once(run: Callable[..., Any], project: Path) -> None:
+    old = (project / "environments/staging.yaml").read_text("utf-8")
+    done = run("new", "secret", "grafana", "--key", "GRAFANA_TOKEN", "--into", "staging", "--description", "Dashboards")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "environments/catalogue.yaml: written",
+        "environments/staging.yaml: written",
+        "next: platform-secrets compile, then platform-secrets put staging grafana",
+    ]
+    assert (project / "environments/staging.yaml").read_text("utf-8") == f"{old}  grafana: {{}}\n"
+    assert run("compile", "staging").out == "chart/values-staging.yaml: written, 8 secrets, 22 keys\n"
+
+
+def test_a_file_that_lists_the_secret_already_is_named(run: Callable[..., Any], project: Path) -> None:
+    with (project / "environments/staging.yaml").open("a", encoding="utf-8") as file:
+        file.write("  grafana: {}\n")
+    done = run("new", "secret", "grafana", "--key", "K", "--into", "staging")
+    assert done.out.splitlines()[1] == "environments/staging.yaml: lists grafana already"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), 'the new secret "pay" needs its keys\nhelp: name each with --key, such as --key DB_PASSWORD; '),
+        (
+            ("--key", "PAY_TOKEN=hunter22secret"),
+            "it is exposed; values go into the store: `platform-secrets put ENV pay PAY_TOKEN` asks for one",
+        ),
+        (("--key", "aHVudGVyMjJzZWNyZXQ="), "values go into the store: `platform-secrets put ENV pay` asks for one"),
+        (("--key", "=hunter22secret"), "values go into the store: `platform-secrets put ENV pay` asks for one"),
+        (("--key", "A", "--key", "A"), 'the key "A" is given twice'),
+        (("--key", "A\x07B"), "would not be readable: escaped control characters are not allowed in keys"),
+        (
+            ("--key", "A", "--into", "stagin"),
+            'there is no environment or layer "stagin"\nhelp: did you mean "staging"?',
+        ),
+    ],
+)
+def test_a_secret_is_asked_for_as_it_can_be_made(
+    run: Callable[..., Any], project: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    before = _all_files(project)
+    done = run("new", "secret", "pay", *arguments)
+    assert (done.code, done.out, _all_files(project)) == (2, "", before)
+    assert said in done.err
+    assert ".yaml:" not in done.err
+    assert "hunter22" not in done.err
+    assert "aHVudGVy" not in done.err
 
 
 def test_a_secret_that_a_rule_refuses_is_not_written(run: Callable[..., Any], project: Path) -> None:
     before = _all_files(project)
-    done = run("new", "secret", "grafana", "--azurekv", "a_b")
+    done = run("new", "secret", "grafana", "--azurekv", "a_b", "--key", "A B")
     assert (done.code, done.out) == (1, "")
-    assert "error[invalid-key-vault-name]" in done.err
+    assert "--azurekv:1:1: error[invalid-key-vault-name]" in done.err
+    assert "--key:1:1: error[invalid-kubernetes-name]" in done.err
+    assert ".yaml:" not in done.err
+    assert done.err.endswith("nothing was written\n")
     assert _all_files(project) == before
 
 
+@pytest.mark.parametrize("text", ["tarket:", "{nam}"])
 def test_a_damaged_catalogue_is_left_alone(
-    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None], text: str
 ) -> None:
-    edit("environments/catalogue.yaml", "target:", "tarket:")
-    done = run("new", "secret", "grafana")
-    assert (done.code, "error[unknown-key]" in done.err) == (2, True)
+    edit("environments/catalogue.yaml", {"tarket:": "target:", "{nam}": "{secret}"}[text], text)
+    before = _all_files(project)
+    done = run("new", "secret", "grafana", "--key", "K")
+    assert (done.code, "error[" in done.err, "environments/catalogue.yaml:" in done.err) == (2, True, True)
+    assert done.err.endswith("help: correct them first; nothing was written\n")
+    assert _all_files(project) == before
 
 
 def test_a_catalogue_in_braces_is_left_alone(run: Callable[..., Any], project: Path) -> None:
     (project / "environments/catalogue.yaml").write_text("secrets: {}\n", "utf-8")
-    done = run("new", "secret", "grafana")
-    assert (done.code, "help: " in done.err) == (2, True)
+    done = run("new", "secret", "grafana", "--key", "K", "--target", "t", "--vault", "v")
+    assert (done.code, "help: remove the line" in done.err) == (2, True)
+
+
+def test_a_change_of_the_naming_renames_nothing(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    assert run("compile").code == 0
+    edit("environments/catalogue.yaml", "agent-{secret}-secrets", "other-{secret}")
+    assert run("compile", "--check").code == 0
 
 
 def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "fresh"
+    folder = tmp_path / "Web Shop"
     done = run("new", "project", folder)
     assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-2:] == [
+        'the platform is "web-shop", its namespace "web-shop"',
+        f"next: cd '{folder}', then platform-secrets new secret NAME --key KEY --into base",
+    ]
     monkeypatch.chdir(folder)
     done = run("compile", "--strict")
-    assert (done.code, done.out, done.err) == (0, "chart/values-dev.yaml: written, 1 secret, 1 key\n", "")
-    assert run("new", "secret", "second").code == 0
-    assert run("new", "environment", "prod").code == 0
+    assert (done.code, done.out, done.err) == (0, "chart/values-dev.yaml: written, 0 secrets, 0 keys\n", "")
+    assert run("new", "secret", "db", "--key", "DB_PASSWORD", "--into", "base").code == 0
+    assert run("compile", "--strict").out == (
+        "chart/values-dev.yaml: written, 1 secret, 1 key\n  added web-shop/web-shop-db with DB_PASSWORD\n"
+    )
+    assert 'remoteKey: "web-shop/db"' in (folder / "chart/values-dev.yaml").read_text("utf-8")
+
+
+def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "https://shop-dev.vault.azure.net"
+    done = run("new", "project", "--name", "shop", "--namespace", "web", "--store", "azurekv", "--vault-url", url)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-2:] == [
+        'the platform is "shop", its namespace "web"',
+        "next: platform-secrets new secret NAME --key KEY --into base",
+    ]
+    assert run("new", "secret", "db", "--key", "K", "--into", "dev").code == 0
+    assert run("compile", "--strict").code == 0
+    values = (tmp_path / "chart/values-dev.yaml").read_text("utf-8")
+    assert 'remoteKey: "web-db"' in values
+    assert '"shop-db"' in values
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--name", "My Shop"), 2, "the project's name is invalid"),
+        (("--store", "azure"), 2, '"azure" is no provider of stores\nhelp: did you mean "azurekv"?'),
+        (("--namespace", "My_Shop"), 1, "--namespace:1:1: error[invalid-kubernetes-name]"),
+        (("--server", "vault"), 1, "--server:1:1: error[invalid-address]"),
+        (("--extends", "x"), 2, "--extends is an option of `new environment`"),
+        (("--key", "x"), 2, "--key is an option of `new secret`"),
+    ],
+)
+def test_a_project_that_is_told_something_wrong_is_not_made(
+    run: Callable[..., Any], tmp_path: Path, options: tuple[str, ...], code: int, said: str
+) -> None:
+    done = run("new", "project", tmp_path / "shop", *options)
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+    assert not (tmp_path / "shop").exists() or not list((tmp_path / "shop").iterdir())
+
+
+def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], project: Path) -> None:
+    url = "https://ai-platform-qa.vault.azure.net"
+    done = run("new", "environment", "qa", "--store", "azure", "--vault-url", url)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("\nnext: write what else differs into it, then run platform-secrets compile qa\n")
+    assert (
+        (project / "environments/qa.yaml")
+        .read_text("utf-8")
+        .endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {url}\n")
+    )
+    assert run("compile", "qa").code == 0
+    done = run("new", "environment", "qc", "--store", "azure")
+    assert done.out.endswith(
+        "\nnext: write the vaultUrl of its store and what else differs into it, then run platform-secrets compile qc\n"
+    )
+    assert run("new", "environment", "qb", "--server", "https://vault.example.com").code == 0
+    assert "    server: https://vault.example.com\n" in (project / "environments/qb.yaml").read_text("utf-8")
+
+
+def test_an_address_that_no_store_can_have_is_not_written(run: Callable[..., Any], project: Path) -> None:
+    before = _all_files(project)
+    done = run("new", "environment", "qa", "--vault-url", "https://u:hunter22@x.vault.azure.net")
+    assert (done.code, done.out, _all_files(project)) == (1, "", before)
+    assert "--vault-url:1:1: error[invalid-address]" in done.err
+    assert "hunter22" not in done.err
 
 
 def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
@@ -112,6 +265,7 @@ def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
     done = run("new", "project", folder)
     assert (done.code, done.err) == (0, "")
     assert ".gitignore: written" not in done.out
+    assert ".gitignore: kept as it is; add /.platform-secrets/, *audit*.jsonl, *.age, " in done.out
     assert (folder / ".gitignore").read_text("utf-8") == "mine\n"
     assert (folder / "chart/Chart.yaml").read_bytes() == (ROOT / "chart/Chart.yaml").read_bytes()
 

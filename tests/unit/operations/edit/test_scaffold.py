@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.operations.edit import scaffold
-from compiler.operations.edit.scaffold import environment_text, new_secret, with_secret
+from compiler.operations.edit.scaffold import NewSecret, address_scalar, environment_text, with_secret
+from compiler.operations.edit.splice import spliced
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
     from compiler.model.document import Document
 
-ROOT = Path(__file__).resolve().parents[4]
 ENTRY = "description: d\n    target: t-{0}\n    remote: {{vault: v/{0}}}\n    syncWave: -49\n    keys: {{K: {{}}}}"
 
 
@@ -23,6 +21,16 @@ def _document(text: str) -> Document:
     document, diagnostics = load_text("environments/catalogue.yaml", text)
     assert document is not None, diagnostics
     return document
+
+
+def _secret(
+    name: str = "b", *keys: str, target: str = "t-b", description: str | None = None, vault: str = "v/b"
+) -> NewSecret:
+    return NewSecret(name, target, description, {"vault": vault}, keys or ("K",))
+
+
+def _with(text: str, secret: NewSecret) -> str:
+    return spliced(text, with_secret(_document(text), secret))
 
 
 def _entry(name: str) -> str:
@@ -51,7 +59,7 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_byte_is_kept_and_one_secret_is_more(shape: str) -> None:
     old = SHAPES[shape]
-    text, _ = with_secret(_document(old), new_secret("b", None, None, {}, ()))
+    text = _with(old, _secret())
     at = next(index for index, (left, right) in enumerate(zip(old + "\0", text, strict=False)) if left != right)
     # What follows the insertion is the old text's end, to the byte.
     assert text.startswith(old[:at])
@@ -73,36 +81,8 @@ def test_every_byte_is_kept_and_one_secret_is_more(shape: str) -> None:
 @pytest.mark.parametrize("text", ["secrets: {}\n", "secrets: {a: {target: t, keys: {K: {}}}}\n"])
 def test_a_form_without_lines_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as caught:
-        with_secret(_document(text), new_secret("b", None, None, {}, ()))
+        with_secret(_document(text), _secret())
     assert caught.value.help
-
-
-@pytest.mark.parametrize("reading", [None, {"secrets": {}}, {"secrets": {"b": {}}}, {"secrets": []}])
-def test_an_edit_that_another_reader_takes_for_something_else_is_refused(
-    monkeypatch: pytest.MonkeyPatch, reading: object
-) -> None:
-    document = _document(SHAPES["last"])
-    with_secret(document, new_secret("b", None, None, {}, ()))
-    monkeypatch.setattr(scaffold, "second_reading", lambda text: None if text == document.source.text else reading)
-    with pytest.raises(Refusal):
-        with_secret(document, new_secret("b", None, None, {}, ()))
-
-
-def test_what_is_not_said_follows_the_contract() -> None:
-    secret = new_secret("two-words", None, None, {"vault": None}, ())
-    assert secret.target == "agent-two-words-secrets"
-    assert secret.remote == {
-        "vault": "ai-platform-engineering/two-words-secret",
-        "azurekv": "ai-platform-engineering-two-words",
-    }
-    assert secret.keys == ("TWO_WORDS_TOKEN",)
-
-
-def test_the_new_entry_breaks_no_rule_that_the_old_text_kept() -> None:
-    catalogue = _document((ROOT / "environments/catalogue.yaml").read_text("utf-8"))
-    assert with_secret(catalogue, new_secret("b", None, None, {}, ()))[1] == ()
-    _, diagnostics = with_secret(catalogue, new_secret("b", "Not A Name", None, {"azurekv": "a_b"}, ("1",)))
-    assert {"invalid-kubernetes-name", "invalid-key-vault-name"} <= {each.rule for each in diagnostics}
 
 
 @given(
@@ -111,27 +91,34 @@ def test_the_new_entry_breaks_no_rule_that_the_old_text_kept() -> None:
     st.sampled_from(["no", "y", "null", "1", "08", "1e3", "a: b", "a #b", "'", '"', "{", "x"]),
 )
 def test_whatever_is_said_means_what_was_said(description: str, keys: list[str], target: str) -> None:
-    secret = new_secret("b", target, description, {"vault": target}, keys)
     try:
-        text, _ = with_secret(_document(SHAPES["last"]), secret)
+        text = _with(SHAPES["last"], _secret("b", *keys, target=target, description=description, vault=target))
     except Refusal:
         # What the loader itself refuses, such as a control character, has no place in a file.
         return
-    document, diagnostics = load_text("environments/catalogue.yaml", text)
-    if document is None:
-        assert {each.rule for each in diagnostics} <= {"control-character", "forbidden-yaml"}
-        return
-    entry = document.root.nearest("secrets", "b")
+    entry = _document(text).root.nearest("secrets", "b")
     assert entry.text("description") == description
     assert entry.text("target") == target
     assert list(entry.nearest("keys").children) == list(keys)
 
 
-@pytest.mark.parametrize("word", ["y", "Y", "n", "no", "On", "TRUE", "null", "1e3"])
-def test_a_word_that_some_reader_takes_for_something_else_is_quoted(word: str) -> None:
-    text, diagnostics = with_secret(_document(SHAPES["last"]), new_secret("b", "t-b", None, {}, [word]))
-    assert diagnostics == ()
-    assert f'      "{word}": {{}}\n' in text
+@pytest.mark.parametrize("word", ["y", "no", "TRUE", "1e3"])
+def test_a_key_that_some_reader_takes_for_something_else_is_quoted(word: str) -> None:
+    assert f'      "{word}": {{}}\n' in _with(SHAPES["last"], _secret("b", word))
+
+
+def test_an_entry_says_what_is_known_and_no_more() -> None:
+    assert _with("", _secret()).splitlines() == [
+        "secrets:",
+        "  b:",
+        "    target: t-b",
+        "    remote:",
+        "      vault: v/b",
+        "    syncWave: -49",
+        "    keys:",
+        "      K: {}",
+    ]
+    assert '    description: "Its use"\n' in _with("", _secret(description="Its use"))
 
 
 def test_an_environment_names_what_it_extends() -> None:
@@ -143,3 +130,20 @@ def test_an_environment_names_what_it_extends() -> None:
         "# What qa sets differently from europe and no.",
         'extends: [europe, "no"]',
     ]
+
+
+def test_an_environment_has_the_store_and_the_addresses_that_are_given() -> None:
+    addresses = {"azure": ("vaultUrl", "https://shop.vault.azure.net"), "no": ("server", 'x"')}
+    assert environment_text("prod", (), "azure", addresses).splitlines()[2:] == [
+        "store: azure",
+        "stores:",
+        "  azure:",
+        "    vaultUrl: https://shop.vault.azure.net",
+        '  "no":',
+        '    server: "x\\""',
+    ]
+
+
+@pytest.mark.parametrize("text", ["https://a.b: c", "https://x #y", "{a}", "https://", "https://a:"])
+def test_what_is_no_url_is_quoted(text: str) -> None:
+    assert address_scalar(text) == f'"{text}"'

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.edit.scaffold import new_secret
+from compiler.operations.edit.new_project import Platform
 from compiler.operations.edit.start import (
-    catalogue_to_extend,
     checked_name,
+    known_layers,
+    name_of_folder,
     new_chart,
-    new_entry,
     new_environment,
     new_project,
     write_new,
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-GRAFANA = new_secret("grafana", None, None, {}, ())
+SHOP = Platform("shop", "shop")
+URL = "https://shop-qa.vault.azure.net"
 
 
 @pytest.fixture
@@ -48,15 +49,16 @@ def test_a_name_must_be_there_and_fit_a_file_and_an_entry() -> None:
 def test_a_project_begins_in_an_empty_folder_and_leaves_gits_files_alone(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new/.gitignore").touch()
-    outputs = new_project(tmp_path / "new")
+    outputs, result = new_project(tmp_path / "new", SHOP)
+    assert result.diagnostics == ()
     assert "environments/base.yaml" in {each.shown for each in outputs}
     assert ".gitignore" not in {each.shown for each in outputs}
     (tmp_path / "new/file").touch()
-    assert refused(lambda: new_project(tmp_path / "new"))[:2] == (
+    assert refused(lambda: new_project(tmp_path / "new", SHOP))[:2] == (
         "usage",
         "the folder of a new project must be empty",
     )
-    kind, message, _ = refused(lambda: new_project(tmp_path / "new/file"))
+    kind, message, _ = refused(lambda: new_project(tmp_path / "new/file", SHOP))
     assert (kind, message) == ("cannot run", "the folder cannot be used: file exists")
 
 
@@ -72,7 +74,9 @@ def test_a_chart_is_never_replaced(root: Path) -> None:
 
 
 def test_an_environment_is_one_file_below_layers_that_exist(root: Path) -> None:
-    (output,) = new_environment(root, "qa", ["prod"])
+    new = new_environment(root, "qa", ["prod"])
+    assert (new.result.diagnostics, new.lacks) == ((), None)
+    output = new.output
     assert (output.path, output.text.splitlines()[-1]) == (root / "environments/qa.yaml", "extends: [prod]")
     assert refused(lambda: new_environment(root, "prod", []))[1] == "environments/prod.yaml already exists"
     assert refused(lambda: new_environment(root, "base", []))[1] == '"base" is a reserved name'
@@ -82,26 +86,109 @@ def test_an_environment_is_one_file_below_layers_that_exist(root: Path) -> None:
     )
 
 
-def test_an_entry_is_added_to_a_catalogue_without_errors(root: Path) -> None:
-    document, found = catalogue_to_extend(root)
-    assert (document is not None, found) == (True, ())
-    assert document is not None
-    (output,), found = new_entry(root, document, GRAFANA)
-    assert (output.shown, found) == ("environments/catalogue.yaml", ())
-    assert output.text.startswith(document.source.text.rstrip("\n"))
-    taken = next(iter(document.root.nearest("secrets").children))
-    again = new_secret(taken, None, None, {}, ())
-    assert refused(lambda: new_entry(root, document, again))[1] == f'the catalogue already has a secret "{taken}"'
-    outputs, found = new_entry(root, document, new_secret("grafana", None, None, {"azurekv": "a_b"}, ()))
-    assert (outputs, [each.rule for each in found]) == ([], ["invalid-key-vault-name"])
+@pytest.mark.parametrize(
+    ("folder", "name"), [("shop", "shop"), ("My_Shop 2", "my-shop-2"), ("-x-", "x"), ("a" * 62 + "_b", "a" * 62)]
+)
+def test_a_platform_is_called_as_its_folder(tmp_path: Path, folder: str, name: str) -> None:
+    assert name_of_folder(tmp_path / folder) == name
 
 
-def test_nothing_is_added_to_a_catalogue_with_errors(root: Path) -> None:
-    path = root / "environments/catalogue.yaml"
-    path.write_text(path.read_text("utf-8").replace("target:", "tarket:", 1), "utf-8")
-    document, found = catalogue_to_extend(root)
-    assert document is None
-    assert "unknown-key" in {each.rule for each in found}
+def test_a_folder_without_a_letter_names_no_platform(tmp_path: Path) -> None:
+    kind, message, help_text = refused(lambda: name_of_folder(tmp_path / "___"))
+    assert (kind, message) == ("usage", "the folder's name is none that a platform can have")
+    assert (help_text or "").startswith("give --name; ")
+
+
+@pytest.mark.parametrize(
+    ("platform", "rule", "path"),
+    [
+        (Platform("shop", "No_Name"), "invalid-kubernetes-name", "--namespace"),
+        (Platform("shop", "shop", server="vault:8200"), "invalid-address", "--server"),
+        (Platform("shop", "shop", "azurekv", vault_url="http://x.vault.azure.net"), "invalid-address", "--vault-url"),
+    ],
+)
+def test_what_a_project_is_told_wrongly_is_found_there(
+    tmp_path: Path, platform: Platform, rule: str, path: str
+) -> None:
+    _, result = new_project(tmp_path / "new", platform)
+    assert result.failed
+    assert (rule, path) in {(each.rule, each.span.path) for each in result.diagnostics}
+    assert {each.span.path for each in result.diagnostics} == {path}
+
+
+def test_every_layer_is_known(root: Path) -> None:
+    assert known_layers(root) == ("base", "prod")
+    (root / "environments/layers").mkdir()
+    (root / "environments/layers/eu.yaml").touch()
+    assert known_layers(root) == ("base", "eu", "prod")
+
+
+def test_an_environment_has_its_store_and_the_address_of_one(root: Path) -> None:
+    new = new_environment(root, "qa", [], "azure", {"azurekv": URL})
+    assert new.output.text.endswith(f"\nstore: azure\nstores:\n  azure:\n    vaultUrl: {URL}\n")
+    assert (new.result.diagnostics, new.lacks) == ((), None)
+    # Half and half: what it reads by default stays, and the other store has its address.
+    addresses = {"vault": "https://vault.example.com", "azurekv": URL}
+    assert new_environment(root, "qa", ["prod"], None, addresses).output.text.splitlines()[2:] == [
+        *["extends: [prod]", "stores:", "  vault:", "    server: https://vault.example.com"],
+        *["  azure:", f"    vaultUrl: {URL}"],
+    ]
+
+
+def test_a_store_without_an_address_is_told(root: Path) -> None:
+    assert new_environment(root, "qa", [], "azure").lacks is None
+    base = root / "environments/base.yaml"
+    base.write_text(base.read_text("utf-8").replace(', vaultUrl: "https://agents.vault.azure.net"', ""), "utf-8")
+    assert new_environment(root, "qa", [], "azure").lacks == "vaultUrl"
+    assert new_environment(root, "qa", [], "azure", {"azurekv": URL}).lacks is None
+    assert new_environment(root, "qa", [], "vault", {"azurekv": URL}).lacks is None
+
+
+def test_a_store_that_there_is_not_is_refused_with_those_that_are(root: Path) -> None:
+    assert refused(lambda: new_environment(root, "qa", [], "azurekv")) == (
+        "usage",
+        'there is no store "azurekv"',
+        'did you mean "azure"?',
+    )
+    assert refused(lambda: new_environment(root, "qa", [], "blue"))[2] == 'the stores are "vault", "azure"'
+
+
+def test_an_address_needs_one_store_that_it_is_for(root: Path) -> None:
+    base = root / "environments/base.yaml"
+    text = base.read_text("utf-8")
+    second = "  azure2: {provider: azurekv, name: azure-two}\nsecrets"
+    base.write_text(text.replace("secrets", second), "utf-8")
+    assert refused(lambda: new_environment(root, "qa", [], None, {"azurekv": URL})) == (
+        "usage",
+        '--vault-url may be for "azure", "azure2"',
+        "choose one with --store, or write its `vaultUrl` into the file",
+    )
+    chosen = new_environment(root, "qa", [], "azure2", {"azurekv": URL})
+    assert f"  azure2:\n    vaultUrl: {URL}\n" in chosen.output.text
+    base.write_text("\n".join(line for line in text.splitlines() if "azurekv" not in line), "utf-8")
+    assert refused(lambda: new_environment(root, "qa", [], None, {"azurekv": URL})) == (
+        "usage",
+        "--vault-url is for a store with `provider: azurekv`, and the environment has none",
+        "add one to `stores` of environments/base.yaml",
+    )
+    base.unlink()
+    assert refused(lambda: new_environment(root, "qa", [], "vault"))[2] == "there are no stores"
+
+
+def test_a_wrong_address_is_found_where_it_was_given(root: Path) -> None:
+    new = new_environment(root, "qa", [], "azure", {"azurekv": "http://a.vault.azure.net/x"})
+    assert {each.span.path for each in new.result.diagnostics} == {"--vault-url"}
+    assert new.result.failed
+
+
+def test_what_an_environment_still_lacks_does_not_keep_it_from_being_made(root: Path) -> None:
+    (root / "environments/base.yaml").unlink()
+    assert new_environment(root, "first", []).result.diagnostics == ()
+
+
+def test_layers_with_errors_have_no_stores_to_choose_from(root: Path) -> None:
+    (root / "environments/prod.yaml").write_text("extends: [nobody]\n", "utf-8")
+    assert refused(lambda: new_environment(root, "qa", ["prod"], "azure"))[0] == "found"
 
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,123 @@
+"""Adds a secret to the catalogue, and lists it in the environments and layers that are named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from compiler.operations.edit.draft import Draft, given, judged
+from compiler.operations.edit.list_secret import with_listed
+from compiler.operations.edit.naming import names_of
+from compiler.operations.edit.scaffold import NewSecret, with_secret
+from compiler.operations.edit.start import known_layers
+from compiler.project_files import BASE, Library
+from compiler.refusal import Refusal
+from compiler.stages.write import Output
+from compiler.text.suggestion import suggest
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Document
+    from compiler.model.source import Span
+    from compiler.operations.edit.naming import Names
+    from compiler.pipeline import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says of a new secret: its names by `target` and provider, None where it says nothing."""
+
+    id: str
+    description: str | None
+    names: Mapping[str, str | None]
+    keys: tuple[str, ...]
+    into: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """The files to write, those that list the secret already, and what compiling would find with them written."""
+
+    outputs: tuple[Output, ...]
+    unchanged: tuple[str, ...]
+    result: Result
+
+    def listed_by(self, secret: str) -> tuple[str, ...]:
+        """The environments that have the secret, once the files are written."""
+        environments = self.result.project.environments if self.result.project is not None else ()
+        return tuple(each.name for each in environments if secret in each.secrets)
+
+
+def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagnostic, ...]]:
+    """The files with the entry of `wanted` in them, or None and what is wrong with the catalogue or its patterns.
+
+    Raises Refusal for an id that is taken, a layer that there is not, and a file that cannot be edited.
+    """
+    library = Library(root)
+    catalogue = _usable(library.catalogue())
+    if catalogue is None:
+        return None, tuple(library.diagnostics)
+    if catalogue.root.get("secrets", wanted.id) is not None:
+        message = f'the catalogue already has a secret "{wanted.id}"'
+        listing = f", or write `{wanted.id}: {{}}` under `secrets:` there to list it" if wanted.into else ""
+        raise Refusal("usage", message, f"choose another name, or edit the entry{listing}")
+    known = known_layers(root)
+    for name in wanted.into:
+        if name not in known:
+            message = f"there is no environment or layer {quoted(name)}"
+            raise Refusal("usage", message, suggest(name, known, "files that may list it"))
+    into = dict.fromkeys(wanted.into)
+    layers = [document for name in into if (document := _usable(library.layer(name))) is not None]
+    names, found = names_of(catalogue, _namespace(Library(root)), wanted.id, wanted.names)
+    if names is None or len(layers) < len(into):
+        return None, (*library.diagnostics, *found)
+    remote = {provider: text for provider, text in names.texts.items() if provider != "target"}
+    secret = NewSecret(wanted.id, names.texts["target"], wanted.description, remote, wanted.keys)
+    drafts = [Draft(catalogue.source, with_secret(catalogue, secret), _origins(wanted, names.origins))]
+    unchanged = []
+    for document in layers:
+        if document.root.get("secrets", wanted.id) is not None:
+            unchanged.append(document.source.path)
+        else:
+            splices = with_listed(document, wanted.id)
+            drafts.append(Draft(document.source, splices, {(): given("--into", document.source.path)}))
+    # A link inside the project stays a link: what it leads to is replaced.
+    outputs = [Output((root / each.source.path).resolve(), each.source.path, each.text) for each in drafts]
+    result = judged(root, drafts)
+    helped = tuple(_with_option(each, names) for each in result.diagnostics)
+    return NewEntry(tuple(outputs), tuple(unchanged), replace(result, diagnostics=helped)), ()
+
+
+def _with_option(diagnostic: Diagnostic, names: Names) -> Diagnostic:
+    """With the option that gives another name than a pattern made."""
+    member = next((member for member, span in names.origins.items() if span is diagnostic.span), None)
+    if member is None or diagnostic.span.path == f"--{member}":
+        return diagnostic
+    other = f"--{member} gives the secret another name"
+    return replace(diagnostic, help=f"{diagnostic.help}; {other}" if diagnostic.help else other)
+
+
+def _usable(document: Document | None) -> Document | None:
+    """The document, where it has no errors: nothing is added to one that has."""
+    return None if document is None or document.damaged else document
+
+
+def _namespace(library: Library) -> str | None:
+    """The namespace that base.yaml gives to all environments."""
+    written = (layer.root.text("namespace") for layer in reversed(library.layers(BASE)))
+    return next((namespace for namespace in written if namespace is not None), None)
+
+
+def _origins(wanted: Wanted, names: Mapping[str, Span]) -> dict[tuple[str, ...], Span]:
+    """Where each part of the entry was said."""
+    entry = ("secrets", wanted.id)
+    return {
+        (): given("NAME", wanted.id),
+        (*entry, "description"): given("--description", wanted.description or ""),
+        **{(*entry, *(("target",) if name == "target" else ("remote", name))): span for name, span in names.items()},
+        **{(*entry, "keys", key): given("--key", key) for key in wanted.keys},
+    }
