@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.cli.defect import describe
 from compiler.cli.exit_codes import code_of_run
 from compiler.cli.terminal.command_output import CommandOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, stoppable
+from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.progress import Progress
 from compiler.cli.terminal.prompts import confirmed
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Outcome, Plan, Result
     from compiler.operations.change.run import Ended
 
-GOES_ON = "run the same command again to continue"
 _FINE = frozenset({State.DONE, State.KEPT})
 _LAST = {
     End.SHOWN: "nothing was written; add --apply to write this plan",

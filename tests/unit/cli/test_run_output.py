@@ -149,7 +149,6 @@ def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> Non
         closed.append(bar)
 
     monkeypatch.setattr(Progress, "close", close)
-    with pytest.raises(KeyboardInterrupt) as raised, output().applying(plan("a")):
+    with pytest.raises(KeyboardInterrupt), output().applying(plan("a")):
         raise KeyboardInterrupt
     assert len(closed) == 1
-    assert raised.value.args == ("run the same command again to continue",)
