@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextvars import Context
 
 from compiler import __version__
-from compiler.cli.command_table import COMMANDS, PROGRAM
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import Refusal
+from compiler.text.command_line import PROGRAM
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:

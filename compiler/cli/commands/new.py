@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import report
+from compiler.cli.compiling import by_compile, report
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
 from compiler.cli.terminal.interrupts import interruption
@@ -22,6 +22,7 @@ from compiler.operations.edit.start import (
 )
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
+from compiler.text.command_line import command_line, name_project
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -88,7 +89,8 @@ def _refuse_foreign_options(arguments: Namespace) -> None:
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
     _write(new_project(folder), folder)
-    _say_next("platform-secrets new secret NAME, then platform-secrets compile")
+    name_project(arguments.name)
+    _say_next(f"{command_line('new', 'secret', 'NAME')}, then {command_line('compile')}")
     return OK
 
 
@@ -96,13 +98,13 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.name is not None:
         raise Refusal("usage", "a chart takes no name", "leave the name out")
     _write(new_chart(invocation.root), invocation.root)
-    _say_next("platform-secrets render ENV")
+    _say_next(command_line("render", "ENV"))
     return OK
 
 
 def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int:
     _write(new_environment(invocation.root, name, arguments.extends), invocation.root)
-    _say_next(f"write what differs into it, then run platform-secrets compile {name}")
+    _say_next(f"write what differs into it, then run {command_line('compile', name)}")
     return OK
 
 
@@ -110,17 +112,17 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     root = invocation.root
     document, found = catalogue_to_extend(root)
     if document is None:
-        report(found, Run("new"))
+        report(found, Run("new"), see_all=by_compile())
         raise Refusal("usage", "the catalogue has errors", "correct them first")
     remote = {"vault": arguments.vault, "azurekv": arguments.azurekv}
     secret = new_secret(name, arguments.target, arguments.description, remote, arguments.key)
     outputs, found = new_entry(root, document, secret)
     if found:
-        report(found, Run("new"))
+        report(found, Run("new"), see_all=by_compile())
         standard_error().lines(["nothing was written"])
         return FOUND
     _write(outputs, root)
-    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then run platform-secrets compile")
+    _say_next(f"list it in an environment, as `secrets: {{{name}: {{}}}}`, then run {command_line('compile')}")
     return OK
 
 

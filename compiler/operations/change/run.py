@@ -32,6 +32,7 @@ class End(StrEnum):
     SHOWN = "shown"  # nobody said --apply
     BLOCKED = "blocked"  # the plan has what stops it
     NOTHING = "nothing"  # there is nothing to write
+    UNDONE = "undone"  # there is nothing left to undo
     DECLINED = "declined"  # a person said no
     CHANGED = "changed"  # the stores changed while a person was asked
     APPLIED = "applied"

@@ -46,6 +46,7 @@ def told(found: Outcome, capsys: pytest.CaptureFixture[str]) -> tuple[list[str],
     [
         (End.SHOWN, "nothing was written; add --apply to write this plan"),
         (End.NOTHING, "nothing was written: there are no changes to write"),
+        (End.UNDONE, "nothing was written: there is nothing to undo"),
         (End.DECLINED, "nothing was written"),
         (End.CHANGED, "the store changed after the plan was shown"),
         (End.BLOCKED, "nothing was written: 1 key blocks this plan"),
