@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,8 +90,10 @@ def _refuse_foreign_options(arguments: Namespace) -> None:
 def _project(arguments: Namespace) -> int:
     folder = working_folder() if arguments.name is None else Path(arguments.name)
     _write(new_project(folder), folder)
-    name_project(arguments.name)
-    _say_next(f"{command_line('new', 'secret', 'NAME')}, then {command_line('compile')}")
+    # From there on the project is found without being named.
+    name_project(None)
+    enter = "" if arguments.name is None else f"{shlex.join(['cd', arguments.name])}, then "
+    _say_next(f"{enter}{command_line('new', 'secret', 'NAME')}, then {command_line('compile')}")
     return OK
 
 
