@@ -89,12 +89,12 @@ class RunOutput(CommandOutput):
 
     def _tell(self, outcome: Outcome) -> None:
         outlet = standard_error()
-        if outcome.defect is not None or outcome.unnoted or outcome.unaudited:
+        if outcome.defect is not None or outcome.unrecorded or outcome.unaudited:
             standard_output().flush()
         if outcome.defect is not None:
             outlet.write(describe(outcome.defect, is_debug=self.is_debug))
-        if outcome.unnoted:
-            outlet.error(f"the end of the run could not be recorded: {outcome.unnoted}")
+        if outcome.unrecorded:
+            outlet.error(f"the end of the run could not be recorded: {outcome.unrecorded}")
         if outcome.unaudited:
             outlet.lines(unaudited_lines(outcome.unaudited))
         self.lines(outcome_lines(outcome))

@@ -47,9 +47,9 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
             journal = Journal(run.path, new=False)
             stack.callback(journal.close)
-            notes = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
+            run_log = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
             outcome = apply_plan(
-                plan, writers, notes, continue_on_error=True, stop=applying.stop, report=applying.report
+                plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
             )
     return Ended(plan, End.APPLIED, outcome)
 

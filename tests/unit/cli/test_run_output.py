@@ -79,7 +79,7 @@ def test_what_is_not_begun_is_a_count_and_how_to_go_on(capsys: pytest.CaptureFix
 
 
 def test_an_end_that_could_not_be_noted_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    out, err = told(replace(outcome(State.DONE), unnoted="the journal cannot be written: full"), capsys)
+    out, err = told(replace(outcome(State.DONE), unrecorded="the journal cannot be written: full"), capsys)
     assert err == "error: the end of the run could not be recorded: the journal cannot be written: full\n"
     assert out[-1] == "incomplete; run the same command again to continue"
 
