@@ -89,7 +89,7 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     text, unreadable = read_text(path.parent, path.name)
     if text is None:
         return None, tuple(_shown_as(shown, each) for each in unreadable)
-    document, diagnostics = load_text(shown, text)
+    document, diagnostics = load_text(shown, text, is_output=True)
     if document is None:
         return None, diagnostics
     if document.root.get(SECRETS) is None:
