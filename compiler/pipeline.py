@@ -189,7 +189,7 @@ def read_values_file(
     """The text and data of a values file that this compiler wrote, None where there is none, and diagnostics otherwise.
 
     Where the file has the `expected` text, its data is not read.
-    A file that breaks the limits of input files, or shares parts by aliases, is `foreign-output` whatever its first
+    A file that breaks the limits of such files, or shares parts by aliases, is `foreign-output` whatever its first
     line says: a few hundred bytes of aliases would be gigabytes written out.
     """
     text, found = read_old(path, shown, HEADER)

@@ -1,7 +1,5 @@
 """Lists the sub-commands: the name of each, its module in compiler.cli.commands, and its line in the help."""
 
-PROGRAM = "platform-secrets"
-
 # name: the module of compiler.cli.commands, and its line in the help. Static, so that the help imports no command.
 COMMANDS = {
     "compile": ("compile", "validate environments and write their values files"),

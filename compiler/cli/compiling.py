@@ -13,6 +13,7 @@ from compiler.render.interface import format_named
 from compiler.render.omission import first_of_each_rule
 from compiler.render.text import lines
 from compiler.rules import ALL_RULES
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from compiler.render.interface import Run
     from compiler.stages.outside import Outside
 
-# For commands that do not validate the input and have no `--all`.
-_SEE_ALL = "`platform-secrets compile --all` shows them"
-
 
 def compiled(root: Path, names: Sequence[str], outside: Outside | None = None) -> Result:
     """`compile_project`, for a command. Raises Refusal for a name that no environment has."""
     return compile_project(root, names, outside)
 
 
-def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_all: str | None = _SEE_ALL) -> None:
+def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_all: str | None = None) -> None:
     """Shows the `diagnostics` of a run: text on standard error, where people look; other formats on standard output.
 
     Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.
@@ -49,10 +47,15 @@ def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_
     outlet.show(format_named(form).render(shown, ALL_RULES, run._replace(omission=omission)))
 
 
+def by_compile() -> str:
+    """How to see findings that are not shown, for commands that do not validate the input and have no `--all`."""
+    return f"`{command_line('compile', '--all')}` shows them"
+
+
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
-    first, omission = first_of_each_rule(errors, _SEE_ALL)
+    first, omission = first_of_each_rule(errors, by_compile())
     standard_error().show(Lines(lines(show(first, diagnostics), omission)))
 
 

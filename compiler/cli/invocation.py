@@ -13,6 +13,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
 from compiler.model.record import dataclass
 from compiler.refusal import Refusal
+from compiler.text.command_line import name_project
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -88,6 +89,7 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     parsed = parser.parse(arguments)
     root = parsed.root if parsed.root is not None else options.root
     is_debug = parsed.debug or options.is_debug
+    name_project(root)
     invocation = Invocation(Globals(root, is_debug))
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):

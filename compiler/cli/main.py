@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextvars import Context
+
 from compiler import __version__
-from compiler.cli.command_table import COMMANDS, PROGRAM
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.exit_codes import COULD_NOT_RUN, INTERRUPTED, OF_REFUSAL, OK
 from compiler.cli.terminal.outlet import outlets, standard_error, standard_output
 from compiler.refusal import Refusal
+from compiler.text.command_line import PROGRAM
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Globals
 
-NOTHING_WRITTEN = "nothing was written"
 _TAKES_VALUE = "--root"
 _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
 
@@ -22,7 +24,8 @@ _FLAGS = ("--debug", "--no-color", "--version", "--help", "-h")
 def main(argv: Sequence[str]) -> int:
     """Runs the command that `argv` names and returns its exit code; whatever happens, it raises nothing."""
     with outlets(is_colourless="--no-color" in argv):
-        return _guarded(argv)
+        # What one command leaves behind is nothing that the next one in this process may say.
+        return Context().run(_guarded, argv)
 
 
 def _guarded(argv: Sequence[str]) -> int:
@@ -32,9 +35,10 @@ def _guarded(argv: Sequence[str]) -> int:
     except Refusal as refusal:
         _tell(refusal)
         return OF_REFUSAL[refusal.kind]
-    except KeyboardInterrupt as interrupt:
-        # What writes says what it leaves behind; an interrupt that nobody has added to came where nothing is written.
-        standard_error().lines(["; ".join(["interrupted", *map(str, interrupt.args or (NOTHING_WRITTEN,))])])
+    except KeyboardInterrupt:
+        from compiler.cli.terminal.interrupts import left_behind  # noqa: PLC0415 - only where it is needed
+
+        standard_error().lines([f"interrupted; {left_behind()}"])
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
         from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed

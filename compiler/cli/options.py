@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from compiler.cli.command_table import PROGRAM
 from compiler.refusal import Refusal
 from compiler.render.interface import FORMATS
+from compiler.text.command_line import PROGRAM
 from compiler.text.suggestion import closest
 
 if TYPE_CHECKING:

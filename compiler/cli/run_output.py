@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.cli.defect import describe
 from compiler.cli.exit_codes import code_of_run
 from compiler.cli.terminal.command_output import CommandOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption, stoppable
+from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.progress import Progress
 from compiler.cli.terminal.prompts import confirmed
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Outcome, Plan, Result
     from compiler.operations.change.run import Ended
 
-GOES_ON = "run the same command again to continue"
 _FINE = frozenset({State.DONE, State.KEPT})
 _LAST = {
     End.SHOWN: "nothing was written; add --apply to write this plan",
     End.NOTHING: "nothing was written: there are no changes to write",
+    End.UNDONE: "nothing was written: there is nothing to undo",
     End.DECLINED: NOTHING_WRITTEN,
     End.CHANGED: "nothing was written: the store changed after the plan was shown; run the command again",
 }
@@ -89,12 +89,12 @@ class RunOutput(CommandOutput):
 
     def _tell(self, outcome: Outcome) -> None:
         outlet = standard_error()
-        if outcome.defect is not None or outcome.unnoted or outcome.unaudited:
+        if outcome.defect is not None or outcome.unrecorded or outcome.unaudited:
             standard_output().flush()
         if outcome.defect is not None:
             outlet.write(describe(outcome.defect, is_debug=self.is_debug))
-        if outcome.unnoted:
-            outlet.error(f"the end of the run could not be recorded: {outcome.unnoted}")
+        if outcome.unrecorded:
+            outlet.error(f"the end of the run could not be recorded: {outcome.unrecorded}")
         if outcome.unaudited:
             outlet.lines(unaudited_lines(outcome.unaudited))
         self.lines(outcome_lines(outcome))

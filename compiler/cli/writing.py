@@ -1,25 +1,62 @@
-"""Provides what the writing commands share: their options, `--undo`, and the command line for `--recover`."""
+"""Runs the writing commands: their options, what they share from the environment to the end, and `--undo`."""
 
 from __future__ import annotations
 
-import shlex
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.cli.command_table import PROGRAM
-from compiler.operations.change.run import Setting
+from compiler.cli.exit_codes import FOUND
+from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.run_output import RunOutput
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.termination import orderly_termination
+from compiler.operations.change.run import Change, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
+from compiler.operations.live.stores import LiveStores
 from compiler.refusal import Refusal
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
-    from compiler.cli.run_output import RunOutput
     from compiler.model.environment import Environment
-    from compiler.operations.live.stores import LiveStores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a writing command is asked for, and where: `setting` has its open stores."""
+
+    arguments: Namespace
+    environment: Environment
+    setting: Setting
+    output: RunOutput
+    recover_command: str
+
+    @property
+    def stores(self) -> LiveStores:
+        return self.setting.stores
+
+
+# A change and the command's own part of the report, or the end of a command with nothing to do.
+Answer = tuple["Change | Ended", "Mapping[str, Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class WritingCommand:
+    """One of the writing commands. `own` are its options and arguments that `--undo` does not take.
+
+    They stand there as shown, with the name that argparse gives them; none of them holds a value of a secret.
+    """
+
+    name: str
+    own: Mapping[str, str]
+    answer: Callable[[Asked], Answer]
 
 
 def add_writing(parser: Parser, *, apply_help: str = "write; without it, only show the plan") -> None:
@@ -32,40 +69,51 @@ def add_writing(parser: Parser, *, apply_help: str = "write; without it, only sh
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def setting_of(arguments: Namespace, invocation: Invocation, stores: LiveStores, *, asks: bool = False) -> Setting:
-    """The settings of a run, from a writing command's arguments."""
+def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invocation) -> int:
+    """Carry out what the command answers to its arguments, or undo the run that they name; returns the exit code."""
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
+        environment = live_environment(arguments.environment, invocation)
+        if environment is None:
+            return FOUND
+        output = RunOutput(arguments, invocation, command.name)
+        with refusals(), LiveStores(os.environ) as stores:
+            setting = _setting(arguments, invocation, stores)
+            if arguments.undo is not None:
+                return _undo(command, arguments, environment, setting, output)
+            change, extra = command.answer(
+                Asked(arguments, environment, setting, output, _recovering(command, arguments))
+            )
+            # From here on the change is enough; a large environment is more than all that is still to come.
+            del environment
+            ended = change if isinstance(change, Ended) else carry_out(change, output)
+            return output.end(ended, extra)
+
+
+def _setting(arguments: Namespace, invocation: Invocation, stores: LiveStores) -> Setting:
     audit = Path(arguments.audit) if arguments.audit is not None else None
     continues = bool(getattr(arguments, "continue_on_error", False))
-    return Setting(invocation.root, stores, arguments.apply, asks, continues, audit)
+    return Setting(invocation.root, stores, arguments.apply, continue_on_error=continues, audit=audit)
 
 
-def undo(
-    arguments: Namespace, environment: Environment, setting: Setting, output: RunOutput, others: Mapping[str, str]
+def _undo(
+    command: WritingCommand, arguments: Namespace, environment: Environment, setting: Setting, output: RunOutput
 ) -> int:
-    """Undo the run that `arguments` name, or show the plan of that; returns the exit code.
-
-    `others` are the command's options and arguments that an undo does not take, as shown and as argparse names them.
-    """
-    given = [option for option, name in others.items() if getattr(arguments, name)]
+    given = [option for option, name in command.own.items() if getattr(arguments, name)]
     if given:
         # Not in silence: whoever says `--only github` does not mean the whole run.
         message = f"--undo undoes the whole run and cannot be combined with {given[0]}"
         raise Refusal("usage", message, f"leave {given[0]} out")
-    ended = undo_run(output.command, arguments.undo, environment, setting, output)
+    ended = undo_run(command.name, arguments.undo, environment, setting, output)
     return output.end(ended, {"undo": arguments.undo})
 
 
-def recovering(arguments: Namespace, invocation: Invocation, command: str, others: Mapping[str, str]) -> str:
-    """The command line of `arguments` with `--recover` added, which plans recovering deleted secrets too.
-
-    `others` are the command's own options and arguments, as for `undo`; none of them holds a value of a secret.
-    """
-    root = ["--root", invocation.options.root] if invocation.options.root is not None else []
-    words = [PROGRAM, *root, command, arguments.environment]
-    for shown, name in {**others, "--audit": "audit"}.items():
+def _recovering(command: WritingCommand, arguments: Namespace) -> str:
+    """The command line of `arguments` with `--recover` added, which plans recovering deleted secrets too."""
+    words = [command.name, arguments.environment]
+    for shown, name in {**command.own, "--audit": "audit"}.items():
         given = getattr(arguments, name)
         values = given if isinstance(given, list) else [given] if isinstance(given, str) else []
         is_option = shown.startswith("--")
         words += [word for value in values for word in ([shown, value] if is_option else [value])]
         words += [shown] if given is True else []
-    return shlex.join([*words, "--recover"])
+    return command_line(*words, "--recover")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.model.source import Source, Span
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import closest
 from compiler.text.wording import quoted
 
@@ -39,7 +40,7 @@ def check(project: Project) -> Iterator[Finding]:
         yield Finding(
             f"no environment is named {quoted(name)}",
             Span(Source(path)),
-            help=f"`platform-secrets compile --prune` removes this file{renamed}",
+            help=f"`{command_line('compile', '--prune')}` removes this file{renamed}",
         )
 
 

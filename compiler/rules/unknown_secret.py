@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
@@ -36,7 +37,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     for secret_id, node in listed.children.items():
         if secret_id not in entries:
             match = closest(secret_id, entries)
-            added = "`platform-secrets new secret NAME --key KEY` adds an entry"
+            added = f"`{command_line('new', 'secret', 'NAME', '--key', 'KEY')}` adds an entry"
             yield Finding(
                 f"no secret named {quoted(secret_id)} in the catalogue",
                 node.key_span,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import yaml
 
-from compiler.model.limits import MAX_DEPTH, MAX_MANIFEST_NODES, MAX_NODES
+from compiler.model.limits import MAX_DEPTH, MAX_MANIFEST_NODES, most_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from compiler.model.values_data import ValuesData
 
@@ -71,14 +71,14 @@ def read_values(text: str) -> ValuesData | None:
 
 
 def read_back(text: str) -> tuple[ValuesData | None, Excess | None]:
-    """The data of a values file, or None and, where it breaks a limit of input files, what and where."""
-    documents, excess = _documents(text, MAX_NODES)
+    """The data of a values file, or None and, where it breaks a limit of such files, what and where."""
+    documents, excess = _documents(text, most_values)
     return (cast("ValuesData", documents[0]) if documents and len(documents) == 1 else None), excess
 
 
 def read_manifests(text: str) -> tuple[list[Any] | None, Excess | None]:
     """The manifests that `text`, what Helm prints, holds; None where it is no YAML, or breaks a limit."""
-    documents, excess = _documents(text, MAX_MANIFEST_NODES)
+    documents, excess = _documents(text, lambda _: MAX_MANIFEST_NODES)
     return (None if documents is None else [each for each in documents if each is not None]), excess
 
 
@@ -90,7 +90,7 @@ class _ExcessError(Exception):
         self.excess = excess
 
 
-def _documents(text: str, most: int) -> tuple[list[object] | None, Excess | None]:
+def _documents(text: str, most: Callable[[int], int]) -> tuple[list[object] | None, Excess | None]:
     try:
         loader = _Loader(text)
         try:
@@ -117,9 +117,10 @@ class _Reader:
     Composing by PyYAML would follow aliases, and ask of each scalar, one call after another, what the parser knows.
     """
 
-    def __init__(self, loader: Any, most: int) -> None:  # noqa: ANN401 - PyYAML types none
+    def __init__(self, loader: Any, most: Callable[[int], int]) -> None:  # noqa: ANN401 - PyYAML types none
         self._loader = loader
-        self._most = most
+        self._most_at = most
+        self._most = most(0)
         self._count = 0
 
     def documents(self) -> Iterator[object]:
@@ -132,7 +133,9 @@ class _Reader:
     def _node(self, event: Any, depth: int) -> object:  # noqa: ANN401
         self._count += 1
         if self._count > self._most:
-            self._refuse(f"more than {self._most} values", event)
+            self._most = self._most_at(event.start_mark.index)
+            if self._count > self._most:
+                self._refuse(f"more than {self._most} values", event)
         if isinstance(event, yaml.AliasEvent):
             self._refuse("an alias", event)
         if event.anchor is not None or event.tag is not None:

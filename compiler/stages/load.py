@@ -10,13 +10,13 @@ import yaml
 
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Document, Node, Scalar, extent
-from compiler.model.limits import MAX_DEPTH, MAX_NODES
+from compiler.model.limits import MAX_DEPTH, MAX_NODES, most_values
 from compiler.model.source import Source, Span
 from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -49,8 +49,10 @@ class _RefusedError(Exception):
         self.diagnostic = diagnostic
 
 
-def load_text(path: str, text: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+def load_text(path: str, text: str, *, is_output: bool = False) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     """The document that `text` holds, or None and the reason. `path` is shown to people.
+
+    A values file, which `is_output`, may have more values than an input file.
 
     Refused: duplicate keys, anchors, aliases, tags, merge keys, directives, several documents, keys that are not plain
     text, tabs as indentation, control characters, more than MAX_NODES values or MAX_DEPTH levels. A file without
@@ -59,7 +61,7 @@ def load_text(path: str, text: str) -> tuple[Document | None, tuple[Diagnostic, 
     source = Source(path, text)
     try:
         _refuse_characters(source)
-        return _Builder(source).document(), ()
+        return _Builder(source, most_values if is_output else _most_of_input).document(), ()
     except _RefusedError as refused:
         return None, (refused.diagnostic,)
     except yaml.YAMLError as error:
@@ -115,8 +117,10 @@ def _refuse(
 class _Builder:
     """Builds the tree from the parser's events: composing by PyYAML would hide anchors, tags and duplicate keys."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, most: Callable[[int], int]) -> None:
         self._source = source
+        self._most_at = most
+        self._most = most(0)
         self._ambiguous: list[Node] = []
         self._suspects: list[Node] = []
         self._nulls = False
@@ -152,8 +156,10 @@ class _Builder:
 
     def _node(self, events: Iterator[yaml.Event], event: yaml.Event, key_start: int, key_end: int, depth: int) -> Node:
         self._count += 1
-        if self._count > MAX_NODES:
-            self._refuse_event(event, f"the file has more than {MAX_NODES} values", "too-large")
+        if self._count > self._most:
+            self._most = self._most_at(_bounds(event)[0])
+            if self._count > self._most:
+                self._refuse_event(event, f"the file has more than {self._most} values", "too-large")
         if depth > MAX_DEPTH:
             self._refuse_event(event, f"the file is nested more than {MAX_DEPTH} levels deep", "too-large")
         if isinstance(event, yaml.AliasEvent):
@@ -240,6 +246,10 @@ class _Builder:
         if len(text) >= _SUSPECT_LENGTH and looks_like_credential(text):
             self._suspects.append(node)
         return node
+
+
+def _most_of_input(_characters: int) -> int:
+    return MAX_NODES
 
 
 def _bounds(event: yaml.Event) -> tuple[int, int]:

@@ -118,6 +118,29 @@ def test_a_values_file_to_verify_is_refused_at_its_place(project: Path, chart: P
     assert f"{chart / 'other.yaml'}:2:" in said
 
 
+def test_ten_thousand_secrets_are_compiled_and_compiled_again(tmp_path: Path) -> None:
+    folder, chart = tmp_path / "environments", tmp_path / "chart"
+    folder.mkdir()
+    entries = (
+        f"  s{each}: {{target: t{each}, remote: {{vault: p/s{each}}}, syncWave: -49, keys: {{KEY_{each}: {{}}}}}}"
+        for each in range(10_000)
+    )
+    (folder / "catalogue.yaml").write_text("\n".join(["secrets:", *entries, ""]), "utf-8")
+    stores = "stores: {vault: {provider: vault, name: v, server: 'https://vault.example.com', mount: secret}}"
+    secrets = (f"  s{number}: {{}}" for number in range(10_000))
+    base = ["namespace: agents", "store: vault", 'externalSecretsOperator: "2.9"', stores, "secrets:", *secrets, ""]
+    (folder / "base.yaml").write_text("\n".join(base), "utf-8")
+    for interval in ("1h", "2h"):
+        (folder / "prod.yaml").write_text(f"refreshInterval: {interval}\n", "utf-8")
+        code, said, seconds = command(tmp_path, "compile", "--format", "json")
+        assert (code, seconds < 10) == (0, True), said
+        assert "chart/values-prod.yaml: written, 10000 secrets, 10000 keys" in said
+    # It has more values than an input file may have.
+    assert (chart / "values-prod.yaml").read_text("utf-8").count(": ") > 100_000
+    code, said, _ = command(tmp_path, "compile", "--check")
+    assert code == 0, said
+
+
 def test_a_file_of_repeated_lines_is_not_compared_for_minutes(project: Path, chart: Path) -> None:
     assert command(project, "compile", "--quiet")[0] == 0
     path = chart / "values-prod.yaml"

@@ -68,7 +68,7 @@ def tripped(
         return Tripwire(store, method, acts) if address.provider is provider else store
 
     with world.monkeypatch.context() as patch:
-        patch.setattr("compiler.cli.commands.migrate.LiveStores", partial(LiveStores, opener=opener))
+        patch.setattr("compiler.cli.writing.LiveStores", partial(LiveStores, opener=opener))
         yield
 
 

@@ -46,8 +46,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return open_store(address, environ, SHORT)
 
     monkeypatch.setattr("compiler.operations.verify.asked._open", opened)
-    for command in ("migrate", "put"):
-        monkeypatch.setattr(f"compiler.cli.commands.{command}.LiveStores", lambda environ: LiveStores(environ, opened))
+    monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, opened))
 
 
 @pytest.mark.usefixtures("hurried")

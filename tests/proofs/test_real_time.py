@@ -151,8 +151,7 @@ def with_workers(world: World, workers: int) -> None:
     def opened(environ: dict[str, str]) -> LiveStores:
         return LiveStores(environ, lambda address, env: open_store(address, env, StoreOptions(workers=workers)))
 
-    command = "compiler.cli.commands.migrate"
-    world.monkeypatch.setattr(f"{command}.LiveStores", opened)
+    world.monkeypatch.setattr("compiler.cli.writing.LiveStores", opened)
     world.monkeypatch.setattr(
         "compiler.operations.migrate.run.plan_migration", functools.partial(plan_migration, workers=workers)
     )

@@ -209,19 +209,39 @@ def test_what_would_be_read_otherwise_is_not_written(project: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("where", "what"),
-    [("compiler.pipeline.MAX_BYTES", "more than 20 bytes"), ("compiler.stages.emit.MAX_NODES", "more than 20 values")],
+    ("where", "limit", "what"),
+    [
+        ("compiler.pipeline.MAX_BYTES", 20, "more than 20 bytes"),
+        ("compiler.stages.emit.most_values", lambda _: 20, "more than 20 values"),
+    ],
 )
 def test_what_could_not_be_read_back_is_not_written(
-    project: Path, monkeypatch: pytest.MonkeyPatch, where: str, what: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, where: str, limit: object, what: str
 ) -> None:
-    monkeypatch.setattr(where, 20)
+    monkeypatch.setattr(where, limit)
     result = compile_project(project, ["prod"])
     assert result.project is not None
     _, (diagnostic,) = plan_values(result.project, project / "chart", "chart", project)
     assert (diagnostic.rule, diagnostic.severity) == ("too-large", Severity.ERROR)
     assert diagnostic.message == f"chart/values-prod.yaml would have {what}; nothing was written"
     assert diagnostic.help == "split the environment into several"
+
+
+def test_an_output_with_more_values_than_an_input_may_have_is_compared_and_replaced(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = compile_project(project, ["prod"])
+    assert result.project is not None
+    # The limit of input files, after they were read; the file's length allows more.
+    monkeypatch.setattr("compiler.model.limits.MAX_NODES", 20)
+    monkeypatch.setattr("compiler.model.limits.OUTPUT_CHARACTERS_A_VALUE", 1)
+    (file,), diagnostics = plan_values(result.project, project / "chart", "chart", project)
+    assert diagnostics == ()
+    older = file.output.text.replace("prod", "dorp", 1)
+    (project / "chart").mkdir(exist_ok=True)
+    (project / "chart/values-prod.yaml").write_text(older, "utf-8")
+    (file,), diagnostics = plan_values(result.project, project / "chart", "chart", project)
+    assert (file.old, diagnostics) == (older, ())
 
 
 def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.cli.command_table import COMMANDS, PROGRAM
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.exit_codes import OK
 from compiler.cli.invocation import parser_of
 from compiler.cli.terminal.outlet import standard_output
 from compiler.refusal import Refusal
+from compiler.text.command_line import PROGRAM
 
 if TYPE_CHECKING:
     from argparse import Namespace

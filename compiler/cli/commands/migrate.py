@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from compiler.cli.exit_codes import FOUND
-from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
-from compiler.cli.run_output import RunOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.cli.writing import add_writing, recovering, setting_of, undo
+from compiler.cli.writing import WritingCommand, add_writing, run_writing
 from compiler.operations.change.plan import OnConflict, Options
-from compiler.operations.change.run import carry_out
-from compiler.operations.live.stores import LiveStores
 from compiler.operations.migrate.plan import COMMAND
 from compiler.operations.migrate.run import migration
 from compiler.refusal import Refusal
@@ -26,8 +18,7 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
-    from compiler.model.environment import Environment
-    from compiler.operations.change.run import Change
+    from compiler.cli.writing import Answer, Asked
 
 DESCRIPTION = f"""Copies an environment's secrets to another of its stores. Without --apply it only reads, and shows the
 plan for each key:
@@ -91,28 +82,17 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if (arguments.to is None) == (arguments.undo is None):
         raise Refusal("usage", "give either the destination with --to or a run with --undo")
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
-        environment = live_environment(arguments.environment, invocation)
-        if environment is None:
-            return FOUND
-        output = RunOutput(arguments, invocation, COMMAND)
-        with refusals(), LiveStores(os.environ) as stores:
-            if arguments.undo is not None:
-                return undo(arguments, environment, setting_of(arguments, invocation, stores), output, _OWN)
-            change = _change(arguments, invocation, environment, stores)
-            # From here on the routes are enough; a large environment is more than all that is still to come.
-            del environment
-            return output.end(carry_out(change, output))
+    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
 
 
-def _change(arguments: Namespace, invocation: Invocation, environment: Environment, stores: LiveStores) -> Change:
+def _answer(asked: Asked) -> Answer:
+    arguments = asked.arguments
     options = Options(
         tuple(arguments.only),
         arguments.all_properties,
         OnConflict(arguments.on_conflict or OnConflict.FAIL),
         arguments.recover,
         arguments.stringify,
-        recovering(arguments, invocation, COMMAND, _OWN),
+        asked.recover_command,
     )
-    setting = setting_of(arguments, invocation, stores)
-    return migration(environment, arguments.to, arguments.source, options, setting)
+    return migration(asked.environment, arguments.to, arguments.source, options, asked.setting), {}

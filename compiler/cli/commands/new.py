@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from compiler.cli.compiling import report
+from compiler.cli.compiling import by_compile, report
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.invocation import working_folder
 from compiler.cli.terminal.interrupts import interruption
@@ -25,6 +25,7 @@ from compiler.operations.edit.start import (
 )
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
+from compiler.text.command_line import command_line, name_project
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
@@ -132,8 +133,10 @@ def _project(arguments: Namespace) -> int:
     if all(output.shown != IGNORE_FILE for output in outputs):
         standard_output().lines([f"{IGNORE_FILE}: kept as it is; add {', '.join(IGNORED)}"])
     standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
-    where = "" if arguments.name is None else f"cd {quote(arguments.name)}, then "
-    _say_next(f"{where}platform-secrets new secret NAME --key KEY --into base")
+    # From there on the project is found without being named.
+    name_project(None)
+    enter = "" if arguments.name is None else f"{shlex.join(['cd', arguments.name])}, then "
+    _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
 
 
@@ -141,7 +144,7 @@ def _chart(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.name is not None:
         raise Refusal("usage", "a chart takes no name", "leave the name out")
     _write(new_chart(invocation.root), invocation.root)
-    _say_next("platform-secrets render ENV")
+    _say_next(command_line("render", "ENV"))
     return OK
 
 
@@ -152,7 +155,7 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
     if not _judged_and_written([new.output], new.result, invocation.root):
         return FOUND
     what = f"the {new.lacks} of its store and what else" if new.lacks is not None else "what else"
-    _say_next(f"write {what} differs into it, then run platform-secrets compile {name}")
+    _say_next(f"write {what} differs into it, then run {command_line('compile', name)}")
     return OK
 
 
@@ -161,14 +164,14 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     keys, root = _checked_keys(name, arguments.key), invocation.root
     entry, found = new_entry(root, Wanted(name, arguments.description, names, keys, tuple(arguments.into)))
     if entry is None:
-        report(found, Run("new"))
+        report(found, Run("new"), see_all=by_compile())
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
     if not _judged_and_written(entry.outputs, entry.result, root):
         return FOUND
     standard_output().lines(f"{path}: lists {name} already" for path in entry.unchanged)
     listed_by = entry.listed_by(name)
     if listed_by:
-        _say_next(f"platform-secrets compile, then platform-secrets put {listed_by[0]} {name}")
+        _say_next(f"{command_line('compile')}, then {command_line('put', listed_by[0], name)}")
     else:
         standard_output().lines([f'no environment lists "{name}" yet'])
         _say_next(f"write `{name}: {{}}` under `secrets:` of environments/base.yaml, or of one environment")
@@ -186,7 +189,7 @@ def _checked_keys(name: str, keys: Sequence[str]) -> tuple[str, ...]:
             before = key.partition("=")[0]
             shown = f" {before}" if _KEY.fullmatch(before) else ""
             message = "a value cannot be an argument: the shell's history and the process list would show it"
-            put = f"values go into the store: `platform-secrets put ENV {name}{shown}` asks for one"
+            put = f"values go into the store: `{command_line('put', 'ENV', name)}{shown}` asks for one"
             raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
         if keys.count(key) > 1:
             raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --key once")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from compiler.cli.exit_codes import FOUND
-from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format, add_store
-from compiler.cli.run_output import RunOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.prompts import hidden_values, is_terminal
 from compiler.cli.terminal.secret_input import read_file, read_stdin
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.cli.writing import add_writing, recovering, setting_of, undo
+from compiler.cli.writing import WritingCommand, add_writing, run_writing
 from compiler.operations.change.plan import Options, Plan
-from compiler.operations.change.run import End, Ended, carry_out
-from compiler.operations.live.stores import LiveStores
+from compiler.operations.change.run import End, Ended
 from compiler.operations.put.plan import COMMAND, put, spaced_keys, target_of
 from compiler.operations.put.value_input import InputForm, read_values
 from compiler.refusal import Refusal
@@ -29,7 +23,8 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
-    from compiler.operations.change.run import Change
+    from compiler.cli.writing import Answer, Asked
+    from compiler.operations.live.stores import LiveStores
     from compiler.operations.put.plan import Target
     from compiler.stores.values.secret import SecretValue
 
@@ -76,41 +71,26 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     _refuse_contradictions(arguments)
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
-        environment = live_environment(arguments.environment, invocation)
-        if environment is None:
-            return FOUND
-        output = RunOutput(arguments, invocation, COMMAND)
-        with refusals(), LiveStores(os.environ) as stores:
-            if arguments.undo is not None:
-                return undo(arguments, environment, setting_of(arguments, invocation, stores), output, _OWN)
-            target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
-            if target.unused:
-                named = ", ".join(target.unused)
-                standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
-            values = _values(arguments, target, stores)
-            if not values:
-                output.lines(["no value was entered"])
-                nothing = Plan(COMMAND, environment.name, {}, {}, Options(), (), ())
-                return output.end(Ended(nothing, End.NOTHING), _named(target))
-            change = _change(arguments, invocation, environment.name, target, values, stores)
-            for key in spaced_keys(values):
-                standard_error().note(f"{key}: the value begins or ends with white space")
-            return output.end(carry_out(change, output), _named(target))
+    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
 
 
-def _change(
-    arguments: Namespace,
-    invocation: Invocation,
-    environment: str,
-    target: Target,
-    values: Mapping[str, SecretValue],
-    stores: LiveStores,
-) -> Change:
+def _answer(asked: Asked) -> Answer:
+    arguments, environment = asked.arguments, asked.environment
+    target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
+    if target.unused:
+        named = ", ".join(target.unused)
+        standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
+    values = _values(arguments, target, asked.stores)
+    if not values:
+        asked.output.lines(["no value was entered"])
+        nothing = Plan(COMMAND, environment.name, {}, {}, Options(), (), ())
+        return Ended(nothing, End.NOTHING), _named(target)
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
-    recover_command = recovering(arguments, invocation, COMMAND, _OWN)
-    options = Options(recover=arguments.recover, recover_command=recover_command)
-    return put(target, values, environment, options, setting_of(arguments, invocation, stores, asks=is_asked))
+    options = Options(recover=arguments.recover, recover_command=asked.recover_command)
+    change = put(target, values, environment.name, options, replace(asked.setting, asks=is_asked))
+    for key in spaced_keys(values):
+        standard_error().note(f"{key}: the value begins or ends with white space")
+    return change, _named(target)
 
 
 def _named(target: Target) -> dict[str, Any]:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from compiler.cli import backup_keys
-from compiler.cli.exit_codes import FOUND
-from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
-from compiler.cli.run_output import RunOutput
-from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.secret_input import read_file
-from compiler.cli.terminal.termination import orderly_termination
-from compiler.cli.writing import add_writing, recovering, setting_of, undo
+from compiler.cli.writing import WritingCommand, add_writing, run_writing
 from compiler.operations.backup.encryption import age_file, decrypt_by, decrypt_with, needs_passphrase
 from compiler.operations.backup.format import decode
 from compiler.operations.backup.restore import COMMAND, require_only, require_origin, restoration
 from compiler.operations.change.plan import OnConflict, Options
-from compiler.operations.change.run import carry_out
 from compiler.operations.live.names import store_named
-from compiler.operations.live.stores import LiveStores
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
 from compiler.render.reports.backup import backup_data, opened_lines
@@ -30,6 +22,7 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
+    from compiler.cli.writing import Answer, Asked
     from compiler.operations.backup.format import Backup
 
 DESCRIPTION = f"""Decrypts a backup with --identity or with a passphrase, in the file that
@@ -88,28 +81,24 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if (arguments.file is None) == (arguments.undo is None):
         raise Refusal("usage", "give either a backup file or a run with --undo")
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
-        environment = live_environment(arguments.environment, invocation)
-        if environment is None:
-            return FOUND
-        output = RunOutput(arguments, invocation, COMMAND)
-        with refusals(), LiveStores(os.environ) as stores:
-            if arguments.undo is not None:
-                return undo(arguments, environment, setting_of(arguments, invocation, stores), output, _OWN)
-            to = store_named(environment, arguments.to) if arguments.to is not None else None
-            backup = _opened(arguments)
-            require_origin(backup, environment.name, arguments.from_environment)
-            require_only(backup, arguments.only)
-            setting = setting_of(arguments, invocation, stores)
-            change = restoration(backup, environment, to, _options(arguments, invocation), setting)
-            output.lines(opened_lines(arguments.file, backup))
-            return output.end(carry_out(change, output), {"backup": backup_data(backup)})
+    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
 
 
-def _options(arguments: Namespace, invocation: Invocation) -> Options:
-    on_conflict = OnConflict(arguments.on_conflict or OnConflict.FAIL)
-    recover_command = recovering(arguments, invocation, COMMAND, _OWN)
-    return Options(tuple(arguments.only), False, on_conflict, arguments.recover, recover_command=recover_command)
+def _answer(asked: Asked) -> Answer:
+    arguments, environment = asked.arguments, asked.environment
+    to = store_named(environment, arguments.to) if arguments.to is not None else None
+    backup = _opened(arguments)
+    require_origin(backup, environment.name, arguments.from_environment)
+    require_only(backup, arguments.only)
+    options = Options(
+        only=tuple(arguments.only),
+        on_conflict=OnConflict(arguments.on_conflict or OnConflict.FAIL),
+        recover=arguments.recover,
+        recover_command=asked.recover_command,
+    )
+    change = restoration(backup, environment, to, options, asked.setting)
+    asked.output.lines(opened_lines(arguments.file, backup))
+    return change, {"backup": backup_data(backup)}
 
 
 def _opened(arguments: Namespace) -> Backup:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.exit_codes import code_of
 from compiler.cli.options import add_all, add_format, add_store, see_all
-from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.cluster.look import look_into
@@ -72,7 +72,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    with orderly_termination(), interruption("nothing was written"):
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
         return _run(arguments, invocation)
 
 

@@ -1,4 +1,4 @@
-"""Lets work in progress finish after Ctrl-C, SIGTERM or a closed terminal, and says what was left undone."""
+"""Lets work in progress finish after Ctrl-C, SIGTERM or a closed terminal, and knows what an interrupt leaves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from compiler.cli.exit_codes import INTERRUPTED
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 _STANDARD_ERROR = 2
 NOTHING_WRITTEN: Final = "nothing was written"
-GOES_ON: Final = "run the same command again: it writes only what is missing"
+GOES_ON: Final = "run the same command again to continue"
+_LEFT: Final[ContextVar[str]] = ContextVar("what an interrupt leaves behind", default=NOTHING_WRITTEN)
 
 
 @contextmanager
@@ -68,15 +70,22 @@ def _say(line: str) -> None:
 
 @contextmanager
 def interruption(said: str) -> Iterator[None]:
-    """Add to an interrupt that leaves the block what was or was not done, unless an inner block has added it."""
+    """Let an interrupt from here on say `said`, which is true until another block says something else.
+
+    So also after the block, where a command that has written only has to end. What leaves the block is a
+    KeyboardInterrupt, also where a lock complained of one.
+    """
+    _LEFT.set(said)
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        if interrupt.args:
-            raise
     except Exception as error:
         if not follows_interrupt(error):
             raise
     else:
         return
-    raise KeyboardInterrupt(said)
+    raise KeyboardInterrupt
+
+
+def left_behind() -> str:
+    """What an interrupt leaves behind at this moment."""
+    return _LEFT.get()

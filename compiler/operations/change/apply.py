@@ -14,7 +14,7 @@ from compiler.operations.change.write_remote import RemoteWriter, refusal
 from compiler.operations.live.interrupted import follows_interrupt
 from compiler.operations.runs.audit import AuditError, IntentError
 from compiler.operations.runs.complete_audit import complete
-from compiler.operations.runs.run_log import AGAIN, unnoted
+from compiler.operations.runs.run_log import AGAIN, unrecorded
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PACE = 0.05
 def apply_plan(
     plan: Plan,
     stores: Mapping[str, SecretWriter],
-    notes: RunLog,
+    run_log: RunLog,
     *,
     continue_on_error: bool = False,
     workers: int = WORKERS,
@@ -47,8 +47,8 @@ def apply_plan(
     `continue_on_error`. When `stop` is set, writes under way are finished and the rest stays pending. A defect of this
     program does the same, and is in the outcome. `report` is called in this thread.
     """
-    completed = complete(plan.adopted, stores, notes)
-    work = _Work(stores, notes, stop or threading.Event(), stops_at_failure=not continue_on_error)
+    completed = complete(plan.adopted, stores, run_log)
+    work = _Work(stores, run_log, stop or threading.Event(), stops_at_failure=not continue_on_error)
     interrupted = False
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -69,31 +69,31 @@ def apply_plan(
                 work.broke(error)
     results = tuple(work.results.get(write.target, Result(*write.target, State.PENDING)) for write in plan.writes)
     interrupted = interrupted or (stop is not None and stop.is_set())
-    unaudited = (*completed.unaudited, *_unaudited(results, notes))
-    outcome = Outcome(notes.journal.id, results, interrupted, work.defect, completed.unnoted, unaudited)
-    return _ended(outcome, notes, _end(outcome))
+    unaudited = (*completed.unaudited, *_unaudited(results, run_log))
+    outcome = Outcome(run_log.journal.id, results, interrupted, work.defect, completed.unrecorded, unaudited)
+    return _ended(outcome, run_log, _end(outcome))
 
 
-def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], notes: RunLog) -> Outcome:
+def end_blocked(plan: Plan, stores: Mapping[str, SecretWriter], run_log: RunLog) -> Outcome:
     """End a run that cannot be resumed because another writer changed a secret; its writes are recorded first."""
-    completed = complete(plan.adopted, stores, notes)
-    outcome = Outcome(notes.journal.id, (), unnoted=completed.unnoted, unaudited=completed.unaudited)
-    return _ended(outcome, notes, "incomplete" if outcome.is_incomplete else "conflict")
+    completed = complete(plan.adopted, stores, run_log)
+    outcome = Outcome(run_log.journal.id, (), unrecorded=completed.unrecorded, unaudited=completed.unaudited)
+    return _ended(outcome, run_log, "incomplete" if outcome.is_incomplete else "conflict")
 
 
-def _unaudited(results: Iterable[Result], notes: RunLog) -> Iterator[Adopted]:
+def _unaudited(results: Iterable[Result], run_log: RunLog) -> Iterator[Adopted]:
     """The writes of this part of the run, where an earlier one had an audit file and this one has none."""
     for result in results:
-        if notes.lacks and result.version is not None:
-            yield Adopted(result.store, result.name, result.version, is_noted=True)
+        if run_log.lacks and result.version is not None:
+            yield Adopted(result.store, result.name, result.version, is_recorded=True)
 
 
-def _ended(outcome: Outcome, notes: RunLog, state: str) -> Outcome:
+def _ended(outcome: Outcome, run_log: RunLog, state: str) -> Outcome:
     try:
-        notes.end(state)
+        run_log.end(state)
     except OSError as error:
         # A run without an end can go on: what is done is told all the same.
-        return replace(outcome, unnoted=unnoted(("", ""), error).reason)
+        return replace(outcome, unrecorded=unrecorded(("", ""), error).reason)
     return outcome
 
 
@@ -114,10 +114,10 @@ class _Work:
     """Writes one remote secret at a time in each thread, and knows why no further one may start."""
 
     def __init__(
-        self, stores: Mapping[str, SecretWriter], notes: RunLog, stop: threading.Event, *, stops_at_failure: bool
+        self, stores: Mapping[str, SecretWriter], run_log: RunLog, stop: threading.Event, *, stops_at_failure: bool
     ) -> None:
-        self._writer = RemoteWriter(stores, notes)
-        self._notes = notes
+        self._writer = RemoteWriter(stores, run_log)
+        self._log = run_log
         self._stop = stop
         self._stops_at_failure = stops_at_failure
         self.failed = threading.Event()
@@ -141,7 +141,7 @@ class _Work:
             self.broke(error)
             result = defective(write.target)
             with suppress(Exception):
-                self._notes.settled(result, maybe_stored=True)
+                self._log.settled(result, maybe_stored=True)
         if result.state is State.FAILED and self._stops_at_failure:
             # Before this thread takes its next one, which would wait for a store that is gone once more.
             self.failed.set()
@@ -155,20 +155,20 @@ class _Work:
 
     def _done(self, write: Write) -> Result:
         try:
-            self._notes.started(write)
+            self._log.started(write)
             try:
                 result, maybe_stored = self._writer.write(write), False
             except StoreError as error:
                 result, maybe_stored = refusal(write, error), error.maybe_done
-            self._notes.settled(result, maybe_stored=maybe_stored)
+            self._log.settled(result, maybe_stored=maybe_stored)
         except IntentError as error:
             self.failed.set()
-            result = unnoted(write.target, error)
+            result = unrecorded(write.target, error)
             # Nothing was sent, so that nothing stays open.
             with suppress(OSError):
-                self._notes.settled(result)
+                self._log.settled(result)
         except (AuditError, OSError) as error:
             # What cannot be noted must not go on; the next run finds out by comparing how far this one came.
             self.failed.set()
-            result = unnoted(write.target, error)
+            result = unrecorded(write.target, error)
         return result

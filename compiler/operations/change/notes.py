@@ -53,7 +53,7 @@ def notes_of(plan: Plan, judged: Sequence[Judged], seen: Seen, now: datetime | N
         if write.base is not None and address.provider is not Provider.VAULT:
             found.update(dict.fromkeys(_notes_of_base(write, write.base, address, moment)))
     for adopted in plan.adopted:
-        if adopted.is_noted:
+        if adopted.is_recorded:
             # It was written whole.
             continue
         for each in by_target.get(adopted.target, ()):

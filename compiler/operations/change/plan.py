@@ -128,8 +128,8 @@ class Write:
 class Adopted:
     """A write of an earlier part of the run that the journal or the audit file does not know yet.
 
-    `action` is as the audit file has it. `is_noted` where the journal knows the version, and the audit file alone could
-    not be told.
+    `action` is as the audit file has it. `is_recorded` where the journal knows the version, and the audit file alone
+    could not be told.
     """
 
     store: str
@@ -138,7 +138,7 @@ class Adopted:
     properties: tuple[str, ...] = ()
     action: str = "update"
     before: str | None = None
-    is_noted: bool = False
+    is_recorded: bool = False
 
     @property
     def target(self) -> Target:
@@ -240,15 +240,15 @@ class Result:
 class Outcome:
     """The outcome of a run or an undo.
 
-    `defect` is an error of this program that ended it before its end; `unnoted` says why the journal lacks its end or
-    an adopted write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
+    `defect` is an error of this program that ended it before its end; `unrecorded` says why the journal lacks its end
+    or an adopted write. `unaudited` are stored writes that the audit file still lacks, though it was to have them.
     """
 
     run: str
     results: tuple[Result, ...]
     interrupted: bool = False
     defect: Exception | None = None
-    unnoted: str = ""
+    unrecorded: str = ""
     unaudited: tuple[Adopted, ...] = ()
 
     def count(self, *states: State) -> int:
@@ -257,7 +257,7 @@ class Outcome:
     @property
     def is_incomplete(self) -> bool:
         """Whether running the same command again can do more."""
-        is_cut_short = self.interrupted or self.defect is not None or bool(self.unnoted or self.unaudited)
+        is_cut_short = self.interrupted or self.defect is not None or bool(self.unrecorded or self.unaudited)
         return is_cut_short or self.count(State.FAILED, State.PENDING) > 0
 
     @property

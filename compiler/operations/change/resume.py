@@ -72,7 +72,7 @@ def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[
             yield adoption(target, entry, version)
         elif entry.owes and entry.recover and version == entry.deleted:
             # Recovered by the run, which was stopped before the write; the journal gets its line with the write.
-            yield adoption(target, entry, version, is_noted=True)
+            yield adoption(target, entry, version, is_recorded=True)
 
 
 def _was_stored(entry: RunEntry, version: str) -> bool:

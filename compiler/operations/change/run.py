@@ -32,6 +32,7 @@ class End(StrEnum):
     SHOWN = "shown"  # nobody said --apply
     BLOCKED = "blocked"  # the plan has what stops it
     NOTHING = "nothing"  # there is nothing to write
+    UNDONE = "undone"  # there is nothing left to undo
     DECLINED = "declined"  # a person said no
     CHANGED = "changed"  # the stores changed while a person was asked
     APPLIED = "applied"
@@ -165,11 +166,11 @@ def _shape(plan: Plan) -> tuple[object, ...]:
 
 def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | None, listener: Listener) -> Ended:
     plan = planned.plan
-    with listener.applying(plan) as applying, _noting(change, planned, run_id, unfinished) as notes:
+    with listener.applying(plan) as applying, _recording(change, planned, run_id, unfinished) as run_log:
         outcome = apply_plan(
             plan,
             planned.stores,
-            notes,
+            run_log,
             continue_on_error=change.setting.continue_on_error,
             stop=applying.stop,
             report=applying.report,
@@ -179,13 +180,13 @@ def _applied(change: Change, planned: Planned, run_id: str, unfinished: Run | No
 
 def _ended_unfinished(change: Change, planned: Planned, unfinished: Run) -> Outcome | None:
     """End a run that cannot be resumed; returns its outcome where a part of it is still unrecorded."""
-    with _noting(change, planned, unfinished.id, unfinished) as notes:
-        outcome = end_blocked(planned.plan, planned.stores, notes)
+    with _recording(change, planned, unfinished.id, unfinished) as run_log:
+        outcome = end_blocked(planned.plan, planned.stores, run_log)
     return outcome if outcome.is_incomplete else None
 
 
 @contextmanager
-def _noting(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
+def _recording(change: Change, planned: Planned, run_id: str, unfinished: Run | None) -> Iterator[RunLog]:
     """Opens the audit file and the journal; the audit file first, as a run that it cannot record must not start."""
     plan, setting = planned.plan, change.setting
     with ExitStack() as stack:

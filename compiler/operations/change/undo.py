@@ -15,6 +15,7 @@ from compiler.operations.runs.complete_audit import RESTORE, owed_by, owed_by_un
 from compiler.operations.runs.history import RunHistory
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.values.secret import Comparer
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,7 +209,7 @@ class _OneUndo:
 
 def undo_command(command: str, environment: str, run: str) -> str:
     """The command line that plans the undo of a run of `command`."""
-    return f"platform-secrets {command} {environment} --undo {run}"
+    return command_line(command, environment, "--undo", run)
 
 
 def _settle(run: Run) -> str:

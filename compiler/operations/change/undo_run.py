@@ -17,6 +17,7 @@ from compiler.operations.runs.run_log import UndoLog
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment
+    from compiler.operations.change.plan import Plan
     from compiler.operations.change.run import Listener, Setting
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.runs.entries import Run
@@ -34,21 +35,28 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
     if not setting.applies:
         plan = plan_undo(run, writers, history_of(runs(setting.root)))
         listener.shows(plan)
-        return Ended(plan, End.SHOWN if plan.writes else End.NOTHING)
+        return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = find_run(setting.root, run.id)
         plan = plan_undo(run, writers, history_of(runs(setting.root)))
         listener.shows(plan)
+        if not plan.writes and not plan.adopted:
+            return Ended(plan, _unwritten(plan))
         with listener.applying(plan) as applying, ExitStack() as stack:
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
             journal = Journal(run.path, new=False)
             stack.callback(journal.close)
-            notes = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
+            run_log = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
             outcome = apply_plan(
-                plan, writers, notes, continue_on_error=True, stop=applying.stop, report=applying.report
+                plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
             )
     return Ended(plan, End.APPLIED, outcome)
+
+
+def _unwritten(plan: Plan) -> End:
+    """How an undo without a write ends: all is as it was, or what is not can only be restored by hand."""
+    return End.UNDONE if plan.is_clean else End.NOTHING
 
 
 def _own(run: Run, command: str, environment: str) -> Run:

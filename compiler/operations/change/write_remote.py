@@ -25,9 +25,9 @@ _NEW_PLAN = "run the command again for a new plan"
 class RemoteWriter:
     """Writes to stores, by their ids; each thread writes one remote secret at a time."""
 
-    def __init__(self, stores: Mapping[str, SecretWriter], notes: RunLog) -> None:
+    def __init__(self, stores: Mapping[str, SecretWriter], run_log: RunLog) -> None:
         self._stores = stores
-        self._notes = notes
+        self._log = run_log
         self._comparer = Comparer()
 
     def write(self, write: Write) -> Result:
@@ -44,17 +44,17 @@ class RemoteWriter:
         if write.recover:
             write, action = self._recovered(write, store), str(Kind.UPDATE)
             if not write.changes and write.whole is None:
-                self._notes.written(write, write.before or "", owes=self._notes.lacks)
+                self._log.written(write, write.before or "", owes=self._log.lacks)
                 return Result(*write.target, State.KEPT, write.before)
-        with self._notes.writing(store, write.target, _properties(write), write.before, action) as line:
+        with self._log.writing(store, write.target, _properties(write), write.before, action) as line:
             written, doubt = stored(lambda: self._written(write, store))
-            owes = self._notes.owes
+            owes = self._log.owes
             try:
                 # Before the journal: a resumed run finds a version that is in neither, and records it in both.
                 line.written(written.version)
-                owes = self._notes.lacks
+                owes = self._log.lacks
             finally:
-                self._notes.written(write, written.version, written.slipped, owes=owes)
+                self._log.written(write, written.version, written.slipped, owes=owes)
         if doubt is not None:
             return _doubtful(write, doubt)
         return _read_back(write, written.version, lambda: self._verified(write, written, store))
@@ -68,19 +68,19 @@ class RemoteWriter:
 
     def _deleted(self, write: Write, store: SecretWriter) -> Result:
         version = write.before or ""
-        with self._notes.writing(store, write.target, _properties(write), version, str(Kind.DELETE)) as line:
+        with self._log.writing(store, write.target, _properties(write), version, str(Kind.DELETE)) as line:
             store.soft_delete(write.name, version)
-            owes = self._notes.owes
+            owes = self._log.owes
             try:
                 line.written(version)
-                owes = self._notes.lacks
+                owes = self._log.lacks
             finally:
-                self._notes.written(write, version, owes=owes)
+                self._log.written(write, version, owes=owes)
         return _read_back(write, version, lambda: _is_gone(write, version, store))
 
     def _recovered(self, write: Write, store: SecretWriter) -> Write:
         """Recovers the deleted secret, and returns what is left to write."""
-        with self._notes.writing(store, write.target, _properties(write), None, str(Kind.RECOVER)) as line:
+        with self._log.writing(store, write.target, _properties(write), None, str(Kind.RECOVER)) as line:
             store.recover(write.name)
             base = store.read(write.name)
             line.written(base.version)

@@ -18,6 +18,7 @@ from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_
 from compiler.model.source import Source, Span
 from compiler.operations.chart.helm import HelmError
 from compiler.stages.read import read_text
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
     """The chart of the project in `root`, and why Helm may not get it. Raises HelmError where there is none."""
     chart = root / _FOLDER
     if not (chart / "Chart.yaml").is_file():
-        help_text = "add it with `platform-secrets new chart`, or name the project that has it with --root"
+        help_text = f"add it with `{command_line('new', 'chart')}`, or name the project that has it with --root"
         raise HelmError('there is no chart in "chart/"', help_text=help_text)
     # As for what is written there: the folder may be a link to another one of the project.
     if leads_out(root, chart):

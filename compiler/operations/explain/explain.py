@@ -8,10 +8,11 @@ from compiler.model.catalogue import VAULT
 from compiler.operations.explain.explanation import Earlier, Explanation, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
 from compiler.refusal import Refusal
-from compiler.text.suggestion import suggest
+from compiler.text.command_line import command_line
+from compiler.text.suggestion import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret
@@ -42,10 +43,28 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
         return explain_key(environment, secret, key, rows)
     found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
     if not found:
-        known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
-        way_out = suggest(path, known, "paths") or f"run `platform-secrets explain {environment.name}` to list them"
-        raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', way_out)
+        raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', _way_out(environment, path, rows))
     return found
+
+
+def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -> str:
+    known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
+    meant = closest(path, known) or _meant(environment, path)
+    return f'did you mean "{meant}"?' if meant else f"run `{command_line('explain', environment.name)}` to list them"
+
+
+def _meant(environment: Environment, path: str) -> str | None:
+    """The path of what is named without the part before it, or of a key whose secret is misspelt."""
+    entries = environment.catalogue.entries
+    secret, slash, key = path.partition("/")
+    if not slash:
+        names = {name: f"{entry.id}/{name}" for entry in entries.values() for name in entry.keys}
+        names |= {store: f"stores.{store}" for store in environment.stores}
+        names |= {secret: f"secrets.{secret}" for secret in environment.secrets}
+        return names.get(closest(path, names) or "")
+    found = closest(secret, entries)
+    own = closest(key, entries[found].keys) if found is not None else None
+    return f"{found}/{own}" if own is not None else None
 
 
 def _rows(environment: Environment) -> Iterator[Explanation]:

@@ -8,6 +8,7 @@ from compiler.model.catalogue import VAULT
 from compiler.model.outline import place_text
 from compiler.operations.explain.explanation import Explanation, shown_value, shown_where
 from compiler.refusal import Refusal
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def explain_key(
     if key is None:
         way_out = (
             suggest(name, entry.keys, "keys")
-            or f"run `platform-secrets explain {environment.name} secrets.{secret_id}`"
+            or f"run `{command_line('explain', environment.name, f'secrets.{secret_id}')}`"
         )
         raise Refusal("usage", f'"{secret_id}" has no key "{name}" in the catalogue', way_out)
     by_path = {row.path: row for row in rows}

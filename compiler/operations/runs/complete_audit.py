@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Adopted, Kind
 from compiler.operations.runs.audit import AuditError
-from compiler.operations.runs.run_log import unnoted
+from compiler.operations.runs.run_log import unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,23 +29,23 @@ class Completed:
     """What is still owed: stored writes without a line in the audit file, and why the journal could not be written."""
 
     unaudited: tuple[Adopted, ...] = ()
-    unnoted: str = ""
+    unrecorded: str = ""
 
 
 def owed_by(run: Run) -> Iterator[Adopted]:
     """The writes of a run whose versions its journal knows and the audit file lacks."""
     for target, entry in run.entries.items():
         if entry.owes and entry.after is not None:
-            yield adoption(target, entry, entry.after, is_noted=True)
+            yield adoption(target, entry, entry.after, is_recorded=True)
 
 
-def adoption(target: Target, entry: RunEntry, version: str, *, is_noted: bool = False) -> Adopted:
+def adoption(target: Target, entry: RunEntry, version: str, *, is_recorded: bool = False) -> Adopted:
     """The write in which the run of `entry` made or recovered `version`."""
     action = entry.kind
     if entry.recover:
         action = Kind.RECOVER if version == entry.deleted else Kind.UPDATE
     before = entry.before or entry.planned_before
-    return Adopted(*target, version, entry.properties, str(action), before, is_noted)
+    return Adopted(*target, version, entry.properties, str(action), before, is_recorded)
 
 
 def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopted | None:
@@ -54,10 +54,10 @@ def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopte
     if not entry.undo_owes or made is None:
         return None
     action = RESTORE if version is not None else DELETE
-    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_noted=entry.undo == "done")
+    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_recorded=entry.undo == "done")
 
 
-def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], notes: RunLog) -> Completed:
+def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run_log: RunLog) -> Completed:
     """Record each of `adopted` in the audit file, which may have the line before it already, and in the journal.
 
     `stores` are open, by their ids.
@@ -65,8 +65,8 @@ def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], not
     unaudited: list[Adopted] = []
     reason = ""
     for each in adopted:
-        owes = notes.audit is None and (each.is_noted or notes.is_audited)
-        line = notes.writing(stores[each.store], each.target, each.properties, each.before, each.action)
+        owes = run_log.audit is None and (each.is_recorded or run_log.is_audited)
+        line = run_log.writing(stores[each.store], each.target, each.properties, each.before, each.action)
         try:
             line.written(each.version)
         except AuditError:
@@ -74,19 +74,19 @@ def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], not
         if owes:
             unaudited.append(each)
         try:
-            _tell_journal(each, notes, owes=owes)
+            _tell_journal(each, run_log, owes=owes)
         except OSError as error:
-            reason = reason or unnoted(each.target, error).reason
+            reason = reason or unrecorded(each.target, error).reason
     return Completed(tuple(unaudited), reason)
 
 
-def _tell_journal(each: Adopted, notes: RunLog, *, owes: bool) -> None:
-    if each.is_noted and owes:
+def _tell_journal(each: Adopted, run_log: RunLog, *, owes: bool) -> None:
+    if each.is_recorded and owes:
         return
     if each.action in {RESTORE, DELETE}:
         version = each.version if each.action == RESTORE else None
-        notes.journal.undo(each.target, "done", version, before=each.before, owes=owes)
-    elif each.is_noted:
-        notes.journal.audited(each.target)
+        run_log.journal.undo(each.target, "done", version, before=each.before, owes=owes)
+    elif each.is_recorded:
+        run_log.journal.audited(each.target)
     else:
-        notes.journal.adopted(each.target, each.version, owes=owes)
+        run_log.journal.adopted(each.target, each.version, owes=owes)

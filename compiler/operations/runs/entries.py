@@ -17,7 +17,7 @@ _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
 @dataclass(frozen=True, slots=True)
-class NotedKey:
+class RecordedKey:
     """A key of the catalogue that a write sets; no property means the whole value."""
 
     secret: str
@@ -32,7 +32,7 @@ class RunEntry:
     kind: Kind
     planned_before: str | None
     recover: bool
-    keys: tuple[NotedKey, ...] = ()
+    keys: tuple[RecordedKey, ...] = ()
     before: str | None = None
     after: str | None = None
     state: str = "planned"
@@ -111,7 +111,7 @@ def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
 
 
 def _planned(line: Mapping[str, Any]) -> RunEntry:
-    keys = tuple(NotedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
+    keys = tuple(RecordedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
     before, recover = _text(line["before"]), line["recover"] is True
     return RunEntry(Kind(line["kind"]), before, recover, keys, deleted=_text(line.get("deleted")))
 
@@ -134,8 +134,8 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
     entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)
 
 
-def _text(noted: object) -> str | None:
+def _text(found: object) -> str | None:
     # The folder may have come with somebody else's project: what is no version must not pass for one.
-    if noted is None or isinstance(noted, str):
-        return noted
+    if found is None or isinstance(found, str):
+        return found
     raise TypeError

@@ -88,27 +88,27 @@ class Journal:
 
     def started(self, target: Target, before: str | None, *, owes: bool = False) -> None:
         """A write is about to be sent; with `owes`, the audit file still needs its outcome."""
-        self._note("step", target, state="started", before=before, owes=owes)
+        self._record("step", target, state="started", before=before, owes=owes)
 
     def written(
         self, target: Target, before: str | None, after: str, slipped: tuple[str, ...], *, owes: bool = False
     ) -> None:
         """A write was stored as `after`; with `owes`, the audit file still needs its line."""
         rest = {"before": before, "after": after, "slipped": list(slipped), "owes": owes}
-        self._note("step", target, wait=False, state="written", **rest)
+        self._record("step", target, wait=False, state="written", **rest)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """The result for a remote secret."""
         target, state = (result.store, result.name), str(result.state)
-        self._note("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
+        self._record("step", target, wait=False, state=state, code=result.code or None, maybe_stored=maybe_stored)
 
     def adopted(self, target: Target, version: str, *, owes: bool = False) -> None:
         """A write of this run whose version was not recorded before."""
-        self._note("step", target, state="written", after=version, adopted=True, owes=owes)
+        self._record("step", target, state="written", after=version, adopted=True, owes=owes)
 
     def audited(self, target: Target) -> None:
         """The audit file now has the line that it lacked of a version recorded here."""
-        self._note("audit", target)
+        self._record("audit", target)
 
     def undo(
         self, target: Target, state: str, version: str | None = None, *, before: str | None = None, owes: bool = False
@@ -117,7 +117,7 @@ class Journal:
 
         With `owes`, the audit file still needs its outcome.
         """
-        self._note("undo", target, state=state, version=version, before=before, owes=owes)
+        self._record("undo", target, state=state, version=version, before=before, owes=owes)
 
     def end(self, state: str) -> None:
         """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
@@ -126,7 +126,7 @@ class Journal:
     def close(self) -> None:
         self._file.close()
 
-    def _note(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
+    def _record(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
         self._append(what, wait=wait, store=target[0], name=target[1], **rest)
 
     def _append(self, what: str, *, wait: bool = True, **rest: object) -> None:
@@ -194,9 +194,9 @@ def read_run(path: Path) -> Run:
 
 def _first_identity(head: Mapping[str, Any]) -> dict[str, Any]:
     """The identity in today's format, so that a run of an older release can be resumed."""
-    noted, store = head["identity"], head["destination"]["store"]
-    asked = {"from": noted["from"], **noted["options"]}
-    return identity_of("migrate", noted["environment"], {store: noted["address"]}, asked)
+    old, store = head["identity"], head["destination"]["store"]
+    asked = {"from": old["from"], **old["options"]}
+    return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

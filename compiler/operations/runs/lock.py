@@ -53,11 +53,12 @@ class RunLock:
         descriptor = os.open(self._folder / "lock", flags, 0o600)
         try:
             self._acquire(descriptor)
+            self._file = descriptor
+            self.rename(self._name)
         except BaseException:
+            self._file = -1
             os.close(descriptor)
             raise
-        self._file = descriptor
-        self.rename(self._name)
         return self
 
     def _acquire(self, descriptor: int) -> None:

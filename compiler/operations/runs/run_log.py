@@ -85,8 +85,8 @@ class UndoLog(RunLog):
         """Does nothing: the run has ended, whatever the result of its undo."""
 
 
-def unnoted(target: Target, error: AuditError | OSError) -> Result:
+def unrecorded(target: Target, error: AuditError | OSError) -> Result:
     """The failure of a step that could not be recorded."""
     known = str(error) if isinstance(error, AuditError) else error.strerror
     reason = f"the journal cannot be written: {known or 'is the disk full?'}" if isinstance(error, OSError) else known
-    return Result(*target, State.FAILED, code="unnoted", reason=reason or "", remedy=AGAIN)
+    return Result(*target, State.FAILED, code="unrecorded", reason=reason or "", remedy=AGAIN)

@@ -90,7 +90,7 @@ def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     text, unreadable = read_text(path.parent, path.name)
     if text is None:
         return None, tuple(_shown_as(shown, each) for each in unreadable)
-    document, diagnostics = load_text(shown, text)
+    document, diagnostics = load_text(shown, text, is_output=True)
     if document is None:
         return None, diagnostics
     name = subchart_of({key: tuple(child.children) for key, child in document.root.children.items()})

@@ -9,6 +9,7 @@ from compiler.operations.change.plan import WRITING, Kind, NoteKind, State
 from compiler.operations.change.run import stopping_kinds
 from compiler.render.content import Painted, Style, Wrapped
 from compiler.render.reports.version_loss import loss_lines
+from compiler.text.command_line import PROGRAM
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _STYLES = {
 }
 _INDENT = 12
 # How a command that a remedy names begins; it is the last of the remedy.
-_COMMAND = "platform-secrets "
+_COMMAND = f"{PROGRAM} "
 _FINE = frozenset({State.DONE, State.KEPT})
 # Names in a line of a plan; the report for programs has all.
 _MOST_NAMES = 12
@@ -104,6 +105,10 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
             yield "  help: ", result.remedy
     if pending := outcome.count(State.PENDING):
         yield f"{counted(pending, 'remote secret')} not started"
+    if not outcome.results:
+        # Where it goes on or is blocked, the lines around this one say what is left.
+        yield from () if outcome.is_incomplete else (f"run {outcome.run}: nothing was left to write",)
+        return
     done = outcome.count(*_FINE)
     yield f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"
 

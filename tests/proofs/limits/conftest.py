@@ -144,8 +144,7 @@ def make_ends(
         for name, value in {"VAULT_TOKEN": "root", **azure.environ(lifetime=1e9)}.items():
             monkeypatch.setenv(name, value)
         opener = _opener(ends, StoreOptions(workers=workers, clock=clock, chance=_jitter()))
-        command = "compiler.cli.commands.migrate"
-        monkeypatch.setattr(f"{command}.LiveStores", lambda environ: LiveStores(environ, opener))
+        monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, opener))
         monkeypatch.setattr(
             "compiler.operations.migrate.run.plan_migration", functools.partial(plan_migration, workers=workers)
         )

@@ -89,8 +89,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     def stores(environ: Mapping[str, str]) -> LiveStores:
         return LiveStores(environ, made.open)
 
-    for command in WRITING:
-        monkeypatch.setattr(f"compiler.cli.commands.{command}.LiveStores", stores)
+    monkeypatch.setattr("compiler.cli.writing.LiveStores", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from compiler.cli import commands
-from compiler.cli.command_table import COMMANDS, PROGRAM
+from compiler.cli.command_table import COMMANDS
 from compiler.cli.main import help_text
+from compiler.text.command_line import PROGRAM
 
 
 def test_each_file_of_commands_is_in_the_table_and_in_the_help() -> None:

@@ -66,7 +66,7 @@ def outcome(*states: State, interrupted: bool = False, defect: Exception | None 
         (outcome(State.CONFLICT, State.FAILED), True, 4),
         (outcome(State.PENDING), True, 4),
         (outcome(State.DONE, defect=KeyError()), True, 4),
-        (replace(outcome(State.DONE), unnoted="the disk is full"), True, 4),
+        (replace(outcome(State.DONE), unrecorded="the disk is full"), True, 4),
         (replace(outcome(State.DONE), unaudited=(Adopted("azure", "a", "v1"),)), True, 4),
         (outcome(State.DONE, State.PENDING, interrupted=True), True, 130),
     ],

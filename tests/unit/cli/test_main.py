@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,13 @@ import pytest
 import compiler
 from compiler.cli import invocation
 from compiler.cli.command_table import COMMANDS
+from compiler.cli.terminal.interrupts import interruption
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from compiler.refusal import Kind
 
@@ -140,22 +143,30 @@ def test_an_interrupt_is_130(run: Callable[..., Any], monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
-    [((), "interrupted; nothing was written\n"), (("the files are",), "interrupted; the files are\n")],
+    ("block", "shown"),
+    [
+        (nullcontext(), "interrupted; nothing was written\n"),
+        (interruption("the files are"), "interrupted; the files are\n"),
+    ],
 )
 def test_an_interrupt_is_one_line_that_says_what_it_leaves_behind(
     project: Path,
     run: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
-    said: tuple[str, ...],
+    block: AbstractContextManager[None],
     shown: str,
 ) -> None:
     def interrupt(*_: object) -> int:
-        raise KeyboardInterrupt(*said)
+        with block:
+            pass
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(invocation, "invoke", interrupt)
     done = run("rules")
     assert (done.code, done.out, done.err) == (130, "", shown)
+    # The next command in the same process has written nothing.
+    monkeypatch.setattr(invocation, "invoke", _fail(KeyboardInterrupt()))
+    assert run("rules").err == "interrupted; nothing was written\n"
 
 
 @pytest.mark.parametrize(("kind", "code"), [("usage", 2), ("cannot run", 3), ("found", 1)])

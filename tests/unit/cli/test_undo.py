@@ -56,7 +56,8 @@ def test_it_shows_and_then_does(writing: Writing, done: str, tmp_path: Path) -> 
     assert lines(tmp_path / "audit")[0]["action"] == "delete"
     again = writing.undo(done, "--apply", "--format", "json")
     assert (again.code, kinds(again), again.report["results"]) == (0, ["keep"], [])
-    assert writing.undo(done).out.endswith("nothing was written: there are no changes to write\n")
+    for options in ((), ("--apply",)):
+        assert writing.undo(done, *options).out.endswith("\nnothing was written: there is nothing to undo\n")
 
 
 def test_what_was_replaced_is_there_again(writing: Writing) -> None:
@@ -99,6 +100,18 @@ def test_another_commands_run_is_refused_with_the_line_to_use(
         found = run(other, "dev", "--undo", done)
         if other != writing.name:
             assert (found.code, line in found.err) == (2, True), found.err
+    assert run(*line.split()[1:], "--apply").code == 0
+    assert writing.ends.azure.deleted == {AZURE}
+
+
+def test_the_line_to_use_is_for_the_same_project(
+    writing: Writing, done: str, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = next(name for name in WRITING if name != writing.name)
+    found = run("--root", "project", other, "dev", "--undo", done)
+    (line,) = [line.removeprefix("help: run ") for line in found.err.splitlines() if line.startswith("help: run ")]
+    assert line == f"platform-secrets --root project {writing.name} dev --undo {done}"
     assert run(*line.split()[1:], "--apply").code == 0
     assert writing.ends.azure.deleted == {AZURE}
 

@@ -60,6 +60,18 @@ def test_what_no_file_of_ours_has_is_said_with_its_place(name: str) -> None:
     assert read_back(text) == (None, Excess(what, offset))
 
 
+def test_a_file_of_ours_may_have_more_values_the_longer_it_is() -> None:
+    sparse = "[" + "12345678," * 120_000 + "]"
+    assert read_back(sparse) == ([12345678] * 120_000, None)
+    dense = "[" + "1," * 120_000 + "]"
+    assert read_back(dense) == (None, Excess("more than 100000 values", 200_001 - 2))
+    # Long enough at its beginning, and too dense at its end.
+    mixed = "[" + "12345678," * 120_000 + "1," * 300_000 + "]"
+    _, excess = read_back(mixed)
+    assert excess is not None
+    assert excess.what == f"more than {excess.offset // 8} values"
+
+
 def test_what_is_just_within_the_limits_is_read() -> None:
     deep = "[" * 32 + "]" * 32
     assert read_back(deep) == (json.loads(deep), None)

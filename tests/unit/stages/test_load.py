@@ -154,6 +154,16 @@ def test_the_limits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused("- a\n" * 50).rule == "too-large"
 
 
+def test_a_values_file_may_have_more_values_than_an_input_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.model.limits.MAX_NODES", 5)
+    monkeypatch.setattr(compiler.stages.load, "MAX_NODES", 5)
+    sparse, dense = "- a longer text than that\n" * 50, "- 1\n" * 50
+    assert load_text("a.yaml", sparse, is_output=True)[1] == ()
+    for text, is_output, most in ((sparse, False, 5), (dense, False, 5), (dense, True, 5)):
+        document, (diagnostic,) = load_text("a.yaml", text, is_output=is_output)
+        assert (document, diagnostic.message) == (None, f"the file has more than {most} values")
+
+
 @pytest.mark.parametrize("text", ["a: |\n  b\n\tc: d\n", "a:\n  \tb: c\n"])
 def test_a_tab_in_an_indentation_is_found_before_the_parser_wonders(text: str) -> None:
     assert refused(text).rule == "tab-indentation"

@@ -15,6 +15,14 @@ def _all_files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def test_what_comes_next_is_for_the_same_project(
+    run: Callable[..., Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.parent)
+    done = run("new", "environment", "qa", "--root", "project")
+    assert done.out.endswith(", then run platform-secrets --root project compile qa\n")
+
+
 def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path) -> None:
     before = _all_files(project)
     done = run("new", "environment", "prod-eu", "--extends", "prod")

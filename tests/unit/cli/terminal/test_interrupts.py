@@ -5,12 +5,18 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.cli.terminal.interrupts import interruption, stoppable
+from compiler.cli.terminal.interrupts import interruption, left_behind, stoppable
 from compiler.cli.terminal.termination import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -63,19 +69,48 @@ def test_another_thread_than_the_main_one_leaves_signals_alone() -> None:
     assert seen == [False, before]
 
 
-def interrupted(*said: str, inner: str | None = None) -> None:
-    with interruption("outer"):
-        if inner is not None:
-            with interruption(inner):
-                raise KeyboardInterrupt(*said)
-        raise KeyboardInterrupt(*said)
+@pytest.fixture
+def said() -> Callable[[Callable[[], object]], str]:
+    """What an interrupt leaves behind once a function has ended, in a context of its own."""
+
+    def left(act: Callable[[], object]) -> str:
+        def run() -> str:
+            with suppress(KeyboardInterrupt, KeyError):
+                act()
+            return left_behind()
+
+        return copy_context().run(run)
+
+    return left
 
 
-def test_an_interrupt_says_what_the_innermost_block_leaves_behind() -> None:
-    for words, inner, expected in ((), None, "outer"), ((), "inner", "inner"), (("own",), "inner", "own"):
-        with pytest.raises(KeyboardInterrupt) as caught:
-            interrupted(*words, inner=inner)
-        assert caught.value.args == (expected,)
+def test_an_interrupt_says_what_the_last_block_leaves_behind(said: Callable[[Callable[[], object]], str]) -> None:
+    def nested(*, within: bool, after: bool) -> None:
+        with interruption("outer"):
+            if within:
+                with interruption("inner"):
+                    if not after:
+                        raise KeyboardInterrupt
+            raise KeyboardInterrupt
+
+    assert said(lambda: None) == "nothing was written"
+    assert said(lambda: nested(within=False, after=False)) == "outer"
+    assert said(lambda: nested(within=True, after=False)) == "inner"
+    # What was done in the inner block is not undone when it ends.
+    assert said(lambda: nested(within=True, after=True)) == "inner"
+
+
+def test_after_the_block_it_is_still_so(said: Callable[[Callable[[], object]], str]) -> None:
+    def ended() -> None:
+        with interruption("outer"), interruption("inner"):
+            pass
+
+    def failed() -> None:
+        with interruption("said"):
+            raise KeyError
+
+    assert said(ended) == "inner"
+    assert said(failed) == "said"
 
 
 def test_whatever_else_leaves_the_block_is_let_through() -> None:
@@ -92,7 +127,7 @@ def test_the_complaint_of_a_lock_that_an_interrupt_broke_is_that_interrupt() -> 
         finally:
             raise RuntimeError("release unlocked lock")
 
-    with pytest.raises(KeyboardInterrupt, match="said"), interruption("said"):
+    with pytest.raises(KeyboardInterrupt), interruption("said"):
         broken()
 
 

@@ -258,7 +258,7 @@ def test_a_run_whose_end_cannot_be_noted_tells_what_it_did_and_can_go_on(
     monkeypatch.setattr(Journal, "end", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
     assert (outcome.results[0].state, outcome.is_incomplete) == (State.DONE, True)
-    assert outcome.unnoted == "the journal cannot be written: No space left on device"
+    assert outcome.unrecorded == "the journal cannot be written: No space left on device"
     assert read_run(journal_path(tmp_path)).is_resumable
 
 
@@ -282,7 +282,7 @@ def test_an_audit_file_that_is_full_ends_the_run_as_incomplete(
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
     assert outcome.is_incomplete
-    assert outcome.results[0].code == "unnoted"
+    assert outcome.results[0].code == "unrecorded"
     entry = entries_of(read_run(journal_path(tmp_path)))["a"]
     assert ("a" in store.versions, entry.after) == (stored, "v1" if stored else None)
     # What was not sent leaves nothing open that an undo would have to wait for.
@@ -553,7 +553,7 @@ def test_a_write_that_was_stored_and_could_not_be_noted_stays_open(
     store = MemoryStore()
     monkeypatch.setattr(Journal, "written", full)
     outcome = apply(store, plan_of(write_of(store, "a", A="1")))
-    assert (outcome.results[0].code, list(store.versions)) == ("unnoted", ["a"])
+    assert (outcome.results[0].code, list(store.versions)) == ("unrecorded", ["a"])
     entry = entries_of(read_run(journal_path(tmp_path)))["a"]
     assert (entry.after, entry.maybe_stored) == (None, True)
 
@@ -572,7 +572,7 @@ def test_what_can_neither_be_announced_nor_noted_is_a_failure_and_no_defect(
     monkeypatch.setattr(AuditLog, "record", unannounced)
     with AuditLog(tmp_path / "audit") as audit:
         outcome = apply(store, plan_of(write_of(store, "a", A="1")), audit)
-    assert (outcome.results[0].code, outcome.defect, store.calls) == ("unnoted", None, [])
+    assert (outcome.results[0].code, outcome.defect, store.calls) == ("unrecorded", None, [])
 
 
 def test_a_write_of_an_earlier_part_is_told_in_the_audit_file_with_what_it_rests_upon(
@@ -684,7 +684,7 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
     opened.append(Journal.begin(tmp_path, RUN, plan, {}))
     notes = RunLog(opened[0], "prod", is_audited=True)
     outcome = apply_plan(plan, {"azure": store}, notes, continue_on_error=True)
-    assert outcome.unaudited == (Adopted("azure", "a", "v1", is_noted=True),)
+    assert outcome.unaudited == (Adopted("azure", "a", "v1", is_recorded=True),)
     assert {name: entry.owes for name, entry in entries_of(read_run(journal_path(tmp_path))).items()} == {
         "a": True,
         "b": False,

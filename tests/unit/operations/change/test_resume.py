@@ -7,12 +7,12 @@ import pytest
 
 from compiler.operations.change.plan import Adopted, Kind, Location, Plan, Step, Write
 from compiler.operations.change.resume import narrowed
-from compiler.operations.runs.entries import NotedKey, Run, RunEntry
+from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests.unit.operations.changes import plan_of
 
 A = ("azure", "a")
-KEY = NotedKey("secret", "KEY", None)
+KEY = RecordedKey("secret", "KEY", None)
 
 
 def step(name: str | None, kind: Kind = Kind.UPDATE) -> Step:
@@ -108,7 +108,7 @@ def test_what_is_adopted_names_the_properties_of_the_run_alone() -> None:
     kept = Step("secret", "KEY", Kind.KEEP, None, Location("azure", "a", "property"))
     left = narrowed(
         plan((others, kept)),
-        run(a=replace(entry("v1", state="started"), keys=(NotedKey("secret", "KEY", "property"),))),
+        run(a=replace(entry("v1", state="started"), keys=(RecordedKey("secret", "KEY", "property"),))),
         {A: "v2"},
     )
     assert left.adopted == (Adopted("azure", "a", "v2", ("property",), "update", "v1"),)
@@ -184,7 +184,7 @@ def test_what_is_adopted_names_no_property_of_another_secret() -> None:
     )
     left = narrowed(
         plan(steps),
-        run(a=replace(entry("v1", state="started"), keys=(NotedKey("secret", "KEY", "one"),)), b=entry("v1")),
+        run(a=replace(entry("v1", state="started"), keys=(RecordedKey("secret", "KEY", "one"),)), b=entry("v1")),
         {A: "v2"},
     )
     assert left.adopted == (Adopted("azure", "a", "v2", ("one",), "update", "v1"),)
@@ -194,14 +194,14 @@ def test_what_is_adopted_names_no_property_of_another_secret() -> None:
 def test_a_stored_write_that_the_audit_file_lacks_is_told_whatever_stands_there_now(stands: str) -> None:
     known = replace(entry("v1", "v2", "done"), owes=True)
     left = narrowed(plan((step("a", Kind.CONFLICT),)), run(a=known), {A: stands})
-    assert left.adopted == (Adopted("azure", "a", "v2", before="v1", is_noted=True),)
+    assert left.adopted == (Adopted("azure", "a", "v2", before="v1", is_recorded=True),)
 
 
-@pytest.mark.parametrize(("kind", "is_noted"), [(Kind.KEEP, False), (Kind.UPDATE, True)])
-def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_noted: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("kind", "is_recorded"), [(Kind.KEEP, False), (Kind.UPDATE, True)])
+def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_recorded: bool) -> None:  # noqa: FBT001
     known = replace(entry(None, state="started", deleted="v1"), owes=True)
     left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {A: "v1"})
-    assert left.adopted == (Adopted("azure", "a", "v1", action="recover", is_noted=is_noted),)
+    assert left.adopted == (Adopted("azure", "a", "v1", action="recover", is_recorded=is_recorded),)
 
 
 @pytest.mark.parametrize(("command", "is_given"), [("put", True), ("restore", True), ("migrate", False)])

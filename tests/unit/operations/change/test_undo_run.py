@@ -74,8 +74,12 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
         ("delete", "writing", "tester"),
         ("delete", "written", "tester"),
     ]
-    again = undo(applies=False)
-    assert (again.end, {step.kind for step in again.plan.steps}) == (End.NOTHING, {Kind.KEEP})
+    written = (tmp_path / "audit").read_text("utf-8")
+    for applies in (False, True):
+        again = undo(applies=applies, audit=tmp_path / "audit")
+        assert (again.end, again.outcome) == (End.UNDONE, None)
+        assert {step.kind for step in again.plan.steps} == {Kind.KEEP}
+    assert (tmp_path / "audit").read_text("utf-8") == written
 
 
 @pytest.mark.parametrize(("command", "env"), [("put", "prod"), ("migrate", "staging")])

@@ -174,7 +174,18 @@ def test_all_variants_is_a_default(environment: Environment, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "way_out"), [("stroe", 'did you mean "store"?'), ("secrets.plane", 'did you mean "secrets.plain"?')]
+    ("path", "way_out"),
+    [
+        ("stroe", 'did you mean "store"?'),
+        ("secrets.plane", 'did you mean "secrets.plain"?'),
+        ("plane", 'did you mean "secrets.plain"?'),
+        ("plain", 'did you mean "secrets.plain"?'),
+        ("azur", 'did you mean "stores.azure"?'),
+        ("plane/a", 'did you mean "plain/A"?'),
+        ("plane/nothing-like-it", "run `platform-secrets explain dev` to list them"),
+        ("nothing-like-it/A", "run `platform-secrets explain dev` to list them"),
+        ("c", 'did you mean "either/C"?'),
+    ],
 )
 def test_an_unknown_path_is_told_the_nearest(environment: Environment, path: str, way_out: str) -> None:
     with pytest.raises(Refusal) as caught:

@@ -11,7 +11,7 @@ import pytest
 from compiler.operations.change.plan import Adopted, Kind, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.complete_audit import adoption, complete, owed_by, owed_by_undo
-from compiler.operations.runs.entries import NotedKey, Run, RunEntry
+from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.operations.runs.journal import Journal, find_run
 from compiler.operations.runs.run_log import RunLog
 from tests.unit.operations.changes import plan_of
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUN = "20250131-120000-4fa1c2"
-NOTED = Adopted("azure", "a", "v2", ("KEY",), "update", "v1", is_noted=True)
+NOTED = Adopted("azure", "a", "v2", ("KEY",), "update", "v1", is_recorded=True)
 FOUND = Adopted("azure", "a", "v1", ("KEY",), "create")
 DELETED = Adopted("azure", "a", "v1", ("KEY",), "delete", "v1")
-RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_noted=True)
+RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_recorded=True)
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("adopted", [NOTED, FOUND, DELETED, RESTORED])
 def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journal: Journal, adopted: Adopted) -> None:
-    if adopted.is_noted:
+    if adopted.is_recorded:
         journal.written(("azure", "a"), "v1", "v2", (), owes=True)
     with AuditLog(tmp_path / "audit") as audit:
         found = complete(
             [adopted], {"azure": MemoryStore()}, RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
         )
-    assert (found.unaudited, found.unnoted) == ((), "")
+    assert (found.unaudited, found.unrecorded) == ((), "")
     (line,) = lines(tmp_path / "audit")
     assert (line["state"], line["action"], line["version"]) == ("written", adopted.action, adopted.version)
     assert (line["who"], line["run"], line["before"]) == ("ada", RUN, adopted.before)
@@ -94,19 +94,19 @@ def test_a_journal_without_room_is_told(journal: Journal, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Journal, "adopted", full)
     found = complete([FOUND, FOUND], {"azure": MemoryStore()}, RunLog(journal, "prod"))
-    assert found.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    assert found.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
 
 
 def test_what_a_run_owes_is_what_it_stored() -> None:
     entries = {
         ("azure", "stored"): RunEntry(
-            Kind.CREATE, None, recover=False, keys=(NotedKey("jira", "TOKEN", "KEY"),), after="v1", owes=True
+            Kind.CREATE, None, recover=False, keys=(RecordedKey("jira", "TOKEN", "KEY"),), after="v1", owes=True
         ),
         ("azure", "noted"): RunEntry(Kind.CREATE, None, recover=False, after="v1"),
         ("azure", "not-stored"): RunEntry(Kind.CREATE, None, recover=False, owes=True),
     }
     run = Run(RUN, Path("run"), "put", "prod", {"azure": "https://memory"}, {}, entries)
-    assert list(owed_by(run)) == [Adopted("azure", "stored", "v1", ("KEY",), "create", None, is_noted=True)]
+    assert list(owed_by(run)) == [Adopted("azure", "stored", "v1", ("KEY",), "create", None, is_recorded=True)]
 
 
 def test_a_recovered_version_is_told_as_such() -> None:
@@ -127,13 +127,13 @@ def test_a_recovered_version_is_told_as_such() -> None:
 def test_what_an_undo_owes(undo: str, owes: bool, version: str | None, owed: tuple[str, str, bool] | None) -> None:  # noqa: FBT001
     entry = RunEntry(Kind.CREATE, None, recover=False, after="v2", undo=undo, undo_owes=owes, undo_before="v2")
     found = owed_by_undo(("azure", "a"), entry, version)
-    assert (found and (found.action, found.version, found.is_noted)) == owed
+    assert (found and (found.action, found.version, found.is_recorded)) == owed
 
 
 def test_each_owed_line_names_the_store_that_it_is_about(tmp_path: Path, journal: Journal) -> None:
     stores = {"azure": MemoryStore("https://one"), "vault": MemoryStore("https://two")}
     journal.written(("azure", "a"), "v1", "v2", (), owes=True)
-    elsewhere = Adopted("vault", "gone", "v4", ("KEY",), "update", "v3", is_noted=True)
+    elsewhere = Adopted("vault", "gone", "v4", ("KEY",), "update", "v3", is_recorded=True)
     with AuditLog(tmp_path / "audit") as audit:
         notes = RunLog(journal, "prod", audit, {"azure": "ada", "vault": "grace"}, is_audited=True)
         complete([NOTED, elsewhere], stores, notes)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from compiler.operations.change.plan import Kind
-from compiler.operations.runs.entries import NotedKey, Run, take
+from compiler.operations.runs.entries import RecordedKey, Run, take
 
 A = ("azure", "a")
 PLAN: dict[str, Any] = {
@@ -36,7 +36,7 @@ def step(state: str, **rest: object) -> dict[str, Any]:
 
 def test_a_plan_names_keys_and_properties() -> None:
     entry = run_of().entries[A]
-    assert entry.keys == (NotedKey("jira", "TOKEN", "token"), NotedKey("gitlab", "WHOLE", None))
+    assert entry.keys == (RecordedKey("jira", "TOKEN", "token"), RecordedKey("gitlab", "WHOLE", None))
     assert (entry.kind, entry.properties, entry.planned_before) == (Kind.UPDATE, ("token",), "v1")
 
 

@@ -11,7 +11,7 @@ import pytest
 from compiler.operations.change.plan import Result, State, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, find_run
-from compiler.operations.runs.run_log import AGAIN, RunLog, UndoLog, unnoted
+from compiler.operations.runs.run_log import AGAIN, RunLog, UndoLog, unrecorded
 from compiler.stores.interface import Attributes, RemoteSecret
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
@@ -83,12 +83,12 @@ def test_what_a_run_owes_its_audit_file(
     ],
 )
 def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | OSError, said: str) -> None:
-    result = unnoted(("azure", "a"), error)
+    result = unrecorded(("azure", "a"), error)
     assert (result.store, result.name, result.state, result.code, result.remedy) == (
         "azure",
         "a",
         State.FAILED,
-        "unnoted",
+        "unrecorded",
         AGAIN,
     )
     assert said in result.reason
@@ -103,7 +103,7 @@ def test_what_cannot_be_noted_is_a_failure_with_the_way_on(error: AuditError | O
     ],
 )
 def test_what_cannot_be_noted_names_the_file_and_the_way_on(error: AuditError | OSError, reason: str) -> None:
-    result = unnoted(("azure", "a"), error)
+    result = unrecorded(("azure", "a"), error)
     assert (result.reason, result.remedy) == (reason, "run the same command again to resume the run")
 
 

@@ -208,3 +208,8 @@ def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_t
     assert token not in second
     assert help_line.startswith("help: ")
     assert "--audit FILE" in help_line
+
+
+def test_a_run_that_had_nothing_left_says_so_and_counts_nothing() -> None:
+    assert told(outcome_lines(Outcome("run-1", ()))) == ["run run-1: nothing was left to write"]
+    assert told(outcome_lines(Outcome("run-1", (), unaudited=(Adopted("azure", "a", "v1"),)))) == []

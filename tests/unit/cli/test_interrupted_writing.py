@@ -1,0 +1,140 @@
+"""What a writing command says of an interrupt is true, wherever the interrupt comes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import compiler
+from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN
+from tests.unit.cli.two_ends import AZURE, KEY, VAULT, Writing, journal, journals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from tests.commands import Done
+
+_HOME = Path(compiler.__file__).parent
+# What stands between the command line and the engine; inside the engine, the proofs interrupt each request.
+_WATCHED = {
+    str(_HOME / path)
+    for path in (
+        "cli/main.py",
+        "cli/invocation.py",
+        "cli/run_output.py",
+        "cli/writing.py",
+        *(f"cli/commands/{name}.py" for name in ("migrate", "put", "restore")),
+        "cli/terminal/interrupts.py",
+        "operations/change/run.py",
+        "operations/change/undo_run.py",
+        "operations/live/stores.py",
+    )
+}
+UNWRITTEN, BEGUN = f"interrupted; {NOTHING_WRITTEN}", f"interrupted; {GOES_ON}"
+# Once the boundary has caught what there is to catch, the command is over.
+_OVER = {"_guarded", "main"}
+
+
+class Interrupting:
+    """Sends SIGINT as a function that is watched is left, the one with that number."""
+
+    def __init__(self, turn: int) -> None:
+        self._left = turn
+        self.at = ""
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        code = frame.f_code
+        if event != "return" or code.co_filename not in _WATCHED or code.co_name in _OVER:
+            return
+        if self._left == 0:
+            self.at = f"{Path(code.co_filename).name}:{code.co_name}"
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+        self._left -= 1
+
+
+class Told:
+    """A command that was interrupted at `place`, and what it said of that."""
+
+    def __init__(self, place: str, done: Done) -> None:
+        self.place, self.code, self.shown = place, done.code, done.out + done.err
+
+    @property
+    def line(self) -> str | None:
+        """None where it came to its end."""
+        if self.code == 0:
+            return None
+        (line,) = [line for line in self.shown.splitlines() if "interrupted" in line]
+        return line
+
+
+def interrupted(prepare: Callable[[], object], act: Callable[[], Done]) -> Iterator[Told]:
+    """`act` with an interrupt at each place in turn, until it ends before the next one; `prepare` comes before each."""
+    for turn in count():
+        prepare()
+        interrupting = Interrupting(turn)
+        sys.setprofile(interrupting)
+        try:
+            done = act()
+        finally:
+            sys.setprofile(None)
+        if not interrupting.at:
+            return
+        yield Told(interrupting.at, done)
+
+
+def assert_true(writing: Writing, told: Told) -> None:
+    """Each interrupted command ends with 130 and one line that is so, or came to its end."""
+    assert "Traceback" not in told.shown, told.place
+    assert "internal error" not in told.shown, told.place
+    assert told.code in {0, 130}, (told.place, told.shown)
+    assert told.line in {None, UNWRITTEN, BEGUN}, told.place
+    assert told.line != UNWRITTEN or not writing.ends.azure.writes, told.place
+
+
+@pytest.mark.parametrize("writing", ["migrate"], indirect=True)
+def test_of_a_write_it_says_what_is_so(writing: Writing) -> None:
+    azure, lines, value = writing.ends.azure, dict[str, str | None](), iter(range(1_000))
+
+    def prepare() -> None:
+        writing.has(f"value-{next(value)}")
+        azure.writes.clear()
+
+    for told in interrupted(prepare, lambda: writing.over("--apply", "--quiet")):
+        assert_true(writing, told)
+        lines[told.place] = told.line
+        assert writing.over("--apply").code == 0, told.place
+        assert azure.shown(AZURE) == writing.ends.vault.shown(VAULT)
+    # The run is begun, the last write is done, the outcome told, the stores closed.
+    assert lines["run_output.py:shows"] == UNWRITTEN
+    for place in ("run.py:_applied", "run.py:carry_out", "run_output.py:end", "main.py:_run"):
+        assert lines[place] == BEGUN, place
+
+
+@pytest.mark.parametrize("writing", ["put"], indirect=True)
+def test_of_an_undo_it_says_what_is_so(writing: Writing) -> None:
+    azure, lines, run = writing.ends.azure, dict[str, str | None](), ""
+    azure.seed(AZURE, **{KEY: "before"})
+
+    def prepare() -> None:
+        nonlocal run
+        for path in journals(writing.project):
+            path.unlink()
+        assert writing.over("--apply").code == 0
+        azure.writes.clear()
+        run = journal(writing.project).stem
+
+    for told in interrupted(prepare, lambda: writing.undo(run, "--apply", "--quiet")):
+        assert_true(writing, told)
+        lines[told.place] = told.line
+        assert writing.undo(run, "--apply").code == 0, told.place
+        assert azure.shown(AZURE) == {KEY: "before"}
+    assert lines["run_output.py:shows"] == UNWRITTEN
+    for place in ("undo_run.py:undo_run", "run_output.py:end", "main.py:_run"):
+        assert lines[place] == BEGUN, place
