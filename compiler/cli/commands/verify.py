@@ -98,11 +98,12 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     look = look_into(wanted, os.environ, arguments.context)
     with stores_to_ask(os.environ) as stores:
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
-    if not arguments.quiet:
-        _tell(asked.subject, found, is_text=arguments.format == "text")
     every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
     code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
     report(every, _run_of(arguments, found, every, code), arguments.format, see_all(arguments))
+    if not arguments.quiet:
+        # Last: the end of the output is what stays on the screen.
+        _tell(asked.subject, found, is_text=arguments.format == "text")
     return code
 
 
