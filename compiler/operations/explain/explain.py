@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import VAULT
 from compiler.operations.explain.explanation import Earlier, Explanation, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
+from compiler.operations.explain.secret import explain_secret
 from compiler.refusal import Refusal
 from compiler.text.suggestion import suggest
 
@@ -25,7 +26,8 @@ _QUIET = ("inherited", "usual")
 def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
     """Every value of the merged environment in the order of the input, or those at and below `path`.
 
-    `path` is `store`, `secrets.github`, or `github/GITHUB_APP_ID` for where one key lies. Raises Refusal.
+    `path` is `store`, `github` or `secrets.github` for a secret with its keys, or `github/GITHUB_APP_ID` for where one
+    key lies. Raises Refusal.
     """
     rows = [*_rows(environment)]
     if path is None:
@@ -33,9 +35,12 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     secret, slash, key = path.partition("/")
     if slash and secret in environment.catalogue.entries:
         return explain_key(environment, secret, key, rows)
+    if path.removeprefix("secrets.") in environment.catalogue.entries and path not in environment.root.children:
+        return tuple(explain_secret(environment, path.removeprefix("secrets."), rows))
     found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
     if not found:
         known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
+        known |= dict.fromkeys(_secrets_and_keys(environment))
         way_out = suggest(path, known, "paths") or f"run `platform-secrets explain {environment.name}` to list them"
         raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', way_out)
     return found
@@ -117,6 +122,12 @@ def _use(secret: Secret) -> Iterator[Explanation]:
         yield Explanation(
             path, every, "default", note="all variants, as neither the environment nor the catalogue chooses"
         )
+
+
+def _secrets_and_keys(environment: Environment) -> Iterator[str]:
+    for name, entry in environment.catalogue.entries.items():
+        yield name
+        yield from (f"{name}/{key}" for key in entry.keys)
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -79,7 +79,7 @@ def no_token_in_time(place: StoreLocation, method: str) -> StoreError:
 
 def _without(method: str) -> str:
     if method == _DEFAULT:
-        return f"none of the credentials that {method} tries returned a token"
+        return "none of the credentials that DefaultAzureCredential tries returned a token"
     return f"{method} returned no token"
 
 

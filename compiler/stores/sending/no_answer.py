@@ -59,29 +59,35 @@ def why_untrusted(error: ssl.SSLError) -> str:
 
 def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocation, action: Action) -> StoreError:
     host = problem.host.lower()
+    if host != server.host:
+        # Without its name: people put a password where a proxy's address belongs.
+        kind = UnreachableError if problem.is_final else UnavailableError
+        reason = "the proxy's host name does not resolve here"
+        return kind(place, action, reason, _PROXY)
     if not problem.is_final:
         reason = f"the name server gives no answer for the host name {host}"
         return UnavailableError(place, action, reason, "check this machine's DNS and network, then run again")
     reason = f"the host name {host} does not resolve here"
-    if host != server.host:
-        return UnreachableError(place, action, f"the proxy's {reason.removeprefix('the ')}", _PROXY)
     remedy = f"correct {server.setting}, or join the network that knows the name (VPN, DNS)"
     if service := service_of(host):
-        reason = f"{reason}: it is the cluster's own"
+        reason = f"the host name {host} does not resolve here: it is the cluster's own"
         forward = f"kubectl port-forward -n {service[1]} svc/{service[0]} {server.port}"
         remedy = f"forward its port (`{forward}`) and set VAULT_ADDR={server.scheme}://127.0.0.1:{server.port}"
     elif cloud_of(host) is not None:
-        reason = f"{reason}: there is no such vault, or its private DNS zone is not linked to this network"
+        reason = (
+            f"the host name {host} does not resolve here: there is no such vault, or its private DNS zone is not linked "
+            "to this network"
+        )
         remedy = f"correct {server.setting}, or run where the vault's private endpoint is known"
     return UnreachableError(place, action, reason, remedy)
 
 
 def _denied(problem: ConnectionDeniedError, server: Server, place: StoreLocation, action: Action) -> StoreError:
-    host, at = problem.host.lower(), f"{problem.host}:{problem.port}"
+    host, at = problem.host.lower(), f"{server.host}:{server.port}"
     is_here = is_loopback(host)
     if (host, problem.port) != (server.host, server.port):
         kind = UnreachableError if is_here else UnavailableError
-        return kind(place, action, f"the proxy at {at} refuses the connection", _PROXY)
+        return kind(place, action, *PROXY_REFUSES)
     if is_here:
         remedy = f"start the server or the port-forward there, or correct {server.setting}"
         return UnreachableError(place, action, f"nothing listens at {at}", remedy)
