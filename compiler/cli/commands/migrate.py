@@ -10,6 +10,7 @@ from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.run_output import RunOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.writing import add_writing, recovering, setting_of, undo
 from compiler.operations.change.plan import OnConflict, Options
@@ -97,6 +98,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
             return FOUND
         output = RunOutput(arguments, invocation, COMMAND)
         with refusals(), LiveStores(os.environ) as stores:
+            stores.tell_by(standard_error().note)
             if arguments.undo is not None:
                 return undo(arguments, environment, setting_of(arguments, invocation, stores), output, _OWN)
             change = _change(arguments, invocation, environment, stores)

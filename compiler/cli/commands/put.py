@@ -82,6 +82,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
             return FOUND
         output = RunOutput(arguments, invocation, COMMAND)
         with refusals(), LiveStores(os.environ) as stores:
+            stores.tell_by(standard_error().note)
             if arguments.undo is not None:
                 return undo(arguments, environment, setting_of(arguments, invocation, stores), output, _OWN)
             target = target_of(environment, arguments.secret, arguments.keys, arguments.store)

@@ -75,8 +75,8 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
         remedy = f"forward its port (`{forward}`) and set VAULT_ADDR={server.scheme}://127.0.0.1:{server.port}"
     elif cloud_of(host) is not None:
         reason = (
-            f"the host name {host} does not resolve here: there is no such vault, or its private DNS zone is not linked "
-            "to this network"
+            f"the host name {host} does not resolve here: there is no such vault, or its private DNS zone is not "
+            "linked to this network"
         )
         remedy = f"correct {server.setting}, or run where the vault's private endpoint is known"
     return UnreachableError(place, action, reason, remedy)
