@@ -61,11 +61,7 @@ class LocalOpenBao:
     def start_raft(cls, folder: Path) -> LocalOpenBao:
         """Start, initialise and unseal a server with raft storage below `folder` and TLS by an own authority."""
         server = cls.start_new(folder)
-        keys = server.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        server.token, server.unseal_key = keys["root_token"], keys["keys"][0]
-        server.unseal()
-        server.call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
-        server._await_kv("secret")
+        server.initialise()
         return server
 
     @classmethod
@@ -85,6 +81,14 @@ class LocalOpenBao:
         server.start()
         server._await_status(501)
         return server
+
+    def initialise(self) -> None:
+        """Make the keys of a new server, unseal it, and mount KV version 2 at `secret`."""
+        keys = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self.token, self.unseal_key = keys["root_token"], keys["keys"][0]
+        self.unseal()
+        self.call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self._await_kv("secret")
 
     def start(self) -> None:
         """Start the process, again after `stop`: raft data is still there then, and sealed."""
