@@ -45,6 +45,8 @@ def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_
         first, omission = first_of_each_rule(diagnostics, see_all)
         shown = show(first, diagnostics)
     outlet.show(format_named(form).render(shown, ALL_RULES, run._replace(omission=omission)))
+    # Both streams may lead to one place, where what a command says after this has to come after it.
+    outlet.flush()
 
 
 def by_compile() -> str:

@@ -11,6 +11,7 @@ from compiler.cli.exit_codes import FOUND
 from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.run_output import RunOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.change.run import Change, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
@@ -77,6 +78,7 @@ def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invoc
             return FOUND
         output = RunOutput(arguments, invocation, command.name)
         with refusals(), LiveStores(os.environ) as stores:
+            stores.tell_by(standard_error().note)
             setting = _setting(arguments, invocation, stores)
             if arguments.undo is not None:
                 return _undo(command, arguments, environment, setting, output)

@@ -60,6 +60,13 @@ class LocalOpenBao:
     @classmethod
     def start_raft(cls, folder: Path) -> LocalOpenBao:
         """Start, initialise and unseal a server with raft storage below `folder` and TLS by an own authority."""
+        server = cls.start_new(folder)
+        server.initialise()
+        return server
+
+    @classmethod
+    def start_new(cls, folder: Path) -> LocalOpenBao:
+        """Start a server such as `start_raft` does, which nobody has initialised yet."""
         ports = _free_port(), _free_port()
         authority = CertificateAuthority.create(folder)
         certificate = authority.issue((_LOOPBACK, "localhost"), file_stem="openbao")
@@ -73,12 +80,15 @@ class LocalOpenBao:
         server._arguments = (f"-config={config}",)
         server.start()
         server._await_status(501)
-        keys = server.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        server.token, server.unseal_key = keys["root_token"], keys["keys"][0]
-        server.unseal()
-        server.call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
-        server._await_kv("secret")
         return server
+
+    def initialise(self) -> None:
+        """Make the keys of a new server, unseal it, and mount KV version 2 at `secret`."""
+        keys = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self.token, self.unseal_key = keys["root_token"], keys["keys"][0]
+        self.unseal()
+        self.call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        self._await_kv("secret")
 
     def start(self) -> None:
         """Start the process, again after `stop`: raft data is still there then, and sealed."""

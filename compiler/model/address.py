@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5})
 _LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
 # SERVICE.NAMESPACE, and no more: a third label would be anybody's `*.svc`. The domain behind is the usual one alone, as
 # no other can be told from a name on the internet.
-_SERVICE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc(?:\.cluster\.local)?")
+_SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 _HIGHEST_PORT = 65535
 
 
@@ -95,6 +95,12 @@ def is_near(host: str) -> bool:
     That is loopback, and a Service by its full name: SERVICE.NAMESPACE.svc, alone or with `.cluster.local`.
     """
     return is_loopback(host) or _SERVICE.fullmatch(host) is not None
+
+
+def service_of(host: str) -> tuple[str, str] | None:
+    """The name and the namespace of the Service whose full name `host`, in lower case, is; None for any other."""
+    found = _SERVICE.fullmatch(host)
+    return None if found is None else (found[1], found[2])
 
 
 def key_vault_url(name: str, cloud: str | None = None) -> str:

@@ -37,12 +37,14 @@ class StoreError(Refusal):
     `message` has place, action and reason, and `help` is the remedy: what a command shows where nothing catches it.
 
     `retryable` says that the same request may succeed later; `maybe_done` that a write may have been stored although
-    no success was reported, so that it must be settled by reading before it is sent again.
+    no success was reported, so that it must be settled by reading before it is sent again. `told_at_once` says that a
+    store which has not answered once is not asked again: somebody has to do something first.
     """
 
     code: ClassVar[str]
     retryable: ClassVar[bool] = False
     maybe_done: ClassVar[bool] = False
+    told_at_once: ClassVar[bool] = False
 
     def __init__(self, place: StoreLocation, action: Action, reason: str, remedy: str) -> None:
         target = f"to {place}" if action in (Action.CONNECT, Action.LOG_IN) else str(place)
@@ -156,11 +158,20 @@ class UnavailableError(StoreError):
     maybe_done = True
 
 
+class UnreachableError(UnavailableError):
+    """No connection came about: the host's name is unknown here, or nothing listens on this machine. None was sent."""
+
+    code = "unreachable"
+    maybe_done = False
+    told_at_once = True
+
+
 class SealedError(UnavailableError):
     """Vault is sealed or not initialised; it stores nothing in this state."""
 
     code = "sealed"
     maybe_done = False
+    told_at_once = True
 
 
 class LeaderlessError(UnavailableError):

@@ -108,11 +108,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the store says the caller is: `subject` for audit lines, `method` of the log-in, `expires` when it ends."""
+    """Who the store says the caller is: `subject` for audit lines, `method` of the log-in, `expires` when it ends.
+
+    `source` is where the log-in's credential comes from: a variable, a file, one of several credentials; never a value.
+    """
 
     subject: str
     method: str
     expires: datetime | None = None
+    source: str = ""
 
 
 class SecretReader(Protocol):

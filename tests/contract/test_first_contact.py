@@ -12,7 +12,7 @@ from compiler.demo.key_vault.faults import Fault as VaultFault
 from compiler.demo.key_vault.faults import FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.stores.errors import NotFoundError, UnavailableError
+from compiler.stores.errors import NotFoundError, StoreError, UnavailableError
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
@@ -31,18 +31,75 @@ def closed_port() -> Iterator[int]:
         yield int(bound.getsockname()[1])
 
 
-@pytest.mark.parametrize("provider", list(Provider))
-def test_a_host_that_nobody_reaches_is_given_up_after_ten_seconds(provider: Provider, closed_port: int) -> None:
-    clock = VirtualClock()
+def refused(provider: Provider, host: str, clock: VirtualClock) -> StoreError:
+    """The error of a first read of the store at `host`."""
     variables = {"VAULT_TOKEN": "t", "AZURE_KEYVAULT_TOKEN": "t"}
-    scheme = "https" if provider is Provider.AZURE_KEY_VAULT else "http"
-    store = open_store(
-        StoreAddress(provider, f"{scheme}://127.0.0.1:{closed_port}"), variables, StoreOptions(clock=clock)
-    )
+    store = open_store(StoreAddress(provider, f"https://{host}"), variables, StoreOptions(clock=clock))
     with pytest.raises(UnavailableError) as caught:
         store.read("agents")
     store.close()
-    assert caught.value.reason.endswith(", with no answer for 9 s")
+    return caught.value
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+def test_a_port_of_this_machine_at_which_nothing_listens_is_told_at_once(provider: Provider, closed_port: int) -> None:
+    clock = VirtualClock()
+    error = refused(provider, f"127.0.0.1:{closed_port}", clock)
+    assert (error.code, error.reason) == ("unreachable", f"nothing listens at 127.0.0.1:{closed_port}")
+    assert clock.now() == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "host", "reason"),
+    [
+        (Provider.VAULT, "vault.vault.svc:8200", "the host name vault.vault.svc does not resolve here: it is the"),
+        (Provider.VAULT, "nobody.invalid", "the host name nobody.invalid does not resolve here"),
+        (Provider.AZURE_KEY_VAULT, "x.vault.azure.net", "the host name x.vault.azure.net does not resolve here: there"),
+    ],
+)
+def test_a_host_name_that_there_is_not_is_told_at_once(
+    provider: Provider, host: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    clock = VirtualClock()
+    error = refused(provider, host, clock)
+    assert error.code == "unreachable"
+    assert error.reason.startswith(reason)
+    assert clock.now() == 0
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+            "the name server gives no answer for the host name store.example.com, tried for 9 s",
+        ),
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "store.example.com:443 refuses the connection, tried for 9 s",
+        ),
+        (OSError(113, "No route to host"), "no network route leads to it, tried for 9 s"),
+    ],
+)
+def test_what_may_pass_is_given_up_after_ten_seconds(
+    provider: Provider, trouble: OSError, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(socket, "getaddrinfo", failing)
+    if not isinstance(trouble, socket.gaierror):
+        address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [address])
+        monkeypatch.setattr(socket.socket, "connect", failing)
+    clock = VirtualClock()
+    error = refused(provider, "store.example.com", clock)
+    assert (error.code, error.reason) == ("unavailable", reason)
     # The last second was for the last attempt, which failed at once.
     assert clock.now() == pytest.approx(9, abs=0.1)
 

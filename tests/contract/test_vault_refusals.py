@@ -308,7 +308,7 @@ def test_a_token_that_may_not_look_at_itself_still_reads(openbao: LocalOpenBao, 
     store = open_vault(openbao.url, {"VAULT_TOKEN": token})
     assert store.read("plain/a").version == "1"
     assert store.whoami().subject == "unknown"
-    with pytest.raises(ForbiddenError, match='no policy of the token grants "read"'):
+    with pytest.raises(ForbiddenError, match='no policy of the token of VAULT_TOKEN grants "read"'):
         store.read("elsewhere")
 
 

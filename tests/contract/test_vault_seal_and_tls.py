@@ -12,8 +12,10 @@ import pytest
 
 from compiler.demo.certificates import CertificateAuthority
 from compiler.demo.faulty_gateway import FaultyGateway
+from compiler.demo.local_openbao import LocalOpenBao
 from compiler.stores.errors import ConflictError, SealedError, TlsFailureError, UnavailableError
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.retry import RetryPolicy
 from compiler.stores.values.secret import SecretValue
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from compiler.demo.local_openbao import LocalOpenBao
     from compiler.stores.interface import SecretWriter
 
     OpenVault = Callable[..., SecretWriter]
@@ -62,14 +63,24 @@ def test_a_seal_without_end_is_told_and_can_be_resumed_after(raft_openbao: Local
     try:
         with pytest.raises(SealedError, match="unseal"):
             store.write(name, {"A": SecretValue("2")}, base)
-        with pytest.raises(SealedError):
-            open_vault(raft_openbao.url, environ_of(raft_openbao)).whoami()
+        clock = VirtualClock()
+        with pytest.raises(SealedError, match="the server runs, but is sealed") as caught:
+            open_vault(raft_openbao.url, environ_of(raft_openbao), StoreOptions(clock=clock)).whoami()
+        # Somebody has to unseal it first: nobody waits for that at a first contact.
+        assert (clock.now(), "bao operator unseal" in caught.value.remedy) == (0, True)
     finally:
         raft_openbao.unseal()
     assert store.read(name).version == "1"
     assert store.write(name, {"A": SecretValue("2")}, base).version == "2"
     with pytest.raises(ConflictError):
         store.write(name, {"A": SecretValue("2")}, base)
+
+
+def test_a_server_that_nobody_has_initialised_is_told_from_a_sealed_one(open_vault: OpenVault, tmp_path: Path) -> None:
+    with LocalOpenBao.start_new(tmp_path) as server:
+        with pytest.raises(SealedError, match="the server is not initialised") as caught:
+            open_vault(server.url, {"VAULT_TOKEN": "hvs.any", "VAULT_CACERT": str(server.ca_file)}).whoami()
+        assert "bao operator init" in caught.value.remedy
 
 
 def test_data_and_versions_survive_a_restart(raft_openbao: LocalOpenBao, open_vault: OpenVault) -> None:
@@ -139,5 +150,5 @@ def test_a_file_of_authorities_that_is_no_such_file_is_told(open_vault: OpenVaul
 
 
 def test_nothing_listening_is_unavailable(open_vault: OpenVault) -> None:
-    with pytest.raises(UnavailableError, match="no answer"):
+    with pytest.raises(UnavailableError, match="nothing listens at "):
         open_vault("https://127.0.0.1:1", {"VAULT_TOKEN": "hvs.any"}).read("a")

@@ -51,13 +51,25 @@ def fragments(node: ast.expr) -> list[str]:
     return [next((piece for piece in pieces if piece.count(" ") > 1), pieces[0])] if pieces else []
 
 
-def reasons_of(tree: ast.Module) -> Iterator[str]:
-    """What the errors that a module makes say: their third argument, written there or before it as `reason`."""
+def is_text(node: ast.expr) -> bool:
+    """Whether it is a reason or a remedy, or the name of one: more than two words, or a constant."""
+    if isinstance(node, ast.Name):
+        return node.id.isupper()
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count(" ") > 1
+
+
+def reasons_of(tree: ast.Module, *, has_pairs: bool) -> Iterator[str]:
+    """What the errors that a module makes say: their third argument, written there or before it as `reason`.
+
+    With `has_pairs` also the first of a pair with its remedy.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name.endswith("Error") and len(node.args) > 3:
                 yield from fragments(node.args[2])
+        if has_pairs and isinstance(node, ast.Tuple) and len(node.elts) == 2 and all(map(is_text, node.elts)):
+            yield from fragments(node.elts[0])
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 pairs = [(target, node.value)]
@@ -72,13 +84,15 @@ REASONS = {
     reason: str(path.relative_to(ROOT / "compiler"))
     for folder in ("stores", "operations")
     for path in sorted((ROOT / "compiler" / folder).rglob("*.py"))
-    for reason in reasons_of(ast.parse(path.read_text("utf-8")))
+    for reason in reasons_of(ast.parse(path.read_text("utf-8")), has_pairs=folder == "stores")
 }
 
 
 def test_reasons_are_found_in_the_code() -> None:
     assert len(REASONS) > 60
-    assert REASONS["the server is sealed or not initialised"] == "stores/vault/replies.py"
+    assert REASONS["its newest version is disabled"] == "stores/azure_key_vault/errors.py"
+    assert REASONS["the server is not initialised: it is new, and holds nothing yet"] == "stores/vault/replies.py"
+    assert REASONS["no network route leads to it"] == "stores/sending/no_answer.py"
 
 
 @pytest.mark.parametrize("reason", [reason for reason in REASONS if len(reason.split()) > 1])

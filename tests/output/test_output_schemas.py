@@ -170,7 +170,7 @@ def test_compile(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
     holds("compile", several)
 
 
-def test_explain_diff_and_rules(printed: Callable[..., dict[str, Any]]) -> None:
+def test_explain_diff_and_rules(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
     explained = printed("explain", "prod")
     explained["values"] = [each for each in explained["values"] if each["overrode"]] or explained["values"][:1]
     holds("explain", explained)
@@ -178,6 +178,14 @@ def test_explain_diff_and_rules(printed: Callable[..., dict[str, Any]]) -> None:
     compared = printed("diff", "prod", "dev")
     assert compared["exitCode"] == 1
     holds("diff", compared)
+    (project / "environments/dev.yaml").write_text("stores: {vault: {mount: kv}}\n", "utf-8")
+    elsewhere = printed("diff", "prod", "dev")
+    assert elsewhere["addresses"]
+    holds("diff", elsewhere)
+    printed("compile", "prod")
+    against = printed("diff", "prod", "--against", "chart/values-prod.yaml")
+    assert against["addressesNotCompared"]
+    holds("diff", against)
     holds("rules", printed("rules", "shared-place"))
     assert errors("rules", printed("rules")) == []
 

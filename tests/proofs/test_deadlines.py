@@ -58,7 +58,7 @@ def test_a_store_that_trickles_from_the_start_is_given_up_after_its_first_contac
         make_room(world, command)
         ends.trickle(store)
         done, took = ends.run(*command)
-    assert "with no answer for 1 s" in done.err + done.out
+    assert "tried for 1 s" in done.err + done.out
     assert took < FIRST_CONTACT + AROUND
 
 
@@ -96,7 +96,7 @@ def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: Loc
     store.close()
     reasons = {error.reason for error in found.values() if isinstance(error, UnavailableError)}
     # Not the first contact: the vault has answered with its challenge.
-    assert reasons == {"no Azure credential returned a token in time, still so after 2 s of retries"}
+    assert reasons == {"Slow returned no token in time, still so after 2 s of retries"}
     assert took < PATIENCE + AROUND
 
 

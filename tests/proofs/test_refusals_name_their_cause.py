@@ -120,9 +120,9 @@ def test_six_refusals_have_six_causes_and_none_says_not_found(world: World, end:
         "disabled": "disabled",
         "ForbiddenByRbac": "no role assignment of the caller grants secrets/get",
         "ForbiddenByFirewall": "the vault's firewall blocks this network",
-        "policy gap": f'no policy of the token grants "read" on "{world.mount}/data/agents/jira"',
-        "expired token": "the token is unknown, expired, revoked or used up",
-        "unknown mount": 'there is no mount "nowhere", or the token has no policy on it',
+        "policy gap": f'no policy of the token of VAULT_TOKEN grants "read" on "{world.mount}/data/agents/jira"',
+        "expired token": "the token of VAULT_TOKEN is unknown, expired, revoked or used up",
+        "unknown mount": 'there is no mount "nowhere", or the token of VAULT_TOKEN has no policy on it',
     }.items():
         assert words in lines[cause], lines[cause]
     assert len(set(lines.values())) == 6

@@ -93,6 +93,7 @@ def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environ
     require_writable(path, replaces=arguments.replace)
     recipients, passphrase = _keys(arguments)
     with LiveStores(os.environ) as stores:
+        stores.tell_by(standard_error().note)
         gathered = gather(environment, arguments.only, stores)
     _tell_lacking(gathered, is_partial=arguments.partial)
     if not gathered.is_enough(is_partial=arguments.partial):

@@ -79,12 +79,13 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 def _told(arguments: Namespace, result: Result, outcome: Written) -> int:
     if not arguments.quiet:
         tell_notes(result)
-        if result.project is not None:
-            _tell(arguments, result.project, outcome)
     code = code_of(outcome.diagnostics, is_strict=arguments.strict)
     named = set(arguments.environments)
     run = Run("compile", named.pop() if len(named) == 1 else None, code)
     report(outcome.diagnostics, run, arguments.format, see_all(arguments))
+    if not arguments.quiet and result.project is not None:
+        # Last: the end of the output is what stays on the screen.
+        _tell(arguments, result.project, outcome)
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
         standard_error().lines([NOTHING_WRITTEN])
     return code

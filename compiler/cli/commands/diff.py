@@ -11,12 +11,12 @@ from compiler.cli.options import add_format, add_store
 from compiler.cli.outside import outside
 from compiler.cli.terminal.outlet import standard_output
 from compiler.model.limits import MAX_MANIFEST_BYTES
-from compiler.operations.chart.diff import differences, side_of_content, side_of_environment
+from compiler.operations.chart.diff import compare_sides, side_of_content, side_of_environment
 from compiler.refusal import Refusal
 from compiler.render.content import Data
 from compiler.render.envelope import envelope
 from compiler.render.interface import DIFF_FORMATS
-from compiler.render.reports.changes import as_data, change_lines, markdown
+from compiler.render.reports.comparison import comparison_data, comparison_lines, markdown
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.operations.chart.diff import Side
 
-DESCRIPTION = """Compares Secrets, keys, their remote places, stores and settings of two environments, of one
-environment on two stores, or of a file and an environment; order and formatting do not matter.
-Exits 1 if they differ."""
+DESCRIPTION = """Compares Secrets, keys, their remote places, stores, their addresses and settings of two environments,
+of one environment on two stores, or of a file and an environment; order and formatting do not matter. Where a file does
+not tell the addresses of stores, it says so. Exits 1 if they differ."""
 EXAMPLES = (
     "platform-secrets diff dev prod",
     "platform-secrets diff prod --store vault --format markdown",
@@ -57,17 +57,16 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     if sides is None:
         return FOUND
     (before_title, before), (after_title, after) = sides
-    changes = differences(before, after)
-    code = code_of((), is_different=bool(changes))
+    found = compare_sides(before, after)
+    code = code_of((), is_different=found.is_different)
     outlet = standard_output()
     if arguments.format == "json":
-        content = {"before": before_title, "after": after_title, "changes": [as_data(each) for each in changes]}
+        content = {"before": before_title, "after": after_title, **comparison_data(found)}
         outlet.show(Data(envelope("diff", arguments.environment, code, content)))
     elif arguments.format == "markdown":
-        outlet.lines(markdown(before_title, after_title, changes))
+        outlet.lines(markdown(before_title, after_title, found))
     else:
-        outlet.lines([("from ", before_title, " to ", after_title, ":" if changes else ": no differences")])
-        outlet.lines(("  ", *line) for change in changes for line in change_lines(change))
+        outlet.lines(comparison_lines(before_title, after_title, found))
     return code
 
 

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from compiler.render.content import Line
 
 DESCRIPTION = """Shows where each value of an environment comes from: the line that sets it, what it overrides, what a
-layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`, or one key, such as
-`github/GITHUB_APP_ID`, and shows where that key is stored."""
+layer removes, and defaults. PATH selects one value, such as `store` or `secrets.github.use`; one secret, such as
+`github`, with the place of each key; or one key, such as `github/GITHUB_APP_ID`, with all that decides where it is."""
 EXAMPLES = (
     "platform-secrets explain prod",
     "platform-secrets explain prod store",
-    "platform-secrets explain staging secrets.github",
+    "platform-secrets explain staging github",
     "platform-secrets explain staging github/GITHUB_PERSONAL_ACCESS_TOKEN --format json",
 )
 
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("path", metavar="PATH", nargs="?", help="a value, or a key as SECRET/KEY")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="a value, a secret, or a key as SECRET/KEY")
     add_format(parser, REPORT_FORMATS)
 
 

@@ -97,12 +97,15 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     wanted = expected_of(environment, arguments.secrets) if arguments.cluster and environment is not None else ()
     look = look_into(wanted, os.environ, arguments.context)
     with stores_to_ask(os.environ) as stores:
+        if not arguments.quiet:
+            stores.tell_by(standard_error().note)
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
-    if not arguments.quiet:
-        _tell(asked.subject, found, is_text=arguments.format == "text")
     every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
     code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
     report(every, _run_of(arguments, found, every, code), arguments.format, see_all(arguments))
+    if not arguments.quiet:
+        # Last: the end of the output is what stays on the screen.
+        _tell(asked.subject, found, is_text=arguments.format == "text")
     return code
 
 
@@ -137,7 +140,8 @@ def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
     for seen in found.seen:
         who = "an unknown identity"
         if seen.identity is not None:
-            who = f'"{seen.identity.subject}" by {seen.identity.method}'
+            source = f" ({seen.identity.source})" if seen.identity.source else ""
+            who = f'"{seen.identity.subject}" by {seen.identity.method}{source}'
         outlet.lines([f"{seen.store}: read from {seen.address} as {who}"])
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"

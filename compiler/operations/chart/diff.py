@@ -13,6 +13,7 @@ from compiler.model.subchart import Located, located, nesting_change
 from compiler.model.sync_wave import ANNOTATION
 from compiler.model.values import values_of
 from compiler.model.values_data import PART_OF_VALUE, STORES
+from compiler.operations.chart.addresses import AddressChange, address_changes, addresses_of
 from compiler.operations.chart.foreign_values import ChartValues
 from compiler.refusal import Refusal
 from compiler.stages.emit import read_manifests
@@ -33,17 +34,33 @@ class Side:
     """One of two sides to compare: its Secrets, its stores by kind and name, and the fields of every reference.
 
     `subchart` is the name that its values are nested under, empty where they are not, and None for manifests.
+    `addresses` are those of an environment's stores, None for a file, which may have them among its `stores` or not.
     """
 
     secrets: Outlines
     stores: Mapping[str, Mapping[str, str]]
     defaults: Mapping[str, str]
-    subchart: str | None
+    subchart: str | None = None
+    addresses: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs. `uncompared` are the stores of the environment whose addresses the file does not tell."""
+
+    changes: tuple[SecretChange, ...]
+    addresses: tuple[AddressChange, ...] = ()
+    uncompared: tuple[str, ...] = ()
+
+    @property
+    def is_different(self) -> bool:
+        return bool(self.changes or self.addresses)
 
 
 def side_of_environment(environment: Environment) -> Side:
     """An environment that passed every rule, as its values have it."""
-    return _side_of_values(Located(environment.subchart, values_of(environment)))
+    found = Located(environment.subchart, values_of(environment))
+    return replace(_side_of_values(found), addresses=addresses_of(environment))
 
 
 def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> Side:
@@ -80,8 +97,20 @@ def side_of_content(content: bytes, shown: str, subchart: str | None = None) -> 
         raise _unreadable(shown, "a manifest in it does not have the form of an ExternalSecret") from None
 
 
+def compare_sides(before: Side, after: Side) -> Comparison:
+    """What `after` adds, changes and removes, and where its stores are that are elsewhere in `before`."""
+    changes = differences(before, after)
+    if before.addresses is None or after.addresses is None:
+        asked, told = (after, before) if before.addresses is None else (before, after)
+        missing = [store for store in asked.addresses or () if store not in map(_reference, told.stores)]
+        return Comparison(changes, (), tuple(missing))
+    # A store that the chart makes on both sides is compared field by field already.
+    made = map(_reference, before.stores.keys() & after.stores.keys())
+    return Comparison(changes, address_changes(before.addresses, after.addresses, made))
+
+
 def differences(before: Side, after: Side) -> tuple[SecretChange, ...]:
-    """What `after` adds, changes and removes; empty where both mean the same."""
+    """What `after` adds, changes and removes of what values and manifests hold; empty where both mean the same."""
     changes: list[SecretChange] = []
     if before.subchart is not None and after.subchart is not None:
         changes += nesting_change(before.subchart, after.subchart)
@@ -124,6 +153,11 @@ def _side_of_manifests(objects: Iterable[dict[str, Any]]) -> Side:
             schema = chart.part("remoteRefDefaults")
             defaults = defaults or _flat(chart.known(next(_reference_defaults(spec), {}), schema))
     return Side(outlines_of_manifests(listed), stores, defaults, None)
+
+
+def _reference(title: str) -> str:
+    """How secrets refer to a store of this title."""
+    return title.replace(" ", "/", 1)
 
 
 def _unreadable(shown: str, why: str) -> Refusal:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import urllib3.exceptions
 from kubernetes import client, config
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
 
@@ -28,15 +30,17 @@ class KubernetesCluster:
 
     def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
         _silence_client()
-        failure = None
+        is_usable = True
         settings = client.Configuration()
         try:
             _configure(settings, environ, context)
-        except Exception as error:  # noqa: BLE001 - a YAML parser, a certificate, a log-in program: its text may quote any
-            failure = type(error).__name__
-        if failure is not None:
+        except Exception:  # noqa: BLE001 - a YAML parser, a certificate, a log-in program: its text may quote any
+            is_usable = False
+        if not is_usable:
             # Without the error and its text, which may quote credentials.
-            raise ClusterError(f"no usable kubeconfig ({failure})", "set KUBECONFIG, or name a context with --context")
+            is_there = any(Path(name).exists() for name in _files(environ).split(os.pathsep))
+            why = "it is damaged, or has no such context or certificate" if is_there else "there is no such file"
+            raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
         api = client.ApiClient(settings)
         self._core = client.CoreV1Api(api)
@@ -109,7 +113,7 @@ def _silence_client() -> None:
 
 def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:
     # Not the client's own search: it prints to standard output, and remembers KUBECONFIG from when it was imported.
-    files = environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
+    files = _files(environ)
     if context is None and "KUBECONFIG" not in environ and _IN_POD in environ and not Path(files).exists():
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         return
@@ -119,6 +123,10 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
     )
 
 
+def _files(environ: Mapping[str, str]) -> str:
+    return environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
+
+
 def _asked(permission: str, ask: Callable[[], T]) -> T | None:
     """What `ask` returns, or None where the cluster has no such object. Raises ClusterError."""
     try:
@@ -126,7 +134,7 @@ def _asked(permission: str, ask: Callable[[], T]) -> T | None:
     except client.ApiException as error:
         status = error.status
     except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError) as error:
-        reason = f"it gave no usable answer ({type(error).__name__})"
+        reason = f"it gave no usable answer ({_why(error)})"
         failure = ClusterError(reason, "check the kubeconfig's server, the network and the client's credentials")
         status = None
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
@@ -159,3 +167,19 @@ def _ready(item: Mapping[str, Any]) -> Ready | None:
 def _moment(event: Any) -> str:  # noqa: ANN401 - the client has no types
     moment = event.last_timestamp or event.event_time or event.first_timestamp
     return moment.isoformat() if moment is not None else ""
+
+
+def _why(error: Exception) -> str:
+    """What kept it from answering; of the error's own text nothing is shown."""
+    # Each of the first three is one of the next in urllib3.
+    if isinstance(error, NameResolutionError):
+        return "its host name does not resolve here"
+    if isinstance(error, NewConnectionError):
+        return "it refuses the connection, or no route leads to it"
+    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+        return "it does not answer"
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return "its certificate is not trusted, or it does not speak TLS"
+    if isinstance(error, urllib3.exceptions.HTTPError | OSError):
+        return "the connection was closed"
+    return "what answers there is not Kubernetes, or the log-in program failed"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import VAULT
 from compiler.operations.explain.explanation import Earlier, Explanation, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
+from compiler.operations.explain.secret import explain_secret
 from compiler.refusal import Refusal
 from compiler.text.command_line import command_line
 from compiler.text.suggestion import closest
@@ -33,7 +34,8 @@ _QUIET = ("inherited", "usual")
 def explain(environment: Environment, path: str | None = None) -> tuple[Explanation, ...]:
     """Every value of the merged environment in the order of the input, or those at and below `path`.
 
-    `path` is `store`, `secrets.github`, or `github/GITHUB_APP_ID` for where one key lies. Raises Refusal.
+    `path` is `store`, `github` or `secrets.github` for a secret with its keys, or `github/GITHUB_APP_ID` for where one
+    key lies. Raises Refusal.
     """
     rows = [*_rows(environment)]
     if path is None:
@@ -41,6 +43,8 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
     secret, slash, key = path.partition("/")
     if slash and secret in environment.catalogue.entries:
         return explain_key(environment, secret, key, rows)
+    if path.removeprefix("secrets.") in environment.catalogue.entries and path not in environment.root.children:
+        return tuple(explain_secret(environment, path.removeprefix("secrets."), rows))
     found = tuple(row for row in rows if row.path == path or row.path.startswith(f"{path}."))
     if not found:
         raise Refusal("usage", f'"{path}" has no value in "{environment.name}"', _way_out(environment, path, rows))
@@ -49,6 +53,7 @@ def explain(environment: Environment, path: str | None = None) -> tuple[Explanat
 
 def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -> str:
     known = dict.fromkeys(prefix for row in rows for prefix in _prefixes(row.path))
+    known |= dict.fromkeys(_secrets_and_keys(environment))
     meant = closest(path, known) or _meant(environment, path)
     return f'did you mean "{meant}"?' if meant else f"run `{command_line('explain', environment.name)}` to list them"
 
@@ -60,7 +65,6 @@ def _meant(environment: Environment, path: str) -> str | None:
     if not slash:
         names = {name: f"{entry.id}/{name}" for entry in entries.values() for name in entry.keys}
         names |= {store: f"stores.{store}" for store in environment.stores}
-        names |= {secret: f"secrets.{secret}" for secret in environment.secrets}
         return names.get(closest(path, names) or "")
     found = closest(secret, entries)
     own = closest(key, entries[found].keys) if found is not None else None
@@ -162,6 +166,12 @@ def _use(secret: Secret) -> Iterator[Explanation]:
         yield Explanation(
             path, every, "default", note="all variants, as neither the environment nor the catalogue chooses"
         )
+
+
+def _secrets_and_keys(environment: Environment) -> Iterator[str]:
+    for name, entry in environment.catalogue.entries.items():
+        yield name
+        yield from (f"{name}/{key}" for key in entry.keys)
 
 
 def _prefixes(path: str) -> Iterator[str]:

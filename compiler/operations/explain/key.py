@@ -35,18 +35,19 @@ def explain_key(
     secret = environment.secrets.get(secret_id)
     path = f"{secret_id}/{name}"
     if secret is None:
-        return tuple(_without_secret(environment, entry, path, by_path))
+        return tuple(without_secret(environment, entry, path, by_path))
     found = next((each for each in secret.keys if each.key is key), None)
     if found is None:
         used = ", ".join(secret.variants) or "none"
         note = f"it belongs to {_listed(key.variants)}; in use: {used}"
         return (Explanation(path, None, "unused", shown_where(key.node.key_span), note=note), *_use(secret, by_path))
-    return tuple(_of_key(secret, found, path, by_path))
+    return tuple(_of_key(secret, found, by_path))
 
 
-def _without_secret(
+def without_secret(
     environment: Environment, entry: Entry, path: str, by_path: dict[str, Explanation]
 ) -> Iterator[Explanation]:
+    """That the environment does not have the secret, called `path`, and what decides so."""
     note = f'"{environment.name}" does not have the secret'
     yield Explanation(path, None, "unused", shown_where(entry.node.key_span), note=note)
     for decisive in (f"secrets.{entry.id}", f"secrets.{entry.id}.enabled"):
@@ -54,14 +55,18 @@ def _without_secret(
             yield by_path[decisive]
 
 
-def _of_key(secret: Secret, found: SecretKey, path: str, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+def key_place(secret: Secret, found: SecretKey) -> Explanation:
+    """Where one key lies in the secret's store."""
+    path, where = f"{secret.id}/{found.key.name}", shown_where(found.key.node.key_span)
+    if secret.store is None or found.place is None:
+        return Explanation(path, None, "unused", where, note="the secret's store has no place for it")
+    place = place_text((found.place.remote_key, found.place.property))
+    return Explanation(path, place, "resolved", where, note=f"in {_described(secret.store)}")
+
+
+def _of_key(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
     key, store = found.key, secret.store
-    where = shown_where(key.node.key_span)
-    if store is None or found.place is None:
-        yield Explanation(path, None, "unused", where, note="the secret's store has no place for it")
-    else:
-        place = place_text((found.place.remote_key, found.place.property))
-        yield Explanation(path, place, "resolved", where, note=f"in {_described(store)}")
+    yield key_place(secret, found)
     store_path = f"secrets.{secret.id}.store"
     if store_path in by_path:
         yield by_path[store_path]

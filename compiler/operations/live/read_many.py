@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from compiler.stores.errors import (
     ForbiddenCause,
@@ -22,13 +24,15 @@ from compiler.stores.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from compiler.stores.interface import RemoteSecret, SecretReader
 
     Reading = RemoteSecret | StoreError
 
 WORKERS = 16
+# Seconds after the failure of a store in which the others may fail too.
+_FAIL_TOGETHER = 0.5
 # The store did not answer, and would not for any other secret either.
 _SILENT = (
     UnavailableError,
@@ -77,8 +81,8 @@ class _StoreReads:
 class _Asking:
     """Reads each name of each store once.
 
-    The first name of each store is read first, in the caller's thread: that logs in and finds out whether the store
-    answers at all, and can be interrupted where it does not.
+    The first name of each store is read first, of all stores at the same time: that logs in and finds out whether the
+    store answers at all. Each has a thread of its own, which keeps no process alive and no interrupt waiting.
     """
 
     def __init__(self, wanted: Iterable[tuple[SecretReader, str]]) -> None:
@@ -91,10 +95,44 @@ class _Asking:
             (self._rest if pair[0] in self._stores else self._firsts).append(pair)
             self._stores.setdefault(pair[0], _StoreReads(pair[0]))
 
-    def first(self) -> Iterator[Reading]:
-        for pair in self._firsts:
+    def first(self, *, needs_all: bool) -> None:
+        """Read the first name of each store. Where all of them are needed, raise the StoreError of one that fails."""
+        if len(self._firsts) == 1:
+            (pair,) = self._firsts
             self.found[pair] = self._read(pair)
-            yield self.found[pair]
+        else:
+            self._together(needs_all=needs_all)
+        if needs_all:
+            for pair in self._firsts:
+                reading = self.found.get(pair)
+                if isinstance(reading, StoreError) and is_of_store(reading):
+                    raise reading
+
+    def _together(self, *, needs_all: bool) -> None:
+        answers: SimpleQueue[tuple[tuple[SecretReader, str], Reading | BaseException]] = SimpleQueue()
+        for pair in self._firsts:
+            Thread(target=self._answer, args=(pair, answers.put), daemon=True).start()
+        seconds: float | None = None
+        for _ in self._firsts:
+            try:
+                pair, answer = answers.get(timeout=seconds)
+            except Empty:
+                return
+            if isinstance(answer, BaseException) and not isinstance(answer, StoreError):
+                raise answer
+            self.found[pair] = answer
+            if needs_all and isinstance(answer, StoreError) and is_of_store(answer):
+                # Of several that fail at once, always the same is told; one that is waited for keeps nobody waiting.
+                seconds = _FAIL_TOGETHER
+
+    def _answer(
+        self, pair: tuple[SecretReader, str], tell: Callable[[tuple[tuple[SecretReader, str], Any]], None]
+    ) -> None:
+        try:
+            answer: Reading | BaseException = self._read(pair)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+            answer = error
+        tell((pair, answer))
 
     def rest(self, workers: int) -> None:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
@@ -125,7 +163,7 @@ def read_all(
 ) -> dict[tuple[SecretReader, str], Reading]:
     """Each remote secret, or the error of reading it, by store and name; read in at most `workers` threads."""
     asking = _Asking(wanted)
-    list(asking.first())
+    asking.first(needs_all=False)
     asking.rest(workers)
     return asking.found
 
@@ -134,12 +172,10 @@ def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[
     """As `read_all`, for callers that need every store.
 
     Raises the StoreError of a store that cannot be used: one that does not answer its first request, or no longer
-    answers in the middle, or that forbids every one.
+    answers in the middle, or that forbids every one. Of several that fail at once it is the error of the first.
     """
     asking = _Asking(wanted)
-    for reading in asking.first():
-        if isinstance(reading, StoreError) and is_of_store(reading):
-            raise reading
+    asking.first(needs_all=True)
     asking.rest(workers)
     by_store: dict[SecretReader, list[Reading]] = {}
     for (reader, _), reading in asking.found.items():

@@ -9,6 +9,7 @@ from compiler.model.store_address import Provider, StoreAddress
 from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
 from compiler.stores.open import open_store
+from compiler.stores.vault.login import HOME_TOKEN, is_from_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +63,7 @@ class LiveStores:
     ) -> None:
         self._environ = environ
         self._opener = opener
+        self._tell: Callable[[str], None] | None = None
         self._open: dict[StoreAddress, SecretWriter] = {}
 
     def __enter__(self) -> Self:
@@ -73,6 +75,10 @@ class LiveStores:
         while self._open:
             self._open.popitem()[1].close()
 
+    def tell_by(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called once with what a person may not expect of the log-ins to come."""
+        self._tell = tell
+
     def address(self, store: Store) -> StoreAddress:
         """Where `store` is reached from here. Raises AddressError."""
         return address_of(store, self._environ)
@@ -82,4 +88,11 @@ class LiveStores:
         address = self.address(store)
         if address not in self._open:
             self._open[address] = self._opener(address, self._environ)
+            self._tell_source(address)
         return self._open[address]
+
+    def _tell_source(self, address: StoreAddress) -> None:
+        tell, is_vault = self._tell, address.provider is Provider.VAULT
+        if tell is not None and is_vault and is_from_home(self._environ):
+            self._tell = None
+            tell(f"VAULT_TOKEN is not set: logging in to {address.absolute} with the token of {HOME_TOKEN}")

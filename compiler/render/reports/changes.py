@@ -27,22 +27,14 @@ def change_lines(change: SecretChange, *, consequence: str = "") -> Iterator[Pie
         yield from (("  ", *detail) for detail in _details(change))
 
 
-def markdown(before: str, after: str, changes: Sequence[SecretChange]) -> Iterator[Pieces]:
-    """A section for a pull request: a table with a row for each Secret."""
-    yield "### ", Code(before), " → ", Code(after)
-    yield ("",)
-    if not changes:
-        yield ("No differences.",)
-        return
-    yield ("| | what | details |",)
-    yield ("|---|---|---|",)
-    for change in changes:
-        names = change.keys_added if change.kind == "added" else change.keys_removed
-        details = [*_details(change)] if change.kind == "changed" else [_names("", names)]
-        cells: list[Piece] = []
-        for detail in details:
-            cells += ["<br>", *map(Words, detail)]
-        yield f"| {change.kind} | ", Code(change.title), " | ", *cells[1:], " |"
+def change_row(change: SecretChange) -> Pieces:
+    """The change as a row of a Markdown table of three columns."""
+    names = change.keys_added if change.kind == "added" else change.keys_removed
+    details = [*_details(change)] if change.kind == "changed" else [_names("", names)]
+    cells: list[Piece] = []
+    for detail in details:
+        cells += ["<br>", *map(Words, detail)]
+    return f"| {change.kind} | ", Code(change.title), " | ", *cells[1:], " |"
 
 
 def as_data(change: SecretChange) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 import os
 import ssl
 from collections.abc import Iterator
+from http.client import HTTPS_PORT
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from compiler.model.address import parse_address
 from compiler.stores.azure_key_vault.session import CA_VARIABLE, CA_VARIABLES
 from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError, UnavailableError
+from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, no_answer, why_untrusted
+from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
@@ -27,28 +31,34 @@ def verified(place: StoreLocation, url: str, ca: Path | None) -> str | bool:
     return str(ca)
 
 
-def connection_error(error: Exception, place: StoreLocation, action: Action) -> StoreError:
+def server_of(url: str) -> Server:
+    """What the vault's URL names, for messages."""
+    parts = parse_address(url)
+    host, port = ("", None) if parts is None else (parts.host, parts.port)
+    return Server("https", host, port or HTTPS_PORT, "vaultUrl or AZURE_KEYVAULT_NAME")
+
+
+def connection_error(error: Exception, server: Server, place: StoreLocation, action: Action) -> StoreError:
     """Return the error for a connection that could not be made, or broke."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = f"its certificate is not trusted: {cause.verify_message.rstrip('.')}"
-            remedy = f"set {CA_VARIABLE} to the CA's PEM file, or correct the vault's URL"
+            reason = f"no trusted connection: {why_untrusted(cause)}"
+            remedy = f"set {CA_VARIABLE} to the CA's PEM file, or correct {server.setting}"
             return TlsFailureError(place, action, reason, remedy)
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
-            return TlsFailureError(place, action, "it does not speak TLS", "check the vault's URL and port")
+            return TlsFailureError(place, action, "it does not speak TLS", f"correct {server.setting}")
+        if isinstance(cause, UnknownHostError | ConnectionDeniedError):
+            return no_answer(cause, server, place, action)
     names = {type(cause).__name__ for cause in causes}
-    if "NameResolutionError" in names:
-        reason, remedy = "its host name does not resolve", "check the vault's name and this machine's DNS"
-    elif any("Timeout" in name for name in names):
-        reason, remedy = "it did not answer in time", "check the network and the vault's firewall, then run again"
-    elif "ConnectionRefusedError" in names:
-        reason, remedy = "the connection was refused", "check the vault's URL and port"
-    elif "ProxyError" in names:
-        reason, remedy = "the proxy refused the connection", "check HTTPS_PROXY and NO_PROXY"
-    else:
-        reason, remedy = "the connection was closed", "check the network, then run again"
-    return UnavailableError(place, action, reason, remedy)
+    if any("Timeout" in name for name in names):
+        # Several of the SDK's and of urllib3's own.
+        return no_answer(TimeoutError(), server, place, action)
+    if "ProxyError" in names:
+        return UnavailableError(place, action, *PROXY_REFUSES)
+    # What the machine said lies deepest; of a mere end of the connection there is nothing more to say.
+    told = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno is not None), None)
+    return no_answer(told or ConnectionError(), server, place, action)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -52,7 +52,11 @@ def shared_credential(
     """
     if credential is not None:
         return SharedCredential(credential, type(credential).__name__)
-    if token := environ.get(TOKEN_VARIABLE):
+    if (token := environ.get(TOKEN_VARIABLE)) is not None:
+        if not token.strip():
+            # Most often a pipeline whose secret is missing: it must not go on as whoever is logged in beside it.
+            remedy = "fill it, or unset it to use the credentials of Azure's own variables"
+            raise UnauthenticatedError(place, Action.LOG_IN, f"{TOKEN_VARIABLE} is set but empty", remedy)
         if _NO_TOKEN.search(token):
             reason = f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
             raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it again, on one line")
@@ -60,17 +64,23 @@ def shared_credential(
     return SharedCredential(_default_credential(environ, url, place), _method(environ), is_owned=True)
 
 
-def no_token(error: NoTokenError, place: StoreLocation) -> StoreError:
-    """The error of a credential that gave no token, with Entra's codes."""
+def no_token(error: NoTokenError, place: StoreLocation, method: str) -> StoreError:
+    """The error of a credential, called `method`, that gave no token; with Entra's codes."""
     codes = f" ({', '.join(error.codes)})" if error.codes else ""
     remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnauthenticatedError(place, Action.LOG_IN, f"no Azure credential returned a token{codes}", remedy)
+    return UnauthenticatedError(place, Action.LOG_IN, f"{_without(method)}{codes}", remedy)
 
 
-def no_token_in_time(place: StoreLocation) -> StoreError:
+def no_token_in_time(place: StoreLocation, method: str) -> StoreError:
     """The error of a credential that was waited for until the operation had to end."""
     remedy = "check the network to its log-in server, or name one credential in AZURE_TOKEN_CREDENTIALS"
-    return UnavailableError(place, Action.LOG_IN, "no Azure credential returned a token in time", remedy)
+    return UnavailableError(place, Action.LOG_IN, f"{_without(method)} in time", remedy)
+
+
+def _without(method: str) -> str:
+    if method == _DEFAULT:
+        return "none of the credentials that DefaultAzureCredential tries returned a token"
+    return f"{method} returned no token"
 
 
 def _method(environ: Mapping[str, str]) -> str:

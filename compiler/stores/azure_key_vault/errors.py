@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE
 from compiler.stores.errors import (
     Action,
     BusyError,
@@ -42,6 +43,7 @@ class Answer:
     """What may be copied from an error's reply: no body, no message (a proxy may have written it), no request.
 
     `is_key_vaults` says that the body had Key Vault's error form; `worked_before` that an earlier request was accepted.
+    `credential` names where the token comes from.
     """
 
     status: int
@@ -50,6 +52,7 @@ class Answer:
     retry_after: str | None = None
     is_key_vaults: bool = False
     worked_before: bool = False
+    credential: str = "the credential"
 
 
 def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
@@ -81,9 +84,10 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
 
 def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     if answer.worked_before:
-        reason = "the token expired or was revoked, and a new one was rejected"
-        return ExpiredTokenError(place, action, reason, "log in again (`az login`), then run the same command again")
-    reason = "the token was rejected"
+        reason = f"the token of {answer.credential} expired or was revoked, and a new one was rejected"
+        way = f"set a new {TOKEN_VARIABLE}" if answer.credential == TOKEN_VARIABLE else "log in again (`az login`)"
+        return ExpiredTokenError(place, action, reason, f"{way}, then run the same command again")
+    reason = f"the token of {answer.credential} was rejected"
     remedy = "log in to the vault's own tenant (`az login --tenant …`) or name another credential"
     return UnauthenticatedError(place, action, reason, remedy)
 

@@ -98,7 +98,7 @@ class SharedCredential:
     ) -> None:
         self._inner = inner
         self._is_owned = is_owned
-        self._method = method
+        self.method = method
         self._clock = clock
         self._lock = threading.Lock()
         self._held: tuple[tuple[str, ...], TokenLike] | None = None
@@ -138,6 +138,17 @@ class SharedCredential:
             if self._held is not None and self._held[1].token == refused:
                 self._held = None
 
+    @property
+    def shown(self) -> str:
+        """What messages call the credential: its name, and which one of several gave the token."""
+        chosen = self._chosen()
+        return f"{self.method} ({chosen})" if chosen else self.method
+
+    def _chosen(self) -> str:
+        # The SDK's chain keeps the credential that gave a token under this name, and tells it nobody else.
+        chosen = getattr(self._inner, "_successful_credential", None)
+        return "" if chosen is None else type(chosen).__name__
+
     def close(self) -> None:
         """Free an owned credential's connections."""
         close = getattr(self._inner, "close", None)
@@ -155,7 +166,7 @@ class SharedCredential:
         object_id = claims.get("oid")
         parts = names[:1] + ([f"oid {object_id}"] if isinstance(object_id, str) else [])
         subject = " ".join([parts[0], *(f"({part})" for part in parts[1:])]) if parts else "unknown"
-        return Identity(_one_line(subject), self._method, _time(token.expires_on))
+        return Identity(_one_line(subject), self.method, _time(token.expires_on), self._chosen())
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, 
 from compiler.model.address import is_loopback, parse_address
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.azure_key_vault.connection import connection_error, verified
+from compiler.stores.azure_key_vault.connection import connection_error, server_of, verified
 from compiler.stores.azure_key_vault.credential import (
     TOKEN_VARIABLE,
     no_token,
@@ -85,6 +85,7 @@ class SdkClient:
         _silence_sdk()
         self._store = address.absolute
         url = address.url.rstrip("/")
+        self._server = server_of(url)
         verify = verified(StoreLocation(self._store), url, authorities(address.ca, environ))
         is_emulator = _is_emulator(url, environ)
         self._credential = shared_credential(
@@ -179,7 +180,7 @@ class SdkClient:
                     if not self._warm:
                         return self._attempt(name, action, send)
             except TimeoutError as error:
-                failure = connection_error(error, StoreLocation(self._store, name), action)
+                failure = connection_error(error, self._server, StoreLocation(self._store, name), action)
                 raise failure from None
         return self._attempt(name, action, send)
 
@@ -197,16 +198,16 @@ class SdkClient:
 
     def _failure(self, error: Exception, place: StoreLocation, action: Action) -> StoreError:
         if isinstance(error, NoTokenError):
-            return no_token(error, StoreLocation(self._store))
+            return no_token(error, StoreLocation(self._store), self._credential.method)
         if isinstance(error, NoTokenInTimeError):
-            return no_token_in_time(StoreLocation(self._store))
+            return no_token_in_time(StoreLocation(self._store), self._credential.method)
         if isinstance(error, ForeignHostError):
             reason = "a reply points to another host, which would get the token"
             return RedirectRefusedError(place, action, reason, "check the vault's URL")
         if isinstance(error, ServiceRequestError | ServiceResponseError | IncompleteReadError):
-            return connection_error(error, place, action)
+            return connection_error(error, self._server, place, action)
         if isinstance(error, HttpResponseError) and not isinstance(error, DecodeError) and error.response is not None:
-            answer = _answer(error, worked_before=self._warm)
+            answer = _answer(error, worked_before=self._warm, credential=self._credential.shown)
             if answer.status != _UNAUTHORISED and answer.is_key_vaults:
                 self._warm = True
             if answer.status != _OK:
@@ -218,7 +219,7 @@ class SdkClient:
             reason = "it asks for a token for another resource than its own host, so none was sent"
             remedy = f"check the vault's URL; for an emulator on this machine set {EMULATOR_VARIABLE}=1"
             return UnauthenticatedError(StoreLocation(self._store), Action.LOG_IN, reason, remedy)
-        reason = f"the reply is not Key Vault's JSON ({type(error).__name__})"
+        reason = "the reply is not Key Vault's JSON"
         return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 
 
@@ -273,7 +274,7 @@ def _time(told: object) -> datetime | None:
     raise TypeError
 
 
-def _answer(error: HttpResponseError, *, worked_before: bool) -> Answer:
+def _answer(error: HttpResponseError, *, worked_before: bool, credential: str) -> Answer:
     parsed = error.error
     code = parsed.code if parsed is not None and isinstance(parsed.code, str) else None
     inner = parsed.innererror.get("code") if parsed is not None and isinstance(parsed.innererror, Mapping) else None
@@ -285,4 +286,5 @@ def _answer(error: HttpResponseError, *, worked_before: bool) -> Answer:
         retry_after=headers.get("Retry-After"),
         is_key_vaults=code is not None,
         worked_before=worked_before,
+        credential=credential,
     )

@@ -20,8 +20,9 @@ class RetryPolicy:
 
     `patience` is what an operation may take, with all its requests, attempts and waits. While the store has not
     answered once, all operations together have `first_contact`: a wrong address or a firewall is to be told soon, a
-    restart in the middle to be sat out. A wait is random below a ceiling that doubles from `first_wait` (from
-    `first_throttled_wait` after a 429) up to `longest_wait`. A Retry-After is obeyed up to `longest_retry_after`.
+    restart in the middle to be sat out; what waiting cannot change is told at once then. A wait is random below a
+    ceiling that doubles from `first_wait` (from `first_throttled_wait` after a 429) up to `longest_wait`. A Retry-After
+    is obeyed up to `longest_retry_after`.
     """
 
     patience: float = 120.0
@@ -92,8 +93,7 @@ class Retrier:
             else:
                 self._note_answer()
                 return result
-            if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
-                self._note_answer()
+            self._require_worth_waiting(failure)
             wait = self._wait(attempt, failure)
             if settle is not None and failure.maybe_done:
                 # A write whose reply was lost may still be on its way: a look at once would take it for lost.
@@ -133,6 +133,14 @@ class Retrier:
         if not self.deadlines.answered.is_set():
             self.deadlines.answered.set()
 
+    def _require_worth_waiting(self, failure: StoreError) -> None:
+        """Note what the failure tells of the store; raise one that is told at once where the store never answered."""
+        if not isinstance(failure, UnavailableError) or isinstance(failure, BusyError):
+            self._note_answer()
+        elif failure.told_at_once and not self.deadlines.answered.is_set():
+            # Of a store that has answered before, the same is a restart or a seal in the middle, to be sat out.
+            raise self._given_up(failure)
+
     def _given_up(self, failure: StoreError) -> StoreError:
         """The failure, and for how long an answer was waited for, where that is what ended it."""
         if not isinstance(failure, UnavailableError):
@@ -141,7 +149,7 @@ class Retrier:
         if self.deadlines.answered.is_set():
             said = f"still so after {seconds} s of retries"
             return type(failure)(failure.place, failure.action, f"{failure.reason}, {said}", failure.remedy)
-        reason = f"{failure.reason}, with no answer for {seconds} s"
+        reason = failure.reason if failure.told_at_once else f"{failure.reason}, tried for {seconds} s"
         self._silence = type(failure)(StoreLocation(failure.place.store), failure.action, reason, failure.remedy)
         return type(failure)(failure.place, failure.action, reason, failure.remedy)
 

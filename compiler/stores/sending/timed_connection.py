@@ -4,6 +4,7 @@ What is bounded: the name server, each address that a name has, a proxy's answer
 not take in what it is sent, and its reply.
 """
 
+import errno
 import ipaddress
 import socket
 from http.client import HTTPConnection, HTTPSConnection
@@ -14,6 +15,26 @@ from compiler.stores.sending.deadline import call_in_time, rest
 
 # What TLS sends in one piece.
 _PIECE: Final = 16_384
+# What a resolver says of a name that there is not; EAI_AGAIN and the like say that it does not know at the moment.
+_NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+class UnknownHostError(socket.gaierror):
+    """The name `host` was not resolved. `is_final`: it does not exist here, rather than that nobody answered."""
+
+    def __init__(self, host: str, number: int) -> None:
+        super().__init__(number, "no address")
+        self.host = host
+        self.is_final = number in _NO_SUCH_NAME
+
+
+class ConnectionDeniedError(ConnectionRefusedError):
+    """The machine `host` is there, and nothing listens at `port` of it."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(errno.ECONNREFUSED, "connection refused")
+        self.host = host
+        self.port = port
 
 
 class TimedConnection(HTTPConnection):
@@ -52,8 +73,8 @@ class TimedTlsConnection(TimedConnection, HTTPSConnection):
 def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
     """Return a socket connected to the first address of `host` that lets one in; each is given `timeout` seconds.
 
-    It is left with such a timeout, in which a TLS handshake has to end. Raises OSError; TimeoutError where no time is
-    left.
+    It is left with such a timeout, in which a TLS handshake has to end. Raises OSError, UnknownHostError and
+    ConnectionDeniedError among them; TimeoutError where no time is left.
     """
     failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in _addresses(host, port):
@@ -72,6 +93,8 @@ def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
             failure = error
         else:
             return opened
+    if isinstance(failure, ConnectionRefusedError):
+        raise ConnectionDeniedError(host, port) from None
     raise failure
 
 
@@ -81,7 +104,14 @@ def _connected(address: tuple[str, int], timeout: float | None, _source: object)
 
 def _addresses(host: str, port: int) -> list[Any]:
     def look_up() -> list[Any]:
-        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        try:
+            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        except UnicodeError:
+            # A label that is empty or longer than any name server takes.
+            number = socket.EAI_NONAME
+        except socket.gaierror as error:
+            number = error.errno or socket.EAI_FAIL
+        raise UnknownHostError(host, number)
 
     try:
         ipaddress.ip_address(host)

@@ -16,6 +16,7 @@ from compiler.stores.errors import (
     ForbiddenError,
     LeaderlessError,
     RedirectRefusedError,
+    SealedError,
     StoreError,
     StoreLocation,
     UnauthenticatedError,
@@ -26,6 +27,7 @@ from compiler.stores.interface import Identity
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import UNLIMITED, Limiter, RequestClass
+from compiler.stores.sending.no_answer import Server
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.vault.login import Token, VaultLogin
 from compiler.stores.vault.questions import Request, VaultQuestions
@@ -44,16 +46,24 @@ class VaultConnection:
     dates without bounds) in it is a reply of another shape.
     """
 
-    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        address: StoreAddress,
+        login: VaultLogin,
+        options: StoreOptions,
+        client: Any,  # noqa: ANN401 - hvac has no types
+        server: Server,
+    ) -> None:
         self._address = address
         self._login = login
         self._clock = options.clock
         self._policy = options.retry
         self._client = client
+        self._server = server
         quotas = UNLIMITED if options.quotas is None else options.quotas
         limiter = Limiter(quotas, options.clock)
         self._retrier = Retrier(limiter, options.clock, options.retry, options.chance)
-        self._questions = VaultQuestions(address, self._attempt)
+        self._questions = VaultQuestions(address, login, self._attempt)
         self._lock = threading.Lock()
         self._ready = False
         self._failure: StoreError | None = None
@@ -62,7 +72,7 @@ class VaultConnection:
         self._token_ends: float | None = None
         self._in_trouble_until = 0.0
         self.deadlines = self._retrier.deadlines
-        self.identity = Identity("unknown", login.method)
+        self.identity = Identity("unknown", login.method, source=login.token_source)
 
     def read(self, request: Request, call: Callable[[Any], T]) -> T:
         """Return what `call(client)` returns, sent again as the policy says."""
@@ -87,6 +97,8 @@ class VaultConnection:
                     try:
                         self._retrier.read(self._open)
                         self._ready = True
+                    except SealedError as error:
+                        self._failure = self._questions.explain_sealed(error)
                     except StoreError as error:
                         self._failure = error
         if self._failure is not None:
@@ -110,7 +122,7 @@ class VaultConnection:
             try:
                 stack.enter_context(held(self._lock))
             except TimeoutError as error:
-                failure = error_of_transport(error, StoreLocation(self._address.absolute), Action.LOG_IN)
+                failure = error_of_transport(error, self._server, StoreLocation(self._address.absolute), Action.LOG_IN)
                 raise failure from None
             yield
 
@@ -122,7 +134,7 @@ class VaultConnection:
         except RefusedError as refusal:
             reply = refusal.reply
         except (OSError, HTTPException) as problem:
-            failure: StoreError = error_of_transport(problem, self._place(request), request.action)
+            failure: StoreError = error_of_transport(problem, self._server, self._place(request), request.action)
             reply = None
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             failure = malformed(self._place(request), request.action)
@@ -230,7 +242,7 @@ class VaultConnection:
         facts = self._questions.token_facts(Action.LOG_IN)
         if facts is None or self._token is None:
             return
-        self.identity = Identity(facts.subject, self._login.method, facts.expires)
+        self.identity = Identity(facts.subject, self._login.method, facts.expires, self._login.token_source)
         self._token = Token(self._token.text, facts.lease, facts.renewable)
         self._token_ends = self._clock.now() + facts.lease if facts.lease else None
 

@@ -2,7 +2,7 @@
 
     PLATFORM_SECRETS_VAULT_AUTH        token (default), approle, kubernetes, jwt or userpass
     PLATFORM_SECRETS_VAULT_AUTH_MOUNT  where the method is mounted; its own name when absent
-    token       VAULT_TOKEN, else the file VAULT_TOKEN_FILE, else ~/.vault-token
+    token       VAULT_TOKEN, else the file VAULT_TOKEN_FILE, else ~/.vault-token where VAULT_TOKEN is not set at all
     approle     VAULT_ROLE_ID and VAULT_SECRET_ID
     kubernetes  VAULT_ROLE; VAULT_JWT, else the pod's service account token
     jwt         VAULT_ROLE and VAULT_JWT
@@ -23,6 +23,9 @@ from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
 from compiler.stores.values.secret import SecretValue
 from compiler.stores.vault.names import name_problem
 
+METHOD_VARIABLE: Final = "PLATFORM_SECRETS_VAULT_AUTH"
+# Where `vault login`, `bao login` and a dev server leave one.
+HOME_TOKEN: Final = "~/.vault-token"  # noqa: S105 - a path
 _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
 # A credential is one line of text, and a token becomes a header too: a client's own complaint about it would show it.
 _NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -45,13 +48,28 @@ class VaultLogin:
     def __init__(self, environ: Mapping[str, str], place: StoreLocation) -> None:
         self._environ = environ
         self._place = place
-        self.method = environ.get("PLATFORM_SECRETS_VAULT_AUTH") or "token"
+        self.method = environ.get(METHOD_VARIABLE) or "token"
         if self.method not in _METHODS:
             reason = "PLATFORM_SECRETS_VAULT_AUTH is not a log-in method"
             raise self._error(reason, f"set it to one of {', '.join(_METHODS)}")
         self._mount = environ.get("PLATFORM_SECRETS_VAULT_AUTH_MOUNT") or self.method
         if problem := name_problem(self._mount):
             raise self._error(f"PLATFORM_SECRETS_VAULT_AUTH_MOUNT is not a valid mount: {problem}", "correct it")
+
+    @property
+    def token_source(self) -> str:
+        """Where a token that is given comes from; empty for the methods that ask for one."""
+        return token_source(self._environ) if self.method == "token" else ""
+
+    @property
+    def token(self) -> str:
+        """What messages call the token: by where it comes from, never by what it is."""
+        return f"the token of {self.token_source or f'the {self.method} log-in'}"
+
+    @property
+    def source(self) -> str:
+        """What has to be renewed where the token has ended."""
+        return self.token_source or "its credentials"
 
     def log_in(self, client: Any) -> Token:  # noqa: ANN401 - hvac has no types
         """Return a token; `client` is an hvac client without one, whose refusals pass through."""
@@ -75,8 +93,8 @@ class VaultLogin:
         return client.auth.kubernetes.login(role, jwt.reveal(), mount_point=self._mount, **keep)
 
     def _given_token(self) -> SecretValue:
-        home = Path(self._environ.get("HOME", "/nonexistent")) / ".vault-token"
-        return self._need("VAULT_TOKEN", default_file=str(home), refused=_NO_TOKEN)
+        home = Path(self._environ.get("HOME", "/nonexistent")) / HOME_TOKEN.removeprefix("~/")
+        return self._need("VAULT_TOKEN", default_file=str(home), shown=HOME_TOKEN, refused=_NO_TOKEN)
 
     def _user(self) -> str:
         user = self._need("VAULT_USERNAME").reveal()
@@ -84,12 +102,22 @@ class VaultLogin:
             raise self._error(f"VAULT_USERNAME cannot be used: {problem}", "correct it")
         return user
 
-    def _need(self, variable: str, default_file: str | None = None, refused: re.Pattern[str] = _NO_TEXT) -> SecretValue:
+    def _need(
+        self,
+        variable: str,
+        default_file: str | None = None,
+        shown: str | None = None,
+        refused: re.Pattern[str] = _NO_TEXT,
+    ) -> SecretValue:
         value, where = self._environ.get(variable, "").strip(), variable
         if not value and (named := self._environ.get(f"{variable}_FILE")):
-            value, where = _content(named), f"the file that {variable}_FILE names"
+            value, where = _content(named), _named_file(variable)
         elif not value and default_file is not None:
-            value, where = _content(default_file), default_file
+            where = shown or default_file
+            if variable in self._environ:
+                # Most often a pipeline whose secret is missing. What lies in the file may be anybody's.
+                raise self._error(f"{variable} is set but empty", f"fill it, or unset it to use {where}")
+            value = _content(default_file)
         if not value:
             tried = f"{variable} is not set" + (
                 f", and {where} cannot be read or is empty" if where != variable else ""
@@ -102,6 +130,23 @@ class VaultLogin:
 
     def _error(self, reason: str, remedy: str) -> UnauthenticatedError:
         return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)
+
+
+def token_source(environ: Mapping[str, str]) -> str:
+    """Where the method `token` takes it from: the variable, the file that another one names, or HOME_TOKEN."""
+    if environ.get("VAULT_TOKEN", "").strip():
+        return "VAULT_TOKEN"
+    return _named_file("VAULT_TOKEN") if environ.get("VAULT_TOKEN_FILE") else HOME_TOKEN
+
+
+def is_from_home(environ: Mapping[str, str]) -> bool:
+    """Whether the log-in takes a token that some earlier log-in left in the home folder."""
+    method = environ.get(METHOD_VARIABLE) or "token"
+    return method == "token" and "VAULT_TOKEN" not in environ and token_source(environ) == HOME_TOKEN
+
+
+def _named_file(variable: str) -> str:
+    return f"the file that {variable}_FILE names"
 
 
 def _content(file: str) -> str:

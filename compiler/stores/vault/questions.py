@@ -12,12 +12,14 @@ from compiler.stores.errors import (
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
+    SealedError,
     StoreError,
     StoreLocation,
     UnsupportedEngineError,
     WrongMountError,
 )
-from compiler.stores.vault.replies import RefusedError, Reply
+from compiler.stores.vault.login import VaultLogin
+from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,11 @@ class TokenFacts:
 class VaultQuestions:
     """Asks through `attempt`, which sends once and raises StoreError."""
 
-    def __init__(self, address: StoreAddress, attempt: Callable[[Request, Callable[[Any], Any]], Any]) -> None:
+    def __init__(
+        self, address: StoreAddress, login: VaultLogin, attempt: Callable[[Request, Callable[[Any], Any]], Any]
+    ) -> None:
         self._address = address
+        self._login = login
         self._attempt = attempt
 
     def token_facts(self, action: Action) -> TokenFacts | None:
@@ -72,10 +77,29 @@ class VaultQuestions:
             raise ExpiredTokenError(
                 StoreLocation(self._address.absolute),
                 action,
-                "the token is unknown, expired, revoked or used up",
-                "log in again, or set a new VAULT_TOKEN",
+                f"{self._login.token} is unknown, expired, revoked or used up",
+                f"log in again (`bao login`, `vault login`), and renew {self._login.source}",
             )
         return facts
+
+    def explain_sealed(self, failure: SealedError) -> SealedError:
+        """The failure with its state: to all other questions a server that was never initialised says "sealed" too."""
+        request = Request(failure.action, None, "sys/seal-status", "read")
+
+        def ask(client: Any) -> tuple[bool, int, int]:  # noqa: ANN401 - hvac has no types
+            told = client.adapter.get(f"/v1/{request.path}")
+            return bool(told["initialized"]), int(told["progress"]), int(told["t"])
+
+        try:
+            is_initialised, entered, needed = self._attempt(request, ask)
+        except StoreError:
+            return failure
+        if not is_initialised:
+            return SealedError(failure.place, failure.action, *NOT_INITIALISED)
+        reason, remedy = SEALED
+        if needed > 1:
+            reason += f" ({entered} of {needed} unseal keys are entered)"
+        return SealedError(failure.place, failure.action, reason, remedy)
 
     def check_mount(self) -> None:
         """Raise unless KV version 2 is mounted at exactly the address' mount."""
@@ -112,12 +136,13 @@ class VaultQuestions:
             return ForbiddenError(
                 place,
                 request.action,
-                f'the token has "{wanted}", but something else denies it (parameters, an address, a control group)',
+                f'{self._login.token} has "{wanted}", but something else denies it (parameters, an address, a control '
+                "group)",
                 "ask Vault's administrator",
                 cause=ForbiddenCause.OTHER,
                 permission=wanted,
             )
-        return _no_policy(request, place)
+        return self._no_policy(request, place)
 
     def require(self, request: Request, place: StoreLocation) -> None:
         """Raise ForbiddenError where the token is known to lack what `request` needs.
@@ -126,7 +151,7 @@ class VaultQuestions:
         """
         found = self._capabilities(request)
         if found is not None and not found & {request.capability, "root"}:
-            raise _no_policy(request, place)
+            raise self._no_policy(request, place)
 
     def _mount_denied(self, place: StoreLocation, facts: TokenFacts | None) -> StoreError:
         mount = self._address.mount
@@ -136,7 +161,7 @@ class VaultQuestions:
         return ForbiddenError(
             place,
             Action.CONNECT,
-            f'there is no mount "{mount}", or the token has no policy on it (the server does not say which)',
+            f'there is no mount "{mount}", or {self._login.token} has no policy on it (the server does not say which)',
             "correct the store's mount, or give the token a policy on it",
             cause=ForbiddenCause.MOUNT_UNKNOWN,
             permission=f"any capability below {mount}/",
@@ -158,16 +183,15 @@ class VaultQuestions:
         found: frozenset[str] | None = self._attempt(asking, ask)
         return found
 
-
-def _no_policy(request: Request, place: StoreLocation) -> ForbiddenError:
-    return ForbiddenError(
-        place,
-        request.action,
-        f'no policy of the token grants "{request.capability}" on "{request.path}"',
-        f'add to a policy: path "{request.path}" {{ capabilities = ["{request.capability}"] }}',
-        cause=ForbiddenCause.POLICY,
-        permission=f"{request.capability} on {request.path}",
-    )
+    def _no_policy(self, request: Request, place: StoreLocation) -> ForbiddenError:
+        return ForbiddenError(
+            place,
+            request.action,
+            f'no policy of {self._login.token} grants "{request.capability}" on "{request.path}"',
+            f'add to a policy: path "{request.path}" {{ capabilities = ["{request.capability}"] }}',
+            cause=ForbiddenCause.POLICY,
+            permission=f"{request.capability} on {request.path}",
+        )
 
 
 def _facts(shown: Mapping[str, Any]) -> TokenFacts:

@@ -17,6 +17,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
+from compiler.stores.sending.no_answer import Server
 from compiler.stores.vault.connection import VaultConnection
 from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
 from compiler.stores.vault.login import VaultLogin
@@ -29,11 +30,18 @@ T = TypeVar("T")
 class VaultReading:
     """The SecretReader half of VaultStore; `client` is an hvac client whose adapter raises RefusedError."""
 
-    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401 - hvac has no types
+    def __init__(
+        self,
+        address: StoreAddress,
+        login: VaultLogin,
+        options: StoreOptions,
+        client: Any,  # noqa: ANN401 - hvac has no types
+        server: Server,
+    ) -> None:
         self._address = address
         self._client = client
         self._kv = client.secrets.kv.v2
-        self._connection = VaultConnection(address, login, options, client)
+        self._connection = VaultConnection(address, login, options, client, server)
         self._deadlines = self._connection.deadlines
         # Asked for once; () until then, and (None,) where the mount does not tell.
         self._mount_keeps: tuple[()] | tuple[int | None] = ()

@@ -13,6 +13,7 @@ from typing import Final
 from compiler.stores.errors import (
     Action,
     ConflictError,
+    LeaderlessError,
     NotFoundError,
     RedirectRefusedError,
     SealedError,
@@ -27,26 +28,30 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
+from compiler.stores.sending.no_answer import Server, no_answer, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
 
 # A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
 # https://developer.hashicorp.com/vault/api-docs#http-status-codes
-_NOT_THIS_NODE: Final = frozenset({412, 472, 473})
+_NOT_THIS_NODE: Final = {
+    412: ("this node has not caught up with the others", "run again in a moment"),
+    472: ("this node belongs to a cluster for disaster recovery, which serves nobody", "use the primary's address"),
+    473: ("this node is a standby, which does not serve this request", "use the address of the active node"),
+}
+_LEADERLESS: Final = ("this node is a standby and knows no active node", "wait for the election, then run again")
+# The reason and the remedy of a server that has to be opened first.
+SEALED: Final = (
+    "the server runs, but is sealed: it can read none of its secrets",
+    "unseal it (`bao operator unseal`, `vault operator unseal`), then run again",
+)
+NOT_INITIALISED: Final = (
+    "the server is not initialised: it is new, and holds nothing yet",
+    "initialise and unseal it (`bao operator init`, `bao operator unseal`), or correct the address",
+)
+# What a load balancer or an ingress says itself.
+_GATEWAYS: Final = frozenset({502, 503, 504})
 # Bounded: from each of the words that a server repeats, the rest of its reply would be searched.
 _TOO_LARGE: Final = re.compile(r"too large|exceeds? .{0,100}?(?:size|limit)", re.IGNORECASE)
-_TLS_CAUSES: Final = (
-    (
-        re.compile(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
-        "its certificate names another host",
-    ),
-    (re.compile(r"certificate has expired"), "its certificate has expired"),
-    (re.compile(r"not yet valid"), "its certificate is not yet valid"),
-    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted"),
-    (
-        re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
-        "it does not speak TLS",
-    ),
-)
 # A connection that broke off, as one without TLS does: it may be made again.
 _TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
@@ -121,23 +126,16 @@ def _foreign(how: str, place: StoreLocation, action: Action) -> UnexpectedReplyE
     )
 
 
-def error_of_transport(problem: Exception, place: StoreLocation, action: Action) -> StoreError:
+def error_of_transport(problem: Exception, server: Server, place: StoreLocation, action: Action) -> StoreError:
     """Return the error of an exchange that brought no reply."""
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
-        text = str(problem)
-        cause = next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
         return TlsFailureError(
             place,
             action,
-            f"no trusted connection: {cause}",
-            "set VAULT_CACERT to its CA, or correct the address",
+            f"no trusted connection: {why_untrusted(problem)}",
+            f"set VAULT_CACERT to its CA, or correct {server.setting}",
         )
-    return UnavailableError(
-        place,
-        action,
-        f"no answer ({type(problem).__name__})",
-        "check the address, the network and the server, and run again",
-    )
+    return no_answer(problem, server, place, action)
 
 
 def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_secret: bool) -> StoreError:
@@ -189,9 +187,17 @@ def _unavailable(reply: Reply, place: StoreLocation, action: Action) -> StoreErr
     if any(_TOO_LARGE.search(text) for text in reply.errors):
         # Vault says so with a 500, which must not be sent again for two minutes.
         return _too_large(place, action)
-    is_closed = reply.says("sealed") or reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED
-    if is_closed and reply.is_vaults:
-        return SealedError(place, action, "the server is sealed or not initialised", "unseal it, and run again")
+    if reply.is_vaults and (reply.says("not initialized") or reply.status == HTTPStatus.NOT_IMPLEMENTED):
+        return SealedError(place, action, *NOT_INITIALISED)
+    if reply.is_vaults and reply.says("sealed"):
+        return SealedError(place, action, *SEALED)
+    if reply.is_vaults and reply.says("node not active"):
+        return LeaderlessError(place, action, *_LEADERLESS)
+    if reply.status in _NOT_THIS_NODE:
+        return UnavailableError(place, action, *_NOT_THIS_NODE[reply.status])
+    if reply.status in _GATEWAYS and not reply.is_vaults:
+        reason = f"what stands before the server answers {reply.status}: it reaches no server that is ready"
+        return UnavailableError(place, action, reason, "check that the server runs and is unsealed, then run again")
     return UnavailableError(place, action, f"the server answered {reply.status}", "see the server's log, and run again")
 
 

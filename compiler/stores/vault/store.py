@@ -17,7 +17,7 @@ from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.replies import RefusedError, Reply, is_trouble
 from compiler.stores.vault.session import HttpReply
-from compiler.stores.vault.transport import open_session
+from compiler.stores.vault.transport import open_session, server_of
 from compiler.stores.vault.writing import VaultWriting
 
 _TLS_ONLY: Final = b"Client sent an HTTP request to an HTTPS server."
@@ -50,7 +50,7 @@ class VaultStore(VaultWriting):
             namespace=namespace,
             timeout=(options.connect_timeout, options.read_timeout),
         )
-        super().__init__(address, VaultLogin(environ, place), options, client)
+        super().__init__(address, VaultLogin(environ, place), options, client, server_of(address, environ))
 
 
 class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no types

@@ -4,7 +4,7 @@ import base64
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
-from http.client import HTTP_PORT, HTTPConnection
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -13,6 +13,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from compiler.model.address import Address, is_near, parse_address
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError
+from compiler.stores.sending.no_answer import Server
 from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection
 from compiler.stores.vault.session import VaultSession
 
@@ -27,10 +28,8 @@ def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSess
     place = StoreLocation(address.absolute)
     url = parse_address(address.url)
     if url is None or url.extra:
-        # In live commands the variable stands for what the environment writes.
-        written = "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
         reason = "the address is not an http:// or https:// URL of a server"
-        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {written}")
+        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {_setting(address, environ)}")
     _check_trust(url, place, environ)
     context = _tls(address, environ, place) if url.scheme == "https" else None
     proxy = _proxy(url, place, environ)
@@ -41,6 +40,19 @@ def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSess
         # A proxy of plain HTTP is asked for whole URLs; of TLS it is a tunnel, through which the server is asked.
         return VaultSession(connect, f"http://{url.authority}{url.path}", _credentials(proxy))
     return VaultSession(partial(_tunnel, url, connect, _credentials(proxy)), url.path, {})
+
+
+def server_of(address: StoreAddress, environ: Mapping[str, str]) -> Server:
+    """What `address` names, for messages; of an address that `open_session` takes."""
+    url = parse_address(address.url)
+    scheme, host = ("https", "") if url is None else (url.scheme, url.host)
+    port = (url.port if url is not None else None) or (HTTPS_PORT if scheme == "https" else HTTP_PORT)
+    return Server(scheme, host, port, _setting(address, environ))
+
+
+def _setting(address: StoreAddress, environ: Mapping[str, str]) -> str:
+    # In live commands the variable stands for what the environment writes.
+    return "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
 
 
 def _split(text: str) -> SplitResult | None:

@@ -18,6 +18,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, StoreState, Written
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
+from compiler.stores.sending.no_answer import Server
 from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
 from compiler.stores.vault.login import VaultLogin
@@ -28,8 +29,15 @@ from compiler.stores.vault.reading import VaultReading
 class VaultWriting(VaultReading):
     """The SecretWriter half of VaultStore."""
 
-    def __init__(self, address: StoreAddress, login: VaultLogin, options: StoreOptions, client: Any) -> None:  # noqa: ANN401 - hvac has no types
-        super().__init__(address, login, options, client)
+    def __init__(
+        self,
+        address: StoreAddress,
+        login: VaultLogin,
+        options: StoreOptions,
+        client: Any,  # noqa: ANN401 - hvac has no types
+        server: Server,
+    ) -> None:
+        super().__init__(address, login, options, client, server)
         self._comparer = Comparer()
 
     def check(

@@ -15,7 +15,7 @@ from compiler.demo.key_vault.faults import FaultKind, FaultScript
 from compiler.demo.key_vault.http import Request
 from compiler.demo.key_vault.throttle import Limits, Throttle
 from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.azure_key_vault.connection import connection_error
+from compiler.stores.azure_key_vault.connection import connection_error, server_of
 from compiler.stores.azure_key_vault.errors import Answer, error_of
 from compiler.stores.errors import Action, StoreLocation
 from compiler.stores.interface import Attributes
@@ -71,7 +71,8 @@ class KeyVaultWire:
         self._travel()
         place = StoreLocation(self._vault.url, name)
         if reply is None:
-            raise connection_error(ConnectionResetError(errno.ECONNRESET, "reset"), place, action)
+            lost = ConnectionResetError(errno.ECONNRESET, "reset")
+            raise connection_error(lost, server_of(self._vault.url), place, action)
         assert isinstance(reply.body, dict)
         if reply.status == HTTPStatus.OK:
             return json.loads(json.dumps(reply.body))  # type: ignore[no-any-return]

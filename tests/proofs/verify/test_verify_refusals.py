@@ -74,7 +74,7 @@ def test_six_refusals_have_six_causes_and_none_says_not_found(
         "ForbiddenByRbac": "error[forbidden]: cannot read * role assignment * secrets/get",
         "ForbiddenByFirewall": "error[forbidden]: * firewall",
         "disabled": "error[disabled-secret]: * disabled",
-        "policy gap": f'error[forbidden]: * no policy of the token grants "read" on "secret/data/{VAULT_NAME}"',
+        "policy gap": f'error[forbidden]: * no policy of the token of VAULT_TOKEN * "secret/data/{VAULT_NAME}"',
         "unknown mount": 'error[forbidden]: * no mount "nowhere"',
         "expired token": "error[unauthenticated]: * expired",
     }.items():

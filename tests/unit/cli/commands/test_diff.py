@@ -43,12 +43,43 @@ def test_an_environment_on_another_store(run: Callable[..., Any], project: Path)
     assert run("diff", "prod", "--store", "azure").code == 0
 
 
+def test_two_vaults_of_one_name_are_a_difference(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    prod = (project / "environments/prod.yaml").read_text("utf-8")
+    (project / "environments/dr.yaml").write_text(prod.replace("ai-platform-prod", "ai-platform-dr"), "utf-8")
+    done = run("diff", "prod", "dr")
+    address = "https://ai-platform-{}.vault.azure.net"
+    assert (done.code, done.out.splitlines()) == (
+        1,
+        [
+            "from prod to dr:",
+            f"  ClusterSecretStore/azure-keyvault-store: {address.format('prod')} -> {address.format('dr')}",
+        ],
+    )
+    assert run("diff", "prod", "dr", "--format", "json").code == 1
+    edit("environments/dr.yaml", "ai-platform-dr", "ai-platform-prod")
+    assert run("diff", "prod", "dr").out == "from prod to dr: no differences\n"
+
+
+def test_a_file_without_addresses_is_said_not_to_tell_them(run: Callable[..., Any], project: Path) -> None:
+    run("compile", "prod")
+    done = run("diff", "prod", "--against", "chart/values-prod.yaml")
+    assert (done.code, done.out.splitlines()[0]) == (0, "from chart/values-prod.yaml to prod: no differences")
+    assert done.out.splitlines()[1] == (
+        "addresses not compared, as chart/values-prod.yaml does not tell them: ClusterSecretStore/azure-keyvault-store"
+    )
+    assert run("diff", "prod", "--against", "chart/values-prod.yaml", "--format", "json").report[
+        "addressesNotCompared"
+    ] == ["ClusterSecretStore/azure-keyvault-store"]
+
+
 def test_a_values_file(run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]) -> None:
     run("compile", "prod")
     assert run("diff", "prod", "--against", "chart/values-prod.yaml").code == 0
     edit("chart/values-prod.yaml", 'syncWave: "-50"', 'syncWave: "-40"')
     done = run("diff", "prod", "--against", "chart/values-prod.yaml")
-    assert (done.code, done.out.splitlines()[-1]) == (1, "    syncWave: -40 -> -50")
+    assert (done.code, done.out.splitlines()[-2]) == (1, "    syncWave: -40 -> -50")
 
 
 def test_markdown_is_a_table(run: Callable[..., Any], project: Path) -> None:

@@ -49,7 +49,7 @@ def test_sound_keys_are_counted_and_who_looked_is_said(run: Callable[..., Done],
     assert (done.code, done.err) == (0, "")
     first, last = done.out.splitlines()
     assert first.startswith("vault: read from http://127.0.0.1:")
-    assert first.endswith('as "token" by token')
+    assert first.endswith('as "token" by token (VAULT_TOKEN)')
     assert last == "dev: 1 of 1 keys OK, 1 remote secret read"
     assert run("verify", "dev", "github", "--quiet").out == ""
 

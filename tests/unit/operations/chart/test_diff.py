@@ -8,7 +8,7 @@ import pytest
 
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.model.outline import SecretChange
-from compiler.operations.chart.diff import Side, differences, side_of_content, side_of_environment
+from compiler.operations.chart.diff import Side, compare_sides, differences, side_of_content, side_of_environment
 from compiler.pipeline import compile_project, plan_values
 from compiler.refusal import Refusal
 
@@ -180,3 +180,24 @@ def test_under_a_name_too_only_what_the_chart_knows_is_shown() -> None:
     secrets = f"{{a: {{name: n, namespace: [{SENTINEL}]}}}}"
     text = f"secrets: {{externalSecrets: {secrets}, other: {SENTINEL}, {SENTINEL}: x}}"
     assert SENTINEL not in repr(side_of_text(text))
+
+
+def test_the_addresses_of_a_files_stores_are_compared_where_it_has_them() -> None:
+    environment = Side({}, {}, {}, {"ClusterSecretStore/a": "https://one", "SecretStore/b": "https://two"})
+    silent, telling = Side({}, {}, {}), Side({}, {"ClusterSecretStore a": {"url": "https://one"}}, {})
+    for sides in ((silent, environment), (environment, silent)):
+        assert compare_sides(*sides).uncompared == ("ClusterSecretStore/a", "SecretStore/b")
+        assert not compare_sides(*sides).is_different
+    assert compare_sides(telling, environment).uncompared == ("SecretStore/b",)
+
+
+def test_a_store_that_the_chart_makes_on_both_sides_is_told_once() -> None:
+    def side(url: str, *, rendered: bool) -> Side:
+        stores = {"ClusterSecretStore a": {"url": url}} if rendered else {}
+        return Side({}, stores, {}, {"ClusterSecretStore/a": url})
+
+    made = compare_sides(side("1", rendered=True), side("2", rendered=True))
+    assert (len(made.changes), made.addresses) == (1, ())
+    once = compare_sides(side("1", rendered=True), side("2", rendered=False))
+    assert [each.store for each in once.addresses] == ["ClusterSecretStore/a"]
+    assert not compare_sides(side("1", rendered=False), side("1", rendered=False)).is_different

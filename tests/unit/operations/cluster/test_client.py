@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
 from compiler.operations.cluster.client import KubernetesCluster
 from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
@@ -114,15 +116,43 @@ def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
 
 
 def test_nobody_listening_is_said(environ: dict[str, str]) -> None:
-    with pytest.raises(ClusterError, match="no usable answer") as caught:
+    with pytest.raises(ClusterError) as caught:
         KubernetesCluster(environ, "there").external_secrets("team")
+    assert str(caught.value) == "it gave no usable answer (it refuses the connection, or no route leads to it)"
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (NameResolutionError(SENTINEL, cast("Any", None), socket.gaierror(SENTINEL)), "its host name does not resolve"),
+        (ConnectTimeoutError(SENTINEL), "it does not answer"),
+        (TimeoutError(SENTINEL), "it does not answer"),
+        (SSLError(SENTINEL), "its certificate is not trusted, or it does not speak TLS"),
+        (ProtocolError(SENTINEL), "the connection was closed"),
+        (OSError(SENTINEL), "the connection was closed"),
+        (ValueError(SENTINEL), "what answers there is not Kubernetes, or the log-in program failed"),
+    ],
+)
+def test_what_keeps_a_cluster_from_answering_is_told_in_words_for_people(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    cluster = KubernetesCluster(environ)
+    monkeypatch.setattr(cluster._custom, "list_namespaced_custom_object", failing)
+    with pytest.raises(ClusterError) as caught:
+        cluster.external_secrets("team")
+    assert str(caught.value).startswith(f"it gave no usable answer ({why}")
+    assert SENTINEL not in str(caught.value)
     assert caught.value.__context__ is None
 
 
 def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_their_text(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(ClusterError, match="no usable kubeconfig"):
+    with pytest.raises(ClusterError, match=r"no usable kubeconfig \(it is damaged, or has no such context"):
         KubernetesCluster(environ, "nowhere")
     (tmp_path / "kubeconfig.json").write_text("users: [{token: cluster-token-horseshoe", "utf-8")
     with pytest.raises(ClusterError, match="no usable kubeconfig") as caught:
@@ -132,7 +162,7 @@ def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_th
 
 def test_without_a_kubeconfig_a_pods_own_account_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for environ in ({"HOME": str(tmp_path)}, {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
-        with pytest.raises(ClusterError, match="no usable kubeconfig"):
+        with pytest.raises(ClusterError, match=r"no usable kubeconfig \(there is no such file\)"):
             KubernetesCluster(environ)
     assert capsys.readouterr().out == ""
 

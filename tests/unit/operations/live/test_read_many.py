@@ -85,6 +85,35 @@ def test_a_store_that_fails_as_a_whole_is_not_asked_again(failing: str) -> None:
     assert isinstance(found[as_reader(sound), "a"], RemoteSecret)
 
 
+def test_the_stores_are_asked_at_the_same_time() -> None:
+    both = threading.Barrier(2)
+
+    class Meeting(Reader):
+        def read(self, name: str) -> RemoteSecret:
+            both.wait(5)
+            return super().read(name)
+
+    stores = [Meeting(), Meeting()]
+    found = read_all([(as_reader(store), "a") for store in stores])
+    assert list(found) == [(as_reader(store), "a") for store in stores]
+
+
+def test_a_store_that_is_known_not_to_answer_is_told_before_another_has_answered() -> None:
+    over = threading.Event()
+
+    class Slow(Reader):
+        def read(self, name: str) -> RemoteSecret:
+            over.wait(5)
+            return super().read(name)
+
+    sealed = SealedError(PLACE, Action.READ, "sealed", "unseal")
+    slow = Slow()
+    with pytest.raises(SealedError):
+        read_many([(as_reader(slow), "a"), (as_reader(Reader(a=sealed)), "a")], 4)
+    assert slow.asked == []
+    over.set()
+
+
 def test_nothing_wanted_is_nothing_asked() -> None:
     assert read_all([]) == {}
     assert read_many([], 2) == {}
@@ -97,6 +126,8 @@ def test_another_exception_is_not_swallowed() -> None:
 
     with pytest.raises(KeyError):
         read_all([(as_reader(Broken()), "a")])
+    with pytest.raises(KeyError):
+        read_all([(as_reader(Broken()), "a"), (as_reader(Reader()), "a")])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +178,8 @@ def test_those_who_need_every_store_hear_of_a_dead_one_at_once() -> None:
     with pytest.raises(UnavailableError):
         read_many([(each, str(number)) for number in range(50) for each in (store, other)], 8)
     assert store.calls == [("read", "0")]
-    assert other.calls == []
+    # Both are asked at the same time, and none a second time.
+    assert other.calls == [("read", "0")]
 
 
 def test_one_forbidden_name_is_that_names_matter_and_all_of_them_the_stores() -> None:

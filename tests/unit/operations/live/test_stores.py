@@ -129,6 +129,32 @@ def test_a_store_is_opened_once_and_only_when_it_is_asked_for(vault: Store, azur
     assert all(each.environ is environ for each in opener.made)
 
 
+@pytest.mark.parametrize(
+    ("environ", "is_told"),
+    [
+        ({}, True),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "token"}, True),
+        ({"VAULT_TOKEN": "t"}, False),
+        ({"VAULT_TOKEN": ""}, False),
+        ({"VAULT_TOKEN_FILE": "t"}, False),
+        ({"PLATFORM_SECRETS_VAULT_AUTH": "approle"}, False),
+    ],
+)
+def test_a_token_that_lies_in_the_home_folder_is_told_once(
+    vault: Store, azure: Store, environ: dict[str, str], *, is_told: bool
+) -> None:
+    told: list[str] = []
+    with LiveStores(environ, Opener()) as stores:
+        stores.tell_by(told.append)
+        stores.open(azure)
+        assert told == []
+        stores.open(vault)
+        stores.open(replace(vault, mount="other"))
+    address = address_of(vault, environ).absolute
+    note = f"VAULT_TOKEN is not set: logging in to {address} with the token of ~/.vault-token"
+    assert told == ([note] if is_told else [])
+
+
 def test_two_names_of_one_address_share_an_adapter_and_its_limits(vault: Store) -> None:
     opener = Opener()
     with LiveStores({}, opener) as stores:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.terminal.contents import text_of
 from compiler.model.outline import SecretChange
 from compiler.render.content import Data, Lines
-from compiler.render.reports.changes import as_data, change_lines, markdown
+from compiler.render.reports.changes import as_data, change_lines, change_row
 from tests.leaks import leaks
 
 if TYPE_CHECKING:
@@ -48,17 +48,10 @@ def test_what_comes_and_goes_names_its_keys_and_what_that_does() -> None:
     assert told(change_lines(SecretChange("ClusterSecretStore s", "added"))) == ["added ClusterSecretStore s"]
 
 
-def test_markdown_is_one_row_a_secret_and_escaped() -> None:
+def test_a_row_of_markdown_is_escaped() -> None:
     hostile = SecretChange("a|b`c", "changed", fields=(("x", "<b>|*", "_"),))
-    assert told(markdown("a`b", "c", [hostile, SecretChange("n/s", "added", keys_added=("A_B",))])) == [
-        "### `a'b` → `c`",
-        "",
-        "| | what | details |",
-        "|---|---|---|",
-        r"| changed | `a\|b'c` | x: &lt;b>\|\* -> \_ |",
-        r"| added | `n/s` | A\_B |",
-    ]
-    assert told(markdown("a", "b", [])) == ["### `a` → `b`", "", "No differences."]
+    assert told([change_row(hostile)]) == [r"| changed | `a\|b'c` | x: &lt;b>\|\* -> \_ |"]
+    assert told([change_row(SecretChange("n/s", "added", keys_added=("A_B",)))]) == [r"| added | `n/s` | A\_B |"]
 
 
 def test_data_has_every_part() -> None:
@@ -89,7 +82,7 @@ def test_nothing_that_looks_like_a_credential_is_shown_and_no_line_is_broken() -
         fields=((SENTINEL, SENTINEL, "a\nb\x1b"),),
     )
     assert len(told(change_lines(change))) == 5
-    for content in (Lines(change_lines(change)), Lines(markdown("a", "b", [change])), Data(as_data(change))):
+    for content in (Lines(change_lines(change)), Lines([change_row(change)]), Data(as_data(change))):
         text = text_of(content)
         assert not leaks(text, SENTINEL)
         assert "\x1b" not in text
@@ -98,4 +91,4 @@ def test_nothing_that_looks_like_a_credential_is_shown_and_no_line_is_broken() -
 def test_a_place_beside_the_name_of_a_token_is_no_password() -> None:
     moved = SecretChange("n/a", "changed", keys_moved=(("SLACK_TOKEN", "prod/slack-2", "prod/slack-3[x]"),))
     assert told(change_lines(moved))[1] == "  moved SLACK_TOKEN: prod/slack-2 -> prod/slack-3[x]"
-    assert r"SLACK\_TOKEN: prod/slack-2 -> prod/slack-3\[x]" in told(markdown("a", "b", [moved]))[-1]
+    assert r"SLACK\_TOKEN: prod/slack-2 -> prod/slack-3\[x]" in told([change_row(moved)])[-1]

@@ -88,11 +88,20 @@ def test_only_a_credentials_own_name_is_shown(named: str, shown: str, monkeypatc
 
 
 def test_no_token_is_told_with_the_codes_and_how_to_log_in() -> None:
-    error = no_token(NoTokenError(("AADSTS700016",)), PLACE)
+    error = no_token(NoTokenError(("AADSTS700016",)), PLACE, "AzureCliCredential")
     assert type(error) is UnauthenticatedError
-    assert error.reason == "no Azure credential returned a token (AADSTS700016)"
+    assert error.reason == "AzureCliCredential returned no token (AADSTS700016)"
     assert "az login" in error.remedy
-    assert no_token(NoTokenError(()), PLACE).reason == "no Azure credential returned a token"
+    reason = "none of the credentials that DefaultAzureCredential tries returned a token"
+    assert no_token(NoTokenError(()), PLACE, "DefaultAzureCredential").reason == reason
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_token_that_is_set_but_empty_does_not_fall_to_whoever_is_logged_in(blank: str) -> None:
+    with pytest.raises(UnauthenticatedError) as caught:
+        made("https://v.vault.azure.net", {"AZURE_KEYVAULT_TOKEN": blank})
+    assert caught.value.reason == "AZURE_KEYVAULT_TOKEN is set but empty"
+    assert caught.value.remedy.startswith("fill it, or unset it")
 
 
 @pytest.mark.parametrize(
@@ -147,9 +156,9 @@ def test_without_azure_identity_the_extra_to_install_is_named(monkeypatch: pytes
 
 
 def test_no_token_in_time_is_trouble_of_the_log_in_and_may_pass() -> None:
-    error = no_token_in_time(PLACE)
+    error = no_token_in_time(PLACE, "AzureCliCredential")
     assert isinstance(error, UnavailableError)
     assert error.retryable
     assert str(error).startswith(
-        "cannot log in to https://v.vault.azure.net: no Azure credential returned a token in time; "
+        "cannot log in to https://v.vault.azure.net: AzureCliCredential returned no token in time; "
     )

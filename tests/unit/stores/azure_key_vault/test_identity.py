@@ -117,6 +117,24 @@ def test_the_subject_is_the_first_name_that_the_claims_give(claims: object, subj
     assert (identity.subject, identity.method) == (subject, "method")
 
 
+def test_which_credential_of_a_chain_gave_the_token_is_told() -> None:
+    class AzureCliCredential(Issuer):
+        pass
+
+    class Chain(Issuer):
+        def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - azure's own signature
+            self._successful_credential = AzureCliCredential({})
+            return super().get_token(*scopes, **options)
+
+    credential = SharedCredential(Chain({}), "DefaultAzureCredential", now)
+    assert credential.shown == "DefaultAzureCredential"
+    credential.get_token("scope")
+    identity = credential.identity()
+    assert identity is not None
+    assert (identity.method, identity.source) == ("DefaultAzureCredential", "AzureCliCredential")
+    assert credential.shown == "DefaultAzureCredential (AzureCliCredential)"
+
+
 @pytest.mark.parametrize("token", ["", "opaque", "a.b", "a.%%.c", "a.W10.c", "a.e30.c.d", "a." + "W" * 9 + ".c"])
 def test_what_is_no_token_of_claims_has_none(token: str) -> None:
     assert claims_of(token) == {}

@@ -15,6 +15,7 @@ from compiler.stores.errors import (
     StoreLocation,
     ThrottledError,
     UnavailableError,
+    UnreachableError,
 )
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.deadline import rest
@@ -93,7 +94,44 @@ def test_a_store_that_has_never_answered_is_given_up_after_ten_seconds(retrier: 
         with pytest.raises(UnavailableError) as caught:
             retrier.read(send)
         assert clock.now() == pytest.approx(9.3)
-        assert caught.value.reason == "why, with no answer for 9 s"
+        assert caught.value.reason == "why, tried for 9 s"
+
+
+@pytest.mark.parametrize("kind", [UnreachableError, SealedError])
+def test_what_waiting_does_not_change_is_told_at_once_where_the_store_never_answered(
+    retrier: Retrier, clock: VirtualClock, kind: type[StoreError]
+) -> None:
+    sent = 0
+
+    def send() -> str:
+        nonlocal sent
+        sent += 1
+        raise failure(kind)
+
+    def settle() -> str:
+        raise AssertionError
+
+    for _ in range(2):
+        with pytest.raises(kind) as caught:
+            retrier.read(send)
+        assert caught.value.reason == "why"
+    with pytest.raises(kind):
+        retrier.write(send, settle)
+    assert (clock.now(), sent) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", [UnreachableError, SealedError])
+def test_the_same_of_a_store_that_has_answered_is_sat_out(
+    retrier: Retrier, clock: VirtualClock, kind: type[StoreError]
+) -> None:
+    retrier.read(script("good"))
+
+    def down_for_a_minute() -> str:
+        if clock.now() < 60:
+            raise failure(kind)
+        return "up again"
+
+    assert retrier.read(down_for_a_minute) == "up again"
 
 
 @pytest.mark.parametrize("chances", [[0.0] * 200 + [1.0], [1.0], [0.01, 0.02, 0.99]])
@@ -314,6 +352,7 @@ def test_a_write_that_was_surely_refused_is_sent_again_without_reading_back(
     def settle() -> str:
         raise AssertionError
 
+    retrier.read(script("the store is known to answer"))
     assert retrier.write(script(failure(kind), "second"), settle) == "second"
 
 

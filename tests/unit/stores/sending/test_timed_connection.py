@@ -12,7 +12,13 @@ import pytest
 from compiler.demo.certificates import CertificateAuthority
 from compiler.stores.sending.clock import SystemClock
 from compiler.stores.sending.deadline import Deadlines
-from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection, open_socket
+from compiler.stores.sending.timed_connection import (
+    ConnectionDeniedError,
+    TimedConnection,
+    TimedTlsConnection,
+    UnknownHostError,
+    open_socket,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,3 +182,32 @@ def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
         with pytest.raises(OSError, match="no address"):
             open_socket("vault.example.com", 443, 5)
+
+
+@pytest.mark.parametrize(
+    ("raised", "is_final"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), False),
+        (socket.gaierror("x"), False),
+        (UnicodeError("x"), True),
+    ],
+)
+def test_a_name_that_there_is_not_is_told_from_a_name_server_in_trouble(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception, *, is_final: bool
+) -> None:
+    def failing(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(socket, "getaddrinfo", failing)
+    with pytest.raises(UnknownHostError) as caught:
+        open_socket("vault.example.com", 443, 5)
+    assert (caught.value.host, caught.value.is_final) == ("vault.example.com", is_final)
+
+
+def test_a_refusal_names_the_port() -> None:
+    with socket.socket() as closed:
+        closed.bind((HOST, 0))
+        with pytest.raises(ConnectionDeniedError) as caught:
+            open_socket(HOST, closed.getsockname()[1], 5)
+        assert (caught.value.host, caught.value.port) == closed.getsockname()

@@ -160,7 +160,7 @@ def test_a_server_that_has_answered_once_has_the_whole_patience(
 
 
 def test_trouble_at_the_first_contact_that_passes_is_waited_for(vault: ScriptedVault) -> None:
-    vault.on("GET", LOOKUP, CUT, refused(503, "Vault is sealed"), token_facts())
+    vault.on("GET", LOOKUP, CUT, refused(503, "no leader"), token_facts())
     vault.on("GET", MOUNT, refused(500, "x"), data(path="secret/", type="kv", options={"version": "2"}))
     assert vault.open().read("github").version == "1"
 

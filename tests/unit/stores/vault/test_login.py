@@ -6,7 +6,7 @@ import hvac.adapters  # type: ignore[import-untyped]
 import pytest
 
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
-from compiler.stores.vault.login import VaultLogin
+from compiler.stores.vault.login import HOME_TOKEN, VaultLogin, is_from_home
 
 PLACE = StoreLocation("https://vault.example.com/secret")
 SENTINEL = "s3ntinel-4711"
@@ -108,9 +108,41 @@ def test_a_file_that_was_named_and_cannot_be_used_is_not_passed_over_for_another
         assert "set VAULT_TOKEN or VAULT_TOKEN_FILE" in error.remedy
 
 
-@pytest.mark.parametrize("environ", [{}, {"VAULT_TOKEN": " \n"}])
-def test_without_a_token_and_a_home_both_places_are_named(environ: dict[str, str]) -> None:
-    assert "/nonexistent/.vault-token cannot be read" in refusal(environ).reason
+def test_without_a_token_and_a_home_both_places_are_named() -> None:
+    assert refusal({}).reason == "VAULT_TOKEN is not set, and ~/.vault-token cannot be read or is empty"
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_token_that_is_set_but_empty_does_not_fall_to_what_lies_in_the_home(tmp_path: Path, blank: str) -> None:
+    (tmp_path / ".vault-token").write_text(SENTINEL)
+    error = refusal({"VAULT_TOKEN": blank, "HOME": str(tmp_path)})
+    assert (error.reason, error.remedy) == (
+        "VAULT_TOKEN is set but empty",
+        "fill it, or unset it to use ~/.vault-token",
+    )
+    # A file that is named is no accident.
+    (tmp_path / "named").write_text("hvs.named")
+    login = VaultLogin({"VAULT_TOKEN": blank, "VAULT_TOKEN_FILE": f"{tmp_path}/named", "HOME": str(tmp_path)}, PLACE)
+    assert login.log_in(None).text.reveal() == "hvs.named"
+
+
+@pytest.mark.parametrize(
+    ("environ", "source", "token"),
+    [
+        ({"VAULT_TOKEN": SENTINEL}, "VAULT_TOKEN", "the token of VAULT_TOKEN"),
+        (
+            {"VAULT_TOKEN_FILE": SENTINEL},
+            "the file that VAULT_TOKEN_FILE names",
+            "the token of the file that VAULT_TOKEN_FILE names",
+        ),
+        ({"HOME": SENTINEL}, "~/.vault-token", "the token of ~/.vault-token"),
+        (ROLE, "", "the token of the approle log-in"),
+    ],
+)
+def test_where_a_token_comes_from_is_told_without_what_it_is(environ: dict[str, str], source: str, token: str) -> None:
+    login = VaultLogin(environ, PLACE)
+    assert (login.token_source, login.token) == (source, token)
+    assert is_from_home(environ) == (source == HOME_TOKEN)
 
 
 @pytest.mark.parametrize("inside", [" ", "\n", "\r\nX-Vault-Namespace: root\r\n", "\0", "\x7f", "ü", "\u200b", "\t"])

@@ -17,6 +17,7 @@ from compiler.stores.errors import (
     UnsupportedEngineError,
     WrongMountError,
 )
+from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
 from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
 
@@ -66,7 +67,8 @@ class Server:
 
 def asking(**answers: object) -> tuple[VaultQuestions, Server]:
     server = Server(**answers)
-    return VaultQuestions(ADDRESS, server.attempt), server
+    login = VaultLogin({"VAULT_TOKEN": "t"}, StoreLocation(ADDRESS.absolute))
+    return VaultQuestions(ADDRESS, login, server.attempt), server
 
 
 def explained(request: Request, **answers: object) -> StoreError:

@@ -4,9 +4,11 @@ from http.client import BadStatusLine
 import pytest
 
 from compiler.stores.errors import Action, StoreError, StoreLocation, ThrottledError
+from compiler.stores.sending.no_answer import Server
 from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, error_of_transport, malformed
 
 PLACE = StoreLocation("https://vault/secret", "a")
+SERVER = Server("https", "vault", 443, "VAULT_ADDR")
 SENTINEL = "s3ntinel-4711"
 
 
@@ -102,14 +104,14 @@ def test_nothing_but_a_secret_can_be_absent() -> None:
     ],
 )
 def test_each_tls_failure_has_its_cause(text: str, cause: str) -> None:
-    error = error_of_transport(ssl.SSLError(text), PLACE, Action.READ)
+    error = error_of_transport(ssl.SSLError(text), SERVER, PLACE, Action.READ)
     assert (error.code, error.retryable) == ("tls-failure", False)
     assert cause in error.reason
 
 
 @pytest.mark.parametrize("kind", [ConnectionResetError, TimeoutError, BadStatusLine, ssl.SSLEOFError])
 def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
-    error = error_of_transport(kind(SENTINEL), PLACE, Action.WRITE)
+    error = error_of_transport(kind(SENTINEL), SERVER, PLACE, Action.WRITE)
     assert (error.code, error.retryable, error.maybe_done) == ("unavailable", True, True)
     assert SENTINEL not in str(error)
 
@@ -174,16 +176,46 @@ def silent(status: int, **metadata: object) -> StoreError:
         ),
         (of(429), "the server is throttling requests", "run again later"),
         (of(500), "the server answered 500", f"{LOG}, and run again"),
-        (of(503, "Vault is sealed"), "the server is sealed or not initialised", "unseal it, and run again"),
         (
-            error_of_transport(ConnectionResetError(SENTINEL), PLACE, Action.READ),
-            "no answer (ConnectionResetError)",
-            "check the address, the network and the server, and run again",
+            of(503, "Vault is sealed"),
+            "the server runs, but is sealed: it can read none of its secrets",
+            "unseal it (`bao operator unseal`, `vault operator unseal`), then run again",
         ),
         (
-            error_of_transport(ssl.SSLError("wrong version number"), PLACE, Action.READ),
+            of(501),
+            "the server is not initialised: it is new, and holds nothing yet",
+            "initialise and unseal it (`bao operator init`, `bao operator unseal`), or correct the address",
+        ),
+        (
+            of(500, "local node not active but active cluster node not found"),
+            "this node is a standby and knows no active node",
+            "wait for the election, then run again",
+        ),
+        (of(412), "this node has not caught up with the others", "run again in a moment"),
+        (
+            of(472),
+            "this node belongs to a cluster for disaster recovery, which serves nobody",
+            "use the primary's address",
+        ),
+        (
+            of(473),
+            "this node is a standby, which does not serve this request",
+            "use the address of the active node",
+        ),
+        (
+            error_of_reply(Reply(503, is_vaults=False), PLACE, Action.READ),
+            "what stands before the server answers 503: it reaches no server that is ready",
+            "check that the server runs and is unsealed, then run again",
+        ),
+        (
+            error_of_transport(ConnectionResetError(SENTINEL), SERVER, PLACE, Action.READ),
+            "the connection was closed without an answer",
+            "check the network between (VPN, firewall, proxy) and that the server runs, then run again",
+        ),
+        (
+            error_of_transport(ssl.SSLError("wrong version number"), SERVER, PLACE, Action.READ),
             "no trusted connection: it does not speak TLS",
-            "set VAULT_CACERT to its CA, or correct the address",
+            "set VAULT_CACERT to its CA, or correct VAULT_ADDR",
         ),
         (
             malformed(PLACE, Action.READ),
@@ -240,12 +272,12 @@ def test_a_refusal_on_its_way_shows_its_status_alone() -> None:
     "text", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "wrong version number", "HTTP_REQUEST"]
 )
 def test_each_way_of_not_speaking_tls_is_known(text: str) -> None:
-    assert "does not speak TLS" in error_of_transport(ssl.SSLError(f"[SSL: {text}]"), PLACE, Action.READ).reason
+    assert "does not speak TLS" in error_of_transport(ssl.SSLError(f"[SSL: {text}]"), SERVER, PLACE, Action.READ).reason
 
 
 def test_a_name_that_does_not_match_is_known_in_each_wording() -> None:
     for text in ("hostname mismatch", "IP ADDRESS MISMATCH", "certificate doesn't match 'x'"):
-        reason = error_of_transport(ssl.SSLError(text), PLACE, Action.READ).reason
+        reason = error_of_transport(ssl.SSLError(text), SERVER, PLACE, Action.READ).reason
         assert reason == "no trusted connection: its certificate names another host"
 
 
