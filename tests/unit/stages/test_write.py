@@ -298,6 +298,36 @@ def test_an_old_file_that_cannot_be_read_is_not_replaced() -> None:
     # A regular file, writable by its owner, whose first byte no one can read.
     old, diagnostics = read_old(Path("/proc/self/mem"), "chart/values-prod.yaml", HEADER)
     assert (old, [each.severity for each in diagnostics]) == (None, [Severity.ERROR])
+    assert refusal(Path("/proc/self/mem"))[1] == [("unwritable-output", "cannot be read: input/output error")]
+
+
+def test_refuses_what_is_larger_than_any_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "MAX_BYTES", len(OLD))
+    path = tmp_path / "values-prod.yaml"
+    path.write_text(OLD, "utf-8")
+    assert refusal(path) == (OLD, [])
+    for more in ("x", "x" * 100):
+        path.write_text(OLD + more, "utf-8")
+        what = f"was not written by this compiler: it has more than {len(OLD)} bytes"
+        assert refusal(path) == (None, [("foreign-output", what)])
+        # Enough to know that, and no more of what may be gigabytes.
+        assert len(write._read(path)) == len(OLD) + 1
+
+
+def test_a_link_or_a_pipe_put_there_after_the_look_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(tmp_path / "target")
+    (tmp_path / "target").write_text(OLD, "utf-8")
+    with pytest.raises(OSError, match="symbolic links"):
+        write._read(link)
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(write._read, pipe)
+        try:
+            assert reading.result(10) == b""
+        finally:
+            # Where it waits, this is what it waits for.
+            os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
 
 
 def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
