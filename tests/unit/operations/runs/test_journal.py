@@ -130,6 +130,7 @@ def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Pa
         return run.entries[A].owes, run.entries[A].undo_owes, run.is_audited
 
     journal.started(A, "v0")
+    assert find_run(tmp_path, FIRST).entries[A].before == "v0"
     journal.written(A, "v0", "v1", ())
     journal.adopted(A, "v1")
     journal.undo(A, "started")
