@@ -114,7 +114,8 @@ def test_what_stops_a_plan_or_leaves_nothing_to_do_is_not_applied_and_nobody_is_
 ) -> None:
     for plan, end in ((plan_of(steps=(REFUSED,)), End.BLOCKED), (plan_of(), End.NOTHING)):
         made = change(plan=lambda found=plan: found, applies=applies and not asks, asks=asks)
-        assert carry_out(made, listening).end is end
+        ended = carry_out(made, listening)
+        assert (ended.end, ended.plan) == (end, plan)
     assert listening.asked == []
     assert list(runs(tmp_path)) == []
 
@@ -231,8 +232,10 @@ def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
     carry_out(change(applies=True), listening)
     listening.shown.clear()
     # Otherwise whoever is asked would be shown the end of that run for ever.
-    assert carry_out(change(plan=lambda: plan, asks=True), listening).end is end
+    given: list[Run | None] = []
+    assert carry_out(change(plan=lambda: plan, asks=True, given=given), listening).end is end
     assert (listening.asked, listening.shown) == ([], [plan])
+    assert None not in given
     assert [run.ended for run in runs(tmp_path)] == [state]
 
 
