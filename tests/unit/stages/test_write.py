@@ -159,6 +159,60 @@ def test_the_files_of_a_run_that_is_under_way_are_left_alone(three: Path, monkey
     assert contents(three) == {"a": NEW, "b": OLD}
 
 
+def test_only_a_folder_that_is_written_is_waited_for(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slept(_seconds: float) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("compiler.stages.write.time.sleep", slept)
+    with locked(three):
+        assert write_all([], three, [three]) == ()
+
+
+def test_a_folder_that_a_link_leads_elsewhere_keeps_no_other_from_being_swept(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for folder in (project / "b", elsewhere):
+        folder.mkdir(parents=True)
+    (project / "a").symlink_to(elsewhere)
+    theirs, ours = temporary_beside(elsewhere / "x"), temporary_beside(project / "b/x")
+    for path in (theirs, ours):
+        path.write_text("left behind", "utf-8")
+    assert write_all([], project, [project / "a", project / "b"]) == ()
+    assert (theirs.exists(), ours.exists()) == (True, False)
+
+
+def test_a_stray_that_another_run_removes_first_keeps_no_other(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        temporary_beside(three / "a").write_text("left behind", "utf-8")
+    original, gone = Path.unlink, list[Path]()
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002 - pathlib's own signature
+        if not gone:
+            os.unlink(path)  # noqa: PTH108 - not by the method in whose place this stands
+        gone.append(path)
+        original(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert write_all([], three, [three]) == ()
+    assert (contents(three), len(gone)) == ({"a": OLD, "b": OLD}, 3)
+
+
+def test_a_stray_that_cannot_be_removed_is_no_failure(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = temporary_beside(three / "a")
+    stray.write_text("left behind", "utf-8")
+    failing(monkeypatch, "unlink", 1, PermissionError(errno.EPERM, "not permitted"))
+    assert write_all([], three, [three]) == ()
+    assert stray.exists()
+
+
+def test_what_lies_at_a_files_new_name_is_not_written_to(three: Path) -> None:
+    (three / "link").symlink_to("c")
+    for name in ("a", "link"):
+        with pytest.raises(FileExistsError):
+            write._write(three / name, NEW.encode())
+    (three / "link").unlink()
+    assert contents(three) == {"a": OLD, "b": OLD}
+
+
 def test_a_run_waits_for_another_one(three: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         with locked(three):
@@ -298,6 +352,36 @@ def test_an_old_file_that_cannot_be_read_is_not_replaced() -> None:
     # A regular file, writable by its owner, whose first byte no one can read.
     old, diagnostics = read_old(Path("/proc/self/mem"), "chart/values-prod.yaml", HEADER)
     assert (old, [each.severity for each in diagnostics]) == (None, [Severity.ERROR])
+    assert refusal(Path("/proc/self/mem"))[1] == [("unwritable-output", "cannot be read: input/output error")]
+
+
+def test_refuses_what_is_larger_than_any_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "MAX_BYTES", len(OLD))
+    path = tmp_path / "values-prod.yaml"
+    path.write_text(OLD, "utf-8")
+    assert refusal(path) == (OLD, [])
+    for more in ("x", "x" * 100):
+        path.write_text(OLD + more, "utf-8")
+        what = f"was not written by this compiler: it has more than {len(OLD)} bytes"
+        assert refusal(path) == (None, [("foreign-output", what)])
+        # Enough to know that, and no more of what may be gigabytes.
+        assert len(write._read(path)) == len(OLD) + 1
+
+
+def test_a_link_or_a_pipe_put_there_after_the_look_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(tmp_path / "target")
+    (tmp_path / "target").write_text(OLD, "utf-8")
+    with pytest.raises(OSError, match="symbolic links"):
+        write._read(link)
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(write._read, pipe)
+        try:
+            assert reading.result(10) == b""
+        finally:
+            # Where it waits, this is what it waits for.
+            os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
 
 
 def test_what_cannot_be_tidied_up_afterwards_is_no_failure(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:

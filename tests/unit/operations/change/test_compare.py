@@ -68,6 +68,27 @@ def test_two_stores_are_two_destinations_with_their_callers(environment: Environ
     assert plan.destinations["vault"] != plan.destinations["azure"]
 
 
+def test_a_plan_says_what_its_command_says_of_it(environment: Environment, stores: Stores) -> None:
+    members = [wanted(environment, "A", "1")]
+    seen = read_destinations(members, stores.live)
+    extras, skipped = (Location("azure", "x", "Y"),), (("jira", "not enabled"),)
+    head = Head("migrate", "prod", Options(stringify=True), {"azure": "https://a"}, extras, skipped)
+    plan = callers(plan_change(head, members, seen), seen)
+    assert (plan.command, plan.environment, plan.options) == ("migrate", "prod", Options(stringify=True))
+    assert (plan.sources, plan.extras, plan.skipped) == ({"azure": "https://a"}, extras, skipped)
+    assert (plan.who, plan.destinations) == ({"vault": "tester"}, {"vault": seen.writers["vault"].address.absolute})
+
+
+def test_the_versions_of_each_store_are_its_own(environment: Environment, stores: Stores) -> None:
+    assert stores.vault is not None
+    assert stores.azure is not None
+    stores.vault.hold("one", {"A": SecretValue("1")})
+    for _ in range(2):
+        stores.azure.hold("one", {"A": SecretValue("1")})
+    members = [wanted(environment, "A", "1", name, store) for name in ("one", "none") for store in ("vault", "azure")]
+    assert read_destinations(members, stores.live).versions() == {("vault", "one"): "v1", ("azure", "one"): "v2"}
+
+
 def test_a_store_that_was_asked_nothing_is_not_asked_who_calls(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
     stores.vault.failures["read", "a/../b"] = stores.failure(InvalidNameError, "a/../b")

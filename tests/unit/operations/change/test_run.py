@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Kind, OnConflict, Options, Plan, State, Step
+from compiler.operations.change.plan import Adopted, Kind, OnConflict, Options, Plan, State, Step
 from compiler.operations.change.run import Change, End, Planned, Setting, carry_out, stopping_kinds
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.runs.audit import AuditError
@@ -67,7 +68,7 @@ def test_with_apply_it_is_written_noted_and_ended(
     change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
 ) -> None:
     ended = carry_out(change(applies=True), listening)
-    assert ended.end is End.APPLIED
+    assert (ended.end, listening.shown) == (End.APPLIED, [ended.plan])
     assert ended.outcome is not None
     assert [result.state for result in ended.outcome.results] == [State.DONE]
     assert store.shown("a") == {"A": "1"}
@@ -99,6 +100,7 @@ def test_what_changed_while_a_person_was_asked_is_shown_again_and_not_written(
     monkeypatch.setattr(listening, "agrees", agrees)
     ended = carry_out(change(asks=True), listening)
     assert (ended.end, store.writes, len(listening.shown)) == (End.CHANGED, [], 2)
+    assert listening.shown[1] is ended.plan
 
 
 @pytest.mark.parametrize("asks", [True, False])
@@ -112,7 +114,8 @@ def test_what_stops_a_plan_or_leaves_nothing_to_do_is_not_applied_and_nobody_is_
 ) -> None:
     for plan, end in ((plan_of(steps=(REFUSED,)), End.BLOCKED), (plan_of(), End.NOTHING)):
         made = change(plan=lambda found=plan: found, applies=applies and not asks, asks=asks)
-        assert carry_out(made, listening).end is end
+        ended = carry_out(made, listening)
+        assert (ended.end, ended.plan) == (end, plan)
     assert listening.asked == []
     assert list(runs(tmp_path)) == []
 
@@ -148,8 +151,68 @@ def test_a_run_that_is_stopped_by_its_own_plan_has_ended(
     store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
     carry_out(change(applies=True), listening)
     assert find_unfinished(tmp_path, IDENTITY) is not None
-    assert carry_out(change(plan=lambda: plan_of(steps=(REFUSED,)), applies=True), listening).end is End.BLOCKED
+    plan = plan_of(steps=(REFUSED,), adopted=(Adopted("azure", "a", "7"),))
+    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    assert (ended.end, ended.outcome) == (End.BLOCKED, None)
     assert find_unfinished(tmp_path, IDENTITY) is None
+    # What it had stored without knowing it is known now, for its undo.
+    assert [run.entries["azure", "a"].after for run in runs(tmp_path)] == ["7"]
+
+
+def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True, audit=tmp_path / "audit"), listening)
+    lacking = Adopted("azure", "a", "7")
+    plan = plan_of(steps=(REFUSED,), adopted=(lacking,))
+    ended = carry_out(change(plan=lambda: plan, applies=True), listening)
+    assert ended.end is End.BLOCKED
+    assert ended.outcome is not None
+    assert ended.outcome.unaudited == (lacking,)
+
+
+def test_others_see_which_command_and_run_is_writing(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    holders: list[str] = []
+    store.before = lambda _method, _name: holders.append((tmp_path / ".platform-secrets/lock").read_text("ascii"))
+    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+    carry_out(change(applies=True), listening)
+    store.failures.clear()
+    carry_out(change(applies=True), listening)
+    (run,) = runs(tmp_path)
+    assert set(holders) == {f"put, run {run.id} (process {os.getpid()})\n"}
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_failure_ends_the_rest_unless_that_was_asked_otherwise(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening, *, goes_on: bool
+) -> None:
+    names = [f"a{number}" for number in range(100)]
+    for name in names:
+        store.failures["write", name] = UnavailableError(store.place(name), Action.WRITE, "no answer", "wait")
+    plan = plan_of(*(write_of(store, name, A="1") for name in names))
+    ended = carry_out(change(plan=lambda: plan, applies=True, goes_on=goes_on), listening)
+    assert ended.outcome is not None
+    assert (ended.outcome.count(State.PENDING) == 0) is goes_on
+
+
+def test_a_command_that_is_told_to_stop_starts_no_write(
+    change: Callable[..., Change], store: MemoryStore, listening: Listening
+) -> None:
+    listening.stop.set()
+    ended = carry_out(change(applies=True), listening)
+    assert ended.outcome is not None
+    assert (ended.outcome.interrupted, store.writes) == (True, [])
+
+
+def test_the_audit_file_has_the_caller_whom_planning_found(
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+) -> None:
+    plan = plan_of(write_of(store, "a", A="1"), who={"azure": "ada"})
+    carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
+    assert '"who": "ada"' in (tmp_path / "audit").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -169,8 +232,10 @@ def test_a_run_of_which_nothing_is_left_to_write_ends_without_a_question(
     carry_out(change(applies=True), listening)
     listening.shown.clear()
     # Otherwise whoever is asked would be shown the end of that run for ever.
-    assert carry_out(change(plan=lambda: plan, asks=True), listening).end is end
+    given: list[Run | None] = []
+    assert carry_out(change(plan=lambda: plan, asks=True, given=given), listening).end is end
     assert (listening.asked, listening.shown) == ([], [plan])
+    assert None not in given
     assert [run.ended for run in runs(tmp_path)] == [state]
 
 

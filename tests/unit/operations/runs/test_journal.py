@@ -57,8 +57,18 @@ def test_an_id_tells_when_and_no_two_are_alike() -> None:
     assert not any(looks_like_credential(f"run {new_id()}") for _ in range(50))
 
 
+def test_an_id_tells_the_time_of_all_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    told = datetime.strptime(new_id()[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    monkeypatch.undo()
+    time.tzset()
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+
+
 def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
+    assert journal.id == FIRST
     journal.started(A, None)
     journal.written(A, None, "v1", ("v0",))
     journal.settled(Result("azure", "a", State.DONE, "v1"))
@@ -112,6 +122,36 @@ def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(t
     assert (run.entries[A].undo, run.is_resumable) == ("started", False)
 
 
+def test_what_the_audit_file_still_needs_comes_back_until_it_has_it(tmp_path: Path) -> None:
+    journal = begin(tmp_path)
+
+    def owed() -> tuple[bool, bool, bool]:
+        run = find_run(tmp_path, FIRST)
+        return run.entries[A].owes, run.entries[A].undo_owes, run.is_audited
+
+    journal.started(A, "v0")
+    assert find_run(tmp_path, FIRST).entries[A].before == "v0"
+    journal.written(A, "v0", "v1", ())
+    journal.adopted(A, "v1")
+    journal.undo(A, "started")
+    assert owed() == (False, False, False)
+    notes: tuple[Callable[[], None], ...] = (
+        lambda: journal.started(A, "v0", owes=True),
+        lambda: journal.written(A, "v0", "v1", (), owes=True),
+        lambda: journal.adopted(A, "v1", owes=True),
+    )
+    for note in notes:
+        note()
+        assert owed() == (True, False, True)
+        journal.audited(A)
+        assert owed() == (False, False, True)
+    journal.undo(A, "started", before="v1", owes=True)
+    journal.close()
+    assert owed() == (False, True, True)
+    entry = find_run(tmp_path, FIRST).entries[A]
+    assert (entry.before, entry.undo_before) == ("v0", "v1")
+
+
 @pytest.mark.parametrize(("state", "resumable"), [("complete", False), ("conflict", False), ("interrupted", True)])
 def test_what_is_left_to_resume(tmp_path: Path, state: str, resumable: bool) -> None:  # noqa: FBT001
     journal = begin(tmp_path)
@@ -145,7 +185,7 @@ def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
 def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)
-    assert caught.value.help == "there are no runs in this folder"
+    assert (caught.value.kind, caught.value.help) == ("usage", "there are no runs in this folder")
     begin(tmp_path).close()
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)

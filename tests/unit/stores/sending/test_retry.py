@@ -186,6 +186,7 @@ def test_a_patience_that_ends_says_how_long_it_was(retrier: Retrier, clock: Virt
     with pytest.raises(SealedError) as caught:
         retrier.read(sealed)
     assert caught.value.reason == "why, still so after 119 s of retries"
+    assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
     assert clock.now() > 60
 
 
@@ -282,6 +283,7 @@ def test_who_cannot_wait_as_long_as_another_was_told_to_does_not_ask(retrier: Re
         retrier._limiter.pause(30)
         with pytest.raises(ThrottledError) as caught:
             retrier.read(send)
+    assert str(caught.value) == str(failure(ThrottledError))
     assert (caught.value.place, caught.value.retry_after) == (PLACE, 30.0)
 
 
@@ -431,3 +433,56 @@ def test_a_patience_that_ends_tells_the_place_and_the_action_as_before(clock: Vi
     with pytest.raises(UnavailableError) as caught:
         Retrier(limiter, clock).read(down)
     assert (caught.value.place, caught.value.action, caught.value.remedy) == (PLACE, Action.READ, "what")
+
+
+def test_a_silence_is_told_at_its_place_first_and_of_the_whole_store_from_then_on(
+    clock: VirtualClock, limiter: Limiter
+) -> None:
+    retrier = Retrier(limiter, clock, RetryPolicy(patience=1.0))
+    told: list[str] = []
+    for name in ("a", "b"):
+        down = UnavailableError(StoreLocation("https://store", name), Action.READ, "why", "what")
+        with pytest.raises(UnavailableError) as caught:
+            retrier.read(script(*[down] * 100))
+        told.append(str(caught.value))
+    assert told == [
+        'cannot read "a" in https://store: why, with no answer for 1 s; what',
+        "cannot read https://store: why, with no answer for 1 s; what",
+    ]
+
+
+def test_an_attempt_begins_while_any_time_is_left_for_one(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+    sent: list[float] = []
+
+    def send() -> str:
+        sent.append(clock.now())
+        # Half a second is left: the last one is the last attempt's own.
+        clock.sleep(max(0.0, 118.5 - clock.now()))
+        raise failure(UnavailableError)
+
+    with pytest.raises(UnavailableError):
+        retrier.read(send)
+    assert sent == [0.0, 118.75, 119.0]
+
+
+def test_a_write_lost_at_the_end_is_given_its_time_too(retrier: Retrier, clock: VirtualClock) -> None:
+    retrier.read(script("good"))
+
+    def send() -> str:
+        clock.sleep(118.5)
+        raise failure(UnavailableError)
+
+    assert retrier.write(send, settle=lambda: str(clock.now())) == "118.75"
+
+
+def test_a_store_that_asks_for_just_the_time_that_is_left_is_asked_again(clock: VirtualClock, limiter: Limiter) -> None:
+    sent: list[float] = []
+
+    def throttled() -> str:
+        sent.append(clock.now())
+        raise failure(ThrottledError, 4.5)
+
+    with pytest.raises(ThrottledError):
+        Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
+    assert sent == [0.0, 4.5]

@@ -28,6 +28,7 @@ from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.limiter import Quota, RequestClass
 from compiler.stores.sending.retry import RetryPolicy
 from compiler.stores.values.secret import SecretValue
+from compiler.stores.vault.questions import Request
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
@@ -387,6 +388,8 @@ def test_a_renewal_that_fails_is_not_asked_for_again_and_disturbs_nobody(
     clock.sleep(80)
     assert [store.read("github").version for _ in range(3)] == ["1"] * 3
     assert len(vault.paths("POST", RENEWAL)) == 1
+    # Nor is it asked why: nobody is told.
+    assert (len(vault.paths("GET", LOOKUP)), vault.paths("POST", CAPABILITIES)) == (1, [])
 
 
 def test_the_identity_is_what_the_token_says_of_itself(vault: ScriptedVault) -> None:
@@ -621,3 +624,48 @@ def test_a_leader_that_is_not_found_is_told_with_the_way_out(vault: ScriptedVaul
     error = failure(store)
     assert error.reason.startswith("it redirects to another node, as while a leader is elected")
     assert error.remedy == "use the address of the active node or of its load balancer"
+
+
+def test_a_given_token_that_could_not_be_renewed_is_not_tried_twice_when_it_ran_out(
+    vault: ScriptedVault, clock: VirtualClock, options: StoreOptions
+) -> None:
+    vault.on("GET", LOOKUP, token_facts(90, renewable=True))
+    vault.on("POST", RENEWAL, refused(400, "x"))
+    store = vault.open(options=options)
+    store.whoami()
+    clock.sleep(80)
+    store.read("github")
+    vault.on("GET", READ, denied(policy=False))
+    vault.on("GET", LOOKUP, denied(policy=False))
+    vault.asked.clear()
+    assert type(failure(store)) is ExpiredTokenError
+    assert vault.paths("GET") == [READ, LOOKUP]
+
+
+def test_a_connection_that_breaks_off_is_told_with_what_was_done_and_how_it_broke(
+    vault: ScriptedVault, options: StoreOptions
+) -> None:
+    vault.on("GET", READ, CUT)
+    assert str(failure(vault.open(options=options))).startswith(
+        f'cannot read "github" in {vault.url}/secret: no answer (RemoteDisconnected)'
+    )
+
+
+def test_a_wait_is_as_long_as_chance_has_it(vault: ScriptedVault, clock: VirtualClock) -> None:
+    store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, chance=lambda: 1.0))
+    store.whoami()
+    vault.on("GET", READ, refused(503, "x"), version(2, TOKEN="x"))
+    store.read("github")
+    assert clock.now() == 0.25
+
+
+def test_a_refusal_of_a_token_that_was_replaced_meanwhile_says_so(vault: ScriptedVault) -> None:
+    # It is shown where the token that replaced it is replaced in its turn, at that very moment.
+    store = vault.open(ROLE)
+    vault.on("POST", LOGIN, logged_in("own"))
+    store.whoami()
+    place = StoreLocation(f"{vault.url}/secret", "github")
+    vault.on("POST", CAPABILITIES, data(**{READ: ["read"]}))
+    error = store._connection._denied(Request(Action.READ, "github", READ, "read"), place, generation=0)
+    assert type(error) is ExpiredTokenError
+    assert str(error) == f'cannot read "github" in {vault.url}/secret: the token expired; run again'

@@ -72,7 +72,8 @@ def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
 def test_a_page_that_is_not_in_a_vaults_json_is_another_servers(status: int) -> None:
     error = error_of_reply(Reply(status, (), is_vaults=False), PLACE, Action.READ)
     assert (error.code, error.retryable) == ("unexpected-reply", False)
-    assert error.reason.startswith(f"the server that answered is not Vault: status {status} without")
+    foreign = f"the server that answered is not Vault: status {status} without"
+    assert str(error).startswith(f'cannot read "a" in https://vault/secret: {foreign}')
 
 
 @pytest.mark.parametrize(
@@ -168,9 +169,15 @@ def silent(status: int, **metadata: object) -> StoreError:
             "recover it (`bao kv undelete`, or `migrate --recover`)",
         ),
         (silent(404), "the store has no such secret", "create it, or correct its name"),
+        (of(404), "the server answered 404", LOG),
         (of(405), "the server answered 405", LOG),
         (
             of(413),
+            "the document is larger than the server allows",
+            "split it, or raise the storage's max_entry_size",
+        ),
+        (
+            of(500, "put failed due to value being too large"),
             "the document is larger than the server allows",
             "split it, or raise the storage's max_entry_size",
         ),
@@ -216,6 +223,11 @@ def silent(status: int, **metadata: object) -> StoreError:
             error_of_transport(ssl.SSLError("wrong version number"), SERVER, PLACE, Action.READ),
             "no trusted connection: it does not speak TLS",
             "set VAULT_CACERT to its CA, or correct VAULT_ADDR",
+        ),
+        (
+            error_of_transport(ssl.SSLError("something else"), PLACE, Action.READ),
+            "no trusted connection: the TLS handshake failed",
+            "set VAULT_CACERT to its CA, or correct the address",
         ),
         (
             malformed(PLACE, Action.READ),
@@ -265,7 +277,10 @@ def test_a_deleted_version_is_named_where_the_server_does() -> None:
 
 
 def test_a_refusal_on_its_way_shows_its_status_alone() -> None:
-    assert str(RefusedError(Reply(503, (SENTINEL,)))) == "503"
+    reply = Reply(503, (SENTINEL,))
+    error = RefusedError(reply)
+    assert str(error) == "503"
+    assert error.reply is reply
 
 
 @pytest.mark.parametrize(

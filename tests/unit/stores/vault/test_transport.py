@@ -308,6 +308,7 @@ def test_a_server_that_needs_no_proxy_is_asked_itself(name: str, exempt: str, po
     [
         ("http://proxy.example.org", 80, None),
         ("http://proxy.example.org:3128", 3128, None),
+        ("http://proxy.example.org:1", 1, None),
         ("http://user@proxy.example.org", 80, b"user:"),
         ("http://:word@proxy.example.org", 80, b":word"),
     ],
@@ -324,10 +325,24 @@ def test_a_proxy_is_reached_at_its_port_as_its_user(proxy: str, port: int, crede
     assert opened._extra == expected
 
 
-def test_a_tunnel_goes_to_the_servers_own_port() -> None:
-    connection = session("https://vault.example.com:8200", HTTPS_PROXY="http://proxy.example.org:3128")._connect()
+def test_a_tunnel_goes_to_the_servers_own_port_and_path_and_speaks_tls_inside() -> None:
+    opened = session("https://vault.example.com:8200/below", HTTPS_PROXY="http://proxy.example.org:3128")
+    connection = opened._connect()
+    assert opened._start == "/below"
     assert (connection.host, connection.port) == ("proxy.example.org", 3128)
     assert (connection._tunnel_host, connection._tunnel_port) == ("vault.example.com", 8200)  # type: ignore[attr-defined]
+    # Without it the token would go through the tunnel in the clear.
+    context = connection._context  # type: ignore[attr-defined]
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [("https://vault.example.com", "vault.example.com", 443), ("http://localhost:8200", "localhost", 8200)],
+)
+def test_without_a_proxy_the_server_itself_is_asked(url: str, host: str, port: int) -> None:
+    connection = session(url)._connect()
+    assert (connection.host, connection.port) == (host, port)
 
 
 @pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])

@@ -265,6 +265,7 @@ def test_tags_that_may_not_be_written_refuse_the_write_before_anything_is_stored
     with pytest.raises(ForbiddenError) as caught:
         act(store)
     assert caught.value.permission == f"update on {METADATA}"
+    assert caught.value.place == StoreLocation(f"{vault.url}/secret", "github")
     assert (caught.value.action, caught.value.maybe_done) == (Action.WRITE, False)
     assert vault.bodies(DATA) == vault.bodies(METADATA) == []
 
