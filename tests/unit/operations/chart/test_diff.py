@@ -183,7 +183,7 @@ def test_under_a_name_too_only_what_the_chart_knows_is_shown() -> None:
 
 
 def test_the_addresses_of_a_files_stores_are_compared_where_it_has_them() -> None:
-    environment = Side({}, {}, {}, {"ClusterSecretStore/a": "https://one", "SecretStore/b": "https://two"})
+    environment = Side({}, {}, {}, addresses={"ClusterSecretStore/a": "https://one", "SecretStore/b": "https://two"})
     silent, telling = Side({}, {}, {}), Side({}, {"ClusterSecretStore a": {"url": "https://one"}}, {})
     for sides in ((silent, environment), (environment, silent)):
         assert compare_sides(*sides).uncompared == ("ClusterSecretStore/a", "SecretStore/b")
@@ -194,7 +194,7 @@ def test_the_addresses_of_a_files_stores_are_compared_where_it_has_them() -> Non
 def test_a_store_that_the_chart_makes_on_both_sides_is_told_once() -> None:
     def side(url: str, *, rendered: bool) -> Side:
         stores = {"ClusterSecretStore a": {"url": url}} if rendered else {}
-        return Side({}, stores, {}, {"ClusterSecretStore/a": url})
+        return Side({}, stores, {}, addresses={"ClusterSecretStore/a": url})
 
     made = compare_sides(side("1", rendered=True), side("2", rendered=True))
     assert (len(made.changes), made.addresses) == (1, ())

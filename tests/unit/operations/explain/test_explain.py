@@ -178,8 +178,7 @@ def test_all_variants_is_a_default(environment: Environment, tmp_path: Path) -> 
     [
         ("stroe", 'did you mean "store"?'),
         ("secrets.plane", 'did you mean "secrets.plain"?'),
-        ("plane", 'did you mean "secrets.plain"?'),
-        ("plain", 'did you mean "secrets.plain"?'),
+        ("plane", 'did you mean "plain"?'),
         ("azur", 'did you mean "stores.azure"?'),
         ("plane/a", 'did you mean "plain/A"?'),
         ("plane/nothing-like-it", "run `platform-secrets explain dev` to list them"),

@@ -225,9 +225,9 @@ def silent(status: int, **metadata: object) -> StoreError:
             "set VAULT_CACERT to its CA, or correct VAULT_ADDR",
         ),
         (
-            error_of_transport(ssl.SSLError("something else"), PLACE, Action.READ),
+            error_of_transport(ssl.SSLError("something else"), SERVER, PLACE, Action.READ),
             "no trusted connection: the TLS handshake failed",
-            "set VAULT_CACERT to its CA, or correct the address",
+            "set VAULT_CACERT to its CA, or correct VAULT_ADDR",
         ),
         (
             malformed(PLACE, Action.READ),
