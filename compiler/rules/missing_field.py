@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 _ENVIRONMENT = {
-    "namespace": "namespace: ai-platform-engineering",
+    "namespace": "namespace: my-platform",
     "store": "store: vault",
     "refreshInterval": "refreshInterval: 1h",
     "externalSecretsOperator": 'externalSecretsOperator: "2.9"',
-    "secrets": "secrets: {github: {}}",
+    "secrets": "secrets: {db: {}}",
 }
 _STORE = {"provider": "provider: vault", "name": "name: vault-secret-store"}
 _ENTRY = {
-    "target": "target: agent-example-secrets",
-    "remote": "remote: {vault: platform/example-secret, azurekv: platform-example}",
+    "target": "target: my-platform-db",
+    "remote": "remote: {vault: my-platform/db, azurekv: my-platform-db}",
     "syncWave": "syncWave: -49",
-    "keys": "keys: {EXAMPLE_TOKEN: {description: API token}}",
+    "keys": "keys: {DB_PASSWORD: {description: Password}}",
 }
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
     from compiler.model.source import Span
 
-_ADD = f'add `naming: {{target: "{PATTERNS[TARGET]}"}}` to the catalogue'
+_ALL = ", ".join(f'{member}: "{pattern}"' for member, pattern in PATTERNS.items())
+_ADD = f"add `naming: {{{_ALL}}}` to the catalogue"
 
 
 @dataclass(frozen=True, slots=True)

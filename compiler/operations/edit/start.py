@@ -130,8 +130,7 @@ def new_environment(
             store_id = _addressed(provider, store, providers)
             placed[store_id] = key, address
             origins["stores", store_id, key] = given(option, address)
-        key = _ADDRESSES.get(providers.get(store or "", ""), ("", ""))[1]
-        lacks = key if key and store not in placed and stores[store or ""].get(key) is None else None
+        lacks = _lacking(stores[store]) if store is not None and store not in placed else None
     text = environment_text(name, extends, store, placed)
     result = judged(root, [_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
@@ -147,6 +146,12 @@ def _stores(root: Path, shown: str, text: str) -> Mapping[str, Node]:
         raise Refusal("found", "the layers of the environment have errors", "`platform-secrets compile` says which")
     stores = merge(layers)[0].get("stores")
     return stores.children if stores is not None else {}
+
+
+def _lacking(store: Node) -> str | None:
+    """The key of the address that the store has nowhere."""
+    _, key = _ADDRESSES.get(store.text("provider") or "", ("", ""))
+    return key if key and store.get(key) is None else None
 
 
 def _addressed(provider: str, store: str | None, providers: Mapping[str, str]) -> str:
