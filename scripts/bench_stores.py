@@ -16,7 +16,7 @@ import sys
 import time
 from bisect import bisect_left
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -58,6 +58,8 @@ PAGE = ROOT / "docs/reference/performance-stores.md"
 READ, MOVED = 10, 4
 WINDOW, CREATES, READS = 10.0, 300, 400
 PROCESSES = 20
+# What takes seconds is run so often, and its quickest run counts: whatever else the machine does only adds to it.
+RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,15 @@ def timed(action: Callable[[Callable[..., SecretWriter]], object]) -> Timed:
     action(meter.open)
     used = time.process_time() - cpu
     return Timed(time.perf_counter() - wall, used, meter.seconds / used if used else 0.0)
+
+
+def quickest(action: Callable[[Callable[..., SecretWriter]], object], prepare: Callable[[], object]) -> Timed:
+    """The run of `action` that took the least processor time, `prepare` before each."""
+    runs = []
+    for _ in range(RUNS):
+        prepare()
+        runs.append(timed(action))
+    return replace(min(runs, key=lambda run: run.cpu), wall=min(run.wall for run in runs))
 
 
 def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str]) -> Environment:
@@ -320,12 +331,15 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
             return done.wall
 
         title = f"verify, {count * READ:,} properties in {count:,} remote keys, OpenBao"
-        yield Figure(at_most(title, "s", count / 1000), noted(title, timed(verifying(environment))), get)
-        emptied(openbao)
+        yield Figure(at_most(title, "s", count / 1000), noted(title, quickest(verifying(environment), list)), get)
         environment = project(folder / "moved", count, MOVED, addresses)
-        seed(environment)
+
+        def anew() -> None:
+            emptied(openbao)
+            seed(environment)
+
         title = f"migrate to OpenBao, {count:,} secrets: compare, write, read back"
-        done = timed(migrating(environment, "second", folder, writes=True))
+        done = quickest(migrating(environment, "second", folder, writes=True), anew)
         yield Figure(at_most(title, "s", count / 500), noted(title, done), move)
         ask()
         title = f"migrate to Key Vault, {count:,} secrets, limits enforced"
@@ -335,9 +349,8 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
         yield Figure(at_most(title, "s", count / (0.95 * CREATES / WINDOW)), noted(title, done))
         yield Figure(at_most("creates in its fullest 10 s", "", CREATES), seen["fullest"])
         yield Figure(at_most("requests that the vault refused (429)", "", 0.05 * seen["requests"]), seen["refused"])
-        time.sleep(WINDOW)
         title = f"the same migrate again, {count:,} secrets"
-        done = timed(migrating(environment, "azure", folder, writes=False))
+        done = quickest(migrating(environment, "azure", folder, writes=False), lambda: time.sleep(WINDOW))
         seen = ask()
         yield Figure(at_most(title, "s", count / (0.9 * READS)), noted(title, done))
         yield Figure(at_most("writes of it", "", 0), seen["writes"])
@@ -369,9 +382,10 @@ def page(figures: Sequence[Figure], notes: Sequence[str]) -> str:
     return f"""# Performance of live stores
 
 What `verify` and `migrate` cost, as `make bench-stores` last measured it: wall seconds of the operation, from the first
-request to the last, on {os.cpu_count()} cores that the stores share with the program. OpenBao is a real server on
-loopback; Key Vault is the local one with the service's limits (300 creates and 4,000 other calls in 10 seconds),
-enforced by a sliding window. A secret that is verified has {READ} properties, one that is moved {MOVED}.
+request to the last, on {os.cpu_count()} cores that the stores share with the program. It is the best of {RUNS} runs,
+but of one for the migration to Key Vault, which its limits time. OpenBao is a real server on loopback; Key Vault is the
+local one with the service's limits (300 creates and 4,000 other calls in 10 seconds), enforced by a sliding window. A
+secret that is verified has {READ} properties, one that is moved {MOVED}.
 
 {table(figures, beside="one process a secret")}
 "one process a secret" is `bao kv get`, and for the migration `bao kv get` and `bao kv put`, one after another, in the

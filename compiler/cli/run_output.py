@@ -31,6 +31,7 @@ _LAST = {
     End.SHOWN: "nothing was written; add --apply to write this plan",
     End.NOTHING: "nothing was written: there are no changes to write",
     End.UNDONE: "nothing was written: there is nothing to undo",
+    End.STUCK: "nothing was written: what is left of the run cannot be undone",
     End.DECLINED: NOTHING_WRITTEN,
     End.CHANGED: "nothing was written: the store changed after the plan was shown; run the command again",
 }

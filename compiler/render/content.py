@@ -53,13 +53,15 @@ Piece = str | Painted | Code | Words
 class Wrapped(NamedTuple):
     """Text that is broken at spaces into lines of at most 80 characters, each behind `indent` spaces.
 
-    The first stands behind `head`, which is as wide, where there is one.
+    The first stands behind `head`, which is at most as wide, where there is one: HANGING lets it begin further left.
     """
 
     pieces: tuple[str, ...]
     indent: int
     head: tuple[Piece, ...] = ()
 
+
+HANGING: tuple[Piece, ...] = ("",)
 
 # One line without its end. Each piece is looked at on its own, so that a name beside a colon is no password's.
 Line = str | tuple[Piece, ...] | Wrapped

@@ -33,6 +33,7 @@ class End(StrEnum):
     BLOCKED = "blocked"  # the plan has what stops it
     NOTHING = "nothing"  # there is nothing to write
     UNDONE = "undone"  # there is nothing left to undo
+    STUCK = "stuck"  # what is left to undo cannot be
     DECLINED = "declined"  # a person said no
     CHANGED = "changed"  # the stores changed while a person was asked
     APPLIED = "applied"

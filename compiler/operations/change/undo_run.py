@@ -55,8 +55,8 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
 
 
 def _unwritten(plan: Plan) -> End:
-    """How an undo without a write ends: all is as it was, or what is not can only be restored by hand."""
-    return End.UNDONE if plan.is_clean else End.NOTHING
+    """How an undo without a write ends."""
+    return End.UNDONE if plan.is_clean else End.STUCK
 
 
 def _own(run: Run, command: str, environment: str) -> Run:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 # One destination a run, and migrations alone.
 _FIRST_FORMAT = 1
+_UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
@@ -150,9 +151,14 @@ def find_run(root: Path, run: str) -> Run:
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:
     """The newest run of this identity, or None where there is none or it cannot be resumed."""
-    for run in runs(root):
-        if run.identity == identity:
-            return run if run.is_resumable else None
+    for path in _journals(root):
+        try:
+            # Most runs are of another command, or asked for something else: their first line says so.
+            if _identity(next(read_lines(path))) == identity:
+                run = read_run(path)
+                return run if run.is_resumable else None
+        except (JournalError, *_UNREADABLE):
+            continue
     return None
 
 
@@ -181,19 +187,21 @@ def read_run(path: Path) -> Run:
             command="migrate" if is_first else str(head["command"]),
             environment=str(head["environment"]),
             destinations={str(each["store"]): str(each["address"]) for each in destinations},
-            identity=_first_identity(head) if is_first else dict(head["identity"]),
+            identity=_identity(head),
         )
         only = next(iter(run.destinations)) if is_first else None
         for line in lines:
             take(run, line, only)
-    except (OSError, LookupError, StopIteration, TypeError, ValueError):
+    except _UNREADABLE:
         help_text = "run the command that wrote it again: it compares the stores first"
         raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None
     return run
 
 
-def _first_identity(head: Mapping[str, Any]) -> dict[str, Any]:
-    """The identity in today's format, so that a run of an older release can be resumed."""
+def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity in a journal's first line, in today's format, so that a run of an older release can be resumed."""
+    if head["format"] != _FIRST_FORMAT:
+        return dict(head["identity"])
     old, store = head["identity"], head["destination"]["store"]
     asked = {"from": old["from"], **old["options"]}
     return identity_of("migrate", old["environment"], {store: old["address"]}, asked)

@@ -16,6 +16,7 @@ class SharedSync:
         self._descriptor = descriptor
         self._waiting = threading.Lock()
         self._added = self._synced = 0
+        self._failure: OSError | None = None
 
     def added(self) -> int:
         """Count one addition, and return its number to wait for."""
@@ -23,10 +24,18 @@ class SharedSync:
         return self._added
 
     def wait(self, mine: int) -> None:
-        """Return when that addition and all before it are on the disk. Raises OSError."""
+        """Return when that addition and all before it are on the disk. Raises OSError, and after that always."""
         with self._waiting:
             if self._synced >= mine:
                 return
+            if self._failure is not None:
+                raise OSError(self._failure.errno, self._failure.strerror)
             covered = self._added
-            os.fsync(self._descriptor)
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                # A kernel says once that it could not write, and forgets what it was: asked again, it would say that
+                # all is well (fsync(2)).
+                self._failure = error.with_traceback(None)
+                raise
             self._synced = covered

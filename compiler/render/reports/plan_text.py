@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import WRITING, Kind, NoteKind, State
 from compiler.operations.change.run import stopping_kinds
-from compiler.render.content import Painted, Style, Wrapped
+from compiler.render.content import HANGING, Painted, Style, Wrapped
 from compiler.render.reports.version_loss import loss_lines
 from compiler.text.command_line import PROGRAM
 from compiler.text.wording import counted
@@ -30,6 +30,7 @@ _STYLES = {
     Kind.RECOVER: Style.YELLOW,
 }
 _INDENT = 12
+_HANG = 2
 # How a command that a remedy names begins; it is the last of the remedy.
 _COMMAND = f"{PROGRAM} "
 _FINE = frozenset({State.DONE, State.KEPT})
@@ -52,8 +53,8 @@ _KEPT = {
 def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
     """The plan: what is written, by remote secret, then what stops it, each reason once; `verbose` names what stays."""
     yield from _ends(plan)
-    for group in _grouped(plan, verbose=verbose):
-        yield from _group_lines(group)
+    for groups in _grouped(plan, verbose=verbose):
+        yield from _reason_lines(groups)
     for secret, why in plan.skipped:
         yield "  skipped   ", secret, ": ", why
     if plan.skipped and not plan.steps:
@@ -96,13 +97,16 @@ def _result(result: Result) -> tuple[str, ...]:
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[Line]:
-    """The writes that failed, each with its cause and remedy, and how many were not started."""
+    """The writes that failed, each cause once with its remedy, and how many were not started."""
+    causes: dict[tuple[object, ...], list[Result]] = {}
     for result in outcome.results:
-        if result.state in _FINE or result.state is State.PENDING:
-            continue
-        yield *_result(result), ": ", result.reason
-        if result.remedy:
-            yield "  help: ", result.remedy
+        if result.state not in _FINE and result.state is not State.PENDING:
+            causes.setdefault((result.state, result.version, result.reason, result.remedy), []).append(result)
+    for *others, last in causes.values():
+        names = (f"{each.store}:{each.name}, " for each in others)
+        yield Wrapped((*names, *_result(last), ": ", last.reason), _HANG, HANGING)
+        if last.remedy:
+            yield Wrapped(("help: ", last.remedy), _HANG)
     if pending := outcome.count(State.PENDING):
         yield f"{counted(pending, 'remote secret')} not started"
     if not outcome.results:
@@ -127,16 +131,32 @@ def _ends(plan: Plan) -> Iterator[Line]:
         yield f'to   "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
 
 
-def _grouped(plan: Plan, *, verbose: bool) -> list[list[Step]]:
-    """Steps that are shown as one: of one remote secret, or stopped for one reason; those that write first."""
-    groups: dict[tuple[object, ...], list[Step]] = {}
+def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
+    """The steps of each kind and reason, those that write first, and in them those that are shown as one.
+
+    These are of one remote secret, or else all that are stopped.
+    """
+    reasons: dict[tuple[object, ...], dict[tuple[object, ...], list[Step]]] = {}
     for step in plan.steps:
         if step.kind is Kind.KEEP and not verbose:
             continue
         is_written = step.kind in WRITING or step.kind is Kind.KEEP
         target = (step.destination.store, step.destination.name) if is_written and step.destination else ()
-        groups.setdefault((step.kind, *target, step.reason, step.remedy), []).append(step)
-    return sorted(groups.values(), key=lambda group: group[0].kind not in WRITING)
+        reasons.setdefault((step.kind, step.reason, step.remedy), {}).setdefault(target, []).append(step)
+    found = [list(groups.values()) for groups in reasons.values()]
+    return sorted(found, key=lambda groups: groups[0][0].kind not in WRITING)
+
+
+def _reason_lines(groups: Sequence[Sequence[Step]]) -> Iterator[Line]:
+    for group in groups:
+        yield from _group_lines(group)
+    first = groups[0][0]
+    if first.reason:
+        # Which remote secrets it is of: it stands below the last of them.
+        these = f"these {len(groups)}: " if len(groups) > 1 else ""
+        yield Wrapped((these, first.reason), _INDENT)
+    if first.remedy:
+        yield from _help_lines(first.remedy)
 
 
 def _group_lines(group: Sequence[Step]) -> Iterator[Line]:
@@ -151,10 +171,6 @@ def _group_lines(group: Sequence[Step]) -> Iterator[Line]:
     else:
         # The place of what stops a plan stands in its reason or is looked up by the key.
         yield Wrapped(_keys(group), _INDENT, head)
-    if first.reason:
-        yield Wrapped((first.reason,), _INDENT)
-    if first.remedy:
-        yield from _help_lines(first.remedy)
 
 
 def _keys(group: Iterable[Step]) -> tuple[str, ...]:
@@ -187,13 +203,13 @@ def _note_lines(plan: Plan) -> Iterator[Line]:
     left = [(f"{what} of ", *_named(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
     if left:
         stores = ", ".join(f'"{store}"' for store in plan.destinations)
-        yield f"not copied to {stores}: ", *_joined(left)
+        yield Wrapped((f"not copied to {stores}: ", *_joined(left)), _HANG, HANGING)
     dated = [(f"{what} ", *_dated(by_kind[kind])) for kind, what in _DATED.items() if kind in by_kind]
     if dated:
-        yield "copied although ", *_joined(dated)
+        yield Wrapped(("copied although ", *_joined(dated)), _HANG, HANGING)
     for kind, what in _KEPT.items():
         if kind in by_kind:
-            yield f"the new version keeps {what} ", *_dated(by_kind[kind])
+            yield Wrapped((f"the new version keeps {what} ", *_dated(by_kind[kind])), _HANG, HANGING)
             remedies = dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind)
             yield from (("  help: after the write: ", remedy) for remedy in remedies)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.change.version_loss import LossKind
+from compiler.render.content import HANGING, Wrapped
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compiler.operations.change.version_loss import VersionLoss
+    from compiler.render.content import Line
 
 _BEGIN = {
     LossKind.WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
@@ -20,19 +22,21 @@ _BEGIN = {
 # A line of a plan; the report for programs names all.
 _MOST_NAMES = 12
 _MOST_VERSIONS = 5
+_INDENT = len("note: ")
 
 
-def loss_lines(losses: Sequence[VersionLoss], indent: str = "") -> Iterator[str]:
-    """A line for each kind of loss with its secrets, and below it what to do about the first of them."""
+def loss_lines(losses: Sequence[VersionLoss]) -> Iterator[Line]:
+    """Each kind of loss with its secrets, and below it what to do about the first of them, on a line to be copied."""
     for kind, begin in _BEGIN.items():
         found = [loss for loss in losses if loss.kind is kind]
         if not found:
             continue
         left = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
-        yield f"{indent}note: {begin} {', '.join(map(_named, found[:_MOST_NAMES]))}{left}"
+        named = [piece for loss in found[:_MOST_NAMES] for piece in (", ", _named(loss))][1:]
+        yield Wrapped((f"note: {begin} ", *named, left), _INDENT, HANGING)
         purpose = "" if kind is LossKind.UNKNOWN else "to keep them, first: "
         others = ", and likewise for the others" if len(found) > 1 else ""
-        yield f"{indent}      help: {purpose}{found[0].remedy}{others}"
+        yield " " * _INDENT, "help: ", purpose, found[0].remedy, others
 
 
 def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:

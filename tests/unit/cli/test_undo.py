@@ -42,6 +42,9 @@ NOT_FOR_UNDO = {
 }
 
 
+STUCK = "nothing was written: what is left of the run cannot be undone"
+
+
 def kinds(done: Done) -> list[str]:
     return [step["kind"] for step in done.report["steps"]]
 
@@ -87,7 +90,7 @@ def test_it_takes_no_option_that_it_would_not_heed(
 def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) -> None:
     writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
     shown = writing.undo(done)
-    assert (shown.code, shown.out.splitlines()[-1]) == (1, "nothing was written: there are no changes to write")
+    assert (shown.code, shown.out.splitlines()[-1]) == (1, STUCK)
     assert writing.undo(done, "--apply").code == 1
     assert writing.ends.azure.deleted == set()
 

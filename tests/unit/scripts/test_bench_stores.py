@@ -8,7 +8,7 @@ from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.values.secret import SecretValue
 from scripts import bench_stores
 from scripts.bench import Figure
-from scripts.bench_stores import Meter, at_most, fullest, page, project, timed
+from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, timed
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -39,6 +39,19 @@ def test_an_operation_is_timed() -> None:
     done = timed(lambda _opener: sum(range(200_000)))
     assert done.wall >= done.cpu * 0.5 > 0
     assert done.share == 0
+
+
+def test_of_several_runs_the_quickest_counts_each_after_its_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = iter([Timed(3.0, 1.5, 0.5), Timed(2.0, 1.8, 0.7), Timed(4.0, 1.2, 0.9)])
+    seen: list[str] = []
+
+    def run(_action: object) -> Timed:
+        seen.append("run")
+        return next(runs)
+
+    monkeypatch.setattr(bench_stores, "timed", run)
+    assert quickest(lambda _opener: None, lambda: seen.append("prepare")) == Timed(2.0, 1.2, 0.9)
+    assert seen == ["prepare", "run"] * 3
 
 
 def test_the_project_has_as_many_secrets_and_keys_as_asked(tmp_path: Path) -> None:

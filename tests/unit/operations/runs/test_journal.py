@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from compiler.operations.runs.entries import Run
+
 FIRST, SECOND = "20250131-120000-4fa1c2", "20250131-120001-000000"
 A, B, C = ("azure", "a"), ("azure", "b"), ("azure", "c")
 STEP = Step("github", "TOKEN", Kind.CREATE, Location("vault", "v", "TOKEN"), Location("azure", "a", "TOKEN"))
@@ -179,6 +181,22 @@ def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
     assert found is not None
     assert found.id == FIRST
     assert find_unfinished(tmp_path, {"environment": "qa"}) is None
+
+
+def test_of_a_run_of_another_identity_only_the_first_line_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def watched(path: Path) -> Run:
+        read.append(path.stem)
+        return read_run(path)
+
+    for run, identity in ((FIRST, {"environment": "prod"}), (SECOND, {"environment": "dev"})):
+        begin(tmp_path, run, identity).close()
+    monkeypatch.setattr("compiler.operations.runs.journal.read_run", watched)
+    assert find_unfinished(tmp_path, {"environment": "prod"}) is not None
+    assert read == [FIRST]
 
 
 @pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", SECOND, FIRST + "\n"])

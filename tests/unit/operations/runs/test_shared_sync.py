@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -41,16 +42,25 @@ def test_what_is_added_during_a_wait_shares_the_next_one(monkeypatch: pytest.Mon
     assert waits == [7, 7]
 
 
-def test_a_wait_that_failed_is_made_again_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError("full")
-
-    monkeypatch.setattr(os, "fsync", full)
-    sync = SharedSync(7)
-    first = sync.added()
-    with pytest.raises(OSError, match="full"):
-        sync.wait(first)
+def test_after_a_wait_that_failed_nothing_is_taken_to_be_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[int] = []
     monkeypatch.setattr(os, "fsync", waits.append)
+    sync = SharedSync(7)
+    first = sync.added()
+    sync.wait(first)
+
+    def broken(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    second = sync.added()
+    with pytest.raises(OSError, match="Input/output error"):
+        sync.wait(second)
+    # The kernel would now say that it is, though it has lost it.
+    monkeypatch.setattr(os, "fsync", waits.append)
+    for later in (second, sync.added()):
+        with pytest.raises(OSError, match="Input/output error") as raised:
+            sync.wait(later)
+        assert raised.value.errno == errno.EIO
     sync.wait(first)
     assert waits == [7]

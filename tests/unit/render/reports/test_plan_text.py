@@ -21,6 +21,7 @@ from compiler.operations.change.plan import (
     Step,
     Write,
 )
+from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.render.content import Lines
 from compiler.render.reports.plan_text import (
     blocked_reason,
@@ -82,6 +83,40 @@ def test_one_reason_is_said_once_for_all_keys_that_it_concerns() -> None:
     ]
 
 
+def test_one_reason_is_said_once_for_all_remote_secrets_that_it_concerns() -> None:
+    why = ("it was deleted and is recovered first", "")
+    shown = lines(
+        step("A", Kind.RECOVER, "a", why), step("B", Kind.RECOVER, "b"), step("C", Kind.RECOVER, "c", why), step("D")
+    )
+    assert shown == [
+        "  recover   azure:a",
+        "            jira: A",
+        "  recover   azure:c",
+        "            jira: C",
+        "            these 2: it was deleted and is recovered first",
+        "  recover   azure:b",
+        "            jira: B",
+        "  create    azure:jira",
+        "            jira: D",
+    ]
+
+
+def test_one_cause_is_said_once_for_all_writes_that_it_ended() -> None:
+    sealed = ("unavailable", "the server is sealed or not initialised", "unseal it, and run again")
+    results = [Result("vault", f"team/number-{number}", State.FAILED, None, (), *sealed) for number in range(4)]
+    other = Result("vault", "team/other", State.FAILED, None, (), "forbidden", "words " * 20, "more words " * 10)
+    assert told(outcome_lines(Outcome("run-1", (*results, other)))) == [
+        "vault:team/number-0, vault:team/number-1, vault:team/number-2,",
+        "  vault:team/number-3 failed: the server is sealed or not initialised",
+        "  help: unseal it, and run again",
+        "vault:team/other failed: words words words words words words words words words",
+        "  words words words words words words words words words words words",
+        "  help: more words more words more words more words more words more words more",
+        "  words more words more words more words",
+        "run run-1: 0 of 5 done and verified",
+    ]
+
+
 def test_what_is_written_comes_before_what_stops_it() -> None:
     shown = lines(step("A", Kind.MISSING), step("B"))
     assert [line.split()[0] for line in shown if line.startswith("  ") and line[2] != " "] == ["create", "missing"]
@@ -91,6 +126,12 @@ def test_no_row_is_wider_than_a_terminal_unless_a_name_is() -> None:
     many = [step(f"KEY_NUMBER_{number}") for number in range(40)]
     long = step("X", Kind.REFUSE, why=("words " * 40, "more words " * 20))
     assert max(map(len, lines(*many, long))) <= 80
+    names = [f"secret-number-{number}" for number in range(20)]
+    plan = plan_of(
+        notes=tuple(Note(kind, name, Location("azure", name, None), PAST) for kind in NoteKind for name in names),
+        losses=tuple(VersionLoss(LossKind.VERSIONS, "kv", name, ("1",), 10, "short") for name in names),
+    )
+    assert max(map(len, told(plan_lines(plan)))) <= 80
     name = "n" * 100
     assert any(name in line for line in lines(step("A", name=name)))
 
@@ -137,10 +178,14 @@ def test_notes_and_what_is_left_out_are_told() -> None:
         left_out=(("azure", "slack"),),
     )
     text = "\n".join(told(plan_lines(plan)))
+    joined = " ".join(text.split())
     for expected in (
         'not copied to "azure": the tags of jira',
         "copied although expired in the source jira (2025-01-31)",
         "the new version keeps the expiry date, in the past, of jira (2025-01-31), github (2025-01-31)",
+    ):
+        assert joined.count(expected) == 1
+    for expected in (
         f"help: after the write: {command}",
         "  vault:v#OWNER",
         "  skipped   slack: it reads it already",
