@@ -93,8 +93,8 @@ class VaultLogin:
         return client.auth.kubernetes.login(role, jwt.reveal(), mount_point=self._mount, **keep)
 
     def _given_token(self) -> SecretValue:
-        home = Path(self._environ.get("HOME", "/nonexistent")) / HOME_TOKEN.removeprefix("~/")
-        return self._need("VAULT_TOKEN", default_file=str(home), shown=HOME_TOKEN, refused=_NO_TOKEN)
+        home = str(_home_file(self._environ))
+        return self._need("VAULT_TOKEN", default_file=home, shown=HOME_TOKEN, refused=_NO_TOKEN)
 
     def _user(self) -> str:
         user = self._need("VAULT_USERNAME").reveal()
@@ -142,7 +142,12 @@ def token_source(environ: Mapping[str, str]) -> str:
 def is_from_home(environ: Mapping[str, str]) -> bool:
     """Whether the log-in takes a token that some earlier log-in left in the home folder."""
     method = environ.get(METHOD_VARIABLE) or "token"
-    return method == "token" and "VAULT_TOKEN" not in environ and token_source(environ) == HOME_TOKEN
+    is_taken = method == "token" and "VAULT_TOKEN" not in environ and token_source(environ) == HOME_TOKEN
+    return is_taken and _home_file(environ).is_file()
+
+
+def _home_file(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME", "/nonexistent")) / HOME_TOKEN.removeprefix("~/")
 
 
 def _named_file(variable: str) -> str:

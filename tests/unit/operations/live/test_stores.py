@@ -12,6 +12,7 @@ from compiler.stores.vault.store import VaultStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from compiler.model.environment import Environment, Store
     from compiler.stores.interface import SecretWriter
@@ -141,9 +142,11 @@ def test_a_store_is_opened_once_and_only_when_it_is_asked_for(vault: Store, azur
     ],
 )
 def test_a_token_that_lies_in_the_home_folder_is_told_once(
-    vault: Store, azure: Store, environ: dict[str, str], *, is_told: bool
+    vault: Store, azure: Store, environ: dict[str, str], tmp_path: Path, *, is_told: bool
 ) -> None:
     told: list[str] = []
+    (tmp_path / ".vault-token").write_text("t")
+    environ = {**environ, "HOME": str(tmp_path)}
     with LiveStores(environ, Opener()) as stores:
         stores.tell_by(told.append)
         stores.open(azure)

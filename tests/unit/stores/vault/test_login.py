@@ -6,7 +6,7 @@ import hvac.adapters  # type: ignore[import-untyped]
 import pytest
 
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
-from compiler.stores.vault.login import HOME_TOKEN, VaultLogin, is_from_home
+from compiler.stores.vault.login import VaultLogin, is_from_home
 
 PLACE = StoreLocation("https://vault.example.com/secret")
 SENTINEL = "s3ntinel-4711"
@@ -142,7 +142,15 @@ def test_a_token_that_is_set_but_empty_does_not_fall_to_what_lies_in_the_home(tm
 def test_where_a_token_comes_from_is_told_without_what_it_is(environ: dict[str, str], source: str, token: str) -> None:
     login = VaultLogin(environ, PLACE)
     assert (login.token_source, login.token) == (source, token)
-    assert is_from_home(environ) == (source == HOME_TOKEN)
+
+
+def test_only_a_token_that_lies_there_is_from_the_home(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path)}
+    assert not is_from_home(home)
+    (tmp_path / ".vault-token").write_text("hvs.home")
+    assert is_from_home(home)
+    for environ in ({"VAULT_TOKEN": "t"}, {"VAULT_TOKEN": ""}, {"VAULT_TOKEN_FILE": "f"}, ROLE):
+        assert not is_from_home({**home, **environ})
 
 
 @pytest.mark.parametrize("inside", [" ", "\n", "\r\nX-Vault-Namespace: root\r\n", "\0", "\x7f", "ü", "\u200b", "\t"])
