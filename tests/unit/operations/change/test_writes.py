@@ -94,9 +94,10 @@ def test_a_whole_value_and_a_property_of_one_remote_secret_are_refused() -> None
 
 def test_a_whole_value_is_a_write_of_its_own() -> None:
     store = MemoryStore()
-    _, writes = plan_writes([judged("A", place=Place("pem", None))], Reading(store))
+    steps, writes = plan_writes([judged("A", place=Place("pem", None)), judged("B")], Reading(store))
     assert writes[0].whole is not None
     assert writes[0].changes == {}
+    assert [write.steps for write in writes] == [steps[:1], steps[1:]]
 
 
 def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from() -> None:
