@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.model.place import Place
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.change.writes import Judged, plan_writes
 from compiler.stores.errors import StoreError
@@ -260,3 +261,12 @@ def test_one_name_in_two_stores_is_two_writes() -> None:
         (("azure", "remote"), None),
         (("vault", "remote"), "v1"),
     ]
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+def test_capitals_tell_no_two_names_of_a_key_vault_apart(provider: Provider) -> None:
+    store = MemoryStore(StoreAddress(provider, "https://memory"))
+    members = [judged(key, place=Place(name, key)) for key, name in (("A", "remote"), ("B", "Remote"))]
+    _, writes = plan(store, *members)
+    folded = [("remote", ["A", "B"])]
+    assert writes == (folded if provider is Provider.AZURE_KEY_VAULT else [("remote", ["A"]), ("Remote", ["B"])])
