@@ -8,7 +8,7 @@ import pytest
 from compiler.operations.change.plan import Kind, Location, Result, State, Step, Write
 from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.write_remote import RemoteWriter, refusal
-from compiler.operations.runs.audit import AuditLog
+from compiler.operations.runs.audit import AuditEntry, AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, read_run
 from compiler.operations.runs.run_log import RunLog
 from compiler.stores.errors import (
@@ -333,9 +333,16 @@ def test_a_store_that_lies_about_a_deletion_is_found(
     store.seed("a", KEY="x")
     monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
     result = move(deleting(store))
-    assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v1", "unverified")
-    assert "still exists" in result.reason
-    assert "do not trust" in result.remedy
+    assert result == Result(
+        "azure",
+        "a",
+        State.UNVERIFIED,
+        "v1",
+        (),
+        "unverified",
+        "the store reported it as deleted, but it still exists",
+        "check it by hand, and do not trust this address",
+    )
 
 
 def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
@@ -351,6 +358,7 @@ def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
     store.before = before
     result = move(deleting(store))
     assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+    assert result.reason == "another writer wrote version v2 right after version v1"
 
 
 def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
@@ -427,3 +435,78 @@ def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
     assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert {(line["store"], line["who"]) for line in lines} == {("https://one", "ada"), ("https://two", "grace")}
+
+
+def test_the_audit_file_tells_what_an_undo_does(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", KEY="old")
+    store.seed("a", KEY="new")
+    assert audited(tmp_path, store, putting_back(store)) == [
+        ("restore", "writing", ["KEY"], "v2", None),
+        ("restore", "written", ["KEY"], "v2", "v3"),
+    ]
+
+
+def test_the_audit_file_tells_a_deletion_and_the_version_that_it_took(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", KEY="x")
+    assert audited(tmp_path, store, deleting(store)) == [
+        ("delete", "writing", ["KEY"], "v1", None),
+        ("delete", "written", ["KEY"], "v1", "v1"),
+    ]
+
+
+def made(store: MemoryStore, kind: str) -> Write:
+    """A write of the kind, upon what the store holds for it."""
+    store.seed("a", KEY="old")
+    if kind == "write":
+        return Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
+    if kind == "delete":
+        return deleting(store)
+    if kind == "restore":
+        store.seed("a", KEY="new")
+        return putting_back(store)
+    store.deleted.add("a")
+    return Write("azure", "a", (), secrets(KEY="old"), recover=True, deleted="v1")
+
+
+@pytest.mark.parametrize("kind", ["write", "delete", "restore", "kept"])
+@pytest.mark.parametrize(
+    ("is_audited", "has_file", "owes"),
+    [(True, True, False), (True, False, True), (False, True, False), (False, False, False)],
+)
+def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has_none(
+    tmp_path: Path,
+    store: MemoryStore,
+    kind: str,
+    is_audited: bool,  # noqa: FBT001
+    has_file: bool,  # noqa: FBT001
+    owes: bool,  # noqa: FBT001
+) -> None:
+    write = made(store, kind)
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = RunLog(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited)
+        RemoteWriter({"azure": store}, notes).write(write)
+    journal.close()
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert (entry.after is not None, entry.owes) == (True, owes)
+
+
+@pytest.mark.parametrize("kind", ["write", "delete", "restore"])
+def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
+    tmp_path: Path, store: MemoryStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = AuditLog.record
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if entry.version is not None:
+            raise AuditError("full")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    write = made(store, kind)
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
+        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "ada"})).write(write)
+    journal.close()
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert (entry.after is not None, entry.owes) == (True, True)
