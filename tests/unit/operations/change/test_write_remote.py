@@ -398,7 +398,7 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     version = "v2" if kind == "delete" else "v3"
     result = move(write)
     assert (result.state, result.version, result.code) == (State.FAILED, version, "unavailable")
-    assert "no answer" in result.reason
+    assert (result.reason, result.remedy) == ("it cannot be read back: no answer", "wait")
     assert noted(tmp_path) == ("written", version)
 
 
