@@ -383,6 +383,17 @@ def test_every_property_must_be_put_back_as_it_was_and_no_other(
     assert move(putting_back(store)).state is State.UNVERIFIED
 
 
+@pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
+def test_a_whole_value_must_be_put_back_as_it_was(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: str, state: State
+) -> None:
+    for value in ("old", "new"):
+        store.seed_whole("a", value)
+    write = Write("azure", "a", (), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed_whole("a", held)))
+    assert move(write).state is state
+
+
 @pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
 def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result], kind: str, method: str
@@ -396,9 +407,8 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     }[kind]
     store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
     version = "v2" if kind == "delete" else "v3"
-    result = move(write)
-    assert (result.state, result.version, result.code) == (State.FAILED, version, "unavailable")
-    assert (result.reason, result.remedy) == ("it cannot be read back: no answer", "wait")
+    reason = "it cannot be read back: no answer"
+    assert move(write) == Result("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
     assert noted(tmp_path) == ("written", version)
 
 
