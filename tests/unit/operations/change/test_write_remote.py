@@ -237,7 +237,7 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
 
 
 def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
-    store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:
     store.slipped = ("v0", "v0b")
     assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
@@ -250,6 +250,9 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
         "another writer's version v0, v0b came in between and was replaced by this one",
         "compare the two versions by hand",
     )
+    # The undo must not put the version before this one back: it is not what the run had read.
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert entry.slipped == ("v0", "v0b")
 
 
 def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, move: Callable[[Write], Result]) -> None:
