@@ -8,9 +8,10 @@ import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.apply import apply_plan
-from compiler.operations.change.plan import Kind, Outcome, Plan, Result, State, Step, Write
+from compiler.operations.change.plan import Adopted, Kind, Options, Outcome, Plan, Result, State, Step, Write
 from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.undo import plan_undo, undo_command
+from compiler.operations.change.version_loss import LossKind
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.entries import NotedKey, Run, RunEntry
 from compiler.operations.runs.history import RunHistory, WritingRun
@@ -238,7 +239,10 @@ def test_what_was_undone_before_is_done() -> None:
 def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
     store = two_versions()
     store.seed("a", A="old")
-    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.KEEP]
+    stopped = plan_for(run_of(a=updated(undo="started")), store)
+    assert [(step.kind, step.reason) for step in stopped.steps] == [(Kind.KEEP, "it is already undone")]
+    # Its version is noted now, for the undo of an older run.
+    assert stopped.adopted == (Adopted("azure", "a", "v3", ("A",), "restore", "v2"),)
     assert kinds(run_of(a=updated()), store) == [Kind.REFUSE]
     store.seed("a", A="theirs")
     assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
@@ -519,6 +523,12 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
     ]
 
 
+def test_a_plan_is_of_the_run_that_it_undoes_and_of_no_options() -> None:
+    plan = plan_for(run_of(a=updated()), two_versions())
+    assert (plan.command, plan.environment, plan.destinations) == ("migrate", "prod", {"azure": MEMORY})
+    assert (plan.sources, plan.options) == ({}, Options())
+
+
 def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
     store = two_versions()
     store.seed("b", A="x")
@@ -726,6 +736,9 @@ def test_an_undo_costs_versions_where_it_writes_one() -> None:
     run = run_of(a=updated(), b=created(), c=updated())
     assert kinds(run, store) == [Kind.UPDATE, Kind.DELETE, Kind.REFUSE]
     assert [(loss.store, loss.name) for loss in plan_for(run, store).losses] == [("azure", "a")]
+    store.drops = {"a": Dropped(("v1", "v2"), 10)}
+    # The version that the undo replaces is among those that its write drops.
+    assert [loss.kind for loss in plan_for(run_of(a=updated()), store).losses] == [LossKind.WAY_BACK]
 
 
 def test_what_a_run_owes_the_audit_file_is_told_before_a_part_of_it_is_undone(tmp_path: Path) -> None:
