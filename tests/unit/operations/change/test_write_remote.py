@@ -467,6 +467,13 @@ def test_the_audit_file_tells_a_deletion_and_the_version_that_it_took(tmp_path: 
     ]
 
 
+def test_the_audit_file_names_no_property_of_a_whole_value(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed_whole("a", "pem")
+    step = Step("jira", "PEM", Kind.DELETE, None, Location("azure", "a", None))
+    lines = audited(tmp_path, store, Write("azure", "a", (step,), {}, base=store.held["a"]))
+    assert [line[2] for line in lines] == [[], []]
+
+
 def made(store: MemoryStore, kind: str) -> Write:
     """A write of the kind, upon what the store holds for it."""
     store.seed("a", KEY="old")
