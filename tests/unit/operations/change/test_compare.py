@@ -13,7 +13,7 @@ from compiler.operations.change.plan import Kind, Location, NoteKind, OnConflict
 from compiler.operations.change.version_loss import LossKind
 from compiler.operations.runs.entries import Run, RunEntry
 from compiler.stores.errors import DisabledError, InvalidNameError, SoftDeletedError, UnavailableError
-from compiler.stores.interface import Attributes, Dropped
+from compiler.stores.interface import Attributes, Dropped, RemoteSecret
 from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
@@ -77,6 +77,22 @@ def test_a_plan_says_what_its_command_says_of_it(environment: Environment, store
     assert (plan.command, plan.environment, plan.options) == ("migrate", "prod", Options(stringify=True))
     assert (plan.sources, plan.extras, plan.skipped) == ({"azure": "https://a"}, extras, skipped)
     assert (plan.who, plan.destinations) == ({"vault": "tester"}, {"vault": seen.writers["vault"].address.absolute})
+
+
+def test_recovering_what_is_deleted_overwrites_nothing_that_is_not(environment: Environment, stores: Stores) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
+    options = Options(recover=True, on_conflict=OnConflict.FAIL)
+    plan = planned(stores, wanted(environment, "A", "new"), options=options)
+    assert ([step.kind for step in plan.steps], plan.writes) == ([Kind.CONFLICT], ())
+
+
+def test_a_copy_says_where_it_comes_from_and_takes_the_tags_along(environment: Environment, stores: Stores) -> None:
+    source = Location("azure", "jira", "A")
+    origin = RemoteSecret("jira", "v1", {}, Attributes(tags={"team": "a"}))
+    plan = planned(stores, replace(wanted(environment, "A", "1"), source=source, origin=origin))
+    assert [step.source for step in plan.steps] == [source]
+    assert [write.attributes for write in plan.writes] == [Attributes(tags={"team": "a"})]
 
 
 def test_the_versions_of_each_store_are_its_own(environment: Environment, stores: Stores) -> None:

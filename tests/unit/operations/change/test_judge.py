@@ -112,3 +112,140 @@ def test_a_conflict_names_the_version_and_what_becomes_of_it() -> None:
     )
     assert "v7" in skipped.reason
     assert skipped.remedy == "--on-conflict skip leaves it unchanged"
+
+
+ADD = "add it to the source, or choose a variant without it"
+AS_STRING = "store it as a string in the source"
+GONE = errors.VersionGoneError(WHERE, errors.Action.READ, "the reason", "the remedy", "v1")
+NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.NULL)
+
+
+@pytest.mark.parametrize(
+    ("reading", "place", "options", "told"),
+    [
+        (
+            refusal(errors.UnavailableError),
+            PROPERTY,
+            Options(),
+            (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
+        ),
+        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
+        (GONE, PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
+        (
+            remote(is_object=False),
+            PROPERTY,
+            Options(),
+            (
+                Kind.MISSING,
+                "the source's value is not a JSON object, so it has no properties",
+                "store a JSON object there",
+            ),
+        ),
+        (remote(), PROPERTY, Options(), (Kind.MISSING, "the source has no such property", ADD)),
+        (remote(), WHOLE, Options(), (Kind.MISSING, "the source has only properties, no whole value", ADD)),
+        (
+            remote(NUMBER),
+            PROPERTY,
+            Options(),
+            (
+                Kind.REFUSE,
+                "the source's value is a JSON number, and only strings can be copied unchanged",
+                f"{AS_STRING}, or use --stringify",
+            ),
+        ),
+        (
+            remote(NULL),
+            PROPERTY,
+            Options(stringify=True),
+            (Kind.REFUSE, "the source's value is a JSON null, and only strings can be copied unchanged", AS_STRING),
+        ),
+        (remote(SecretValue(" ")), PROPERTY, Options(), (Kind.REFUSE, "the source's value is empty", ADD)),
+    ],
+)
+def test_what_a_source_lacks_is_said_with_the_way_out(
+    reading: RemoteSecret | errors.StoreError, place: Place, options: Options, told: tuple[Kind, str, str]
+) -> None:
+    verdict = judge_source(reading, place, options, in_use=True)
+    assert verdict is not None
+    assert (verdict.kind, verdict.reason, verdict.remedy, verdict.value) == (*told, None)
+
+
+@pytest.mark.parametrize(
+    ("reading", "place"),
+    [(remote(SecretValue("x")), PROPERTY), (remote(SecretValue("y"), "x", is_object=False), WHOLE)],
+)
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_source_that_holds_the_value_gives_it(reading: RemoteSecret, place: Place, *, in_use: bool) -> None:
+    verdict = judge_source(reading, place, Options(), in_use=in_use)
+    assert verdict is not None
+    assert verdict.value is not None
+    assert (verdict.kind, verdict.reason, verdict.remedy, verdict.value.reveal()) == (Kind.UPDATE, "", "", "x")
+
+
+@pytest.mark.parametrize(
+    ("reading", "options", "told"),
+    [
+        (refusal(errors.NotFoundError), Options(), (Kind.CREATE, "", "", True)),
+        (GONE, Options(), (Kind.CREATE, "", "", True)),
+        (
+            refusal(errors.SoftDeletedError),
+            Options(recover=True),
+            (Kind.RECOVER, "it was deleted and is recovered first", "", True),
+        ),
+        (
+            refusal(errors.SoftDeletedError),
+            Options(),
+            (Kind.REFUSE, "in the destination, the reason", "the remedy", False),
+        ),
+        (
+            refusal(errors.SoftDeletedError),
+            Options(recover_command="migrate --recover"),
+            (Kind.REFUSE, "in the destination, the reason", "to recover it first: migrate --recover", False),
+        ),
+        (
+            refusal(errors.DisabledError),
+            Options(recover=True),
+            (Kind.REFUSE, "the destination cannot be read: the reason", "the remedy", False),
+        ),
+        (
+            remote(is_object=False),
+            Options(),
+            (
+                Kind.REFUSE,
+                "the destination's value is not a JSON object, so no property can be set in it",
+                "store a JSON object there first",
+                False,
+            ),
+        ),
+        (remote(), Options(), (Kind.UPDATE, "the key is added", "", True)),
+        (remote(SecretValue("new")), Options(), (Kind.KEEP, "", "", True)),
+        (
+            remote(SecretValue("old")),
+            Options(on_conflict=OnConflict.OVERWRITE),
+            (Kind.UPDATE, "a different value is replaced", "", True),
+        ),
+        (
+            remote(SecretValue("old")),
+            Options(),
+            (
+                Kind.CONFLICT,
+                "the destination already holds a different value, version v7",
+                "choose --on-conflict skip or overwrite",
+                True,
+            ),
+        ),
+    ],
+)
+def test_what_is_done_in_a_destination_is_said_with_the_value_that_it_needs(
+    reading: RemoteSecret | errors.StoreError, options: Options, told: tuple[Kind, str, str, bool]
+) -> None:
+    value = SecretValue("new")
+    verdict = judge_destination(reading, PROPERTY, value, options, Comparer())
+    assert (verdict.kind, verdict.reason, verdict.remedy) == told[:3]
+    assert verdict.value is (value if told[3] else None)
+
+
+def test_a_whole_value_lies_beside_no_property_of_the_same_name() -> None:
+    both = remote(SecretValue("p"), "w", is_object=False)
+    kinds = [judge_destination(both, WHOLE, SecretValue(text), Options(), Comparer()).kind for text in ("w", "p")]
+    assert kinds == [Kind.KEEP, Kind.CONFLICT]

@@ -60,6 +60,10 @@ def test_what_is_stored_and_wrong_is_told_with_its_version() -> None:
     assert stored(lambda: Written("2", ("1",))) == (Written("2", ("1",)), None)
     doubt = other_bytes(MemoryStore(), "a", "3")
     assert (doubt.version, doubt.reason) == ("3", "version 3 reads back with a different value than was written")
+    told = (
+        f'cannot write "a" in https://memory: {doubt.reason}; check that version by hand, and do not trust this address'
+    )
+    assert str(doubt) == told
 
     def doubtful() -> Written:
         raise doubt

@@ -239,3 +239,31 @@ def test_one_name_in_two_stores_is_two_remote_secrets() -> None:
     left = narrowed(plan(steps, write("a", "v1"), there), run(a=entry("v1")), {A: "v1", ("vault", "a"): "v1"})
     assert ([each.target for each in left.writes], left.left_out) == ([A], (("vault", "a"),))
     assert left.steps == steps[:1]
+
+
+def test_what_is_gone_is_not_adopted_and_keeps_nothing_else_from_it() -> None:
+    noted = entry("v1", "v2", "done")
+    entries = {"a": entry("v1", state="started"), "b": noted, "c": entry("v1", state="started")}
+    steps = tuple(step(name, Kind.KEEP) for name in entries)
+    left = narrowed(plan(steps), run(**entries), {("azure", "b"): "v2", ("azure", "c"): "v2"})
+    assert left.adopted == (Adopted("azure", "c", "v2", before="v1"),)
+
+
+@pytest.mark.parametrize(
+    ("known", "owes", "stands"),
+    [
+        # Nobody is owed a line of it.
+        (entry(None, deleted="v1"), False, "v1"),
+        # Another writer's, right after the recovery.
+        (entry(None, deleted="v1"), True, "v2"),
+        # Nothing was recovered.
+        (entry("v1", state="started"), True, "v2"),
+        (entry("v1", state="started"), True, "v1"),
+    ],
+)
+def test_what_is_still_to_do_is_adopted_only_as_a_recovery_that_is_owed(
+    known: RunEntry, stands: str, *, owes: bool
+) -> None:
+    known = replace(known, owes=owes)
+    left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
+    assert left.adopted == ()

@@ -172,14 +172,16 @@ def test_a_run_that_is_stopped_tells_what_the_audit_file_still_lacks(
     assert ended.outcome.unaudited == (lacking,)
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
 def test_others_see_which_command_and_run_is_writing(
-    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening
+    change: Callable[..., Change], tmp_path: Path, store: MemoryStore, listening: Listening, *, is_resumed: bool
 ) -> None:
+    if is_resumed:
+        store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
+        carry_out(change(applies=True), listening)
+        store.failures.clear()
     holders: list[str] = []
     store.before = lambda _method, _name: holders.append((tmp_path / ".platform-secrets/lock").read_text("ascii"))
-    store.failures["write", "a"] = UnavailableError(store.place("a"), Action.WRITE, "no answer", "wait")
-    carry_out(change(applies=True), listening)
-    store.failures.clear()
     carry_out(change(applies=True), listening)
     (run,) = runs(tmp_path)
     assert set(holders) == {f"put, run {run.id} (process {os.getpid()})\n"}

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.operations.change.plan import Kind
+from compiler.operations.change.plan import Adopted, Kind, Options
 from compiler.operations.change.undo import undo_command
+from compiler.operations.change.version_loss import LossKind
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.operations.runs.history import RunHistory
 from compiler.stores.errors import (
@@ -51,7 +52,10 @@ def test_what_was_undone_before_is_done() -> None:
 def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> None:
     store = two_versions()
     store.seed("a", A="old")
-    assert kinds(run_of(a=updated(undo="started")), store) == [Kind.KEEP]
+    stopped = plan_for(run_of(a=updated(undo="started")), store)
+    assert [(step.kind, step.reason) for step in stopped.steps] == [(Kind.KEEP, "it is already undone")]
+    # Its version is noted now, for the undo of an older run.
+    assert stopped.adopted == (Adopted("azure", "a", "v3", ("A",), "restore", "v2"),)
     assert kinds(run_of(a=updated()), store) == [Kind.REFUSE]
     store.seed("a", A="theirs")
     assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]
@@ -239,6 +243,12 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
     ]
 
 
+def test_a_plan_is_of_the_run_that_it_undoes_and_of_no_options() -> None:
+    plan = plan_for(run_of(a=updated()), two_versions())
+    assert (plan.command, plan.environment, plan.destinations) == ("migrate", "prod", {"azure": MEMORY})
+    assert (plan.sources, plan.options) == ({}, Options())
+
+
 def test_a_plan_that_waits_says_for_what_and_holds_nothing_to_write() -> None:
     store = two_versions()
     store.seed("b", A="x")
@@ -371,6 +381,9 @@ def test_an_undo_costs_versions_where_it_writes_one() -> None:
     run = run_of(a=updated(), b=created(), c=updated())
     assert kinds(run, store) == [Kind.UPDATE, Kind.DELETE, Kind.REFUSE]
     assert [(loss.store, loss.name) for loss in plan_for(run, store).losses] == [("azure", "a")]
+    store.drops = {"a": Dropped(("v1", "v2"), 10)}
+    # The version that the undo replaces is among those that its write drops.
+    assert [loss.kind for loss in plan_for(run_of(a=updated()), store).losses] == [LossKind.WAY_BACK]
 
 
 def test_a_command_line_that_undoes_names_the_command_the_environment_and_the_run() -> None:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Kind, Options, State
+from compiler.operations.change.apply import apply_plan
+from compiler.operations.change.plan import Kind, OnConflict, Options, State
 from compiler.operations.change.run import End, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
 from compiler.operations.migrate.run import migration
 from compiler.operations.runs.journal import JournalError, runs
 from compiler.operations.runs.lock import RunLock
 from compiler.refusal import Refusal
+from compiler.stores.errors import UnavailableError
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ def undo(
 
 
 def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
-    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, listening: Listening
+    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, run_id: str, listening: Listening
 ) -> None:
     shown = undo(applies=False)
     assert (shown.end, [step.kind for step in shown.plan.steps]) == (End.SHOWN, [Kind.DELETE] * 2)
@@ -65,14 +68,15 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
     assert done.outcome is not None
     assert [result.state for result in done.outcome.results] == [State.DONE]
     assert azure.deleted == {"agents-jira"}
-    assert len(listening.shown) == 2
+    assert listening.shown == [shown.plan, done.plan]
+    assert (done.end, done.outcome.run, listening.results[-1:]) == (End.APPLIED, run_id, list(done.outcome.results))
     (run,) = runs(tmp_path)
     assert [entry.undo for entry in run.entries.values()] == ["done"]
     assert run.ended == "complete"
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
-    assert [(line["action"], line["state"], line["who"]) for line in lines] == [
-        ("delete", "writing", "tester"),
-        ("delete", "written", "tester"),
+    assert [(line["action"], line["state"], line["who"], line["environment"]) for line in lines] == [
+        ("delete", "writing", "tester", "prod"),
+        ("delete", "written", "tester", "prod"),
     ]
     written = (tmp_path / "audit").read_text("utf-8")
     for applies in (False, True):
@@ -93,9 +97,12 @@ def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_u
 
 
 def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
+    address = azure.address.absolute
     azure.address = MemoryStore("https://elsewhere").address
-    with pytest.raises(JournalError, match='the store "azure" has another address now'):
+    with pytest.raises(JournalError) as refused:
         undo()
+    assert str(refused.value) == 'the store "azure" has another address now than in the run'
+    assert refused.value.help == f"set it back to {address}"
     assert azure.deleted == set()
 
 
@@ -139,6 +146,80 @@ def test_what_another_command_noted_before_this_one_had_the_lock_counts(
     monkeypatch.setattr(RunLock, "__enter__", late)
     assert {step.kind for step in undo().plan.steps} == {Kind.KEEP}
     assert azure.deleted == set()
+
+
+@pytest.mark.parametrize("applies", [False, True])
+def test_a_run_that_a_newer_one_wrote_over_is_left_to_that_one(
+    undo: Callable[..., Ended],
+    environment: Environment,
+    stores: Stores,
+    azure: MemoryStore,
+    tmp_path: Path,
+    listening: Listening,
+    *,
+    applies: bool,
+) -> None:
+    assert stores.vault is not None
+    stores.vault.seed("agents/jira", JIRA_TOKEN="newer", JIRA_URL="u")
+    options = Options(("jira",), on_conflict=OnConflict.OVERWRITE)
+    setting = Setting(tmp_path, stores.live, applies=True)
+    newer = carry_out(migration(environment, "azure", None, options, setting), listening)
+    assert newer.outcome is not None
+    refused = undo(applies=applies).plan.steps
+    remedy = f"undo that run first: platform-secrets migrate prod --undo {newer.outcome.run}"
+    assert {(step.kind, step.remedy) for step in refused} == {(Kind.REFUSE, remedy)}
+    assert azure.deleted == set()
+
+
+def test_others_see_which_run_is_undone_and_it_waits_for_them(
+    undo: Callable[..., Ended],
+    azure: MemoryStore,
+    tmp_path: Path,
+    run_id: str,
+    listening: Listening,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RunLock.__init__, "__defaults__", (lambda _holder: None, 0.2))
+    with RunLock(tmp_path, "put, run one"), pytest.raises(Refusal, match="put, run one"):
+        undo()
+    assert (len(listening.waited), azure.deleted) == (1, set())
+    holders: list[str] = []
+    azure.before = lambda _method, _name: holders.append((tmp_path / ".platform-secrets/lock").read_text("ascii"))
+    undo()
+    assert holders[-1] == f"migrate, undo of run {run_id} (process {os.getpid()})\n"
+
+
+def test_an_undo_that_is_told_to_stop_starts_nothing(
+    undo: Callable[..., Ended], azure: MemoryStore, listening: Listening
+) -> None:
+    listening.stop.set()
+    ended = undo()
+    assert ended.outcome is not None
+    assert (ended.outcome.interrupted, azure.deleted) == (True, set())
+
+
+def test_a_store_that_fails_once_does_not_keep_the_rest_from_being_undone(
+    environment: Environment,
+    stores: Stores,
+    azure: MemoryStore,
+    tmp_path: Path,
+    listening: Listening,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert stores.vault is not None
+    stores.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u")
+    stores.vault.seed("agents/github", GITHUB_TOKEN="t")
+    setting = Setting(tmp_path, stores.live, applies=True)
+    ended = carry_out(migration(environment, "azure", None, Options(("jira", "github")), setting), listening)
+    assert ended.outcome is not None
+    assert apply_plan.__kwdefaults__ is not None
+    monkeypatch.setitem(apply_plan.__kwdefaults__, "workers", 1)
+    first, second = (result.name for result in ended.outcome.results)
+    azure.failures["soft_delete", first] = stores.failure(UnavailableError, first)
+    undone = undo_run("migrate", ended.outcome.run, environment, setting, listening)
+    assert undone.outcome is not None
+    assert [result.state for result in undone.outcome.results] == [State.FAILED, State.DONE]
+    assert azure.deleted == {second}
 
 
 FIRST = "20250131-120000-4fa1c2"

@@ -8,7 +8,7 @@ import pytest
 from compiler.operations.change.plan import Kind, Location, Result, State, Step, Write
 from compiler.operations.change.read_back import other_bytes
 from compiler.operations.change.write_remote import RemoteWriter, refusal
-from compiler.operations.runs.audit import AuditLog
+from compiler.operations.runs.audit import AuditEntry, AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, read_run
 from compiler.operations.runs.run_log import RunLog
 from compiler.stores.errors import (
@@ -237,7 +237,7 @@ def test_another_version_than_the_deleted_one_is_refused_with_both_named(
 
 
 def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
-    store: MemoryStore, move: Callable[[Write], Result]
+    tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:
     store.slipped = ("v0", "v0b")
     assert move(Write("azure", "a", (), secrets(NEW="n"))) == Result(
@@ -250,6 +250,9 @@ def test_what_is_not_as_meant_is_told_with_its_versions_and_the_way_out(
         "another writer's version v0, v0b came in between and was replaced by this one",
         "compare the two versions by hand",
     )
+    # The undo must not put the version before this one back: it is not what the run had read.
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert entry.slipped == ("v0", "v0b")
 
 
 def test_what_came_right_after_is_told_with_both_versions(store: MemoryStore, move: Callable[[Write], Result]) -> None:
@@ -333,9 +336,16 @@ def test_a_store_that_lies_about_a_deletion_is_found(
     store.seed("a", KEY="x")
     monkeypatch.setattr(store, "soft_delete", lambda _name, _version: None)
     result = move(deleting(store))
-    assert (result.state, result.version, result.code) == (State.UNVERIFIED, "v1", "unverified")
-    assert "still exists" in result.reason
-    assert "do not trust" in result.remedy
+    assert result == Result(
+        "azure",
+        "a",
+        State.UNVERIFIED,
+        "v1",
+        (),
+        "unverified",
+        "the store reported it as deleted, but it still exists",
+        "check it by hand, and do not trust this address",
+    )
 
 
 def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
@@ -351,6 +361,7 @@ def test_what_somebody_wrote_right_after_a_deletion_is_theirs_and_no_lie(
     store.before = before
     result = move(deleting(store))
     assert (result.state, result.version, result.slipped) == (State.CONFLICT, "v1", ("v2",))
+    assert result.reason == "another writer wrote version v2 right after version v1"
 
 
 def test_an_earlier_version_is_put_back_with_all_that_stood_beside_it(
@@ -375,6 +386,17 @@ def test_every_property_must_be_put_back_as_it_was_and_no_other(
     assert move(putting_back(store)).state is State.UNVERIFIED
 
 
+@pytest.mark.parametrize(("held", "state"), [("old", State.DONE), ("other", State.UNVERIFIED)])
+def test_a_whole_value_must_be_put_back_as_it_was(
+    store: MemoryStore, move: Callable[[Write], Result], monkeypatch: pytest.MonkeyPatch, held: str, state: State
+) -> None:
+    for value in ("old", "new"):
+        store.seed_whole("a", value)
+    write = Write("azure", "a", (), {}, base=store.held["a"], earlier=store.versions["a"][-2])
+    monkeypatch.setattr(store, "restore", lambda _earlier, _base: Written(store.seed_whole("a", held)))
+    assert move(write).state is state
+
+
 @pytest.mark.parametrize(("kind", "method"), [("write", "read"), ("restore", "read"), ("delete", "describe")])
 def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     tmp_path: Path, store: MemoryStore, move: Callable[[Write], Result], kind: str, method: str
@@ -388,9 +410,8 @@ def test_what_is_stored_and_cannot_be_read_back_is_a_failure_with_its_version(
     }[kind]
     store.failures[method, "a"] = UnavailableError(PLACE, Action.READ, "no answer", "wait")
     version = "v2" if kind == "delete" else "v3"
-    result = move(write)
-    assert (result.state, result.version, result.code) == (State.FAILED, version, "unavailable")
-    assert "no answer" in result.reason
+    reason = "it cannot be read back: no answer"
+    assert move(write) == Result("azure", "a", State.FAILED, version, (), "unavailable", reason, "wait")
     assert noted(tmp_path) == ("written", version)
 
 
@@ -427,3 +448,85 @@ def test_each_store_of_a_run_gets_its_own_writes(tmp_path: Path) -> None:
     assert (one.shown("a"), two.shown("a")) == ({"A": "1"}, {"A": "2"})
     lines = [json.loads(line) for line in (tmp_path / "audit").read_text("utf-8").splitlines()]
     assert {(line["store"], line["who"]) for line in lines} == {("https://one", "ada"), ("https://two", "grace")}
+
+
+def test_the_audit_file_tells_what_an_undo_does(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", KEY="old")
+    store.seed("a", KEY="new")
+    assert audited(tmp_path, store, putting_back(store)) == [
+        ("restore", "writing", ["KEY"], "v2", None),
+        ("restore", "written", ["KEY"], "v2", "v3"),
+    ]
+
+
+def test_the_audit_file_tells_a_deletion_and_the_version_that_it_took(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed("a", KEY="x")
+    assert audited(tmp_path, store, deleting(store)) == [
+        ("delete", "writing", ["KEY"], "v1", None),
+        ("delete", "written", ["KEY"], "v1", "v1"),
+    ]
+
+
+def test_the_audit_file_names_no_property_of_a_whole_value(tmp_path: Path, store: MemoryStore) -> None:
+    store.seed_whole("a", "pem")
+    step = Step("jira", "PEM", Kind.DELETE, None, Location("azure", "a", None))
+    lines = audited(tmp_path, store, Write("azure", "a", (step,), {}, base=store.held["a"]))
+    assert [line[2] for line in lines] == [[], []]
+
+
+def made(store: MemoryStore, kind: str) -> Write:
+    """A write of the kind, upon what the store holds for it."""
+    store.seed("a", KEY="old")
+    if kind == "write":
+        return Write("azure", "a", (), secrets(NEW="n"), base=store.held["a"])
+    if kind == "delete":
+        return deleting(store)
+    if kind == "restore":
+        store.seed("a", KEY="new")
+        return putting_back(store)
+    store.deleted.add("a")
+    return Write("azure", "a", (), secrets(KEY="old"), recover=True, deleted="v1")
+
+
+@pytest.mark.parametrize("kind", ["write", "delete", "restore", "kept"])
+@pytest.mark.parametrize(
+    ("is_audited", "has_file", "owes"),
+    [(True, True, False), (True, False, True), (False, True, False), (False, False, False)],
+)
+def test_a_stored_write_is_owed_to_the_audit_file_of_its_run_where_this_part_has_none(
+    tmp_path: Path,
+    store: MemoryStore,
+    kind: str,
+    is_audited: bool,  # noqa: FBT001
+    has_file: bool,  # noqa: FBT001
+    owes: bool,  # noqa: FBT001
+) -> None:
+    write = made(store, kind)
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = RunLog(journal, "prod", audit if has_file else None, {"azure": "ada"}, is_audited)
+        RemoteWriter({"azure": store}, notes).write(write)
+    journal.close()
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert (entry.after is not None, entry.owes) == (True, owes)
+
+
+@pytest.mark.parametrize("kind", ["write", "delete", "restore"])
+def test_a_stored_write_whose_line_does_not_fit_is_owed_to_the_audit_file(
+    tmp_path: Path, store: MemoryStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = AuditLog.record
+
+    def full(self: AuditLog, entry: AuditEntry) -> None:
+        if entry.version is not None:
+            raise AuditError("full")
+        record(self, entry)
+
+    monkeypatch.setattr(AuditLog, "record", full)
+    write = made(store, kind)
+    journal = Journal.begin(tmp_path, RUN, plan_of(write), {})
+    with AuditLog(tmp_path / "audit") as audit, pytest.raises(AuditError):
+        RemoteWriter({"azure": store}, RunLog(journal, "prod", audit, {"azure": "ada"})).write(write)
+    journal.close()
+    entry = read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"]
+    assert (entry.after is not None, entry.owes) == (True, True)

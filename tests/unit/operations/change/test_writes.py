@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.model.place import Place
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.change.writes import Judged, plan_writes
 from compiler.stores.errors import StoreError
@@ -94,9 +95,10 @@ def test_a_whole_value_and_a_property_of_one_remote_secret_are_refused() -> None
 
 def test_a_whole_value_is_a_write_of_its_own() -> None:
     store = MemoryStore()
-    _, writes = plan_writes([judged("A", place=Place("pem", None))], Reading(store))
+    steps, writes = plan_writes([judged("A", place=Place("pem", None)), judged("B")], Reading(store))
     assert writes[0].whole is not None
     assert writes[0].changes == {}
+    assert [write.steps for write in writes] == [steps[:1], steps[1:]]
 
 
 def test_a_new_secret_takes_over_what_lies_beside_the_one_it_comes_from() -> None:
@@ -259,3 +261,12 @@ def test_one_name_in_two_stores_is_two_writes() -> None:
         (("azure", "remote"), None),
         (("vault", "remote"), "v1"),
     ]
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+def test_capitals_tell_no_two_names_of_a_key_vault_apart(provider: Provider) -> None:
+    store = MemoryStore(StoreAddress(provider, "https://memory"))
+    members = [judged(key, place=Place(name, key)) for key, name in (("A", "remote"), ("B", "Remote"))]
+    _, writes = plan(store, *members)
+    folded = [("remote", ["A", "B"])]
+    assert writes == (folded if provider is Provider.AZURE_KEY_VAULT else [("remote", ["A"]), ("Remote", ["B"])])

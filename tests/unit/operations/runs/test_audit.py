@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -8,8 +9,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,6 @@ from compiler.operations.runs.audit import Audited, AuditEntry, AuditError, Audi
 from compiler.stores.errors import Action, ConflictError, OutcomeUnknownError, StoreLocation
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
 ENTRY = AuditEntry("run-1", "ada", "put", "prod", "https://vault/secret", "agents/github", ("TOKEN",), "6")
@@ -208,3 +209,59 @@ def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path) -> None:
             AuditLog(tmp_path / "pipe")
     finally:
         os.close(reader)
+
+
+def test_a_file_that_cannot_be_used_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to("target")
+    told = {"link": "too many levels of symbolic links", "no/such/folder": "no such file or directory"}
+    for name, why in told.items():
+        with pytest.raises(AuditError) as caught:
+            AuditLog(tmp_path / name)
+        assert str(caught.value) == f"the audit file cannot be opened: {why}"
+        assert (caught.value.kind, caught.value.help) == ("cannot run", "name another file with --audit")
+
+    def fails(_descriptor: int) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with AuditLog(tmp_path / "audit") as log, pytest.raises(AuditError) as caught:
+        log.record(ENTRY)
+    assert str(caught.value) == "the audit file cannot be written: unknown reason"
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    before = open_descriptors()
+    with pytest.raises(AuditError):
+        AuditLog(tmp_path / "pipe")
+    with AuditLog(tmp_path / "audit"):
+        pass
+    assert open_descriptors() <= before
+    os.close(reader)
+
+
+def test_a_line_waits_for_the_line_of_another_command_and_lets_the_next_one_write(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    with AuditLog(path) as log, path.open("rb") as theirs, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        waiting = pool.submit(log.record, ENTRY)
+        time.sleep(0.1)
+        assert (waiting.done(), path.read_bytes()) == (False, b"")
+        fcntl.flock(theirs, fcntl.LOCK_UN)
+        waiting.result(10)
+        assert len(lines(path)) == 1
+        # Fails at once where it is still held.
+        fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_time_is_that_of_all_zones(tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "audit") as log:
+        log.record(ENTRY)
+    told = datetime.fromisoformat(lines(tmp_path / "audit")[0]["time"])
+    assert told.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)

@@ -56,6 +56,7 @@ def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journa
     (line,) = lines(tmp_path / "audit")
     assert (line["state"], line["action"], line["version"]) == ("written", adopted.action, adopted.version)
     assert (line["who"], line["run"], line["before"]) == ("ada", RUN, adopted.before)
+    assert (line["properties"], line["environment"]) == (["KEY"], "prod")
     entry = entry_of(tmp_path)
     assert not (entry.undo_owes if adopted.action in {"delete", "restore"} else entry.owes)
 
@@ -139,3 +140,51 @@ def test_each_owed_line_names_the_store_that_it_is_about(tmp_path: Path, journal
         complete([NOTED, elsewhere], stores, notes)
     found = [(line["store"], line["name"], line["who"]) for line in lines(tmp_path / "audit")]
     assert found == [("https://one", "a", "ada"), ("https://two", "gone", "grace")]
+
+
+def test_of_two_lines_without_room_the_first_is_told(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter((errno.ENOSPC, errno.EIO))
+
+    def full(*_: object, **__: object) -> None:
+        number = next(errors)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Journal, "adopted", full)
+    found = complete([FOUND, FOUND], {"azure": MemoryStore()}, RunLog(journal, "prod"))
+    assert found.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+
+
+@pytest.mark.parametrize(("adopted", "undone_as"), [(DELETED, None), (RESTORED, "v3")])
+def test_an_undo_that_was_stored_is_noted_as_done(
+    tmp_path: Path, journal: Journal, adopted: Adopted, undone_as: str | None
+) -> None:
+    with AuditLog(tmp_path / "audit") as audit:
+        complete([adopted], {"azure": MemoryStore()}, RunLog(journal, "prod", audit, {"azure": "ada"}))
+    entry = entry_of(tmp_path)
+    assert (entry.undo, entry.undone_as, entry.undo_before) == ("done", undone_as, adopted.before)
+
+
+def test_an_adoption_rests_upon_what_the_run_saw_last() -> None:
+    entry = RunEntry(
+        Kind.UPDATE, "v0", recover=False, keys=(RecordedKey("jira", "TOKEN", "KEY"),), before="v1", deleted="v2"
+    )
+    assert adoption(("azure", "a"), entry, "v2") == Adopted("azure", "a", "v2", ("KEY",), "update", "v1")
+    entry.before = None
+    assert adoption(("azure", "a"), entry, "v2", is_noted=True).before == "v0"
+
+
+def test_what_an_undo_owes_has_all_that_its_line_says() -> None:
+    entry = RunEntry(
+        Kind.CREATE,
+        None,
+        recover=False,
+        keys=(RecordedKey("jira", "TOKEN", "KEY"),),
+        after="v2",
+        undo="started",
+        undo_owes=True,
+        undo_before="v2",
+    )
+    assert owed_by_undo(("azure", "a"), entry, "v3") == Adopted("azure", "a", "v3", ("KEY",), "restore", "v2")
+    assert owed_by_undo(("azure", "a"), entry, None) == Adopted("azure", "a", "v2", ("KEY",), "delete", "v2")
+    entry.undo_before = None
+    assert owed_by_undo(("azure", "a"), entry, None) is None

@@ -94,3 +94,101 @@ def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name(
 def test_a_plan_of_another_shape_is_no_plan(line: dict[str, Any]) -> None:
     with pytest.raises((LookupError, TypeError, ValueError)):
         take(run_of(), {**PLAN, "keys": KEYS, **line})
+
+
+def undo(state: str, **rest: object) -> dict[str, Any]:
+    return {"type": "undo", "store": "azure", "name": "a", "state": state, **rest}
+
+
+def test_a_run_has_ended_until_it_goes_on() -> None:
+    end = {"type": "end", "state": "incomplete"}
+    assert run_of().ended is None
+    assert run_of(end).ended == "incomplete"
+    assert run_of(end, {"type": "remark"}, undo("done")).ended == "incomplete"
+    assert run_of(end, step("started")).ended is None
+
+
+@pytest.mark.parametrize(("writes", "is_planned"), [(0, False), (1, True), (2, False)])
+def test_a_plan_is_whole_with_as_many_writes_as_it_says(writes: int, *, is_planned: bool) -> None:
+    assert run_of({"type": "planned", "writes": writes}).is_planned is is_planned
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "before", "after", "maybe_stored"),
+    [
+        ([], "planned", None, None, False),
+        ([step("started", before="v1")], "started", "v1", None, True),
+        ([step("started", before="v1"), step("started", before=None)], "started", None, None, True),
+        ([step("started", before="v1"), step("started")], "started", None, None, True),
+        ([step("started", before="v1"), step("written", before="v9", after="v2")], "written", "v1", "v2", False),
+        ([step("written", before="v9", after="v2")], "written", "v9", "v2", False),
+        ([step("written", after="v2"), step("done")], "done", None, "v2", False),
+        ([step("started", before="v1"), step("failed", maybe_stored=True)], "failed", "v1", None, True),
+        ([step("started", before="v1"), step("failed", maybe_stored=False)], "failed", "v1", None, False),
+    ],
+)
+def test_a_step_tells_how_far_a_write_came(
+    lines: list[dict[str, Any]],
+    state: str,
+    before: str | None,
+    after: str | None,
+    maybe_stored: bool,  # noqa: FBT001
+) -> None:
+    entry = run_of(*lines).entries[A]
+    assert (entry.state, entry.before, entry.after, entry.maybe_stored) == (state, before, after, maybe_stored)
+
+
+def test_versions_in_between_are_remembered() -> None:
+    assert run_of().entries[A].slipped == ()
+    assert run_of(step("written", after="v3", slipped=["v2", 7]), step("done")).entries[A].slipped == ("v2", "7")
+
+
+def test_an_undo_tells_what_it_wrote_over_what_until_another_line_says_otherwise() -> None:
+    begun = undo("started", before="v2", owes=True)
+    done = undo("done", version="v3", owes=False)
+    found = {}
+    for name, lines in {"begun": [begun], "done": [begun, done], "again": [begun, done, undo("started")]}.items():
+        entry = run_of(*lines).entries[A]
+        found[name] = (entry.undo, entry.undone_as, entry.undo_before, entry.undo_owes)
+    assert found == {
+        "begun": ("started", None, "v2", True),
+        "done": ("done", "v3", "v2", False),
+        "again": ("started", "v3", "v2", False),
+    }
+    assert run_of(begun, undo("started")).entries[A].undo_owes
+
+
+@pytest.mark.parametrize("owes", ["true", 1, None, []])
+def test_only_true_is_owed(owes: object) -> None:
+    run = run_of(step("started", owes=owes), undo("started", owes=owes))
+    assert (run.is_audited, run.entries[A].owes, run.entries[A].undo_owes) == (False, False, False)
+
+
+@pytest.mark.parametrize(("recover", "is_recovered"), [(True, True), (False, False), ("true", False), (1, False)])
+def test_only_true_recovers(recover: object, *, is_recovered: bool) -> None:
+    found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
+    take(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
+    assert (found.entries[A].recover, found.entries[A].deleted) == (is_recovered, "v1")
+    assert found.recovering == ({A: "v1"} if is_recovered else {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"type": "undo", "store": "azure", "name": "a", "state": ["done"]},
+        undo("done", version=["v1"]),
+        undo("done", before=7),
+        step("started", before=7),
+        step("written", after={}),
+        {"type": "end", "state": 7},
+    ],
+)
+def test_what_is_no_text_is_no_version_and_no_state(line: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        run_of(line)
+
+
+@pytest.mark.parametrize("what", ["step", "undo", "audit"])
+def test_a_line_of_what_was_not_planned_is_refused(what: str) -> None:
+    with pytest.raises(LookupError):
+        run_of({"type": what, "store": "azure", "name": "other", "state": "done"})

@@ -107,6 +107,26 @@ def test_what_cannot_be_noted_names_the_file_and_the_way_on(error: AuditError | 
     assert (result.reason, result.remedy) == (reason, "run the same command again to resume the run")
 
 
+def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journal) -> None:
+    def entry() -> RunEntry:
+        return find_run(tmp_path, RUN).entries["azure", "a"]
+
+    write = replace(WRITE, base=RemoteSecret("a", "v1", {}, Attributes()))
+    notes = RunLog(journal, "prod", is_audited=True)
+    notes.started(write)
+    assert (entry().state, entry().before, entry().owes) == ("started", "v1", True)
+    notes.written(write, "v2", ("v1b",), owes=True)
+    assert (entry().state, entry().after, entry().slipped, entry().owes) == ("written", "v2", ("v1b",), True)
+    notes.written(write, "v3")
+    assert (entry().before, entry().after, entry().slipped, entry().owes) == ("v1", "v3", (), False)
+    notes.settled(Result("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
+    assert (entry().state, entry().maybe_stored) == ("failed", True)
+    notes.settled(Result("azure", "a", State.FAILED, code="unavailable"))
+    assert not entry().maybe_stored
+    notes.end("incomplete")
+    assert find_run(tmp_path, RUN).ended == "incomplete"
+
+
 class TestAnUndo:
     """Its notes stand in the journal of the run that it takes back."""
 
@@ -154,6 +174,21 @@ class TestAnUndo:
         notes.written(replace(WRITE, changes={}), "v3")
         notes.settled(result)
         assert self.entry(tmp_path).undo == undo
+
+    @pytest.mark.parametrize("owes", [True, False])
+    def test_it_is_owed_to_the_audit_file_until_it_is_for_the_next_undo(
+        self,
+        tmp_path: Path,
+        journal: Journal,
+        owes: bool,  # noqa: FBT001
+    ) -> None:
+        notes = UndoLog(journal, "prod")
+        notes.written(replace(WRITE, changes={}), "v3", owes=owes)
+        assert self.entry(tmp_path).undo_owes is owes
+        notes.settled(Result("azure", "a", State.UNVERIFIED, "v3"))
+        assert not self.entry(tmp_path).undo_owes
+        notes.written(replace(WRITE, changes={}), "v3")
+        assert not self.entry(tmp_path).undo_owes
 
     def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
         journal.end("conflict")
