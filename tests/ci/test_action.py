@@ -23,8 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 (STEP,) = ACTION["runs"]["steps"]
 # The runner's Python, whose environments find the running packages: the lock is satisfied, and no index is asked. Pip,
-# which takes seconds to install, is one of them where it is not wanted anew.
+# which takes seconds to install, is one of them where it is not wanted anew. With IS_INSTALLED an environment is the
+# running one, and nothing is installed: what the step then runs is the same.
 PYTHON = """#!/bin/sh
+if [ "$3" = venv ] && [ -n "$IS_INSTALLED" ]; then
+  mkdir bin && printf '%s\\n' '#!/bin/sh' '[ "$3" = pip ] || exec "{python}" "$@"' >bin/python && chmod +x bin/python
+  exit
+fi
 [ "$3" != venv ] || [ -n "$FRESH_PIP" ] || set -- "$@" --without-pip
 "{python}" "$@" || exit
 [ "$3" != venv ] || echo "{packages}" >"$(echo lib/python3*/site-packages)/running.pth"
@@ -117,7 +122,7 @@ HOSTILE = [
 def test_a_hostile_root_is_a_folder_that_does_not_exist(
     workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], text: str
 ) -> None:
-    done = check(root=text, RAN=str(workspace.ran))
+    done = check(root=text, RAN=str(workspace.ran), IS_INSTALLED="1")
     assert done.returncode == 2
     assert 'error: no folder "environments" in ' in done.stderr
     assert not any(line.startswith("::") for line in (done.stdout + done.stderr).splitlines())
@@ -129,7 +134,7 @@ def test_hostile_arguments_are_words_and_no_more(
     workspace: Workspace, check: Callable[..., subprocess.CompletedProcess[str]], text: str
 ) -> None:
     before = sorted(workspace.root.rglob("*"))
-    done = check(arguments=text, RAN=str(workspace.ran))
+    done = check(arguments=text, RAN=str(workspace.ran), IS_INSTALLED="1")
     assert done.returncode == 2
     assert done.stderr.startswith(("error: there is no environment ", "error: unknown option "))
     # As they were written: neither a variable's content nor the names of files.

@@ -51,10 +51,17 @@ def active(world: World) -> set[str]:
     return {name for name in NAMES if world.azure.server.state._secrets[name].phase == "active"}
 
 
-@pytest.mark.parametrize("turn", range(1, LINES + 1))
+@pytest.mark.parametrize(
+    ("name", "turn"),
+    # Every line of one command. Of the others, which the same engine writes for: the first, the last of the plan, the
+    # first after it, one in the middle of the writes, and the last.
+    [("migrate", turn) for turn in range(1, LINES + 1)]
+    + [(name, turn) for name in ("put", "restore") for turn in (1, PLANNED - 1, PLANNED, 8, LINES)],
+)
 def test_killed_before_line_i_and_resumed_is_the_uninterrupted_result(
-    world: World, writing: Writing, turn: int
+    world: World, tmp_path: Path, name: str, turn: int
 ) -> None:
+    writing = Writing(world, tmp_path, name)
     assert killed(writing, turn, half=turn % 2 == 1) == KILLED
     before = world.azure_versions()
     done = writing("--apply")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.demo.certificates import CertificateAuthority
+
 ROOT = Path(__file__).resolve().parents[2]
 # No form of a credential, so that nothing conceals it by its look.
 SENTINEL = "correct-horse-battery"
@@ -51,7 +53,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.sending.retry import RetryPolicy
 
 SOON = StoreOptions(clock=VirtualClock(), retry=RetryPolicy(patience=1, first_contact=1))
-names, holds = sys.argv[1].split(), sys.argv[2:]
+authority, names, holds = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
 LOGINS = {
     "token": {"VAULT_TOKEN": "t"},
     "approle": {"VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "s"},
@@ -93,7 +95,8 @@ for name in names:
         for attempt, given in TRIES:
             if name.startswith("AZURE_" if attempt is vault else "VAULT_"):
                 continue
-            environ = {"PATH": os.defpath, "HOME": "/nonexistent", **given, name: held}
+            # Reading the machine's hundred authorities for each would take most of the time.
+            environ = {"PATH": os.defpath, "HOME": "/nonexistent", "SSL_CERT_FILE": authority, **given, name: held}
             if name.endswith("_FILE"):
                 environ.pop(name.removesuffix("_FILE"), None)
             os.environ.clear()
@@ -128,8 +131,9 @@ def variables() -> set[str]:
 )
 def test_no_message_shows_what_a_variable_for_a_credential_holds(held: str, tmp_path: Path) -> None:
     names = sorted(variables())
+    authority = CertificateAuthority.create(tmp_path).ca_file
     done = subprocess.run(
-        [sys.executable, "-c", TRIED, " ".join(names), held],
+        [sys.executable, "-c", TRIED, str(authority), " ".join(names), held],
         capture_output=True,
         text=True,
         check=True,

@@ -124,7 +124,9 @@ def everything_said(project: Path) -> Said:
         diagnostics = (*diagnostics, *found)
         texts += [file.output.text for file in files]
     shown = show(diagnostics)
-    texts += [text_of(format_named(name).render(shown, ALL_RULES, Run("compile")), colour=True) for name in FORMATS]
+    # SARIF lists the rules that it is given, the same hundred each time: here those that found something.
+    found_by = tuple(rule for rule in ALL_RULES if rule.id in {each.rule for each in diagnostics})
+    texts += [text_of(format_named(name).render(shown, found_by, Run("compile")), colour=True) for name in FORMATS]
     for each in diagnostics:
         texts += [each.message, each.help or "", *(related.message for related in each.related), repr(each)]
     return Said("\n".join(texts), diagnostics)

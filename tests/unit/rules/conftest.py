@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -150,12 +151,18 @@ def _document(path: str, text: str, schema: str) -> Document:
     return validate(document, schema)[0]
 
 
+@cache
 def _catalogue(text: str) -> Catalogue:
     return catalogue_of(_document("environments/catalogue.yaml", text, "catalogue"))
 
 
+@cache
+def _base(text: str) -> Document:
+    return _document("environments/base.yaml", text, "environment")
+
+
 def _environment(name: str, text: str, base: str | None, catalogue: Catalogue) -> Environment:
-    layers = [_document("environments/base.yaml", base, "environment")] if base is not None else []
+    layers = [_base(base)] if base is not None else []
     layers.append(_document(f"environments/{name}.yaml", text, "environment"))
     root, _ = merge(layers)
     return Resolver(catalogue).environment(name, root, layers)

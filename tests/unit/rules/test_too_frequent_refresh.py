@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compiler.rules.too_frequent_refresh import RULE
 from tests.unit.rules.conftest import CATALOGUE
 
@@ -27,6 +29,7 @@ def _large(keys: int) -> str:
     return CATALOGUE + entry + names
 
 
+@pytest.mark.heavy
 def test_finds_more_reads_than_a_key_vault_allows(judge: Judge) -> None:
     text = "refreshInterval: 1m\nstore: azure\nsecrets: {github: null, large: {}}"
     assert not judge(RULE, text, catalogue=_large(24_000))
@@ -35,12 +38,14 @@ def test_finds_more_reads_than_a_key_vault_allows(judge: Judge) -> None:
     assert found.scopes == [("stores", "azure")]
 
 
+@pytest.mark.heavy
 def test_counts_one_read_for_a_bundle_and_none_for_vault(judge: Judge) -> None:
     text = "refreshInterval: 1m\nsecrets: {large: {}}\n"
-    assert not judge(RULE, text + "store: azure\nfetch: bundle", catalogue=_large(30_000))
-    assert not judge(RULE, text, catalogue=_large(30_000))
+    assert not judge(RULE, text + "store: azure\nfetch: bundle", catalogue=_large(24_001))
+    assert not judge(RULE, text, catalogue=_large(24_001))
 
 
+@pytest.mark.heavy
 def test_adds_up_two_stores_on_one_vault(judge: Judge) -> None:
     two = "stores: {two: {provider: azurekv, name: two, vaultUrl: https://PLATFORM.vault.azure.net/}}\n"
     text = two + "refreshInterval: 1m\nstore: azure\nsecrets: {large: {}, aws: {store: two}, github: null}"
