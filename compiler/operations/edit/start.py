@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.chart.packaged import chart_files
@@ -75,7 +76,7 @@ def new_environment(root: Path, name: str, extends: Sequence[str]) -> list[Outpu
 def catalogue_to_extend(root: Path) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     """The project's catalogue, or None and what is wrong with it: nothing is added to one with errors."""
     library = Library(root)
-    document = library.catalogue()
+    document = library.catalogue(may_be_empty=True)
     usable = document is not None and not document.damaged
     return document if usable else None, tuple(library.diagnostics)
 
@@ -83,14 +84,21 @@ def catalogue_to_extend(root: Path) -> tuple[Document | None, tuple[Diagnostic, 
 def new_entry(root: Path, document: Document, secret: NewSecret) -> tuple[list[Output], tuple[Diagnostic, ...]]:
     """The catalogue `document` with `secret` in it, and what is wrong with the entry: then there is no file.
 
-    Raises Refusal for an id that is taken.
+    Raises Refusal for an id that is taken, and for a key that is given with a value.
     """
+    if any("=" in key for key in secret.keys):
+        # Not quoted: what stands after the sign is a secret.
+        message = "a value cannot be an argument: the shell's history and the process list would show it"
+        raise Refusal("usage", message, "give only the key's name, and replace that value: it is exposed")
     if document.root.get("secrets", secret.id) is not None:
         message = f'the catalogue already has a secret "{secret.id}"'
         raise Refusal("usage", message, "choose another name, or edit the entry")
     text, diagnostics = with_secret(document, secret)
     if diagnostics:
-        return [], diagnostics
+        # Nothing was written: the lines of the new text exist nowhere.
+        listed = document.root.get("secrets")
+        at = listed.key_span if listed is not None else document.root.span
+        return [], tuple(replace(each, span=at, related=()) for each in diagnostics)
     # A link inside the project stays a link: what it leads to is replaced.
     path = (root / document.source.path).resolve()
     return [Output(path, document.source.path, text)], ()

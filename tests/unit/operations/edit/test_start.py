@@ -96,6 +96,25 @@ def test_an_entry_is_added_to_a_catalogue_without_errors(root: Path) -> None:
     assert (outputs, [each.rule for each in found]) == ([], ["invalid-key-vault-name"])
 
 
+def test_a_value_is_no_argument_and_is_not_repeated(root: Path) -> None:
+    document, _ = catalogue_to_extend(root)
+    assert document is not None
+    kind, message, way_out = refused(
+        lambda: new_entry(root, document, new_secret("pay", None, None, {}, ("PAY_TOKEN=hunter2",)))
+    )
+    assert (kind, message.startswith("a value cannot be an argument")) == ("usage", True)
+    assert "hunter2" not in message + (way_out or "")
+
+
+def test_what_is_wrong_with_an_entry_points_at_a_line_that_exists(root: Path) -> None:
+    document, _ = catalogue_to_extend(root)
+    assert document is not None
+    outputs, found = new_entry(root, document, new_secret("pay", None, None, {}, ("PAY TOKEN",)))
+    assert outputs == []
+    assert {each.rule for each in found} >= {"invalid-kubernetes-name"}
+    assert {each.span.source for each in found} == {document.source}
+
+
 def test_nothing_is_added_to_a_catalogue_with_errors(root: Path) -> None:
     path = root / "environments/catalogue.yaml"
     path.write_text(path.read_text("utf-8").replace("target:", "tarket:", 1), "utf-8")
