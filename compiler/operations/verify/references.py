@@ -24,6 +24,7 @@ class Reference:
 
     `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
     marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
+    `environment` is None where a values file asks; `is_elsewhere` tells that `store` is not the secret's own.
     """
 
     secret: str
@@ -34,6 +35,8 @@ class Reference:
     by_name: bool
     key_at: Span
     secret_at: Span
+    environment: str | None = None
+    is_elsewhere: bool = False
 
 
 def references_of(
@@ -66,6 +69,8 @@ def references_of(
                     secret.fetch == BUNDLE,
                     item.key.node.key_span,
                     secret.node.key_span,
+                    environment.name,
+                    is_elsewhere=chosen is not secret.store,
                 )
             )
     return tuple(found), tuple(diagnostics)
