@@ -10,7 +10,7 @@ from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
-from compiler.rules.forms.expected import Surroundings
+from compiler.rules.forms.expected import Surroundings, as_id
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
@@ -161,7 +161,9 @@ class Library:
             else:
                 path = f"{FOLDER}/{stem}.yaml"
                 message = "the file's name is not a valid environment name"
+                form = as_id(stem)
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"
+                help_text = f"rename {stem}.yaml to {form}.yaml" if form is not None else help_text
                 self.diagnostics.append(
                     Diagnostic("invalid-environment-name", Severity.ERROR, message, Span(Source(path)), help=help_text)
                 )
@@ -174,9 +176,9 @@ class Library:
                 stems.append(name.removesuffix(".yaml"))
             elif name.endswith(".yml"):
                 message = "input files end in `.yaml`; this one is not read"
-                span = Span(Source(f"{folder}/{name}"))
+                span, way_out = Span(Source(f"{folder}/{name}")), f"rename {name} to {name.removesuffix('.yml')}.yaml"
                 self.diagnostics.append(
-                    Diagnostic("invalid-environment-name", Severity.ERROR, message, span, help="rename it")
+                    Diagnostic("invalid-environment-name", Severity.ERROR, message, span, help=way_out)
                 )
         return stems
 

@@ -20,6 +20,7 @@ from compiler.model.diagnostic import Severity
 from compiler.model.duration import parse_duration
 from compiler.rules.forms.expected import duration_help
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.slip import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
         message, way_out = "a duration needs a unit", duration_help(int(text))
     elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):
         message, way_out = "a refresh interval must be in whole seconds", "write it as `60s` or more"
-    yield Finding(message, node, help=way_out, scope=scope)
+    yield Finding(message, node, help=slip(text) or way_out, scope=scope)
 
 
 RULE = Rule("invalid-duration", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

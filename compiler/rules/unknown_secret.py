@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.command_line import command_line
+from compiler.text.credential import looks_like_credential
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
@@ -39,10 +41,14 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield Finding(
                 f"no secret named {quoted(secret_id)} in the catalogue",
                 node.key_span,
-                help=suggest(secret_id, entries, "secrets") or "`platform-secrets new secret NAME` adds an entry",
+                help=(suggest(secret_id, entries, "secrets") if entries else None) or _new(secret_id),
                 related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
                 scope=("secrets", secret_id),
             )
+
+
+def _new(name: str) -> str:
+    return f"`{command_line('new', 'secret', 'NAME' if looks_like_credential(name) else name)}` adds it"
 
 
 RULE = Rule("unknown-secret", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

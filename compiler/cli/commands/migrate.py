@@ -63,6 +63,8 @@ _OWN = {
     "--continue-on-error": "continue_on_error",
 }
 
+_EITHER = "give either the destination with --to or a run with --undo"
+
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to copy")
@@ -89,12 +91,15 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    if (arguments.to is None) == (arguments.undo is None):
-        raise Refusal("usage", "give either the destination with --to or a run with --undo")
+    if arguments.to is not None and arguments.undo is not None:
+        raise Refusal("usage", _EITHER, "leave one of them out")
     with orderly_termination(), interruption(NOTHING_WRITTEN):
         environment = live_environment(arguments.environment, invocation)
         if environment is None:
             return FOUND
+        if arguments.to is None and arguments.undo is None:
+            named = " or ".join(f"--to {store}" for store in environment.stores)
+            raise Refusal("usage", _EITHER, f"add {named}" if named else None)
         output = RunOutput(arguments, invocation, COMMAND)
         with refusals(), LiveStores(os.environ) as stores:
             if arguments.undo is not None:

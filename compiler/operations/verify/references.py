@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import SecretKey
 from compiler.model.place import place_of, remote_of
+from compiler.rules.missing_remote import name_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,5 +88,7 @@ def _keys(secret: Secret, store: Store | None) -> Iterator[SecretKey]:
 
 def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
     message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
-    help_text = f"add `remote: {{{store.provider}: ...}}` to the catalogue's entry"
+    help_text = (
+        f'add `{store.provider}: {name_for(secret, store.provider)}` under `remote` of "{secret.id}" in the catalogue'
+    )
     return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)
