@@ -200,3 +200,15 @@ def test_a_way_out_names_the_environment_it_is_of(tmp_path: Path) -> None:
     found.layers("prod")
     (only,) = found.diagnostics
     assert only.help == "values go into the store: `platform-secrets put prod github`; write `github: {}` here"
+
+
+def test_a_file_of_another_name_is_renamed_to_one_that_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    for name in ("prod.yml", "Prod EU.yaml", "\u00fc.yaml"):
+        (folder / name).write_text("", "utf-8")
+    assert sorted(each.help or "" for each in Library(tmp_path).diagnostics) == [
+        "rename Prod EU.yaml to prod-eu.yaml",
+        "rename prod.yml to prod.yaml",
+        "use lower-case letters, digits and inner hyphens, at most 63",
+    ]
