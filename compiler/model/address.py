@@ -22,6 +22,8 @@ CLOUDS: Final = {
     "GermanCloud": "vault.microsoftazure.de",
 }
 DEFAULT_CLOUD: Final = "PublicCloud"
+# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
+VAULT_NAME: Final = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
 # What nearly every address looks like; it needs no closer look.
 _PLAIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?/?", re.ASCII)
 _LOCALHOST = re.compile(r"(?:[a-z0-9-]+\.)*localhost")
@@ -106,6 +108,12 @@ def service_of(host: str) -> tuple[str, str] | None:
 def key_vault_url(name: str, cloud: str | None = None) -> str:
     """The URL of the Key Vault `name` in `cloud`, the public one where that is absent or none that exists."""
     return f"https://{name}.{CLOUDS.get(cloud or '', CLOUDS[DEFAULT_CLOUD])}"
+
+
+def vault_name_of(host: str) -> str:
+    """The vault's name as `host` begins with it; NAME, a word that stands for one, where it begins with none."""
+    name = host.partition(".")[0]
+    return name if VAULT_NAME.fullmatch(name) else "NAME"
 
 
 def cloud_of(host: str) -> str | None:

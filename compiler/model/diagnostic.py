@@ -28,10 +28,16 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another place that explains a diagnostic, such as an earlier definition."""
+    """Another place that explains a diagnostic, such as an earlier definition.
+
+    Places of keys have the same `about` and a `key` each, of which the message is made: text for people tells them in
+    one line.
+    """
 
     message: str
     span: Span
+    about: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,9 @@ class Diagnostic:
     `message` and `help` are lower case, without a full stop, and quote only keys, closed-set words and names, never a
     value that could be a secret. `conceals` are spans whose text no output may show, whichever diagnostic's source
     line they stand on: values under unknown keys, what looks like a credential, lines that could not be parsed.
-    `scope` is the path in the merged environment or catalogue that a waiver must cover (`secrets`, `github`).
+    `brief` tells that the source line says nothing of it, as where a store lacks what the line names: text for people
+    does not show the line. `scope` is the path in the merged environment or catalogue that a waiver must cover
+    (`secrets`, `github`).
     """
 
     rule: str
@@ -52,6 +60,7 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     conceals: tuple[Span, ...] = ()
     scope: tuple[str, ...] = ()
+    brief: bool = False
 
 
 def and_more(last: Diagnostic) -> Diagnostic:

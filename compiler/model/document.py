@@ -141,3 +141,8 @@ class Document:
     suspects: tuple[Node, ...] = ()
     nulls: bool = False
     damaged: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the file has nothing but white space and comments."""
+        return self.root.value == {} and self.root.start == self.root.end

@@ -53,3 +53,11 @@ def parse_duration(text: str) -> Duration | None:
     hours, minutes = divmod(minutes, 60)
     canonical = f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
     return Duration(float(total // second), canonical)
+
+
+def short_duration(seconds: int) -> str:
+    """The shortest form of a number of seconds, as a person writes it: `1h30m`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"

@@ -43,3 +43,8 @@ def place_of(key: CatalogueKey, provider: str, remote: str | None, prefix: str) 
     if name is None:
         return None
     return Place(prefix + name, None if own.whole else own.property or key.name)
+
+
+def way_to_place(secret_id: str, provider: str) -> str:
+    """What to add so that the keys of a secret have places in the stores of `provider`."""
+    return f'add `{provider}: NAME` under `remote` of "{secret_id}" in environments/catalogue.yaml'

@@ -28,10 +28,19 @@ class Source:
             position = self.text.find("\n", position + 1)
         return starts
 
+    @cached_property
+    def _last(self) -> int:
+        """The end of the last line, before its line break: no line follows that."""
+        return len(self.text.removesuffix("\n").removesuffix("\r"))
+
     def place(self, offset: int) -> tuple[int, int]:
-        """The 1-based line and column of the character at `offset`; columns count characters, not bytes."""
-        line = bisect_right(self._line_starts, offset)
-        return line, offset - self._line_starts[line - 1] + 1
+        """The 1-based line and column of the character at `offset`; columns count characters, not bytes.
+
+        What ends or lies behind the last line is at its end: a place is always one that an editor can go to.
+        """
+        at = min(offset, self._last)
+        line = bisect_right(self._line_starts, at)
+        return line, at - self._line_starts[line - 1] + 1
 
     def line_bounds(self, line: int) -> tuple[int, int]:
         """The offsets where the 1-based `line` begins and ends, without its line break."""

@@ -83,12 +83,14 @@ def _shown(diagnostic: Diagnostic, concealed: list[Bounds]) -> Shown:
         caret_width=caret_width,
         help=_without(quoted, diagnostic.help) if diagnostic.help else None,
         related=tuple(_related(related, quoted) for related in diagnostic.related),
+        brief=diagnostic.brief,
     )
 
 
 def _related(related: Related, quoted: tuple[str, ...]) -> ShownRelated:
     line, column = related.span.source.place(related.span.start)
-    return ShownRelated(_without(quoted, related.message), related.span.path, line, column)
+    about, key = _without(quoted, related.about), _without(quoted, related.key)
+    return ShownRelated(_without(quoted, related.message), related.span.path, line, column, about, key)
 
 
 def _quoted(conceals: tuple[Span, ...]) -> tuple[str, ...]:

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShownRelated:
-    """Another place that explains a diagnostic; `line` and `column` are 1-based and count characters."""
+    """Another place that explains a diagnostic; `line` and `column` are 1-based and count characters.
+
+    Those of keys have the same `about` and a `key` each, for who tells them together.
+    """
 
     message: str
     path: str
     line: int
     column: int
+    about: str = ""
+    key: str = ""
 
 
 class ShownKey(NamedTuple):
@@ -63,7 +68,8 @@ class Shown:
 
     Lines and columns are 1-based, count characters and name places in
     the file; the end is exclusive, and does not tell the length of what is concealed. `source_line` is a part of the
-    line of at most 160 terminal cells, None where the file could not be read; `caret` and `caret_width` are in
+    line of at most 160 terminal cells, None where the file could not be read; `brief` tells that people need not see
+    it. `caret` and `caret_width` are in
     cells of `source_line`.
     """
 
@@ -80,6 +86,7 @@ class Shown:
     caret_width: int = 1
     help: str | None = None
     related: tuple[ShownRelated, ...] = ()
+    brief: bool = False
 
 
 class Format(Protocol):

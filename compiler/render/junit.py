@@ -50,7 +50,9 @@ def _case(name: str, found: list[Shown]) -> Element:
     children = []
     if errors:
         rules = ", ".join(dict.fromkeys(each.rule for each in errors))
-        children.append(Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors)]))
+        children.append(
+            Element("failure", {"type": rules, "message": summary(errors)}, text=[*lines(errors, each_place=True)])
+        )
     if others:
-        children.append(Element("system-out", {}, text=[*lines(others)]))
+        children.append(Element("system-out", {}, text=[*lines(others, each_place=True)]))
     return Element("testcase", {"classname": _NAME, "name": name}, children)

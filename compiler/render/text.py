@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.render.content import Lines, Painted, Style
-from compiler.text.wording import counted
+from compiler.text.printable import cells
+from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compiler.render.content import Line
-    from compiler.render.interface import Run, Shown
+    from compiler.render.interface import Run, Shown, ShownRelated
     from compiler.render.omission import Omission
     from compiler.rules.interface import Rule
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}
+_SCREEN = 80
 
 
 def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
@@ -26,11 +28,13 @@ def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Lines:
     return Lines(lines(shown, run.omission))
 
 
-def lines(shown: Sequence[Shown], omission: Omission | None = None) -> Iterator[Line]:
-    """The lines of the whole output."""
-    for each in shown:
-        yield from _lines(each)
-        yield ""
+def lines(shown: Sequence[Shown], omission: Omission | None = None, *, each_place: bool = False) -> Iterator[Line]:
+    """The lines of the whole output; with `each_place`, a note for every place."""
+    for number, each in enumerate(shown):
+        yield from _lines(each, each_place=each_place)
+        # Those without a source line are told one below the other: many at once are the usual case.
+        if not (each.brief and number + 1 < len(shown) and shown[number + 1].brief):
+            yield ""
     if omission is not None:
         yield from omission.lines()
         yield ""
@@ -46,27 +50,42 @@ def summary(shown: Sequence[Shown], omission: Omission | None = None) -> str:
     return ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
 
 
-def _lines(each: Shown) -> Iterator[Line]:
+def _lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
     style = _SEVERITY[each.severity]
     what = Painted(f"{each.severity.value}[{each.rule}]:", style)
     path, where = Painted(each.path, Style.STRONG), Painted(f":{each.line}:{each.column}:", Style.STRONG)
     yield path, where, " ", what, " ", Painted(each.message, Style.STRONG)
-    indent = ""
-    if each.source_line is not None:
+    indent = "  " if each.brief else ""
+    if each.source_line is not None and not each.brief:
         number = str(each.line)
         indent = " " * (len(number) + 1)
         source = f" {each.source_line}".rstrip()
         yield Painted(f"{number} |", Style.GUTTER), source
         yield Painted(f"{indent}|", Style.GUTTER), " " * (each.caret + 1), Painted("^" * each.caret_width, style)
-    for note in each.related:
-        yield (
-            indent,
-            Painted("note:", Style.STRONG),
-            " ",
-            note.message,
-            " at ",
-            note.path,
-            f":{note.line}:{note.column}",
-        )
+    for notes in _together(each.related, each_place=each_place):
+        yield indent, Painted("note:", Style.STRONG), " ", *_place(notes, indent)
     if each.help:
         yield indent, Painted("help:", Style.HELP), " ", each.help
+
+
+def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[list[ShownRelated]]:
+    """The notes, those of one kind in one file together."""
+    if each_place:
+        yield from ([note] for note in related)
+        return
+    groups: dict[object, list[ShownRelated]] = {}
+    for number, note in enumerate(related):
+        groups.setdefault((note.about, note.path) if note.about else number, []).append(note)
+    yield from groups.values()
+
+
+def _place(notes: Sequence[ShownRelated], indent: str) -> tuple[str, ...]:
+    """What one note says; of several keys the names, where these fit into the width of a screen, or else how many."""
+    first = notes[0]
+    if len(notes) == 1:
+        return first.message, " at ", first.path, f":{first.line}:{first.column}"
+    numbers = [note.line for note in notes]
+    places = f":{min(numbers)}-{max(numbers)}" if min(numbers) < max(numbers) else f":{first.line}"
+    names = listed((note.key for note in notes), len(notes))
+    width = cells(f"{indent}note: {first.about} {names} at {first.path}{places}")
+    return f"{first.about} {names if width <= _SCREEN else counted(len(notes), 'key')}", " at ", first.path, places

@@ -30,13 +30,22 @@ Editors and Helm may read such bytes as other characters.
     description: caf\\xe9                          # Latin-1
 
 Save the file as UTF-8 without a byte order mark.""",
-    "control-character": """A control character or an unusual line break, which nobody types on purpose.
+    "empty-file": """The base or the catalogue has no content: white space and comments alone.
 
-A reviewer would not see what is compiled.
+Every environment would lack what it holds, so nothing else is looked at.
+
+    # environments/base.yaml
+
+Write what belongs there; `platform-secrets new secret` adds a first secret to an empty catalogue. A base that nobody
+needs can be removed.""",
+    "control-character": """A control character, an unusual line break, or a space that is none to YAML.
+
+Nobody types one on purpose, and a reviewer would not see what is compiled. Spaces of another kind come from web pages
+and chats.
 
     namespace: "a\\u0000b"
 
-Take the character out.""",
+Take the character out, or type a plain space in its place.""",
     "tab-indentation": """A line is indented with a tab, which YAML forbids.
 
 Parsers disagree about how wide it is.
@@ -49,8 +58,10 @@ Indent with spaces.""",
 
     secrets: {github: {store: azure}
 
-The position is where the parser stopped; the cause is often one line above. Close brackets and quotes, and put a space
-after each colon.""",
+The message says what is most likely meant: a line that begins at the wrong column, a quote or bracket that is not
+closed, a colon without a space after it, a `: ` or a special character in a value without quotes, a conflict that git
+left. Put right what it names; a value that begins with a sign such as `@`, `%` or `*` or has `: ` in it goes in quotes.
+Of the line only the first key is shown, as the rest may be a secret.""",
     "duplicate-key": """A key is written twice in one map.
 
 YAML tools keep one of the two, not all the same one, and Helm and PyYAML say nothing.
@@ -60,9 +71,10 @@ YAML tools keep one of the two, not all the same one, and Helm and PyYAML say no
       github: {store: azure}
 
 Merge the two into one.""",
-    "forbidden-yaml": """The file has an anchor, alias, tag, merge key, directive or second document.
+    "forbidden-yaml": """The file has an anchor, alias, tag, merge key, template, directive or second document.
 
 They make values appear where nobody wrote them, so that no position can be reported. Use a layer to share values.
+Nothing fills in the `{{ }}` of a template.
 
     github: &default {store: azure}
     jira: *default
@@ -87,7 +99,9 @@ be a secret.""",
 
     secrets: [github, jira]
 
-Write the type that the message names; the references of the environment and the catalogue list them.""",
+Write the type that the message names, as its help shows; the references of the environment and the catalogue list
+them. A value in place of a key's options belongs into the store: `platform-secrets put`. Of such a line only names that
+the project has are shown, as anything else may be a secret.""",
     "invalid-value": """A value that the schema does not allow.
 
 It is not one of the listed words, too long, out of range, or of the wrong form.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from compiler.model.address import is_near, parse_address
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
+from compiler.rules.forms.where import waiver
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             f'the store "{store.id}" is reached over http',
             store.node.nearest("server"),
-            help=f"{way_out}; where the connection is protected otherwise, waive it with the reason",
+            help=f"{way_out}; {waiver('insecure-address', store.id)}",
             scope=("stores", store.id),
         )
 

@@ -48,6 +48,7 @@ class Finding:
     conceals: tuple[Span, ...] = ()
     scope: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    brief: bool = False
 
     @property
     def span(self) -> Span:
@@ -88,4 +89,5 @@ class Rule:
             related=finding.related,
             conceals=finding.conceals,
             scope=finding.scope,
+            brief=finding.brief,
         )

@@ -20,18 +20,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from compiler.model.address import CLOUDS, DEFAULT_CLOUD, Address, key_vault_url, parse_address
+from compiler.model.address import (
+    CLOUDS,
+    DEFAULT_CLOUD,
+    VAULT_NAME,
+    Address,
+    key_vault_url,
+    parse_address,
+    vault_name_of,
+)
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.credential import looks_like_credential
+from compiler.text.slip import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compiler.model.environment import Environment
 
-# https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#vault-name-and-object-name
-_VAULT_NAME = re.compile(r"(?=[a-z0-9-]{3,24}\Z)[a-z](?:-?[a-z0-9])*", re.ASCII)
+# A host without a scheme, and nothing that could be a password.
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
 _AZURE_DOMAIN = re.compile(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
 _API = re.compile(r"/(?:v1|ui)(?:/.*)?")
 # What nearly every address looks like; it needs no closer look.
@@ -46,7 +56,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         is_key_vault = store.provider == AZURE_KEY_VAULT
         if is_key_vault and _PLAIN_KEY_VAULT.fullmatch(text):
             continue
-        problem = _problem(parse_address(text), is_key_vault=is_key_vault)
+        problem = _problem(parse_address(text), text, is_key_vault=is_key_vault)
         if problem is not None:
             node = store.node.nearest("vaultUrl" if is_key_vault else "server")
             message, way_out = problem
@@ -56,28 +66,41 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield Finding(subject, node, help=way_out, conceals=conceals, scope=("stores", store.id))
 
 
-def _problem(address: Address | None, *, is_key_vault: bool) -> tuple[str, str] | None:
+def _problem(address: Address | None, text: str, *, is_key_vault: bool) -> tuple[str, str] | None:
     """What is wrong, as the end of a sentence, and the way out."""
-    form = f"write it as {key_vault_url('<name>')}" if is_key_vault else "write it as https://<host>:<port>"
     if address is None:
-        return "is not an http or https URL with a host", form
+        form = f"write it as {_url(text, is_key_vault=is_key_vault)}"
+        return "is not an http or https URL with a host", slip(text) or form
+    form = f"write it as {key_vault_url(vault_name_of(address.host)) if is_key_vault else _root(address)}"
     if address.extra:
         what = "a user name or password" if "user" in address.extra else f"a {address.extra[0]}"
         return f"has {what} in it", form
     if is_key_vault:
-        return _key_vault_problem(address, form)
+        return _key_vault_problem(address)
     return ("ends in an API path", form) if _API.fullmatch(address.path) else None
 
 
-def _key_vault_problem(address: Address, form: str) -> tuple[str, str] | None:
+def _key_vault_problem(address: Address) -> tuple[str, str] | None:
     if address.path:
-        return "has a path, which Key Vaults do not have", form
+        return "has a path, which Key Vaults do not have", f"write it as {_root(address)}"
     if address.scheme != "https":
-        return "is http, but Key Vault is reached over https only", "use https"
+        return "is http, but Key Vault is reached over https only", f"write it as https://{address.authority}"
     named = _AZURE_DOMAIN.fullmatch(address.host)
-    if named and not _VAULT_NAME.fullmatch(named[1]):
+    if named and not VAULT_NAME.fullmatch(named[1]):
         return "has an invalid Key Vault name", "use 3 to 24 letters, digits and single hyphens, a letter first"
     return None
+
+
+def _root(address: Address) -> str:
+    return f"{address.scheme}://{address.authority}"
+
+
+def _url(text: str, *, is_key_vault: bool) -> str:
+    """The URL that a text without a scheme means; a form with words in place of names where it may mean anything."""
+    if not _HOST.fullmatch(text) or looks_like_credential(text):
+        return key_vault_url("NAME") if is_key_vault else "https://HOST:PORT"
+    host = text.rstrip("/")
+    return key_vault_url(vault_name_of(host)) if is_key_vault and "." not in host else f"https://{host}"
 
 
 RULE = Rule("invalid-address", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.model.duration import parse_duration
+from compiler.rules.forms.expected import duration_help
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.slip import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
 _ZERO = re.compile(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
 _DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
-_NUMBER = re.compile(r"\d+", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -61,10 +63,10 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
     elif days := _DAYS.fullmatch(text):
         message, way_out = "a duration cannot be in days", f"write {int(days[1]) * 24}h"
     elif _NUMBER.fullmatch(text):
-        message, way_out = "a duration needs a unit", f"write {text}s, {text}m or {text}h"
+        message, way_out = "a duration needs a unit", duration_help(int(text))
     elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):
         message, way_out = "a refresh interval must be in whole seconds", "write it as `60s` or more"
-    yield Finding(message, node, help=way_out, scope=scope)
+    yield Finding(message, node, help=slip(text) or way_out, scope=scope)
 
 
 RULE = Rule("invalid-duration", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -43,9 +44,14 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
                     yield Finding(
                         f"{quoted(key.name)} is not a valid environment variable name, so pods start without it",
                         key.node.key_span,
-                        help="use letters, digits and _, not starting with a digit",
+                        help=f"use letters, digits and _, not starting with a digit{_such_as(key.name)}",
                         scope=("secrets", entry.id),
                     )
+
+
+def _such_as(name: str) -> str:
+    form = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
+    return f": {quoted(form)}" if _FORM.fullmatch(form) and not looks_like_credential(name) else ""
 
 
 RULE = Rule(

@@ -23,6 +23,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -54,8 +55,15 @@ def _problem(name: str) -> str | None:
 
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
-    way_out = "shorten it" if "allows 127" in wrong.problem else "use hyphens instead"
+    way_out = "shorten it" if "allows 127" in wrong.problem else _with_hyphens(wrong.text)
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
+
+
+def _with_hyphens(name: str | None) -> str:
+    form = re.sub(r"[^0-9A-Za-z]+", "-", name or "").strip("-")
+    if not _FORM.fullmatch(form) or looks_like_credential(name or ""):
+        return "use hyphens instead"
+    return f"use hyphens instead: {quoted(form)}"
 
 
 RULE = Rule(

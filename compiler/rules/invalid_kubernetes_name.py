@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.rules.forms.expected import as_id
 from compiler.rules.forms.kubernetes_form import (
     LONGEST_LABEL,
     LONGEST_NAME,
@@ -30,6 +31,7 @@ from compiler.rules.forms.kubernetes_form import (
     secret_key_problem,
 )
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.slip import slip
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -134,7 +136,9 @@ def _annotation_size(
 
 
 def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, ...]) -> Finding:
-    return Finding(f"{what} {quoted(name)} {problem}", node, help=_way_out(problem), scope=scope)
+    form = as_id(name)
+    way_out = slip(name) or (f'write "{form}"' if form is not None else _way_out(problem))
+    return Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)
 
 
 def _way_out(problem: str) -> str:

@@ -15,12 +15,14 @@ Use hyphens between the parts, and a store's `prefix` for what is in front of ev
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.credential import looks_like_credential
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 _TYPES = ("secret", "key", "cert")
+_PLAIN = re.compile(r"[0-9A-Za-z-]{1,127}", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -55,6 +58,9 @@ def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
     typed = wrong.text is not None and wrong.text.split("/", 1)[0] in _TYPES
     way_out = "write only the name of the secret" if typed else 'use hyphens instead of "/"'
+    plain = (wrong.text or "").split("/", 1)[-1] if typed else (wrong.text or "").replace("/", "-")
+    if _PLAIN.fullmatch(plain) and not looks_like_credential(wrong.text or ""):
+        way_out += f": {quoted(plain)}"
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
 
 

@@ -79,14 +79,21 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
         for name, example in _ENTRY.items():
             if name not in node.children and not (name == "remote" and _each_key_has_its_own(node)):
                 message = f'the entry {quoted(entry_id)} has no "{name}"'
-                way_out = f"add it, such as `{example}`"
+                way_out = f"add it, such as `{_for(entry_id, example)}`"
                 yield Finding(message, node.key_span, help=way_out, scope=("secrets", entry_id))
 
 
 def _missing(message: str, environment: Environment, name: str, example: str) -> Iterator[Finding]:
     if not _is_empty(environment.root, name):
+        stores = environment.root.get("stores")
+        if name == "store" and stores is not None and stores.children:
+            example = f"store: {next(iter(stores.children))}"
         way_out = f"add it here or in a layer it extends, such as `{example}`"
         yield Finding(message, top_of(environment.document), help=way_out, related=_removal(environment.root, name))
+
+
+def _for(entry_id: str, example: str) -> str:
+    return example.replace("example", entry_id).replace("EXAMPLE", entry_id.upper().replace("-", "_"))
 
 
 def _is_empty(node: Node, name: str) -> bool:

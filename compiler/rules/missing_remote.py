@@ -30,7 +30,7 @@ from compiler.text.wording import listed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.model.environment import Environment
+    from compiler.model.environment import Environment, Secret
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -47,10 +47,16 @@ def check(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             f'{what} has no remote name for the {title} store "{secret.store.id}"',
             secret.store_node if secret.store_node is not None else secret.node.key_span,
-            help=f'add `{provider}` under `remote` of "{secret.id}" in the catalogue',
+            help=f'add `{provider}: {name_for(secret, provider)}` under `remote` of "{secret.id}" in the catalogue',
             related=(Related("the entry", secret.entry.node.nearest("remote").key_span),),
             scope=("secrets", secret.id),
         )
+
+
+def name_for(secret: Secret, provider: str) -> str:
+    """A name for it, made of the one that it has in a store of the other provider."""
+    other = next(iter(secret.entry.remote.values()), secret.id)
+    return other.replace("/", "-") if provider == AZURE_KEY_VAULT else other
 
 
 RULE = Rule("missing-remote", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -33,7 +33,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             continue
         conditions = store.node.nearest("conditions", "namespaces")
         if not conditions.items:
-            namespace = environment.root.text("namespace") or "<namespace>"
+            namespace = environment.root.text("namespace") or "NAMESPACE"
             yield Finding(
                 f'the store "{store.id}" is open to every namespace',
                 conditions.key_span,

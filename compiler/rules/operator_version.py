@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.model.operator_release import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.slip import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     node = environment.root.nearest("externalSecretsOperator")
     if minor is None:
         longer = _LONGER.fullmatch(text)
-        way_out = f'write "{longer[1]}.{longer[2]}"' if longer else 'write it as "2.9"'
+        way_out = f'write "{longer[1]}.{longer[2]}"' if longer else slip(text) or 'write it as "2.9"'
         yield Finding("this is not a minor version", node, help=way_out)
     elif minor < OLDEST:
         yield Finding("this version does not serve external-secrets.io/v1", node, help=f"use 0.16 or newer; {_KNOWN}")

@@ -65,7 +65,11 @@ def _of_secret(secret: Secret, store: Store, front: str) -> Iterator[Finding]:
 
 def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:
     message = f'{what} begins with {quoted(front)}, the mount of the store "{store.id}"'
-    return Finding(message, node, help="remove the mount from it", scope=scope)
+    return Finding(message, node, help=f"write {quoted(_without(node, front))}", scope=scope)
+
+
+def _without(node: Node, front: str) -> str:
+    return str(node.value).removeprefix(front)
 
 
 RULE = Rule("repeated-mount", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
+from compiler.rules.forms.where import waiver
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import listed
 
@@ -73,7 +74,7 @@ def _finding(component: str, first: Secret, second: Secret, keys: list[SecretKey
     return Finding(
         f'in the pods of "{component}", "{second.id}" overrides {names} of "{first.id}"',
         second.node.key_span,
-        help="choose other variants, remove one of the two, or waive it where both have the same values",
+        help=f"choose other variants, or remove one of the two; {waiver('shadowed-variable', second.id)}",
         related=(Related(f'"{first.id}" has it here', keys[0].key.node.key_span),),
         scope=("secrets", second.id),
     )

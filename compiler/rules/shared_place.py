@@ -33,7 +33,7 @@ from compiler.model.address import parse_address
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.forms.address import is_cluster_internal
-from compiler.rules.forms.where import top_of
+from compiler.rules.forms.where import top_of, waiver
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import counted, listed, quoted
 
@@ -107,7 +107,7 @@ def _finding(name: str, later: Environment, secret: Secret, first: Environment, 
     return Finding(
         f'environments "{later.name}" and "{first.name}" both read {quoted(name)} from the same store',
         _place(later, secret),
-        help="give each its own store or a `prefix`, or waive it for this secret where it is intended",
+        help=f"give each its own store or a `prefix`; {waiver('shared-place', secret.id)}",
         related=(Related(f'read by "{first.name}" because of this', _place(first, first_secret)),),
         scope=("secrets", secret.id),
         names=(later.name, first.name),
@@ -142,7 +142,7 @@ def _of_several(names: tuple[str, ...], findings: list[Finding]) -> Finding:
     return replace(
         findings[0],
         message=f'environments "{later}" and "{first}" both read {read}',
-        help="give each its own store or a `prefix`, or waive it for each secret where it is intended",
+        help=f"give each its own store or a `prefix`; {waiver('shared-place', secrets[0])}, and to the others",
     )
 
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address
+from compiler.model.address import CLOUDS, DEFAULT_CLOUD, cloud_of, key_vault_url, parse_address, vault_name_of
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
+from compiler.rules.forms.where import waiver
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def check(environment: Environment) -> Iterator[Finding]:
         other = cloud_of(address.host)
         if other == cloud:
             continue
+        url = key_vault_url(vault_name_of(address.host), cloud)
+        wanted = f"set `environmentType: {other}`" if other else f"write {url}"
         yield Finding(
             f'the host of the store "{store.id}" does not end in ".{CLOUDS[cloud]}", the domain of {cloud}',
             store.node.nearest("vaultUrl"),
-            help=f"set `environmentType: {other}`" if other else f"write {key_vault_url('<name>', cloud)}",
+            help=f"{wanted}; {waiver('unexpected-vault-domain', store.id)}",
             scope=("stores", store.id),
         )
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
+from compiler.text.credential import looks_like_credential
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
@@ -37,14 +38,17 @@ def check(environment: Environment) -> Iterator[Finding]:
     for secret_id, node in listed.children.items():
         if secret_id not in entries:
             match = closest(secret_id, entries)
-            added = f"`{command_line('new', 'secret', 'NAME', '--key', 'KEY')}` adds an entry"
             yield Finding(
                 f"no secret named {quoted(secret_id)} in the catalogue",
                 node.key_span,
-                help=suggest(secret_id, entries, "secrets") or added,
+                help=(suggest(secret_id, entries, "secrets") if entries else None) or _new(secret_id),
                 related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
                 scope=("secrets", secret_id),
             )
+
+
+def _new(name: str) -> str:
+    return f"`{command_line('new', 'secret', 'NAME' if looks_like_credential(name) else name, '--key', 'KEY')}` adds it"
 
 
 RULE = Rule("unknown-secret", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.credential import looks_like_credential
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
@@ -59,10 +60,16 @@ def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Iter
     yield Finding(
         f"no store has the id {quoted(word)}",
         node,
-        help=suggest(word, known, "stores") or "add it under `stores:`",
+        help=(suggest(word, known, "stores") if known else None) or _added(word),
         related=(Related("removed here", removed.span),) if removed is not None else (),
         scope=scope,
     )
+
+
+def _added(word: str) -> str:
+    if looks_like_credential(word):
+        return "describe it under `stores:`"
+    return f"describe it: `stores: {{{word}: {{provider: vault, name: vault-secret-store, server: https://HOST}}}}`"
 
 
 RULE = Rule("unknown-store", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

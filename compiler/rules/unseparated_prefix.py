@@ -35,7 +35,7 @@ def check(environment: Environment) -> Iterator[Finding]:
             yield Finding(
                 f"the prefix {quoted(store.prefix)} does not end in a separator",
                 store.node.nearest("prefix"),
-                help=f'end it with "{separator}"',
+                help=f"write {quoted(store.prefix + separator)}",
                 scope=("stores", store.id),
             )
 

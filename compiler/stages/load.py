@@ -13,7 +13,16 @@ from compiler.model.document import Document, Node, Scalar, extent
 from compiler.model.limits import MAX_DEPTH, MAX_NODES, most_values
 from compiler.model.source import Source, Span
 from compiler.text.credential import looks_like_credential
+from compiler.text.odd_character import has_control, odd_character
 from compiler.text.wording import quoted
+from compiler.text.yaml_mistake import (
+    Mistake,
+    Rejection,
+    conflict_marker,
+    explained,
+    length_to_show,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +31,6 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\r(?!\n)")
-_TAB_INDENT = re.compile(r"^ *\t[^\n]*\S", re.MULTILINE)
 _NULLS = frozenset({"null", "Null", "NULL", "~"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 # What YAML 1.1, which Helm's parser follows, reads as something else than the text it is in YAML 1.2.
@@ -59,39 +66,48 @@ def load_text(path: str, text: str, *, is_output: bool = False) -> tuple[Documen
     content is an empty mapping.
     """
     source = Source(path, text)
+    builder = _Builder(source, most_values if is_output else _most_of_input)
     try:
         _refuse_characters(source)
-        return _Builder(source, most_values if is_output else _most_of_input).document(), ()
+        return builder.document(), ()
     except _RefusedError as refused:
         return None, (refused.diagnostic,)
     except yaml.YAMLError as error:
-        return None, (_syntax_error(source, error),)
+        return None, (_syntax_error(source, error, builder.last),)
 
 
 def _refuse_characters(source: Source) -> None:
-    control = _CONTROL.search(source.text)
-    if control:
-        name = f"U+{ord(control.group()[0]):04X}"
-        _refuse(source, "control-character", f"the character {name} is not allowed in an input file", control.start())
-    tab = _TAB_INDENT.search(source.text)
-    if tab:
-        _refuse(
-            source,
-            "tab-indentation",
-            "tabs are not allowed as indentation",
-            tab.start(),
-            help_text="indent with spaces",
-        )
+    mistake = odd_character(source.text) or conflict_marker(source.text)
+    if mistake is not None:
+        raise _RefusedError(_of_mistake(source, mistake))
 
 
-def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
+def _syntax_error(source: Source, error: yaml.YAMLError, last: yaml.Event | None) -> Diagnostic:
     # libyaml's `problem` is one of its own fixed sentences; `context` and str(error) may quote the file.
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
-    offset = min(mark.index, len(source.text)) if mark is not None else 0
+    opened = getattr(error, "context_mark", None)
+    offset = mark.index if mark is not None else 0
     if problem == _PARSERS_OWN_LIMIT:
         # libyaml scans up to 1,024 characters ahead of what it reports, and so may meet its own limit first.
-        return _diagnostic(source, "too-large", f"the file is nested more than {MAX_DEPTH} levels deep", offset)
-    return _diagnostic(source, "invalid-yaml", f"{problem or 'not readable as YAML'}", offset)
+        message = f"the file is nested more than {MAX_DEPTH} levels deep"
+        return _diagnostic(source, "too-large", message, min(offset, len(source.text)))
+    begun = opened.index if opened is not None else None
+    rejection = Rejection(problem or "not readable as YAML", offset, begun, _long_quote(last, offset))
+    return _of_mistake(source, explained(source.text, rejection))
+
+
+def _long_quote(last: yaml.Event | None, offset: int) -> int | None:
+    """Where a quoted value of several lines begins that ends on the line of `offset`: a quote that was forgotten."""
+    if not isinstance(last, yaml.ScalarEvent) or last.style not in ("'", '"'):
+        return None
+    start, end = last.start_mark, last.end_mark
+    if start is None or end is None or start.line == end.line or end.index > offset:
+        return None
+    return start.index
+
+
+def _of_mistake(source: Source, mistake: Mistake) -> Diagnostic:
+    return _diagnostic(source, mistake.rule, mistake.message, mistake.start, mistake.end, mistake.help)
 
 
 def _diagnostic(
@@ -102,10 +118,9 @@ def _diagnostic(
 
 
 def _values_of_line(source: Source, offset: int) -> Span:
-    # A file that could not be read whole has no tree to tell keys from values: only the line's first key is shown.
+    # A file that could not be read whole has no tree to tell keys from values.
     start, end = source.line_bounds(source.place(offset)[0])
-    key = re.match(r"\s*(?:- )?[A-Za-z0-9_.-]{1,64}:(?:\s+|$)", source.text[start:end])
-    return Span(source, start + key.end() if key else start, end)
+    return Span(source, start + length_to_show(source.text[start:end]), end)
 
 
 def _refuse(
@@ -125,6 +140,7 @@ class _Builder:
         self._suspects: list[Node] = []
         self._nulls = False
         self._count = 0
+        self.last: yaml.Event | None = None
 
     def document(self) -> Document:
         events = self._events()
@@ -133,25 +149,34 @@ class _Builder:
         if isinstance(event, yaml.StreamEndEvent):
             return Document(self._source, Node({}, self._source, extent(0, 0)))
         if getattr(event, "explicit", False) or getattr(event, "version", None) or getattr(event, "tags", None):
-            self._refuse_event(event, "document markers and directives are not allowed")
+            self._refuse_event(event, "document markers and directives are not allowed", way_out="remove it")
         root = self._node(events, next(events), -1, -1, 0)
         next(events)
         event = next(events)
         if not isinstance(event, yaml.StreamEndEvent):
-            self._refuse_event(event, "a file must have exactly one document")
+            self._refuse_event(
+                event, "a file must have exactly one document", way_out="put this into a file of its own"
+            )
         return Document(self._source, root, tuple(self._ambiguous), tuple(self._suspects), self._nulls)
 
     def _events(self) -> Iterator[yaml.Event]:
         loader = _Loader(self._source.text)
         try:
             while loader.check_event():
-                yield loader.get_event()
+                self.last = loader.get_event()
+                yield self.last
         finally:
             loader.dispose()
 
-    def _refuse_event(self, event: yaml.Event, message: str, rule: str = "forbidden-yaml") -> NoReturn:
+    def _refuse_event(
+        self, event: yaml.Event, message: str, rule: str = "forbidden-yaml", way_out: str | None = None
+    ) -> NoReturn:
         start, end = _bounds(event)
-        way_out = "write the value out, or share it through a layer" if rule == "forbidden-yaml" else None
+        if way_out is None and rule == "forbidden-yaml":
+            sign = self._source.text[start : start + 1]
+            way_out = "write the value out, or share it through a layer"
+            if sign in ("*", "&", "!"):
+                way_out += f'; a text that begins with "{sign}" goes in quotes'
         _refuse(self._source, rule, message, start, min(end, len(self._source.text)), way_out)
 
     def _node(self, events: Iterator[yaml.Event], event: yaml.Event, key_start: int, key_end: int, depth: int) -> Node:
@@ -210,6 +235,9 @@ class _Builder:
         if not isinstance(event, yaml.ScalarEvent):
             if isinstance(event, yaml.AliasEvent):
                 self._refuse_event(event, "aliases are not allowed")
+            braces = template(self._source.text, _bounds(event)[0])
+            if braces is not None:
+                raise _RefusedError(_of_mistake(self._source, braces))
             self._refuse_event(event, "a key must be a string, not a list or a map", "non-string-key")
         if event.anchor is not None or event.tag is not None:
             self._refuse_event(event, "an anchor or tags are not allowed")
@@ -221,7 +249,7 @@ class _Builder:
             value, ambiguous = _resolve(key)
             if ambiguous or not isinstance(value, str):
                 self._refuse_event(event, "YAML 1.1 does not read this key as a string; quote it", "non-string-key")
-        elif _CONTROL.search(key):
+        elif has_control(key):
             self._refuse_event(event, "escaped control characters are not allowed in keys", "control-character")
         return key
 
@@ -233,11 +261,12 @@ class _Builder:
         ambiguous = False
         if plain:
             value, ambiguous = _resolve(text)
-        elif _CONTROL.search(text):
+        elif has_control(text):
             self._refuse_event(event, "escaped control characters are not allowed in values", "control-character")
         if not text and plain:
             # libyaml places an absent value after the line break; the key's end is where a reader looks.
-            start = end = key_end + 1 if key_end >= 0 else start
+            behind = key_end + (self._source.text[key_end : key_end + 1] == ":")
+            start = end = behind if key_end >= 0 else start
         node = Node(value, self._source, extent(start, end, key_start, key_end), plain)
         if value is None:
             self._nulls = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from compiler.model.source import Source, Span
 if TYPE_CHECKING:
     from pathlib import Path
 
+_AS_UTF_8 = "save it as UTF-8"
 _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -59,15 +61,26 @@ def _read(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnostic, ...
 def _decode(path: str, content: bytes) -> tuple[str | None, tuple[Diagnostic, ...]]:
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
-            return None, (_refused(path, "invalid-encoding", f"the file begins with a byte order mark ({encoding})"),)
+            return None, (_marked(path, encoding),)
     try:
         return content.decode(), ()
     except UnicodeDecodeError as error:
         good = content[: error.start].decode()
         message = f"the byte 0x{content[error.start]:02x} is not valid UTF-8"
+        way_out = f"{_AS_UTF_8}: `{_iconv(path, 'WINDOWS-1252')}` shows it, if that is what it is in"
     span = Span(Source(path, good), len(good), len(good))
     line = Span(span.source, *span.source.line_bounds(span.line))
-    return None, (Diagnostic("invalid-encoding", Severity.ERROR, message, span, conceals=(line,)),)
+    return None, (Diagnostic("invalid-encoding", Severity.ERROR, message, span, help=way_out, conceals=(line,)),)
+
+
+def _marked(path: str, encoding: str) -> Diagnostic:
+    message = f"the file begins with a byte order mark ({encoding})"
+    way_out = f"{_AS_UTF_8} without one" + (f": `{_iconv(path, encoding)}` shows it" if encoding != "UTF-8" else "")
+    return Diagnostic("invalid-encoding", Severity.ERROR, message, Span(Source(path)), help=way_out)
+
+
+def _iconv(path: str, encoding: str) -> str:
+    return f"iconv -f {encoding} -t UTF-8 {shlex.quote(path)}"
 
 
 def _refused(path: str, rule: str, message: str) -> Diagnostic:

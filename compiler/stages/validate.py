@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
+from compiler.rules.forms.expected import Place, Surroundings, as_id, of_number, of_type, of_unknown_key
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
@@ -34,6 +35,11 @@ _TYPES = {
     "integer": "a whole number",
     "null": "null",
 }
+
+# What people call the providers that the schema calls otherwise.
+_OTHER_NAMES = dict.fromkeys(("azure", "akv", "keyvault", "azurekeyvault"), "azurekv") | dict.fromkeys(
+    ("bao", "openbao", "hashicorp", "hashicorpvault", "hcp"), "vault"
+)
 
 _Path = tuple[str | int, ...]
 
@@ -75,16 +81,20 @@ def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN4
     return [_resolved(part, definitions) for part in schema] if isinstance(schema, list) else schema
 
 
-def validate(document: Document, schema: str) -> tuple[Document, tuple[Diagnostic, ...]]:
+def validate(
+    document: Document, schema: str, surroundings: Surroundings | None = None
+) -> tuple[Document, tuple[Diagnostic, ...]]:
     """The document with every offending part taken out and `damaged` set, and all errors of the schema `schema`.
 
     Taking parts out lets later stages trust every type they see and still report the other errors of the same run.
+    `surroundings` are what ways out may name of the project.
     """
+    whole = Place(schema, (), surroundings or Surroundings())
     diagnostics: list[Diagnostic] = []
     broken: set[_Path] = set()
     unlisted: list[Span] = []
     for error in _validator(schema).iter_errors(document.root.plain_data()):
-        for path, explain in _explain(document.root, error):
+        for path, explain in _explain(document.root, error, whole):
             broken.add(path)
             if len(diagnostics) <= MOST_OF_A_KIND:
                 diagnostics.append(explain())
@@ -101,21 +111,20 @@ def validate(document: Document, schema: str) -> tuple[Document, tuple[Diagnosti
     return replace(document, root=root, damaged=True), tuple(diagnostics)
 
 
-def _explain(root: Node, error: ValidationError) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
+def _explain(root: Node, error: ValidationError, whole: Place) -> Iterator[tuple[_Path, Callable[[], Diagnostic]]]:
     """The places that one error spoils, and what makes its diagnostic: looking for words alike takes time."""
     path: _Path = tuple(error.absolute_path)
-    node = _at(root, path)
+    node, place = _at(root, path), whole._replace(path=path)
     expected: Any = error.validator_value
     if error.validator == "additionalProperties":
         known = _subschema(error).get("properties", {})
         for key in (key for key in node.children if key not in known):
-            yield (*path, key), partial(_unknown_key, node.children[key], key, known)
+            yield (*path, key), partial(_unknown_key, node.children[key], key, known, place)
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
-        form = _form(error) or "this is not a valid id"
-        yield (*path, key), partial(_broken, "invalid-value", form, node.children[key], at_key=True)
+        yield (*path, key), partial(_broken_name, key, _form(error), node.children[key])
     elif error.validator == "type":
-        yield path, partial(_wrong_type, node, expected)
+        yield path, partial(_wrong_type, node, expected, place, _subschema(error))
     elif error.validator == "enum":
         yield path, partial(_not_listed, node, [str(word) for word in expected if word is not None])
     else:
@@ -129,45 +138,39 @@ def _at(root: Node, path: _Path) -> Node:
     return node
 
 
-def _unknown_key(node: Node, key: str, known: Iterable[str]) -> Diagnostic:
+def _unknown_key(node: Node, key: str, known: Iterable[str], place: Place) -> Diagnostic:
     return Diagnostic(
         "unknown-key",
         Severity.ERROR,
         f"unknown key {quoted(key)}",
         node.key_span,
-        help=suggest(key, known, "keys here"),
+        help=of_unknown_key(place, key) or suggest(key, known, "keys here"),
         conceals=(node.span,),
     )
 
 
-def _wrong_type(node: Node, expected: str | list[str]) -> Diagnostic:
+def _wrong_type(node: Node, expected: str | list[str], place: Place, schema: Mapping[str, Any]) -> Diagnostic:
     wanted = [expected] if isinstance(expected, str) else [name for name in expected if name != "null"]
     if "string" in wanted and isinstance(node.value, int | float) and node.plain:
-        return Diagnostic(
-            "ambiguous-scalar",
-            Severity.ERROR,
-            "expected a string; unquoted, YAML reads another type",
-            node.span,
-            help="put it in double quotes",
-        )
+        rule, message, help_text = of_number(place, node)
+        return Diagnostic(rule, Severity.ERROR, message, node.span, help=help_text)
     found = "null" if node.value is None else _NAMES[type(node.value)]
     message = f"expected {' or '.join(_TYPES[name] for name in wanted)}, found {found}"
-    # What stands where something else belongs may be a secret, alone or in a list, that somebody put in a wrong place.
-    conceals = () if node.value is None or isinstance(node.value, bool) else (node.span,)
-    help_text = "write `{}` for an empty map" if node.is_empty and "object" in wanted else None
-    return Diagnostic("wrong-type", Severity.ERROR, message, node.span, help=help_text, conceals=conceals)
+    advice = of_type(place, node, wanted, schema)
+    return Diagnostic("wrong-type", Severity.ERROR, message, node.span, help=advice.help, conceals=advice.conceals)
 
 
 def _not_listed(node: Node, allowed: list[str]) -> Diagnostic:
     word = str(node.value)
-    conceals = () if closest(word, allowed) else (node.span,)
+    other = _OTHER_NAMES.get(re.sub(r"[^a-z]", "", word.lower()), "")
+    meant = f'did you mean "{other}"?' if other in allowed else suggest(word, allowed, "values here")
     return Diagnostic(
         "invalid-value",
         Severity.ERROR,
         "expected " + " or ".join(f'"{choice}"' for choice in allowed),
         node.span,
-        help=suggest(word, allowed, "values here"),
-        conceals=conceals,
+        help=meant,
+        conceals=() if other in allowed or closest(word, allowed) else (node.span,),
     )
 
 
@@ -198,11 +201,22 @@ def _form(error: ValidationError) -> str | None:
     description = _subschema(error).get("description")
     if isinstance(description, str):
         return "expected " + description[0].lower() + description[1:].rstrip(".")
-    return f"this does not match {error.validator_value}" if error.validator == "pattern" else None
+    return None
 
 
-def _broken(rule: str, message: str, node: Node, *, at_key: bool = False) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, message, node.key_span if at_key else node.span)
+def _broken_name(name: str, form: str | None, node: Node) -> Diagnostic:
+    return Diagnostic(
+        "invalid-value", Severity.ERROR, form or "this is not a valid id", node.key_span, help=_as_id(name)
+    )
+
+
+def _as_id(name: str) -> str | None:
+    form = as_id(name)
+    return f'write "{form}"' if form is not None else None
+
+
+def _broken(rule: str, message: str, node: Node) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, message, node.span)
 
 
 def _without(node: Node, path: _Path, broken: set[_Path]) -> Node:

@@ -35,5 +35,5 @@ def open_store(address: StoreAddress, environ: Mapping[str, str], options: Store
         StoreLocation(address.absolute),
         Action.CONNECT,
         f'the Python package "{missing.partition(".")[0]}" is not installed',
-        f"run: pip install platform-secrets[{extra}]",
+        f"run: pip install 'platform-secrets[{extra}]'",
     )

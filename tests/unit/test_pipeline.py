@@ -95,7 +95,7 @@ def test_errors_of_all_files_are_said_once_in_the_order_of_files_and_lines(proje
         ("invalid-duration", "environments/base.yaml", 3),
         ("unknown-key", "environments/dev.yaml", 1),
         ("invalid-value", "environments/dev.yaml", 2),
-        ("invalid-yaml", "environments/prod.yaml", 2),
+        ("invalid-yaml", "environments/prod.yaml", 1),
     ]
 
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+BASE_TEXT = "labels: {a: b}"
+
+
 def library(root: Path, **texts: str) -> Library:
     """A project of environments and, below `layers_`, layers; a text may be empty."""
     (root / "environments/layers").mkdir(parents=True)
@@ -29,7 +32,7 @@ def said(found: Library) -> list[tuple[str, str]]:
 
 
 def test_environments_are_all_files_but_base_and_catalogue(tmp_path: Path) -> None:
-    found = library(tmp_path, base="", catalogue="", prod="", dev="", layers_eu="")
+    found = library(tmp_path, base=BASE_TEXT, catalogue="", prod="", dev="", layers_eu="")
     assert found.names == ("dev", "prod")
     assert found.select(["prod", "dev"]) == ("dev", "prod")
     assert found.select([]) == ("dev", "prod")
@@ -38,7 +41,7 @@ def test_environments_are_all_files_but_base_and_catalogue(tmp_path: Path) -> No
 
 
 def test_an_environment_that_says_nothing_extends_base(tmp_path: Path) -> None:
-    found = library(tmp_path, base="", prod="", dev="extends: []")
+    found = library(tmp_path, base=BASE_TEXT, prod="", dev="extends: []")
     assert order(found, "prod") == ["base", "prod"]
     assert order(found, "dev") == ["dev"]
 
@@ -50,7 +53,7 @@ def test_without_base_an_environment_stands_alone(tmp_path: Path) -> None:
 def test_layers_extend_nothing_by_themselves_and_each_counts_once(tmp_path: Path) -> None:
     found = library(
         tmp_path,
-        base="",
+        base=BASE_TEXT,
         layers_a="extends: [base]",
         layers_b="extends: [a]",
         layers_c="",
@@ -63,7 +66,7 @@ def test_layers_extend_nothing_by_themselves_and_each_counts_once(tmp_path: Path
 
 
 def test_each_file_is_read_once(tmp_path: Path) -> None:
-    found = library(tmp_path, base="", prod="", dev="")
+    found = library(tmp_path, base=BASE_TEXT, prod="", dev="")
     assert found.layers("prod")[0] is found.layers("dev")[0]
     assert [document.source.path for document in found.loaded()] == [
         f"environments/{name}.yaml" for name in ("prod", "base", "dev")
@@ -89,7 +92,7 @@ def test_a_circle_is_said_and_makes_no_environment(tmp_path: Path, texts: dict[s
 
 
 def test_an_unknown_layer_is_said_with_the_nearest(tmp_path: Path) -> None:
-    found = library(tmp_path, prod="extends: [base, europ]", base="", layers_europe="")
+    found = library(tmp_path, prod="extends: [base, europ]", base=BASE_TEXT, layers_europe="")
     assert found.layers("prod") == ()
     assert said(found) == [("unknown-layer", 'there is no layer "europ"')]
     assert found.diagnostics[0].help == 'did you mean "europe"?'
@@ -152,7 +155,7 @@ def test_values_files_are_found_by_the_name_of_their_environment(tmp_path: Path)
 
 
 def test_a_wrong_extends_is_passed_over_after_it_was_said(tmp_path: Path) -> None:
-    found = library(tmp_path, base="", prod="extends: {a: b}")
+    found = library(tmp_path, base=BASE_TEXT, prod="extends: {a: b}")
     assert order(found, "prod") == ["base", "prod"]
     assert [rule for rule, _ in said(found)] == ["wrong-type"]
 
@@ -180,3 +183,57 @@ def test_a_name_means_base_a_layer_or_an_environment(tmp_path: Path) -> None:
     broken = found.layer("broken")
     assert broken is not None
     assert broken.damaged
+
+
+def test_an_empty_base_is_said_once_and_its_environments_are_not_looked_at(tmp_path: Path) -> None:
+    found = library(tmp_path, base="# nothing\n", prod="", dev="", us="extends: []")
+    assert [order(found, name) for name in found.names] == [[], [], ["us"]]
+    (only,) = found.diagnostics
+    assert (only.rule, only.message, only.span.where) == (
+        "empty-file",
+        "this file is empty",
+        "environments/base.yaml:1:1",
+    )
+    assert only.help == "write what all environments share, or remove the file"
+
+
+def test_an_empty_catalogue_is_none_but_for_who_fills_it(tmp_path: Path) -> None:
+    found = library(tmp_path, catalogue="\n")
+    document = found.catalogue(may_be_empty=True)
+    assert document is not None
+    assert document.is_blank
+    assert found.diagnostics == []
+    assert found.catalogue() is None
+    assert said(found) == [("empty-file", "this file is empty")]
+
+
+def test_what_the_project_names_may_be_shown_where_it_is_misplaced(tmp_path: Path) -> None:
+    catalogue = "secrets: {github: {keys: {API_KEY: {variants: [pat]}, OTHER: {}}}, jira: {}}"
+    found = library(
+        tmp_path, catalogue=catalogue, prod="secrets: {github: {use: pat}, jira: {use: hunter2}}", layers_eu=""
+    )
+    assert found.catalogue() is not None
+    found.layers("prod")
+    assert sorted((each.help or "", len(each.conceals)) for each in found.diagnostics) == [
+        ("write a list: `use: [name]`", 1),
+        ("write a list: `use: [pat]`", 0),
+    ]
+
+
+def test_a_way_out_names_the_environment_it_is_of(tmp_path: Path) -> None:
+    found = library(tmp_path, base=BASE_TEXT, prod="secrets: {github: hunter2}", dev="")
+    found.layers("prod")
+    (only,) = found.diagnostics
+    assert only.help == "values go into the store: `platform-secrets put prod github`; write `github: {}` here"
+
+
+def test_a_file_of_another_name_is_renamed_to_one_that_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    for name in ("prod.yml", "Prod EU.yaml", "\u00fc.yaml"):
+        (folder / name).write_text("", "utf-8")
+    assert sorted(each.help or "" for each in Library(tmp_path).diagnostics) == [
+        "rename Prod EU.yaml to prod-eu.yaml",
+        "rename prod.yml to prod.yaml",
+        "use lower-case letters, digits and inner hyphens, at most 63",
+    ]

@@ -27,6 +27,7 @@ from compiler.operations.live.names import secret_named
 from compiler.operations.live.stores import LiveStores
 from compiler.render.interface import REPORT_FORMATS
 from compiler.render.reports.backup import backup_report
+from compiler.text.command_line import command_line
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ def _tell_lacking(gathered: Gathered, *, is_partial: bool) -> None:
         secret, key = lacking.name
         standard_error().lines([(f"{kind}: ", f"{secret}/{key}", f"{place}: ", lacking.reason)])
     if gathered.lacking and not is_partial:
+        command = command_line("put", gathered.backup.environment, *gathered.lacking[0].name)
         standard_error().lines(
-            ["help: no file was written; set the keys with `platform-secrets put`, or leave them out with --partial"]
+            [f"help: no file was written; set each key, as with `{command}`, or leave them out with --partial"]
         )
 
 

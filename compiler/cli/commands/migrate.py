@@ -54,6 +54,8 @@ _OWN = {
     "--continue-on-error": "continue_on_error",
 }
 
+_EITHER = "give either the destination with --to or a run with --undo"
+
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to copy")
@@ -80,13 +82,16 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    if (arguments.to is None) == (arguments.undo is None):
-        raise Refusal("usage", "give either the destination with --to or a run with --undo")
+    if arguments.to is not None and arguments.undo is not None:
+        raise Refusal("usage", _EITHER, "leave one of them out")
     return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
 
 
 def _answer(asked: Asked) -> Answer:
     arguments = asked.arguments
+    if arguments.to is None:
+        named = " or ".join(f"--to {store}" for store in asked.environment.stores)
+        raise Refusal("usage", _EITHER, f"add {named}" if named else None)
     options = Options(
         tuple(arguments.only),
         arguments.all_properties,

@@ -140,6 +140,6 @@ def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
         import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
     except ModuleNotFoundError:
         raise Refusal(
-            "cannot run", 'the Python package "pyrage" is not installed', "run: pip install platform-secrets[backup]"
+            "cannot run", 'the Python package "pyrage" is not installed', "run: pip install 'platform-secrets[backup]'"
         ) from None
     return pyrage

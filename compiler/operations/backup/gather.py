@@ -12,6 +12,7 @@ from compiler.operations.live.read_many import read_many
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.values.traits import UNWRITABLE, Trait, traits
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ class Gathered:
             return False
         if not self.backup.values:
             message = "there is nothing to back up: the stores hold none of the keys"
-            raise Refusal("usage", message, "run `verify` to see what they hold")
+            raise Refusal("usage", message, f"`{command_line('verify', self.backup.environment)}` shows what they hold")
         return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiler.model.place import way_to_place
 from compiler.operations.change.compare import Head, Wanted, callers, plan_change, read_destinations
 from compiler.operations.change.plan import Kind, Step
 from compiler.operations.change.run import Change, Planned
@@ -82,7 +83,7 @@ def _wanted(backup: Backup, environment: Environment, to: Store | None, only: Se
         for (secret, key), value in backup.values.items():
             if secret != secret_id:
                 continue
-            target = _target(key, placed)
+            target = _target(secret_id, key, placed)
             if isinstance(target, _Refused):
                 yield Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
             else:
@@ -109,7 +110,9 @@ def _placed(
     return store, key_places(secret, store)
 
 
-def _target(key: str, placed: tuple[Store, Mapping[str, Place | None]] | _Refused) -> tuple[Store, Place] | _Refused:
+def _target(
+    secret_id: str, key: str, placed: tuple[Store, Mapping[str, Place | None]] | _Refused
+) -> tuple[Store, Place] | _Refused:
     if isinstance(placed, _Refused):
         return placed
     store, places = placed
@@ -118,6 +121,6 @@ def _target(key: str, placed: tuple[Store, Mapping[str, Place | None]] | _Refuse
         return _Refused(reason, "leave the secret out with --only, or add the key to the catalogue")
     place = places[key]
     if place is None:
-        remedy = f"add remote.{store.provider} in the catalogue"
+        remedy = way_to_place(secret_id, store.provider)
         return _Refused(f'the catalogue names no place for it in "{store.id}"', remedy)
     return store, place

@@ -31,7 +31,7 @@ def look_into(expected: Sequence[Expected], environ: Mapping[str, str], context:
         from compiler.operations.cluster.client import KubernetesCluster  # noqa: PLC0415
     except ModuleNotFoundError:
         message = "--cluster needs the Kubernetes client"
-        raise Refusal("cannot run", message, "run: pip install platform-secrets[cluster]") from None
+        raise Refusal("cannot run", message, "run: pip install 'platform-secrets[cluster]'") from None
     try:
         cluster = KubernetesCluster(environ, context)
     except ClusterError as error:

@@ -58,7 +58,7 @@ def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagno
     Raises Refusal for an id that is taken, a layer that there is not, and a file that cannot be edited.
     """
     library = Library(root)
-    catalogue = _usable(library.catalogue())
+    catalogue = _usable(library.catalogue(may_be_empty=True))
     if catalogue is None:
         return None, tuple(library.diagnostics)
     if catalogue.root.get("secrets", wanted.id) is not None:

@@ -27,10 +27,14 @@ def secret_named(environment: Environment, secret_id: str) -> Secret:
     """The secret of this id. Raises Refusal, and says so where the environment has it disabled."""
     if secret_id in environment.disabled:
         message = f'the secret {quoted(secret_id)} is disabled in "{environment.name}"'
-        raise Refusal("usage", message, "remove its `enabled: false`")
+        raise Refusal("usage", message, f"remove `enabled: false` from it, at {_place(environment, secret_id)}")
     if secret_id not in environment.secrets:
         raise _unknown(environment, "secret", secret_id, environment.secrets)
     return environment.secrets[secret_id]
+
+
+def _place(environment: Environment, secret_id: str) -> str:
+    return environment.root.nearest("secrets", secret_id, "enabled").key_span.where
 
 
 def _unknown(environment: Environment, kind: str, name: str, known: Iterable[str]) -> Refusal:

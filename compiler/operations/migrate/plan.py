@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.model.place import Place
+from compiler.model.place import Place, way_to_place
 from compiler.operations.change.compare import WORKERS, Head, Seen, Wanted, plan_change
 from compiler.operations.change.judge import judge_source
 from compiler.operations.change.plan import Kind, Location, Step
@@ -103,7 +103,7 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
     """The value to move, the reason why there is none, or None for an unused key without a value."""
     source, to = ends.source(route), routes.to
     if route.source is None or source is None:
-        remedy = f"add remote.{route.source_store.provider} in the catalogue"
+        remedy = way_to_place(route.secret, route.source_store.provider)
         reason = f'the catalogue gives the key no place in "{route.source_store.id}"'
         return _decided(route, to, Kind.REFUSE, reason, remedy) if route.in_use else None
     verdict = judge_source(source, route.source, options, in_use=route.in_use)
@@ -112,7 +112,7 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
     if verdict.value is None:
         return _decided(route, to, verdict.kind, verdict.reason, verdict.remedy)
     if route.destination is None:
-        remedy = f"add remote.{to.provider} in the catalogue"
+        remedy = way_to_place(route.secret, to.provider)
         return _decided(route, to, Kind.REFUSE, f'the catalogue gives the key no place in "{to.id}"', remedy)
     if route.source == route.destination and ends.sources[route.source_store.id] is ends.destination:
         reason = f'"{route.source_store.id}" and "{to.id}" are the same place, seen from this machine'

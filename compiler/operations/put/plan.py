@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from compiler.model.place import way_to_place
 from compiler.operations.change.compare import Head, Wanted, callers, plan_change, read_destinations
 from compiler.operations.change.plan import OnConflict
 from compiler.operations.change.run import Change, Planned
@@ -55,7 +56,8 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
     store = secret.store if store_id is None else store_named(environment, store_id)
     if store is None:
         message = f'the secret "{secret.id}" has no store in "{environment.name}"'
-        raise Refusal("usage", message, "name one of its stores with --store")
+        named = " or ".join(f"--store {store_id}" for store_id in environment.stores)
+        raise Refusal("usage", message, f"add {named}" if named else "describe a store in it first")
     used = tuple(key.key.name for key in secret.keys)
     chosen = tuple(dict.fromkeys(keys)) or used
     for key in chosen:
@@ -101,7 +103,7 @@ def _wanted(target: Target, values: Mapping[str, SecretValue]) -> list[Wanted]:
         if place is None:
             provider = target.store.provider
             message = f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
-            raise Refusal("found", message, f"add remote.{provider} in the catalogue; nothing was written")
+            raise Refusal("found", message, f"{way_to_place(target.secret.id, provider)}; nothing was written")
         wanted.append(Wanted(target.secret.id, key, target.store, place, value))
     return wanted
 

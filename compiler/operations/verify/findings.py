@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Related
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import Absence
+from compiler.operations.verify.remedies import put_command, way_out_of
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (
@@ -64,13 +65,12 @@ _VALUE_MESSAGES = {
     Trait.SPACE_AT_END: "begins or ends with white space",
 }
 _VALUE_HELP = {
-    "not-a-string": "store it as a JSON string",
-    "invalid-character": "set the intended value, as Base64 where it is not text",
-    "blank-value": "set it, or leave the key out with `use:`",
-    "placeholder-value": "set the real value",
-    "surrounding-white-space": "store it again without the white space, unless it belongs there",
+    "not-a-string": "{put} stores it as a JSON string",
+    "invalid-character": "{put} sets the intended value; write it as Base64 where it is not text",
+    "blank-value": "{put} sets it; or leave the key out with `use:`",
+    "placeholder-value": "{put} sets the real value",
+    "surrounding-white-space": "{put} stores it again without the white space, unless it belongs there",
 }
-_MOST_NOTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,14 @@ def value_findings(reference: Reference, value: SecretValue | Absence) -> Iterat
         wanted = reference.property or ""
         lacking = "is not" if wanted == reference.key else f"needs the property {quoted(wanted)}, which is not"
         message = f"{lacking} in {quoted(reference.remote_key)} of the store {quoted(reference.store.id)}"
-        yield KeyFinding("missing-property", message, "add it to the remote secret, or choose variants with `use:`")
+        way_out = f"{put_command([reference])} adds it; or leave it out with `use:`"
+        yield KeyFinding("missing-property", message, way_out)
     elif not isinstance(value, Absence):
         found = traits(value)
         for trait, rule in _VALUE_RULES:
             if trait in found and not (trait is Trait.NOT_A_STRING and reference.property is None):
                 message = _VALUE_MESSAGES[trait].format(kind=value.kind.value)
-                yield KeyFinding(rule, message, _VALUE_HELP[rule])
+                yield KeyFinding(rule, message, _VALUE_HELP[rule].format(put=put_command([reference])))
 
 
 def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyFinding | None:
@@ -125,20 +126,28 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
 
 def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
     """A finding about a remote secret that keys of one secret share: at the secret's line, or the only key's own."""
-    keys = ", ".join(quoted(reference.key) for reference in group)
-    one = len(group) == 1
-    at = group[0].key_at if one else group[0].secret_at
-    others = [group[0].secret_at] if one else [reference.key_at for reference in group]
-    words = "the secret is used here" if one else "a key is used here"
-    related = tuple(Related(words, span) for span in others[:_MOST_NOTES] if span != at)
-    finding = Finding(f"{message}; {quoted(group[0].secret)} needs {keys} from it", at, help=help_text, related=related)
-    return BY_ID[rule].diagnostic(finding)
+    first, secret = group[0], quoted(group[0].secret)
+    if len(group) == 1:
+        message = f"{message}; {quoted(first.key)} of {secret} is read from it"
+        is_elsewhere = first.secret_at != first.key_at
+        user = (Related("the secret is used here", first.secret_at),) if is_elsewhere else ()
+        return BY_ID[rule].diagnostic(Finding(message, first.key_at, help=help_text, related=user, brief=True))
+    about = f"read by {secret}:"
+    notes = [Related(f"{about} {quoted(each.key)}", each.key_at, about, each.key) for each in group]
+    related = tuple(note for note in notes if note.span != first.secret_at)
+    if not related:
+        # A values file has one place for a secret and all its keys.
+        message = f"{message}; {about} {', '.join(quoted(each.key) for each in group)}"
+    return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
 
 
 def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
     """A finding about a remote secret that the store did not return."""
-    message = f"cannot {error.action} {quoted(error.place.name or '')} in {error.place.store}: {error.reason}"
-    return of_remote(_rule_of(error), group, message, error.remedy)
+    name = error.place.name or ""
+    message = f"cannot {error.action} {quoted(name)} in {error.place.store}: {error.reason}"
+    if isinstance(error, NotFoundError):
+        message = f"{quoted(name)} is not in {quoted(group[0].store.id)}"
+    return of_remote(_rule_of(error), group, message, way_out_of(group, error))
 
 
 def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:

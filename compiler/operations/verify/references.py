@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import SecretKey
 from compiler.model.place import place_of, remote_of
+from compiler.rules.missing_remote import name_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ class Reference:
 
     `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
     marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
+    `environment` is None where a values file asks; `is_elsewhere` tells that `store` is not the secret's own.
     """
 
     secret: str
@@ -34,6 +36,8 @@ class Reference:
     by_name: bool
     key_at: Span
     secret_at: Span
+    environment: str | None = None
+    is_elsewhere: bool = False
 
 
 def references_of(
@@ -66,6 +70,8 @@ def references_of(
                     secret.fetch == BUNDLE,
                     item.key.node.key_span,
                     secret.node.key_span,
+                    environment.name,
+                    is_elsewhere=chosen is not secret.store,
                 )
             )
     return tuple(found), tuple(diagnostics)
@@ -82,5 +88,7 @@ def _keys(secret: Secret, store: Store | None) -> Iterator[SecretKey]:
 
 def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
     message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
-    help_text = f"add `remote: {{{store.provider}: ...}}` to the catalogue's entry"
+    help_text = (
+        f'add `{store.provider}: {name_for(secret, store.provider)}` under `remote` of "{secret.id}" in the catalogue'
+    )
     return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)

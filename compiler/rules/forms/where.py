@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.source import Span
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from compiler.model.document import Document, Node
@@ -33,3 +34,8 @@ def paths_below(root: Node) -> dict[int, tuple[str, ...]]:
 def waiver_scope(path: tuple[str, ...] | None) -> tuple[str, ...]:
     """The part of a path that a waiver can stand on: a secret, an entry, a store, or the file as a whole."""
     return path[:2] if path is not None and len(path) > 1 and path[0] in {"secrets", "stores"} else ()
+
+
+def waiver(rule: str, of: str) -> str:
+    """How a finding of `rule` is accepted: the line to add to the store or secret `of`."""
+    return f"to accept it, add to {quoted(of)}: `waive: {{{rule}: the reason}}`"

@@ -94,7 +94,7 @@ def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocati
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
     except ModuleNotFoundError:
         reason = 'the Python package "azure-identity" is not installed'
-        remedy = "run: pip install platform-secrets[azure]"
+        remedy = "run: pip install 'platform-secrets[azure]'"
         raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
     authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}

@@ -1,5 +1,6 @@
 """Turns Key Vault's refusals into StoreErrors with cause and remedy, from the safe fields of an answer alone."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,7 +104,8 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
     permission = _PERMISSIONS.get(action, "secrets/get")
     match answer.inner:
         case "SecretDisabled":
-            remedy = "enable its newest version (`az keyvault secret set-attributes --enabled true`)"
+            command = f"az keyvault secret set-attributes --id {_id(place, 'secrets')} --enabled true"
+            remedy = f"enable its newest version (`{command}`)"
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
             cause, reason = ForbiddenCause.ROLE, f"no role assignment of the caller grants {permission}"
@@ -138,8 +140,12 @@ def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreErro
 
 def soft_deleted(place: StoreLocation, action: Action, version: str | None = None) -> SoftDeletedError:
     """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
-    remedy = "recover it (`az keyvault secret recover`, or `migrate --recover`)"
+    remedy = f"recover it (`az keyvault secret recover --id {_id(place, 'deletedsecrets')}`, or `migrate --recover`)"
     return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)
+
+
+def _id(place: StoreLocation, kind: str) -> str:
+    return shlex.quote(f"{place.store}/{kind}/{place.name}")
 
 
 def _word(code: str | None) -> str:

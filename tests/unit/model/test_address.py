@@ -14,6 +14,7 @@ from compiler.model.address import (
     is_near,
     key_vault_url,
     parse_address,
+    vault_name_of,
 )
 from tests.plain_http import FAR, NEAR
 
@@ -115,3 +116,11 @@ def test_the_schemas_know_the_same_clouds(name: str) -> None:
     assert found
     for clouds in found:
         assert set(CLOUDS) <= set(clouds)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("platform.vault.azure.net", "platform"), ("a-b1.example.com", "a-b1"), ("127.0.0.1", "NAME"), ("ab", "NAME")],
+)
+def test_a_vault_is_named_by_its_host(host: str, name: str) -> None:
+    assert vault_name_of(host) == name

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.model.document import Node, extent
+from compiler.model.document import Document, Node, extent
 from compiler.model.source import Source
 
 TEXT = "stores: {vault: {mount: secret}}\nuse: [pat]\nslack:\n"
@@ -84,3 +84,8 @@ def test_plain_data_and_walk_reach_everything(root: Node) -> None:
 def test_an_extent_keeps_its_four_offsets_apart(offsets: tuple[int, int, int, int]) -> None:
     node = Node("x", SOURCE, extent(*offsets))
     assert (node.start, node.end, node.key_start, node.key_end) == offsets
+
+
+def test_a_document_without_content_is_blank() -> None:
+    assert Document(SOURCE, Node({}, SOURCE, extent(0, 0))).is_blank
+    assert not Document(SOURCE, Node({}, SOURCE, extent(0, 2))).is_blank

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.duration import parse_duration
+from compiler.model.duration import parse_duration, short_duration
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,8 @@ def test_the_canonical_form_is_stable_and_means_the_same(seconds: int) -> None:
     assert duration is not None
     assert duration.seconds == seconds
     assert parse_duration(duration.text) == duration
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (60, "1m"), (3600, "1h"), (5400, "1h30m"), (3661, "1h1m1s")])
+def test_the_short_form_leaves_out_what_is_zero(seconds: int, text: str) -> None:
+    assert short_duration(seconds) == text

@@ -6,7 +6,7 @@ import pytest
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT, CatalogueKey, Entry, KeyRemote
 from compiler.model.document import Node, extent
-from compiler.model.place import Place, place_of, remote_of
+from compiler.model.place import Place, place_of, remote_of, way_to_place
 from compiler.model.source import Source
 from compiler.stages.load import load_text
 
@@ -66,3 +66,9 @@ def test_an_environments_own_remote_name_goes_before_the_catalogues(
 def test_without_an_environment_the_catalogue_alone_says_the_remote_name() -> None:
     assert remote_of(entry({"vault": "catalogue"}), VAULT) == "catalogue"
     assert remote_of(entry({"vault": "catalogue"}), AZURE_KEY_VAULT) is None
+
+
+def test_what_to_add_names_the_secret_and_the_file() -> None:
+    assert (
+        way_to_place("github", "vault") == 'add `vault: NAME` under `remote` of "github" in environments/catalogue.yaml'
+    )

@@ -47,9 +47,18 @@ def test_a_lone_carriage_return_ends_no_line() -> None:
 def test_line_and_column_lead_back_to_the_offset(text: str, data: st.DataObject) -> None:
     source = Source("a.yaml", text)
     offset = data.draw(st.integers(0, len(text)))
+    last = len(text.removesuffix("\n").removesuffix("\r"))
     line, column = source.place(offset)
-    assert line == text.count("\n", 0, offset) + 1
-    assert source.line_bounds(line)[0] + column - 1 == offset
+    assert line == text.count("\n", 0, min(offset, last)) + 1
+    assert source.line_bounds(line)[0] + column - 1 == min(offset, last)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("a: b\n", (1, 5)), ("a: b\r\n", (1, 5)), ("a: b", (1, 5)), ("a\n\n", (2, 1)), ("\n", (1, 1))]
+)
+def test_behind_the_last_line_is_its_end(text: str, place: tuple[int, int]) -> None:
+    assert Source("a.yaml", text).place(len(text)) == place
+    assert Source("a.yaml", text).place(len(text) + 5) == place
 
 
 def test_a_span_says_where_it_is() -> None:

@@ -52,7 +52,7 @@ def test_an_empty_span_and_the_end_of_the_file_get_a_caret() -> None:
     source = Source("a.yaml", "slack:\n")
     assert (shown(Span(source, 6, 6)).caret, shown(Span(source, 6, 6)).caret_width) == (6, 1)
     end = shown(Span(source, 7, 7))
-    assert (end.line, end.column, end.source_line, end.caret, end.caret_width) == (2, 1, "", 0, 1)
+    assert (end.line, end.column, end.source_line, end.caret, end.caret_width) == (1, 7, "slack:", 6, 1)
 
 
 def test_a_span_of_several_lines_is_marked_to_the_end_of_its_first(at: At) -> None:

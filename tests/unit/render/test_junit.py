@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.interface import Run, ShownKey
+from compiler.render.interface import Run, ShownKey, ShownRelated
 from compiler.render.junit import render
 
 if TYPE_CHECKING:
@@ -70,3 +70,12 @@ def test_each_secret_that_was_verified_is_a_case(two: tuple[Shown, ...]) -> None
         ["failure"],
     ]
     assert (cases[0][0].text or "").count("error[unknown-secret]") == 1
+
+
+def test_each_key_of_a_finding_has_its_place(two: tuple[Shown, ...]) -> None:
+    notes = tuple(
+        ShownRelated(f'read by: "{key}"', "a.yaml", line, 1, "read by:", key) for line, key in enumerate("AB", 1)
+    )
+    text = text_of(render([replace(two[0], related=notes)], (), Run("verify")))
+    assert "a.yaml:1:1" in text
+    assert "a.yaml:2:1" in text

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
-from compiler.render.interface import Run
+from compiler.render.content import Lines
+from compiler.render.interface import Run, Shown, ShownRelated
 from compiler.render.omission import Omission
-from compiler.render.text import render, summary
-
-if TYPE_CHECKING:
-    from compiler.render.interface import Shown
+from compiler.render.text import lines, render, summary
 
 EXPECTED = """\
 environments/prod.yaml:3:3: error[unknown-secret]: no secret named "gihub" in the catalogue
@@ -71,3 +68,59 @@ def test_what_is_omitted_is_said_and_counted(two: tuple[Shown, ...]) -> None:
         "1 error, 1 warning",
         '980 more findings of "insecure-address" not shown; `--all` shows them\n\n1 error, 981 warnings',
     )
+
+
+def brief(*keys: str, path: str = "environments/catalogue.yaml") -> Shown:
+    about = 'read by "github":'
+    notes = [ShownRelated(f'{about} "{key}"', path, 8 + line, 7, about, key) for line, key in enumerate(keys)]
+    return Shown(
+        "missing-secret",
+        Severity.ERROR,
+        '"gh" is not in "vault"',
+        "environments/dev.yaml",
+        3,
+        3,
+        3,
+        9,
+        source_line="  github: {}",
+        help="create it",
+        related=tuple(notes),
+        brief=True,
+    )
+
+
+def test_what_the_line_says_nothing_of_is_told_without_it_and_one_below_the_other() -> None:
+    assert text_of(render([brief("A", "B"), brief("A")], (), Run("verify"))) == (
+        'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"\n'
+        '  note: read by "github": "A", "B" at environments/catalogue.yaml:8-9\n'
+        "  help: create it\n"
+        'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"\n'
+        '  note: read by "github": "A" at environments/catalogue.yaml:8:7\n'
+        "  help: create it\n"
+        "\n"
+        "2 errors\n"
+    )
+
+
+def test_keys_that_are_more_than_a_line_are_counted_and_each_file_has_its_own_note() -> None:
+    many = brief(*(f"A_KEY_OF_SOME_LENGTH_{number}" for number in range(5)))
+    elsewhere = ShownRelated('read by "github": "B"', "environments/other.yaml", 2, 1, 'read by "github":', "B")
+    plain = ShownRelated("removed here", "environments/other.yaml", 9, 1)
+    text = text_of(render([replace(many, related=(*many.related, plain, elsewhere))], (), Run("verify")))
+    assert [line for line in text.splitlines() if "note:" in line] == [
+        '  note: read by "github": 5 keys at environments/catalogue.yaml:8-12',
+        "  note: removed here at environments/other.yaml:9:1",
+        '  note: read by "github": "B" at environments/other.yaml:2:1',
+    ]
+
+
+def test_keys_of_one_line_have_that_line() -> None:
+    one_line = tuple(replace(note, line=8) for note in brief("A", "B").related)
+    text = text_of(render([replace(brief(), related=one_line)], (), Run("verify")))
+    assert 'note: read by "github": "A", "B" at environments/catalogue.yaml:8\n' in text
+
+
+def test_each_place_has_a_note_where_that_is_asked_for() -> None:
+    text = text_of(Lines(lines([brief("A", "B")], each_place=True)))
+    assert text.count("  note: ") == 2
+    assert 'note: read by "github": "B" at environments/catalogue.yaml:9:7\n' in text

@@ -77,3 +77,28 @@ def test_leaves_the_url_of_a_key_vault_alone(judge: Judge, url: str) -> None:
 
 def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
     assert not judge(RULE, "stores: {vault: {server: null}}")
+
+
+@pytest.mark.parametrize(
+    ("stores", "way_out"),
+    [
+        ("{vault: {server: vault.example.com:8200}}", "write it as https://vault.example.com:8200"),
+        ("{vault: {server: 'https//vault'}}", "write it as https://HOST:PORT"),
+        ("{vault: {server: https://vault.example.com/v1}}", "write it as https://vault.example.com"),
+        (
+            "{vault: {server: \u201chttps://vault.example.com\u201d}}",
+            "type straight quotes in place of typographic ones",
+        ),
+        ("{vault: {server: '{{ .Values.address }}'}}", "an input file is no template: write the value itself"),
+        ("{azure: {vaultUrl: platform}}", "write it as https://platform.vault.azure.net"),
+        ("{azure: {vaultUrl: platform.vault.azure.net}}", "write it as https://platform.vault.azure.net"),
+        ("{azure: {vaultUrl: http://platform.vault.azure.net}}", "write it as https://platform.vault.azure.net"),
+        (
+            "{azure: {vaultUrl: https://platform.vault.azure.net/secrets}}",
+            "write it as https://platform.vault.azure.net",
+        ),
+        ("{azure: {vaultUrl: 'a b'}}", "write it as https://NAME.vault.azure.net"),
+    ],
+)
+def test_the_way_out_is_the_address_where_that_can_be_told(judge: Judge, stores: str, way_out: str) -> None:
+    assert judge(RULE, f"stores: {stores}").helps == [way_out]

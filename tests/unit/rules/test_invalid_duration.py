@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     ("interval", "message", "way_out"),
     [
         ("1d", "a duration cannot be in days", "write 24h"),
-        ("60", "a duration needs a unit", "write 60s, 60m or 60h"),
+        ("60", "a duration needs a unit", "write 1m, if seconds are meant"),
         ("0", "with a refresh interval of 0 the secret is never read again", "write a duration such as `1h`"),
         ("0s", "with a refresh interval of 0 the secret is never read again", "write a duration such as `1h`"),
         ("0h0m", "with a refresh interval of 0 the secret is never read again", "write a duration such as `1h`"),

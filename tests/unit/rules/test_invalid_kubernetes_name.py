@@ -112,3 +112,16 @@ def test_finds_annotations_that_are_too_large_together(judge: Judge, member: str
 
 def test_leaves_good_names_alone(judge: Judge) -> None:
     assert not judge(RULE, 'labels: {example.com/team: "", b: A.b_c-1}\nsecrets: {github: {namespace: other-1}}')
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("AI_Platform", 'write "ai-platform"'),
+        ("'{{ ns }}'", "an input file is no template: write the value itself"),
+        ("\u201cai\u201d", "type straight quotes in place of typographic ones"),
+        ("'a/b'", "write it in the form that Kubernetes accepts"),
+    ],
+)
+def test_the_way_out_is_the_name_where_that_can_be_told(judge: Judge, name: str, way_out: str) -> None:
+    assert judge(RULE, f"namespace: {name}").helps == [way_out]

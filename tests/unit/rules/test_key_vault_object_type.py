@@ -17,17 +17,17 @@ if TYPE_CHECKING:
         (
             "dev/gh",
             'has a "/", and the part before it is read as the type of an object',
-            'use hyphens instead of "/"',
+            'use hyphens instead of "/": "dev-gh"',
         ),
         (
             "secret/gh",
             'begins with "secret/", which is read as the type of an object, not as part of the name',
-            "write only the name of the secret",
+            'write only the name of the secret: "gh"',
         ),
         (
             "cert/gh",
             'begins with "cert/", which is read as the type of an object, not as part of the name',
-            "write only the name of the secret",
+            'write only the name of the secret: "gh"',
         ),
         (
             "secret/team/gh",

@@ -14,7 +14,7 @@ ONLY_VAULT = CATALOGUE.replace(", azurekv: platform-github}", "}")
 def test_names_the_provider_and_the_entry(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {store: azure}}", catalogue=ONLY_VAULT)
     assert found.messages == ['"github" has no remote name for the Key Vault store "azure"']
-    assert found.helps == ['add `azurekv` under `remote` of "github" in the catalogue']
+    assert found.helps == ['add `azurekv: platform-github` under `remote` of "github" in the catalogue']
     assert found.marked == ["azure"]
     assert found.related == ["remote"]
 

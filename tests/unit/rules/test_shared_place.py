@@ -104,7 +104,7 @@ def test_tells_two_environments_once_and_names_their_secrets(judge_project: Judg
         'environments "b" and "a" both read "platform/github" from the same store',
         'environments "c" and "a" both read 3 secrets from the same places: "github", "aws", "global"',
     ]
-    assert (found[1].help or "").endswith("or waive it for each secret where it is intended")
+    assert (found[1].help or "").endswith("`waive: {shared-place: the reason}`, and to the others")
 
 
 def test_tells_each_environment_against_the_first_that_reads_a_secret(judge_project: JudgeProject) -> None:

@@ -9,21 +9,23 @@ from compiler.rules.unexpected_vault_domain import RULE
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
 
+WAIVER = 'to accept it, add to "azure": `waive: {unexpected-vault-domain: the reason}`'
+
 
 def test_finds_a_misspelt_domain(judge: Judge) -> None:
     found = judge(RULE, "stores: {azure: {vaultUrl: https://platform.vault.azure.com}}")
     assert found.messages == [
         'the host of the store "azure" does not end in ".vault.azure.net", the domain of PublicCloud'
     ]
-    assert found.helps == ["write https://<name>.vault.azure.net"]
+    assert found.helps == [f"write https://platform.vault.azure.net; {WAIVER}"]
     assert found.marked == ["https://platform.vault.azure.com"]
 
 
 def test_finds_the_domain_of_another_cloud(judge: Judge) -> None:
     found = judge(RULE, "stores: {azure: {vaultUrl: https://platform.vault.azure.cn}}")
-    assert found.helps == ["set `environmentType: ChinaCloud`"]
+    assert found.helps == [f"set `environmentType: ChinaCloud`; {WAIVER}"]
     found = judge(RULE, "stores: {azure: {environmentType: USGovernmentCloud}}")
-    assert found.helps == ["set `environmentType: PublicCloud`"]
+    assert found.helps == [f"set `environmentType: PublicCloud`; {WAIVER}"]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ def test_names_the_null_that_removed_the_store(judge: Judge) -> None:
 
 
 def test_finds_a_store_where_there_are_none(judge: Judge) -> None:
-    assert judge(RULE, "stores: null").helps == ["there are no stores"]
+    assert judge(RULE, "stores: null").helps == [
+        "describe it: `stores: {vault: {provider: vault, name: vault-secret-store, server: https://HOST}}`"
+    ]
 
 
 def test_never_shows_what_looks_like_a_credential(judge: Judge) -> None:

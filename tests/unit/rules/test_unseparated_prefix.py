@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_finds_a_prefix_that_runs_into_the_names(judge: Judge, store: str, separator: str) -> None:
     found = judge(RULE, f"stores: {{{store}: {{prefix: prod}}}}")
     assert found.messages == ['the prefix "prod" does not end in a separator']
-    assert found.helps == [f'end it with "{separator}"']
+    assert found.helps == [f'write "prod{separator}"']
     assert found.marked == ["prod"]
 
 

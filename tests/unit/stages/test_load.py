@@ -118,7 +118,7 @@ def test_an_empty_value_stands_behind_its_key() -> None:
         ("a: b\x07\n", "control-character", "1:5"),
         ('a: "\\x07"\n', "control-character", "1:4"),
         ('"\\x07": a\n', "control-character", "1:1"),
-        ("a: [b\n", "invalid-yaml", "2:1"),
+        ("a: [b\n", "invalid-yaml", "1:4"),
         ("a: b: c\n", "invalid-yaml", "1:5"),
     ],
 )
@@ -176,3 +176,31 @@ def test_a_tab_elsewhere_is_fine() -> None:
 
 def test_windows_line_breaks_are_fine() -> None:
     assert load("a: b\r\nc: d\r\n").root.plain_data() == {"a": "b", "c": "d"}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "place", "way_out"),
+    [
+        ("a: b\n<<<<<<< HEAD\n", "invalid-yaml", "2:1", "keep one of the two sides"),
+        ("a:\n\u00a0 b: c\n", "control-character", "2:1", "type a plain space"),
+        ("a: {{ b }}\n", "forbidden-yaml", "1:4", "write the value itself"),
+        ("---\na: b\n", "forbidden-yaml", "1:1", "remove it"),
+        ("a: b\n---\nc: d\n", "forbidden-yaml", "2:1", "put this into a file of its own"),
+        ("a: *b\n", "forbidden-yaml", "1:4", 'a text that begins with "*" goes in quotes'),
+        ('a: "b\nc: "d"\n', "invalid-yaml", "1:4", "close it where its value ends"),
+        ("a: 'b\n", "invalid-yaml", "1:4", "close it where its value ends"),
+    ],
+)
+def test_the_way_out_fits_the_mistake(text: str, rule: str, place: str, way_out: str) -> None:
+    diagnostic = refused(text)
+    assert (diagnostic.rule, diagnostic.span.where) == (rule, f"environments/prod.yaml:{place}")
+    assert way_out in (diagnostic.help or "")
+
+
+def test_a_quote_on_one_line_is_not_blamed_for_what_follows() -> None:
+    assert refused('a: "b" c\n').message == "the value ends before this, and more text follows"
+
+
+def test_an_absent_value_is_inside_the_file() -> None:
+    for text in ("a:", "? a", "{a}"):
+        assert load(text).root.nearest("a").end <= len(text)

@@ -45,6 +45,23 @@ def test_what_is_no_plain_utf_8(tmp_path: Path, content: bytes, message: str) ->
     assert (diagnostic.rule, diagnostic.message) == ("invalid-encoding", message)
 
 
+@pytest.mark.parametrize(
+    ("content", "way_out"),
+    [
+        (b"\xef\xbb\xbfa", "save it as UTF-8 without one"),
+        (b"\xff\xfea\x00", "save it as UTF-8 without one: `iconv -f UTF-16 -t UTF-8 'a b.yaml'` shows it"),
+        (
+            b"a: \x93b\x94\n",
+            "save it as UTF-8: `iconv -f WINDOWS-1252 -t UTF-8 'a b.yaml'` shows it, if that is what it is in",
+        ),
+    ],
+)
+def test_the_way_out_of_another_encoding_can_be_pasted(tmp_path: Path, content: bytes, way_out: str) -> None:
+    (tmp_path / "a b.yaml").write_bytes(content)
+    _, (diagnostic,) = read_text(tmp_path, "a b.yaml")
+    assert diagnostic.help == way_out
+
+
 def test_a_wrong_byte_is_placed_and_its_line_hidden(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"a: b\ntoken: x\xe9\n")
     _, (diagnostic,) = read_text(tmp_path, "a.yaml")

@@ -11,6 +11,8 @@ from compiler.stages.validate import read_schema, validate
 from tests.unit.stages.conftest import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compiler.model.document import Document
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
@@ -54,12 +56,13 @@ def test_an_unknown_key_is_marked_named_and_its_value_hidden() -> None:
     ("text", "message", "conceals"),
     [
         ("secrets: text", "expected a map, found a string", ["text"]),
-        ("secrets: [a]", "expected a map, found a list", ["[a]"]),
+        ("secrets: [a]", "expected a map, found a list", ["a"]),
         ("secrets: 7", "expected a map, found a number", ["7"]),
         ("secrets: true", "expected a map, found true or false", []),
         ("namespace: {a: b}", "expected a string, found a map", ["{a: b}"]),
-        ("extends: base", "expected a list, found a string", ["base"]),
-        ("secrets: {github: {enabled: 'true'}}", "expected true or false, found a string", ["'true'"]),
+        ("extends: base", "expected a list, found a string", []),
+        ("secrets: {github: {enabled: 'true'}}", "expected true or false, found a string", []),
+        ("secrets: {github: {enabled: 'often'}}", "expected true or false, found a string", ["'often'"]),
     ],
 )
 def test_another_type_is_said_and_hidden(text: str, message: str, conceals: list[str]) -> None:
@@ -70,13 +73,14 @@ def test_another_type_is_said_and_hidden(text: str, message: str, conceals: list
 
 def test_nothing_where_a_map_is_meant() -> None:
     found = only("secrets:\n", "catalogue")
-    assert (found.message, found.help) == ("expected a map, found null", "write `{}` for an empty map")
+    assert (found.message, found.help) == ("expected a map, found null", "write `secrets: {}` for an empty map")
 
 
 @pytest.mark.parametrize("text", ["namespace: 7", "namespace: true", "namespace: 1.5", "externalSecretsOperator: 2.9"])
 def test_a_text_without_quotes_that_is_none(text: str) -> None:
     found = only(text + "\n")
-    assert (found.rule, found.help) == ("ambiguous-scalar", "put it in double quotes")
+    written = text.partition(" ")[2]
+    assert (found.rule, found.help) == ("ambiguous-scalar", f'write "{written}" in double quotes')
 
 
 def test_a_word_of_a_list_is_suggested_and_another_hidden() -> None:
@@ -102,14 +106,18 @@ def test_a_word_of_a_list_is_suggested_and_another_hidden() -> None:
         (
             "secrets: {a: {keys: {B: {rotate: 90}}}}",
             "catalogue",
-            "expected a string; unquoted, YAML reads another type",
+            "a number of days needs its unit",
         ),
         (
             "secrets: {a: {keys: {B: {rotate: 90h}}}}",
             "catalogue",
             "expected how often a new value is due: a number of days such as `90d`",
         ),
-        ("secrets: {a: {use: [B]}}", "catalogue", "this does not match ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+        (
+            "secrets: {a: {use: [B]}}",
+            "catalogue",
+            "expected a lower-case name of letters, digits and inner hyphens, at most 63 characters",
+        ),
     ],
 )
 def test_a_bound_is_said_in_words(text: str, schema: str, message: str) -> None:
@@ -122,6 +130,44 @@ def test_an_id_of_another_form_is_marked_at_its_key(name: str) -> None:
     assert found.rule == "invalid-value"
     assert marked(found) == name
     assert found.message.startswith("expected a lower-case name")
+
+
+@pytest.mark.parametrize("schema", ["environment", "catalogue"])
+def test_an_id_that_only_needs_another_form_is_given_in_it(schema: str) -> None:
+    found = only("secrets: {Stripe: {}}\n", schema)
+    assert found.message.startswith("expected a lower-case name")
+    assert found.help == 'write "stripe"'
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("keyvault", "azurekv"), ("Azure-Key-Vault", "azurekv"), ("openbao", "vault"), ("vaults", "vault")],
+)
+def test_a_provider_by_another_name_is_understood(word: str, meant: str) -> None:
+    found = only(f"stores: {{a: {{provider: {word}}}}}\n")
+    assert (found.help, hidden(found)) == (f'did you mean "{meant}"?', [])
+
+
+def test_a_key_among_the_settings_of_a_secret_is_put_where_it_belongs() -> None:
+    found = only("secrets: {github: {API_KEY: hunter2}}\n")
+    assert (found.rule, hidden(found)) == ("unknown-key", ["hunter2"])
+    assert found.help == (
+        "keys are listed in the catalogue, and values go into the store: `platform-secrets put ENV github API_KEY`"
+    )
+
+
+def test_no_message_is_a_regular_expression() -> None:
+    for schema in ("environment", "catalogue"):
+        text = (SCHEMAS / f"{schema}.schema.json").read_text("utf-8")
+        for part in parts_of(json.loads(text)):
+            assert "pattern" not in part or part.get("description"), part
+
+
+def parts_of(schema: object) -> Iterator[dict[str, object]]:
+    if isinstance(schema, dict):
+        yield schema
+        for part in schema.values():
+            yield from parts_of(part)
 
 
 def test_what_is_wrong_is_taken_out_and_the_rest_stays() -> None:

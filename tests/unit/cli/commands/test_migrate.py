@@ -20,6 +20,7 @@ def test_either_a_destination_or_a_run_is_named(
 ) -> None:
     found = run("migrate", "dev", *options)
     assert (found.code, "give either the destination with --to or a run with --undo" in found.err) == (2, True)
+    assert ("help: leave one of them out" if options else "help: add --to vault or --to azure") in found.err
 
 
 def test_an_environment_with_errors_is_not_migrated(

@@ -319,7 +319,7 @@ def test_without_the_kubernetes_client_the_extra_is_named(
     monkeypatch.delitem(sys.modules, "compiler.operations.cluster.client", raising=False)
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     done = run("verify", "dev", "github", "--cluster")
-    assert (done.code, "pip install platform-secrets[cluster]" in done.err) == (3, True)
+    assert (done.code, "pip install 'platform-secrets[cluster]'" in done.err) == (3, True)
 
 
 def test_days_are_whole_and_bounded() -> None:

@@ -161,4 +161,4 @@ def test_without_pyrage_the_way_to_install_it_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pyrage", None)
     with pytest.raises(Refusal) as caught:
         encrypt_with(PLAIN, PASSPHRASE)
-    assert "pip install platform-secrets[backup]" in (caught.value.help or "")
+    assert "pip install 'platform-secrets[backup]'" in (caught.value.help or "")

@@ -143,7 +143,7 @@ def test_a_key_without_a_place_is_missing_and_a_secret_without_a_store_is_none(
 def test_a_part_is_enough_only_where_a_part_will_do(environment: Environment, stores: Stores) -> None:
     with pytest.raises(Refusal) as caught:
         gather(environment, (), stores.live).is_enough(is_partial=True)
-    assert (caught.value.kind, caught.value.help) == ("usage", "run `verify` to see what they hold")
+    assert (caught.value.kind, caught.value.help) == ("usage", "`platform-secrets verify prod` shows what they hold")
     assert stores.vault is not None
     stores.vault.hold("agents/github", {"GITHUB_TOKEN": SecretValue("t")})
     some = gather(environment, (), stores.live)

@@ -58,4 +58,4 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     with pytest.raises(Refusal) as caught:
         look_into([EXPECTED], {}, None)
-    assert (caught.value.kind, caught.value.help) == ("cannot run", "run: pip install platform-secrets[cluster]")
+    assert (caught.value.kind, caught.value.help) == ("cannot run", "run: pip install 'platform-secrets[cluster]'")

@@ -176,7 +176,7 @@ def test_a_key_without_a_place_is_refused_where_there_is_something_to_move(
     ends.vault.seed("agents/vaultonly", ONLY="x")
     (step,) = plan(lone, ends).steps
     assert (step.kind, step.reason) == (Kind.REFUSE, 'the catalogue gives the key no place in "azure"')
-    assert step.remedy == "add remote.azurekv in the catalogue"
+    assert step.remedy == 'add `azurekv: NAME` under `remote` of "vaultonly" in environments/catalogue.yaml'
     back = plan_migration(
         routes_of(lone, environment.stores["vault"], environment.stores["azure"], ()), ends.live, Options()
     ).plan

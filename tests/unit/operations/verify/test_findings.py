@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from compiler.cli.terminal.contents import text_of
 from compiler.model.diagnostic import Severity
 from compiler.model.document import Node, extent
 from compiler.model.environment import Store
@@ -20,6 +23,10 @@ from compiler.operations.verify.findings import (
     value_findings,
 )
 from compiler.operations.verify.references import Reference
+from compiler.render.excerpt import show
+from compiler.render.interface import Run
+from compiler.render.text import render
+from compiler.rules import ALL_RULES
 from compiler.rules.live_rules import BY_ID
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
@@ -101,7 +108,7 @@ def test_a_value_is_found_fault_with_and_never_shown(
 def test_what_is_no_text_is_called_by_its_kind(kind: JsonKind) -> None:
     (found,) = value_findings(asked(), SecretValue(SENTINEL, kind))
     assert found.message == f"is a JSON {kind.value}, not a string"
-    assert found.help == "store it as a JSON string"
+    assert found.help == "`platform-secrets put ENV github TOKEN` stores it as a JSON string"
 
 
 @pytest.mark.parametrize(
@@ -158,34 +165,67 @@ def test_of_its_dates_the_gravest_is_said(
 
 def test_a_remote_that_one_key_needs_is_said_at_that_key() -> None:
     diagnostic = of_remote("missing-secret", [asked()], "it is gone", "make it")
-    assert (diagnostic.message, diagnostic.help) == ('it is gone; "github" needs "TOKEN" from it', "make it")
+    assert (diagnostic.message, diagnostic.help) == ('it is gone; "TOKEN" of "github" is read from it', "make it")
     assert diagnostic.span == at(10)
     assert [(each.message, each.span) for each in diagnostic.related] == [("the secret is used here", at(2))]
 
 
-def test_a_remote_that_many_keys_need_is_said_at_the_secret_with_the_first_five() -> None:
+def test_a_remote_that_many_keys_need_is_said_at_the_secret_with_each_of_them() -> None:
     group = [asked(f"KEY_{number}", line=10 + number) for number in range(7)]
     diagnostic = of_remote("missing-secret", group, "it is gone")
     assert diagnostic.span == at(2)
-    assert '"KEY_0", "KEY_1"' in diagnostic.message
-    assert '"KEY_6" from it' in diagnostic.message
-    assert [each.span for each in diagnostic.related] == [at(10 + number) for number in range(5)]
-    assert {each.message for each in diagnostic.related} == {"a key is used here"}
+    assert diagnostic.message == "it is gone"
+    assert diagnostic.brief
+    assert [(each.message, each.span) for each in diagnostic.related] == [
+        (f'read by "github": "KEY_{number}"', at(10 + number)) for number in range(7)
+    ]
+
+
+def test_of_seven_missing_secrets_all_is_said_on_one_screen() -> None:
+    diagnostics = [
+        of_store_error(
+            [
+                replace(asked(f"KEY_{number}", line=10 + number, secret_line=2 + secret), environment="dev")
+                for number in range(5)
+            ],
+            refused(errors.NotFoundError, f"ai-platform-engineering/secret-{secret}"),
+        )
+        for secret in range(7)
+    ]
+    text = text_of(render(show(diagnostics), ALL_RULES, Run("verify")))
+    rows = [row for line in text.splitlines() for row in textwrap.wrap(line, 80) or [""]]
+    assert len(rows) <= 30
+    assert text.startswith(
+        'environments/prod.yaml:2:1: error[missing-secret]: "ai-platform-engineering/secret-0" is not in "azure"\n'
+        '  note: read by "github": 5 keys at environments/prod.yaml:10-14\n'
+        "  help: `platform-secrets put dev github` creates it; or correct its name\n"
+        "environments/prod.yaml:3:1: "
+    )
+    assert text.endswith("name\n\n7 errors\n")
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_line_is_not_told_twice(count: int) -> None:
     # A values file has one place for a secret and all its keys.
     group = [asked(f"KEY_{number}", line=2) for number in range(count)]
-    assert of_remote("missing-secret", group, "it is gone").related == ()
+    diagnostic = of_remote("missing-secret", group, "it is gone")
+    assert diagnostic.related == ()
+    assert all(f'"KEY_{number}"' in diagnostic.message for number in range(count))
 
 
 def test_a_stores_refusal_is_said_in_its_own_words_with_its_remedy() -> None:
-    diagnostic = of_store_error([asked()], refused(errors.NotFoundError))
+    diagnostic = of_store_error([asked()], refused(errors.DisabledError))
     assert diagnostic.message == (
-        'cannot read "gh" in https://x.vault.azure.net: the reason; "github" needs "TOKEN" from it'
+        'cannot read "gh" in https://x.vault.azure.net: the reason; "TOKEN" of "github" is read from it'
     )
     assert diagnostic.help == "the remedy"
+
+
+def test_a_missing_remote_is_created_by_the_command_that_is_named() -> None:
+    reference = replace(asked(), environment="dev")
+    diagnostic = of_store_error([reference], refused(errors.NotFoundError))
+    assert diagnostic.message == '"gh" is not in "azure"; "TOKEN" of "github" is read from it'
+    assert diagnostic.help == "`platform-secrets put dev github TOKEN` creates it; or correct its name"
 
 
 def test_a_name_that_is_itself_wrong_forges_no_line() -> None:

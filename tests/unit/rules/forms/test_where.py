@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from compiler.model.source import Span
-from compiler.rules.forms.where import paths_below, top_of, waiver_scope
+from compiler.rules.forms.where import paths_below, top_of, waiver, waiver_scope
 from compiler.stages.load import load_text
 
 
@@ -39,3 +39,7 @@ def test_knows_the_path_to_each_node_by_identity() -> None:
 )
 def test_a_waiver_stands_on_a_secret_a_store_or_the_file(path: tuple[str, ...] | None, scope: tuple[str, ...]) -> None:
     assert waiver_scope(path) == scope
+
+
+def test_a_waiver_is_the_line_to_add() -> None:
+    assert waiver("shared-place", "github") == 'to accept it, add to "github": `waive: {shared-place: the reason}`'

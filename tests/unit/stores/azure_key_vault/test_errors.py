@@ -72,4 +72,5 @@ def test_a_code_that_is_no_word_is_not_shown(code: str) -> None:
 def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
     # What verify, put and restore report too, which have no such option of their own.
     error = soft_deleted(PLACE, Action.READ, "v1")
-    assert (error.version, error.remedy) == ("v1", "recover it (`az keyvault secret recover`, or `migrate --recover`)")
+    command = f"az keyvault secret recover --id {PLACE.store}/deletedsecrets/{PLACE.name}"
+    assert (error.version, error.remedy) == ("v1", f"recover it (`{command}`, or `migrate --recover`)")

@@ -1,0 +1,42 @@
+"""Says what mends what `verify` found, as a command with its names filled in."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from compiler.model.catalogue import VAULT
+from compiler.stores.errors import NotFoundError, SoftDeletedError
+from compiler.text.command_line import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compiler.operations.verify.references import Reference
+    from compiler.stores.errors import StoreError
+
+
+def put_command(group: Sequence[Reference]) -> str:
+    """The command that sets the keys of `group`, all of one secret, in the store that they are read from."""
+    first = group[0]
+    # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
+    keys = [first.key] if len(group) == 1 else []
+    store = ["--store", first.store.id] if first.is_elsewhere else []
+    return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
+
+
+def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
+    """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
+    if isinstance(error, NotFoundError):
+        return f"{put_command(group)} creates it; or correct its name"
+    store, name = group[0].store, error.place.name
+    if not isinstance(error, SoftDeletedError) or not name:
+        return error.remedy
+    if store.provider != VAULT:
+        words = ["az", "keyvault", "secret", "recover", "--id", f"{error.place.store}/deletedsecrets/{name}"]
+    elif error.version:
+        namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
+        words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={error.version}", name]
+    else:
+        return error.remedy
+    return f"`{shlex.join(words)}` recovers it"

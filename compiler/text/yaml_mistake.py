@@ -1,0 +1,252 @@
+"""Finds the mistake behind a text that YAML's parser rejects, and says it in the words of who typed it.
+
+The parser names what it missed, at the place where it gave up; the cause is most often a quote, a colon, a bracket or
+an indentation before that. No message has a part of a value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_CONFLICT = re.compile(r"^(?:(?:<{7}|>{7}|\|{7})(?=[ \r\n]|\Z)|={7}(?=\r?\n|\Z))", re.MULTILINE)
+_KEY = re.compile(r"\s*(?:- +)*([A-Za-z0-9_.-]{1,64}):(?:\s|$)")
+# Of a line that cannot be read: its first key with a template's braces behind it, or a mark that is no part of a value.
+_SHOWN = re.compile(r"(?:<{7}|={7}|>{7}|\|{7}|---)(?=\s|$)|\s*(?:- )?[A-Za-z0-9_.-]{1,64}:(?:\s+(?:\{\{)?|$)")
+_TIGHT_KEY = re.compile(r"\s*(?:- +)*[A-Za-z0-9_.-]{1,64}(:)[^\s/]")
+_DASHES = re.compile(r" *(?:- +)*")
+_CLOSING = {"{": "}", "[": "]"}
+# What no plain value may begin with, beside a quote and a bracket.
+_RESERVED = "@`%&*!|>"
+# What the parser says where a line, or what follows a value, cannot begin as it does.
+_BEGINNINGS = frozenset(
+    {
+        "did not find expected key",
+        "did not find expected '-' indicator",
+        "did not find expected <document start>",
+        "found character that cannot start any token",
+        "did not find expected alphabetic or numeric character",
+        "did not find expected comment or line break",
+    }
+)
+
+
+class Mistake(NamedTuple):
+    """What is wrong with the characters `start` to `end` of a text, and the way out; `rule` is a rule's id."""
+
+    message: str
+    help: str | None
+    start: int
+    end: int
+    rule: str = "invalid-yaml"
+
+
+class Rejection(NamedTuple):
+    """What the parser said: the problem, where, and where what it was reading began; None where it does not say.
+
+    `quote` is the beginning of the last quoted value, where that goes over several lines and ends before `at`.
+    """
+
+    problem: str
+    at: int
+    opened: int | None = None
+    quote: int | None = None
+
+
+def conflict_marker(text: str) -> Mistake | None:
+    """The first marker that git left of a conflict."""
+    found = _CONFLICT.search(text)
+    if found is None:
+        return None
+    way_out = "keep one of the two sides, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+    return Mistake("a merge conflict is not resolved", way_out, found.start(), found.end())
+
+
+def template(text: str, at: int) -> Mistake | None:
+    """The braces of a template that begin at or right before `at`."""
+    start = text.find("{{", max(0, at - 1), at + 2)
+    if start < 0 or "}}" not in text[start:].split("\n", 1)[0]:
+        return None
+    message = "an input file is no template: nothing fills in what stands in {{ }}"
+    way_out = "write the value itself; what environments share goes into a layer"
+    return Mistake(message, way_out, start, start + 2, rule="forbidden-yaml")
+
+
+def length_to_show(line: str) -> int:
+    """How much of a line that cannot be read whole may be shown, from its beginning: what follows may be a secret."""
+    shown = _SHOWN.match(line)
+    return shown.end() if shown is not None else 0
+
+
+def explained(text: str, rejection: Rejection) -> Mistake:
+    """The likely mistake; where none is known, the parser's own sentence. Its place is inside the text."""
+    last = len(text.rstrip())
+    rejection = rejection._replace(at=min(rejection.at, last))
+    start, line = _line_of(text, rejection.at)
+    braces = line.find("{{")
+    found = template(text, start + braces) if braces >= 0 else None
+    found = found or _known(text, rejection)
+    if found is None:
+        return Mistake(rejection.problem, None, rejection.at, rejection.at)
+    begin = min(found.start, last)
+    return found._replace(start=begin, end=max(begin, min(found.end, last)))
+
+
+def _known(text: str, rejection: Rejection) -> Mistake | None:
+    problem, at, opened = rejection.problem, rejection.at, rejection.opened
+    if rejection.quote is not None:
+        line = _number(text, at)
+        return _at(
+            rejection.quote, f"the quote opened here is closed only in line {line}", "close it where its value ends"
+        )
+    match problem:
+        case "mapping values are not allowed in this context":
+            return _colon(text, at)
+        case "could not find expected ':'" if opened is not None:
+            return _no_colon(text, opened)
+        case "did not find expected ',' or '}'" | "did not find expected ',' or ']'" if opened is not None:
+            return _bracket(text, at, opened)
+        case "found unexpected end of stream" | "found unexpected document indicator" if opened is not None:
+            return _at(opened, "the quote opened here is never closed", "close it where its value ends")
+        case "found unexpected ':'":
+            return _at(at, "a space is missing after the colon", "write `key: value`")
+        case "found unknown escape character" | "did not find expected hexdecimal number":
+            message = "a backslash in double quotes begins an escape, and there is none like this"
+            return _at(at, message, "write the backslash twice, or the value in single quotes")
+        case "block sequence entries are not allowed in this context":
+            message = "a list in lines cannot begin on the line of its key"
+            return _at(at, message, "write `[a, b]`, or each item on a line of its own, with `- ` before it")
+        case _:
+            return _began(text, at) if problem in _BEGINNINGS and text[at : at + 1] else None
+
+
+def _began(text: str, at: int) -> Mistake | None:
+    """What cannot stand where it does: the character itself, or the line that it begins."""
+    start, line = _line_of(text, at)
+    before, character = text[start:at], text[at]
+    if before.rstrip()[-1:] in ("|", ">") or character in _RESERVED or text[at - 1 : at] in ("*", "&"):
+        sign = next(each for each in (character, *reversed(before)) if each in _RESERVED)
+        where = at if character == sign else start + before.rindex(sign)
+        return _at(where, f'a value cannot begin with "{sign}" like this', "put the whole value in quotes")
+    if before.strip(" "):
+        message = "the value ends before this, and more text follows"
+        return _at(at, message, "put the whole value in quotes, or remove what follows it")
+    if character == ":":
+        return _at(at, "the key before the colon is missing", "write `key: value`")
+    return _indentation(text, start, line)
+
+
+def _colon(text: str, at: int) -> Mistake | None:
+    """A colon that makes a key where none can be: one too many, or the first of a line that belongs to another one."""
+    start, line = _line_of(text, at)
+    if re.search(r":(?:\s|$)", line[: at - start]):
+        key = _KEY.match(line)
+        form = f'`{key[1]}: "…"`' if key else "quotes"
+        return _at(
+            at,
+            'a value with ": " in it needs quotes',
+            f"write the whole value as {form}" if key else f"put it in {form}",
+        )
+    above = _above(text, start)
+    if above is None:
+        return None
+    above_start, above_line = above
+    if not re.search(r":(?:\s|$)", above_line):
+        return _no_colon(text, above_start + _indent(above_line))
+    return _indentation(text, start, line)
+
+
+def _no_colon(text: str, at: int) -> Mistake:
+    start, line = _line_of(text, at)
+    begin = start + _indent(line)
+    tight = _TIGHT_KEY.match(line)
+    if tight is not None:
+        return _at(start + tight.start(1), "a space is missing after the colon", "write `key: value`")
+    way_out = "write `key: value`, or `- ` before an item of a list"
+    return Mistake("this line has no colon after a key", way_out, begin, begin + 1)
+
+
+def _bracket(text: str, at: int, opened: int) -> Mistake:
+    mark = text[opened : opened + 1]
+    closing = _CLOSING.get(mark, "}")
+    if _number(text, at) != _number(text, opened) or not text[at:].split("\n", 1)[0].strip():
+        return _at(opened, f'the "{mark}" opened here is not closed', f'close it with "{closing}"')
+    return _at(
+        at, f'a comma or "{closing}" is missing before this', "put commas between the parts, and close what is open"
+    )
+
+
+def _indentation(text: str, start: int, line: str) -> Mistake | None:
+    """What is wrong with the column that a line begins at, by the columns of the lines it could belong to."""
+    own, number = _indent(line), _number(text, start)
+    levels = _levels(text, start)
+    at = start + own
+    shallower = [each for each in levels if each[0] < own]
+    deeper = [each for each in levels if each[0] > own]
+    if any(column == own for column, _ in levels):
+        what = (
+            "an item of a list stands among keys"
+            if line.lstrip().startswith("- ")
+            else "a key stands among items of a list"
+        )
+        return _at(at, what, "begin each line of a list with `- `, and no line of a map")
+    if not levels or number <= 1:
+        return None
+    if not deeper:
+        column, above = shallower[0]
+        message = (
+            f"this line begins at column {own + 1}, deeper than line {above} (column {column + 1}), "
+            "which has a value already"
+        )
+        return _at(at, message, f"begin it at column {column + 1}, or remove the value of line {above}")
+    near = [deeper[-1], *shallower[:1]]
+    columns = " and ".join(f"column {column + 1} (line {above})" for column, above in near)
+    way_out = " or ".join(f"column {column + 1}" for column, _ in near)
+    return _at(
+        at, f"this line begins at column {own + 1}, those it could belong to at {columns}", f"begin it at {way_out}"
+    )
+
+
+def _levels(text: str, start: int) -> list[tuple[int, int]]:
+    """The columns, counted from 0, that blocks open before `start` begin at, with their lines; the deepest first."""
+    levels: list[tuple[int, int]] = []
+    while (above := _above(text, start)) is not None and (not levels or levels[-1][0] > 0):
+        start, line = above
+        columns = {_indent(line), _behind_dashes(line)}
+        for column in sorted(columns, reverse=True):
+            if not levels or column < levels[-1][0]:
+                levels.append((column, _number(text, start)))
+    return levels
+
+
+def _above(text: str, start: int) -> tuple[int, str] | None:
+    """The nearest line before the one at `start` that has more than a comment, and where it begins."""
+    while start > 0:
+        start = text.rfind("\n", 0, start - 1) + 1
+        _, line = _line_of(text, start)
+        if line.strip() and not line.lstrip().startswith("#"):
+            return start, line
+    return None
+
+
+def _line_of(text: str, at: int) -> tuple[int, str]:
+    start = text.rfind("\n", 0, at) + 1
+    end = text.find("\n", at)
+    return start, text[start : len(text) if end < 0 else end]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _behind_dashes(line: str) -> int:
+    dashes = _DASHES.match(line)
+    return dashes.end() if dashes is not None else 0
+
+
+def _number(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _at(at: int, message: str, way_out: str) -> Mistake:
+    return Mistake(message, way_out, at, at + 1)

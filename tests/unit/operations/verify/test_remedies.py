@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from compiler.model.document import Node, extent
+from compiler.model.environment import Store
+from compiler.model.source import Source, Span
+from compiler.operations.verify.references import Reference
+from compiler.operations.verify.remedies import put_command, way_out_of
+from compiler.stores.errors import Action, DisabledError, NotFoundError, SoftDeletedError, StoreLocation
+
+SOURCE = Source("environments/prod.yaml", "vault: {}\n")
+NODE = Node({}, SOURCE, extent(7, 9, 0, 5))
+VAULT = Store("vault", "vault", "vault", "ClusterSecretStore", "", "https://v", "kv", None, rendered=False, node=NODE)
+HERE = Span(SOURCE, 0, 5)
+PLACE = StoreLocation("https://v/kv", "platform/a b")
+
+
+def asked(key: str = "TOKEN", store: Store = VAULT) -> Reference:
+    return Reference(
+        "github", key, store, "platform/a b", key, by_name=False, key_at=HERE, secret_at=HERE, environment="dev"
+    )
+
+
+def test_a_put_names_all_that_is_known() -> None:
+    assert put_command([asked()]) == "`platform-secrets put dev github TOKEN`"
+    assert put_command([asked(), asked("ID")]) == "`platform-secrets put dev github`"
+    assert put_command([replace(asked(), is_elsewhere=True)]) == "`platform-secrets put dev github TOKEN --store vault`"
+    assert put_command([replace(asked(), environment=None)]) == "`platform-secrets put ENV github TOKEN`"
+
+
+@pytest.mark.parametrize(("namespace", "option"), [(None, ""), ("team/a", "-namespace=team/a ")])
+def test_a_deleted_secret_of_vault_is_recovered_by_a_command_that_can_be_pasted(
+    namespace: str | None, option: str
+) -> None:
+    error = SoftDeletedError(PLACE, Action.READ, "its version 3 is deleted", "recover it", "3")
+    reference = asked(store=replace(VAULT, vault_namespace=namespace))
+    assert way_out_of([reference], error) == (
+        f"`bao kv undelete {option}-mount=kv -versions=3 'platform/a b'` recovers it"
+    )
+
+
+def test_a_deleted_secret_of_key_vault_is_recovered_by_its_id() -> None:
+    azure = asked(store=replace(VAULT, provider="azurekv"))
+    error = SoftDeletedError(
+        StoreLocation("https://v.vault.azure.net", "gh"), Action.READ, "it is deleted", "recover it"
+    )
+    assert way_out_of([azure], error) == (
+        "`az keyvault secret recover --id https://v.vault.azure.net/deletedsecrets/gh` recovers it"
+    )
+
+
+def test_of_other_refusals_the_stores_own_remedy_is_kept() -> None:
+    for error in (
+        DisabledError(PLACE, Action.READ, "it is disabled", "enable it"),
+        SoftDeletedError(PLACE, Action.READ, "it is deleted", "enable it"),
+        SoftDeletedError(StoreLocation("https://v/kv"), Action.READ, "it is deleted", "enable it", "3"),
+    ):
+        assert way_out_of([asked()], error) == "enable it"
+    missing = NotFoundError(PLACE, Action.READ, "it is not there", "create it")
+    assert way_out_of([asked()], missing) == "`platform-secrets put dev github TOKEN` creates it; or correct its name"
