@@ -24,7 +24,7 @@ from compiler.stages.write import Output, read_old, refuse_outside, write_all
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -75,12 +75,18 @@ class _Run:
     merged: dict[tuple[int, ...], Node] = field(default_factory=dict)
 
 
-def compile_project(root: Path, names: Sequence[str] = (), outside: Outside | None = None) -> Result:
+def compile_project(
+    root: Path,
+    names: Sequence[str] = (),
+    outside: Outside | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> Result:
     """Loads, validates, merges, resolves and checks the environments `names` of the project in `root`; all for none.
 
-    Raises Refusal for a name without a file. `outside` is what options and environment variables set.
+    Raises Refusal for a name without a file. `outside` is what options and environment variables set. `texts` stand in
+    for the files of those paths, such as `environments/prod.yaml`.
     """
-    library, run, checker = Library(root), _Run(), Checker()
+    library, run, checker = Library(root, texts), _Run(), Checker()
     wanted = library.select(names)
     document = library.catalogue()
     if document is None:

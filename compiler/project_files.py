@@ -16,7 +16,7 @@ from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from compiler.model.document import Document, Node
@@ -30,10 +30,14 @@ _VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
 
 
 class Library:
-    """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`."""
+    """Reads from the project's folder `root`. What is wrong with files is gathered in `diagnostics`.
 
-    def __init__(self, root: Path) -> None:
+    `texts` stand in for the files of those paths, to try a change before it is written.
+    """
+
+    def __init__(self, root: Path, texts: Mapping[str, str] | None = None) -> None:
         self._root = root
+        self._texts = texts or {}
         self._documents: dict[str, Document | None] = {}
         self.diagnostics: list[Diagnostic] = []
         self.names = self._environment_names()
@@ -112,7 +116,9 @@ class Library:
 
     def _document(self, path: str, schema: str) -> Document | None:
         if path not in self._documents:
-            text, found = read_text(self._root, path)
+            text, found = self._texts.get(path), ()
+            if text is None:
+                text, found = read_text(self._root, path)
             document = None
             if text is not None:
                 document, found = load_text(path, text)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import PROVIDERS
 from compiler.model.sync_wave import NEW_SECRET_WAVE
+from compiler.operations.edit.scalar import scalar
 from compiler.operations.edit.second_reading import second_reading
 from compiler.refusal import Refusal
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.check import Checker
-from compiler.stages.emit import quote, read_values
+from compiler.stages.emit import quote
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
 NAMESPACE = "ai-platform-engineering"
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -60,7 +60,7 @@ def environment_text(name: str, extends: Sequence[str]) -> str:
     below = " and ".join(extends) or "base"
     lines = [schema_line("environment"), f"# What {name} sets differently from {below}."]
     if extends:
-        lines.append(f"extends: [{', '.join(map(_scalar, extends))}]")
+        lines.append(f"extends: [{', '.join(map(scalar, extends))}]")
     return "\n".join(lines) + "\n"
 
 
@@ -95,14 +95,14 @@ def with_secret(document: Document, secret: NewSecret) -> tuple[str, tuple[Diagn
 def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
     step = " " * (indent or 2)
     return [
-        f"{_scalar(secret.id)}:",
+        f"{scalar(secret.id)}:",
         f"{step}description: {quote(secret.description)}",
-        f"{step}target: {_scalar(secret.target)}",
+        f"{step}target: {scalar(secret.target)}",
         f"{step}remote:",
-        *(f"{step}{step}{provider}: {_scalar(name)}" for provider, name in secret.remote.items()),
+        *(f"{step}{step}{provider}: {scalar(name)}" for provider, name in secret.remote.items()),
         f"{step}syncWave: {NEW_SECRET_WAVE}",
         f"{step}keys:",
-        *(f"{step}{step}{_scalar(key)}: {{}}" for key in secret.keys),
+        *(f"{step}{step}{scalar(key)}: {{}}" for key in secret.keys),
     ]
 
 
@@ -150,9 +150,3 @@ def _added(before: object, after: object) -> tuple[str, object] | None:
     kept = dict(secrets)
     last = kept.popitem()
     return last if {**after, "secrets": kept} == {**old, "secrets": old.get("secrets") or {}} else None
-
-
-def _scalar(text: str) -> str:
-    # PyYAML takes `y` and `n` for text, other readers of YAML 1.1 do not.
-    is_text = text.lower() not in ("y", "n") and read_values(text) == text
-    return text if _PLAIN.fullmatch(text) and is_text else quote(text)
