@@ -116,9 +116,8 @@ class Library:
 
     def _document(self, path: str, schema: str) -> Document | None:
         if path not in self._documents:
-            text, found = self._texts.get(path), ()
-            if text is None:
-                text, found = read_text(self._root, path)
+            given = self._texts.get(path)
+            text, found = read_text(self._root, path) if given is None else (given, ())
             document = None
             if text is not None:
                 document, found = load_text(path, text)

@@ -154,7 +154,7 @@ class _Staged:
 
 def _stage(staged: _Staged) -> None:
     output = staged.output
-    mode = _MODE if output.replaces is None else stat.S_IMODE(os.stat(output.path, follow_symlinks=False).st_mode)
+    mode = _MODE if output.replaces is None else stat.S_IMODE(output.path.lstat().st_mode)
     _write(staged.new, output.text.encode(), mode)
     if os.path.lexists(staged.output.path):
         staged.old = temporary_beside(staged.output.path)

@@ -38,11 +38,11 @@ def member_set(root: Node, path: Sequence[str], value: str) -> str | None:
 def _with_value(node: Node, value: str) -> str:
     text, old = node.source.text, node.value
     written = text[node.start : node.end]
-    if isinstance(old, str) and old and written.count(old) == 1 and _BARE.fullmatch(value):
-        if not node.plain or scalar(value) == value:
-            # The word alone: quotes, a block's header and its comment stay.
-            at = node.start + written.index(old)
-            return text[:at] + value + text[at + len(old) :]
+    is_bare = _BARE.fullmatch(value) and (not node.plain or scalar(value) == value)
+    if isinstance(old, str) and old and written.count(old) == 1 and is_bare:
+        # The word alone: quotes, a block's header and its comment stay.
+        at = node.start + written.index(old)
+        return text[:at] + value + text[at + len(old) :]
     return _replaced(node, scalar(value))
 
 
