@@ -1,4 +1,4 @@
-"""Secrets switch between a real OpenBao and a local Key Vault: behind a gate, in steps, and back with either one down."""
+"""Secrets switch between a real OpenBao and a local Key Vault: behind a gate, in steps, and back with one down."""
 
 from __future__ import annotations
 

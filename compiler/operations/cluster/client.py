@@ -26,6 +26,7 @@ _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND = 403, 401, 404
 _FINE = 200
 _MOST_EVENTS = 500
 _PAGE = 500
+_OPERATORS_OWN = "reconcile.external-secrets.io/"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -103,7 +104,7 @@ class KubernetesCluster:
     def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
         found = self._listed(f"list secrets in {namespace}", f"/api/v1/namespaces/{namespace}/secrets", _METADATA_ONLY)
         # Should anything on the way not honour what was accepted, the data ends here.
-        return tuple({"metadata": each.get("metadata")} for each in found or ())
+        return tuple({"metadata": _without_values(each.get("metadata") or {})} for each in found or ())
 
     def namespace_object(self, namespace: str) -> LiveObject | None:
         return self._got("get namespaces", f"/api/v1/namespaces/{namespace}")
@@ -157,6 +158,13 @@ class KubernetesCluster:
         items = found.items if found is not None else ()
         events = [(_moment(each), each.involved_object.name, each.message or "") for each in items]
         return {name: message for _, name, message in sorted(events)}
+
+
+def _without_values(metadata: LiveObject) -> LiveObject:
+    """The metadata with the operator's annotations alone: kubectl notes a whole Secret in one of its own."""
+    annotations = metadata.get("annotations") or {}
+    own = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
+    return {**metadata, "annotations": own}
 
 
 def _unserved() -> ClusterError:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
 _CLUSTER_SCOPED = "ClusterSecretStore"
+# Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
+# ever where Go does not.
+_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
 
 
 class Access(Enum):
@@ -62,8 +65,10 @@ def _judged(condition: LiveObject, namespace: str, labelled: LiveObject | None) 
 
 
 def _matched(pattern: str, namespace: str) -> Access:
+    if not _ALIKE.fullmatch(pattern):
+        return Access.UNKNOWN
     try:
-        # Unanchored, as the operator matches. Its patterns are Go's: what Python cannot read is not judged.
+        # Unanchored, as the operator matches.
         return Access.ALLOWED if re.search(pattern, namespace) else Access.DENIED
     except re.error:
         return Access.UNKNOWN

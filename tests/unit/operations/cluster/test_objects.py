@@ -53,4 +53,13 @@ def questions(kind: type) -> dict[str, list[str]]:
 
 def test_the_real_client_answers_exactly_what_may_be_asked_and_every_question_looks() -> None:
     assert questions(KubernetesCluster) == questions(Cluster)
-    assert set(questions(Cluster)) == {"store", "external_secrets", "secret", "complaints"}
+    assert set(questions(Cluster)) == {
+        "store",
+        "external_secrets",
+        "secret",
+        "complaints",
+        "store_object",
+        "external_secret_objects",
+        "secret_metadata",
+        "namespace_object",
+    }
