@@ -213,3 +213,18 @@ def test_a_file_in_the_folder_itself_is_shown_by_its_name(project: Path) -> None
     assert result.project is not None
     files, _ = plan_values(result.project, project, "", project)
     assert files[0].output.shown == "values-prod.yaml"
+
+
+def test_a_change_is_tried_before_it_is_written(project: Path) -> None:
+    texts = {
+        "environments/prod.yaml": "secrets: {github: {store: azure}}\nstores: {azure: {vaultUrl: 'https://p.vault.azure.net'}}\n"
+    }
+    tried = compile_project(project, ["prod"], texts=texts).project
+    assert tried is not None
+    (environment,) = tried.environments
+    store = environment.secrets["github"].store
+    assert store is not None
+    assert (store.id, environment.document.source.text) == ("azure", texts["environments/prod.yaml"])
+    as_is = compile_project(project, ["prod"]).project
+    assert as_is is not None
+    assert as_is.environments[0].document.source.text == "labels: {c: d}\n"

@@ -155,3 +155,15 @@ def test_a_wrong_extends_is_passed_over_after_it_was_said(tmp_path: Path) -> Non
     found = library(tmp_path, base="", prod="extends: {a: b}")
     assert order(found, "prod") == ["base", "prod"]
     assert [rule for rule, _ in said(found)] == ["wrong-type"]
+
+
+def test_a_text_stands_in_for_a_file_that_stays_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    (folder / "prod.yaml").write_text("labels: {a: b}\n", "utf-8")
+    library = Library(tmp_path, {"environments/prod.yaml": "labels: {a: c}\n"})
+    (document,) = library.layers("prod")
+    assert document.root.text("labels", "a") == "c"
+    assert document.source.path == "environments/prod.yaml"
+    assert Library(tmp_path, {"environments/prod.yaml": "labels: [\n"}).layers("prod") == ()
+    assert (folder / "prod.yaml").read_text("utf-8") == "labels: {a: b}\n"

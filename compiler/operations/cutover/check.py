@@ -25,7 +25,6 @@ class About(StrEnum):
     DEPENDANTS = "dependants"
     TOGETHER = "together"
     GUARDS = "guards"
-    ORDER = "order"
     VERIFIED = "verified"
     COMPARED = "compared"
     CLUSTER_STORE = "cluster-store"

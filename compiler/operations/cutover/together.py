@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from compiler.model.environment import Environment, Secret
-    from compiler.model.place import Place
     from compiler.operations.cutover.trial import Switch
 
     # The command line that switches those secrets of that environment instead.
@@ -59,14 +58,7 @@ def _shares(environment: Environment, name: str, going: Iterable[Switch]) -> boo
 
 
 def _meet(one: Secret, other: Secret) -> bool:
-    theirs = [item.place for item in other.keys]
-    return any(_is_same(item.place, place) for item in one.keys for place in theirs)
-
-
-def _is_same(one: Place | None, other: Place | None) -> bool:
-    if one is None or other is None or one.remote_key != other.remote_key:
-        return False
-    return one.property == other.property or one.property is None or other.property is None
+    return not {item.place for item in one.keys}.isdisjoint(item.place for item in other.keys)
 
 
 def guarded(switches: Iterable[Switch], command: Command, *, is_back: bool) -> Iterator[Check]:

@@ -29,8 +29,11 @@ def outputs(cutover: Cutover) -> tuple[Output, ...]:
 def write(cutover: Cutover) -> tuple[str, ...]:
     """Writes all files or none; returns them as people know them.
 
-    Raises Refusal where one cannot be written, or where the environment's file has changed since it was read.
+    Raises Refusal where one cannot be written, or where the environment's file has changed since it was read, and
+    ValueError for a plan that the gate refuses.
     """
+    if cutover.is_refused:
+        raise ValueError("what the gate refuses is not written")
     root, every = cutover.commands.root, outputs(cutover)
     folder = root / VALUES_FOLDER
     if not every[0].path.stat().st_mode & 0o222:

@@ -18,6 +18,9 @@ _KEY_LINE = re.compile(r"[ \t]*:[ \t]*(?:#[^\n]*|\r)?\n")
 # What may stand in quotes of any kind, and in a block, as it is.
 _BARE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 _EXTENDS = "extends"
+# The keys of a setting of an entry, below the map of entries, and how far a new map is indented.
+_ENTRY = 2
+_STEP = "  "
 
 
 def member_set(root: Node, path: Sequence[str], value: str) -> str | None:
@@ -58,8 +61,13 @@ def _replaced(node: Node, new: str) -> str:
 def _with_member(mapping: Node, path: Sequence[str], value: str, *, is_root: bool) -> str:
     if is_flow(mapping):
         return _in_braces(mapping, path, value)
-    entry = f"{scalar(path[0])}: {_braces(path[1:], value, scalar)}"
     text = mapping.source.text
+    if len(path) > _ENTRY:
+        # A map of entries has a line for each, so that the next one is a line of its own too.
+        below = f"{' ' * _indent(mapping)}{_STEP}{scalar(path[1])}: {_braces(path[2:], value, scalar)}"
+        entry = f"{scalar(path[0])}:{line_break(text, len(text))}{below}"
+    else:
+        entry = f"{scalar(path[0])}: {_braces(path[1:], value, scalar)}"
     if not mapping.children:
         at = len(text)
     elif len(path) > 1 and not _ends_open(mapping):

@@ -98,7 +98,8 @@ def end_lines(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str
         yield from ((file, ": written") for file in written)
         yield "commit it:"
         yield from (("  ", line) for line in commit)
-        yield from _way_back(cutover)
+        if commands.request.mode is not Mode.BACK:
+            yield from _way_back(cutover)
 
 
 def _way_back(cutover: Cutover) -> Iterator[Line]:
