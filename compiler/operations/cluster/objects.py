@@ -68,6 +68,10 @@ class Cluster(Protocol):
     def complaints(self, namespace: str) -> Mapping[str, str]:
         """The newest warning of the events about each ExternalSecret, by its name."""
 
+
+class LiveObjects(Protocol):
+    """Reads one cluster's objects as its API returns them. Every method raises ClusterError."""
+
     def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         """The store as the API returns it."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compiler.model.environment import Environment, Store
-    from compiler.operations.cluster.objects import Cluster
+    from compiler.operations.cluster.objects import LiveObjects
     from compiler.operations.cutover.trial import Switch
 
     LiveObject = Mapping[str, Any]
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Look:
     """Reads each object of the cluster once a run."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: LiveObjects) -> None:
         self._cluster = cluster
         self._stores: dict[tuple[str, str, str], LiveObject | None] = {}
         self._external_secrets: dict[str, dict[str, LiveObject]] = {}

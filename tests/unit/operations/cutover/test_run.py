@@ -82,7 +82,8 @@ class Silent:
 def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -> None:
     bench.write("prod", "moves: {to: azure, steps: [[github], [jira]]}\nsecrets: {github: {store: azure}}\n")
     silent: Any = Silent()
-    words, more = (("jira",), {"to": "azure"}) if mode is Mode.TO else ((), {})
+    words = ("jira",) if mode is Mode.TO else ()
+    more: dict[str, Any] = {"to": "azure"} if mode is Mode.TO else {}
     found = bench.plan(mode, *words, look=Look(silent), **more)
     assert (found.is_refused, found.is_unanswered) == (True, True)
     assert found.checks[-1].message == "the cluster cannot be asked: it gave no usable answer (MaxRetryError)"
