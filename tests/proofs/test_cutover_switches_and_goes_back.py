@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -243,3 +244,54 @@ sys.exit(main(sys.argv[1:]))
         assert "interrupted; " in done.stderr
     folders = (filled.root / "environments", filled.root / "chart")
     assert not [path for folder in folders for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_interrupt_while_the_stores_are_asked_leaves_all_as_it_was(filled: World, call: int) -> None:
+    program = f"""
+import os, signal, sys
+from compiler.cli.main import main
+from compiler.operations.cutover import comparison
+left, verify = {call}, comparison.verify
+def interrupted(*given, **more):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return verify(*given, **more)
+comparison.verify = interrupted
+sys.exit(main(sys.argv[1:]))
+"""
+    old = environment(filled).read_bytes(), values(filled).read_bytes()
+    done = filled.process(program, "cutover", "prod", "jira", "--to", "azure", "--apply")
+    assert (done.returncode, done.stderr) == (130, "interrupted; nothing was written\n")
+    assert (environment(filled).read_bytes(), values(filled).read_bytes()) == old
+
+
+def test_no_value_is_shown_whatever_the_stores_hold_and_whatever_breaks(
+    filled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("jira", "--to", "azure", "--debug")
+    for vault, azure in (
+        ({"JIRA_TOKEN": SENTINELS[0], "JIRA_URL": SENTINELS[0]}, json.dumps({"JIRA_TOKEN": SENTINELS[1]})),
+        ({"JIRA_TOKEN": 5, "JIRA_URL": {"deep": SENTINELS[0]}}, SENTINELS[1]),
+        ({"JIRA_TOKEN": f" {SENTINELS[0]}", "JIRA_URL": f"<{SENTINELS[0]}>"}, f'{{"JIRA_TOKEN": ["{SENTINELS[1]}"]}}'),
+        ({}, json.dumps({"JIRA_TOKEN": SENTINELS[1], "JIRA_URL": SENTINELS[1]})),
+    ):
+        filled.put("agents/jira", vault)
+        filled.azure.seed("agents-jira", azure)
+        codes = [
+            cutover(filled, *words, *more).code
+            for more in ((), ("--apply",), ("--format", "json"), ("--accept-differences", "JIRA_TOKEN", "JIRA_URL"))
+        ]
+        assert set(codes) <= {0, 1}
+    # A defect while the values are in every frame.
+    monkeypatch.setattr(
+        "compiler.operations.cutover.run.likenesses", lambda found, *_, **__: int(repr([found.found.values, found]))
+    )
+    broken = cutover(filled, *words)
+    assert (broken.code, "internal error" in broken.err) == (3, True)
+    files = [path for path in filled.root.rglob("*") if path.is_file()]
+    for path in files:
+        text = path.read_bytes().decode("utf-8", "replace")
+        assert not [leak for sentinel in SENTINELS for leak in leaks(text, sentinel)], path

@@ -15,7 +15,7 @@ from tests.property.environment_files import SECRETS, environment_files
 if TYPE_CHECKING:
     from compiler.model.document import Document
 
-EXAMPLES = 150
+EXAMPLES = 60
 
 
 def loaded(text: str) -> Document:

@@ -61,6 +61,10 @@ class Commands:
     def verify(self, environment: str, secrets: Iterable[str], *more: str) -> str:
         return self._line("verify", environment, *secrets, *more)
 
+    def rule(self, rule: str) -> str:
+        """The page of a rule, where a finding of it says no way out."""
+        return self._line("rules", rule)
+
     def compile(self, environments: Iterable[str]) -> str:
         return self._line("compile", *environments)
 

@@ -53,7 +53,8 @@ def verified(comparison: Comparison, switches: Sequence[Switch], commands: Comma
         id(diagnostic): mend for status, mend in _mends(found.keys, switches, commands) for diagnostic in status.found
     }
     for each in errors:
-        yield Check(About.VERIFIED, verdict, _said(each), mends.get(id(each), each.help))
+        mend = mends.get(id(each)) or each.help or commands.rule(each.rule)
+        yield Check(About.VERIFIED, verdict, _said(each), mend)
 
 
 def _said(diagnostic: Diagnostic) -> str:

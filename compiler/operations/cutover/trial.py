@@ -143,7 +143,7 @@ def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:
     errors = [each for each in trial.new if each.severity is Severity.ERROR]
     for each in errors[:_MOST]:
         message = f"{each.span.where}: {each.rule}: {each.message}"
-        yield Check(About.COMPILES, Verdict.REFUSED, message, each.help)
+        yield Check(About.COMPILES, Verdict.REFUSED, message, each.help or commands.rule(each.rule))
     if not errors:
         yield Check(About.COMPILES, Verdict.PASSED, "the edited environment compiles without a new error")
         yield from _same_keys(trial)

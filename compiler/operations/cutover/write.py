@@ -8,7 +8,7 @@ from compiler.operations.cutover.comparison import Likeness
 from compiler.operations.cutover.request import Mode
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
-from compiler.stages.write import Output, refuse_outside, write_all
+from compiler.stages.write import Output, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,6 @@ def write(cutover: Cutover) -> tuple[str, ...]:
     folder = root / VALUES_FOLDER
     if not every[0].path.stat().st_mode & 0o222:
         raise Refusal("cannot run", f"{cutover.file} is read-only", "make it writable")
-    for output in every:
-        if found := refuse_outside(output.path.parent, output.shown, root):
-            raise Refusal("cannot run", found[0].message, found[0].help)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

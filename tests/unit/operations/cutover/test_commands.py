@@ -36,6 +36,7 @@ def test_every_command_finds_the_project_again() -> None:
         found.migrate("prod", ["jira"], "azure", "--apply"),
         found.verify("prod", ["jira"], "--cluster"),
         found.compile(["prod"]),
+        found.rule("missing-remote"),
     ):
         assert shlex.split(line)[:3] == ["platform-secrets", "--root", "../my project"]
     assert shlex.split(found.migrate("prod", ["a", "b"], "azure"))[3:] == [

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cutover.gate import one_place
+from compiler.operations.cutover.gate import one_place, verified
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.trial import Switch
 from compiler.operations.live.stores import LiveStores
+from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.cutover.conftest import said
 from tests.unit.operations.memory_store import secrets
 
@@ -107,6 +108,19 @@ def test_without_comparison_does_not_hide_a_difference_that_can_be_seen(bench: B
     bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
     found = bench.to_azure("jira", without_comparison=True)
     assert (found.is_refused, found.is_unanswered) == (True, False)
+
+
+def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", {**secrets(JIRA_URL="https://jira"), "JIRA_TOKEN": SecretValue("a\0b")})
+    bench.vault.hold("agents/jira", {**secrets(JIRA_URL="https://jira"), "JIRA_TOKEN": SecretValue("a\0b")})
+    ((verdict, message, mend),) = of(bench.to_azure("jira"), "verified")
+    assert (verdict, "invalid-character" in message, bool(mend)) == ("refused", True, True)
+    found = bench.to_azure("jira")
+    assert found.comparison is not None
+    bare = [replace(each, help=None) for each in found.comparison.found.diagnostics]
+    silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
+    (check,) = verified(silent, found.trial.switches, found.commands)
+    assert check.mend == "platform-secrets rules invalid-character"
 
 
 def test_a_warning_about_a_value_is_shown(bench: Bench) -> None:
