@@ -108,10 +108,16 @@ class FakeCluster:
         parts = urlsplit(handler.path)
         self.asked.append((handler.command, parts.path))
         status = next((code for part, code in self.refused.items() if part in parts.path), None)
-        found = self.objects.get(parts.path)
+        # A further page stands under its mark.
+        page = parse_qs(parts.query).get("continue", [""])[0]
+        found = self.objects.get(f"{parts.path}?{page}" if page else parts.path)
         if parts.path.endswith("/events"):
             # What the client must ask for: other events can be many.
             assert parse_qs(parts.query)["fieldSelector"] == ["involvedObject.kind=ExternalSecret,type=Warning"]
+            found = found or {"items": []}
+        if parts.path.endswith("/secrets"):
+            # A list of whole Secrets would bring every value here.
+            status = status or (None if "as=PartialObjectMetadataList" in handler.headers["Accept"] else 500)
             found = found or {"items": []}
         body = json.dumps(found if status is None and found is not None else {"message": "body-4711"}).encode()
         handler.send_response(status or (200 if found is not None else 404))

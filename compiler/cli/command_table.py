@@ -11,6 +11,7 @@ COMMANDS = {
     "new": ("new", "create a project, an environment, a secret or the chart"),
     "put": ("put", "set keys of a secret in its store, from prompts, a pipe or a file"),
     "migrate": ("migrate", "copy secrets to another store, verified and resumable"),
+    "cutover": ("cutover", "switch secrets to another store, after a gate, and back"),
     "backup": ("backup", "save an environment's secrets to an encrypted file"),
     "restore": ("restore", "write a backup's values to the same store or another"),
     "completion": ("completion", "print a shell's completion script"),

@@ -42,7 +42,8 @@ class Entry:
     """One secret of the catalogue.
 
     `remote` is the remote secret's name by provider, without a store's prefix. `default_variants` is what an
-    environment gets when it names none; None where the entry has no `use:` line: then it gets all.
+    environment gets when it names none; None where the entry has no `use:` line: then it gets all. `guards` tells that
+    it lies behind the log-in that guards a store, so that a move which fails could lock out whoever mends it.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Entry:
     keys: Mapping[str, CatalogueKey]
     variants: tuple[str, ...]
     node: Node
+    guards: bool = False
 
     def keys_of(self, variants: tuple[str, ...]) -> tuple[CatalogueKey, ...]:
         """The keys in no variant and those of `variants`, in the catalogue's order."""

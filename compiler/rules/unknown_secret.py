@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
+from compiler.model.moves import KEY, REST
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
@@ -27,24 +28,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compiler.model.environment import Environment
+    from compiler.model.source import Span
 
 
 def check(environment: Environment) -> Iterator[Finding]:
-    listed = environment.root.children.get("secrets")
-    entries = environment.catalogue.entries
     # An entry that was left out as invalid is not unknown.
-    if listed is None or environment.catalogue.document.damaged:
+    if environment.catalogue.document.damaged:
         return
-    for secret_id, node in listed.children.items():
-        if secret_id not in entries:
-            match = closest(secret_id, entries)
-            yield Finding(
-                f"no secret named {quoted(secret_id)} in the catalogue",
-                node.key_span,
-                help=(suggest(secret_id, entries, "secrets") if entries else None) or _new(secret_id),
-                related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
-                scope=("secrets", secret_id),
-            )
+    root = environment.root
+    for secret_id, node in root.nearest("secrets").children.items() if "secrets" in root.children else ():
+        yield from _judge(environment, secret_id, node.key_span, ("secrets", secret_id))
+    steps = root.get(KEY, "steps")
+    for item in (item for step in (steps.items if steps is not None else ()) for item in step.items):
+        if item.value != REST:
+            yield from _judge(environment, str(item.value), item.span, ())
+
+
+def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str, ...]) -> Iterator[Finding]:
+    entries = environment.catalogue.entries
+    if secret_id not in entries:
+        match = closest(secret_id, entries)
+        yield Finding(
+            f"no secret named {quoted(secret_id)} in the catalogue",
+            at,
+            help=(suggest(secret_id, entries, "secrets") if entries else None) or _new(secret_id),
+            related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
+            scope=scope,
+        )
 
 
 def _new(name: str) -> str:

@@ -44,6 +44,9 @@ def check(environment: Environment) -> Iterator[Finding]:
             node = secret.children.get("store")
             if node is not None:
                 yield from _judge(environment, node, ("secrets", secret_id))
+    node = environment.root.get("moves", "to")
+    if node is not None:
+        yield from _judge(environment, node, ())
 
 
 def _judge(environment: Environment, node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ def _entry(name: str, node: Node) -> Entry:
         keys=keys,
         variants=tuple(dict.fromkeys(variant for key in keys.values() for variant in key.variants)),
         node=node,
+        guards=node.nearest("guards").value is True,
     )
 
 

@@ -28,11 +28,15 @@ _PAUSE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file to write: where, how people are shown that, and its text."""
+    """A file to write: where, how people are shown that, and its text.
+
+    Where `replaces` is given, the file is written only if it still has that text, and keeps its mode.
+    """
 
     path: Path
     shown: str
     text: str
+    replaces: str | None = None
 
 
 def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Diagnostic, ...]]:
@@ -116,6 +120,9 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
     try:
         for output in outputs:
             shown = output.shown
+            if output.replaces is not None and _read(output.path) != output.replaces.encode():
+                what = "was changed by somebody else meanwhile; nothing was written"
+                return (_refused("unwritable-output", shown, what, "run the command again"),)
             staged.append(_Staged(output, temporary_beside(output.path)))
             _stage(staged[-1])
         for each in staged:
@@ -146,7 +153,9 @@ class _Staged:
 
 
 def _stage(staged: _Staged) -> None:
-    _write(staged.new, staged.output.text.encode())
+    output = staged.output
+    mode = _MODE if output.replaces is None else stat.S_IMODE(output.path.lstat().st_mode)
+    _write(staged.new, output.text.encode(), mode)
     if os.path.lexists(staged.output.path):
         staged.old = temporary_beside(staged.output.path)
         try:
@@ -156,11 +165,11 @@ def _stage(staged: _Staged) -> None:
             _write(staged.old, staged.output.path.read_bytes())
 
 
-def _write(temporary: Path, content: bytes) -> None:
+def _write(temporary: Path, content: bytes, mode: int = _MODE) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
     with os.fdopen(descriptor, "wb") as file:
         # The umask must not decide who can read what everyone can read in Git.
-        os.fchmod(file.fileno(), _MODE)
+        os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

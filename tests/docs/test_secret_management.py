@@ -117,6 +117,17 @@ def test_options_that_the_guide_names_exist(command: str, title: str) -> None:
     assert named - set(re.findall(r"--[a-z][a-z-]+", done.stdout)) == set()
 
 
+def test_options_of_cutover_that_the_guide_names_exist() -> None:
+    help_text = (ROOT / "docs/reference/commands.md").read_text("utf-8").partition("## platform-secrets cutover")[2]
+    known = set(re.findall(r"--[a-z][a-z-]+", help_text.partition("\n## ")[0]))
+    lines = re.findall(r"cutover (?:staging|lab)[^`\n#]*", PAGE)
+    named = {option for line in lines for option in re.findall(r"--[a-z][a-z-]+", line)}
+    assert named >= {"--to", "--back", "--next", "--finish", "--apply"}
+    told = {"--cluster", "--accept-differences", "--without-comparison", "--with-dependants"}
+    assert all(f"`{option}" in PAGE for option in told)
+    assert (named | told) - known == set()
+
+
 def test_variables_that_the_guide_names_are_read() -> None:
     own = set(re.findall(r"`((?:PLATFORM_SECRETS|AZURE_KEYVAULT|VAULT)_[A-Z_]+)(?:=1)?`", PAGE))
     assert len(own) > 15

@@ -29,7 +29,8 @@ def test_the_tutorial_has_every_step_of_the_story() -> None:
         "new secret",
         "verify dev",
         "--to azure --apply",
-        "store: azure",
+        "cutover dev github --to azure --apply",
+        "cutover dev github --back --apply",
         "--undo",
         "--recover",
     ):

@@ -14,11 +14,17 @@ from compiler.cli.terminal.contents import text_of
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.place import Place
 from compiler.operations.backup.gather import Lacking
+from compiler.operations.cutover.check import About
+from compiler.operations.cutover.request import Mode
+from compiler.operations.cutover.write import commit
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
+from compiler.render.reports.cutover_json import cutover_report
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
+from tests.unit.operations.cutover.conftest import Bench
+from tests.unit.operations.memory_store import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,6 +217,24 @@ def test_verify(
     broken = printed("verify", "prod")
     assert (broken["exitCode"], broken["keys"]) == (1, [])
     assert errors("verify", broken) == []
+
+
+def test_cutover(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "switched")
+    bench.equal()
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    bench.write("canary", "extends: [prod]\n")
+    more: dict[str, Any] = {"accepted": ("JIRA_TOKEN",), "with_dependants": True}
+    for plan in (bench.plan(Mode.NEXT, **more), bench.to_azure("jira", "github", **more)):
+        report = json.loads(text_of(Data(cutover_report(plan, ("environments/prod.yaml",), commit(plan), 0))))
+        holds("cutover", report)
+    assert {each["verdict"] for each in report["checks"]} == {"passed", "noted"}
+    bench.silent.add("vault")
+    closed = json.loads(text_of(Data(cutover_report(bench.plan(Mode.NEXT), (), None, 1))))
+    assert errors("cutover", closed) == []
+    abouts = SCHEMAS["cutover"]["definitions"]["check"]["properties"]["about"]["enum"]
+    assert abouts == [str(each) for each in About]
 
 
 def test_backup() -> None:

@@ -322,3 +322,18 @@ def test_the_chart_itself_is_given_what_is_not_nested(project: Path) -> None:
 def test_what_is_no_charts_name_is_refused(project: Path, name: str) -> None:
     write(project, dev=f'labels: {{a: b}}\nsubchart: "{name}"\n')
     assert found(compile_project(project, ["dev"])) == [("invalid-value", "environments/dev.yaml", 2)]
+
+
+def test_a_change_is_tried_before_it_is_written(project: Path) -> None:
+    texts = {
+        "environments/prod.yaml": "secrets: {github: {store: azure}}\nstores: {azure: {vaultUrl: 'https://p.vault.azure.net'}}\n"
+    }
+    tried = compile_project(project, ["prod"], unwritten=texts).project
+    assert tried is not None
+    (environment,) = tried.environments
+    store = environment.secrets["github"].store
+    assert store is not None
+    assert (store.id, environment.document.source.text) == ("azure", texts["environments/prod.yaml"])
+    as_is = compile_project(project, ["prod"]).project
+    assert as_is is not None
+    assert as_is.environments[0].document.source.text == "labels: {c: d}\n"

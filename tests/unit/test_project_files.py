@@ -237,3 +237,15 @@ def test_a_file_of_another_name_is_renamed_to_one_that_is_read(tmp_path: Path) -
         "rename prod.yml to prod.yaml",
         "use lower-case letters, digits and inner hyphens, at most 63",
     ]
+
+
+def test_a_text_stands_in_for_a_file_that_stays_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    (folder / "prod.yaml").write_text("labels: {a: b}\n", "utf-8")
+    library = Library(tmp_path, {"environments/prod.yaml": "labels: {a: c}\n"})
+    (document,) = library.layers("prod")
+    assert document.root.text("labels", "a") == "c"
+    assert document.source.path == "environments/prod.yaml"
+    assert Library(tmp_path, {"environments/prod.yaml": "labels: [\n"}).layers("prod") == ()
+    assert (folder / "prod.yaml").read_text("utf-8") == "labels: {a: b}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -14,7 +15,9 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    LiveObject = Mapping[str, Any]
 
 T = TypeVar("T")
 _IN_POD = "KUBERNETES_SERVICE_HOST"
@@ -22,7 +25,11 @@ _GROUP, _VERSION = "external-secrets.io", "v1"
 _PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 _TIMEOUT = (5, 30)  # seconds to connect and to read
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND = 403, 401, 404
+_FINE = 200
 _MOST_EVENTS = 500
+_PAGE = 500
+_OPERATORS_OWN = "reconcile.external-secrets.io/"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class KubernetesCluster:
@@ -73,9 +80,7 @@ class KubernetesCluster:
             ),
         )
         if found is None:
-            raise ClusterError(
-                f"it does not serve {_GROUP}/{_VERSION}", "install External Secrets Operator 0.16 or newer"
-            )
+            raise _unserved()
         return tuple(_external_secret(item) for item in found.get("items") or ())
 
     def secret(self, namespace: str, name: str) -> LiveSecret | None:
@@ -87,6 +92,62 @@ class KubernetesCluster:
             return LiveSecret(name, frozenset(found.data or ()), controller)
 
         return _asked(f"get secrets in {namespace}", read)
+
+    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
+        plural = _PLURALS[kind]
+        scope = f"/namespaces/{namespace}" if kind == "SecretStore" else ""
+        return self._got(f"get {plural}", f"/apis/{_GROUP}/{_VERSION}{scope}/{plural}/{name}")
+
+    def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
+        path = f"/apis/{_GROUP}/{_VERSION}/namespaces/{namespace}/externalsecrets"
+        found = self._listed(f"list externalsecrets in {namespace}", path, "application/json")
+        if found is None:
+            raise _unserved()
+        return found
+
+    def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
+        found = self._listed(f"list secrets in {namespace}", f"/api/v1/namespaces/{namespace}/secrets", _METADATA_ONLY)
+        # Should anything on the way not honour what was accepted, the data ends here.
+        return tuple({"metadata": _without_values(each.get("metadata") or {})} for each in found or ())
+
+    def namespace_object(self, namespace: str) -> LiveObject | None:
+        return self._got("get namespaces", f"/api/v1/namespaces/{namespace}")
+
+    def _listed(self, permission: str, path: str, accepted: str) -> tuple[LiveObject, ...] | None:
+        found: list[LiveObject] = []
+        query = [("limit", str(_PAGE))]
+        while True:
+            page = self._got(permission, path, accepted, query)
+            if page is None:
+                return None
+            found += page.get("items") or ()
+            mark = (page.get("metadata") or {}).get("continue")
+            if not mark:
+                return tuple(found)
+            query = [("limit", str(_PAGE)), ("continue", mark)]
+
+    def _got(
+        self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
+    ) -> LiveObject | None:
+        """One object of the API as it is, or None where there is none."""
+        api: Any = self._core.api_client
+
+        def read() -> LiveObject:
+            request = api.param_serialize(
+                "GET",
+                path,
+                query_params=list(query),
+                header_params={"Accept": accepted},
+                auth_settings=["BearerToken"],
+            )
+            reply = api.call_api(*request, _request_timeout=_TIMEOUT)
+            body = reply.read()
+            if reply.status != _FINE:
+                raise client.ApiException(status=reply.status)
+            found: LiveObject = json.loads(body)
+            return found
+
+        return _asked(permission, read)
 
     def complaints(self, namespace: str) -> Mapping[str, str]:
         found: Any = _asked(
@@ -101,6 +162,17 @@ class KubernetesCluster:
         items = found.items if found is not None else ()
         events = [(_moment(each), each.involved_object.name, each.message or "") for each in items]
         return {name: message for _, name, message in sorted(events)}
+
+
+def _without_values(metadata: LiveObject) -> LiveObject:
+    """The metadata with the operator's annotations alone: kubectl notes a whole Secret in one of its own."""
+    annotations = metadata.get("annotations") or {}
+    own = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
+    return {**metadata, "annotations": own}
+
+
+def _unserved() -> ClusterError:
+    return ClusterError(f"it does not serve {_GROUP}/{_VERSION}", "install External Secrets Operator 0.16 or newer")
 
 
 def _silence_client() -> None:

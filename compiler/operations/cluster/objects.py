@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    LiveObject = Mapping[str, Any]
 
 
 class ClusterError(Exception):
@@ -69,3 +71,19 @@ class Cluster(Protocol):
 
     def complaints(self, namespace: str) -> Mapping[str, str]:
         """The newest warning of the events about each ExternalSecret, by its name."""
+
+
+class LiveObjects(Protocol):
+    """Reads one cluster's objects as its API returns them. Every method raises ClusterError."""
+
+    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
+        """The store as the API returns it."""
+
+    def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
+        """The ExternalSecrets of a namespace as the API returns them, read in pages."""
+
+    def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
+        """The metadata of each Secret of a namespace, read in pages; no value is asked for."""
+
+    def namespace_object(self, namespace: str) -> LiveObject | None:
+        """The namespace as the API returns it."""

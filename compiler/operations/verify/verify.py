@@ -24,9 +24,10 @@ from compiler.operations.verify.findings import (
     value_findings,
 )
 from compiler.stores.errors import InvalidNameError, StoreError
+from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Store
@@ -71,7 +72,8 @@ class KeyStatus:
 class Verification:
     """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store answered.
 
-    `read` are those remote secrets, so that their values can be hidden in other programs' messages.
+    `read` are those remote secrets, so that their values can be hidden in other programs' messages. `values` holds
+    what each reference resolves to, without those that resolve to nothing.
     """
 
     keys: tuple[KeyStatus, ...]
@@ -80,6 +82,7 @@ class Verification:
     remotes: int
     answered: bool
     read: tuple[RemoteSecret, ...] = ()
+    values: Mapping[Reference, SecretValue] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -92,6 +95,7 @@ class _Findings:
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     by_key: dict[Reference, list[Diagnostic]] = field(default_factory=dict)
+    values: dict[Reference, SecretValue] = field(default_factory=dict)
 
     def add(self, references: Sequence[Reference], diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
@@ -138,6 +142,7 @@ def verify(
         # A name that is refused before anything is sent does not mean that the store is silent.
         bool(answered) or not _is_any_silent(references, readers, answers.values()),
         read,
+        findings.values,
     )
 
 
@@ -192,6 +197,8 @@ def _judge(
                 [reference], KeyFinding("unproven-reference", f"cannot be resolved: {error}").diagnostic(reference)
             )
             continue
+        if isinstance(value, SecretValue):
+            findings.values[reference] = value
         for found in value_findings(reference, value):
             if found.rule == "not-json":
                 broken.append(reference)

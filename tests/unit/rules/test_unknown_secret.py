@@ -36,3 +36,9 @@ def test_concludes_nothing_from_a_damaged_catalogue(judge: Judge) -> None:
 def test_leaves_known_and_removed_secrets_alone(judge: Judge) -> None:
     assert not judge(RULE, "secrets: {aws: {}, global: null}")
     assert not judge(RULE, "secrets: null")
+
+
+def test_finds_a_secret_that_a_step_of_moves_names(judge: Judge) -> None:
+    found = judge(RULE, "moves: {to: azure, steps: [[gihub], [aws], [all]]}")
+    assert found.messages == ['no secret named "gihub" in the catalogue']
+    assert found.marked == ["gihub"]

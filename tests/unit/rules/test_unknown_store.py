@@ -50,3 +50,9 @@ def test_leaves_known_stores_and_damaged_environments_alone(judge: Judge) -> Non
 
 def test_needs_neither_a_store_nor_secrets(judge: Judge) -> None:
     assert not judge(RULE, "store: null\nsecrets: null")
+
+
+def test_finds_the_store_that_moves_go_to(judge: Judge) -> None:
+    found = judge(RULE, "moves: {to: azur, steps: [[all]]}")
+    assert (found.marked, found.helps) == (["azur"], ['did you mean "azure"?'])
+    assert not judge(RULE, "moves: {to: azure, steps: [[all]]}")

@@ -58,3 +58,8 @@ def test_what_is_missing_is_empty() -> None:
 
 def test_an_empty_choice_is_another_than_none() -> None:
     assert catalogue_of(load("secrets: {a: {use: []}}\n")).entries["a"].default_variants == ()
+
+
+def test_an_entry_may_guard_a_store() -> None:
+    entries = catalogue_of(load("secrets: {a: {guards: true}, b: {guards: false}, c: {}}\n")).entries
+    assert [entries[name].guards for name in "abc"] == [True, False, False]

@@ -502,3 +502,20 @@ def test_a_failure_that_the_system_does_not_explain_is_told_all_the_same(
     failing(monkeypatch, "fsync", 1, OSError())
     (diagnostic,) = write_all(outputs(three, "c"), three)
     assert diagnostic.message == "chart/c cannot be written: unknown reason"
+
+
+def test_a_text_that_is_replaced_must_still_be_there_and_keeps_its_mode(three: Path) -> None:
+    (three / "a").chmod(0o640)
+    assert write_all([Output(three / "a", "environments/a", NEW, replaces=OLD)], three) == ()
+    assert ((three / "a").read_text("utf-8"), stat.S_IMODE((three / "a").stat().st_mode)) == (NEW, 0o640)
+    before = contents(three)
+    both = [Output(three / "b", "chart/b", NEW), Output(three / "a", "environments/a", OLD, replaces=OLD)]
+    (refused,) = write_all(both, three)
+    assert refused.message == "environments/a was changed by somebody else meanwhile; nothing was written"
+    assert refused.help == "run the command again"
+    assert contents(three) == before
+
+
+def test_a_text_that_is_replaced_and_gone_is_not_written(three: Path) -> None:
+    (refused,) = write_all([Output(three / "gone", "environments/gone", NEW, replaces=OLD)], three)
+    assert "environments/gone cannot be written: no such file" in refused.message

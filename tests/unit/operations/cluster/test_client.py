@@ -13,7 +13,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, Protoco
 
 from compiler.operations.cluster.client import KubernetesCluster
 from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
-from tests.fake_cluster import FakeCluster
+from tests.fake_cluster import ESO, FakeCluster
+from tests.recorded_cluster import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,3 +207,51 @@ def test_a_log_in_programs_complaint_is_not_printed(tmp_path: Path) -> None:
     )
     assert "it gave no usable answer" in done.stdout
     assert SENTINEL not in done.stdout + done.stderr
+
+
+def test_objects_are_read_as_they_are_in_pages(fake: FakeCluster, environ: dict[str, str]) -> None:
+    path = f"{ESO}/namespaces/team/externalsecrets"
+    fake.objects[path] = {"metadata": {"continue": "a/b="}, "items": [{"metadata": {"name": "github"}}]}
+    fake.objects[f"{path}?a/b="] = {"items": [{"metadata": {"name": "jira"}, "spec": {}}]}
+    fake.store("v", ready=True)
+    fake.store("own", ready=True, namespace="team")
+    cluster = KubernetesCluster(environ)
+    found = cluster.external_secret_objects("team")
+    assert [each["metadata"]["name"] for each in found] == ["github", "jira"]
+    assert cluster.store_object("ClusterSecretStore", "v", "team") == fake.objects[f"{ESO}/clustersecretstores/v"]
+    own = fake.objects[f"{ESO}/namespaces/team/secretstores/own"]
+    assert cluster.store_object("SecretStore", "own", "team") == own
+    assert cluster.store_object("SecretStore", "own", "elsewhere") is None
+    fake.objects["/api/v1/namespaces/team"] = {"metadata": {"labels": {"a": "b"}}}
+    assert cluster.namespace_object("team") == {"metadata": {"labels": {"a": "b"}}}
+
+
+def test_of_secrets_only_metadata_is_asked_for_and_kept(fake: FakeCluster, environ: dict[str, str]) -> None:
+    path = "/api/v1/namespaces/ai-platform-engineering/secrets"
+    fake.objects[path] = recorded("secrets-metadata-list")
+    # The double answers 500 to whoever asks for whole Secrets.
+    found = KubernetesCluster(environ).secret_metadata("ai-platform-engineering")
+    assert len(found) == 7
+    assert all(set(each) == {"metadata"} for each in found)
+    slack = next(each["metadata"] for each in found if each["metadata"]["name"] == "agent-slack-secrets")
+    assert set(slack["annotations"]) == {"reconcile.external-secrets.io/data-hash"}
+    # What does not honour the header on its way must not bring values in, nor what kubectl notes on a hand-made Secret.
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": f'{{"data": {{"TOKEN": "{SENTINEL}"}}}}'}
+    metadata = {"name": "a", "annotations": noted}
+    fake.objects[path] = {"items": [{"metadata": metadata, "data": {"TOKEN": SENTINEL}}]}
+    assert KubernetesCluster(environ).secret_metadata("ai-platform-engineering") == (
+        {"metadata": {"name": "a", "annotations": {}}},
+    )
+    assert KubernetesCluster(environ).secret_metadata("elsewhere") == ()
+
+
+def test_whoever_may_not_list_secrets_is_told_so(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.refused["/secrets"] = 403
+    with pytest.raises(ClusterError) as refused:
+        KubernetesCluster(environ).secret_metadata("team")
+    assert refused.value.permission == "list secrets in team"
+
+
+def test_a_cluster_without_the_operator_is_told(environ: dict[str, str]) -> None:
+    with pytest.raises(ClusterError, match=r"does not serve external-secrets\.io/v1"):
+        KubernetesCluster(environ).external_secret_objects("team")

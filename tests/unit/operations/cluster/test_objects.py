@@ -10,6 +10,7 @@ from compiler.operations.cluster.objects import (
     Cluster,
     ClusterError,
     LiveExternalSecret,
+    LiveObjects,
     LiveSecret,
     LiveStore,
     Ready,
@@ -52,5 +53,11 @@ def questions(kind: type) -> dict[str, list[str]]:
 
 
 def test_the_real_client_answers_exactly_what_may_be_asked_and_every_question_looks() -> None:
-    assert questions(KubernetesCluster) == questions(Cluster)
+    assert questions(KubernetesCluster) == questions(Cluster) | questions(LiveObjects)
     assert set(questions(Cluster)) == {"store", "external_secrets", "secret", "complaints"}
+    assert set(questions(LiveObjects)) == {
+        "store_object",
+        "external_secret_objects",
+        "secret_metadata",
+        "namespace_object",
+    }

@@ -293,3 +293,11 @@ def test_a_property_that_is_not_evaluated_is_said_at_its_key() -> None:
 def test_who_asked_may_stay_unknown() -> None:
     found, _ = run({"github": '{"TOKEN": "x1"}', "whoami": refused(errors.UnavailableError)}, asked())
     assert [seen.identity for seen in found.seen] == [None]
+
+
+def test_what_each_reference_resolves_to_is_kept_and_shows_itself_to_nobody() -> None:
+    token, missing = asked(), asked("ID", wanted="ID")
+    found, _ = run({"github": f'{{"TOKEN": "{SENTINEL}"}}'}, token, missing)
+    assert list(found.values) == [token]
+    assert found.values[token].reveal() == SENTINEL
+    assert SENTINEL not in repr(found.values)

@@ -1,0 +1,143 @@
+"""Runs `cutover`, which checks that secrets can be served by another store and edits the environment to say so."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
+from compiler.cli.invocation import working_folder
+from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.options import add_format
+from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.outlet import standard_output
+from compiler.cli.terminal.termination import orderly_termination
+from compiler.operations.cluster.connect import connected
+from compiler.operations.cutover.cluster_gate import Look
+from compiler.operations.cutover.commands import Commands
+from compiler.operations.cutover.request import Mode, Request
+from compiler.operations.cutover.run import checked_request, planned
+from compiler.operations.cutover.write import commit, write
+from compiler.operations.verify.asked import stores_to_ask
+from compiler.refusal import Refusal
+from compiler.render.interface import REPORT_FORMATS
+from compiler.render.reports.cutover_json import cutover_report
+from compiler.render.reports.cutover_text import end_lines, head_lines, values_lines
+from compiler.stages.outside import outside_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.operations.cutover.run import Cutover
+
+DESCRIPTION = """Switches secrets of an environment to another store, by editing the environment's file. A gate comes
+first: the new store holds what the cluster will read, with the same values as the present one, and the Secrets and
+their keys stay the same. What the gate refuses changes nothing; each refusal names the command that mends it.
+
+Without --apply it only shows the gate, the edit, and what it means in the cluster. With --apply it writes the
+environment and its values file, and prints the commit to make. Stores are only read.
+
+--back needs nothing from the store that is left. --next takes the first step of `moves:` that is not wholly there.
+--finish makes a store the environment's, and drops the overrides that name it.
+
+Exits 1 if the gate refuses, 3 if a store that it needs does not answer."""
+EXAMPLES = (
+    "platform-secrets cutover staging jira --to azure",
+    "platform-secrets cutover staging jira --to azure --apply",
+    "platform-secrets cutover staging jira --back --apply",
+    "platform-secrets cutover staging --next --cluster --apply",
+    "platform-secrets cutover staging --finish --to azure --apply",
+)
+_BOTH_OR_NONE = "either the environment and its values file were both written or neither"
+_WRITTEN = "the environment and its values file were written; commit them"
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="the environment")
+    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch")
+    parser.add_argument("--to", metavar="ID", help="id of the store that is to serve them")
+    parser.add_argument(
+        "--back", action="store_true", help="go back to the other store; with --to where there are more"
+    )
+    parser.add_argument("--next", action="store_true", help="switch the next step of `moves:`")
+    parser.add_argument("--finish", action="store_true", help="make --to the environment's store and drop overrides")
+    parser.add_argument(
+        "--accept-differences",
+        metavar="KEY",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="accept another value of these keys in the new store; KEY or SECRET/KEY",
+    )
+    parser.add_argument(
+        "--without-comparison", action="store_true", help="switch although the present store does not answer"
+    )
+    parser.add_argument("--with-dependants", action="store_true", help="also switch environments that extend this one")
+    parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
+    parser.add_argument(
+        "--cluster", action="store_true", help='also check the objects in the cluster; needs the extra "cluster"'
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
+    )
+    add_format(parser, REPORT_FORMATS)
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    mode = _mode(arguments)
+    checked_request(mode, arguments.secrets, arguments.to)
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
+        environment = live_environment(arguments.environment, invocation)
+        if environment is None:
+            return FOUND
+        commands = _commands(arguments, invocation, mode)
+        outside = outside_of(None, os.environ, variable_counts=False)
+        look = Look(connected(os.environ, arguments.context)) if arguments.cluster else None
+        with refusals(), stores_to_ask(os.environ) as stores:
+            cutover = planned(environment, commands, outside, stores, look)
+        return _carried_out(cutover, arguments, CommandOutput(arguments, invocation))
+
+
+def _mode(arguments: Namespace) -> Mode:
+    given = [mode for mode in (Mode.BACK, Mode.NEXT, Mode.FINISH) if getattr(arguments, mode)]
+    if len(given) > 1:
+        raise Refusal("usage", f"--{given[0]} cannot be combined with --{given[1]}", "leave one of them out")
+    return given[0] if given else Mode.TO
+
+
+def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Commands:
+    request = Request(
+        mode,
+        tuple(arguments.secrets),
+        arguments.to,
+        tuple(arguments.accept_differences),
+        arguments.without_comparison,
+        arguments.with_dependants,
+    )
+    context = ("--context", arguments.context) if arguments.context is not None else ()
+    cluster = ("--cluster", *context) if arguments.cluster else ()
+    root = invocation.root
+    return Commands(root, invocation.options.root, working_folder(), arguments.environment, request, cluster)
+
+
+def _carried_out(cutover: Cutover, arguments: Namespace, output: CommandOutput) -> int:
+    """Shows the plan, writes it where that was asked for and may be, and tells the end."""
+    code = COULD_NOT_RUN if cutover.is_unanswered else FOUND if cutover.is_refused else OK
+    output.lines(head_lines(cutover))
+    is_open = not (cutover.is_refused or cutover.is_nothing)
+    if is_open and not output.is_json:
+        # All at once: what is wrapped over several lines is seen only in all of them.
+        standard_output().write("".join(f"{line}\n" for line in cutover.diff()))
+        output.lines(values_lines(cutover))
+    written: tuple[str, ...] = ()
+    proposed = commit(cutover) if is_open else None
+    if is_open and arguments.apply:
+        with interruption(_BOTH_OR_NONE):
+            written = write(cutover)
+    with interruption(_WRITTEN if written else NOTHING_WRITTEN):
+        output.lines(end_lines(cutover, written, proposed or ("", "")))
+        output.report(lambda: cutover_report(cutover, written, proposed, code))
+    return code

@@ -1,0 +1,166 @@
+"""Decides whether a compiled ExternalSecret is in effect in the cluster, from the live objects and no clock.
+
+Ready alone says nothing: it stays true of the spec before. What counts is that the live spec is the compiled one, that
+the operator has synchronised this generation of it, and that the Secret has every key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.cluster.store_access import Access, access_of, is_ready
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    LiveObject = Mapping[str, Any]
+
+OWN_LABEL, OWN_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
+_SYNCED = "SecretSynced"
+# The operator's message where a failing provider left the last good Secret in place with Ready still true. The only
+# text of it that is matched: nothing else in the status tells.
+_RETAINED = "secret retained due to DeletionPolicy=Retain"
+
+
+class Lack(StrEnum):
+    """What keeps an ExternalSecret from being in effect."""
+
+    ABSENT = "absent"  # there is no such ExternalSecret
+    FOREIGN = "foreign"  # it, or the Secret, is not this chart's
+    OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
+    NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
+    NOT_READY = "not-ready"
+    RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
+    NO_TARGET = "no-target"  # there is no Secret
+    MISSING_KEY = "missing-key"
+    STORE = "store"  # its store object is missing, not ready, or closed to the namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason in words; `message` quotes nothing that the operator or a store said."""
+
+    lack: Lack
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
+
+    `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
+    it. `namespace` is the namespace's object, for stores that select by its labels.
+    """
+
+    external_secret: LiveObject | None
+    secret: LiveObject | None
+    store: LiveObject | None
+    namespace: LiveObject | None = None
+    has_secrets: bool = True
+
+
+def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
+    """Why the manifest `compiled` is not in effect; empty where it is."""
+    metadata = _map(compiled, "metadata")
+    title = f"{metadata.get('namespace')}/{metadata.get('name')}"
+    found = live.external_secret
+    if found is None:
+        return (Reason(Lack.ABSENT, f"there is no ExternalSecret {quoted(title)} in the cluster"),)
+    return (
+        *_of_external_secret(compiled, found, title),
+        *(_of_secret(compiled, live.secret, title) if live.has_secrets else ()),
+        *_of_store(compiled, live),
+    )
+
+
+def is_own(external_secret: LiveObject) -> bool:
+    """Whether the chart wrote it."""
+    return bool(_map(external_secret, "metadata", "labels").get(OWN_LABEL) == OWN_VALUE)
+
+
+def is_synced(external_secret: LiveObject) -> bool:
+    """Whether the operator's last success was with this generation: a failing spec keeps the old mark."""
+    generation = _map(external_secret, "metadata").get("generation")
+    synced = str(_map(external_secret, "status").get("syncedResourceVersion") or "")
+    return generation is not None and synced.startswith(f"{generation}-")
+
+
+def ready_reason(external_secret: LiveObject) -> str | None:
+    """Why Ready is not true, by the operator's word for it; None where it is."""
+    condition = _ready(external_secret)
+    if condition is None:
+        return "NoCondition"
+    return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
+
+
+def keys_of(secret: LiveObject) -> frozenset[str]:
+    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
+    found: set[str] = set()
+    for entry in _map(secret, "metadata").get("managedFields") or ():
+        data = _map(entry, "fieldsV1", "f:data")
+        found.update(name.removeprefix("f:") for name in data if name.startswith("f:"))
+    return frozenset(found)
+
+
+def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
+    """The keys of the Secret that a manifest makes."""
+    spec = _map(compiled, "spec")
+    listed_keys = [str(item.get("secretKey")) for item in spec.get("data") or ()]
+    return (*listed_keys, *map(str, _map(spec, "target", "template", "data")))
+
+
+def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> Iterator[Reason]:
+    if not is_own(found):
+        yield Reason(Lack.FOREIGN, f"the ExternalSecret {quoted(title)} is not managed by this chart")
+    if found.get("spec") != compiled.get("spec"):
+        yield Reason(Lack.OTHER_SPEC, f"the ExternalSecret {quoted(title)} is not what was compiled")
+    if not is_synced(found):
+        yield Reason(Lack.NOT_SYNCED, f"the operator has not synchronised {quoted(title)} as it is now")
+    condition, why = _ready(found), ready_reason(found)
+    if why is not None:
+        yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is not ready: {why}")
+    elif condition is not None and _RETAINED in str(condition.get("message") or ""):
+        yield Reason(Lack.RETAINED, f"the Secret {quoted(title)} is an earlier one that was kept")
+    elif condition is not None and condition.get("reason") != _SYNCED:
+        yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is ready by {condition.get('reason')}")
+
+
+def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str) -> Iterator[Reason]:
+    if secret is None:
+        yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
+        return
+    name = _map(compiled, "metadata").get("name")
+    owners = [each for each in _map(secret, "metadata").get("ownerReferences") or () if each.get("controller")]
+    if [(each.get("kind"), each.get("name")) for each in owners] != [("ExternalSecret", name)]:
+        yield Reason(Lack.FOREIGN, f"the Secret {quoted(title)} does not belong to its ExternalSecret")
+    present = keys_of(secret)
+    if missing := [key for key in wanted_keys(compiled) if key not in present]:
+        yield Reason(Lack.MISSING_KEY, f"the Secret {quoted(title)} lacks {listed(missing)}")
+
+
+def _of_store(compiled: LiveObject, live: Live) -> Iterator[Reason]:
+    reference = _map(compiled, "spec", "secretStoreRef")
+    subject = f"the {reference.get('kind')} {quoted(str(reference.get('name')))}"
+    if live.store is None:
+        yield Reason(Lack.STORE, f"{subject} is not in the cluster")
+        return
+    if not is_ready(live.store):
+        yield Reason(Lack.STORE, f"{subject} is not ready")
+    namespace = str(_map(compiled, "metadata").get("namespace"))
+    if access_of(live.store, namespace, live.namespace) is Access.DENIED:
+        yield Reason(Lack.STORE, f"{subject} does not allow the namespace {quoted(namespace)}")
+
+
+def _ready(found: LiveObject) -> LiveObject | None:
+    conditions = _map(found, "status").get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == "Ready"), None)
+
+
+def _map(data: LiveObject, *path: str) -> LiveObject:
+    for key in path:
+        found = data.get(key)
+        data = found if isinstance(found, dict) else {}
+    return data

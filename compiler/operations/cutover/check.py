@@ -1,0 +1,46 @@
+"""Defines what the gate of `cutover` finds: one check after the other, each passed, noted, refused or unanswered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a check decides; REFUSED and UNANSWERED keep the gate closed."""
+
+    PASSED = "passed"
+    NOTED = "noted"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"  # what would decide it did not answer
+
+
+class About(StrEnum):
+    """What a check is about, for programs."""
+
+    COMPILES = "compiles"
+    WARNINGS = "warnings"
+    SAME_KEYS = "same-keys"
+    VALUES_FILE = "values-file"
+    DEPENDANTS = "dependants"
+    TOGETHER = "together"
+    GUARDS = "guards"
+    VERIFIED = "verified"
+    COMPARED = "compared"
+    CLUSTER_STORE = "cluster-store"
+    CLUSTER_SECRETS = "cluster-secrets"
+    IN_EFFECT = "in-effect"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of the gate. `mend` says how to open it, with the command where one does it."""
+
+    about: About
+    verdict: Verdict
+    message: str
+    mend: str | None = None
+
+
+def is_closed(checks: tuple[Check, ...]) -> bool:
+    return any(each.verdict in (Verdict.REFUSED, Verdict.UNANSWERED) for each in checks)

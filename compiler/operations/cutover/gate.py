@@ -1,0 +1,132 @@
+"""Decides from what the stores hold whether a switch may be made, and names the command that opens the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.operations.cutover.check import About, Check, Verdict
+from compiler.operations.cutover.comparison import Likeness
+from compiler.operations.live.stores import AddressError
+from compiler.text.wording import counted, listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.operations.cutover.commands import Commands
+    from compiler.operations.cutover.comparison import Compared, Comparison
+    from compiler.operations.cutover.trial import Switch
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.verify.verify import KeyStatus
+
+_MOST = 5
+# What a copy of the values brings to the new store; the second are there, deleted.
+_COPIED = frozenset({"missing-secret", "missing-property", "blank-value", "placeholder-value", "soft-deleted-secret"})
+_DELETED = "soft-deleted-secret"
+
+
+def one_place(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
+    """A refusal where both stores are one as seen from here: a comparison would find everything equal to itself."""
+    for source, destination in {(each.source, each.destination) for each in switches}:
+        try:
+            same = stores.address(source) == stores.address(destination)
+        except AddressError:
+            continue
+        if same and source.address != destination.address:
+            message = f"{quoted(source.id)} and {quoted(destination.id)} are the same place, seen from this machine"
+            yield Check(About.COMPARED, Verdict.REFUSED, message, "unset VAULT_ADDR, which stands for both")
+
+
+def verified(comparison: Comparison, switches: Sequence[Switch], commands: Commands) -> Iterator[Check]:
+    """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
+    found = comparison.found
+    for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:_MOST]:
+        yield Check(About.VERIFIED, Verdict.NOTED, _said(each), each.help)
+    errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
+    if not errors:
+        stores = listed(dict.fromkeys(each.destination.id for each in switches))
+        yield Check(About.VERIFIED, Verdict.PASSED, f"{stores} holds every key: {counted(len(found.keys), 'key')}")
+        return
+    verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
+    mends = {
+        id(diagnostic): mend for status, mend in _mends(found.keys, switches, commands) for diagnostic in status.found
+    }
+    for each in errors:
+        mend = mends.get(id(each)) or each.help or commands.rule(each.rule)
+        yield Check(About.VERIFIED, verdict, _said(each), mend)
+
+
+def _said(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.span.where}: {diagnostic.rule}: {diagnostic.message}"
+
+
+def _mends(
+    keys: Sequence[KeyStatus], switches: Sequence[Switch], commands: Commands
+) -> Iterator[tuple[KeyStatus, str]]:
+    """The copy that brings each missing key; all secrets of an environment in one command."""
+    by_secret = {(each.destination, each.secret): each for each in switches}
+    lacking = [status for status in keys if _COPIED & set(status.rules)]
+    for status in lacking:
+        switch = by_secret[status.reference.store, status.reference.secret]
+        secrets = dict.fromkeys(each.reference.secret for each in lacking if each.reference.store is switch.destination)
+        recover = ["--recover"] if any(_DELETED in each.rules for each in lacking) else []
+        yield status, commands.migrate(switch.environment.name, secrets, switch.destination.id, *recover, "--apply")
+
+
+def likenesses(
+    comparison: Comparison, accepted: frozenset[tuple[str, str]], commands: Commands, *, is_back: bool
+) -> Iterator[Check]:
+    """Whether the values are the same in both stores, as far as both gave them."""
+    for switch in dict.fromkeys(each.switch for each in comparison.keys):
+        keys = comparison.of(switch)
+        equal = [each.key for each in keys if each.likeness is Likeness.EQUAL]
+        if len(equal) == len(keys):
+            between = f"{quoted(switch.source.id)} and {quoted(switch.destination.id)}"
+            message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
+            yield Check(About.COMPARED, Verdict.PASSED, message)
+        yield from _differences(switch, keys, accepted, commands)
+        yield from _unknown(switch, keys, commands, is_back=is_back)
+
+
+def _differences(
+    switch: Switch, keys: Sequence[Compared], accepted: frozenset[tuple[str, str]], commands: Commands
+) -> Iterator[Check]:
+    for likeness, what in (
+        (Likeness.DIFFERENT, f"not the same in {quoted(switch.destination.id)} as in {quoted(switch.source.id)}"),
+        (Likeness.ONLY_THERE, f"in {quoted(switch.destination.id)} and not in {quoted(switch.source.id)}"),
+    ):
+        names = [each.key for each in keys if each.likeness is likeness]
+        taken = [name for name in names if (switch.secret, name) in accepted]
+        if taken:
+            message = f"of {quoted(switch.secret)}, accepted, {what}: {listed(taken, len(taken))}"
+            yield Check(About.COMPARED, Verdict.NOTED, message)
+        left = [name for name in names if name not in taken]
+        if left:
+            message = f"of {quoted(switch.secret)}, {what}: {listed(left, len(left))}"
+            mend = (
+                f"accept the values of {quoted(switch.destination.id)}: {_accepting(commands, switch, left, accepted)}"
+            )
+            if likeness is Likeness.DIFFERENT:
+                where = (switch.environment.name, (switch.secret,), switch.destination.id)
+                copy = commands.migrate(*where, "--on-conflict", "overwrite", "--apply")
+                mend = f"{mend}; or write those of {quoted(switch.source.id)} over them: {copy}"
+            yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
+
+
+def _accepting(commands: Commands, switch: Switch, keys: Sequence[str], accepted: frozenset[tuple[str, str]]) -> str:
+    earlier = [f"{secret}/{key}" for secret, key in sorted(accepted)]
+    return commands.accepting([*earlier, *(f"{switch.secret}/{key}" for key in keys)])
+
+
+def _unknown(switch: Switch, keys: Sequence[Compared], commands: Commands, *, is_back: bool) -> Iterator[Check]:
+    unknown = [each for each in keys if each.likeness is Likeness.UNKNOWN]
+    if not unknown:
+        return
+    reason = unknown[0].why
+    names = [each.key for each in unknown]
+    message = f"of {quoted(switch.secret)}, not compared: {listed(names, len(names))}: {reason}"
+    if is_back or commands.request.without_comparison:
+        yield Check(About.COMPARED, Verdict.NOTED, message)
+    else:
+        yield Check(About.COMPARED, Verdict.UNANSWERED, message, commands.again("--without-comparison"))

@@ -1,0 +1,174 @@
+"""Plans a switch: what is to be edited, every check of its gate, and what the edit means in the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import TYPE_CHECKING
+
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cutover.check import About, Check, Verdict, is_closed
+from compiler.operations.cutover.cluster_gate import in_cluster, in_effect
+from compiler.operations.cutover.comparison import Comparison, Likeness, compared
+from compiler.operations.cutover.gate import likenesses, one_place, verified
+from compiler.operations.cutover.request import Mode, accepted_keys, wish_of
+from compiler.operations.cutover.together import guarded, partings
+from compiler.operations.cutover.trial import checks_of, tried
+from compiler.operations.edit.environment_edit import edited
+from compiler.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from compiler.model.environment import Environment
+    from compiler.operations.cutover.cluster_gate import Look
+    from compiler.operations.cutover.commands import Commands
+    from compiler.operations.cutover.request import Wish
+    from compiler.operations.cutover.trial import Switch, Trial
+    from compiler.operations.live.stores import LiveStores
+    from compiler.stages.outside import Outside
+
+_CONTEXT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may."""
+
+    switch: Switch
+    changing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        secret = self.switch.environment.secrets[self.switch.secret]
+        return f"{secret.namespace}/{secret.entry.target}"
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        return self.switch.environment.secrets[self.switch.secret].entry.mounted_by
+
+
+@dataclass(frozen=True, slots=True)
+class Cutover:
+    """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do."""
+
+    commands: Commands
+    wish: Wish
+    trial: Trial
+    text: str
+    checks: tuple[Check, ...]
+    comparison: Comparison | None
+
+    @property
+    def file(self) -> str:
+        return self.trial.before.document.source.path
+
+    @property
+    def old(self) -> str:
+        return self.trial.before.document.source.text
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to edit."""
+        return self.text == self.old
+
+    @property
+    def is_refused(self) -> bool:
+        return is_closed(self.checks)
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing but a missing answer keeps the gate closed."""
+        return self.is_refused and not any(each.verdict is Verdict.REFUSED for each in self.checks)
+
+    def diff(self) -> tuple[str, ...]:
+        """The edit of the environment's file, as a unified diff."""
+        before, after = (text.splitlines() for text in (self.old, self.text))
+        return tuple(unified_diff(before, after, self.file, self.file, lineterm="", n=_CONTEXT))
+
+    def effects(self) -> tuple[Effect, ...]:
+        return tuple(_effect(each, self.comparison) for each in self.trial.switches)
+
+
+def _effect(switch: Switch, comparison: Comparison | None) -> Effect:
+    keys = comparison.of(switch) if comparison is not None else ()
+    changing = tuple(each.key for each in keys if each.likeness in (Likeness.DIFFERENT, Likeness.ONLY_THERE))
+    unknown = tuple(each.key for each in keys if each.likeness in (Likeness.UNKNOWN, Likeness.MISSING))
+    return Effect(switch, changing, unknown)
+
+
+def planned(
+    environment: Environment, commands: Commands, outside: Outside, stores: LiveStores, look: Look | None
+) -> Cutover:
+    """The plan of what `commands` ask for in an environment without errors; nothing is written.
+
+    `look` is the cluster, None where it is not to be asked. Raises Refusal, and AddressError for a store without one.
+    """
+    request = commands.request
+    wish = wish_of(environment, request)
+    text = edited(environment.document, wish.edits)
+    trial = tried(environment, text, commands.root, outside, with_dependants=request.with_dependants)
+    accepted = _accepted(trial, request.accepted)
+    checks = [
+        *checks_of(trial, commands),
+        *_order(trial, wish, commands, look),
+    ]
+    comparison = None
+    # Without a switch there is nothing to ask of stores, and what the files refuse no store can mend.
+    if trial.switches and not is_closed(tuple(checks)):
+        checks += one_place(trial.switches, stores)
+    if trial.switches and not is_closed(tuple(checks)):
+        comparison = compared(trial.switches, stores)
+        checks += verified(comparison, trial.switches, commands)
+        checks += likenesses(comparison, accepted, commands, is_back=request.mode is Mode.BACK)
+    if trial.switches and look is not None:
+        checks += _in_cluster(trial, commands, look)
+    return Cutover(commands, wish, trial, text, tuple(checks), comparison)
+
+
+def _accepted(trial: Trial, words: Sequence[str]) -> frozenset[tuple[str, str]]:
+    known = {
+        (each.secret, item.key.name) for each in trial.switches for item in each.environment.secrets[each.secret].keys
+    }
+    return accepted_keys(known, words) if known else frozenset()
+
+
+def _order(trial: Trial, wish: Wish, commands: Commands, look: Look | None) -> Iterator[Check]:
+    """What has to move together, alone, last, or only after another step."""
+
+    def command(environment: str, secrets: Iterable[str]) -> str:
+        return commands.switch(environment, secrets, wish.store.id)
+
+    yield from partings(trial.switches, command)
+    yield from guarded(trial.switches, command, is_back=commands.request.mode is Mode.BACK)
+    if wish.progress is not None and look is not None:
+        done = wish.progress.done
+        verify = commands.verify(trial.before.name, done, "--cluster")
+        yield from _asked(lambda: in_effect(trial.before, done, look, verify))
+
+
+def _in_cluster(trial: Trial, commands: Commands, look: Look) -> Iterator[Check]:
+    names = dict.fromkeys(each.secret for each in trial.switches)
+    verify = commands.verify(trial.before.name, names, "--cluster")
+    is_back = commands.request.mode is Mode.BACK
+    yield from _asked(lambda: in_cluster(trial.switches, look, verify, is_back=is_back))
+
+
+def _asked(ask: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from ask()
+    except ClusterError as error:
+        yield Check(About.CLUSTER_SECRETS, Verdict.UNANSWERED, f"the cluster cannot be asked: {error}", error.remedy)
+
+
+def checked_request(mode: Mode, secrets: Sequence[str], to: str | None) -> None:
+    """Raises Refusal where the words of the command line do not go together."""
+    if mode in (Mode.NEXT, Mode.FINISH) and secrets:
+        raise Refusal("usage", f"--{mode} chooses the secrets itself", "leave them out")
+    if mode in (Mode.TO, Mode.BACK) and not secrets:
+        raise Refusal("usage", "no secret named", "name those to switch; `--next` takes those of `moves:`")
+    if mode is Mode.NEXT and to is not None:
+        raise Refusal("usage", "--next goes to the store of `moves:`", "leave --to out")
+    if mode in (Mode.TO, Mode.FINISH) and to is None:
+        raise Refusal("usage", "no store named", "add --to with the id of the store that is to serve the secrets")

@@ -1,0 +1,109 @@
+"""Shows the plan of a switch to people: the gate, the edit, the values by meaning, and what follows in the cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.operations.cutover.check import Verdict
+from compiler.operations.cutover.request import Mode
+from compiler.render.content import Painted, Style
+from compiler.render.reports.changes import change_lines
+from compiler.text.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.operations.cutover.check import Check
+    from compiler.operations.cutover.run import Cutover, Effect
+    from compiler.render.content import Line, Piece
+
+_STYLES = {
+    Verdict.PASSED: Style.GREEN,
+    Verdict.NOTED: Style.YELLOW,
+    Verdict.REFUSED: Style.ERROR,
+    Verdict.UNANSWERED: Style.ERROR,
+}
+_WORDS = {
+    Verdict.PASSED: "ok",
+    Verdict.NOTED: "note",
+    Verdict.REFUSED: "refused",
+    Verdict.UNANSWERED: "no answer",
+}
+_WIDEST = max(map(len, _WORDS.values()))
+
+
+def head_lines(cutover: Cutover) -> Iterator[Line]:
+    """What is asked for, and the gate."""
+    yield from _heading(cutover)
+    for check in cutover.checks:
+        yield from _check(check)
+
+
+def _heading(cutover: Cutover) -> Iterator[Line]:
+    name, to = cutover.trial.before.name, cutover.wish.store.id
+    if cutover.wish.there:
+        yield name, f': on "{to}" already: ', listed(cutover.wish.there, len(cutover.wish.there))
+    progress = cutover.wish.progress
+    if progress is not None and progress.next is not None:
+        yield name, f": step {progress.next + 1} of {len(progress.steps)} to ", f'"{to}"'
+    for switch in cutover.trial.switches:
+        places = f'from "{switch.source.id}" to "{switch.destination.id}"'
+        yield switch.environment.name, ": ", switch.secret, " ", places
+    if cutover.commands.request.mode is Mode.FINISH and not cutover.is_nothing:
+        yield name, ": ", f'"{to}"', " becomes its store, and overrides that name it go"
+
+
+def _check(check: Check) -> Iterator[Line]:
+    word = Painted(_WORDS[check.verdict].ljust(_WIDEST), _STYLES[check.verdict])
+    yield "  ", word, "  ", check.message
+    if check.mend is not None and check.verdict is not Verdict.PASSED:
+        yield " " * (_WIDEST + 4), Painted("help: ", Style.HELP), check.mend
+
+
+def values_lines(cutover: Cutover) -> Iterator[Line]:
+    """The values files by meaning, and what the edit means in the cluster."""
+    for name, changes in cutover.trial.changes().items():
+        yield f"chart/values-{name}.yaml", ":" if changes else ": no differences"
+        yield from (("  ", *line) for change in changes for line in change_lines(change))
+    effects = cutover.effects()
+    if effects:
+        yield "in the cluster:"
+    for effect in effects:
+        yield "  ", effect.title, ": the Secret is updated in place; ", *_meaning(effect)
+
+
+def _meaning(effect: Effect) -> tuple[Piece, ...]:
+    readers = f", read by {', '.join(effect.readers)}" if effect.readers else ""
+    if effect.changing:
+        return "it changes ", listed(effect.changing, len(effect.changing)), readers
+    if effect.unknown:
+        return "not known whether it changes ", listed(effect.unknown, len(effect.unknown)), readers
+    return ("content equal, so no pod sees a change",)
+
+
+def end_lines(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str]) -> Iterator[Line]:
+    """What was done, and what is to be done next."""
+    commands, to = cutover.commands, cutover.wish.store.id
+    if cutover.is_refused:
+        yield "nothing was written: the gate is closed"
+    elif cutover.is_nothing:
+        progress = cutover.wish.progress
+        is_end = progress is not None and progress.next is None
+        yield "nothing to do" + (": every step is there" if is_end else "")
+        if is_end:
+            yield Painted("next: ", Style.HELP), commands.finish(to)
+    elif not written:
+        yield "nothing was written; add --apply to write this"
+    else:
+        yield from ((file, ": written") for file in written)
+        yield "commit it:"
+        yield from (("  ", line) for line in commit)
+        if commands.request.mode is not Mode.BACK:
+            yield from _way_back(cutover)
+
+
+def _way_back(cutover: Cutover) -> Iterator[Line]:
+    own = [each for each in cutover.trial.switches if each.environment is cutover.trial.before]
+    for source in dict.fromkeys(each.source.id for each in own):
+        secrets = [each.secret for each in own if each.source.id == source]
+        yield Painted("to go back: ", Style.HELP), cutover.commands.back(secrets, source)

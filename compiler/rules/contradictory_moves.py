@@ -1,0 +1,86 @@
+"""The steps of `moves:` cannot be gone in the order that they are written.
+
+`cutover ENV --next` takes the first step whose secrets are not all in the store `to`. A secret that two steps name, a
+step after `all` (which stands for every secret that no other step names), or a secret that guards a store beside
+others or before them has no place in such an order; neither have steps without a store to go to.
+
+    moves:
+      to: azure
+      steps: [[jira], [all], [argocd, jira]]
+
+Name each secret once, and `all` alone and last; a secret with `guards: true` in the catalogue has a step of its own
+after every other secret, and needs none where `all` is there: it then comes after the rest by itself.
+
+    moves:
+      to: azure
+      steps: [[jira], [argocd], [all]]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.model.moves import KEY, REST
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from compiler.model.catalogue import Entry
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    moves = environment.root.get(KEY)
+    if moves is None or environment.damaged:
+        return
+    entries = environment.catalogue.entries
+    steps = [step.items for step in moves.nearest("steps").items]
+    for name, example in (("to", "to: azure"), ("steps", "steps: [[jira], [all]]")):
+        if name not in moves.children:
+            yield Finding(f'`moves` has no "{name}"', moves.key_span, help=f"add it, such as `{example}`")
+    if REST in entries:
+        message = f"{quoted(REST)} is a secret of the catalogue, and in `moves` it means the rest"
+        yield Finding(message, moves.key_span, help="give the secret another id")
+    yield from _twice(steps)
+    yield from _rest(steps)
+    yield from _guards(steps, entries)
+
+
+def _twice(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
+    seen: dict[object, Node] = {}
+    for item in (item for step in steps for item in step):
+        if (first := seen.setdefault(item.value, item)) is not item:
+            message = f"{quoted(str(item.value))} is in two steps"
+            yield Finding(message, item, help="name it once", related=(Related("first named", first.span),))
+
+
+def _rest(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
+    for index, step in enumerate(steps):
+        for item in step:
+            if item.value == REST and (len(step) > 1 or index + 1 < len(steps)):
+                message = f"{quoted(REST)} means the rest, so it is a step of its own and the last"
+                yield Finding(message, item, help="move it to the end")
+
+
+def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    for index, step in enumerate(steps):
+        others = [item for later in steps[index:] for item in later if not _is_guard(item, entries)]
+        for item in step:
+            if _is_guard(item, entries) and (len(step) > 1 or others):
+                message = f"{quoted(str(item.value))} guards a store, so it moves alone and after all others"
+                entry = entries[str(item.value)].node
+                related = (Related("said here", entry.nearest("guards").key_span),)
+                way_out = f"put it in a step of its own at the end, or leave it to {quoted(REST)}"
+                yield Finding(message, item, help=way_out, related=related)
+
+
+def _is_guard(item: Node, entries: Mapping[str, Entry]) -> bool:
+    entry = entries.get(str(item.value))
+    return entry is not None and entry.guards
+
+
+RULE = Rule("contradictory-moves", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

@@ -1,0 +1,297 @@
+"""Secrets switch between a real OpenBao and a local Key Vault: behind a gate, in steps, and back with one down."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.document import Document
+from compiler.stages.load import load_text
+from tests.leaks import leaks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.commands import Done
+    from tests.proofs.conftest import World
+
+SENTINELS = ("s3ntinel-of-vault-4711", "s3ntinel-of-azure-0815", "s3ntinel-of-both-2342")
+PROD = """\
+# What prod says.
+labels: {team: platform}   # ours
+moves: {to: azure, steps: [[jira], [all]]}
+secrets:
+  jira:
+    # one first
+    use: []
+"""
+
+
+def environment(world: World) -> Path:
+    return world.root / "environments/prod.yaml"
+
+
+def values(world: World) -> Path:
+    return world.root / "chart/values-prod.yaml"
+
+
+def cutover(world: World, *words: str) -> Done:
+    done = world.run("cutover", "prod", *words)
+    assert not [leak for sentinel in SENTINELS for leak in leaks(done.out + done.err, sentinel)]
+    assert "Traceback" not in done.err
+    return done
+
+
+def stores(world: World) -> dict[str, str]:
+    """Which store each secret reads, as the values file says."""
+    document, _ = load_text("values", values(world).read_text("utf-8"))
+    assert isinstance(document, Document)
+    found = document.root.nearest("externalSecrets").children
+    return {name: str(node.text("storeRef", "name")) for name, node in found.items()}
+
+
+@pytest.fixture
+def filled(world: World) -> World:
+    """Both stores hold the same: the Key Vault by a migration."""
+    environment(world).write_text(PROD, "utf-8")
+    world.put("agents/github", {"GITHUB_TOKEN": SENTINELS[2]})
+    world.put("agents/jira", {"JIRA_TOKEN": SENTINELS[2], "JIRA_URL": f"https://{SENTINELS[2]}"})
+    assert world.run("compile", "prod").code == 0
+    assert world.migrate("--apply").code == 0
+    return world
+
+
+def test_a_switch_is_shown_written_and_taken_back_to_the_byte(filled: World) -> None:
+    before = environment(filled).read_bytes(), values(filled).read_bytes()
+    shown = cutover(filled, "jira", "--to", "azure")
+    assert (shown.code, shown.err) == (0, "")
+    assert "+    store: azure" in shown.out
+    assert "store: ClusterSecretStore/vault-store -> ClusterSecretStore/azure-store" in shown.out
+    assert "content equal, so no pod sees a change" in shown.out
+    assert "nothing was written; add --apply to write this" in shown.out
+    assert (environment(filled).read_bytes(), values(filled).read_bytes()) == before
+    done = cutover(filled, "jira", "--to", "azure", "--apply")
+    assert done.code == 0
+    assert f"git -C {filled.root} add environments/prod.yaml chart/values-prod.yaml" in done.out
+    assert f"git -C {filled.root} commit -m 'Switch jira of prod to azure'" in done.out
+    assert stores(filled) == {"github": "vault-store", "jira": "azure-store"}
+    assert filled.run("compile", "--check", "prod").code == 0
+    there = environment(filled).read_bytes()
+    assert cutover(filled, "jira", "--back", "--apply").code == 0
+    assert (environment(filled).read_text("utf-8"), stores(filled)["jira"]) == (
+        there.decode().replace("store: azure", "store: vault"),
+        "vault-store",
+    )
+    assert values(filled).read_bytes() == before[1]
+    # From now on its own store stands there: there and back is the same file.
+    back = environment(filled).read_bytes()
+    assert cutover(filled, "jira", "--to", "azure", "--apply").code == 0
+    assert environment(filled).read_bytes() == there
+    assert cutover(filled, "jira", "--back", "--apply").code == 0
+    assert environment(filled).read_bytes() == back
+
+
+def test_the_way_back_needs_nothing_of_the_store_that_is_left(filled: World) -> None:
+    assert cutover(filled, "jira", "--to", "azure", "--apply").code == 0
+    filled.azure.server.close()
+    done = cutover(filled, "jira", "--back", "--apply")
+    assert done.code == 0, done.out + done.err
+    assert 'of "jira", not compared: "JIRA_TOKEN", "JIRA_URL": ' in done.out
+    assert "Without comparison: azure did not answer for jira/JIRA_TOKEN, jira/JIRA_URL." in done.out
+    assert stores(filled) == {"github": "vault-store", "jira": "vault-store"}
+
+
+def test_the_way_forward_waits_for_the_present_store_unless_told(filled: World) -> None:
+    filled.variables["VAULT_ADDR"] = "http://127.0.0.1:9"
+    closed = cutover(filled, "jira", "--to", "azure", "--apply")
+    assert closed.code == 3
+    assert f"platform-secrets --root {filled.root} cutover prod jira --to azure --without-comparison" in closed.out
+    assert "store: azure" not in environment(filled).read_text("utf-8")
+    done = cutover(filled, "jira", "--to", "azure", "--without-comparison", "--apply")
+    assert done.code == 0
+    assert "Without comparison: vault did not answer for jira/JIRA_TOKEN, jira/JIRA_URL." in done.out
+
+
+def test_a_destination_that_does_not_answer_is_not_switched_to(filled: World) -> None:
+    filled.azure.server.close()
+    before = environment(filled).read_bytes()
+    assert cutover(filled, "jira", "--to", "azure", "--without-comparison", "--apply").code == 3
+    assert environment(filled).read_bytes() == before
+
+
+def test_a_missing_key_closes_the_gate_and_the_named_command_opens_it(filled: World) -> None:
+    filled.azure.seed("agents-jira", '{"JIRA_URL": "https://s3ntinel-of-both-2342"}')
+    before = environment(filled).read_bytes(), values(filled).read_bytes()
+    done = cutover(filled, "jira", "--to", "azure", "--apply")
+    assert done.code == 1
+    assert "missing-property" in done.out
+    command = f"platform-secrets --root {filled.root} migrate prod --to azure --only jira --apply"
+    assert command in done.out
+    assert (environment(filled).read_bytes(), values(filled).read_bytes()) == before
+    assert filled.run(*command.split()[3:]).code == 0
+    assert cutover(filled, "jira", "--to", "azure", "--apply").code == 0
+
+
+def test_a_different_value_is_named_by_its_key_and_has_to_be_accepted(filled: World) -> None:
+    filled.put("agents/jira", {"JIRA_TOKEN": SENTINELS[0], "JIRA_URL": f"https://{SENTINELS[2]}"})
+    done = cutover(filled, "jira", "--to", "azure", "--apply")
+    assert done.code == 1
+    assert 'of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"' in done.out
+    assert "cutover prod jira --to azure --accept-differences jira/JIRA_TOKEN" in done.out
+    assert "--on-conflict overwrite --apply" in done.out
+    report = cutover(filled, "jira", "--to", "azure", "--format", "json").report
+    assert {each["key"]: each["comparison"] for each in report["keys"]} == {
+        "JIRA_TOKEN": "different",
+        "JIRA_URL": "equal",
+    }
+    accepted = cutover(filled, "jira", "--to", "azure", "--accept-differences", "JIRA_TOKEN", "--apply")
+    assert accepted.code == 0
+    assert 'it changes "JIRA_TOKEN"' in accepted.out
+    assert "Accepted with another value: jira/JIRA_TOKEN." in accepted.out
+    # And back, with both there: the old store's value is another one.
+    back = cutover(filled, "jira", "--back", "--apply")
+    assert (back.code, 'not the same in "vault" as in "azure": "JIRA_TOKEN"' in back.out) == (1, True)
+    assert cutover(filled, "jira", "--back", "--accept-differences", "JIRA_TOKEN", "--apply").code == 0
+
+
+def test_what_only_the_new_store_holds_is_a_difference(filled: World) -> None:
+    filled.put("agents/jira", {"JIRA_URL": f"https://{SENTINELS[2]}"})
+    done = cutover(filled, "jira", "--to", "azure")
+    assert (done.code, 'in "azure" and not in "vault": "JIRA_TOKEN"' in done.out) == (1, True)
+
+
+def test_steps_are_taken_in_order_and_the_move_is_finished(filled: World) -> None:
+    first = cutover(filled, "--next", "--apply")
+    assert (first.code, "step 1 of 2" in first.out) == (0, True)
+    assert stores(filled) == {"github": "vault-store", "jira": "azure-store"}
+    second = cutover(filled, "--next", "--apply")
+    assert (second.code, "step 2 of 2" in second.out) == (0, True)
+    assert stores(filled) == {"github": "azure-store", "jira": "azure-store"}
+    third = cutover(filled, "--next", "--apply")
+    assert third.code == 0
+    assert f"platform-secrets --root {filled.root} cutover prod --finish --to azure" in third.out
+    compiled = values(filled).read_bytes()
+    done = cutover(filled, "--finish", "--to", "azure", "--apply")
+    assert done.code == 0, done.out
+    text = environment(filled).read_text("utf-8")
+    assert text.replace("store: azure\n", "") == PROD
+    assert text.count("store: azure") == 1
+    assert values(filled).read_bytes() == compiled
+    assert cutover(filled, "--finish", "--to", "azure").out.endswith("nothing to do\n")
+
+
+def test_a_run_that_is_killed_between_the_files_is_completed_by_compile(filled: World) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from compiler.cli.main import main
+replace = Path.replace
+def killed(self, target):
+    if str(target).endswith("values-prod.yaml"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+Path.replace = killed
+sys.exit(main(sys.argv[1:]))
+"""
+    old = values(filled).read_bytes()
+    done = filled.process(program, "cutover", "prod", "jira", "--to", "azure", "--apply")
+    assert done.returncode == -9, done.stderr
+    assert "store: azure" in environment(filled).read_text("utf-8")
+    assert values(filled).read_bytes() == old
+    again = cutover(filled, "jira", "--to", "azure", "--apply")
+    assert (again.code, f"platform-secrets --root {filled.root} compile prod" in again.out) == (1, True)
+    assert filled.run("compile", "prod").code == 0
+    assert stores(filled)["jira"] == "azure-store"
+    # What the killed run left beside the file, the next one that writes there takes away.
+    assert cutover(filled, "jira", "--back", "--apply").code == 0
+    assert [path.name for path in (filled.root / "environments").iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_an_interrupt_at_any_point_of_the_writing_leaves_both_old_or_both_new(filled: World, at: int) -> None:
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from compiler.cli.main import main
+left = {at}
+def counted(call):
+    def calling(*given, **more):
+        global left
+        left -= 1
+        if left == -1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return call(*given, **more)
+    return calling
+from compiler.operations.cutover import write
+inner = write.write_all
+def armed(*given):
+    os.fsync, os.link, os.open = counted(os.fsync), counted(os.link), counted(os.open)
+    Path.replace = counted(Path.replace)
+    return inner(*given)
+write.write_all = armed
+sys.exit(main(sys.argv[1:]))
+"""
+    old = environment(filled).read_bytes(), values(filled).read_bytes()
+    done = filled.process(program, "cutover", "prod", "jira", "--to", "azure", "--apply")
+    found = environment(filled).read_bytes(), values(filled).read_bytes()
+    if done.returncode == 0:
+        assert found[0] != old[0]
+        assert found[1] != old[1]
+    else:
+        assert (done.returncode, found) == (130, old), done.stderr
+        assert "interrupted; " in done.stderr
+    folders = (filled.root / "environments", filled.root / "chart")
+    assert not [path for folder in folders for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_interrupt_while_the_stores_are_asked_leaves_all_as_it_was(filled: World, call: int) -> None:
+    program = f"""
+import os, signal, sys
+from compiler.cli.main import main
+from compiler.operations.cutover import comparison
+left, verify = {call}, comparison.verify
+def interrupted(*given, **more):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return verify(*given, **more)
+comparison.verify = interrupted
+sys.exit(main(sys.argv[1:]))
+"""
+    old = environment(filled).read_bytes(), values(filled).read_bytes()
+    done = filled.process(program, "cutover", "prod", "jira", "--to", "azure", "--apply")
+    assert (done.returncode, done.stderr) == (130, "interrupted; nothing was written\n")
+    assert (environment(filled).read_bytes(), values(filled).read_bytes()) == old
+
+
+def test_no_value_is_shown_whatever_the_stores_hold_and_whatever_breaks(
+    filled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("jira", "--to", "azure", "--debug")
+    for vault, azure in (
+        ({"JIRA_TOKEN": SENTINELS[0], "JIRA_URL": SENTINELS[0]}, json.dumps({"JIRA_TOKEN": SENTINELS[1]})),
+        ({"JIRA_TOKEN": 5, "JIRA_URL": {"deep": SENTINELS[0]}}, SENTINELS[1]),
+        ({"JIRA_TOKEN": f" {SENTINELS[0]}", "JIRA_URL": f"<{SENTINELS[0]}>"}, f'{{"JIRA_TOKEN": ["{SENTINELS[1]}"]}}'),
+        ({}, json.dumps({"JIRA_TOKEN": SENTINELS[1], "JIRA_URL": SENTINELS[1]})),
+    ):
+        filled.put("agents/jira", vault)
+        filled.azure.seed("agents-jira", azure)
+        codes = [
+            cutover(filled, *words, *more).code
+            for more in ((), ("--apply",), ("--format", "json"), ("--accept-differences", "JIRA_TOKEN", "JIRA_URL"))
+        ]
+        assert set(codes) <= {0, 1}
+    # A defect while the values are in every frame.
+    monkeypatch.setattr(
+        "compiler.operations.cutover.run.likenesses", lambda found, *_, **__: int(repr([found.found.values, found]))
+    )
+    broken = cutover(filled, *words)
+    assert (broken.code, "internal error" in broken.err) == (3, True)
+    files = [path for path in filled.root.rglob("*") if path.is_file()]
+    for path in files:
+        text = path.read_bytes().decode("utf-8", "replace")
+        assert not [leak for sentinel in SENTINELS for leak in leaks(text, sentinel)], path

@@ -1,0 +1,31 @@
+"""Answers of a real API server (1.34) with External Secrets Operator 2.9, as they were recorded; no values are in them.
+
+Seven ExternalSecrets of `dev` in `ai-platform-engineering`, all on the Key Vault, and what was seen while one of them
+was switched.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).resolve().parent / "recordings/cluster"
+NAMESPACE = "ai-platform-engineering"
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """The list in `name`.json."""
+    found: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def by_name(name: str) -> dict[str, dict[str, Any]]:
+    """The objects of a list by their names."""
+    return {each["metadata"]["name"]: each for each in recorded(name)["items"]}
+
+
+def watched(name: str) -> list[dict[str, Any]]:
+    """The objects of a watch in `name`.jsonl, in the order of its events."""
+    lines = (_FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["object"] for line in lines if line]

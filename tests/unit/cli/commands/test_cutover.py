@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.live.stores import LiveStores
+from tests.fake_cluster import ESO, FakeCluster
+from tests.recorded_cluster import NAMESPACE, by_name, recorded
+from tests.unit.cli.two_ends import Ends
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tests.commands import Done
+
+JIRA = ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL", "ATLASSIAN_API_URL", "ATLASSIAN_VERIFY_SSL")
+SENTINEL = "s3ntinel-4711-s3ntinel"
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
+    """Both stores hold what jira needs."""
+    made = Ends()
+    for store, name in ((made.vault, "jira-secret"), (made.azure, "jira")):
+        between = "/" if store is made.vault else "-"
+        store.seed(f"ai-platform-engineering{between}{name}", **dict.fromkeys(JIRA, SENTINEL))
+
+    def stores(environ: Mapping[str, str]) -> LiveStores:
+        return LiveStores(environ, made.open)
+
+    monkeypatch.setattr("compiler.cli.commands.cutover.stores_to_ask", stores)
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
+    return made
+
+
+@pytest.fixture
+def cutover(project: Path, ends: Ends, run: Callable[..., Done]) -> Callable[..., Done]:
+    assert project.is_dir()
+    assert ends.vault.versions
+
+    def invoke(*words: str, environment: str = "dev") -> Done:
+        done = run("cutover", environment, *words)
+        assert SENTINEL not in done.out + done.err
+        return done
+
+    return invoke
+
+
+def test_a_plan_is_shown_and_nothing_written(cutover: Callable[..., Done], project: Path) -> None:
+    before = (project / "environments/dev.yaml").read_bytes()
+    done = cutover("jira", "--to", "azure")
+    assert (done.code, done.err) == (0, 'note: AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure"\n')
+    lines = done.out.splitlines()
+    assert lines[0] == 'dev: jira from "vault" to "azure"'
+    assert "+  jira: {store: azure}" in lines
+    meaning = "the Secret is updated in place; content equal, so no pod sees a change"
+    assert f"  ai-platform-engineering/agent-jira-secrets: {meaning}" in lines
+    assert lines[-1] == "nothing was written; add --apply to write this"
+    assert (project / "environments/dev.yaml").read_bytes() == before
+
+
+def test_it_is_written_with_the_commit_to_make_and_the_way_back(cutover: Callable[..., Done], project: Path) -> None:
+    done = cutover("jira", "--to", "azure", "--apply")
+    assert done.out.splitlines()[-6:] == [
+        "environments/dev.yaml: written",
+        "chart/values-dev.yaml: written",
+        "commit it:",
+        "  git add environments/dev.yaml chart/values-dev.yaml",
+        "  git commit -m 'Switch jira of dev to azure'",
+        "to go back: platform-secrets cutover dev jira --back --to vault --apply",
+    ]
+    assert "azure-keyvault-store" in (project / "chart/values-dev.yaml").read_text("utf-8")
+    again = cutover("jira", "--to", "azure", "--apply")
+    assert (again.code, again.out.splitlines()[0], again.out.splitlines()[-1]) == (
+        *(0, 'dev: on "azure" already: "jira"', "nothing to do"),
+    )
+    assert cutover("jira", "--back", "--apply").code == 0
+    assert "azure-keyvault-store" not in (project / "chart/values-dev.yaml").read_text("utf-8")
+
+
+def test_what_the_gate_refuses_exits_1_and_says_how_to_mend_it(
+    cutover: Callable[..., Done], project: Path, ends: Ends
+) -> None:
+    ends.azure.versions.clear()
+    before = (project / "environments/dev.yaml").read_bytes()
+    done = cutover("jira", "--to", "azure", "--apply")
+    assert done.code == 1
+    assert "help: platform-secrets migrate dev --to azure --only jira --apply" in done.out
+    assert done.out.endswith("nothing was written: the gate is closed\n")
+    assert (project / "environments/dev.yaml").read_bytes() == before
+    assert not (project / "chart/values-dev.yaml").exists()
+
+
+def test_a_report_is_one_object(cutover: Callable[..., Done]) -> None:
+    done = cutover("jira", "--to", "azure", "--apply", "--format", "json")
+    report = done.report
+    assert (report["exitCode"], report["mode"], report["to"]) == (0, "to", "azure")
+    assert report["written"] == ["environments/dev.yaml", "chart/values-dev.yaml"]
+    assert {each["comparison"] for each in report["keys"]} == {"equal"}
+    assert report["commit"][0].startswith("git add ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--back", "--next"), "--back cannot be combined with --next"),
+        (("jira", "--to", "azur"), 'has no store "azur"'),
+        (("jiro", "--to", "azure"), 'has no secret "jiro"'),
+        (("--next",), "has no `moves:`"),
+        (("jira",), "no store named"),
+        (("--to", "azure"), "no secret named"),
+    ],
+)
+def test_a_command_line_that_says_too_little_or_too_much(
+    cutover: Callable[..., Done], words: tuple[str, ...], said: str
+) -> None:
+    done = cutover(*words)
+    assert (done.code, said in done.err) == (2, True)
+
+
+def test_an_environment_with_errors_is_not_switched(
+    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], ends: Ends
+) -> None:
+    edit("environments/dev.yaml", "global:", "globl:")
+    assert cutover("jira", "--to", "azure").code == 1
+    assert ends.azure.calls == []
+
+
+def test_steps_are_numbered_and_the_last_one_names_the_finish(
+    cutover: Callable[..., Done], edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/dev.yaml", "secrets:\n", "moves: {to: azure, steps: [[jira]]}\nsecrets:\n")
+    first = cutover("--next", "--apply")
+    assert (first.code, first.out.splitlines()[0]) == (0, 'dev: step 1 of 1 to "azure"')
+    last = cutover("--next")
+    assert last.out.splitlines()[-2:] == [
+        "nothing to do: every step is there",
+        "next: platform-secrets cutover dev --finish --to azure",
+    ]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    """The recorded one, in which all is on the Key Vault."""
+    with FakeCluster() as fake:
+        fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = recorded("externalsecrets-list")
+        fake.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets"] = recorded("secrets-metadata-list")
+        for name, store in by_name("clustersecretstores-list").items():
+            fake.objects[f"{ESO}/clustersecretstores/{name}"] = store
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        yield fake
+
+
+def test_the_cluster_has_its_say(
+    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], cluster: FakeCluster
+) -> None:
+    edit(
+        "environments/dev.yaml",
+        "secrets:\n",
+        "moves: {to: azure, steps: [[slack], [jira]]}\nsecrets:\n  slack: {store: azure}\n",
+    )
+    done = cutover("--next", "--cluster")
+    assert done.code == 0, done.out + done.err
+    assert 'the steps before are in effect: "slack"' in done.out
+    assert {method for method, _ in cluster.asked} == {"GET"}
+    items: Any = cluster.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"]["items"]
+    items[5]["metadata"]["generation"] = 5
+    stopped = cutover("--next", "--cluster", "--apply")
+    assert stopped.code == 1
+    assert "platform-secrets verify dev slack --cluster" in stopped.out
+    away = cutover("--next", "--cluster", "--context", "there")
+    assert (away.code, "the cluster cannot be asked" in away.out) == (3, True)
+    assert cutover("--next", "--cluster", "--context", "nowhere").code == 3
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_interrupt_says_whether_anything_was_written(
+    cutover: Callable[..., Done],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,  # noqa: FBT001
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    where = "end_lines" if after else "planned"
+    monkeypatch.setattr(f"compiler.cli.commands.cutover.{where}", interrupted)
+    done = cutover("jira", "--to", "azure", "--apply")
+    assert done.code == 130
+    said = "the environment and its values file were written; commit them" if after else "nothing was written"
+    assert done.err.endswith(f"interrupted; {said}\n")
+    assert (project / "chart/values-dev.yaml").exists() == after

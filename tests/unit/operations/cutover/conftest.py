@@ -1,0 +1,105 @@
+"""A project of two agents over two stores in memory, and the plan of whatever `cutover` is asked for in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.cutover.commands import Commands
+from compiler.operations.cutover.request import Mode, Request
+from compiler.operations.cutover.run import planned
+from compiler.operations.live.stores import LiveStores
+from compiler.pipeline import compile_project
+from compiler.stages.outside import Outside
+from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from tests.agents_project import write_agents_project
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from compiler.model.store_address import StoreAddress
+    from compiler.operations.cutover.cluster_gate import Look
+    from compiler.operations.cutover.run import Cutover
+
+OUTSIDE = Outside()
+
+
+class Bench:
+    """The project in `root`, its stores, and what is planned in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        write_agents_project(root)
+        self.stores: dict[str, MemoryStore] = {}
+        self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
+        self.silent: set[str] = set()
+
+    def equal(self) -> None:
+        """Both stores hold what both agents need."""
+        for store, between in ((self.vault, "/"), (self.azure, "-")):
+            store.seed(f"agents{between}github", GITHUB_TOKEN="t-1")
+            store.seed(f"agents{between}jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+
+    def write(self, name: str, text: str) -> None:
+        (self.root / f"environments/{name}.yaml").write_text(text, "utf-8")
+
+    def text(self, name: str = "prod") -> str:
+        return (self.root / f"environments/{name}.yaml").read_text("utf-8")
+
+    def change(self, name: str, old: str, new: str) -> None:
+        text = self.text(name)
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+    def environment(self, name: str = "prod") -> Environment:
+        result = compile_project(self.root, [name], OUTSIDE)
+        assert not result.failed, [each.message for each in result.diagnostics]
+        assert result.project is not None
+        return result.project.environments[0]
+
+    def commands(self, request: Request, name: str = "prod") -> Commands:
+        return Commands(self.root, None, self.root, name, request)
+
+    def live(self) -> LiveStores:
+        return LiveStores({}, self._open)
+
+    def plan(
+        self,
+        mode: Mode,
+        *secrets: str,
+        name: str = "prod",
+        look: Look | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> Cutover:
+        request = replace(Request(mode, secrets), **more)
+        return planned(self.environment(name), self.commands(request, name), OUTSIDE, self.live(), look)
+
+    def to_azure(self, *secrets: str, **more: Any) -> Cutover:  # noqa: ANN401 - fields of a request
+        return self.plan(Mode.TO, *secrets, to="azure", **more)
+
+    def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
+        del environ
+        store = self.vault if address.provider == "vault" else self.azure
+        store.address = address
+        if address.provider in self.silent:
+            raise UnavailableError(
+                StoreLocation(address.absolute), Action.CONNECT, "the connection was refused", "check the address"
+            )
+        return store
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path / "project")
+    made.equal()
+    return made
+
+
+def said(cutover: Cutover) -> list[tuple[str, str]]:
+    """What is not passed: the subject and the verdict."""
+    return [(str(each.about), str(each.verdict)) for each in cutover.checks if str(each.verdict) != "passed"]

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect
+from compiler.operations.cutover.trial import Switch
+from compiler.pipeline import compile_project
+from tests.recorded_cluster import NAMESPACE, by_name, watched
+from tests.unit.cli.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from compiler.model.environment import Environment
+    from compiler.operations.cutover.check import Check
+
+SLACK = "agent-slack-secrets"
+VERIFY = "platform-secrets verify dev --cluster"
+
+
+class RecordedCluster:
+    """The cluster as it was recorded, to be changed; what is in `refused` raises, and `asked` counts."""
+
+    def __init__(self) -> None:
+        self.stores = copy.deepcopy(by_name("clustersecretstores-list"))
+        self.external_secrets = copy.deepcopy(by_name("externalsecrets-list"))
+        self.secrets = copy.deepcopy(by_name("secrets-metadata-list"))
+        self.namespaces: dict[str, Any] = {NAMESPACE: {"metadata": {"labels": {"team": "ai"}}}}
+        self.refused: dict[str, ClusterError] = {}
+        self.asked: list[str] = []
+
+    def store_object(self, kind: str, name: str, namespace: str) -> Mapping[str, Any] | None:
+        self._ask("store")
+        assert (kind, namespace) == ("ClusterSecretStore", NAMESPACE)
+        return self.stores.get(name)
+
+    def external_secret_objects(self, namespace: str) -> Sequence[Mapping[str, Any]]:
+        self._ask("external secrets")
+        return list(self.external_secrets.values()) if namespace == NAMESPACE else []
+
+    def secret_metadata(self, namespace: str) -> Sequence[Mapping[str, Any]]:
+        self._ask("secrets")
+        return list(self.secrets.values()) if namespace == NAMESPACE else []
+
+    def namespace_object(self, namespace: str) -> Mapping[str, Any] | None:
+        self._ask("namespace")
+        return self.namespaces.get(namespace)
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if what in self.refused:
+            raise self.refused[what]
+
+
+@pytest.fixture
+def cluster() -> RecordedCluster:
+    return RecordedCluster()
+
+
+@pytest.fixture(scope="module")
+def dev() -> Environment:
+    project = compile_project(ROOT, ["dev"]).project
+    assert project is not None
+    return project.environments[0]
+
+
+def gate(cluster: RecordedCluster, dev: Environment, *secrets: str, is_back: bool = False) -> list[Check]:
+    stores = dev.stores
+    switches = [Switch(dev, each, stores["vault"], stores["azure"]) for each in secrets or ("slack",)]
+    look: Any = cluster
+    return list(in_cluster(switches, Look(look), VERIFY, is_back=is_back))
+
+
+def told(checks: Sequence[Check]) -> list[tuple[str, str]]:
+    return [(str(each.verdict), each.message) for each in checks]
+
+
+def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCluster, dev: Environment) -> None:
+    store = (
+        f'the ClusterSecretStore "azure-keyvault-store" is ready, and nothing keeps the namespace "{NAMESPACE}" from it'
+    )
+    assert told(gate(cluster, dev, "slack", "jira")) == [
+        ("passed", store),
+        ("passed", "2 ExternalSecrets in the cluster there, ours and in order"),
+    ]
+    assert sorted(cluster.asked) == ["external secrets", "store", "store"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "mend"),
+    [
+        (lambda stores: stores.clear(), "is not in the cluster", "kubectl get clustersecretstore azure-keyvault-store"),
+        (
+            lambda stores: stores["azure-keyvault-store"].pop("status"),
+            "is not ready",
+            "kubectl describe clustersecretstore azure-keyvault-store",
+        ),
+        (
+            lambda stores: stores["azure-keyvault-store"]["spec"].update(controller="other"),
+            'belongs to another controller, "other"',
+            "kubectl get clustersecretstore azure-keyvault-store",
+        ),
+        (
+            lambda stores: stores["azure-keyvault-store"]["spec"].update(conditions=[{"namespaces": ["x"]}]),
+            f'does not allow the namespace "{NAMESPACE}"',
+            "add it to the store's `conditions`",
+        ),
+    ],
+)
+def test_a_store_that_cannot_serve_is_refused(
+    cluster: RecordedCluster,
+    dev: Environment,
+    change: Callable[[dict[str, Any]], object],
+    message: str,
+    mend: str,
+) -> None:
+    change(cluster.stores)
+    for is_back in (False, True):
+        first = gate(cluster, dev, is_back=is_back)[0]
+        assert (first.verdict, first.mend) == ("refused", mend)
+        assert first.message == f'the ClusterSecretStore "azure-keyvault-store" {message}'
+
+
+def test_the_controller_of_the_present_store_may_be_the_new_ones_too(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    for store in cluster.stores.values():
+        store["spec"]["controller"] = "team-a"
+    assert gate(cluster, dev)[0].verdict == "passed"
+
+
+def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    spec = cluster.stores["azure-keyvault-store"]["spec"]
+    spec["conditions"] = [{"namespaceSelector": {"matchLabels": {"team": "ai"}}}]
+    assert gate(cluster, dev)[0].verdict == "passed"
+    cluster.namespaces[NAMESPACE]["metadata"]["labels"] = {}
+    assert gate(cluster, dev)[0].verdict == "refused"
+    cluster.refused["namespace"] = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
+    noted, passed, *_ = gate(cluster, dev)
+    assert (noted.verdict, "depends on what cannot be read here" in noted.message) == ("noted", True)
+    assert passed.verdict == "passed"
+    cluster.refused["namespace"] = ClusterError("it answered with status 500", "check it")
+    with pytest.raises(ClusterError):
+        gate(cluster, dev)
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "stops_back"),
+    [
+        (lambda found: found.pop(SLACK), "is not in the cluster", True),
+        (lambda found: found[SLACK]["metadata"].pop("labels"), "is not managed by this chart", True),
+        (
+            lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[1]}),
+            "is failing already: SecretSyncedError",
+            False,
+        ),
+        (
+            lambda found: found.update({SLACK: watched("watch-externalsecrets-switch")[0]}),
+            "has not been synchronised as it is now",
+            False,
+        ),
+    ],
+)
+def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
+    cluster: RecordedCluster,
+    dev: Environment,
+    change: Callable[[dict[str, Any]], object],
+    message: str,
+    stops_back: bool,  # noqa: FBT001
+) -> None:
+    change(cluster.external_secrets)
+    _, found = gate(cluster, dev)
+    assert (found.verdict, found.mend) == ("refused", VERIFY)
+    assert found.message == f'the ExternalSecret "{NAMESPACE}/{SLACK}" {message}'
+    _, back = gate(cluster, dev, is_back=True)
+    assert back.verdict == ("refused" if stops_back else "passed")
+
+
+def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
+    look: Any = cluster
+    return told(list(in_effect(environment, secrets, Look(look), VERIFY)))
+
+
+@pytest.fixture(scope="module")
+def on_azure() -> Environment:
+    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
+    project = compile_project(ROOT, ["dev"], None, {"environments/dev.yaml": text}).project
+    assert project is not None
+    return project.environments[0]
+
+
+def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(
+    cluster: RecordedCluster, dev: Environment, on_azure: Environment
+) -> None:
+    assert effects(cluster, on_azure, "slack", "jira") == [
+        ("passed", 'the steps before are in effect: "slack", "jira"')
+    ]
+    assert effects(cluster, on_azure) == []
+    # The cluster has not been given what the environment says now.
+    assert effects(cluster, dev, "slack") == [
+        ("refused", f'"slack": the ExternalSecret "{NAMESPACE}/{SLACK}" is not what was compiled')
+    ]
+    del cluster.secrets[SLACK]
+    assert effects(cluster, on_azure, "slack") == [("refused", f'"slack": there is no Secret "{NAMESPACE}/{SLACK}"')]
+
+
+def test_without_the_right_to_list_secrets_their_keys_are_not_asked_for(
+    cluster: RecordedCluster, on_azure: Environment
+) -> None:
+    cluster.refused["secrets"] = ClusterError("you are not allowed to list secrets", "get a role", "list secrets")
+    noted, passed = effects(cluster, on_azure, "slack")
+    assert noted == ("noted", '"slack": the keys of its Secret are not asked for: you may not list Secrets')
+    assert passed[0] == "passed"
+    cluster.refused["secrets"] = ClusterError("it gave no usable answer", "check the network")
+    with pytest.raises(ClusterError):
+        effects(cluster, on_azure, "slack")

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cutover.gate import one_place, verified
+from compiler.operations.cutover.request import Mode
+from compiler.operations.cutover.trial import Switch
+from compiler.operations.live.stores import LiveStores
+from compiler.stores.values.secret import SecretValue
+from tests.unit.operations.cutover.conftest import said
+from tests.unit.operations.memory_store import secrets
+
+if TYPE_CHECKING:
+    from compiler.operations.cutover.run import Cutover
+    from tests.unit.operations.cutover.conftest import Bench
+
+MIGRATE = "platform-secrets migrate prod --to azure --only jira"
+
+
+def of(cutover: Cutover, about: str) -> list[tuple[str, str, str | None]]:
+    return [(str(each.verdict), each.message, each.mend) for each in cutover.checks if each.about == about]
+
+
+def test_equal_stores_open_the_gate(bench: Bench) -> None:
+    found = bench.to_azure("jira")
+    assert (said(found), found.is_refused) == ([], False)
+    assert of(found, "verified") == [("passed", '"azure" holds every key: 2 keys', None)]
+    assert of(found, "compared") == [("passed", '"jira" is equal in "vault" and "azure": 2 keys', None)]
+
+
+@pytest.mark.parametrize(
+    "held", [{}, {"JIRA_URL": "https://jira"}, {"JIRA_URL": "https://jira", "JIRA_TOKEN": "<TODO>"}]
+)
+def test_a_key_that_the_new_store_lacks_is_brought_by_a_migration(bench: Bench, held: dict[str, str]) -> None:
+    if held:
+        bench.azure.hold("agents-jira", secrets(**held))
+    else:
+        del bench.azure.versions["agents-jira"]
+    found = bench.to_azure("jira")
+    assert (found.is_refused, found.is_unanswered) == (True, False)
+    assert {(verdict, mend) for verdict, _, mend in of(found, "verified")} == {("refused", f"{MIGRATE} --apply")}
+    assert all(message.startswith("environments/") for _, message, _ in of(found, "verified"))
+
+
+def test_what_was_deleted_there_is_recovered(bench: Bench) -> None:
+    bench.azure.deleted.add("agents-jira")
+    ((_, message, mend),) = of(bench.to_azure("jira"), "verified")
+    assert "soft-deleted-secret" in message
+    assert mend == f"{MIGRATE} --recover --apply"
+
+
+def test_all_that_is_missing_is_brought_by_one_command(bench: Bench) -> None:
+    bench.azure.versions.clear()
+    mends = {mend for _, _, mend in of(bench.to_azure("jira", "github"), "verified")}
+    assert mends == {"platform-secrets migrate prod --to azure --only github --only jira --apply"}
+
+
+def test_a_new_store_that_does_not_answer_is_no_refusal_but_no_way_either(bench: Bench) -> None:
+    bench.silent.add("azurekv")
+    for found in (bench.to_azure("jira"), bench.to_azure("jira", without_comparison=True)):
+        assert (found.is_refused, found.is_unanswered) == (True, True)
+        assert ("verified", "unanswered") in said(found)
+
+
+def test_differences_are_named_by_key_and_accepted_by_key(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="s3ntinel-4711"))
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="s3ntinel-0815", JIRA_URL="s3ntinel-u"))
+    found = bench.to_azure("jira")
+    different, only = of(found, "compared")
+    assert different[:2] == ("refused", 'of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"')
+    again = "platform-secrets cutover prod jira --to azure --accept-differences"
+    assert different[2] == (
+        f'accept the values of "azure": {again} jira/JIRA_TOKEN; '
+        f'or write those of "vault" over them: {MIGRATE} --on-conflict overwrite --apply'
+    )
+    assert only == (
+        "refused",
+        'of "jira", in "azure" and not in "vault": "JIRA_URL"',
+        f'accept the values of "azure": {again} jira/JIRA_URL',
+    )
+    half = bench.to_azure("jira", accepted=("JIRA_TOKEN",))
+    noted, refused = of(half, "compared")
+    assert noted == ("noted", 'of "jira", accepted, not the same in "azure" as in "vault": "JIRA_TOKEN"', None)
+    # The command that is named next accepts both.
+    assert str(refused[2]).endswith("--accept-differences jira/JIRA_TOKEN jira/JIRA_URL")
+    assert not bench.to_azure("jira", accepted=("JIRA_TOKEN", "jira/JIRA_URL")).is_refused
+    assert "s3ntinel" not in "".join(repr(each) for each in (*found.checks, *half.checks))
+
+
+def test_a_present_store_that_is_gone_has_to_be_waived_but_not_on_the_way_back(bench: Bench) -> None:
+    bench.silent.add("vault")
+    found = bench.to_azure("jira")
+    assert found.is_unanswered
+    ((verdict, message, mend),) = of(found, "compared")
+    assert verdict == "unanswered"
+    assert message.startswith('of "jira", not compared: "JIRA_TOKEN", "JIRA_URL": the store "vault"')
+    assert mend == "platform-secrets cutover prod jira --to azure --without-comparison"
+    waived = bench.to_azure("jira", without_comparison=True)
+    assert (of(waived, "compared")[0][0], waived.is_refused) == ("noted", False)
+    back = bench.plan(Mode.BACK, "jira", to="azure")
+    assert (of(back, "compared")[0][0], back.is_refused) == ("noted", False)
+
+
+def test_without_comparison_does_not_hide_a_difference_that_can_be_seen(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    found = bench.to_azure("jira", without_comparison=True)
+    assert (found.is_refused, found.is_unanswered) == (True, False)
+
+
+def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", {**secrets(JIRA_URL="https://jira"), "JIRA_TOKEN": SecretValue("a\0b")})
+    bench.vault.hold("agents/jira", {**secrets(JIRA_URL="https://jira"), "JIRA_TOKEN": SecretValue("a\0b")})
+    ((verdict, message, mend),) = of(bench.to_azure("jira"), "verified")
+    assert (verdict, "invalid-character" in message, bool(mend)) == ("refused", True, True)
+    found = bench.to_azure("jira")
+    assert found.comparison is not None
+    bare = [replace(each, help=None) for each in found.comparison.found.diagnostics]
+    silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
+    (check,) = verified(silent, found.trial.switches, found.commands)
+    assert check.mend == "platform-secrets rules invalid-character"
+
+
+def test_a_warning_about_a_value_is_shown(bench: Bench) -> None:
+    for store, name in ((bench.vault, "agents/jira"), (bench.azure, "agents-jira")):
+        store.hold(name, secrets(JIRA_TOKEN="t-2 ", JIRA_URL="https://jira"))
+    found = bench.to_azure("jira")
+    assert (said(found), found.is_refused) == ([("verified", "noted")], False)
+
+
+def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> None:
+    environment = bench.environment()
+    vault = environment.stores["vault"]
+    other = replace(vault, id="other", address="https://other.example.com")
+    moved = Switch(environment, "jira", vault, other)
+    assert list(one_place([moved], LiveStores({}))) == []
+    (check,) = one_place([moved], LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
+    assert check.message == '"vault" and "other" are the same place, seen from this machine'
+    # One server under two names is meant so.
+    same = replace(moved, destination=replace(vault, id="other"))
+    assert list(one_place([same], LiveStores({}))) == []
+    assert list(one_place([replace(moved, destination=replace(other, address=None))], LiveStores({}))) == []

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cutover.request import Mode, Request, accepted_keys, wish_of
+from compiler.refusal import Refusal
+
+if TYPE_CHECKING:
+    from tests.unit.operations.cutover.conftest import Bench
+
+THIRD = "stores: {third: {provider: azurekv, name: third, vaultUrl: 'https://third.vault.azure.net'}}\n"
+
+
+def test_secrets_go_where_they_are_told_but_for_those_that_are_there(bench: Bench) -> None:
+    bench.write("prod", "secrets: {github: {store: azure}}\n")
+    found = wish_of(bench.environment(), Request(Mode.TO, ("jira", "github", "jira"), "azure"))
+    assert (found.store.id, found.secrets, found.there) == ("azure", ("jira",), ("github",))
+    assert [edit.path for edit in found.edits] == [("secrets", "jira", "store")]
+
+
+def test_a_store_may_be_named_as_in_the_cluster(bench: Bench) -> None:
+    assert wish_of(bench.environment(), Request(Mode.TO, ("jira",), "azure-store")).edits[0].value == "azure"
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets", "store"),
+    [
+        ("secrets: {jira: {store: azure}}\n", ("jira",), "vault"),
+        ("store: azure\n", ("jira", "github"), "vault"),
+        ("labels: {}\n", ("jira",), "azure"),
+        # Of an environment that moves, back is never the store that it moves to.
+        ("moves: {to: azure, steps: [[all]]}\n", ("jira",), "vault"),
+    ],
+)
+def test_back_is_the_other_store_of_two(bench: Bench, text: str, secrets: tuple[str, ...], store: str) -> None:
+    bench.write("prod", text)
+    assert wish_of(bench.environment(), Request(Mode.BACK, secrets)).store.id == store
+
+
+@pytest.mark.parametrize("text", [THIRD, "secrets: {jira: {store: azure}}\n"])
+def test_back_has_to_be_told_where_it_could_be_either(bench: Bench, text: str) -> None:
+    bench.write("prod", text)
+    with pytest.raises(Refusal) as refused:
+        wish_of(bench.environment(), Request(Mode.BACK, ("jira", "github")))
+    assert (refused.value.kind, "--back does not say which store" in refused.value.message) == ("usage", True)
+    assert 'add --to with one of "vault", "azure"' in str(refused.value.help)
+    assert wish_of(bench.environment(), Request(Mode.BACK, ("jira",), "vault")).store.id == "vault"
+
+
+def test_the_next_step_names_secrets_and_store(bench: Bench) -> None:
+    bench.write("prod", "moves: {to: azure, steps: [[jira], [all]]}\nsecrets: {jira: {store: azure}}\n")
+    found = wish_of(bench.environment(), Request(Mode.NEXT))
+    assert (found.store.id, found.secrets) == ("azure", ("github",))
+    assert found.progress is not None
+    bench.write("prod", "moves: {to: azure, steps: [[all]]}\nstore: azure\n")
+    assert wish_of(bench.environment(), Request(Mode.NEXT)).edits == ()
+
+
+def test_a_finish_takes_along_who_follows_the_environment(bench: Bench) -> None:
+    bench.write("prod", "secrets: {jira: {store: azure}}\n")
+    found = wish_of(bench.environment(), Request(Mode.FINISH, (), "azure"))
+    assert (found.secrets, [edit.value for edit in found.edits]) == (("github",), ["azure", None])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [Request(Mode.TO, ("jiro",), "azure"), Request(Mode.TO, ("jira",), "azur"), Request(Mode.FINISH, (), "x")],
+)
+def test_what_the_environment_does_not_have_is_refused(bench: Bench, request_: Request) -> None:
+    with pytest.raises(Refusal) as refused:
+        wish_of(bench.environment(), request_)
+    assert refused.value.kind == "usage"
+
+
+def test_keys_are_accepted_by_name_or_with_their_secret() -> None:
+    known = {("jira", "TOKEN"), ("jira", "URL"), ("slack", "TOKEN")}
+    assert accepted_keys(known, ["TOKEN"]) == {("jira", "TOKEN"), ("slack", "TOKEN")}
+    assert accepted_keys(known, ["slack/TOKEN", "URL"]) == {("slack", "TOKEN"), ("jira", "URL")}
+    for word in ("TOKN", "jira/X", "x/TOKEN"):
+        with pytest.raises(Refusal) as refused:
+            accepted_keys(known, [word])
+        assert refused.value.help == 'their keys are "TOKEN", "URL"'

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cutover.cluster_gate import Look
+from compiler.operations.cutover.request import Mode
+from compiler.operations.cutover.run import checked_request
+from compiler.refusal import Refusal
+from tests.unit.operations.cutover.conftest import said
+from tests.unit.operations.memory_store import secrets
+
+if TYPE_CHECKING:
+    from tests.unit.operations.cutover.conftest import Bench
+
+
+def test_a_plan_has_the_edit_and_what_it_means_and_writes_nothing(bench: Bench) -> None:
+    before = bench.text()
+    found = bench.to_azure("jira")
+    assert (found.file, found.old, bench.text()) == ("environments/prod.yaml", before, before)
+    assert found.text == before + "secrets:\n  jira: {store: azure}\n"
+    assert (found.is_nothing, found.is_refused, found.is_unanswered) == (False, False, False)
+    assert found.diff() == (
+        "--- environments/prod.yaml",
+        "+++ environments/prod.yaml",
+        "@@ -1 +1,3 @@",
+        " labels: {team: platform}",
+        "+secrets:",
+        "+  jira: {store: azure}",
+    )
+    (effect,) = found.effects()
+    assert (effect.title, effect.changing, effect.unknown, effect.readers) == ("agents/agent-jira-secrets", (), (), ())
+
+
+def test_what_a_switch_changes_for_pods_is_told_by_key(bench: Bench) -> None:
+    bench.change(
+        "catalogue", "    target: agent-jira-secrets\n", "    target: agent-jira-secrets\n    mountedBy: [mcp-jira]\n"
+    )
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other"))
+    (effect,) = bench.to_azure("jira").effects()
+    assert (effect.changing, effect.readers) == (("JIRA_TOKEN", "JIRA_URL"), ("mcp-jira",))
+    bench.silent.add("vault")
+    (effect,) = bench.to_azure("jira").effects()
+    assert (effect.changing, effect.unknown) == ((), ("JIRA_TOKEN", "JIRA_URL"))
+
+
+def test_what_is_there_already_asks_no_store(bench: Bench) -> None:
+    bench.write("prod", "store: azure\n")
+    found = bench.to_azure("jira", accepted=("whatever",))
+    assert (found.is_nothing, found.wish.there, found.comparison) == (True, ("jira",), None)
+    assert bench.vault.calls == bench.azure.calls == []
+
+
+def test_what_the_files_refuse_asks_no_store(bench: Bench) -> None:
+    bench.write("canary", "extends: [prod]\n")
+    found = bench.to_azure("jira")
+    assert (said(found)[-1], found.comparison) == (("dependants", "refused"), None)
+    assert bench.vault.calls == bench.azure.calls == []
+    taken = bench.to_azure("jira", with_dependants=True)
+    assert (taken.is_refused, len(taken.effects())) == (False, 2)
+
+
+def test_a_key_that_no_switched_secret_has_cannot_be_accepted(bench: Bench) -> None:
+    with pytest.raises(Refusal) as refused:
+        bench.to_azure("jira", accepted=("JIRA_TOKN",))
+    assert refused.value.kind == "usage"
+
+
+class Silent:
+    """A cluster that does not answer."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any method of a Cluster
+        def refuse(*_: str) -> None:
+            raise ClusterError("it gave no usable answer (MaxRetryError)", "check the network")
+
+        return refuse
+
+
+@pytest.mark.parametrize("mode", [Mode.TO, Mode.NEXT])
+def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -> None:
+    bench.write("prod", "moves: {to: azure, steps: [[github], [jira]]}\nsecrets: {github: {store: azure}}\n")
+    silent: Any = Silent()
+    words = ("jira",) if mode is Mode.TO else ()
+    more: dict[str, Any] = {"to": "azure"} if mode is Mode.TO else {}
+    found = bench.plan(mode, *words, look=Look(silent), **more)
+    assert (found.is_refused, found.is_unanswered) == (True, True)
+    assert found.checks[-1].message == "the cluster cannot be asked: it gave no usable answer (MaxRetryError)"
+    assert not bench.plan(mode, *words, **more).is_refused
+
+
+@pytest.mark.parametrize(
+    ("mode", "secrets_", "to", "said_"),
+    [
+        (Mode.NEXT, ["jira"], None, "--next chooses the secrets itself"),
+        (Mode.FINISH, ["jira"], "azure", "--finish chooses the secrets itself"),
+        (Mode.NEXT, [], "azure", "--next goes to the store of `moves:`"),
+        (Mode.TO, [], "azure", "no secret named"),
+        (Mode.BACK, [], None, "no secret named"),
+        (Mode.TO, ["jira"], None, "no store named"),
+        (Mode.FINISH, [], None, "no store named"),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused(mode: Mode, secrets_: list[str], to: str | None, said_: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        checked_request(mode, secrets_, to)
+    assert (refused.value.kind, refused.value.message) == ("usage", said_)
+
+
+def test_words_that_go_together_are_not() -> None:
+    checked_request(Mode.TO, ["jira"], "azure")
+    checked_request(Mode.BACK, ["jira"], None)
+    checked_request(Mode.NEXT, [], None)
+    checked_request(Mode.FINISH, [], "azure")

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cutover.request import Mode
+from tests.unit.operations.cutover.conftest import said
+
+if TYPE_CHECKING:
+    from compiler.operations.cutover.run import Cutover
+    from tests.unit.operations.cutover.conftest import Bench
+
+# Reads what jira reads; a third reads what this one reads beside it.
+SHARING = """\
+  jirabot:
+    target: agent-jirabot-secrets
+    remote: {vault: agents/jirabot, azurekv: agents-jirabot}
+    syncWave: -49
+    keys:
+      JIRA_TOKEN: {remote: {vault: agents/jira, azurekv: agents-jira}}
+      BOT_TOKEN: {}
+  reporter:
+    target: agent-reporter-secrets
+    remote: {vault: agents/reporter, azurekv: agents-reporter}
+    syncWave: -49
+    keys: {BOT_TOKEN: {remote: {vault: agents/jirabot, azurekv: agents-jirabot}}}
+"""
+GUARD = """\
+  login:
+    target: agent-login-secrets
+    remote: {vault: agents/login, azurekv: agents-login}
+    syncWave: -49
+    guards: true
+    keys: {LOGIN: {}}
+  sso:
+    target: agent-sso-secrets
+    remote: {vault: agents/sso, azurekv: agents-sso}
+    syncWave: -49
+    guards: true
+    keys: {SSO: {}}
+"""
+
+
+def extended(bench: Bench, entries: str, secrets: str) -> None:
+    bench.write("catalogue", bench.text("catalogue") + entries)
+    bench.write("prod", f"secrets: {{{secrets}}}\n")
+    for store, between in ((bench.vault, "/"), (bench.azure, "-")):
+        store.seed(f"agents{between}jirabot", BOT_TOKEN="b")
+        store.seed(f"agents{between}login", LOGIN="l")
+        store.seed(f"agents{between}sso", SSO="s")
+
+
+def of(cutover: Cutover, about: str) -> list[tuple[str, str, str | None]]:
+    return [(str(each.verdict), each.message, each.mend) for each in cutover.checks if each.about == about]
+
+
+@pytest.mark.parametrize("secret", ["jira", "jirabot", "reporter"])
+def test_secrets_that_read_one_place_move_together(bench: Bench, secret: str) -> None:
+    extended(bench, SHARING, "jirabot: {}, reporter: {}")
+    ((verdict, message, mend),) = of(bench.to_azure(secret), "together")
+    assert verdict == "refused"
+    assert message.startswith("they read one remote place, so they move together: ")
+    assert mend == "platform-secrets cutover prod jira jirabot reporter --to azure"
+    assert of(bench.to_azure("jira", "jirabot", "reporter"), "together") == []
+    assert of(bench.to_azure("github"), "together") == []
+
+
+def test_one_that_has_moved_already_stays_behind_nobody(bench: Bench) -> None:
+    extended(bench, SHARING, "jirabot: {store: azure}, reporter: {store: azure}")
+    assert of(bench.to_azure("jira"), "together") == []
+    ((_, _, mend),) = of(bench.plan(Mode.BACK, "reporter"), "together")
+    assert mend == "platform-secrets cutover prod jirabot reporter --to vault"
+
+
+def test_another_property_of_one_remote_secret_is_another_place(bench: Bench) -> None:
+    other = "JIRA_OTHER: {remote: {vault: agents/jira, azurekv: agents-jira}}"
+    extended(
+        bench, SHARING.replace("JIRA_TOKEN: {remote: {vault: agents/jira, azurekv: agents-jira}}", other), "jirabot: {}"
+    )
+    assert of(bench.to_azure("jira"), "together") == []
+
+
+def test_what_guards_a_store_moves_alone_and_last(bench: Bench) -> None:
+    extended(bench, GUARD, "login: {}")
+    noted, refused = of(bench.to_azure("login", "jira"), "guards")
+    assert noted == (
+        *("noted", '"login" guards a store: try a break-glass log-in, which does not need it, first', None),
+    )
+    assert refused == (
+        *("refused", 'what guards a store moves alone: "login"', "platform-secrets cutover prod jira --to azure"),
+    )
+    _, refused = of(bench.to_azure("login"), "guards")
+    assert refused == (
+        "refused",
+        '"login" guards a store, so it moves last; not there yet: "github", "jira"',
+        "platform-secrets cutover prod github jira --to azure",
+    )
+    bench.write("prod", "store: azure\nsecrets: {login: {store: vault}}\n")
+    last = bench.to_azure("login")
+    assert (said(last), last.is_refused) == ([("guards", "noted")], False)
+
+
+def test_two_that_guard_a_store_move_one_after_the_other(bench: Bench) -> None:
+    extended(bench, GUARD, "login: {store: vault}, sso: {store: vault}")
+    bench.change("prod", "secrets:", "store: azure\nsecrets:")
+    (*_, refused) = of(bench.to_azure("login", "sso"), "guards")
+    assert refused[1:] == (
+        *('what guards a store moves alone: "login", "sso"', "platform-secrets cutover prod login --to azure"),
+    )
+    assert not bench.to_azure("sso").is_refused
+
+
+def test_on_the_way_back_nothing_waits_for_what_guards_a_store(bench: Bench) -> None:
+    extended(bench, GUARD, "login: {store: azure}, jira: {store: azure}")
+    back = bench.plan(Mode.BACK, "login", "jira", to="vault")
+    assert (said(back), back.is_refused) == ([("guards", "noted")], False)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.edit.environment_edit import Edit, edited
+from compiler.operations.edit.moves import finishing, progress_of, switching
+from compiler.pipeline import compile_project
+from compiler.refusal import Refusal
+from tests.agents_project import write_agents_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+
+MORE = """\
+  slack:
+    target: agent-slack-secrets
+    remote: {vault: agents/slack, azurekv: agents-slack}
+    syncWave: -49
+    guards: true
+    keys: {SLACK_TOKEN: {}}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_agents_project(tmp_path / "project", entries=MORE)
+    return tmp_path / "project"
+
+
+def environment(root: Path, text: str, base: str | None = None) -> Environment:
+    (root / "environments/prod.yaml").write_text(text, "utf-8")
+    if base is not None:
+        path = root / "environments/base.yaml"
+        path.write_text(path.read_text("utf-8").replace("secrets: {github: {}, jira: {}}", base), "utf-8")
+    result = compile_project(root, ["prod"])
+    assert result.project is not None
+    assert not result.failed, [each.message for each in result.diagnostics]
+    return result.project.environments[0]
+
+
+def steps(text: str) -> str:
+    return f"moves: {{to: azure, steps: {text}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "on_azure", "found", "following", "done"),
+    [
+        ("[[jira], [github]]", "", (("jira",), ("github",)), 0, ()),
+        ("[[jira], [github]]", "jira", (("jira",), ("github",)), 1, ("jira",)),
+        ("[[jira], [github]]", "github", (("jira",), ("github",)), 0, ()),
+        ("[[jira], [github]]", "jira github", (("jira",), ("github",)), None, ("jira", "github")),
+        ("[[jira, github]]", "jira", (("jira", "github"),), 0, ()),
+        # The rest is spelled out, and what guards a store comes after it; what is not here is passed over.
+        ("[[jira], [all]]", "", (("jira",), ("github",), ("slack",)), 0, ()),
+        ("[[jira, github], [all]]", "jira github", (("jira", "github"), ("slack",)), 1, ("jira", "github")),
+        ("[[jira, github], [slack]]", "", (("jira", "github"), ("slack",)), 0, ()),
+    ],
+)
+def test_the_next_step_is_the_first_that_is_not_wholly_there(
+    root: Path, written: str, on_azure: str, found: object, following: int | None, done: object
+) -> None:
+    there = dict.fromkeys(on_azure.split(), "{store: azure}")
+    listed = ", ".join(f"{name}: {there.get(name, '{}')}" for name in ("github", "jira", "slack"))
+    progress = progress_of(environment(root, steps(written) + f"secrets: {{{listed}}}\n"))
+    assert (progress.to.id, progress.steps, progress.next, progress.done) == ("azure", found, following, done)
+
+
+def test_a_secret_that_the_environment_does_not_have_is_passed_over(root: Path) -> None:
+    progress = progress_of(environment(root, steps("[[jira], [slack]]") + "secrets: {jira: {enabled: false}}\n"))
+    assert (progress.steps, progress.next) == ((), None)
+
+
+def test_without_moves_it_is_said_how_to_write_them(root: Path) -> None:
+    with pytest.raises(Refusal) as refused:
+        progress_of(environment(root, "labels: {}\n"))
+    assert (refused.value.kind, refused.value.message) == ("usage", 'the environment "prod" has no `moves:`')
+
+
+def test_each_secret_gets_a_store_of_its_own(root: Path) -> None:
+    store = environment(root, "labels: {}\n").stores["azure"]
+    assert switching(["jira"], store) == (Edit(("secrets", "jira", "store"), "azure"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "expected"),
+    [
+        # The overrides that name the store go, and entries with them that said nothing else.
+        (
+            "secrets:\n  jira: {store: azure}\n  github: {store: vault}\n",
+            None,
+            "store: azure\nsecrets:\n  github: {store: vault}\n",
+        ),
+        ("secrets:\n  jira: {store: azure}\n  github:\n    store: azure\n", None, "store: azure\n"),
+        (
+            "secrets:\n  jira: {store: azure, fetch: bundle}\n",
+            None,
+            "store: azure\nsecrets:\n  jira: {fetch: bundle}\n",
+        ),
+        # No lower layer lists this one: it stays, with nothing to say.
+        ("secrets:\n  slack: {store: azure}\n", None, "store: azure\nsecrets:\n  slack: {}\n"),
+        # An override that hides one of a lower layer stays, or that one would choose.
+        (
+            "secrets: {jira: {store: azure}}\n",
+            "secrets: {github: {}, jira: {store: vault}}",
+            "store: azure\nsecrets: {jira: {store: azure}}\n",
+        ),
+        ("secrets: {jira: {store: azure}}\n", "secrets: {github: {}, jira: {store: azure}}", "store: azure\n"),
+        (
+            "store: azure\nsecrets: {jira: {store: azure, enabled: false}}\n",
+            None,
+            "store: azure\nsecrets: {jira: {enabled: false}}\n",
+        ),
+        ("store: azure\n", None, "store: azure\n"),
+    ],
+)
+def test_a_move_is_finished_by_the_store_of_the_environment(
+    root: Path, text: str, base: str | None, expected: str
+) -> None:
+    found = environment(root, text, base)
+    assert edited(found.document, finishing(found, found.stores["azure"])) == expected

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from compiler.operations.cutover.request import Mode
+from compiler.operations.cutover.write import commit
+from compiler.render.reports.cutover_json import cutover_report
+from tests.unit.operations.cutover.conftest import Bench, bench
+from tests.unit.operations.memory_store import secrets
+
+__all__ = ["bench"]
+
+
+def test_a_plan_is_reported_whole(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    found = bench.to_azure("jira", accepted=("JIRA_TOKEN",))
+    report = cutover_report(found, ("environments/prod.yaml",), commit(found), 0)
+    assert (report["command"], report["environment"], report["mode"], report["to"]) == (
+        "cutover",
+        "prod",
+        "to",
+        "azure",
+    )
+    assert report["switches"] == [
+        {
+            "environment": "prod",
+            "secret": "jira",
+            "from": "vault",
+            "to": "azure",
+            "target": "agents/agent-jira-secrets",
+            "changing": ["JIRA_TOKEN"],
+            "unknown": [],
+            "readers": [],
+        }
+    ]
+    assert [(each["key"], each["comparison"]) for each in report["keys"]] == [
+        ("JIRA_TOKEN", "different"),
+        ("JIRA_URL", "equal"),
+    ]
+    assert report["checks"][-1]["verdict"] == "noted"
+    assert (report["written"], len(report["commit"]), report["step"]) == (["environments/prod.yaml"], 2, None)
+    assert report["changes"][0]["environment"] == "prod"
+
+
+def test_a_refused_plan_has_neither_changes_nor_a_commit(bench: Bench) -> None:
+    bench.azure.versions.clear()
+    report = cutover_report(bench.to_azure("jira"), (), None, 1)
+    assert (report["changes"], report["commit"], report["exitCode"]) == ([], [], 1)
+    assert any(each["mend"] for each in report["checks"])
+
+
+def test_steps_are_reported_with_the_next(bench: Bench) -> None:
+    bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    report = cutover_report(bench.plan(Mode.NEXT), (), None, 0)
+    assert (report["step"], report["steps"]) == (2, [["github"], ["jira"]])
+    bench.write("prod", "moves: {to: azure, steps: [[all]]}\nstore: azure\n")
+    assert cutover_report(bench.plan(Mode.NEXT), (), None, 0)["step"] is None

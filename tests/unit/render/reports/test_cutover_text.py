@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.cli.terminal.contents import text_of
+from compiler.operations.cutover.request import Mode
+from compiler.operations.cutover.write import commit
+from compiler.render.content import Lines
+from compiler.render.reports.cutover_text import end_lines, head_lines, values_lines
+from tests.unit.operations.cutover.conftest import Bench, bench
+from tests.unit.operations.memory_store import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.operations.cutover.run import Cutover
+    from compiler.render.content import Line
+
+__all__ = ["bench"]
+
+
+def told(lines: Iterable[Line]) -> list[str]:
+    return text_of(Lines(lines)).splitlines()
+
+
+def end(cutover: Cutover, *written: str) -> list[str]:
+    return told(end_lines(cutover, written, commit(cutover)))
+
+
+def test_the_gate_is_listed_check_by_check(bench: Bench) -> None:
+    bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    found = told(head_lines(bench.to_azure("jira")))
+    assert found[:4] == [
+        'prod: jira from "vault" to "azure"',
+        "  ok         the edited environment compiles without a new error",
+        "  ok         the Secret keeps its name and keys",
+        '  ok         "azure" holds every key: 2 keys',
+    ]
+    assert found[4] == '  refused    of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"'
+    assert found[5].startswith(
+        '             help: accept the values of "azure": platform-secrets cutover prod jira --to'
+    )
+    bench.silent.add("vault")
+    assert told(head_lines(bench.to_azure("jira")))[4].startswith("  no answer  ")
+
+
+def test_the_heading_says_what_is_there_already_which_step_it_is_and_what_a_finish_does(bench: Bench) -> None:
+    bench.write("prod", "moves: {to: azure, steps: [[github], [jira]]}\nsecrets: {github: {store: azure}}\n")
+    assert told(head_lines(bench.to_azure("github", "jira")))[:2] == [
+        'prod: on "azure" already: "github"',
+        'prod: jira from "vault" to "azure"',
+    ]
+    assert told(head_lines(bench.plan(Mode.NEXT)))[0] == 'prod: step 2 of 2 to "azure"'
+    assert told(head_lines(bench.plan(Mode.FINISH, to="azure")))[:2] == [
+        'prod: jira from "vault" to "azure"',
+        'prod: "azure" becomes its store, and overrides that name it go',
+    ]
+
+
+def test_values_and_meaning_are_told_for_every_environment(bench: Bench) -> None:
+    bench.write("canary", "extends: [prod]\n")
+    found = told(values_lines(bench.to_azure("jira", with_dependants=True)))
+    assert [line for line in found if not line.startswith("    ")] == [
+        "chart/values-prod.yaml:",
+        "  changed agents/agent-jira-secrets",
+        "chart/values-canary.yaml:",
+        "  changed agents/agent-jira-secrets",
+        "in the cluster:",
+        *["  agents/agent-jira-secrets: the Secret is updated in place; content equal, so no pod sees a change"] * 2,
+    ]
+
+
+def test_keys_that_change_are_named_with_who_reads_them(bench: Bench) -> None:
+    bench.change(
+        "catalogue", "    target: agent-jira-secrets\n", "    target: agent-jira-secrets\n    mountedBy: [mcp-jira]\n"
+    )
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    assert told(values_lines(bench.to_azure("jira")))[-1].endswith(
+        'in place; it changes "JIRA_TOKEN", read by mcp-jira'
+    )
+    bench.silent.add("vault")
+    unknown = 'in place; not known whether it changes "JIRA_TOKEN", "JIRA_URL", read by mcp-jira'
+    assert told(values_lines(bench.to_azure("jira")))[-1].endswith(unknown)
+
+
+def test_a_finish_that_changes_no_value_says_so(bench: Bench) -> None:
+    bench.write("prod", "secrets: {jira: {store: azure}, github: {store: azure}}\n")
+    found = bench.plan(Mode.FINISH, to="azure")
+    assert told(values_lines(found)) == ["chart/values-prod.yaml: no differences"]
+    assert end(found, "environments/prod.yaml")[-1].startswith("  git commit")
+
+
+def test_the_end_names_what_is_next(bench: Bench) -> None:
+    found = bench.to_azure("jira")
+    assert end(found) == ["nothing was written; add --apply to write this"]
+    assert end(found, "a", "b") == [
+        "a: written",
+        "b: written",
+        "commit it:",
+        "  git add environments/prod.yaml chart/values-prod.yaml",
+        "  git commit -m 'Switch jira of prod to azure'",
+        "to go back: platform-secrets cutover prod jira --back --to vault --apply",
+    ]
+    bench.azure.versions.clear()
+    assert end(bench.to_azure("jira")) == ["nothing was written: the gate is closed"]
+    bench.write("prod", "store: azure\nmoves: {to: azure, steps: [[all]]}\n")
+    assert end(bench.to_azure("jira")) == ["nothing to do"]
+    assert end(bench.plan(Mode.NEXT)) == [
+        "nothing to do: every step is there",
+        "next: platform-secrets cutover prod --finish --to azure",
+    ]

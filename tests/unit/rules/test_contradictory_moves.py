@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.rules.contradictory_moves import RULE
+from tests.unit.rules.conftest import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Judge
+
+GUARDING = CATALOGUE.replace("  aws:\n", "  aws:\n    guards: true\n")
+
+
+def moves(steps: str) -> str:
+    return f"moves: {{to: azure, steps: {steps}}}"
+
+
+def test_a_secret_in_two_steps_is_found_with_the_first(judge: Judge) -> None:
+    found = judge(RULE, moves("[[github], [aws, github]]"))
+    assert found.messages == ['"github" is in two steps']
+    assert (found.marked, found.related) == (["github"], ["github"])
+
+
+@pytest.mark.parametrize("steps", ["[[all], [github]]", "[[github, all]]", "[[all, github]]"])
+def test_the_rest_is_alone_and_last(judge: Judge, steps: str) -> None:
+    assert judge(RULE, moves(steps)).messages == ['"all" means the rest, so it is a step of its own and the last']
+
+
+@pytest.mark.parametrize("steps", ["[[aws], [github]]", "[[aws, github]]"])
+def test_what_guards_a_store_is_alone_and_last(judge: Judge, steps: str) -> None:
+    found = judge(RULE, moves(steps), catalogue=GUARDING)
+    assert found.messages == ['"aws" guards a store, so it moves alone and after all others']
+    assert found.related == ["guards"]
+    assert judge(RULE, moves("[[aws], [all]]"), catalogue=GUARDING).marked == ["aws"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("moves: {to: azure}", "steps"), ("moves: {steps: [[all]]}", "to"), ("moves: {}", "to")]
+)
+def test_steps_and_a_store_to_go_to_are_both_needed(judge: Judge, text: str, said: str) -> None:
+    assert judge(RULE, text).messages[0] == f'`moves` has no "{said}"'
+
+
+def test_a_secret_that_is_called_like_the_rest_is_found(judge: Judge) -> None:
+    catalogue = CATALOGUE.replace("  aws:\n", "  all:\n")
+    assert judge(RULE, moves("[[all]]"), catalogue=catalogue).marked == ["moves"]
+
+
+def test_steps_in_an_order_that_can_be_gone_are_fine(judge: Judge) -> None:
+    assert not judge(RULE)
+    assert not judge(RULE, moves("[[github], [aws, global]]"))
+    assert not judge(RULE, moves("[[github], [all]]"), catalogue=GUARDING)
+    assert not judge(RULE, moves("[[github, global], [aws]]"), catalogue=GUARDING)
+    assert not judge(RULE, "moves: {tu: azure}")
