@@ -151,7 +151,7 @@ def test_of_two_lines_without_room_the_first_is_told(journal: Journal, monkeypat
 
     monkeypatch.setattr(Journal, "adopted", full)
     found = complete([FOUND, FOUND], {"azure": MemoryStore()}, RunLog(journal, "prod"))
-    assert found.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    assert found.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
 
 
 @pytest.mark.parametrize(("adopted", "undone_as"), [(DELETED, None), (RESTORED, "v3")])
@@ -170,7 +170,7 @@ def test_an_adoption_rests_upon_what_the_run_saw_last() -> None:
     )
     assert adoption(("azure", "a"), entry, "v2") == Adopted("azure", "a", "v2", ("KEY",), "update", "v1")
     entry.before = None
-    assert adoption(("azure", "a"), entry, "v2", is_noted=True).before == "v0"
+    assert adoption(("azure", "a"), entry, "v2", is_recorded=True).before == "v0"
 
 
 def test_what_an_undo_owes_has_all_that_its_line_says() -> None:
