@@ -14,7 +14,8 @@ from compiler.refusal import Refusal
 if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
-_REST = re.compile(r"[ \t]*(,?)[ \t]*(?=#|\r?\n)")
+_REST = re.compile(r"[ \t]*+(,?)[ \t]*+(?=#|\r?\n)")
+_COLON = re.compile(r"\s*+:")
 _USUAL_STEP = 2
 
 
@@ -86,7 +87,7 @@ def _end_in_flow(node: Node) -> int:
     """Where a member ends: one without a value may have its colon behind the key, or none."""
     if not node.is_empty:
         return node.end
-    colon = re.compile(r"\s*:").match(node.source.text, node.key_end)
+    colon = _COLON.match(node.source.text, node.key_end)
     return colon.end() if colon else node.key_end
 
 

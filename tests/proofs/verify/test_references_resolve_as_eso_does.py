@@ -166,7 +166,7 @@ def test_after_a_migration_either_way_a_pod_gets_the_same_bytes_for_every_key_of
         monkeypatch.setenv(name, value)
     empty_vault(openbao)
     catalogue = project / "environments/catalogue.yaml"
-    catalogue.write_text(catalogue.read_text("utf-8") + ELSEWHERE, "utf-8")
+    catalogue.write_text(catalogue.read_text("utf-8").replace("secrets:\n", f"secrets:\n{ELSEWHERE}", 1), "utf-8")
     write_environment(project, openbao.url, key_vault.url, "vault", fetch)
     meant = fill(compiled(project), openbao)
     answers = Answers(openbao, key_vault)
