@@ -115,3 +115,7 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
             thread.join(10)
     assert {name for _, name in vault.calls} <= {"a", "b"}
     assert was_over in ([], [True])
+
+
+def test_its_kinds_have_the_words_of_the_output() -> None:
+    assert list(map(str, LossKind)) == ["drops-versions", "drops-way-back", "drops-unknown"]
