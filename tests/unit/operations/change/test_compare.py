@@ -79,6 +79,13 @@ def test_a_plan_says_what_its_command_says_of_it(environment: Environment, store
     assert (plan.who, plan.destinations) == ({"vault": "tester"}, {"vault": seen.writers["vault"].address.absolute})
 
 
+def test_a_command_that_says_nothing_more_has_no_sources_extras_or_skipped(
+    environment: Environment, stores: Stores
+) -> None:
+    plan = planned(stores, wanted(environment, "A", "1"))
+    assert (plan.sources, plan.extras, plan.skipped) == ({}, (), ())
+
+
 def test_recovering_what_is_deleted_overwrites_nothing_that_is_not(environment: Environment, stores: Stores) -> None:
     assert stores.vault is not None
     stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.notes import notes_of
-from compiler.operations.change.plan import Adopted, Kind, Location, NoteKind, Step
+from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, Step
 from compiler.operations.change.writes import Judged, plan_writes
 from compiler.stores.errors import Action, NotFoundError, StoreLocation
 from compiler.stores.interface import Attributes, RemoteSecret
@@ -17,7 +17,7 @@ from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
-    from compiler.operations.change.plan import Note, Plan
+    from compiler.operations.change.plan import Plan
     from compiler.operations.live.read_many import Reading
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -136,9 +136,10 @@ def test_what_a_given_value_leaves_out_of_date_is_told_with_the_command_that_cha
     given = replace(judged(Attributes()), origin=None)
     there = RemoteSecret("remote", "v1", {}, Attributes(expires=PAST, not_before=FUTURE))
     command = "az keyvault secret set-attributes --id https://to/secrets/remote"
-    assert [(note.date, note.remedy) for note in notes(planned(given, there=there), given, provider=AZURE)] == [
-        (PAST, f"{command} --expires DATE"),
-        (FUTURE, f"{command} --not-before DATE"),
+    place = Location("azure", "remote", None)
+    assert notes(planned(given, there=there), given, provider=AZURE) == [
+        Note(NoteKind.KEEPS_EXPIRES, "github", place, PAST, f"{command} --expires DATE"),
+        Note(NoteKind.KEEPS_NOT_BEFORE, "github", place, FUTURE, f"{command} --not-before DATE"),
     ]
     kept = replace(given, step=replace(given.step, kind=Kind.KEEP))
     assert notes(planned(kept, there=there), kept, provider=AZURE) == []
@@ -168,5 +169,57 @@ def test_a_write_that_was_cut_off_before_its_tags_is_told_when_the_run_goes_on(
     member = judged(ALL)
     plan = plan_of(adopted=(Adopted("azure", "remote", "1", ("A",), action),))
     there = RemoteSecret("remote", "1", {}, Attributes(tags=tags))
-    assert [note.kind for note in notes(plan, member, provider=VAULT, there=there)] == expected
+    found = notes(plan, member, provider=VAULT, there=there)
+    assert found == [Note(kind, "github", SOURCE) for kind in expected]
     assert notes(plan, member, provider=VAULT) == []
+
+
+def test_dates_are_compared_with_the_time_of_the_plan() -> None:
+    member = judged(Attributes(expires=PAST))
+    plan = planned(member)
+    assert [note.kind for note in notes_of(plan, [member], Destination(AZURE))] == [NoteKind.EXPIRED]
+    member = judged(Attributes(not_before=datetime.now(UTC) + timedelta(hours=1)))
+    assert [note.kind for note in notes_of(planned(member), [member], Destination(AZURE))] == [NoteKind.NOT_YET_VALID]
+
+
+def test_what_has_no_place_or_comes_from_no_store_is_told_of_nothing_and_disturbs_nothing() -> None:
+    member = judged(ALL)
+    nowhere = replace(member, step=replace(member.step, key="N", destination=None))
+    given = replace(member, step=replace(judged(ALL, "G").step, source=None))
+    found = notes(planned(nowhere, given, member), nowhere, given, member, provider=VAULT)
+    assert [(note.kind, note.place) for note in found] == [(kind, SOURCE) for kind in (E, B, C)]
+    adopted = plan_of(adopted=(Adopted("azure", "remote", "1", ("A",), "create"),))
+    there = RemoteSecret("remote", "1", {}, Attributes())
+    assert notes(adopted, nowhere, given, provider=VAULT, there=there) == []
+
+
+def test_of_each_write_its_own_store_is_asked() -> None:
+    asked: list[Location] = []
+
+    class Asked(Destination):
+        def writer(self, place: Location) -> MemoryStore:
+            asked.append(place)
+            return super().writer(place)
+
+    member = judged(ALL)
+    notes_of(planned(member), [member], Asked(VAULT), NOW)
+    assert asked == [Location("azure", "remote", None)]
+
+
+def test_each_write_of_an_earlier_part_is_looked_at_but_for_those_that_were_whole() -> None:
+    member = judged(ALL)
+    noted = Adopted("azure", "remote", "1", ("A",), "create", is_noted=True)
+    unknown, cut_off = replace(noted, name="unknown", is_noted=False), replace(noted, is_noted=False)
+    there = RemoteSecret("remote", "1", {}, Attributes())
+    for adopted, expected in (((noted,), []), ((noted, unknown, cut_off), [T])):
+        found = notes(plan_of(adopted=adopted), member, provider=VAULT, there=there)
+        assert [note.kind for note in found] == expected
+
+
+def test_a_key_without_a_place_hides_no_other_of_the_same_write() -> None:
+    member = judged(Attributes())
+    plan = planned(member, there=RemoteSecret("remote", "v1", {}, Attributes(expires=PAST)))
+    (write,) = plan.writes
+    nowhere = replace(member.step, key="N", destination=None)
+    plan = replace(plan, writes=(replace(write, steps=(nowhere, *write.steps)),))
+    assert [note.kind for note in notes(plan, member, provider=AZURE)] == [NoteKind.KEEPS_EXPIRES]

@@ -64,12 +64,13 @@ def test_it_is_shown_and_then_done_and_noted_in_the_runs_own_journal(
     shown = undo(applies=False)
     assert (shown.end, [step.kind for step in shown.plan.steps]) == (End.SHOWN, [Kind.DELETE] * 2)
     assert azure.deleted == set()
+    listening.results.clear()
     done = undo(audit=tmp_path / "audit")
     assert done.outcome is not None
     assert [result.state for result in done.outcome.results] == [State.DONE]
     assert azure.deleted == {"agents-jira"}
     assert listening.shown == [shown.plan, done.plan]
-    assert (done.end, done.outcome.run, listening.results[-1:]) == (End.APPLIED, run_id, list(done.outcome.results))
+    assert (done.end, done.outcome.run, listening.results) == (End.APPLIED, run_id, list(done.outcome.results))
     (run,) = runs(tmp_path)
     assert [entry.undo for entry in run.entries.values()] == ["done"]
     assert run.ended == "complete"

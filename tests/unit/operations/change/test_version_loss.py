@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
@@ -73,3 +76,46 @@ def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
     vault.failures["dropped_by_write", "a"] = gone
     with pytest.raises(UnavailableError):
         losses_of([NextWrite("kv", vault, "a", "1"), NextWrite("kv", vault, "b", "1")])
+
+
+def test_no_more_are_asked_about_at_once_than_there_are_workers(vault: MemoryStore) -> None:
+    lock, both = threading.Lock(), threading.Barrier(2, timeout=10)
+    under_way, most = 0, 0
+
+    def before(_method: str, name: str) -> None:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        if name in {"a", "b"}:
+            both.wait()
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+
+    vault.before = before
+    assert losses_of([NextWrite("kv", vault, name, "1") for name in "abcdefgh"], workers=2) == ()
+    assert most == 2
+
+
+def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: MemoryStore) -> None:
+    over, was_over = threading.Event(), list[bool]()
+
+    def before(_method: str, name: str) -> None:
+        if name == "b":
+            was_over.append(over.wait(5))
+
+    vault.before = before
+    vault.failures["dropped_by_write", "a"] = UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
+    with pytest.raises(UnavailableError):
+        losses_of([NextWrite("kv", vault, name, "1") for name in "abcd"], workers=1)
+    over.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("versions"):
+            thread.join(10)
+    assert {name for _, name in vault.calls} <= {"a", "b"}
+    assert was_over in ([], [True])
+
+
+def test_its_kinds_have_the_words_of_the_output() -> None:
+    assert list(map(str, LossKind)) == ["drops-versions", "drops-way-back", "drops-unknown"]

@@ -486,3 +486,17 @@ def test_a_store_that_asks_for_just_the_time_that_is_left_is_asked_again(clock: 
     with pytest.raises(ThrottledError):
         Retrier(limiter, clock, RetryPolicy(patience=5.0), chance=lambda: 0.0).read(throttled)
     assert sent == [0.0, 4.5]
+
+
+@pytest.mark.parametrize(
+    ("policy", "last_attempt", "settling"),
+    [
+        (RetryPolicy(), 1.0, 10.0),
+        (RetryPolicy(first_contact=30.0), 1.0, 30.0),
+        (RetryPolicy(first_contact=4.0), 0.4, 4.0),
+        (RetryPolicy(patience=20.0), 1.0, 5.0),
+        (RetryPolicy(patience=2.0), 0.2, 0.5),
+    ],
+)
+def test_a_short_patience_keeps_a_part_of_itself(policy: RetryPolicy, last_attempt: float, settling: float) -> None:
+    assert (policy.last_attempt, policy.settling) == (last_attempt, settling)

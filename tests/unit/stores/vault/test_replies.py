@@ -94,23 +94,36 @@ def test_nothing_but_a_secret_can_be_absent() -> None:
     [
         (
             "certificate verify failed: unable to get local issuer certificate [SSL: CERTIFICATE_VERIFY_FAILED]",
-            "authority",
+            "its certificate is signed by an authority that is not trusted",
         ),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired", "has expired"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not yet valid", "not yet valid"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] Hostname mismatch, certificate is not valid for 'x'", "another host"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] IP address mismatch", "another host"),
-        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "does not speak TLS"),
-        ("something else", "handshake"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired", "its certificate has expired"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not yet valid", "its certificate is not yet valid"),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] Hostname mismatch, certificate is not valid for 'x'",
+            "its certificate names another host",
+        ),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] IP address mismatch", "its certificate names another host"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "it does not speak TLS"),
+        ("something else", "the TLS handshake failed"),
     ],
 )
 def test_each_tls_failure_has_its_cause(text: str, cause: str) -> None:
     error = error_of_transport(ssl.SSLError(text), SERVER, PLACE, Action.READ)
     assert (error.code, error.retryable) == ("tls-failure", False)
-    assert cause in error.reason
+    assert error.reason == f"no trusted connection: {cause}"
 
 
-@pytest.mark.parametrize("kind", [ConnectionResetError, TimeoutError, BadStatusLine, ssl.SSLEOFError])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ConnectionResetError,
+        TimeoutError,
+        BadStatusLine,
+        ssl.SSLEOFError,
+        ssl.SSLZeroReturnError,
+        ssl.SSLSyscallError,
+    ],
+)
 def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
     error = error_of_transport(kind(SENTINEL), SERVER, PLACE, Action.WRITE)
     assert (error.code, error.retryable, error.maybe_done) == ("unavailable", True, True)
