@@ -30,7 +30,7 @@ def test_a_client_that_is_not_installed_is_told_with_the_command_to_install_it(
     ]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingDependencyError, match=rf"pip install platform-secrets\[{extra}\]"):
+    with pytest.raises(MissingDependencyError, match=rf"pip install 'platform-secrets\[{extra}\]'"):
         open_store(address, {})
 
 
