@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOLDER = Path(__file__).resolve().parent / "recordings/cluster"
 NAMESPACE = "ai-platform-engineering"
@@ -23,6 +26,11 @@ def recorded(name: str) -> dict[str, Any]:
 def by_name(name: str) -> dict[str, dict[str, Any]]:
     """The objects of a list by their names."""
     return {each["metadata"]["name"]: each for each in recorded(name)["items"]}
+
+
+def as_compiled(live: dict[str, Any], compiled: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded ExternalSecret with the `target` of `compiled`: what the chart writes there has grown since."""
+    return {**live, "spec": {**live["spec"], "target": compiled["spec"]["target"]}}
 
 
 def watched(name: str) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     LiveObject = Mapping[str, Any]
 
-OWN_LABEL, OWN_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
+# By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
+_OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _SYNCED = "SecretSynced"
 # The operator's message where a failing provider left the last good Secret in place with Ready still true. The only
 # text of it that is matched: nothing else in the status tells.
@@ -76,9 +77,10 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
     )
 
 
-def is_own(external_secret: LiveObject) -> bool:
-    """Whether the chart wrote it."""
-    return bool(_map(external_secret, "metadata", "labels").get(OWN_LABEL) == OWN_VALUE)
+def is_own(external_secret: LiveObject, compiled: LiveObject) -> bool:
+    """Whether the chart that prints `compiled` wrote it."""
+    own = {_FIRST_VALUE, _map(compiled, "metadata", "labels").get(_OWN_LABEL)}
+    return _map(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
 
 
 def is_synced(external_secret: LiveObject) -> bool:
@@ -113,7 +115,7 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
 
 
 def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> Iterator[Reason]:
-    if not is_own(found):
+    if not is_own(found, compiled):
         yield Reason(Lack.FOREIGN, f"the ExternalSecret {quoted(title)} is not managed by this chart")
     if found.get("spec") != compiled.get("spec"):
         yield Reason(Lack.OTHER_SPEC, f"the ExternalSecret {quoted(title)} is not what was compiled")

@@ -83,7 +83,12 @@ def in_cluster(switches: Sequence[Switch], look: Look, verify: str, *, is_back: 
         if key not in seen:
             seen.add(key)
             yield from _store(switch, namespace, look)
-    refused = [check for switch in switches for check in _external_secret(switch, look, verify, is_back=is_back)]
+    compiled = {each.environment: manifests_of(each.environment) for each in switches}
+    refused = [
+        check
+        for switch in switches
+        for check in _external_secret(switch, compiled[switch.environment], look, verify, is_back=is_back)
+    ]
     yield from refused
     if not refused:
         what = counted(len(switches), "ExternalSecret")
@@ -137,14 +142,24 @@ def _other_controller(switch: Switch, live: LiveObject, look: Look) -> str | Non
     return None if controller_of(live) in known else controller_of(live)
 
 
-def _external_secret(switch: Switch, look: Look, verify: str, *, is_back: bool) -> Iterator[Check]:
+def manifests_of(environment: Environment) -> dict[str, LiveObject]:
+    """The ExternalSecrets that an environment compiles to, by name."""
+    root: Any = environment.root.plain_data()
+    catalogue: Any = environment.catalogue.document.root.plain_data()
+    found = expected_manifests(root, catalogue)
+    return _by_name(each for each in found if each["kind"] == "ExternalSecret")
+
+
+def _external_secret(
+    switch: Switch, compiled: Mapping[str, LiveObject], look: Look, verify: str, *, is_back: bool
+) -> Iterator[Check]:
     secret = switch.environment.secrets[switch.secret]
     namespace, name = _namespace(switch), secret.entry.target
     subject = f"the ExternalSecret {quoted(f'{namespace}/{name}')}"
     live = look.external_secret(namespace, name)
     if live is None:
         why: str | None = "is not in the cluster"
-    elif not is_own(live):
+    elif not is_own(live, compiled[name]):
         why = "is not managed by this chart"
     elif is_back:
         why = None
@@ -158,9 +173,7 @@ def _external_secret(switch: Switch, look: Look, verify: str, *, is_back: bool) 
 
 def in_effect(environment: Environment, secrets: Sequence[str], look: Look, verify: str) -> Iterator[Check]:
     """Whether the cluster runs on what the environment says of `secrets`. Raises ClusterError."""
-    root: Any = environment.root.plain_data()
-    catalogue: Any = environment.catalogue.document.root.plain_data()
-    compiled = _by_name(expected_manifests(root, catalogue))
+    compiled = manifests_of(environment)
     refused = False
     for name in secrets:
         manifest = compiled[environment.secrets[name].entry.target]

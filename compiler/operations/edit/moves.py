@@ -73,10 +73,10 @@ def switching(secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
 def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     """The edits that make `store` the environment's, and drop the overrides that name it in the environment's file.
 
-    An override stays where it hides one of a lower layer: without it that one would choose the store. An entry that
-    said nothing else goes where a lower layer lists the secret; `{}` in its place would repeat that layer.
+    An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
+    a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret.
     """
-    first = () if environment.root.text(_STORE) == store.id else (Edit((_STORE,), store.id),)
+    first = _own_store(environment, store)
     own = environment.document.root.nearest(_SECRETS) if environment.document.root.get(_SECRETS) is not None else None
     members = own.children if own is not None else {}
     dropped = [name for name in members if _is_droppable(environment, name, store)]
@@ -84,6 +84,15 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     if gone and len(gone) == len(members):
         return (*first, Edit((_SECRETS,), None))
     return (*first, *(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in dropped))
+
+
+def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:
+    if environment.root.text(_STORE) == store.id:
+        return ()
+    own, winner = environment.document.root.children, environment.root.get(_STORE)
+    below = winner.overrode[0] if winner is not None and winner.overrode and _STORE in own else None
+    is_needless = below is not None and below.value == store.id and len(own) > 1
+    return (Edit((_STORE,), None if is_needless else store.id),)
 
 
 def _is_droppable(environment: Environment, name: str, store: Store) -> bool:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.operations.cutover.cluster_gate import manifests_of
 from compiler.operations.live.stores import LiveStores
+from compiler.pipeline import compile_project
 from tests.fake_cluster import ESO, FakeCluster
-from tests.recorded_cluster import NAMESPACE, by_name, recorded
+from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, recorded
 from tests.unit.cli.two_ends import Ends
 
 if TYPE_CHECKING:
@@ -143,10 +145,15 @@ def test_steps_are_numbered_and_the_last_one_names_the_finish(
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     """The recorded one, in which all is on the Key Vault."""
     with FakeCluster() as fake:
-        fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = recorded("externalsecrets-list")
+        text = (project / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
+        compiled = compile_project(project, ["dev"], None, {"environments/dev.yaml": text}).project
+        assert compiled is not None
+        manifests = manifests_of(compiled.environments[0])
+        items = [as_compiled(each, manifests[name]) for name, each in by_name("externalsecrets-list").items()]
+        fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = {"items": items}
         fake.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets"] = recorded("secrets-metadata-list")
         for name, store in by_name("clustersecretstores-list").items():
             fake.objects[f"{ESO}/clustersecretstores/{name}"] = store

@@ -18,13 +18,12 @@ from compiler.operations.cluster.in_effect import (
 )
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
-from tests.recorded_cluster import by_name, watched
+from tests.recorded_cluster import as_compiled, by_name, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).resolve().parents[4]
-EXTERNAL_SECRETS = by_name("externalsecrets-list")
 STORES = by_name("clustersecretstores-list")
 SECRETS = by_name("secrets-metadata-list")
 SLACK = "agent-slack-secrets"
@@ -40,6 +39,8 @@ def manifests(store: str) -> dict[str, dict[str, Any]]:
 
 
 AZURE, VAULT = manifests("azure"), manifests("vault")
+EXTERNAL_SECRETS = {name: as_compiled(found, AZURE[name]) for name, found in by_name("externalsecrets-list").items()}
+SWITCH = [as_compiled(found, VAULT[SLACK]) for found in watched("watch-externalsecrets-switch")]
 
 
 def live(name: str, on: str = "azure-keyvault-store", **changed: Any) -> Live:  # noqa: ANN401 - any object
@@ -58,18 +59,14 @@ def test_what_was_recorded_in_order_is_in_effect(name: str) -> None:
 
 def test_ready_of_the_spec_before_is_not_in_effect() -> None:
     # Each line of the watch: a new spec with the old Ready, its failure, the right spec with that failure, success.
-    found = [
-        lacks(VAULT[SLACK], live(SLACK, "vault-secret-store", external_secret=each))
-        for each in watched("watch-externalsecrets-switch")
-    ]
+    found = [lacks(VAULT[SLACK], live(SLACK, "vault-secret-store", external_secret=each)) for each in SWITCH]
     assert found == [
         [Lack.OTHER_SPEC, Lack.NOT_SYNCED],
         [Lack.OTHER_SPEC, Lack.NOT_SYNCED, Lack.NOT_READY],
         [Lack.NOT_SYNCED, Lack.NOT_READY],
         [],
     ]
-    first = watched("watch-externalsecrets-switch")[0]
-    assert (ready_reason(first), is_synced(first)) == (None, False)
+    assert (ready_reason(SWITCH[0]), is_synced(SWITCH[0])) == (None, False)
 
 
 def test_the_generation_is_compared_whole() -> None:
@@ -155,6 +152,11 @@ def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
 
 
 def test_ours_is_what_has_the_chart_s_label() -> None:
-    assert is_own(EXTERNAL_SECRETS[SLACK])
-    assert not is_own({"metadata": {"labels": None}})
+    assert is_own(EXTERNAL_SECRETS[SLACK], AZURE[SLACK])
+    assert not is_own({"metadata": {"labels": None}}, AZURE[SLACK])
+    # Of another name, and of the one that the chart has now.
+    other = {"metadata": {"labels": {"app.kubernetes.io/part-of": "other"}}}
+    assert not is_own(other, AZURE[SLACK])
+    assert is_own(other, other)
+    assert is_own(EXTERNAL_SECRETS[SLACK], other)
     assert ready_reason({}) == "NoCondition"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect
+from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect, manifests_of
 from compiler.operations.cutover.trial import Switch
 from compiler.pipeline import compile_project
-from tests.recorded_cluster import NAMESPACE, by_name, watched
+from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, watched
 from tests.unit.cli.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -57,13 +57,23 @@ class RecordedCluster:
 
 
 @pytest.fixture
-def cluster() -> RecordedCluster:
-    return RecordedCluster()
+def cluster(on_azure: Environment) -> RecordedCluster:
+    made, compiled = RecordedCluster(), manifests_of(on_azure)
+    made.external_secrets = {name: as_compiled(each, compiled[name]) for name, each in made.external_secrets.items()}
+    return made
 
 
 @pytest.fixture(scope="module")
 def dev() -> Environment:
     project = compile_project(ROOT, ["dev"]).project
+    assert project is not None
+    return project.environments[0]
+
+
+@pytest.fixture(scope="module")
+def on_azure() -> Environment:
+    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
+    project = compile_project(ROOT, ["dev"], None, {"environments/dev.yaml": text}).project
     assert project is not None
     return project.environments[0]
 
@@ -185,14 +195,6 @@ def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
 def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
     look: Any = cluster
     return told(list(in_effect(environment, secrets, Look(look), VERIFY)))
-
-
-@pytest.fixture(scope="module")
-def on_azure() -> Environment:
-    text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
-    project = compile_project(ROOT, ["dev"], None, {"environments/dev.yaml": text}).project
-    assert project is not None
-    return project.environments[0]
 
 
 def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(

@@ -115,6 +115,7 @@ def test_each_secret_gets_a_store_of_its_own(root: Path) -> None:
             "store: azure\nsecrets: {jira: {enabled: false}}\n",
         ),
         ("store: azure\n", None, "store: azure\n"),
+        ("store: vault # c\nlabels: {}\n", None, "store: azure # c\nlabels: {}\n"),
     ],
 )
 def test_a_move_is_finished_by_the_store_of_the_environment(
@@ -122,3 +123,15 @@ def test_a_move_is_finished_by_the_store_of_the_environment(
 ) -> None:
     found = environment(root, text, base)
     assert edited(found.document, finishing(found, found.stores["azure"])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("store: azure\nlabels: {a: b}\nsecrets: {jira: {store: vault}}\n", "labels: {a: b}\n"),
+        ("store: azure\n", "store: vault\n"),
+    ],
+)
+def test_a_store_that_a_lower_layer_names_already_is_not_repeated(root: Path, text: str, expected: str) -> None:
+    found = environment(root, text)
+    assert edited(found.document, finishing(found, found.stores["vault"])) == expected
