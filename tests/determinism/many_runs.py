@@ -91,9 +91,9 @@ def run(root: Path, out: Path, zone: str, umask: int, folder: str) -> dict[str, 
 
 
 if __name__ == "__main__":
-    import compiler.cli.commands.migrate
+    import compiler.cli.writing
 
-    vars(compiler.cli.commands.migrate)["LiveStores"] = stores
+    vars(compiler.cli.writing)["LiveStores"] = stores
     # Waiting four hundred times for the disk would prove nothing here.
     vars(os)["fsync"] = lambda _: None
     # As the program itself begins; the interpreter's own streams would have the locale's encoding.

@@ -79,7 +79,7 @@ def test_two_runs_on_the_same_secrets_are_undone_newest_first(world: World, writ
     (later,) = set(world.journals()) - {older}
 
     early = world.run(writing.name, "prod", "--undo", older.stem, "--quiet", "--apply")
-    line = f"undo that run first: platform-secrets {newer.name} prod --undo {later.stem}"
+    line = f"undo that run first: platform-secrets --root {world.root} {newer.name} prod --undo {later.stem}"
     assert (early.code, line in said(early)) == (1, True), early
     assert world.azure_object(TOKEN)["GITHUB_TOKEN"] == "token-2"
 
@@ -121,7 +121,7 @@ def test_a_run_of_another_environment_or_command_or_of_none_is_refused(world: Wo
     assert writing("--apply").code == 0
     (world.root / "environments/dev.yaml").write_text("labels: {team: platform}\n", "utf-8")
     (journal,) = world.journals()
-    line = f"platform-secrets {writing.name} prod --undo {journal.stem}"
+    line = f"platform-secrets --root {world.root} {writing.name} prod --undo {journal.stem}"
     for command in COMMANDS:
         for environment in ("prod", "dev"):
             if (command, environment) != (writing.name, "prod"):
