@@ -11,6 +11,8 @@ from urllib3 import HTTPResponse
 
 from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.timed_connection import TimedConnection
 
 URL = "https://team.vault.azure.net"
@@ -221,3 +223,13 @@ def test_no_more_is_taken_in_than_the_bound_and_a_piece(monkeypatch: pytest.Monk
     with session_over(wire) as opened, pytest.raises(ReplyTooLargeError):
         opened.get(URL)
     assert wire.raw[0].tell() <= 100_000 + 65_536
+
+
+@pytest.mark.parametrize(
+    ("status", "is_answer"), [(200, True), (401, True), (429, True), (499, True), (500, False), (503, False)]
+)
+def test_what_shows_a_working_vault_ends_the_first_contact(status: int, *, is_answer: bool) -> None:
+    deadlines = Deadlines(VirtualClock(), patience=120, first_contact=10)
+    with deadlines.operation(), deadlines.request():
+        session_over(Wire(status)).get(f"{URL}/secrets", headers=HEADERS)
+        assert deadlines.answered.is_set() is is_answer
