@@ -105,20 +105,18 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
         if name == "a":
             assert begun.wait(10)
             raise UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
-        if name == "b":
-            begun.set()
-            was_over.append(over.wait(5))
+        begun.set()
+        was_over.append(over.wait(5))
 
     vault.before = before
-    names = [f"{number}" for number in range(100)]
     with pytest.raises(UnavailableError):
-        losses_of([NextWrite("kv", vault, name, "1") for name in ("a", "b", *names)], workers=2)
+        losses_of([NextWrite("kv", vault, name, "1") for name in "abcdefgh"], workers=2)
     over.set()
     for thread in threading.enumerate():
         if thread.name.startswith("versions"):
             thread.join(10)
-    assert was_over == [True]
-    assert ("dropped_by_write", "99") not in vault.calls
+    # The second one, and at most one that the first one's thread took.
+    assert was_over in ([True], [True, True])
 
 
 def test_its_kinds_have_the_words_of_the_output() -> None:
