@@ -21,6 +21,9 @@ def test_lines_come_back_and_the_file_is_its_owners(tmp_path: Path) -> None:
     file.close()
     file.close()
     assert sorted(line["number"] for line in read_lines(tmp_path / "run")) == list(range(50))
+    assert {line["name"] for line in read_lines(tmp_path / "run")} == {"é"}
+    # In ASCII alone: a line that is cut off anywhere is text all the same.
+    assert (tmp_path / "run").read_bytes().isascii()
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o600
 
 
