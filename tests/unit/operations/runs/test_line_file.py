@@ -233,6 +233,9 @@ def test_one_line_at_a_time_is_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_any_of_a_run_ends_the_reading(tmp_path: Path) -> None:
-    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * 4 * 1024 * 1024 + b'"}\n')
+    longest = 4 * 1024 * 1024 - len('{"a": ""}\n')
+    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * longest + b'"}\n')
+    assert [len(line["a"]) for line in read_lines(tmp_path / "run")] == [longest]
+    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * (longest + 1) + b'"}\n')
     with pytest.raises(OSError, match=r"large"):
         list(read_lines(tmp_path / "run"))
