@@ -42,6 +42,13 @@ def test_an_operation_ends_with_its_patience_whatever_is_inside(deadlines: Deadl
         assert deadlines.end() == 220
 
 
+def test_outside_of_an_operation_one_would_begin_now(deadlines: Deadlines, clock: VirtualClock) -> None:
+    assert deadlines.elapsed() == 0
+    deadlines.answered.set()
+    clock.sleep(5)
+    assert (deadlines.elapsed(), deadlines.end(), deadlines.end(keep=20)) == (0, 125, 105)
+
+
 def test_each_thread_has_operations_of_its_own(deadlines: Deadlines, clock: VirtualClock) -> None:
     deadlines.answered.set()
     ends: list[float] = []
