@@ -725,3 +725,17 @@ def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
         assert read_run(journal_path(tmp_path)).ended == "incomplete"
     monkeypatch.setattr(Journal, "end", full)
     assert end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod")) == Outcome(RUN, (), unnoted=reason)
+
+
+def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Journal, "adopted", full)
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    outcome = apply(store, plan_of(write_of(store, "b", A="1"), adopted=(found,)))
+    assert outcome.unnoted == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    assert ([result.state for result in outcome.results], outcome.is_incomplete) == ([State.DONE], True)
+    assert read_run(journal_path(tmp_path)).ended == "incomplete"
