@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python -m compiler
+# Whoever wants no bytecode kept would have each worker rewrite the assertions of 370 files in each run, for seconds.
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 # Locked packages only, hashes checked, wheels only: nothing is built or resolved on a user's machine.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
@@ -29,11 +31,11 @@ migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secret
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
 
 test: .venv/.dev .tools/.helm ## Run all tests, with the branch coverage of the unit tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term -q
+	@$(TESTS) -n 2 --dist worksteal --cov --cov-report=term -q
 
-# What starts a program or a server, and what measures time or memory, is left to `make test`.
+# What starts a program or a server, and what is marked `heavy`, is left to `make test`.
 test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage
-	@$(BIN)/python -m pytest tests/unit tests/golden -n 2 --dist worksteal -q \
+	@$(TESTS) tests/unit tests/golden -n 2 --dist worksteal -q -m "not heavy" \
 		--ignore tests/unit/demo --ignore tests/unit/scripts --ignore tests/unit/test___main__.py \
 		--ignore tests/unit/cli/test_examples.py --ignore tests/unit/cli/commands/test_completion.py \
 		--ignore tests/unit/cli/commands/test_verify.py --ignore tests/unit/operations/backup/test_encryption.py \

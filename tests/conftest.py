@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"
 # Seconds a test: begun first, so that no worker is left with them when the others have run out of work.
 LONGEST = (
     "tests/docs/test_tutorial.py",
+    "tests/determinism",
     "tests/docs",
     "tests/wheel",
     "tests/proofs",
@@ -24,7 +31,8 @@ LONGEST = (
     "tests/hostile",
 )
 # Tracing more than doubles a test's time, and the tests of each module alone reach the floor; those of the whole only
-# walk once more through what they cover.
+# walk once more through what they cover. Nor are those marked as heavy, nor generated examples: a branch that chance
+# alone reaches is not covered in every run.
 TRACED = "tests/unit"
 
 # Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No
@@ -39,12 +47,28 @@ settings.register_profile(
 settings.load_profile("platform-secrets")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Trace what the program's modules do when they are imported, and not how pytest reads 370 files of tests."""
+    tracer = getattr(session.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if tracer is None or not tracer.started:
+        return (yield)
+    for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
+        import_module(module.name)
+    tracer.pause()
+    try:
+        return (yield)
+    finally:
+        tracer.resume()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest first, in the order of LONGEST, files kept whole for the servers that they share; then the rest."""
     items.sort(key=_place)
     for item in items:
-        if not _is_below(item.nodeid, TRACED):
+        heavy = item.get_closest_marker("heavy") is not None or is_hypothesis_test(getattr(item, "obj", None))
+        if heavy or not _is_below(item.nodeid, TRACED):
             item.add_marker("no_cover")
 
 

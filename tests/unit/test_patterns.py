@@ -150,12 +150,14 @@ def slowest(pattern: re.Pattern[str], used: set[str]) -> tuple[float, str, int]:
     return worst
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ALL)
 def test_no_text_costs_more_than_linear_time(name: str) -> None:
     took, unit, size = slowest(*ALL[name])
     assert took < LONGEST, (unit, size)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("slow", "used"),
     [

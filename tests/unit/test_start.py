@@ -74,6 +74,7 @@ def test_every_program_is_listed() -> None:
     assert found == PROGRAMS.keys() | WITHOUT_VALUES
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_value_in_memory_reaches_the_disk_in_a_core_file(program: str) -> None:
     done = subprocess.run(

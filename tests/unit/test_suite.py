@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import LONGEST, TRACED, pytest_collection_modifyitems
 
@@ -17,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 class Item:
     nodeid: str
     markers: list[str] = field(default_factory=list)
+    obj: object = None
+
+    def get_closest_marker(self, name: str) -> object:
+        return name if name in self.markers else None
 
     def add_marker(self, name: str) -> None:
         self.markers.append(name)
@@ -44,6 +50,24 @@ def test_only_the_tests_of_modules_are_traced() -> None:
         "unit_like": ["no_cover"],
         "proofs": ["no_cover"],
     }
+
+
+@given(st.none())
+def generated(_: None) -> None:
+    """A test of generated examples, as pytest finds it."""
+
+
+@pytest.mark.parametrize(
+    ("item", "is_traced"),
+    [
+        (Item("tests/unit/a.py::a"), True),
+        (Item("tests/unit/a.py::a", ["heavy"]), False),
+        (Item("tests/unit/a.py::a", obj=generated), False),
+    ],
+)
+def test_neither_heavy_tests_nor_generated_examples_are_traced(item: Item, *, is_traced: bool) -> None:
+    pytest_collection_modifyitems(cast("list[pytest.Item]", [item]))
+    assert ("no_cover" not in item.markers) == is_traced
 
 
 @pytest.mark.parametrize("path", [*LONGEST, TRACED])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.commands import Done
     from tests.unit.cli.two_ends import Ends
 
+pytestmark = pytest.mark.heavy
 FILES = {"audit": ("audit.jsonl",), "journal": ("runs",), "disk": ("audit.jsonl", "runs")}
 # The two remote secrets that every command below writes; the second one is there with another property.
 NAMES = ("ai-platform-engineering-argocd", "argocd-token")

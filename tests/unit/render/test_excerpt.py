@@ -183,6 +183,7 @@ def test_a_concealed_text_never_shows_and_the_caret_stays_in_the_line(
     assert each.caret + each.caret_width <= cells(each.source_line) + 1
 
 
+@pytest.mark.heavy
 def test_many_findings_on_one_huge_line_cost_little() -> None:
     source = Source("a.yaml", "[" + "{a: b}, " * 125_000 + "]")
     found = [Diagnostic("r", Severity.ERROR, "m", Span(source, 8 * i + 2, 8 * i + 3)) for i in range(2_000)]

@@ -66,6 +66,7 @@ def test_what_is_just_within_the_limits_is_read() -> None:
     assert read_back("[" + "x," * 99_999 + "]") == (["x"] * 99_999, None)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "text",
     [

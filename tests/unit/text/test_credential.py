@@ -106,6 +106,7 @@ def test_names_are_answered_fast() -> None:
     assert time.process_time() - begin < 0.6
 
 
+@pytest.mark.heavy
 def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
     for text in hostile_texts:
         begin = time.process_time()
@@ -124,6 +125,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
 def test_four_times_the_text_costs_about_four_times_the_time(unit: str) -> None:
     def seconds(size: int) -> float:

@@ -30,6 +30,7 @@ def drawn(alphabet: str, size: int) -> Callable[[random.Random], str]:
     return lambda dice: "".join(dice.choices(alphabet, k=size))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("make", "missed_in_20000"),
     [
@@ -118,6 +119,7 @@ def test_a_uuid_hides_no_random_neighbour() -> None:
     assert any(random_words("8c9f03a8-1b2d-4e5f-9a0b-8c9f03a8e57e/x8Kd92LmQ0aZp3Rt7WvB1c"))
 
 
+@pytest.mark.heavy
 def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
     for text in hostile_texts:
         begin = time.process_time()

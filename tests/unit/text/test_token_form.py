@@ -162,6 +162,7 @@ def test_each_word_for_a_secret_counts_in_any_case(word: str, sign: str) -> None
         assert covered(f"a {shown}{sign}hunter2", "hunter2"), shown
 
 
+@pytest.mark.heavy
 def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
     for text in hostile_texts:
         begin = time.process_time()

@@ -98,6 +98,7 @@ def test_xml_is_concealed_before_it_is_escaped_and_stays_well_formed() -> None:
     assert root[0].text == "]]>&\\x00\\ud800é\nx\\x0a…\n"
 
 
+@pytest.mark.heavy
 def test_forty_thousand_lines_cost_linear_time() -> None:
     def seconds(count: int) -> float:
         lines = [

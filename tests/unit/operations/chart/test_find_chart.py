@@ -143,6 +143,7 @@ def test_a_schema_that_cannot_be_read_is_said(root: Path) -> None:
     assert [each.rule for each in find_chart(root)[1]] == ["invalid-encoding"]
 
 
+@pytest.mark.heavy
 def test_hostile_sizes_take_no_time(root: Path) -> None:
     for quotes in ('"\\' * 1_000_000, '\\"' * 1_000_000, '"' * 2_000_000, '"a" ' * 500_000):
         put(root, SCHEMA, "{" + quotes)
@@ -191,6 +192,7 @@ def asked() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "schema",
     [

@@ -75,6 +75,7 @@ def test_a_mask_shows_none_of_what_it_hides() -> None:
         pickle.dumps(mask)
 
 
+@pytest.mark.heavy
 def test_a_text_costs_time_by_its_length_and_not_by_the_number_of_values() -> None:
     mask = Mask(secrets(*(f"password-{number:06d}-of-many" for number in range(2_000))))
     begin = time.process_time()

@@ -116,6 +116,7 @@ def test_a_long_run_of_blanks_takes_no_time() -> None:
     assert time.process_time() - begun < 1
 
 
+@pytest.mark.heavy
 def test_many_short_lines_take_no_time() -> None:
     text = "".join(f"A{number}=\n" for number in range(70_000))
     begun = time.process_time()

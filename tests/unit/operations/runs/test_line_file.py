@@ -217,6 +217,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert caught.value.errno == errno.ENOSPC
 
 
+@pytest.mark.heavy
 def test_one_line_at_a_time_is_in_memory(tmp_path: Path) -> None:
     line = b'{"a": [' + b"[]," * 50_000 + b"[]]}\n"
     (tmp_path / "run").write_bytes(line * 40)

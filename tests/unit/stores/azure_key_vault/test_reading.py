@@ -130,6 +130,7 @@ def test_whoami_names_the_caller_and_never_shows_the_token(vault: LocalKeyVault)
     assert "eyJ" not in repr(identity)
 
 
+@pytest.mark.heavy
 def test_reading_many_secrets_keeps_memory_flat(vault: LocalKeyVault) -> None:
     with LocalKeyVault(VaultOptions()) as roomy:
         roomy.seed("github", json.dumps({f"KEY_{number}": "x" * 500 for number in range(40)}))
