@@ -1,6 +1,6 @@
-"""A program text in a process of its own, forked from one that has imported the clients of the stores already.
+"""A program text in a process of its own, forked from one that has imported the modules of a command already.
 
-Importing them takes most of the time of a command that is killed in its first second.
+That takes most of the time of a command that is killed in its first second, most of all the clients of the stores.
 """
 
 from __future__ import annotations
@@ -58,7 +58,12 @@ for line in iter(sys.stdin.readline, ""):
 if program is not None:
     exec(compile(program, "<string>", "exec"), globals())
 """
-MODULES = (
+COMPILE = (
+    "compiler.__main__",
+    *(f"compiler.cli.commands.{name}" for name in ("compile", "diff", "verify")),
+    *("compiler.pipeline", "compiler.render.text"),
+)
+LIVE = (
     "compiler.__main__",
     *(f"compiler.cli.commands.{name}" for name in ("backup", "migrate", "put", "restore", "verify")),
     *("compiler.stores.azure_key_vault.store", "compiler.stores.vault.store"),
@@ -73,9 +78,9 @@ class OwnProcesses:
     _parent: subprocess.Popen[str]
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls, modules: tuple[str, ...]) -> Self:
         variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", PARENT, json.dumps(MODULES)]
+        command = [sys.executable, "-c", PARENT, json.dumps(modules)]
         return cls(subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
 
     def run(self, program: str, *argv: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.agents_project import write_agents_project
 from tests.commands import run_command
-from tests.own_process import OwnProcesses
+from tests.own_process import LIVE, OwnProcesses
 from tests.proofs.writing import COMMANDS, Writing
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
 
 @pytest.fixture(scope="session")
 def own_processes() -> Iterator[OwnProcesses]:
-    processes = OwnProcesses.start()
+    processes = OwnProcesses.start(LIVE)
     yield processes
     processes.stop()
 
