@@ -22,9 +22,10 @@ def test_environments_are_compared_by_meaning(run: Callable[..., Any], project: 
     assert (done.code, done.err) == (1, "")
     assert done.out.splitlines() == [
         "from dev to staging:",
-        "  changed ai-platform-engineering/agent-github-secrets",
+        "  changed ai-platform-engineering/agent-jira-secrets",
         "    store: ClusterSecretStore/vault-secret-store -> ClusterSecretStore/azure-keyvault-store",
-        f"    moved GITHUB_PERSONAL_ACCESS_TOKEN: {_GROUP}/github-secret -> {_GROUP}-github",
+        "    moved ATLASSIAN_TOKEN, ATLASSIAN_EMAIL, ATLASSIAN_API_URL, ATLASSIAN_VERIFY_SSL: "
+        f"{_GROUP}/jira-secret -> {_GROUP}-jira",
     ]
     assert run("diff", "dev", "dev").out == "from dev to dev: no differences\n"
 
