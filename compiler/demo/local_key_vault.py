@@ -172,7 +172,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     limits = Limits(None, None) if parsed.no_limits else Limits()
-    with LocalKeyVault(VaultOptions(port=parsed.port, limits=limits)) as vault:
+    try:
+        local = LocalKeyVault(VaultOptions(port=parsed.port, limits=limits))
+    except OSError as error:
+        parser.exit(1, f"cannot listen on port {parsed.port}: {error.strerror}; name another with --port\n")
+    with local as vault:
         for name, value in vault.environ(lifetime=86_400.0).items():
             # For `eval`: these values are made here and need no quotes.
             sys.stdout.write(f"export {name}={value}\n")
