@@ -59,16 +59,21 @@ class LocalKeyVault:
         clock = self._options.clock
         self.resource = self._options.resource or "https://vault.azure.net"
         self.issuer = TokenIssuer(self.resource, clock)
-        self.server = KeyVaultServer(
-            KeyVaultState(clock, self._options.delays, purge_protection=self._options.purge_protection),
-            self.issuer,
-            certificate,
-            challenge=f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"',
-            clock=clock,
-            limits=self._options.limits,
-            throttle_retry_after=self._options.throttle_retry_after,
-            port=self._options.port,
-        )
+        challenge = f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"'
+        try:
+            self.server = KeyVaultServer(
+                KeyVaultState(clock, self._options.delays, purge_protection=self._options.purge_protection),
+                self.issuer,
+                certificate,
+                challenge=challenge,
+                clock=clock,
+                limits=self._options.limits,
+                throttle_retry_after=self._options.throttle_retry_after,
+                port=self._options.port,
+            )
+        except OSError:
+            self._folder.cleanup()
+            raise
         self.url = f"https://localhost:{self.server.port}"
 
     def __enter__(self) -> Self:
