@@ -9,6 +9,7 @@ from compiler.stores.interface import Problem, RemoteSecret, SecretState, StoreS
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.vault.questions import Request
 from compiler.stores.vault.reading import VaultReading
+from compiler.text.wording import numbered
 
 
 class VaultLifecycle(VaultReading):
@@ -83,9 +84,8 @@ class VaultLifecycle(VaultReading):
     def _other_versions(
         self, name: str, action: Action, expected: Sequence[str], found: Sequence[str]
     ) -> ConflictError:
-        reason = (
-            f"another writer changed it: {_named(expected)} could be read before, and now {_named(found) or 'none can'}"
-        )
+        now = numbered(found) or "none can"
+        reason = f"another writer changed it: {numbered(expected)} could be read before, and now {now}"
         newest = found[-1] if found else None
         return ConflictError(
             self._place(name), action, reason, "plan again", expected=expected[-1] if expected else None, found=newest
@@ -99,9 +99,3 @@ class VaultLifecycle(VaultReading):
         was = f"version {expected}" if expected not in {None, "0"} else "no version"
         reason = f"another writer changed it: {was} was read, and the newest is version {found or 'unknown'}"
         return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)
-
-
-def _named(versions: Sequence[str]) -> str:
-    if len(versions) == 1:
-        return f"version {versions[0]}"
-    return f"versions {', '.join(versions)}" if versions else ""
