@@ -14,11 +14,13 @@ from compiler.text.command_line import command_line
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from compiler.model.environment import Environment, Store
+    from compiler.model.project import Project
     from compiler.operations.live.stores import LiveStores
+    from compiler.pipeline import Result
     from compiler.stages.outside import Outside
 
 
@@ -54,23 +56,39 @@ def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
 
     What an environment with errors reads is unknown, and what its values file says is what the cluster reads.
     """
+    projects = tuple(_projects(root, outside))
+    for project in projects:
+        files, refused = plan_values(project, root / VALUES_FOLDER, VALUES_FOLDER, root)
+        if refused:
+            raise Refusal("found", f"what the cluster reads is not known: {refused[0].message}", refused[0].help)
+        stale = [file.environment for file in files if file.is_stale and file.old is not None]
+        if stale:
+            message = f"the values file of {listed(stale)} is not what is compiled now: the cluster may read otherwise"
+            raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
+    return tuple(environment for project in projects for environment in project.environments)
+
+
+def _projects(root: Path, outside: Outside) -> Iterator[Project]:
+    """The project with all environments, or once with each where one is complete only with an address from outside."""
     result = compile_project(root)
-    if result.failed:
-        # One whose address comes from outside is complete only with it.
-        result = compile_project(root, (), outside)
-    errors = [each for each in result.diagnostics if each.severity is Severity.ERROR]
-    if errors or result.project is None:
-        where = f": {errors[0].span.where}: {errors[0].message}" if errors else ""
-        message = f"what the environments read is not known, as they have errors{where}"
-        raise Refusal("found", message, f"correct it; {command_line('compile', '--all')} shows all")
-    files, refused = plan_values(result.project, root / VALUES_FOLDER, VALUES_FOLDER, root)
-    stale = [file.environment for file in files if file.is_stale and file.old is not None]
-    if refused:
-        raise Refusal("found", f"what the cluster reads is not known: {refused[0].message}", refused[0].help)
-    if stale:
-        message = f"the values file of {listed(stale)} is not what is compiled now, so the cluster may read otherwise"
-        raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
-    return result.project.environments
+    if not result.failed and result.project is not None:
+        yield result.project
+        return
+    for name in result.project.names if result.project is not None else ():
+        one = compile_project(root, (name,))
+        if one.failed:
+            one = compile_project(root, (name,), outside)
+        if one.failed or one.project is None:
+            raise _unknown(one)
+        yield one.project
+    if result.project is None:
+        raise _unknown(result)
+
+
+def _unknown(result: Result) -> Refusal:
+    error = next(each for each in result.diagnostics if each.severity is Severity.ERROR)
+    message = f"what the environments read is not known, as one has an error: {error.span.where}: {error.message}"
+    return Refusal("found", message, f"correct it; {command_line('compile', '--all')} shows all")
 
 
 def in_files(environments: Iterable[Environment], store: Store, stores: LiveStores) -> Readers:

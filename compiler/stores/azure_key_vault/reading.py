@@ -94,9 +94,10 @@ class KeyVaultReader:
             listed = []
         if listed:
             state = self._state_of(name, listed)
-            if state.state is StoreState.DISABLED or state.version is None:
-                raise DisabledError(self._place(name), Action.DESCRIBE, "its newest version is disabled", "enable it")
-            return {state.version: VersionState.READABLE}
+            is_enabled = state.state is StoreState.PRESENT
+            # What is disabled is refused with that reason.
+            version = state.version if is_enabled else self._get(name, None, Action.DESCRIBE).version
+            return {} if version is None else {version: VersionState.READABLE}
         try:
             deleted = self._deleted(name, Action.DESCRIBE)
         except ForbiddenError:
