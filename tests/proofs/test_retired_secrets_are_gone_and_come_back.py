@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.fake_cluster import FakeCluster
 from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, STORES, Retiring
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.proofs.conftest import World
 
 
@@ -159,3 +162,42 @@ def test_one_store_under_two_names_is_not_compared_with_itself(world: World) -> 
     said = " ".join(done.out.split())
     assert (done.code, 'it is the same remote secret in "again", seen from this machine' in said) == (1, True)
     assert retiring.states() == retiring.before
+
+
+def test_the_way_back_names_the_undo_that_it_needs_first(retiring: Retiring) -> None:
+    back = ("cutover", "prod", "jira", "--back", "--to", retiring.left)
+    assert retiring.world.run(*back).code == 0
+    assert retiring("--apply").code == 0
+    (journal,) = retiring.world.journals()
+    refused = retiring.world.run(*back)
+    undo = f"retire prod --undo {journal.stem} --apply"
+    assert (refused.code, undo in refused.out, "migrate" in refused.out) == (1, True, False), refused
+    assert retiring.undo("--apply").code == 0
+    assert retiring.world.run(*back, "--apply").code == 0
+
+
+def test_what_an_external_secret_of_the_cluster_reads_stays(
+    retiring: Retiring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = {"vault": "vault-store", "azure": "azure-store"}[retiring.left]
+    spec = {
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": name},
+        "dataFrom": [{"extract": {"key": retiring.jira}}],
+    }
+    with FakeCluster() as cluster:
+        path = "/apis/external-secrets.io/v1/externalsecrets"
+        cluster.objects[path] = {"items": [], "metadata": {"continue": "next"}}
+        cluster.objects[f"{path}?next"] = {"items": [{"metadata": {"namespace": "team", "name": "own"}, "spec": spec}]}
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
+        cluster.refused[path] = 403
+        refused = retiring("--cluster", "--apply")
+        assert (refused.code, "who reads the store in the cluster is not known" in refused.err) == (3, True), refused
+        assert retiring.states() == retiring.before
+        cluster.refused.clear()
+        report = retiring("--cluster", "--apply", "--format", "json").report
+    assert report["inUse"] == [{"name": retiring.jira, "secrets": ["jira"], "readers": ["ExternalSecret team/own"]}]
+    assert report["notSeen"] == ["other clusters", "programs and people that read the store directly"]
+    assert retiring.states() == {
+        retiring.github: retiring.after[retiring.github],
+        retiring.jira: retiring.before[retiring.jira],
+    }

@@ -160,7 +160,7 @@ class _OneUndo:
         retired = self._history.retired.get((self._address, self._name))
         if retired is None or not isinstance(error, SoftDeletedError):
             return error.remedy
-        return f"undo that run first: {undo_command(retired.command, self._run.environment, retired.id)}"
+        return f"undo that run first: {undo_command(retired.command, retired.environment, retired.id)}"
 
     def _kept(self, reason: str, version: str | None) -> Verdict:
         """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""

@@ -25,6 +25,15 @@ class WritingRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RetiringRun:
+    """A run that deleted a remote secret, and the command and the environment that undo it."""
+
+    id: str
+    command: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunHistory:
     """`runs` has the run that wrote each version, `again` the earlier version that an undo wrote again.
 
@@ -34,7 +43,7 @@ class RunHistory:
 
     again: dict[Version, str] = field(default_factory=dict)
     runs: dict[Version, WritingRun] = field(default_factory=dict)
-    retired: dict[tuple[str, str], WritingRun] = field(default_factory=dict)
+    retired: dict[tuple[str, str], RetiringRun] = field(default_factory=dict)
 
     def original(self, address: str, name: str, version: str) -> str:
         """The version whose value `version` restored, or itself where no undo wrote it."""
@@ -57,7 +66,7 @@ def history_of(runs: Iterable[Run]) -> RunHistory:
             if entry.kind is Kind.DELETE:
                 # It wrote no version.
                 if entry.undo != "done" and (entry.after is not None or entry.maybe_stored):
-                    found.retired.setdefault((address, name), WritingRun(run.id, run.command))
+                    found.retired.setdefault((address, name), RetiringRun(run.id, run.command, run.environment))
             elif entry.after is not None:
                 found.runs[address, name, entry.after] = WritingRun(run.id, run.command)
             if entry.undone_as is not None and before is not None:

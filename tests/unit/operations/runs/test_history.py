@@ -4,7 +4,7 @@ from pathlib import Path
 
 from compiler.operations.change.plan import Kind
 from compiler.operations.runs.entries import Run, RunEntry
-from compiler.operations.runs.history import RunHistory, WritingRun, history_of
+from compiler.operations.runs.history import RetiringRun, RunHistory, WritingRun, history_of
 
 V, OTHER = "https://v", "https://other"
 
@@ -73,5 +73,8 @@ def test_a_deletion_writes_no_version_and_is_known_until_it_is_undone() -> None:
         run("wrote", a=wrote("v2", "v3")),
     )
     found = history_of(runs)
-    assert found.retired == {(V, "a"): WritingRun("newest", "retire"), (V, "b"): WritingRun("older", "retire")}
+    assert found.retired == {
+        (V, "a"): RetiringRun("newest", "retire", "prod"),
+        (V, "b"): RetiringRun("older", "retire", "prod"),
+    }
     assert found.runs == {(V, "a", "v3"): WritingRun("wrote", "migrate")}
