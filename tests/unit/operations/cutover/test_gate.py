@@ -157,8 +157,8 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
         return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
 
     copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
-    place = (bench.azure.address.absolute, "agents-jira")
     words = ("retire", "prod", "--undo", "20250131-120000-4fa1c2")
     assert mends({}) == {copy}
+    place = (bench.azure.address.absolute, "agents-jira")
     assert mends({("https://elsewhere", "agents-jira"): words}) == {copy}
     assert mends({place: words}) == {"platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply"}
