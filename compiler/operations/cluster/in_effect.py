@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.slim import keys_of
 from compiler.operations.cluster.store_access import Access, access_of, is_ready
 from compiler.text.wording import listed, quoted
 
@@ -96,15 +97,6 @@ def ready_reason(external_secret: LiveObject) -> str | None:
     if condition is None:
         return "NoCondition"
     return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
-
-
-def keys_of(secret: LiveObject) -> frozenset[str]:
-    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
-    found: set[str] = set()
-    for entry in _map(secret, "metadata").get("managedFields") or ():
-        data = _map(entry, "fieldsV1", "f:data")
-        found.update(name.removeprefix("f:") for name in data if name.startswith("f:"))
-    return frozenset(found)
 
 
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
