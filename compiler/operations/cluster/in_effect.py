@@ -54,7 +54,7 @@ class Live:
     """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
 
     `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
-    it. `namespace` is the namespace's object, for stores that select by its labels.
+    it; `has_store` alike. `namespace` is the namespace's object, for stores that select by its labels.
     """
 
     external_secret: LiveObject | None
@@ -62,6 +62,7 @@ class Live:
     store: LiveObject | None
     namespace: LiveObject | None = None
     has_secrets: bool = True
+    has_store: bool = True
 
 
 def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
@@ -74,7 +75,7 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
     return (
         *_of_external_secret(compiled, found, title),
         *(_of_secret(compiled, live.secret, title) if live.has_secrets else ()),
-        *_of_store(compiled, live),
+        *(_of_store(compiled, live) if live.has_store else ()),
     )
 
 

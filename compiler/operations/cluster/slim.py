@@ -38,13 +38,13 @@ def slim_pod(found: LiveObject) -> LiveObject:
     """Identity, which Secrets its spec names and where, and how its containers are."""
     spec, status = _map(found, "spec"), _map(found, "status")
     kept: dict[str, Any] = {}
-    for kind in ("initContainers", "containers"):
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
         kept[kind] = [_container(each) for each in spec.get(kind) or ()]
     volumes = [_picked(each, ("name", "secret", "projected")) for each in spec.get("volumes") or ()]
     kept["volumes"] = [each for each in volumes if len(each) > 1]
     kept["imagePullSecrets"] = spec.get("imagePullSecrets") or ()
     of_volumes = {each["name"] for each in kept["volumes"]}
-    for container in (*kept["initContainers"], *kept["containers"]):
+    for container in (*kept["initContainers"], *kept["containers"], *kept["ephemeralContainers"]):
         container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in of_volumes]
     metadata = _picked(_map(found, "metadata"), ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
     metadata["ownerReferences"] = [
