@@ -96,6 +96,6 @@ def _of_volumes(spec: PlainMap) -> Iterator[SecretRead]:
 
 def _files(name: str, source: PlainMap, way: Way) -> Iterator[SecretRead]:
     optional = bool(source.get("optional"))
-    keys = [str(item.get("key")) for item in source.get("items") or ()]
+    keys: list[str | None] = [str(item.get("key")) for item in source.get("items") or ()]
     for key in keys or [None]:
         yield SecretRead(name, key, way, optional)
