@@ -87,16 +87,22 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     wishes = _wishes(arguments)
     with orderly_termination(), interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
+        _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)
         if not environments:
             return FOUND
-        given = next((name for name in _OF_ONE if getattr(arguments, name)), None)
-        if len(environments) > 1 and given is not None:
-            raise Refusal("usage", f"{_option(given)} applies to one environment", "name exactly one")
+        _of_one(arguments, len(environments))
         if arguments.rbac:
             standard_output().product(rbac(environments[0]))
             return OK
         return _shown(_looked(arguments, wishes, environments), arguments, CommandOutput(arguments, invocation))
+
+
+def _of_one(arguments: Namespace, count: int) -> None:
+    """Raises Refusal where more than one environment is meant by options that are about one."""
+    given = next((name for name in _OF_ONE if getattr(arguments, name)), None)
+    if count > 1 and given is not None:
+        raise Refusal("usage", f"{_option(given)} applies to one environment", "name exactly one")
 
 
 def _wishes(arguments: Namespace) -> Wishes:

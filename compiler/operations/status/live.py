@@ -36,6 +36,8 @@ class LiveState:
         self._stores: dict[tuple[str, str, str], tuple[LiveObject | None, bool]] = {}
         self._spaces: dict[str, LiveObject | None] = {}
         self._warnings: dict[str, Mapping[str, LiveObject]] = {}
+        # The newest version that was seen of each object: after a list a watch may still tell of what was before it.
+        self._versions: dict[tuple[str, str, str], int] = {}
         # What may not be asked, by plural and namespace, with the permission that it takes.
         self.refused: dict[tuple[str, str], str] = {}
 
@@ -54,6 +56,7 @@ class LiveState:
                         raise
                     self.refused[plural, space] = error.permission
                     continue
+                self.refused.pop((plural, space), None)
                 self.replace(plural, space, found)
         return versions
 
@@ -67,8 +70,10 @@ class LiveState:
             self.change(plural, namespace, "ADDED", each)
 
     def change(self, plural: str, namespace: str, kind: str, found: LiveObject) -> None:
-        """Take one event of a watch."""
+        """Take one event of a watch, if it is not older than what is known."""
         metadata = found.get("metadata") or {}
+        if self._is_old((plural, namespace, str(metadata.get("uid"))), str(metadata.get("resourceVersion"))):
+            return
         if plural == PODS:
             self._change_pod(namespace, found, is_gone=kind == "DELETED")
             return
@@ -77,6 +82,13 @@ class LiveState:
             here.pop(name, None)
         elif plural == SECRETS or name in self._wanted[namespace]:
             here[name] = found
+
+    def _is_old(self, at: tuple[str, str, str], version: str) -> bool:
+        if not version.isdecimal():
+            return False
+        known = self._versions.get(at, 0)
+        self._versions[at] = max(known, int(version))
+        return int(version) < known
 
     def _change_pod(self, namespace: str, found: LiveObject, *, is_gone: bool) -> None:
         uid = str(found["metadata"].get("uid"))

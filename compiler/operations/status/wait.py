@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.status.before import Before, before_of, compared
 from compiler.operations.status.follow import Failed, Listed
 from compiler.operations.status.row import State
@@ -14,7 +15,6 @@ from compiler.operations.status.row import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from compiler.operations.cluster.objects import ClusterError
     from compiler.operations.status.follow import Event, Follower
     from compiler.operations.status.judge import Judge
     from compiler.operations.status.pods import Pod
@@ -69,7 +69,9 @@ class Wait:
         end = self._clock() + seconds
         asked_again = self._clock()
         while True:
-            seen = self._every()
+            seen: Mapping[str, Seen] = self._every()
+            if _end_of(seen) is not None:
+                seen = self._confirmed(seen)
             left = end - self._clock()
             tell(seen, left)
             if (how := _end_of(seen)) is not None or left <= 0:
@@ -80,6 +82,16 @@ class Wait:
             if self._clock() - asked_again >= _TICK:
                 asked_again = self._clock()
                 self._judge.state.again()
+
+    def _confirmed(self, seen: Mapping[str, Seen]) -> Mapping[str, Seen]:
+        """The state by a list of its own: each watch is as new as it is, and the Secret's may lag behind."""
+        try:
+            self._judge.state.read()
+        except ClusterError as error:
+            self._error = error
+            return seen
+        self._judge.state.again()
+        return self._every()
 
     def _take(self, event: Event) -> None:
         state = self._judge.state
