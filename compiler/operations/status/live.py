@@ -33,6 +33,7 @@ class LiveState:
         self._objects: dict[tuple[str, str], dict[str, LiveObject]] = {}
         # By the Secret that they read, then by their uid: looking through all pods for each secret would take minutes.
         self._pods: dict[tuple[str, str], dict[str, Pod]] = {}
+        self._reading: dict[tuple[str, str], set[str]] = {}
         self._stores: dict[tuple[str, str, str], tuple[LiveObject | None, bool]] = {}
         self._spaces: dict[str, LiveObject | None] = {}
         self._warnings: dict[str, Mapping[str, LiveObject]] = {}
@@ -64,6 +65,7 @@ class LiveState:
         """Take a whole collection as it is now."""
         if plural == PODS:
             self._pods = {at: pods for at, pods in self._pods.items() if at[0] != namespace}
+            self._reading = {at: names for at, names in self._reading.items() if at[0] != namespace}
         else:
             self._objects[plural, namespace] = {}
         for each in found:
@@ -92,13 +94,15 @@ class LiveState:
 
     def _change_pod(self, namespace: str, found: LiveObject, *, is_gone: bool) -> None:
         uid = str(found["metadata"].get("uid"))
+        for name in self._reading.pop((namespace, uid), ()):
+            self._pods[namespace, name].pop(uid, None)
         pod = None if is_gone else pod_of(found, self._wanted[namespace])
-        read = {each.secret for each in pod.reads} if pod is not None else set()
-        for name in self._wanted[namespace]:
-            if pod is not None and name in read:
-                self._pods.setdefault((namespace, name), {})[uid] = pod
-            elif (readers := self._pods.get((namespace, name))) is not None:
-                readers.pop(uid, None)
+        if pod is None:
+            return
+        names = {each.secret for each in pod.reads} & self._wanted[namespace]
+        self._reading[namespace, uid] = names
+        for name in names:
+            self._pods.setdefault((namespace, name), {})[uid] = pod
 
     def again(self) -> None:
         """Ask anew for stores, namespaces and events when they are next wanted: nothing watches them."""
