@@ -29,7 +29,8 @@ class Waiting:
         if self._is_line:
             self._outlet.progress(self._line(states, left))
             return
-        changed = {name: state for name, state in states.items() if self._shown.get(name) != state}
+        # At the start only what is waited for: of thousands nobody reads that all is well.
+        changed = {name: state for name, state in states.items() if self._shown.get(name, self._fine) != state}
         self._shown = dict(states)
         self._outlet.lines((f"{name}: ", state) for name, state in changed.items())
         self._outlet.flush()

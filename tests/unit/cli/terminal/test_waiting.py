@@ -14,14 +14,14 @@ class Terminal(io.StringIO):
 STATES = {"github": "in effect", "jira": "not synced", "a": "old spec", "b": "old spec", "c": "old spec"}
 
 
-def test_without_a_terminal_each_change_is_a_line() -> None:
+def test_without_a_terminal_what_is_waited_for_and_each_change_is_a_line() -> None:
     stream = io.StringIO()
     waiting = Waiting("in effect", Outlet(stream))
     waiting.tell({"github": "in effect", "jira": "not synced"}, 60)
     waiting.tell({"github": "in effect", "jira": "not synced"}, 59)
     waiting.tell({"github": "in effect", "jira": "in effect"}, 58)
     waiting.close()
-    assert stream.getvalue() == "github: in effect\njira: not synced\njira: in effect\n"
+    assert stream.getvalue() == "jira: not synced\njira: in effect\n"
 
 
 def test_a_terminal_gets_one_line_with_the_time_left_that_goes_at_the_end() -> None:

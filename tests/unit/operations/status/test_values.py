@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.operations.edit.moves import progress_of
 from compiler.operations.status.values import Likeness, Values, other_store, read_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
 from tests.unit.operations.memory_store import secrets
@@ -109,8 +110,6 @@ def test_the_oldest_value_and_the_nearest_expiry_count(world: World) -> None:
 
 
 def test_the_other_store_is_where_a_secret_goes_or_where_it_came_from(world: World) -> None:
-    from compiler.operations.edit.moves import progress_of  # noqa: PLC0415 - of this test alone
-
     world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     environment = world.bench.environment()
     progress = progress_of(environment)
