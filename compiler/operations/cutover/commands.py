@@ -65,7 +65,7 @@ class Commands:
     def bring_back(self, address: str, name: str) -> str | None:
         """The undo of the run that deleted a remote secret, None where no run of this project did."""
         words = self.retired.get((address, name))
-        return None if words is None else self._line(*words, "--apply")
+        return None if words is None else command_line(*words, "--apply")
 
     def verify(self, environment: str, secrets: Iterable[str], *more: str) -> str:
         return command_line("verify", environment, *secrets, *more)
