@@ -20,6 +20,7 @@ def retire(
 ) -> Callable[..., Done]:
     """`dev` reads GitHub's token from its Key Vault, and both stores hold the same."""
     edit("environments/dev.yaml", "    use: [openai]", "    use: [openai]\n  github: {store: azure}")
+    edit("environments/staging.yaml", "  jira:\n", "  github:\n")
     ends.azure.seed(AZURE, **{KEY: "token"})
     assert project.is_dir()
     return lambda *options: run("retire", "dev", *options)
