@@ -27,7 +27,7 @@ def next_commands(status: Status, cluster: tuple[str, ...] = ()) -> tuple[str, .
 
 def _next(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
     name = status.environment.name
-    ill = [row for row in status.rows if row.values.faults]
+    ill = [row for row in status.rows if row.is_unread]
     if ill:
         yield command_line("verify", name, *_ids(ill))
         return

@@ -59,6 +59,7 @@ def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iter
         for line, row in zip(cells, status.rows, strict=True):
             yield (Painted(line[0], _style(row)),)
             yield from _long(line)
+    yield from (("not answered: ", why) for why in status.closed)
     for row in status.rows:
         yield from _details(row)
     for command in commands:

@@ -105,7 +105,9 @@ def test_no_store_in_use_that_answers_is_3(status: Callable[..., Done], ends: En
     place = StoreLocation("https://vault")
     refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
     ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
-    assert status("dev").code == 3
+    done = status("dev")
+    assert done.code == 3
+    assert done.out.count("the connection was refused") == 1
 
 
 def test_the_cluster_is_looked_at_and_only_read(status: Callable[..., Done], platform: LivePlatform) -> None:
