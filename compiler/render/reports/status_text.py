@@ -120,10 +120,11 @@ def _details(row: Row) -> Iterator[Line]:
     if row.values.likeness is Likeness.MISSING and row.other is not None:
         yield f"{name}: ", f'"{row.other.id}" lacks ', listed(row.values.missing)
     if row.seen is not None:
-        yield from _seen(name, row.seen)
+        yield from seen_lines(name, row.seen)
 
 
-def _seen(name: str, seen: Seen) -> Iterator[Line]:
+def seen_lines(name: str, seen: Seen) -> Iterator[Line]:
+    """What is wrong with a secret in the cluster, why, and what mends it."""
     yield from ((f"{name}: ", problem.message) for problem in seen.problems)
     yield from (("  because: ", cause) for cause in seen.causes)
     if seen.next_try is not None:

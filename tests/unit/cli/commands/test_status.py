@@ -135,7 +135,9 @@ def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlat
     platform.fail(SPACE, JIRA, "no")
     done = status("dev", "--wait", "--timeout", "1s")
     assert (done.code, "not in effect after 1s" in done.out) == (4, True)
-    assert done.err.splitlines()[1:] == ["jira: not ready"]
+    lines = done.err.splitlines()[1:]
+    assert (lines[0], lines[2]) == ("jira: not ready", "  because: no")
+    assert lines[-1] == "  help: platform-secrets status dev --only jira --wait --force-sync"
 
 
 def test_what_waiting_does_not_mend_is_1(status: Callable[..., Done], platform: LivePlatform) -> None:
