@@ -96,13 +96,15 @@ clean: ## Remove what the other tasks made, but for the values files
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "setting up .venv" >&2
 	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements/runtime.txt | .venv/bin/python
-	@test -e .venv/.dev || $(INSTALL) -r requirements/runtime.txt
+	@test -e .venv/.dev || { echo "installing requirements/runtime.txt into .venv" >&2; $(INSTALL) -r requirements/runtime.txt; }
 	@touch $@
 
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+	@echo "installing requirements/dev.txt into .venv; this takes a minute" >&2
 	@$(INSTALL) -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@

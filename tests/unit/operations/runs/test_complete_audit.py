@@ -10,7 +10,7 @@ import pytest
 
 from compiler.operations.change.plan import Adopted, Kind, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
-from compiler.operations.runs.complete_audit import adoption, complete, owed_by, owed_by_undo
+from compiler.operations.runs.complete_audit import Completed, adoption, complete, owed_by, owed_by_undo
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.operations.runs.journal import Journal, find_run
 from compiler.operations.runs.run_log import RunLog
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RUN = "20250131-120000-4fa1c2"
 NOTED = Adopted("azure", "a", "v2", ("KEY",), "update", "v1", is_recorded=True)
 FOUND = Adopted("azure", "a", "v1", ("KEY",), "create")
-DELETED = Adopted("azure", "a", "v1", ("KEY",), "delete", "v1")
-RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_recorded=True)
+DELETED = Adopted("azure", "a", "v1", ("KEY",), "delete", "v1", is_undo=True)
+RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_recorded=True, is_undo=True)
 
 
 @pytest.fixture
@@ -142,6 +142,10 @@ def test_each_owed_line_names_the_store_that_it_is_about(tmp_path: Path, journal
     assert found == [("https://one", "a", "ada"), ("https://two", "gone", "grace")]
 
 
+def test_where_nothing_is_owed_nothing_is_said(journal: Journal) -> None:
+    assert complete([], {}, RunLog(journal, "prod")) == Completed() == Completed((), "")
+
+
 def test_of_two_lines_without_room_the_first_is_told(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter((errno.ENOSPC, errno.EIO))
 
@@ -184,7 +188,19 @@ def test_what_an_undo_owes_has_all_that_its_line_says() -> None:
         undo_owes=True,
         undo_before="v2",
     )
-    assert owed_by_undo(("azure", "a"), entry, "v3") == Adopted("azure", "a", "v3", ("KEY",), "restore", "v2")
-    assert owed_by_undo(("azure", "a"), entry, None) == Adopted("azure", "a", "v2", ("KEY",), "delete", "v2")
+    for kind, version, made, action in (
+        (Kind.CREATE, "v3", "v3", "restore"),
+        (Kind.CREATE, None, "v2", "delete"),
+        (Kind.DELETE, None, "v2", "recover"),
+    ):
+        entry.kind = kind
+        owed = Adopted("azure", "a", made, ("KEY",), action, "v2", is_undo=True)
+        assert owed_by_undo(("azure", "a"), entry, version) == owed
     entry.undo_before = None
     assert owed_by_undo(("azure", "a"), entry, None) is None
+
+
+def test_a_deletion_of_a_run_is_noted_as_the_runs_and_not_as_an_undo(tmp_path: Path, journal: Journal) -> None:
+    complete([Adopted("azure", "a", "v1", (), "delete", "v1")], {"azure": MemoryStore()}, RunLog(journal, "prod"))
+    entry = entry_of(tmp_path)
+    assert (entry.undo, entry.after) == (None, "v1")
