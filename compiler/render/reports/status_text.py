@@ -62,6 +62,9 @@ def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iter
     yield from (("not answered: ", why) for why in status.closed)
     for row in status.rows:
         yield from _details(row)
+    # Once for all secrets of a namespace.
+    asked = (what for row in status.rows if row.seen is not None for what in row.seen.not_asked)
+    yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     for command in commands:
         yield (Painted("next: ", Style.HELP), command)
 
@@ -131,7 +134,6 @@ def seen_lines(name: str, seen: Seen) -> Iterator[Line]:
         yield f"  the operator tries again within {short_duration(seen.next_try)}"
     if seen.help is not None:
         yield "  ", Painted("help: ", Style.HELP), seen.help
-    yield from ((f"{name}: ", "not asked: ", what) for what in seen.not_asked)
 
 
 def wait_lines(waited: Waited) -> Iterator[Line]:

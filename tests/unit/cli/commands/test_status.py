@@ -167,7 +167,7 @@ def test_without_a_permission_the_check_is_not_asked(status: Callable[..., Done]
     platform.double.refused["list secrets"] = 403
     done = status("dev", "--cluster")
     assert done.code == 0
-    assert "jira: not asked: keys and UID of the Secret: you are not allowed to list secrets in" in done.out
+    assert done.out.count("\nnot asked: keys and UID of the Secret: you are not allowed to list secrets in") == 1
 
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
