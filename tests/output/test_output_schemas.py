@@ -264,7 +264,7 @@ def test_status(tmp_path: Path) -> None:
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
     rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
-    looked = Looked(replace(status, rows=rows), waited, ("jira",))
+    looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
     holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
     bare = Looked(replace(status, progress=None))
     assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.status import wait as wait_module
 from compiler.operations.status.follow import Follower
 from compiler.operations.status.look import with_values
@@ -208,3 +209,28 @@ def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World, mo
     waited, _ = followed(world, break_down, seconds=2)
     assert waited.end is End.TIME_UP
     assert str(waited.error) == "it answered with status 500"
+
+
+def test_an_api_server_that_goes_away_for_a_while_ends_no_wait(world: World) -> None:
+    deploy, sync = switched(world)
+
+    def go() -> None:
+        world.double.refused["get clustersecretstores"] = 500
+
+    def come() -> None:
+        world.double.refused.clear()
+
+    waited, _ = followed(world, deploy, go, sync, lambda: None, come)
+    assert (waited.end, waited.error) == (End.IN_EFFECT, None)
+
+
+def test_an_api_server_that_was_never_there_is_an_error(world: World) -> None:
+    def go(_seen: Mapping[str, Seen], _left: float) -> None:
+        raise AssertionError("nothing was seen")
+
+    judge = world.judge()
+    wait = Wait(judge, world.status().rows)
+    judge.state.again()
+    world.double.refused["get clustersecretstores"] = 500
+    with Follower(world.cluster, {}) as follower, pytest.raises(ClusterError, match="status 500"):
+        wait.until(1, follower, go)
