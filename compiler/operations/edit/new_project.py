@@ -35,6 +35,7 @@ def project_files(platform: Platform) -> dict[str, str]:
     """All of them by path. The chart and the schemas are those that this program compiles for."""
     base = _BASE.format(
         namespace=scalar(platform.namespace),
+        part_of=scalar(platform.name),
         store=STORES[platform.provider],
         server=address_scalar(platform.server or _USUAL_SERVER),
         mount=DEFAULT_MOUNT,
@@ -76,6 +77,7 @@ _EDITOR = {
 }
 _BASE = """# What every environment shares. An environment says only what differs.
 namespace: {namespace}
+partOf: {part_of}
 store: {store}
 refreshInterval: 1h
 fetch: perKey
