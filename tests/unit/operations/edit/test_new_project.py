@@ -49,6 +49,15 @@ def test_a_new_project_has_a_name_a_namespace_and_no_secret_yet() -> None:
     assert "agent" not in written
 
 
+def test_the_objects_of_a_new_project_are_part_of_its_platform(tmp_path: Path) -> None:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    project = compile_project(tmp_path).project
+    assert project is not None
+    assert [environment.part_of for environment in project.environments] == ["shop"]
+
+
 def test_the_stores_are_where_they_are_said_to_be() -> None:
     url, server = "https://shop.vault.azure.net", "https://vault.shop.example"
     base = project_files(Platform("shop", "shop", "azurekv", server, url))["environments/base.yaml"]
