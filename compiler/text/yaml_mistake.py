@@ -15,6 +15,8 @@ _KEY = re.compile(r"\s*(?:- +)*([A-Za-z0-9_.-]{1,64}):(?:\s|$)")
 _SHOWN = re.compile(r"(?:<{7}|={7}|>{7}|\|{7}|---)(?=\s|$)|\s*(?:- )?[A-Za-z0-9_.-]{1,64}:(?:\s+(?:\{\{)?|$)")
 _TIGHT_KEY = re.compile(r"\s*(?:- +)*[A-Za-z0-9_.-]{1,64}(:)[^\s/]")
 _DASHES = re.compile(r" *(?:- +)*")
+# A hostile file has a million lines to look through; no person's has so many characters in one block.
+_FARTHEST = 100_000
 _CLOSING = {"{": "}", "[": "]"}
 # What no plain value may begin with, beside a quote and a bracket.
 _RESERVED = "@`%&*!|>"
@@ -147,7 +149,7 @@ def _colon(text: str, at: int) -> Mistake | None:
             'a value with ": " in it needs quotes',
             f"write the whole value as {form}" if key else f"put it in {form}",
         )
-    above = _above(text, start)
+    above = _above(text, start, max(0, start - _FARTHEST))
     if above is None:
         return None
     above_start, above_line = above
@@ -210,7 +212,8 @@ def _indentation(text: str, start: int, line: str) -> Mistake | None:
 def _levels(text: str, start: int) -> list[tuple[int, int]]:
     """The columns, counted from 0, that blocks open before `start` begin at, with their lines; the deepest first."""
     levels: list[tuple[int, int]] = []
-    while (above := _above(text, start)) is not None and (not levels or levels[-1][0] > 0):
+    floor = max(0, start - _FARTHEST)
+    while (above := _above(text, start, floor)) is not None and (not levels or levels[-1][0] > 0):
         start, line = above
         columns = {_indent(line), _behind_dashes(line)}
         for column in sorted(columns, reverse=True):
@@ -219,9 +222,9 @@ def _levels(text: str, start: int) -> list[tuple[int, int]]:
     return levels
 
 
-def _above(text: str, start: int) -> tuple[int, str] | None:
-    """The nearest line before the one at `start` that has more than a comment, and where it begins."""
-    while start > 0:
+def _above(text: str, start: int, floor: int) -> tuple[int, str] | None:
+    """The nearest line before the one at `start`, but not before `floor`, that has more than a comment."""
+    while start > floor:
         start = text.rfind("\n", 0, start - 1) + 1
         _, line = _line_of(text, start)
         if line.strip() and not line.lstrip().startswith("#"):

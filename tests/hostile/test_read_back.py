@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.stages.emit import HEADER
+from tests.own_process import COMPILE, OwnProcesses
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FIRST = f"{HEADER}environments/prod.yaml. Do not edit; run `make values ENV=prod`.\n"
 _LEVELS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
 BOMB = f"{FIRST}a0: &a0 [x]\n{_LEVELS}externalSecrets: {{s: {{name: *a8}}}}\n"
@@ -34,18 +36,26 @@ sys.exit(code)
 """
 
 
-def command(project: Path, *argv: str) -> tuple[int, str, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "--root", str(project), *argv],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={"PATH": os.defpath},
-        timeout=60,
-    )
-    said, _, seconds = done.stderr.rpartition("seconds: ")
-    return done.returncode, said, float(seconds)
+Command = Callable[..., tuple[int, str, float]]
+
+
+@pytest.fixture(scope="module")
+def own_processes() -> Iterator[OwnProcesses]:
+    processes = OwnProcesses.start(COMPILE)
+    yield processes
+    processes.stop()
+
+
+@pytest.fixture
+def command(own_processes: OwnProcesses, project: Path) -> Command:
+    """Exit code, standard error and seconds of a command."""
+
+    def run(*argv: str) -> tuple[int, str, float]:
+        done = own_processes.run(PROGRAM, "--root", str(project), *argv, variables={"PATH": os.defpath})
+        said, _, seconds = done.stderr.rpartition("seconds: ")
+        return done.returncode, said, float(seconds)
+
+    return run
 
 
 @pytest.fixture
@@ -57,11 +67,11 @@ def chart(project: Path) -> Path:
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("options", [(), ("--check",)])
 def test_a_values_file_that_is_none_of_ours_is_left_alone(
-    project: Path, chart: Path, name: str, options: tuple[str, ...]
+    command: Command, chart: Path, name: str, options: tuple[str, ...]
 ) -> None:
     text, place, why = HOSTILE[name]
     (chart / "values-prod.yaml").write_text(text, "utf-8")
-    code, said, seconds = command(project, "compile", *options, "--quiet")
+    code, said, seconds = command("compile", *options, "--quiet")
     assert (code, seconds < 3) == (1, True), seconds
     first = said.splitlines()[0]
     assert first.startswith(f"chart/values-prod.yaml{place}"), first
@@ -72,10 +82,10 @@ def test_a_values_file_that_is_none_of_ours_is_left_alone(
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_it_is_not_pruned_either(project: Path, chart: Path, name: str) -> None:
+def test_it_is_not_pruned_either(command: Command, chart: Path, name: str) -> None:
     text, place, _ = HOSTILE[name]
     (chart / "values-gone.yaml").write_text(text, "utf-8")
-    code, said, seconds = command(project, "compile", "--prune", "--quiet")
+    code, said, seconds = command("compile", "--prune", "--quiet")
     assert (code, seconds < 3) == (1, True), seconds
     assert f"chart/values-gone.yaml{place}" in said
     assert "error[foreign-output]" in said
@@ -83,26 +93,26 @@ def test_it_is_not_pruned_either(project: Path, chart: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [5 * 1024 * 1024, 3 * 1024 * 1024 * 1024])
-def test_gigabytes_are_not_read(project: Path, chart: Path, size: int) -> None:
+def test_gigabytes_are_not_read(command: Command, chart: Path, size: int) -> None:
     for name in ("prod", "gone"):
         with (chart / f"values-{name}.yaml").open("wb") as file:
             file.write(FIRST.encode())
             file.truncate(size)
     for options in ((), ("--check",), ("--prune",)):
-        code, said, seconds = command(project, "compile", *options, "--quiet")
+        code, said, seconds = command("compile", *options, "--quiet")
         assert (code, seconds < 2) == (1, True), seconds
         assert "was not written by this compiler: it has more than 4194304 bytes" in said
     (chart / "values-prod.yaml").unlink()
-    code, said, _ = command(project, "compile", "--prune", "--quiet")
+    code, said, _ = command("compile", "--prune", "--quiet")
     assert (code, "chart/values-gone.yaml was not written by this compiler" in said) == (1, True)
     assert (chart / "values-gone.yaml").stat().st_size == size
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_file_to_compare_with_is_refused_at_its_place(project: Path, chart: Path, name: str) -> None:
+def test_a_file_to_compare_with_is_refused_at_its_place(command: Command, chart: Path, name: str) -> None:
     text, place, _ = HOSTILE[name]
     (chart / "other.yaml").write_text(text, "utf-8")
-    code, said, seconds = command(project, "diff", "prod", "--against", str(chart / "other.yaml"))
+    code, said, seconds = command("diff", "prod", "--against", str(chart / "other.yaml"))
     assert seconds < 10
     # Manifests may have ten times as many values.
     where = "at line 2, column 2000001" if name == "many" else f"at line 2, column {place.split(':')[2].strip()}"
@@ -110,17 +120,16 @@ def test_a_file_to_compare_with_is_refused_at_its_place(project: Path, chart: Pa
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_values_file_to_verify_is_refused_at_its_place(project: Path, chart: Path, name: str) -> None:
+def test_a_values_file_to_verify_is_refused_at_its_place(command: Command, chart: Path, name: str) -> None:
     text, _, _ = HOSTILE[name]
     (chart / "other.yaml").write_text(text, "utf-8")
-    code, said, seconds = command(project, "verify", "--values", str(chart / "other.yaml"))
+    code, said, seconds = command("verify", "--values", str(chart / "other.yaml"))
     assert (code, seconds < 3) == (1, True), seconds
     assert f"{chart / 'other.yaml'}:2:" in said
 
 
-def test_ten_thousand_secrets_are_compiled_and_compiled_again(tmp_path: Path) -> None:
-    folder, chart = tmp_path / "environments", tmp_path / "chart"
-    folder.mkdir()
+def test_ten_thousand_secrets_are_compiled_and_compiled_again(command: Command, project: Path, chart: Path) -> None:
+    folder = project / "environments"
     entries = (
         f"  s{each}: {{target: t{each}, remote: {{vault: p/s{each}}}, syncWave: -49, keys: {{KEY_{each}: {{}}}}}}"
         for each in range(10_000)
@@ -132,18 +141,18 @@ def test_ten_thousand_secrets_are_compiled_and_compiled_again(tmp_path: Path) ->
     (folder / "base.yaml").write_text("\n".join(base), "utf-8")
     for interval in ("1h", "2h"):
         (folder / "prod.yaml").write_text(f"refreshInterval: {interval}\n", "utf-8")
-        code, said, seconds = command(tmp_path, "compile", "--format", "json")
+        code, said, seconds = command("compile", "--format", "json")
         assert (code, seconds < 10) == (0, True), said
         assert "chart/values-prod.yaml: written, 10000 secrets, 10000 keys" in said
     # It has more values than an input file may have.
     assert (chart / "values-prod.yaml").read_text("utf-8").count(": ") > 100_000
-    code, said, _ = command(tmp_path, "compile", "--check")
+    code, said, _ = command("compile", "--check")
     assert code == 0, said
 
 
-def test_a_file_of_repeated_lines_is_not_compared_for_minutes(project: Path, chart: Path) -> None:
-    assert command(project, "compile", "--quiet")[0] == 0
+def test_a_file_of_repeated_lines_is_not_compared_for_minutes(command: Command, chart: Path) -> None:
+    assert command("compile", "--quiet")[0] == 0
     path = chart / "values-prod.yaml"
     path.write_text(FIRST + "# a\n#\n" * 500_000 + path.read_text("utf-8"), "utf-8")
-    code, said, seconds = command(project, "compile", "--check")
+    code, said, seconds = command("compile", "--check")
     assert (code, "error[stale-values]" in said, seconds < 5) == (1, True, True), seconds

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +16,11 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.agents_project import write_agents_project
 from tests.commands import run_command
+from tests.own_process import LIVE, OwnProcesses
 from tests.proofs.writing import COMMANDS, Writing
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from tests.commands import Done
@@ -40,6 +40,7 @@ class World:
     variables: dict[str, str]
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    processes: OwnProcesses
 
     def run(self, *argv: str) -> Done:
         """Run a command in this process."""
@@ -55,9 +56,8 @@ class World:
 
     def process(self, program: str, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a program text in a process of its own, with the command line in its arguments."""
-        variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(self.root), **self.variables}
-        command = [sys.executable, "-c", program, "--root", str(self.root), *argv]
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
+        variables = {"PATH": os.defpath, "HOME": str(self.root), **self.variables}
+        return self.processes.run(program, "--root", str(self.root), *argv, variables=variables)
 
     def put(self, name: str, values: dict[str, Any]) -> None:
         """Write a document into Vault."""
@@ -101,6 +101,13 @@ def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def own_processes() -> Iterator[OwnProcesses]:
+    processes = OwnProcesses.start(LIVE)
+    yield processes
+    processes.stop()
+
+
 @pytest.fixture
 def key_vault() -> Iterator[LocalKeyVault]:
     with LocalKeyVault(VaultOptions(limits=Limits(None, None))) as vault:
@@ -114,6 +121,7 @@ def world(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    own_processes: OwnProcesses,
 ) -> World:
     mount = f"kv-{os.getpid()}-{next(_MOUNTS)}"
     openbao.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
@@ -123,7 +131,7 @@ def world(
     for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
     variables = {"VAULT_TOKEN": openbao.token, **key_vault.environ()}
-    return World(root, openbao, mount, key_vault, variables, monkeypatch, capsys)
+    return World(root, openbao, mount, key_vault, variables, monkeypatch, capsys, own_processes)
 
 
 @pytest.fixture(params=COMMANDS)

@@ -118,10 +118,9 @@ def test_diff_lets_no_secret_out(
 ) -> None:
     (project / "environments/dev.yaml").write_text("labels: {a: c}\n", "utf-8")
     secret = CARELESS[shape]
-    monkeypatch.setattr(diff, "change_lines", lambda _: [*careless_lines(secret)][2:])
+    monkeypatch.setattr(diff, "comparison_lines", lambda *_: careless_lines(secret))
     monkeypatch.setattr(diff, "markdown", lambda *_: careless_lines(secret))
-    monkeypatch.setattr(diff, "as_data", lambda _: {"title": secret})
-    monkeypatch.setattr(diff, "differences", lambda *_: [None])
+    monkeypatch.setattr(diff, "comparison_data", lambda _: {"changes": [{"title": secret}]})
     holds(printed(capsys, project, "diff", "prod", "dev", "--format", form), shape)
 
 

@@ -46,7 +46,10 @@ def verified(comparison: Comparison, switches: Sequence[Switch], commands: Comma
     errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
     if not errors:
         stores = listed(dict.fromkeys(each.destination.id for each in switches))
-        yield Check(About.VERIFIED, Verdict.PASSED, f"{stores} holds every key: {counted(len(found.keys), 'key')}")
+        # A variable may stand for the address: people should see which server it was that answered.
+        where = ", ".join(dict.fromkeys(seen.address for seen in found.seen))
+        message = f"{stores} holds every key: {counted(len(found.keys), 'key')}, at {where}"
+        yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
     mends = {

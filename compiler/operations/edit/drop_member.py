@@ -16,7 +16,7 @@ _COLON = re.compile(r"[ \t]*:")
 # White space and comments, up to what the parser would read next.
 _PASSED_OVER = re.compile(r"(?:\s|(?<=\s)#[^\n]*)*")
 _SAME_LINE = re.compile(r"[ \t]*")
-_COMMENT = re.compile(r"\s*(?:#.*)?\s*")
+_COMMENT = re.compile(r"\s*+(?:#.*\n?)?")
 
 
 def dropped(root: Node, path: Sequence[str]) -> str | None:

@@ -274,4 +274,4 @@ def _renewed(client: Any) -> tuple[float, bool]:  # noqa: ANN401 - hvac has no t
 # What a Vault answers to wrong credentials differs by method: 400, 403, and 404 or 405 where another is mounted, or
 # none. Whatever comes with another status is no Vault's refusal.
 _REFUSING: Final = frozenset({400, 403, 404, 405})
-_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", "not-found", WrongMountError.code})
+_LOG_IN_REFUSALS: Final = frozenset({ForbiddenError.code, "unexpected-reply", WrongMountError.code})

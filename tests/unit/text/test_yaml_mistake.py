@@ -195,3 +195,8 @@ def test_a_place_behind_the_end_is_at_the_end() -> None:
 )
 def test_of_a_line_only_its_first_key_or_a_mark_is_shown(line: str, shown: str) -> None:
     assert line[: length_to_show(line)] == shown
+
+
+def test_of_a_hostile_file_only_the_near_lines_are_looked_at() -> None:
+    text = "a: {}\n" + "# note\n" * 100_000 + "   b: c\n"
+    assert explained(text, Rejection(UNREADABLE, text.index("b: c"))).message == UNREADABLE

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 import time
 from dataclasses import replace
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.apply import apply_plan
+from compiler.operations.change.apply import apply_plan, end_blocked
 from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, State
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, read_run
@@ -689,3 +691,51 @@ def test_what_a_part_without_the_runs_audit_file_stored_is_still_owed_to_it(
         "a": True,
         "b": False,
     }
+
+
+@pytest.mark.parametrize("is_audited", [False, True])
+def test_a_run_that_is_blocked_ends_with_what_it_had_stored_recorded(
+    tmp_path: Path, opened: list[Journal], *, is_audited: bool
+) -> None:
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    outcome = end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod", is_audited=is_audited))
+    # Without the file that an earlier part had, the line is still owed, and the run can go on to write it.
+    assert outcome == Outcome(RUN, (), unaudited=(found,) if is_audited else ())
+    run = read_run(journal_path(tmp_path))
+    assert (run.ended, entries_of(run)["a"].after) == ("incomplete" if is_audited else "conflict", "v1")
+    assert store.calls == []
+
+
+def test_a_run_that_is_blocked_and_cannot_be_noted_says_so(
+    tmp_path: Path, opened: list[Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    plan = plan_of(write_of(store, "a", A="1"), adopted=(found,))
+    opened.append(Journal.begin(tmp_path, RUN, plan, {}))
+    reason = f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "adopted", full)
+        outcome = end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod"))
+        assert (outcome.unrecorded, outcome.is_incomplete) == (reason, True)
+        assert read_run(journal_path(tmp_path)).ended == "incomplete"
+    monkeypatch.setattr(Journal, "end", full)
+    assert end_blocked(plan, {"azure": store}, RunLog(opened[0], "prod")) == Outcome(RUN, (), unrecorded=reason)
+
+
+def test_a_write_of_an_earlier_part_that_cannot_be_noted_is_told_with_the_rest(
+    tmp_path: Path, apply: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Journal, "adopted", full)
+    store, found = MemoryStore(), Adopted("azure", "a", "v1", ("A",), "create")
+    outcome = apply(store, plan_of(write_of(store, "b", A="1"), adopted=(found,)))
+    assert outcome.unrecorded == f"the journal cannot be written: {os.strerror(errno.ENOSPC)}"
+    assert ([result.state for result in outcome.results], outcome.is_incomplete) == ([State.DONE], True)
+    assert read_run(journal_path(tmp_path)).ended == "incomplete"

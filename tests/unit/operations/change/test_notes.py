@@ -208,8 +208,8 @@ def test_of_each_write_its_own_store_is_asked() -> None:
 
 def test_each_write_of_an_earlier_part_is_looked_at_but_for_those_that_were_whole() -> None:
     member = judged(ALL)
-    noted = Adopted("azure", "remote", "1", ("A",), "create", is_noted=True)
-    unknown, cut_off = replace(noted, name="unknown", is_noted=False), replace(noted, is_noted=False)
+    noted = Adopted("azure", "remote", "1", ("A",), "create", is_recorded=True)
+    unknown, cut_off = replace(noted, name="unknown", is_recorded=False), replace(noted, is_recorded=False)
     there = RemoteSecret("remote", "1", {}, Attributes())
     for adopted, expected in (((noted,), []), ((noted, unknown, cut_off), [T])):
         found = notes(plan_of(adopted=adopted), member, provider=VAULT, there=there)

@@ -138,7 +138,7 @@ def test_what_a_write_does_follows_from_what_is_there_and_what_it_sets(
     [
         Outcome("run", (), interrupted=True),
         Outcome("run", (), defect=KeyError()),
-        Outcome("run", (), unnoted="full"),
+        Outcome("run", (), unrecorded="full"),
         Outcome("run", (), unaudited=(Adopted("azure", "a", "1"),)),
     ],
 )

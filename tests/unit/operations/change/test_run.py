@@ -214,7 +214,9 @@ def test_the_audit_file_has_the_caller_whom_planning_found(
 ) -> None:
     plan = plan_of(write_of(store, "a", A="1"), who={"azure": "ada"})
     carry_out(change(plan=lambda: plan, applies=True, audit=tmp_path / "audit"), listening)
-    assert '"who": "ada"' in (tmp_path / "audit").read_text("utf-8")
+    text = (tmp_path / "audit").read_text("utf-8")
+    assert '"who": "ada"' in text
+    assert '"environment": "prod"' in text
 
 
 @pytest.mark.parametrize(
@@ -265,3 +267,18 @@ def test_a_second_writer_is_told_for_whom_it_waits(
 def test_a_conflict_that_is_skipped_stops_nothing() -> None:
     assert Kind.CONFLICT in stopping_kinds(plan_of())
     assert Kind.CONFLICT not in stopping_kinds(plan_of(options=Options(on_conflict=OnConflict.SKIP)))
+
+
+def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, LiveStores({}))
+    assert (setting.applies, setting.asks, setting.continue_on_error, setting.audit) == (False, False, False, None)
+    assert list(map(str, End)) == ["shown", "blocked", "nothing", "declined", "changed", "applied"]
+
+
+def test_no_descriptor_stays_open(change: Callable[..., Change], tmp_path: Path, listening: Listening) -> None:
+    def open_descriptors() -> set[str]:
+        return {path.name for path in (tmp_path / "/proc/self/fd").iterdir()}
+
+    before = open_descriptors()
+    assert carry_out(change(applies=True, audit=tmp_path / "audit"), listening).end is End.APPLIED
+    assert open_descriptors() <= before

@@ -27,7 +27,9 @@ def of(cutover: Cutover, about: str) -> list[tuple[str, str, str | None]]:
 def test_equal_stores_open_the_gate(bench: Bench) -> None:
     found = bench.to_azure("jira")
     assert (said(found), found.is_refused) == ([], False)
-    assert of(found, "verified") == [("passed", '"azure" holds every key: 2 keys', None)]
+    assert of(found, "verified") == [
+        ("passed", '"azure" holds every key: 2 keys, at https://agents.vault.azure.net', None)
+    ]
     assert of(found, "compared") == [("passed", '"jira" is equal in "vault" and "azure": 2 keys', None)]
 
 

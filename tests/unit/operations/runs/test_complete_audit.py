@@ -10,7 +10,7 @@ import pytest
 
 from compiler.operations.change.plan import Adopted, Kind, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
-from compiler.operations.runs.complete_audit import adoption, complete, owed_by, owed_by_undo
+from compiler.operations.runs.complete_audit import Completed, adoption, complete, owed_by, owed_by_undo
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.operations.runs.journal import Journal, find_run
 from compiler.operations.runs.run_log import RunLog
@@ -140,6 +140,10 @@ def test_each_owed_line_names_the_store_that_it_is_about(tmp_path: Path, journal
         complete([NOTED, elsewhere], stores, notes)
     found = [(line["store"], line["name"], line["who"]) for line in lines(tmp_path / "audit")]
     assert found == [("https://one", "a", "ada"), ("https://two", "gone", "grace")]
+
+
+def test_where_nothing_is_owed_nothing_is_said(journal: Journal) -> None:
+    assert complete([], {}, RunLog(journal, "prod")) == Completed() == Completed((), "")
 
 
 def test_of_two_lines_without_room_the_first_is_told(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

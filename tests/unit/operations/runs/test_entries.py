@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from compiler.operations.change.plan import Kind
-from compiler.operations.runs.entries import RecordedKey, Run, take
+from compiler.operations.runs.entries import RecordedKey, Run, RunEntry, take
 
 A = ("azure", "a")
 PLAN: dict[str, Any] = {
@@ -192,3 +192,30 @@ def test_what_is_no_text_is_no_version_and_no_state(line: dict[str, Any]) -> Non
 def test_a_line_of_what_was_not_planned_is_refused(what: str) -> None:
     with pytest.raises(LookupError):
         run_of({"type": what, "store": "azure", "name": "other", "state": "done"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_resumable"),
+    [
+        ([], True),
+        ([{"type": "end", "state": "incomplete"}], True),
+        ([{"type": "end", "state": "interrupted"}], True),
+        ([{"type": "end", "state": "complete"}], False),
+        ([{"type": "end", "state": "conflict"}], False),
+        ([undo("started")], False),
+        ([{"type": "planned", "writes": 2}], False),
+    ],
+)
+def test_a_run_goes_on_whose_plan_is_whole_that_is_not_through_and_of_which_nothing_was_undone(
+    lines: list[dict[str, Any]], *, is_resumable: bool
+) -> None:
+    assert run_of(*lines).is_resumable is is_resumable
+
+
+def test_before_any_line_nothing_is_known() -> None:
+    found = Run("id", Path("run"), "put", "prod", {}, {})
+    assert (found.entries, found.is_planned, found.is_audited, found.ended) == ({}, False, False, None)
+    entry = RunEntry(Kind.CREATE, None, recover=True)
+    assert (entry.keys, entry.owes, entry.undo_owes, entry.maybe_stored) == ((), False, False, False)
+    # A deleted version that the store did not tell.
+    assert Run("id", Path("run"), "put", "prod", {}, {}, {A: entry}).recovering == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.operations.runs import line_file
 from compiler.operations.runs.line_file import LineFile, read_lines
 
 
@@ -21,6 +22,9 @@ def test_lines_come_back_and_the_file_is_its_owners(tmp_path: Path) -> None:
     file.close()
     file.close()
     assert sorted(line["number"] for line in read_lines(tmp_path / "run")) == list(range(50))
+    assert {line["name"] for line in read_lines(tmp_path / "run")} == {"é"}
+    # In ASCII alone: a line that is cut off anywhere is text all the same.
+    assert (tmp_path / "run").read_bytes().isascii()
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o600
 
 
@@ -204,8 +208,9 @@ def test_what_is_larger_than_any_runs_file_is_refused_and_nothing_smaller(tmp_pa
     assert list(read_lines(path)) == [{"a": 1}]
     with path.open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match=r".") as caught:
         list(read_lines(path))
+    assert caught.value.errno == errno.EINVAL
 
 
 def test_a_line_of_other_bytes_than_text_is_left_out(tmp_path: Path) -> None:
@@ -236,6 +241,39 @@ def test_one_line_at_a_time_is_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_any_of_a_run_ends_the_reading(tmp_path: Path) -> None:
-    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * 4 * 1024 * 1024 + b'"}\n')
-    with pytest.raises(OSError, match=r"large"):
+    longest = 4 * 1024 * 1024 - len('{"a": ""}\n')
+    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * longest + b'"}\n')
+    assert [len(line["a"]) for line in read_lines(tmp_path / "run")] == [longest]
+    (tmp_path / "run").write_bytes(b'{"a": "' + b"x" * (longest + 1) + b'"}\n')
+    with pytest.raises(OSError, match=r"large") as caught:
         list(read_lines(tmp_path / "run"))
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_no_more_of_a_line_is_in_memory_than_any_of_a_run_has(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b"x" * 32 * 1024 * 1024)
+    tracemalloc.start()
+    try:
+        with pytest.raises(OSError, match=r"large"):
+            list(read_lines(tmp_path / "run"))
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_file, "_LARGEST", 90)
+    path, line = tmp_path / "run", b'{"a": 1}\n'
+    path.write_bytes(line * 10)
+    reading = read_lines(path)
+    assert next(reading) == {"a": 1}
+    with path.open("ab") as file:
+        file.write(line * 1000)
+    assert list(reading) == [{"a": 1}] * 9
+
+
+def test_a_byte_that_is_no_text_spoils_no_more_than_itself(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(b'{"a": "\xff"}\n')
+    assert list(read_lines(tmp_path / "run")) == [{"a": "\ufffd"}]

@@ -127,6 +127,14 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
     assert find_run(tmp_path, RUN).ended == "incomplete"
 
 
+def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(tmp_path: Path, journal: Journal) -> None:
+    notes = RunLog(journal, "prod")
+    notes.started(replace(WRITE, recover=True))
+    notes.written(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), "v2")
+    entry = find_run(tmp_path, RUN).entries["azure", "a"]
+    assert (entry.before, entry.after) == ("v1", "v2")
+
+
 class TestAnUndo:
     """Its notes stand in the journal of the run that it takes back."""
 

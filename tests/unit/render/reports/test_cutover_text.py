@@ -34,7 +34,7 @@ def test_the_gate_is_listed_check_by_check(bench: Bench) -> None:
         'prod: jira from "vault" to "azure"',
         "  ok         the edited environment compiles without a new error",
         "  ok         the Secret keeps its name and keys",
-        '  ok         "azure" holds every key: 2 keys',
+        '  ok         "azure" holds every key: 2 keys, at https://agents.vault.azure.net',
     ]
     assert found[4] == '  refused    of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"'
     assert found[5].startswith(

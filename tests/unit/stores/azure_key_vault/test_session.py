@@ -1,5 +1,6 @@
 import gzip
 import io
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.timed_connection import TimedConnection
 
 URL = "https://team.vault.azure.net"
@@ -221,3 +225,52 @@ def test_no_more_is_taken_in_than_the_bound_and_a_piece(monkeypatch: pytest.Monk
     with session_over(wire) as opened, pytest.raises(ReplyTooLargeError):
         opened.get(URL)
     assert wire.raw[0].tell() <= 100_000 + 65_536
+
+
+@pytest.mark.parametrize(
+    ("status", "is_answer"), [(200, True), (401, True), (429, True), (499, True), (500, False), (503, False)]
+)
+def test_what_shows_a_working_vault_ends_the_first_contact(status: int, *, is_answer: bool) -> None:
+    deadlines = Deadlines(VirtualClock(), patience=120, first_contact=10)
+    with deadlines.operation(), deadlines.request():
+        session_over(Wire(status)).get(f"{URL}/secrets", headers=HEADERS)
+        assert deadlines.answered.is_set() is is_answer
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "reason", "words"),
+    [
+        (socket.gaierror(-2, "x"), requests.ConnectionError, NameResolutionError, "azure.net' ([Errno -2] x)"),
+        (TimeoutError(), requests.ConnectTimeout, ConnectTimeoutError, "'no connection in time')"),
+        (ConnectionRefusedError("refused"), requests.ConnectionError, NewConnectionError, ": no connection: refused"),
+    ],
+)
+def test_a_connection_that_cannot_be_made_is_told_as_urllib3_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+    problem: OSError,
+    kind: type[requests.RequestException],
+    reason: type[HTTPError],
+    words: str,
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def refuse(*given: object) -> None:
+        asked.append(given)
+        raise problem
+
+    monkeypatch.setattr("compiler.stores.azure_key_vault.session.open_socket", refuse)
+    with pytest.raises(kind) as caught:
+        VaultSession(URL, 4, lambda _token: None).get(f"{URL}/secrets", timeout=(3, 4))
+    assert asked == [("team.vault.azure.net", 443, 3)]
+    found = caught.value.args[0].reason
+    assert type(found) is reason
+    assert words in str(found)
+    assert found.__cause__ is problem
+    # What connected, by which urllib3 tells the host and the port.
+    assert "_BoundedConnection" in repr(found.args)
+
+
+def test_whatever_requests_takes_in_its_place_reaches_it() -> None:
+    wire = Wire()
+    session_over(wire).request("GET", f" {URL}/secrets", {"api-version": "7.4"})
+    assert [sent.url for sent in wire.sent] == [f"{URL}/secrets?api-version=7.4"]

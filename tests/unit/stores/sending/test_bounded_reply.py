@@ -170,3 +170,20 @@ def test_a_reply_ends_with_the_operation(ends: tuple[socket.socket, socket.socke
     with deadlines.operation(), deadlines.request(), pytest.raises(TimeoutError):
         read(ours, BoundedResponse)
     assert time.monotonic() - began < 10
+
+
+def test_a_socket_without_a_timeout_has_the_bounds_too(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    ours.settimeout(None)
+    theirs.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+    assert read(ours) == b"{}"
+    ours.settimeout(None)
+    theirs.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+    with pytest.raises(TimeoutError):
+        read(ours)
+
+
+def test_it_is_made_as_http_client_makes_a_response(ends: tuple[socket.socket, socket.socket]) -> None:
+    reply = Small(ends[0], 1, method="HEAD")
+    assert (reply.debuglevel, reply._method) == (1, "HEAD")  # type: ignore[attr-defined]
+    reply.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from typing import ClassVar, cast
 
 import pytest
 
@@ -39,6 +40,13 @@ def test_an_operation_ends_with_its_patience_whatever_is_inside(deadlines: Deadl
         assert deadlines.end(keep=10) == 110
     with deadlines.operation():
         assert deadlines.end() == 220
+
+
+def test_outside_of_an_operation_one_would_begin_now(deadlines: Deadlines, clock: VirtualClock) -> None:
+    assert deadlines.elapsed() == 0
+    deadlines.answered.set()
+    clock.sleep(5)
+    assert (deadlines.elapsed(), deadlines.end(), deadlines.end(keep=20)) == (0, 125, 105)
 
 
 def test_each_thread_has_operations_of_its_own(deadlines: Deadlines, clock: VirtualClock) -> None:
@@ -133,6 +141,22 @@ def test_a_lock_is_waited_for_until_the_request_ends() -> None:
     with suppress(ValueError), held(lock):
         raise ValueError
     assert not lock.locked()
+
+
+def test_a_lock_is_waited_for_without_an_end_outside_of_a_request() -> None:
+    class Lock:
+        waits: ClassVar[list[float]] = []
+
+        def acquire(self, *, timeout: float) -> bool:
+            self.waits.append(timeout)
+            return True
+
+        def release(self) -> None:
+            pass
+
+    with held(cast("threading.Lock", Lock())):
+        # What a lock takes for "however long it takes".
+        assert Lock.waits == [-1]
 
 
 def test_a_call_without_a_deadline_of_its_own_is_left_behind() -> None:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,6 @@ from compiler.stores.sending.timed_connection import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 HOST = "127.0.0.1"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -180,7 +180,7 @@ def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyP
         with pytest.raises(ConnectionRefusedError):
             open_socket("vault.example.com", 443, 5)
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
-        with pytest.raises(OSError, match="no address"):
+        with pytest.raises(OSError, match=r"^the name has no address$"):
             open_socket("vault.example.com", 443, 5)
 
 
@@ -211,3 +211,75 @@ def test_a_refusal_names_the_port() -> None:
         with pytest.raises(ConnectionDeniedError) as caught:
             open_socket(HOST, closed.getsockname()[1], 5)
         assert (caught.value.host, caught.value.port) == closed.getsockname()
+
+
+def test_a_body_goes_out_whole_in_pieces_each_with_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    body, heard, cuts = bytes(range(256)) * 200, bytearray(), list[float | None]()
+    cut = TimedConnection._cut_timeout
+
+    def counted(connection: TimedConnection) -> None:
+        cut(connection)
+        cuts.append(connection.sock.gettimeout())
+
+    def serve(client: socket.socket, _over: Event) -> None:
+        while not heard.endswith(body):
+            heard.extend(client.recv(65_536))
+        client.sendall(OK)
+
+    monkeypatch.setattr(TimedConnection, "_cut_timeout", counted)
+    with serving(serve) as port:
+        connection = TimedConnection(HOST, port, timeout=5)
+        connection.request("POST", "/", body, {"A": "b"})
+        assert connection.getresponse().read() == b"{}"
+        connection.close()
+    assert bytes(heard).partition(b"\r\n\r\n")[2] == body
+    # The head, and 51,200 bytes by 16,384; outside of an operation the connection's own timeout is what is left.
+    assert cuts == [5, 5, 5, 5, 5]
+
+
+def test_within_an_operation_the_shorter_of_both_is_waited_for() -> None:
+    deadlines = Deadlines(SystemClock(), 2, first_contact=60)
+    deadlines.answered.set()
+    with socket.create_server((HOST, 0)) as listener, deadlines.operation(), deadlines.request():
+        for timeout, most in ((1.0, 1.0), (50.0, 2.0), (None, 2.0)):
+            with open_socket(HOST, listener.getsockname()[1], timeout) as opened:
+                left = opened.gettimeout()
+                assert left is not None
+                assert most - 0.9 < left <= most
+
+
+def test_a_name_is_asked_for_its_addresses_and_a_number_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        asked: list[tuple[object, ...]] = []
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname())]
+
+        def answer(*given: object) -> object:
+            asked.append(given)
+            return found
+
+        monkeypatch.setattr(socket, "getaddrinfo", answer)
+        with open_socket("vault.example.com", 443, 5) as opened:
+            # A small request is not held back for the answer to the one before it.
+            assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        monkeypatch.setattr("compiler.stores.sending.timed_connection.call_in_time", None)
+        open_socket(HOST, 443, 5).close()
+    assert asked == [("vault.example.com", 443, 0, socket.SOCK_STREAM), (HOST, 443, 0, socket.SOCK_STREAM)]
+
+
+def test_a_kind_of_address_that_the_machine_lacks_is_passed_over_and_nothing_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def open_descriptors() -> set[str]:
+        return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+    with socket.create_server((HOST, 0)) as listener, socket.socket() as closed:
+        closed.bind((HOST, 0))
+        lacking = (99, socket.SOCK_STREAM, 6, "", ("::1", 443))
+        there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each.getsockname()) for each in (closed, listener)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [lacking, *there])
+        before = open_descriptors()
+        open_socket("vault.example.com", 443, 5).close()
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [lacking])
+        with pytest.raises(OSError, match="not supported"):
+            open_socket("vault.example.com", 443, 5)
+        assert open_descriptors() <= before

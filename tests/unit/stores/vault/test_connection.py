@@ -669,3 +669,16 @@ def test_a_refusal_of_a_token_that_was_replaced_meanwhile_says_so(vault: Scripte
     error = store._connection._denied(Request(Action.READ, "github", READ, "read"), place, generation=0)
     assert type(error) is ExpiredTokenError
     assert str(error) == f'cannot read "github" in {vault.url}/secret: the token expired; run again'
+
+
+def test_a_log_in_under_way_is_waited_for_no_longer_than_an_answer(vault: ScriptedVault, clock: VirtualClock) -> None:
+    store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, retry=RetryPolicy(patience=0.2)))
+    # As by another worker that is logging in.
+    with store._connection._lock, pytest.raises(UnavailableError) as caught:
+        store.read("github")
+    assert str(caught.value) == (
+        f"cannot log in to {vault.url}/secret: no answer (TimeoutError); "
+        "check the address, the network and the server, and run again"
+    )
+    assert caught.value.__suppress_context__
+    assert vault.asked == []
