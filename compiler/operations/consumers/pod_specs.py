@@ -36,8 +36,8 @@ _FROZEN = frozenset({Way.ENV, Way.ENV_FROM, Way.SUB_PATH})
 class SecretRead:
     """One reading of a Secret; a `key` of None means all that it has.
 
-    Where it is `optional`, the pod starts without it. `container` is None for what a pod reads as a whole. `path` leads
-    from the spec to the Secret's name, `key_path` to the key's.
+    Where it is `optional`, the pod starts without it. `container` is None for what a pod reads as a whole. `prefix`
+    stands before the names of variables. `path` leads from the spec to the Secret's name, `key_path` to the key's.
     """
 
     secret: str
@@ -45,6 +45,7 @@ class SecretRead:
     way: Way
     optional: bool = False
     container: str | None = None
+    prefix: str = field(default="", compare=False)
     path: Path = field(default=(), compare=False)
     key_path: Path | None = field(default=None, compare=False)
 
@@ -93,6 +94,12 @@ def text(data: PlainMap, key: str) -> str | None:
     return str(found) if isinstance(found, str | int) and found != "" else None
 
 
+def prefix(source: PlainMap) -> str:
+    """What stands before the name of each variable of an `envFrom`."""
+    found = source.get("prefix")
+    return found if isinstance(found, str) else ""
+
+
 def _of_containers(spec: PlainMap) -> Iterator[SecretRead]:
     for path, container in containers(spec):
         name = str(container.get("name"))
@@ -100,13 +107,14 @@ def _of_containers(spec: PlainMap) -> Iterator[SecretRead]:
             reference = child(source, "secretRef")
             if secret := text(reference, "name"):
                 here = (*path, "envFrom", at, "secretRef", "name")
-                yield SecretRead(secret, None, Way.ENV_FROM, reference.get("optional") is True, name, here)
+                is_optional, before = reference.get("optional") is True, prefix(source)
+                yield SecretRead(secret, None, Way.ENV_FROM, is_optional, name, before, here)
         for at, variable in maps(container.get("env")):
             reference = child(variable, "valueFrom", "secretKeyRef")
             if secret := text(reference, "name"):
                 above = (*path, "env", at, "valueFrom", "secretKeyRef")
                 is_optional, key = reference.get("optional") is True, str(reference.get("key"))
-                yield SecretRead(secret, key, Way.ENV, is_optional, name, (*above, "name"), (*above, "key"))
+                yield SecretRead(secret, key, Way.ENV, is_optional, name, "", (*above, "name"), (*above, "key"))
 
 
 def _of_volumes(spec: PlainMap) -> Iterator[SecretRead]:
@@ -131,6 +139,6 @@ def _files(source: PlainMap, named: str, way: Way, above: Path) -> Iterator[Secr
         return
     items = list(maps(source.get("items")))
     for at, item in items:
-        yield SecretRead(secret, str(item.get("key")), way, is_optional, None, here, (*above, "items", at, "key"))
+        yield SecretRead(secret, str(item.get("key")), way, is_optional, None, "", here, (*above, "items", at, "key"))
     if not items:
-        yield SecretRead(secret, None, way, is_optional, None, here)
+        yield SecretRead(secret, None, way, is_optional, path=here)
