@@ -18,7 +18,8 @@ MAKERS = {
     "by target": "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: other}\n"
     "spec: {target: {name: wanted}}\n",
     "SealedSecret": "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: wanted}\n",
-    "Certificate": "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\nspec: {secretName: wanted}\n",
+    "Certificate": "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\n"
+    "spec: {secretName: wanted}\n",
 }
 
 

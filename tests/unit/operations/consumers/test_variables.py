@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 GITHUB, JIRA = "{secretRef: {name: agent-github-secrets}}", "{secretRef: {name: agent-jira-secrets}}"
 CONFIG = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata: {JIRA_URL: a, OTHER: b}\n"
-REF = "{secretKeyRef: {name: %s, key: %s}}"
 JIRA_LOSES = 'in Deployment "platform-agent", %s overrides %s of the Secret "agent-jira-secrets"'
+
+
+def taken_as_token(key: str) -> str:
+    reference = f"{{secretKeyRef: {{name: agent-jira-secrets, key: {key}}}}}"
+    return f"envFrom: [{JIRA}]\n          env: [{{name: JIRA_TOKEN, valueFrom: {reference}}}]"
 
 
 @pytest.mark.parametrize(
@@ -27,17 +31,17 @@ JIRA_LOSES = 'in Deployment "platform-agent", %s overrides %s of the Secret "age
             '"JIRA_TOKEN"',
         ),
         (
-            f"envFrom: [{JIRA}]\n          env: [{{name: JIRA_TOKEN, valueFrom: {REF % ('agent-jira-secrets', 'JIRA_TOKEN')}}}]",
+            taken_as_token("JIRA_TOKEN"),
             None,
             None,
         ),
         (
-            f"envFrom: [{JIRA}]\n          env: [{{name: JIRA_TOKEN, valueFrom: {REF % ('agent-jira-secrets', 'JIRA_URL')}}}]",
+            taken_as_token("JIRA_URL"),
             'the Secret "agent-jira-secrets"',
             '"JIRA_TOKEN"',
         ),
         (
-            f"envFrom: [{{prefix: X_, secretRef: {{name: agent-jira-secrets}}}}]\n          env: [{{name: X_JIRA_URL}}]",
+            "envFrom: [{prefix: X_, secretRef: {name: agent-jira-secrets}}]\n          env: [{name: X_JIRA_URL}]",
             "the `env` of the container",
             '"X_JIRA_URL"',
         ),
