@@ -99,6 +99,20 @@ CHANGE: dict[str, Any] = {
 }
 
 
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: agent}
+spec:
+  template:
+    spec:
+      containers:
+        - name: main
+          envFrom: [{secretRef: {name: agent-github-secrets}}]
+          env: [{name: A, valueFrom: {secretKeyRef: {name: unmade, key: KEY}}}]
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with an environment that has an error, one that has a finding, and two that differ."""
@@ -273,6 +287,26 @@ def test_status(tmp_path: Path) -> None:
     assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]
     assert found["other"]["properties"]["comparison"]["enum"] == [str(each) for each in Likeness]
     assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in End]
+
+
+def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    (project / "old.yaml").write_text(DEPLOYMENT.replace("agent-github-secrets", "other"), "utf-8")
+    (project / "new.yaml").write_text(DEPLOYMENT, "utf-8")
+    found = printed("consumers", "prod", "--manifests", "new.yaml", "--since", "old.yaml")
+    assert (found["environment"], found["exitCode"], found["workloads"]) == ("prod", 1, 1)
+    assert found["upgrade"]["needs"]
+    assert any(each["related"] for each in found["diagnostics"])
+    holds("consumers", found)
+    back = printed("consumers", "prod", "--manifests", "old.yaml", "--since", "new.yaml")
+    assert back["upgrade"]["unneeded"] == ["github"]
+    assert errors("consumers", back) == []
+    assert errors("consumers", printed("consumers", "prod", "--manifests", "old.yaml")) == []
+    (project / "old.yaml").write_text("a: [", "utf-8")
+    assert errors("consumers", printed("consumers", "prod", "--manifests", "old.yaml")) == []
+    (project / "environments/prod.yaml").write_text("secrets: {gihub: {}}\n", "utf-8")
+    broken = printed("consumers", "prod", "--manifests", "new.yaml")
+    assert (broken["exitCode"], broken["secrets"]) == (1, [])
+    assert errors("consumers", broken) == []
 
 
 def test_backup() -> None:
