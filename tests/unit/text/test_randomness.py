@@ -63,6 +63,7 @@ def test_generated_values_are_found(make: Callable[[random.Random], str], missed
     assert sum(not any(random_words(value)) for value in values) <= missed_in_20000
 
 
+@pytest.mark.heavy
 @given(st.integers(0, 2**32), st.sampled_from(["{}", "a {} b", '"{}"', "key: {} # x", "[{}, y]", "Ä{}…", "\n{}\n"]))
 def test_a_generated_value_is_found_whole_in_other_text(seed: int, around: str) -> None:
     value = base64_of(32)(DICE(seed))

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compiler.cli.command_table import COMMANDS
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.new_project import Platform, project_files
@@ -122,6 +124,7 @@ def _texts_of_the_program() -> Iterator[str]:
                 yield node.value
 
 
+@pytest.mark.heavy
 def test_what_texts_advise_exists_in_a_new_project() -> None:
     advised: set[str] = set()
     for text in (*FILES.values(), *_texts_of_the_program()):
