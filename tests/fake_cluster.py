@@ -89,7 +89,7 @@ class FakeCluster:
             {"apiVersion": "v1", "kind": kind, "name": by, "uid": "1", "controller": True}
             for kind, by in ([owner] if owner else [])
         ]
-        fields = {"f:data": {".": {}, **{f"f:{key}": {} for key in data}}, "f:type": {}}
+        fields: dict[str, Any] = {"f:data": {".": {}, **{f"f:{key}": {} for key in data}}, "f:type": {}}
         metadata = {
             "name": name,
             "namespace": namespace,
