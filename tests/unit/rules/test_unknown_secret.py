@@ -26,7 +26,7 @@ def test_finds_one_that_is_switched_off(judge: Judge) -> None:
 def test_always_says_a_way_out(judge: Judge) -> None:
     assert judge(RULE, "secrets: {zzz: {}}").helps == ['the secrets are "global", "github", "aws"']
     nothing = judge(RULE, "secrets: {zzz: {}}", catalogue="secrets: {}\n")
-    assert nothing.helps[-1] == "`platform-secrets new secret zzz` adds it"
+    assert nothing.helps[-1] == "`platform-secrets new secret zzz --key KEY` adds it"
 
 
 def test_concludes_nothing_from_a_damaged_catalogue(judge: Judge) -> None:

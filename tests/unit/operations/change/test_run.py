@@ -272,7 +272,7 @@ def test_a_conflict_that_is_skipped_stops_nothing() -> None:
 def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
     setting = Setting(tmp_path, LiveStores({}))
     assert (setting.applies, setting.asks, setting.continue_on_error, setting.audit) == (False, False, False, None)
-    assert list(map(str, End)) == ["shown", "blocked", "nothing", "declined", "changed", "applied"]
+    assert list(map(str, End)) == ["shown", "blocked", "nothing", "undone", "stuck", "declined", "changed", "applied"]
 
 
 def test_no_descriptor_stays_open(change: Callable[..., Change], tmp_path: Path, listening: Listening) -> None:

@@ -446,8 +446,8 @@ def test_a_silence_is_told_at_its_place_first_and_of_the_whole_store_from_then_o
             retrier.read(script(*[down] * 100))
         told.append(str(caught.value))
     assert told == [
-        'cannot read "a" in https://store: why, with no answer for 1 s; what',
-        "cannot read https://store: why, with no answer for 1 s; what",
+        'cannot read "a" in https://store: why, tried for 1 s; what',
+        "cannot read https://store: why, tried for 1 s; what",
     ]
 
 

@@ -647,7 +647,7 @@ def test_a_connection_that_breaks_off_is_told_with_what_was_done_and_how_it_brok
 ) -> None:
     vault.on("GET", READ, CUT)
     assert str(failure(vault.open(options=options))).startswith(
-        f'cannot read "github" in {vault.url}/secret: no answer (RemoteDisconnected)'
+        f'cannot read "github" in {vault.url}/secret: the connection was closed without an answer'
     )
 
 
@@ -677,8 +677,8 @@ def test_a_log_in_under_way_is_waited_for_no_longer_than_an_answer(vault: Script
     with store._connection._lock, pytest.raises(UnavailableError) as caught:
         store.read("github")
     assert str(caught.value) == (
-        f"cannot log in to {vault.url}/secret: no answer (TimeoutError); "
-        "check the address, the network and the server, and run again"
+        f"cannot log in to {vault.url}/secret: it does not answer; "
+        "check the network between (VPN, firewall, proxy) and that the server runs, then run again"
     )
     assert caught.value.__suppress_context__
     assert vault.asked == []
