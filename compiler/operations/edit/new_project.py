@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.confirmed_deletion import ASKS_FIRST, SYNC_OPTIONS
 from compiler.model.naming import PATTERNS
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.scaffold import address_scalar, environment_text, schema_line
@@ -35,6 +36,8 @@ def project_files(platform: Platform) -> dict[str, str]:
     """All of them by path. The chart and the schemas are those that this program compiles for."""
     base = _BASE.format(
         namespace=scalar(platform.namespace),
+        sync_options=SYNC_OPTIONS,
+        asks_first=ASKS_FIRST,
         store=STORES[platform.provider],
         server=address_scalar(platform.server or _USUAL_SERVER),
         mount=DEFAULT_MOUNT,
@@ -80,6 +83,9 @@ store: {store}
 refreshInterval: 1h
 fetch: perKey
 externalSecretsOperator: "2.9"
+# Argo CD deletes no ExternalSecret, and with it no Secret that pods mount, before a person confirms.
+annotations:
+  {sync_options}: {asks_first}
 stores:
   vault:
     provider: vault
