@@ -42,7 +42,7 @@ def test_a_manifest_is_written_in_its_order_and_in_block_style() -> None:
     assert yaml.safe_load(manifest_text(manifest)) == manifest
 
 
-TEXTS = """y No on null ~ 1e3 0o17 12 .inf = ' é << https://example.com/a.git""".split()
+TEXTS = ["y", "No", "on", "null", "~", "1e3", "0o17", "12", ".inf", "=", "'", "é", "<<", "https://example.com/a.git"]
 TEXTS += ["", "a: b", "a #b", "{{ .env }}", "a\nb", "a\n\n b\n", "\n  b\n", " a\n", "a \nb\n", "a\n \nb\n", "a \n"]
 TEXTS += ["a\n\n", "\ta\n", "yes\n", "---\n"]
 
