@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Writes what other programs read of environments; all of them if none is named.
   argocd: AppProjects and Applications; printed, or written to --out
-  argocd-health: a patch of Argo CD's ConfigMap by which it waits for the store that is now asked for"""
+  argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed"""
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",
     "platform-secrets generate argocd prod --form app-of-apps --repo https://git.example.com/secrets.git --out argocd",

@@ -119,7 +119,7 @@ and committed. Helm or Argo CD renders `chart/` with it into ExternalSecrets.
 | `platform-secrets put dev NAME` | sets the keys of a secret in the store that serves it, by hidden prompts |
 | `platform-secrets verify dev` | checks that the live stores hold what the cluster will read |
 
-In Argo CD, `path: chart` with `valueFiles: [values-dev.yaml]`; the chart's README has a whole Application.
+For Argo CD, `platform-secrets generate argocd dev --form application --repo URL` writes a project and an Application.
 """
 _MAKEFILE = """.DEFAULT_GOAL := help
 .PHONY: help values check

@@ -56,7 +56,7 @@ def _refuse(environments: Sequence[Environment], wanted: Wanted) -> None:
             raise Refusal("usage", message, way_out)
     for one, other in combinations(environments, 2):
         if _cluster(wanted, one) == _cluster(wanted, other) and (both := _places(one) & _places(other)):
-            message = f"{quoted(one.name)} and {quoted(other.name)} both make {listed(sorted(both))} in one cluster"
+            message = f"{quoted(one.name)} and {quoted(other.name)} both make {listed(sorted(both), 1)} in one cluster"
             way_out = f"name Argo CD's cluster of each, such as --cluster {one.name}=NAME, or generate one of them"
             raise Refusal("usage", message, way_out)
 
