@@ -53,7 +53,9 @@ def external_secret(
         found |= {"syncedResourceVersion": f"{synced}-0f3c", "refreshTime": "2025-03-01T11:58:00Z"}
     if status is not None:
         condition = {"type": "Ready", "status": status, "reason": reason, "message": f"said of {reason}"}
-        found["conditions"] = [{"type": "Deleted", "status": "False"}, {**condition, "lastTransitionTime": LONG_AGO}]
+        # Others may stand on either side of it.
+        other = {"type": "Deleted", "status": "False"}
+        found["conditions"] = [other, {**condition, "lastTransitionTime": LONG_AGO}, other]
     return {**object_, "status": found} if found else object_
 
 
@@ -127,6 +129,7 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "Progressing",
     ),
     "neither true nor false": (external_secret(2, 1, "Unknown"), "Progressing", "waiting", ""),
+    "neither, of this generation": (external_secret(2, 2, "Unknown"), "Progressing", "waiting", ""),
     "empty": ({}, "Progressing", "waiting", "Progressing"),
 }
 

@@ -171,7 +171,8 @@ def _apps(given: Given, root: Path, path: str) -> str:
     """The folder in the repository that the Applications will be committed in."""
     below = _APPS
     if given.out is not None:
-        folder = given.out[0].absolute()
+        # By no link and no `..`: it is a path in the repository.
+        folder, root = given.out[0].resolve(), root.resolve()
         if not is_inside(root, folder):
             way_out = "Argo CD reads the Applications from the repository: name a folder of the project"
             raise Refusal("usage", "--out of app-of-apps is not in the project", way_out)

@@ -66,6 +66,7 @@ def test_the_platform_is_told_whole_or_not_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "out", "apps"),
     [
+        ("chart", "a/../deploy", "deploy"),
         ("chart", None, "argocd"),
         ("chart", "deploy/argocd", "deploy/argocd"),
         ("teams/ai/chart", "argocd", "teams/ai/argocd"),
