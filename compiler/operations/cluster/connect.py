@@ -10,10 +10,10 @@ from compiler.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.operations.cluster.objects import LiveObjects
+    from compiler.operations.cluster.objects import LiveCollections
 
 
-def connected(environ: Mapping[str, str], context: str | None) -> LiveObjects:
+def connected(environ: Mapping[str, str], context: str | None) -> LiveCollections:
     """The cluster of the kubeconfig's `context`, the current one for None; nothing is asked of it yet.
 
     Raises Refusal where the client is not installed, and where no kubeconfig can be used.

@@ -11,11 +11,11 @@ from compiler.operations.cluster.in_effect import (
     Live,
     is_own,
     is_synced,
-    keys_of,
     ready_reason,
     reasons_against,
     wanted_keys,
 )
+from compiler.operations.cluster.slim import keys_of
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
 from tests.recorded_cluster import as_compiled, by_name, watched
