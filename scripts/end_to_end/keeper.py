@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     LiveObject = Mapping[str, Any]
 
 _DATA_HASH = "reconcile.external-secrets.io/data-hash"
-_BEHIND = 30.0
+# How long a watch may take to tell of what a list has, and how long it is listened to in between.
+_BEHIND, _LOOK = 30.0, 0.1
 _PLURALS = ("secrets", "pods")
 
 
 class Keeper:
-    """Keeps the Secrets `names` of a namespace, by what they are when the `with` block begins; so too its pods."""
+    """Follows the Secrets and pods of a namespace from before the first of them is there.
+
+    From `keep` on, the Secrets `names` and every pod have to stay as they are then. Whatever is there has come as an
+    event by that time, so that a watch that hears nothing is found out.
+    """
 
     def __init__(self, cluster: LiveCollections, namespace: str, names: Iterable[str]) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._names = tuple(names)
-        self._seen: dict[str, str] = {}
+        self._before: dict[str, LiveObject] = {}
+        self._restarts: dict[str, int] = {}
+        # The version of each Secret and pod of which the watch has told, by plural and name.
+        self._seen: dict[tuple[str, str], str] = {}
         self._faults: dict[str, None] = {}
         self.events = 0
-        versions: dict[tuple[str, str], str] = {}
-        found: dict[str, dict[str, LiveObject]] = {}
-        for plural in _PLURALS:
-            objects, versions[plural, namespace] = cluster.collection(plural, namespace)
-            found[plural] = {str(each["metadata"]["name"]): each for each in objects}
-        self._before = {name: found["secrets"][name] for name in self._names if name in found["secrets"]}
-        self._restarts = {name: _restarts(pod) for name, pod in found["pods"].items()}
-        self._take_list("secrets", found["secrets"].values())
-        self._follower = Follower(cluster, versions)
+        self._follower = Follower(cluster, {(plural, namespace): cluster.collection(plural, namespace)[1] for plural in _PLURALS})
 
     def __enter__(self) -> Keeper:
         self._follower.__enter__()
@@ -52,19 +52,35 @@ class Keeper:
     def __exit__(self, *_: object) -> None:
         self._follower.__exit__()
 
+    def keep(self) -> None:
+        """Take the present state for what has to stay, and forget what was before."""
+        self._before, self._restarts = {}, {}
+        self._faults.clear()
+        listed = self._caught_up()
+        self._restarts = {name: _restarts(pod) for name, pod in listed["pods"].items()}
+        self._before = {name: listed["secrets"][name] for name in self._names if name in listed["secrets"]}
+        for name in self._names:
+            if name not in self._before:
+                self._note(f'the secret "{name}" is absent')
+
     def faults(self) -> tuple[str, ...]:
         """Whatever was wrong at any moment until now, in words; empty where nothing was."""
-        end = time.monotonic() + _BEHIND
-        listed = {str(each["metadata"]["name"]): each for each in self._cluster.collection("secrets", self._namespace)[0]}
-        self._take_events(0.0)
-        while any(_version(each) != self._seen.get(name) for name, each in listed.items() if name in self._before):
-            if time.monotonic() > end:
-                self._note("the watch of Secrets has fallen behind: nothing can be said")
-                break
-            self._take_events(0.2)
-        self._take_list("secrets", listed.values())
-        self._take_list("pods", self._cluster.collection("pods", self._namespace)[0])
+        for plural, found in self._caught_up().items():
+            self._judge_list(plural, found)
         return tuple(self._faults)
+
+    def _caught_up(self) -> dict[str, dict[str, LiveObject]]:
+        """What there is, by plural and name, once the watches have told of all of it."""
+        end = time.monotonic() + _BEHIND
+        while True:
+            listed = {plural: _by_name(self._cluster.collection(plural, self._namespace)[0]) for plural in _PLURALS}
+            self._take_events(_LOOK)
+            there = ((plural, name, each) for plural in _PLURALS for name, each in listed[plural].items())
+            if all(self._seen.get((plural, name)) == _version(each) for plural, name, each in there):
+                return listed
+            if time.monotonic() > end:
+                self._note("a watch has fallen behind: nothing can be said")
+                return listed
 
     def _take_events(self, seconds: float) -> None:
         for event in self._follower.events(seconds):
@@ -72,25 +88,27 @@ class Keeper:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Failed):
-            # The list that follows says what has become of the objects meanwhile, but for what was there in between.
-            self._note(f"the watch was lost: {event.error}")
+            self._note(f"a watch was lost: {event.error}")
         elif isinstance(event, Listed):
-            # After a watch that could not go on: what changed meanwhile, nobody saw.
-            for each in event.objects:
-                name = str(each["metadata"]["name"])
-                if event.plural == "secrets" and name in self._before and _version(each) != self._seen.get(name):
-                    self._note(f'the secret "{name}" was written while the watch was lost')
-            self._take_list(event.plural, event.objects)
+            self._take_list(event.plural, _by_name(event.objects))
         else:
             self.events += 1
+            self._seen[event.plural, str(event.object["metadata"]["name"])] = _version(event.object)
             judge = self._judge_pod if event.plural == "pods" else self._judge_secret
             judge(event.object, is_gone=event.kind == "DELETED")
 
-    def _take_list(self, plural: str, objects: Iterable[LiveObject]) -> None:
-        found = {str(each["metadata"]["name"]): each for each in objects}
-        judge, known = (
-            (self._judge_pod, tuple(self._restarts)) if plural == "pods" else (self._judge_secret, self._names)
-        )
+    def _take_list(self, plural: str, found: Mapping[str, LiveObject]) -> None:
+        """A list in place of a watch that could not go on: what was written meanwhile, nobody saw."""
+        for name, each in found.items():
+            if name in self._before and self._seen.get((plural, name)) != _version(each):
+                self._note(f'the secret "{name}" was written while the watch was lost')
+            self._seen[plural, name] = _version(each)
+        self._judge_list(plural, found)
+
+    def _judge_list(self, plural: str, found: Mapping[str, LiveObject]) -> None:
+        is_pods = plural == "pods"
+        judge = self._judge_pod if is_pods else self._judge_secret
+        known = self._restarts if is_pods else self._before
         for name in known:
             if name in found:
                 judge(found[name], is_gone=False)
@@ -102,7 +120,6 @@ class Keeper:
         before = self._before.get(name)
         if before is None:
             return
-        self._seen[name] = _version(found)
         if is_gone:
             self._note(f'the secret "{name}" was deleted')
             return
@@ -124,6 +141,10 @@ class Keeper:
 
     def _note(self, fault: str) -> None:
         self._faults[fault] = None
+
+
+def _by_name(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:
+    return {str(each["metadata"]["name"]): each for each in objects}
 
 
 def _version(found: LiveObject) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from compiler.model.address import DEFAULT_MOUNT, cloud_of, is_near
 from compiler.operations.verify.references import references_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
@@ -15,7 +17,7 @@ from compiler.stores.values.secret import SecretValue
 from scripts.end_to_end.setting import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from compiler.stores.interface import RemoteSecret
@@ -40,9 +42,11 @@ class Project:
     def __init__(self, root: Path, setting: Setting, room: Room) -> None:
         self.root = root
         _write(root, setting, room)
-        found = compile_project(root, [ENVIRONMENT]).project
-        assert found is not None, "the project of the run does not compile"  # noqa: S101 - a defect of this program
-        environment = found.environments[0]
+        found = compile_project(root, [ENVIRONMENT])
+        if found.failed or found.project is None:
+            said = "; ".join(each.message for each in found.diagnostics)
+            raise Refusal("cannot run", f"the project of the run does not compile: {said}")
+        environment = found.project.environments[0]
         self.secrets = {secret.id: secret.entry.target for secret in environment.secrets.values()}
         self._remotes: dict[str, dict[str, tuple[str, list[str]]]] = {}
         for store in _PROVIDERS:
@@ -104,25 +108,39 @@ def _write(root: Path, setting: Setting, room: Room) -> None:
         for end in "/-":
             text = text.replace(f": ai-platform-engineering{end}", f": {room.name}{end}")
         (folder / name).write_text(text, "utf-8")
-    environment = {
-        "namespace": room.name,
-        "store": VAULT,
-        "moves": {"to": AZURE, "steps": [list(step) for step in STEPS]},
-        "stores": {store: _store(store, setting, room) for store in _PROVIDERS},
-        "secrets": {"global": {"use": ["openai"]}},
-    }
-    # JSON is YAML; an edit of the file goes by its places, whatever its style.
-    (folder / f"{ENVIRONMENT}.yaml").write_text(f"{json.dumps(environment, indent=2)}\n", "utf-8")
+    (folder / f"{ENVIRONMENT}.yaml").write_text(_environment(setting, room), "utf-8")
 
 
-def _store(identity: str, setting: Setting, room: Room) -> Mapping[str, object]:
+def _environment(setting: Setting, room: Room) -> str:
+    """What this run says beside base.yaml, in which everything is on Vault. JSON's strings are YAML's too."""
+    lines = [
+        f"namespace: {room.name}",
+        f"moves: {{to: {AZURE}, steps: {json.dumps(STEPS)}}}",
+        "stores:",
+        *(line for store in _PROVIDERS for line in _store(store, setting, room)),
+        "secrets:",
+        "  global:",
+        "    use: [openai]",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _store(identity: str, setting: Setting, room: Room) -> Iterator[str]:
     """A store of the environment: the room's object, at the address by which the cluster reaches it."""
     provider = _PROVIDERS[identity]
     spec = setting.stores[provider]["spec"]["provider"][provider]
-    named = {"provider": provider, "name": room.store_name(provider)}
+    yield f"  {identity}:"
+    yield f"    name: {room.store_name(provider)}"
     if identity == AZURE:
-        address = {"vaultUrl": spec["vaultUrl"]}
-        return {**named, **address, "waive": {"unexpected-vault-domain": "it may be an emulator"}}
-    namespace = {"vaultNamespace": spec["namespace"]} if spec.get("namespace") else {}
-    address = {"server": spec["server"], "mount": setting.addresses[provider].mount, **namespace}
-    return {**named, **address, "waive": {"insecure-address": "it may be a test's own"}}
+        yield f"    vaultUrl: {json.dumps(spec['vaultUrl'])}"
+        if cloud_of(str(urlsplit(spec["vaultUrl"]).hostname)) is None:
+            yield "    waive: {unexpected-vault-domain: an emulator}"
+        return
+    yield f"    server: {json.dumps(spec['server'])}"
+    if (mount := setting.addresses[provider].mount) != DEFAULT_MOUNT:
+        yield f"    mount: {json.dumps(mount)}"
+    if namespace := spec.get("namespace"):
+        yield f"    vaultNamespace: {json.dumps(namespace)}"
+    address = urlsplit(spec["server"])
+    if address.scheme == "http" and not is_near(str(address.hostname)):
+        yield "    waive: {insecure-address: a Vault for tests}"

@@ -43,6 +43,7 @@ class Walk:
         self._specs = {provider: store["spec"] for provider, store in setting.stores.items()}
         self.room = Room(setting, name, folder)
         self.project = Project(folder / "project", setting, self.room)
+        self.timeout = setting.timeout
         self.left: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -56,8 +57,9 @@ class Walk:
 
     def whole(self) -> int:
         """All of it; returns how many events were seen of what was watched. Raises BrokenPromiseError."""
-        self.begin()
-        with self.kept() as keeper:
+        self.open()
+        with self.watch() as keeper:
+            self.begin(keeper)
             self.there(keeper)
             self.back(keeper)
             self.missing_key(keeper)
@@ -65,22 +67,28 @@ class Walk:
             self.store_down(keeper)
         return keeper.events
 
-    def begin(self) -> None:
-        """Fill both stores, deploy everything on Vault, and have a pod read every Secret."""
-        self._say(f'Installing the namespace "{self.room.name}" with stores of its own, every agent on Vault')
-        self.project.fill()
+    def open(self) -> None:
+        """Make the namespace and the store objects."""
+        self._say(f'Installing the namespace "{self.room.name}" with stores of its own')
         self.room.open(self._specs)
+
+    def watch(self) -> Keeper:
+        """The watch over every Secret and pod."""
+        return Keeper(self._setting.cluster, self.room.name, self.project.secrets.values())
+
+    def begin(self, keeper: Keeper) -> None:
+        """Fill both stores, deploy every agent on Vault, have a pod read every Secret, and keep all that from then on."""
+        self._say("Every agent on Vault")
+        self.project.fill()
         self._must("compile", ENVIRONMENT)
         self._must("migrate", ENVIRONMENT, "--to", AZURE, "--apply", "--quiet")
         self._deploy()
-        self._must("status", ENVIRONMENT, "--wait", "--timeout", self._setting.timeout)
+        self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout)
         self.room.read_by_pod(tuple(self.project.secrets.values()))
         # A pod that is not ready keeps what it reads from being in effect.
         self._until(self._has_readers, "the pod that reads every Secret does not become ready")
-
-    def kept(self) -> Keeper:
-        """The watch over every Secret and the pod, from now on."""
-        return Keeper(self._setting.cluster, self.room.name, self.project.secrets.values())
+        keeper.keep()
+        self._still(keeper)
 
     def there(self, keeper: Keeper) -> None:
         """To the Key Vault, step by step."""
@@ -118,7 +126,7 @@ class Walk:
         """One `cutover`, deployed and waited for. Raises BrokenPromiseError, also for what was seen meanwhile."""
         self._must("cutover", ENVIRONMENT, *words, "--apply")
         self._deploy()
-        self._must("status", ENVIRONMENT, "--wait", "--timeout", self._setting.timeout)
+        self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout)
         self._still(keeper)
 
     def _broken_store(self, keeper: Keeper, broken: Callable[..., object], how: str) -> None:
