@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.demo.certificates import CertificateAuthority
-from tests.api_double import ESO, TOKEN, Address, ApiDouble, Asked, _address, _recorded, _refusal, _send, _status
+from tests.api_double import (
+    ESO,
+    TOKEN,
+    Address,
+    ApiDouble,
+    Asked,
+    _address,
+    _chunk,
+    _recorded,
+    _refusal,
+    _send,
+    _status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +58,8 @@ class ClusterDouble(ApiDouble):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Recorded answers, each in place of what there is: the body by verb and plural, such as `watch secrets`.
+        self.replayed: dict[str, bytes] = {}
         # Over TLS: Helm sends no token over plain HTTP.
         self._folder = tempfile.TemporaryDirectory(prefix="cluster-double-")
         authority = CertificateAuthority.create(Path(self._folder.name))
@@ -105,6 +119,24 @@ class ClusterDouble(ApiDouble):
             _send(handler, 200, json.dumps(found).encode())
         else:
             self._change(handler, path, body)
+
+    def _list(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
+        if (body := self.replayed.get(f"list {at.plural}")) is not None:
+            _send(handler, 200, body)
+        else:
+            super()._list(handler, at, query)
+
+    def _watch(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
+        if (body := self.replayed.get(f"watch {at.plural}")) is None:
+            super()._watch(handler, at, query)
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for line in body.splitlines(keepends=True):
+            _chunk(handler, line)
+        _chunk(handler, b"")
 
     def _change(self, handler: BaseHTTPRequestHandler, path: str, body: bytes) -> None:
         at, verb = _address(path), _VERBS[handler.command]
