@@ -68,9 +68,7 @@ class ClusterDouble(ApiDouble):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certificate_file, certificate.key_file)
         # The handshake belongs to each connection's own thread, not to the one that accepts.
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"https://127.0.0.1:{self._server.server_port}"
         self.put("namespaces", {"metadata": {"name": "default"}})
 
@@ -188,7 +186,12 @@ class ClusterDouble(ApiDouble):
             gone = self.get(at.plural, at.namespace, at.name)
             self.delete(at.plural, at.namespace, at.name)
             if at.plural == "namespaces":
-                inside = [(plural, name) for (plural, space), each in self._objects.items() for name in each if space == at.name]
+                inside = [
+                    (plural, name)
+                    for (plural, space), each in self._objects.items()
+                    for name in each
+                    if space == at.name
+                ]
                 for plural, name in inside:
                     self.delete(plural, at.name, name)
         _send(handler, 200, json.dumps(gone).encode())

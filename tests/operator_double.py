@@ -279,7 +279,7 @@ def _secret(found: LiveObject, data: dict[str, str]) -> LiveObject:
         "reconcile.external-secrets.io/created-by": _digest(f"{metadata['namespace']}/{metadata['name']}"),
         "reconcile.external-secrets.io/managed": "true",
     }
-    keys = {".": {}, **{f"f:{key}": {} for key in sorted(data)}} if data else {}
+    keys: LiveObject = {".": {}, **{f"f:{key}": {} for key in sorted(data)}} if data else {}
     return {
         "metadata": {
             "name": target["name"],

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from compiler.demo.key_vault.throttle import Limits
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.cluster_double import ClusterDouble
+from tests.conftest import installed_helm
 from tests.operator_double import OperatorDouble, reference_of
 
 if TYPE_CHECKING:
@@ -31,8 +34,11 @@ class Platform:
 
 
 @contextmanager
-def platform(folder: Path) -> Iterator[Platform]:
-    """A platform for the length of a `with` block, with its files in `folder`."""
+def platform(folder: Path, major: int | None = None) -> Iterator[Platform]:
+    """A platform for the length of a `with` block, with its files in `folder`; runs use the Helm of this `major`."""
+    helm = installed_helm(major) if major is not None else None
+    if major is not None and helm is None:
+        pytest.skip(f"Helm {major} not found: run scripts/install_helm.sh")
     with (
         LocalOpenBao.start_dev(folder) as bao,
         LocalKeyVault(VaultOptions(limits=Limits(None, None))) as azure,
@@ -47,6 +53,7 @@ def platform(folder: Path) -> Iterator[Platform]:
             "E2E_VAULT_STORE": VAULT_STORE,
             "E2E_KEY_VAULT_STORE": KEY_VAULT_STORE,
             "E2E_TIMEOUT": "20s",
+            "E2E_HELM": helm or "",
             "VAULT_TOKEN": bao.token,
             **azure.environ(),
         }

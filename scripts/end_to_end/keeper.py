@@ -7,7 +7,7 @@ come as far as a list of the Secrets that is made then.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from compiler.operations.cluster.slim import keys_of
 from compiler.operations.status.follow import Failed, Follower, Listed
@@ -43,9 +43,11 @@ class Keeper:
         self._seen: dict[tuple[str, str], str] = {}
         self._faults: dict[str, None] = {}
         self.events = 0
-        self._follower = Follower(cluster, {(plural, namespace): cluster.collection(plural, namespace)[1] for plural in _PLURALS})
+        self._follower = Follower(
+            cluster, {(plural, namespace): cluster.collection(plural, namespace)[1] for plural in _PLURALS}
+        )
 
-    def __enter__(self) -> Keeper:
+    def __enter__(self) -> Self:
         self._follower.__enter__()
         return self
 

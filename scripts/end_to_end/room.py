@@ -90,7 +90,7 @@ class Room:
                     # The operator takes their Secrets away, for which it needs the store objects no less than they do.
                     self._await_no_secrets()
             except (ClusterError, HelmError, subprocess.TimeoutExpired):
-                left.append(f'run: helm uninstall {self._title(release)} -n default, with HELM_DRIVER=configmap')
+                left.append(f"run: HELM_DRIVER=configmap helm uninstall {self._title(release)} --namespace default")
         self._installed.clear()
         return tuple(left)
 
@@ -108,7 +108,7 @@ class Room:
         if release not in self._installed:
             self._installed.append(release)
         self._helm(
-            *("upgrade", "--install", self._title(release), str(chart), "--values", str(values)),
+            *("upgrade", self._title(release), str(chart), "--install", "--values", str(values)),
             # The API server validates what it is given; its schema need not be loaded for each of thirty changes.
             "--disable-openapi-validation",
         )
@@ -122,7 +122,8 @@ class Room:
         variables = {**self._setting.variables, "HELM_DRIVER": "configmap"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS, env=variables)
         if done.returncode != 0:
-            raise HelmError(f"helm {arguments[0]} {self._title('…')}: {done.stderr.strip()}")
+            said = " ".join(("helm", *arguments[:2]))
+            raise HelmError(f"{said}: {done.stderr.strip()}")
 
 
 def with_wrong_role(spec: LiveObject) -> LiveObject:

@@ -1,4 +1,4 @@
-"""Reads from the environment's variables what an end-to-end run works on, and says everything that is missing at once."""
+"""Reads from variables what an end-to-end run works on, and says everything that is missing at once."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def setting_of(environ: Mapping[str, str]) -> Setting:
 
 
 def helm_of(environ: Mapping[str, str]) -> Path | None:
-    """The Helm to use: the named one, one that this project installed, or that on PATH."""
-    if named := environ.get(HELM):
-        found = [Path(named)]
-    else:
+    """The Helm to use: the named one; else one that this project's other tasks use, the newest first."""
+    named = [environ.get(HELM)]
+    if not named[0]:
+        installed = [str(ROOT / f".tools/helm{major}/helm") for major in (4, 3)]
         on_path = shutil.which("helm", path=environ.get("PATH", os.defpath))
-        found = [ROOT / f".tools/helm{major}/helm" for major in (4, 3)] + ([Path(on_path)] if on_path else [])
-    return next((path for path in found if _is_helm(path)), None)
+        named = [environ.get("HELM4"), environ.get("HELM3"), *installed, on_path]
+    return next((Path(path) for path in named if path and _is_helm(Path(path))), None)
 
 
 def address_of(store: LiveObject, environ: Mapping[str, str]) -> StoreAddress:

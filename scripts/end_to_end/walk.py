@@ -14,13 +14,14 @@ from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
     from scripts.end_to_end.setting import Setting
 
+    LiveObject = Mapping[str, Any]
     Run = Callable[[Sequence[str]], int]
     Say = Callable[[str], None]
 
@@ -77,7 +78,7 @@ class Walk:
         return Keeper(self._setting.cluster, self.room.name, self.project.secrets.values())
 
     def begin(self, keeper: Keeper) -> None:
-        """Fill both stores, deploy every agent on Vault, have a pod read every Secret, and keep all that from then on."""
+        """Fill both stores, deploy every agent on Vault, have a pod read every Secret, and keep all that."""
         self._say("Every agent on Vault")
         self.project.fill()
         self._must("compile", ENVIRONMENT)
@@ -129,7 +130,7 @@ class Walk:
         self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout)
         self._still(keeper)
 
-    def _broken_store(self, keeper: Keeper, broken: Callable[..., object], how: str) -> None:
+    def _broken_store(self, keeper: Keeper, broken: Callable[[LiveObject], LiveObject], how: str) -> None:
         self.switch(keeper, FIRST, "--to", AZURE, "--cluster")
         self._say(f"Breaking the Key Vault: {how}")
         self.room.open({**self._specs, "azurekv": broken(self._specs["azurekv"])})

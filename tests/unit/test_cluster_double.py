@@ -6,7 +6,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,13 +15,13 @@ from compiler.operations.cluster.in_effect import is_synced, ready_reason
 from compiler.operations.cluster.objects import ClusterError, WatchEndedError
 from compiler.operations.cluster.slim import keys_of
 from compiler.operations.cluster.store_access import is_ready
-from tests.api_double import RECORDINGS
+from tests.api_double import RECORDINGS, TOKEN
 from tests.cluster_double import ClusterDouble
 from tests.operator_double import DATA_HASH
-from tests.recorded_cluster import NAMESPACE, recorded, watched
+from tests.recorded_cluster import NAMESPACE, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     Ask = Callable[[KubernetesCluster, ClusterDouble], object]
@@ -35,7 +35,9 @@ def listed(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
 
 def stores(_cluster: KubernetesCluster, double: ClusterDouble) -> None:
     assert [is_ready(each) for each in recorded("clustersecretstores-list")["items"]] == [True, True]
-    assert json.loads(got(double, "/apis/external-secrets.io/v1/clustersecretstores")) == recorded("clustersecretstores-list")
+    assert json.loads(got(double, "/apis/external-secrets.io/v1/clustersecretstores")) == recorded(
+        "clustersecretstores-list"
+    )
 
 
 def metadata(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
@@ -63,9 +65,7 @@ def silent(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
 def changed(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
     [*_, (kind, found)] = cluster.watch("secrets", NAMESPACE, "586", 5)
     assert kind in ("ADDED", "MODIFIED")
-    assert found["metadata"]["annotations"] == {
-        DATA_HASH: "c5caefa150759c679042ea81218cc1392b0623420e679f9dd39b62be"
-    }
+    assert found["metadata"]["annotations"] == {DATA_HASH: "c5caefa150759c679042ea81218cc1392b0623420e679f9dd39b62be"}
 
 
 def unauthorised(_cluster: KubernetesCluster, double: ClusterDouble) -> None:
@@ -121,19 +121,19 @@ def body(name: str) -> bytes:
     return (RECORDINGS / name).read_bytes()
 
 
-def got(double: ClusterDouble, path: str, token: str = "cluster-token-4711", status: int = 200) -> bytes:
-    request = urllib.request.Request(f"{double.url}{path}", headers={"Authorization": f"Bearer {token}"})
+def got(double: ClusterDouble, path: str, token: str = TOKEN, status: int = 200) -> bytes:
+    headers = {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"{double.url}{path}", headers=headers)  # noqa: S310 - our own URL
     if path.endswith("/secrets"):
         request.add_header("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+    context = ssl.create_default_context(cafile=str(double.ca_file))
     try:
-        context = ssl.create_default_context(cafile=str(double.ca_file))
-        with urllib.request.urlopen(request, context=context, timeout=10) as reply:
-            assert reply.status == status
-            return bytes(reply.read())
+        reply = urllib.request.urlopen(request, context=context, timeout=10)  # noqa: S310
     except urllib.error.HTTPError as error:
-        with error:
-            assert error.code == status
-            return error.read()
+        reply = error
+    with reply:
+        assert reply.status == status
+        return bytes(reply.read())
 
 
 def test_every_recording_is_replayed() -> None:

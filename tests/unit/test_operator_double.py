@@ -58,7 +58,8 @@ def secret(here: Platform) -> dict[str, Any]:
 
 def synced(here: Platform) -> bool:
     found = live(here)
-    return found.get("status", {}).get("syncedResourceVersion", "").startswith(f"{found['metadata']['generation']}-")
+    noted = str(found.get("status", {}).get("syncedResourceVersion", ""))
+    return noted.startswith(f"{found['metadata']['generation']}-")
 
 
 def until(met: Callable[[], bool]) -> None:
@@ -135,7 +136,9 @@ def test_whatever_credential_is_not_known_the_store_itself_refuses(here: Platfor
         here.cluster.put("clustersecretstores", broken)
         apply(here, name, "slack", **{"force-sync": name})
         until(lambda: live(here)["status"]["conditions"][0]["status"] == "False")
-        newest = max(here.cluster.everything("events").values(), key=lambda each: int(each["metadata"]["resourceVersion"]))
+        newest = max(
+            here.cluster.everything("events").values(), key=lambda each: int(each["metadata"]["resourceVersion"])
+        )
         assert newest["message"].endswith((": 403", ": 401"))
         copy[key] = provider[key]
         here.cluster.put("clustersecretstores", broken)

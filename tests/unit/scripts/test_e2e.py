@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts import e2e
-from scripts.end_to_end import project
 from tests.leaks import leaks
 from tests.operator_double import Misdeed
 from tests.platform_double import KEY_VAULT_STORE, VAULT_STORE, Platform, platform
@@ -23,14 +22,16 @@ _VARIABLES = ("KUBECONFIG", "E2E_VAULT_STORE", "E2E_KEY_VAULT_STORE", "E2E_TIMEO
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with platform(tmp_path_factory.mktemp("platform")) as found:
+    with platform(tmp_path_factory.mktemp("platform"), 4) as found:
         yield found
 
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = itertools.count()
-    monkeypatch.setattr(project.secrets, "token_urlsafe", lambda _length: f"{SENTINEL}-{next(numbers)}")
+    monkeypatch.setattr(
+        "scripts.end_to_end.project.secrets.token_urlsafe", lambda _length: f"{SENTINEL}-{next(numbers)}"
+    )
     for name in (*_VARIABLES, "VAULT_ADDR", "VAULT_NAMESPACE", "VAULT_TOKEN", "AZURE_KEYVAULT_NAME"):
         monkeypatch.delenv(name, raising=False)
 

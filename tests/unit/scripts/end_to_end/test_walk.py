@@ -32,7 +32,7 @@ RED = {
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, Walk, Keeper]]:
     folder = tmp_path_factory.mktemp("platform")
-    with platform(folder) as here, pytest.MonkeyPatch.context() as monkeypatch:
+    with platform(folder, 3) as here, pytest.MonkeyPatch.context() as monkeypatch:
         for name in ("VAULT_ADDR", "VAULT_NAMESPACE", "AZURE_KEYVAULT_NAME"):
             monkeypatch.delenv(name, raising=False)
         for name, value in here.variables.items():
