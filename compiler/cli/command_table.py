@@ -13,6 +13,7 @@ COMMANDS = {
     "migrate": ("migrate", "copy secrets to another store, verified and resumable"),
     "cutover": ("cutover", "switch secrets to another store, after a gate, and back"),
     "status": ("status", "show where each secret is, and whether it is in effect"),
+    "retire": ("retire", "delete from a store what nobody reads there any more"),
     "backup": ("backup", "save an environment's secrets to an encrypted file"),
     "restore": ("restore", "write a backup's values to the same store or another"),
     "completion": ("completion", "print a shell's completion script"),

@@ -95,6 +95,9 @@ class LiveObjects(Protocol):
     def namespace_object(self, namespace: str) -> LiveObject | None:
         """The namespace as the API returns it."""
 
+    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
+        """The objects of a kind of the operator in every namespace, read in pages; None for a kind it does not have."""
+
 
 class LiveCollections(LiveObjects, Protocol):
     """Reads and follows whole collections of a namespace, in the form that cluster/slim.py keeps of their objects.

@@ -91,13 +91,33 @@ class Readings(ABC):
     def collection(self, plural: str, namespace: str) -> Collected:
         return self._collected(plural, namespace, ())
 
+    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
+        """All objects of a kind of the operator, of every namespace; None where the cluster has no such kind."""
+        found = self._paged(f"list {plural}", f"/apis/{_GROUP}/{plural}", _JSON, ())
+        return None if found is None else tuple(found[0])
+
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Collected:
         permission, path = f"list {plural} in {namespace}", _path(plural, namespace)
-        slim, kept = _SLIM[plural], list[Any]()
+        found = self._paged(permission, path, _accepted(plural, "List"), selected, _SLIM[plural])
+        if found is not None:
+            return found
+        if plural == "externalsecrets":
+            raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
+        return (), ""
+
+    def _paged(
+        self,
+        permission: str,
+        path: str,
+        accepted: str,
+        selected: Sequence[tuple[str, str]],
+        slim: Callable[[LiveObject], LiveObject] = dict,
+    ) -> Collected | None:
+        kept = list[Any]()
         query = paged = [*selected, ("limit", str(_PAGE))]
         while True:
             try:
-                page = self._got(permission, path, _accepted(plural, "List"), query)
+                page = self._got(permission, path, accepted, query)
             except WatchEndedError:
                 # The mark of the next page has expired: all over again, and in one answer.
                 if query is not paged and not kept:
@@ -105,9 +125,7 @@ class Readings(ABC):
                 kept, query = [], list(selected)
                 continue
             if page is None:
-                if plural == "externalsecrets":
-                    raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
-                return (), ""
+                return None
             kept += map(slim, page.get("items") or ())
             metadata = page.get("metadata") or {}
             if not (mark := metadata.get("continue")):

@@ -33,9 +33,12 @@ class LiveState:
         self._objects: dict[tuple[str, str], dict[str, LiveObject]] = {}
         # By the Secret that they read, then by their uid: looking through all pods for each secret would take minutes.
         self._pods: dict[tuple[str, str], dict[str, Pod]] = {}
+        self._reading: dict[tuple[str, str], set[str]] = {}
         self._stores: dict[tuple[str, str, str], tuple[LiveObject | None, bool]] = {}
         self._spaces: dict[str, LiveObject | None] = {}
         self._warnings: dict[str, Mapping[str, LiveObject]] = {}
+        # The newest version that was seen of each object: after a list a watch may still tell of what was before it.
+        self._versions: dict[tuple[str, str, str], int] = {}
         # What may not be asked, by plural and namespace, with the permission that it takes.
         self.refused: dict[tuple[str, str], str] = {}
 
@@ -54,6 +57,7 @@ class LiveState:
                         raise
                     self.refused[plural, space] = error.permission
                     continue
+                self.refused.pop((plural, space), None)
                 self.replace(plural, space, found)
         return versions
 
@@ -61,14 +65,17 @@ class LiveState:
         """Take a whole collection as it is now."""
         if plural == PODS:
             self._pods = {at: pods for at, pods in self._pods.items() if at[0] != namespace}
+            self._reading = {at: names for at, names in self._reading.items() if at[0] != namespace}
         else:
             self._objects[plural, namespace] = {}
         for each in found:
             self.change(plural, namespace, "ADDED", each)
 
     def change(self, plural: str, namespace: str, kind: str, found: LiveObject) -> None:
-        """Take one event of a watch."""
+        """Take one event of a watch, if it is not older than what is known."""
         metadata = found.get("metadata") or {}
+        if self._is_old((plural, namespace, str(metadata.get("uid"))), str(metadata.get("resourceVersion"))):
+            return
         if plural == PODS:
             self._change_pod(namespace, found, is_gone=kind == "DELETED")
             return
@@ -78,15 +85,24 @@ class LiveState:
         elif plural == SECRETS or name in self._wanted[namespace]:
             here[name] = found
 
+    def _is_old(self, at: tuple[str, str, str], version: str) -> bool:
+        if not version.isdecimal():
+            return False
+        known = self._versions.get(at, 0)
+        self._versions[at] = max(known, int(version))
+        return int(version) < known
+
     def _change_pod(self, namespace: str, found: LiveObject, *, is_gone: bool) -> None:
         uid = str(found["metadata"].get("uid"))
+        for name in self._reading.pop((namespace, uid), ()):
+            self._pods[namespace, name].pop(uid, None)
         pod = None if is_gone else pod_of(found, self._wanted[namespace])
-        read = {each.secret for each in pod.reads} if pod is not None else set()
-        for name in self._wanted[namespace]:
-            if pod is not None and name in read:
-                self._pods.setdefault((namespace, name), {})[uid] = pod
-            elif (readers := self._pods.get((namespace, name))) is not None:
-                readers.pop(uid, None)
+        if pod is None:
+            return
+        names = {each.secret for each in pod.reads} & self._wanted[namespace]
+        self._reading[namespace, uid] = names
+        for name in names:
+            self._pods.setdefault((namespace, name), {})[uid] = pod
 
     def again(self) -> None:
         """Ask anew for stores, namespaces and events when they are next wanted: nothing watches them."""

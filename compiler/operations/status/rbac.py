@@ -61,7 +61,7 @@ _CLUSTER_SCOPED = (
 _RETIRING = (
     "  # `retire --cluster`, which looks for whoever in the cluster still reads a store.",
     '  - apiGroups: ["external-secrets.io"]',
-    '    resources: ["externalsecrets"]',
+    '    resources: ["externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores"]',
     '    verbs: ["list"]',
 )
 
