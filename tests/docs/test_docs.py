@@ -76,6 +76,7 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
         "bench",
         "proofs",
         "test-live",
+        "e2e",
         "clean",
     ]:
         assert f"make {task} " in helped.stdout
