@@ -12,6 +12,7 @@ COMMANDS = {
     "put": ("put", "set keys of a secret in its store, from prompts, a pipe or a file"),
     "migrate": ("migrate", "copy secrets to another store, verified and resumable"),
     "cutover": ("cutover", "switch secrets to another store, after a gate, and back"),
+    "retire": ("retire", "delete from a store what nobody reads there any more"),
     "backup": ("backup", "save an environment's secrets to an encrypted file"),
     "restore": ("restore", "write a backup's values to the same store or another"),
     "completion": ("completion", "print a shell's completion script"),

@@ -34,7 +34,7 @@ SCHEMAS = output_schemas()
 # Maps whose keys are names of the input, or kinds.
 MAPS = ("secrets", "missing", "counts")
 # Of `change`, which tells of several commands, what each has of its own.
-OPTIONAL = {("change", "undo"), ("change", "secret"), ("change", "store"), ("change", "backup")}
+OPTIONAL = {("change", name) for name in ("undo", "secret", "store", "backup", "inUse", "askedCluster", "notSeen")}
 _PLACE = {"store": "vault", "name": "team/github", "property": None}
 _REMOTE = {"store": "azure", "name": "team-github"}
 # The shape that the engine of all writing commands reports in.
@@ -56,11 +56,22 @@ CHANGE: dict[str, Any] = {
             "remedy": None,
         }
     ],
+    "deletions": [{**_REMOTE, "versions": ["1", "2"]}],
     "counts": {"create": 1},
     "extras": [_PLACE],
     "skipped": [{"secret": "slack", "reason": "it is there already"}],
     "leftOut": [_REMOTE],
-    "notes": [{"kind": "expired", "secret": "github", "place": _REMOTE, "date": None}],
+    "notes": [
+        {
+            "kind": "expired",
+            "secret": "github",
+            "place": _REMOTE,
+            "date": None,
+            "versions": [],
+            "keeps": None,
+            "remedy": None,
+        }
+    ],
     "blocked": False,
     "applied": True,
     "run": "20250131-120000-4fa1c2",
@@ -76,6 +87,7 @@ CHANGE: dict[str, Any] = {
             "remedy": None,
         }
     ],
+    "unaudited": [{**_REMOTE, "version": "1"}],
     "exitCode": 0,
 }
 

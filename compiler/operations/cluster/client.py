@@ -113,6 +113,10 @@ class KubernetesCluster:
     def namespace_object(self, namespace: str) -> LiveObject | None:
         return self._got("get namespaces", f"/api/v1/namespaces/{namespace}")
 
+    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
+        """All objects of a kind of the operator, of every namespace; None where the cluster has no such kind."""
+        return self._listed(f"list {plural}", f"/apis/{_GROUP}/{_VERSION}/{plural}", "application/json")
+
     def _listed(self, permission: str, path: str, accepted: str) -> tuple[LiveObject, ...] | None:
         found: list[LiveObject] = []
         query = [("limit", str(_PAGE))]

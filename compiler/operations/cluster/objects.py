@@ -87,3 +87,6 @@ class LiveObjects(Protocol):
 
     def namespace_object(self, namespace: str) -> LiveObject | None:
         """The namespace as the API returns it."""
+
+    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
+        """The objects of a kind of the operator in every namespace, read in pages; None for a kind it does not have."""

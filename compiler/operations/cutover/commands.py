@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.cutover.request import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from compiler.operations.cutover.request import Request
@@ -20,7 +20,11 @@ _PROGRAM = "platform-secrets"
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """How this run was called: the project's folder, as `given` with --root, and `here` where the caller stands."""
+    """How this run was called: the project's folder, as `given` with --root, and `here` where the caller stands.
+
+    `retired` are the command lines that bring back what runs of this project deleted, by the store's absolute address
+    and the remote name.
+    """
 
     root: Path
     given: str | None
@@ -28,6 +32,7 @@ class Commands:
     environment: str
     request: Request
     cluster: tuple[str, ...] = ()
+    retired: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def again(self, *more: str) -> str:
         """This command with `more` options."""
@@ -57,6 +62,11 @@ class Commands:
     def migrate(self, environment: str, secrets: Iterable[str], to: str, *more: str) -> str:
         only = [word for secret in secrets for word in ("--only", secret)]
         return self._line("migrate", environment, "--to", to, *only, *more)
+
+    def bring_back(self, address: str, name: str) -> str | None:
+        """The undo of the run that deleted a remote secret, None where no run of this project did."""
+        words = self.retired.get((address, name))
+        return None if words is None else self._line(*words, "--apply")
 
     def verify(self, environment: str, secrets: Iterable[str], *more: str) -> str:
         return self._line("verify", environment, *secrets, *more)

@@ -255,3 +255,17 @@ def test_whoever_may_not_list_secrets_is_told_so(fake: FakeCluster, environ: dic
 def test_a_cluster_without_the_operator_is_told(environ: dict[str, str]) -> None:
     with pytest.raises(ClusterError, match=r"does not serve external-secrets\.io/v1"):
         KubernetesCluster(environ).external_secret_objects("team")
+
+
+def test_the_objects_of_all_namespaces_are_read_in_pages(fake: FakeCluster, environ: dict[str, str]) -> None:
+    path = f"{ESO}/externalsecrets"
+    fake.objects[path] = {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "github"}}]}
+    fake.objects[f"{path}?next"] = {"items": [{"metadata": {"name": "jira"}}]}
+    cluster = KubernetesCluster(environ)
+    found = cluster.every_object("externalsecrets")
+    assert [each["metadata"]["name"] for each in found or ()] == ["github", "jira"]
+    assert cluster.every_object("clusterexternalsecrets") is None
+    fake.refused["/externalsecrets"] = 403
+    with pytest.raises(ClusterError) as refused:
+        cluster.every_object("externalsecrets")
+    assert refused.value.permission == "list externalsecrets"

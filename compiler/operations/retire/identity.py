@@ -1,0 +1,41 @@
+"""Tells whether two addresses lead to the same store, as written in files or in the cluster, or as seen from here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.address import parse_address
+from compiler.model.store_address import Provider, StoreAddress
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Store
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def identity(address: StoreAddress) -> str:
+    """The same text for two addresses of one store: host, port, path, and of a Vault namespace and mount."""
+    is_vault = address.provider is Provider.VAULT
+    place = server(address.provider, address.url, address.vault_namespace if is_vault else None)
+    return "|".join((place, address.mount.strip("/"))) if is_vault else place
+
+
+def server(provider: Provider, url: str, namespace: str | None) -> str:
+    """The same of a server, whatever mount of it is meant."""
+    parts = parse_address(url)
+    where = url.rstrip("/").lower()
+    if parts is not None:
+        where = f"{parts.host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
+    return "|".join((provider, where, (namespace or "").strip("/")))
+
+
+def written(store: Store) -> StoreAddress | None:
+    """The address of `store` as its environment has it, None where it has none."""
+    if not store.address:
+        return None
+    return StoreAddress(Provider(store.provider), store.address, store.mount, store.vault_namespace, store.prefix)
+
+
+def folded(name: str, provider: str) -> str:
+    """A remote secret's name for comparison: Key Vault's do not tell capitals from small letters."""
+    return name.lower() if provider == Provider.AZURE_KEY_VAULT else name
