@@ -8,7 +8,7 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart bench bench-stores proofs test-live sarif lock clean
+.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart bench bench-stores bench-status proofs test-live sarif lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ bench: .venv/.dev ## Measure the compile against its budgets
 bench-stores: .venv/.dev ## Measure verify and migrate against their budgets (minutes)
 	@$(BIN)/python scripts/bench.py stores
 
+bench-status: .venv/.dev ## Measure status of a large cluster against its budgets
+	@$(BIN)/python scripts/bench.py status
+
 proofs: .venv/.dev ## Run every proof on live stores, those of weather, limits and patience in real time too (minutes)
 	@PLATFORM_SECRETS_PROOFS=1 $(BIN)/python -m pytest tests/proofs tests/contract -q -n 2 --dist worksteal
 
@@ -93,13 +96,15 @@ clean: ## Remove what the other tasks made, but for the values files
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "setting up .venv" >&2
 	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements/runtime.txt | .venv/bin/python
-	@test -e .venv/.dev || $(INSTALL) -r requirements/runtime.txt
+	@test -e .venv/.dev || { echo "installing requirements/runtime.txt into .venv" >&2; $(INSTALL) -r requirements/runtime.txt; }
 	@touch $@
 
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
+	@echo "installing requirements/dev.txt into .venv; this takes a minute" >&2
 	@$(INSTALL) -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@

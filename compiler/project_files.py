@@ -14,6 +14,7 @@ from compiler.rules.forms.expected import Surroundings, as_id
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
@@ -58,7 +59,7 @@ class Library:
         document = self._document(f"{FOLDER}/{CATALOGUE}.yaml", "catalogue")
         if document is None or may_be_empty or not document.is_blank:
             return document
-        self._say_empty(document, "add a secret with `platform-secrets new secret NAME --key KEY`")
+        self._say_empty(document, f"add a secret with `{command_line('new', 'secret', 'NAME', '--key', 'KEY')}`")
         return None
 
     def loaded(self) -> tuple[Document, ...]:

@@ -260,6 +260,10 @@ def main(argv: Sequence[str]) -> int:
         from scripts import bench_stores  # noqa: PLC0415 - it needs the stores' clients, which compiling does not
 
         return bench_stores.main(argv[1:])
+    if argv[:1] == ["status"]:
+        from scripts import bench_status  # noqa: PLC0415 - it needs the cluster's client
+
+        return bench_status.main(argv[1:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--runs", type=int, default=7, help="how often each figure is measured")
     parser.add_argument("--quick", action="store_true", help="leave 10,000 environments out")

@@ -2,7 +2,8 @@
 
 The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault
 started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a file, and is added.
-What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins.
+What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins. README shows pieces of these
+pages: a `console` block below `<!-- from PAGE -->` has commands of that page with what they print there.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import run_shell, settle  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+README = ROOT / "README.md"
 PAGES = (ROOT / "docs/tutorial.md", ROOT / "docs/how-to/your-own-platform.md")
 BLOCK = re.compile(
     r"(?P<fence>```console\n)(?P<shown>.*?)(?=```)|<!-- append (?P<file>\S+) -->\n```yaml\n(?P<text>.*?)(?=```)",
     re.DOTALL,
 )
+QUOTED = re.compile(r"(<!-- from (?P<page>\S+) -->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
 # What the page writes for the servers that are started for it.
 KEY_VAULT, OPENBAO = "https://localhost:8443", "http://127.0.0.1:8200"
 STAND_INS = (
@@ -102,11 +105,32 @@ def built(page: str) -> str:
     return BLOCK.sub(shown, page)
 
 
+def with_quotations(text: str, pages: Mapping[str, str]) -> str:
+    """`text` with its pieces of `pages`, by their paths, as those show them now."""
+
+    def quotation(match: re.Match[str]) -> str:
+        lines = [line for line in match["shown"].splitlines() if line.startswith("$ ")]
+        return match[1] + "".join(_with_output(line, pages[match["page"]]) for line in lines)
+
+    return QUOTED.sub(quotation, text)
+
+
+def _with_output(line: str, page: str) -> str:
+    """The last block of the page's lines that begins with the command `line`, up to the next command."""
+    _, found, after = page.rpartition(f"\n{line}\n")
+    if not found:
+        raise SystemExit(f"no page has the command: {line}")
+    return f"{line}\n{re.split(r'^(?:[$] |```)', after, maxsplit=1, flags=re.MULTILINE)[0]}"
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
     check = parser.parse_args(argv).check
-    return settle({page: built(page.read_text("utf-8")) for page in PAGES}, check=check)
+    files = {page: built(page.read_text("utf-8")) for page in PAGES}
+    pages = {str(path.relative_to(ROOT)): text for path, text in files.items()}
+    files[README] = with_quotations(README.read_text("utf-8"), pages)
+    return settle(files, check=check)
 
 
 if __name__ == "__main__":

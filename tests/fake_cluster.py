@@ -89,8 +89,15 @@ class FakeCluster:
             {"apiVersion": "v1", "kind": kind, "name": by, "uid": "1", "controller": True}
             for kind, by in ([owner] if owner else [])
         ]
-        metadata = {"name": name, "namespace": namespace, "ownerReferences": owners}
-        self.objects[f"/api/v1/namespaces/{namespace}/secrets/{name}"] = {"metadata": metadata, "data": data}
+        fields: dict[str, Any] = {"f:data": {".": {}, **{f"f:{key}": {} for key in data}}, "f:type": {}}
+        metadata = {
+            "name": name,
+            "namespace": namespace,
+            "ownerReferences": owners,
+            "managedFields": [{"manager": "anybody", "fieldsV1": fields}],
+        }
+        listed = self.objects.setdefault(f"/api/v1/namespaces/{namespace}/secrets", {"items": []})
+        listed["items"].append({"metadata": metadata, "data": data})
 
     def event(self, namespace: str, name: str, message: str, moment: str) -> None:
         listed = self.objects.setdefault(f"/api/v1/namespaces/{namespace}/events", {"items": []})
@@ -115,10 +122,11 @@ class FakeCluster:
             # What the client must ask for: other events can be many.
             assert parse_qs(parts.query)["fieldSelector"] == ["involvedObject.kind=ExternalSecret,type=Warning"]
             found = found or {"items": []}
-        if parts.path.endswith("/secrets"):
-            # A list of whole Secrets would bring every value here.
+        if parts.path.startswith("/api/v1/") and "/secrets" in parts.path:
+            # A whole Secret would bring its values here, and a list of them every value.
             status = status or (None if "as=PartialObjectMetadataList" in handler.headers["Accept"] else 500)
-            found = found or {"items": []}
+            items = [{"metadata": each["metadata"]} for each in (found or {}).get("items", ())]
+            found = {"metadata": (found or {}).get("metadata", {}), "items": items}
         body = json.dumps(found if status is None and found is not None else {"message": "body-4711"}).encode()
         handler.send_response(status or (200 if found is not None else 404))
         handler.send_header("Content-Type", "application/json")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.prompts import hidden, is_terminal
 from compiler.cli.terminal.secret_input import read_file
+from compiler.operations.backup.encryption import SHORTEST_PASSPHRASE
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import Comparer, SecretValue
 
@@ -60,7 +61,8 @@ def passphrase(*, is_new: bool) -> SecretValue:
             "no terminal to ask for the passphrase on",
             f"{way_out} set {PASSPHRASE_FILE_VARIABLE} to the path of a file that holds it",
         )
-    first = _typed("Passphrase: ")
+    rule = f" ({SHORTEST_PASSPHRASE} characters or more)" if is_new else ""
+    first = _typed(f"Passphrase{rule}: ")
     if is_new and not Comparer().same(first, _typed("Repeat the passphrase: ")):
         raise Refusal("cannot run", "the two passphrases differ", "nothing was written; run the command again")
     return first

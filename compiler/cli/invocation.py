@@ -13,7 +13,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
 from compiler.model.record import dataclass
 from compiler.refusal import Refusal
-from compiler.text.command_line import name_project
+from compiler.text.command_line import PROGRAM, name_project
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -42,18 +42,22 @@ class Invocation:
         if self.options.root is not None:
             root = Path(self.options.root)
             if not (root / _MARK).is_dir():
-                raise Refusal("usage", f'no folder "{_MARK}" in {self.options.root}', _NEW_PROJECT)
+                raise Refusal("usage", f'no folder "{_MARK}" in {self.options.root}', _new_project(self.options.root))
             return root.absolute()
         here = working_folder()
         for folder in (here, *here.parents):
             if (folder / _MARK).is_dir():
                 return folder
         raise Refusal(
-            "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_NEW_PROJECT}"
+            "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_new_project()}"
         )
 
 
-_NEW_PROJECT = "create a project with `platform-secrets new project`"
+def _new_project(*folder: str) -> str:
+    import shlex  # noqa: PLC0415 - only where one is printed
+
+    # The folder is an argument here: `--root` names a project that is there.
+    return f"create a project with `{shlex.join([PROGRAM, 'new', 'project', *folder])}`"
 
 
 class Command(Protocol):

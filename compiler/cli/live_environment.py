@@ -13,7 +13,7 @@ from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_VARIABLE, outside_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from compiler.cli.invocation import Invocation
     from compiler.model.environment import Environment
@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 
 def live_environment(name: str, invocation: Invocation) -> Environment | None:
     """The environment as its files alone define it; where it has errors, shows them and returns None."""
+    found = live_environments([name], invocation)
+    return found[0] if found else None
+
+
+def live_environments(names: Sequence[str], invocation: Invocation) -> tuple[Environment, ...]:
+    """The environments `names`, or all, as their files alone define them; where one has errors, shows them."""
     if os.environ.get(STORE_VARIABLE):
         standard_error().note(f"{STORE_VARIABLE} is ignored: commands on live stores use only the files and options")
-    result = compiled(invocation.root, [name], outside_of(None, os.environ, variable_counts=False))
+    result = compiled(invocation.root, names, outside_of(None, os.environ, variable_counts=False))
     found = environments(result)
     # What is compiled stays to the end. From here on the run is long, and errors and their frames make cycles.
     gc.freeze()
     gc.enable()
-    return found[0] if found else None
+    return found
 
 
 @contextmanager

@@ -60,9 +60,12 @@ class WritingCommand:
     answer: Callable[[Asked], Answer]
 
 
-def add_writing(parser: Parser, *, apply_help: str = "write; without it, only show the plan") -> None:
-    """The options of every command that writes to stores."""
-    parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
+def add_writing(
+    parser: Parser, *, apply_help: str = "write; without it, only show the plan", recovers: bool = True
+) -> None:
+    """The options of every command that writes to stores; `recovers` where it may find deleted ones in its way."""
+    if recovers:
+        parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
     parser.add_argument("--apply", action="store_true", help=apply_help)
     parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")
     parser.add_written_file("--audit", "append a line to this file before and after each write")

@@ -59,16 +59,21 @@ class LocalKeyVault:
         clock = self._options.clock
         self.resource = self._options.resource or "https://vault.azure.net"
         self.issuer = TokenIssuer(self.resource, clock)
-        self.server = KeyVaultServer(
-            KeyVaultState(clock, self._options.delays, purge_protection=self._options.purge_protection),
-            self.issuer,
-            certificate,
-            challenge=f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"',
-            clock=clock,
-            limits=self._options.limits,
-            throttle_retry_after=self._options.throttle_retry_after,
-            port=self._options.port,
-        )
+        challenge = f'Bearer authorization="https://login.microsoftonline.com/{_TENANT}", resource="{self.resource}"'
+        try:
+            self.server = KeyVaultServer(
+                KeyVaultState(clock, self._options.delays, purge_protection=self._options.purge_protection),
+                self.issuer,
+                certificate,
+                challenge=challenge,
+                clock=clock,
+                limits=self._options.limits,
+                throttle_retry_after=self._options.throttle_retry_after,
+                port=self._options.port,
+            )
+        except OSError:
+            self._folder.cleanup()
+            raise
         self.url = f"https://localhost:{self.server.port}"
 
     def __enter__(self) -> Self:
@@ -172,7 +177,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     limits = Limits(None, None) if parsed.no_limits else Limits()
-    with LocalKeyVault(VaultOptions(port=parsed.port, limits=limits)) as vault:
+    try:
+        local = LocalKeyVault(VaultOptions(port=parsed.port, limits=limits))
+    except OSError as error:
+        parser.exit(1, f"cannot listen on port {parsed.port}: {error.strerror}; name another with --port\n")
+    with local as vault:
         for name, value in vault.environ(lifetime=86_400.0).items():
             # For `eval`: these values are made here and need no quotes.
             sys.stdout.write(f"export {name}={value}\n")

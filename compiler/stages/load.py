@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +13,7 @@ from compiler.model.limits import MAX_DEPTH, MAX_NODES, most_values
 from compiler.model.source import Source, Span
 from compiler.text.credential import looks_like_credential
 from compiler.text.odd_character import has_control, odd_character
+from compiler.text.plain_scalar import plain_scalar
 from compiler.text.wording import quoted
 from compiler.text.yaml_mistake import (
     Mistake,
@@ -31,19 +31,6 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 
-_NULLS = frozenset({"null", "Null", "NULL", "~"})
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-# What YAML 1.1, which Helm's parser follows, reads as something else than the text it is in YAML 1.2.
-_OTHER_WORDS = frozenset(
-    form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
-) | {"=", "<<"}
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
-_OTHER_NUMBER = re.compile(
-    r"[-+]?(?:0[0-9_]+|0o[0-7]+|0x[0-9A-Fa-f_]+|0b[01_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"
-    r"|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF)|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)"
-    r"|\.(?:nan|NaN|NAN)|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?"
-)
 # Shorter texts cannot hold a credential worth the name; the rule looks closer at longer ones.
 _SUSPECT_LENGTH = 12
 
@@ -246,7 +233,7 @@ class _Builder:
         if not event.style:
             if key == "<<":
                 self._refuse_event(event, "merge keys are not allowed")
-            value, ambiguous = _resolve(key)
+            value, ambiguous = plain_scalar(key)
             if ambiguous or not isinstance(value, str):
                 self._refuse_event(event, "YAML 1.1 does not read this key as a string; quote it", "non-string-key")
         elif has_control(key):
@@ -260,7 +247,7 @@ class _Builder:
         value: Scalar = text
         ambiguous = False
         if plain:
-            value, ambiguous = _resolve(text)
+            value, ambiguous = plain_scalar(text)
         elif has_control(text):
             self._refuse_event(event, "escaped control characters are not allowed in values", "control-character")
         if not text and plain:
@@ -284,20 +271,3 @@ def _most_of_input(_characters: int) -> int:
 def _bounds(event: yaml.Event) -> tuple[int, int]:
     # The marks of a parser's events are always there; only hand-made events have none.
     return event.start_mark.index, event.end_mark.index  # type: ignore[union-attr]
-
-
-def _resolve(text: str) -> tuple[Scalar, bool]:
-    """The value of a plain scalar, and whether YAML 1.1 and 1.2 disagree about it."""
-    if not text or text in _NULLS:
-        return None, False
-    if text in _BOOLEANS:
-        return _BOOLEANS[text], False
-    if text in _OTHER_WORDS:
-        return text, True
-    if text[0] in "0123456789+-.":
-        if _INTEGER.fullmatch(text):
-            return int(text), False
-        if _FLOAT.fullmatch(text):
-            return float(text), False
-        return text, bool(_OTHER_NUMBER.fullmatch(text))
-    return text, False

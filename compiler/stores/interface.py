@@ -1,6 +1,6 @@
 """Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ class Attributes:
     """What a store keeps beside a value; times are aware. `tags` are Key Vault's tags or Vault's custom_metadata.
 
     An expired or not yet valid secret is served all the same: whoever reads it judges `expires` and `not_before`.
+    `is_recoverable` is False in a vault without soft delete, where a delete would destroy the secret.
     """
 
     enabled: bool = True
@@ -25,6 +26,7 @@ class Attributes:
     created: datetime | None = None
     updated: datetime | None = None
     managed: bool = False
+    is_recoverable: bool = True
 
     def past_expires(self, now: datetime) -> datetime | None:
         """The expiry date, where it is past."""
@@ -70,6 +72,14 @@ class SecretState:
     state: StoreState
     version: str | None = None
     attributes: Attributes = field(default_factory=Attributes)
+
+
+class VersionState(StrEnum):
+    """How one version of a remote secret is."""
+
+    READABLE = "readable"
+    DELETED = "deleted"  # it can be recovered
+    DESTROYED = "destroyed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +144,13 @@ class SecretReader(Protocol):
     def describe(self, name: str) -> SecretState:
         """Return the state of a name without asking for its value; absent and deleted are states, not errors."""
 
+    def version_states(self, name: str) -> Mapping[str, VersionState]:
+        """Return the state of each version that the store knows of a name, oldest first; none for an absent one.
+
+        A store that deletes and recovers a secret whole (Key Vault) tells the newest version, which stands for all.
+        Raises ForbiddenError where the caller may not ask.
+        """
+
     def dropped_by_write(self, name: str) -> Dropped | None:
         """Return what the next write of `name` would make the store drop, None when that is no readable version.
 
@@ -196,6 +213,22 @@ class SecretWriter(SecretReader, Protocol):
         """Delete so that `recover` can bring it back; ConflictError when `version` is no longer the newest.
 
         What is deleted already, at this version, is done.
+        """
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        """Return why `delete_versions` of `base` would be refused, without any request."""
+
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        """Delete these versions, oldest first, so that `recover_versions` can bring back exactly them.
+
+        They are all that can be read: where others can be, or some of these no longer, it is a ConflictError. Where
+        all of them are deleted already, it is done.
+        """
+
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        """Bring these deleted versions back, and no other; done where they can be read already.
+
+        Raises ConflictError where another version can be read, and VersionGoneError for one that is lost for good.
         """
 
     def recover(self, name: str) -> SecretState:

@@ -8,6 +8,7 @@ from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import Action, MissingDependencyError, StoreLocation
 from compiler.stores.interface import SecretWriter
 from compiler.stores.options import StoreOptions
+from compiler.text.extra import install_line
 
 # provider: the module that holds its adapter, the adapter's class, and the extra that installs the provider's client.
 _ADAPTERS: Final = {
@@ -35,5 +36,5 @@ def open_store(address: StoreAddress, environ: Mapping[str, str], options: Store
         StoreLocation(address.absolute),
         Action.CONNECT,
         f'the Python package "{missing.partition(".")[0]}" is not installed',
-        f"run: pip install 'platform-secrets[{extra}]'",
+        f"run: {install_line(extra)}",
     )

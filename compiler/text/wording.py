@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.text.credential import conceal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # More names than this make a message that nobody reads to its end.
 _MOST_NAMES = 5
@@ -33,3 +33,10 @@ def listed(names: Iterable[str], most: int = _MOST_NAMES) -> str:
 def counted(count: int, what: str) -> str:
     """`1 key`, `2 keys`; `what` is the singular of a regular noun."""
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def numbered(versions: Sequence[str]) -> str:
+    """`version 1`, `versions 1, 2`; an empty text for none."""
+    if not versions:
+        return ""
+    return f"version {versions[0]}" if len(versions) == 1 else f"versions {', '.join(versions)}"

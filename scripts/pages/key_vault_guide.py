@@ -26,6 +26,7 @@ Write the JSON into a file that only you can read, never onto the command line, 
 history and in the process list:
 
 ```bash
+AZURE_KEYVAULT_NAME=my-vault     # the name alone, without .vault.azure.net
 umask 077
 file=$(mktemp)
 "${EDITOR:-vi}" "$file"          # the JSON shape below, with the real values

@@ -20,7 +20,7 @@ from compiler.stores.errors import (
     StoreError,
     VersionGoneError,
 )
-from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState
+from compiler.stores.interface import Attributes, RemoteSecret, SecretWriter, StoreState, VersionState
 from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.values.traits import UNWRITABLE, traits
 
@@ -228,7 +228,7 @@ def test_names_that_leave_their_place_are_refused(store: SecretWriter, name: str
     assert InvalidNameError.code in {problem.code for problem in store.check(name, props(A="1"), None)}
     with pytest.raises(InvalidNameError):
         store.write(name, props(A="1"), None)
-    for look in (store.read, store.describe, store.recover):
+    for look in (store.read, store.describe, store.recover, store.version_states):
         with pytest.raises(InvalidNameError):
             look(name)
 
@@ -305,3 +305,41 @@ def test_a_first_and_a_second_version_cost_none(store: SecretWriter, case: Store
     assert store.dropped_by_write(name) is None
     with pytest.raises(InvalidNameError):
         store.dropped_by_write("..")
+
+
+def test_all_versions_are_deleted_and_exactly_they_come_back(store: SecretWriter, case: StoreCase) -> None:
+    name = case.name()
+    assert store.version_states(name) == {}
+    written = [store.write(name, props(A="1"), None).version]
+    written += [store.write(name, props(A=value), store.read(name)).version for value in "23"]
+    versions = tuple(store.version_states(name))
+    assert versions in {tuple(written), tuple(written[-1:])}
+    assert set(store.version_states(name).values()) == {VersionState.READABLE}
+    assert store.check_deletion(store.read(name)) == ()
+    for _ in range(2):
+        store.delete_versions(name, versions)
+        assert store.version_states(name) == dict.fromkeys(versions, VersionState.DELETED)
+        with pytest.raises(SoftDeletedError):
+            store.read(name)
+        for version in written:
+            with pytest.raises((VersionGoneError, SoftDeletedError)):
+                store.read_version(name, version)
+    for _ in range(2):
+        store.recover_versions(name, versions)
+        assert store.version_states(name) == dict.fromkeys(versions, VersionState.READABLE)
+    assert [shown(store.read_version(name, version)) for version in written] == [{"A": value} for value in "123"]
+    assert store.read(name).version == written[-1]
+
+
+def test_a_version_written_after_the_plan_is_neither_deleted_nor_passed_over(
+    store: SecretWriter, case: StoreCase
+) -> None:
+    name = case.name()
+    store.write(name, props(A="1"), None)
+    planned = tuple(store.version_states(name))
+    later = store.write(name, props(A="2"), store.read(name)).version
+    for act in (store.delete_versions, store.recover_versions):
+        with pytest.raises(ConflictError) as caught:
+            act(name, planned)
+        assert caught.value.found == later
+    assert shown(store.read(name)) == {"A": "2"}

@@ -84,3 +84,24 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
         *["verify", "put", "migrate", "cutover", "backup", "restore"],
     ]:
         assert f"\n## platform-secrets {name}\n" in commands
+
+
+def test_make_says_what_it_does_while_it_installs(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    for name in ("Makefile", "pyproject.toml", "requirements/runtime.txt", "requirements/dev.txt"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    # Stands for Python, and for the one of the environment that it makes.
+    stub = tmp_path / "stub"
+    stub.write_text('#!/bin/sh\n[ "$2" = venv ] || exit 0\nmkdir -p .venv/bin && cp stub .venv/bin/python\n')
+    stub.chmod(0o755)
+    said = [
+        subprocess.run(
+            ["/usr/bin/make", "-C", str(tmp_path), "PYTHON=./stub", task], capture_output=True, text=True, check=True
+        ).stderr.splitlines()
+        for task in (".venv/.runtime", ".venv/.runtime", ".venv/.dev")
+    ]
+    assert said == [
+        ["setting up .venv", "installing requirements/runtime.txt into .venv"],
+        [],
+        ["installing requirements/dev.txt into .venv; this takes a minute"],
+    ]

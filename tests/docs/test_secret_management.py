@@ -106,7 +106,10 @@ def test_every_finding_of_verify_is_in_the_guide() -> None:
     assert {rule.id for rule in LIVE_RULES} - named == set()
 
 
-@pytest.mark.parametrize(("command", "title"), [("verify", "Verify"), ("migrate", "Migrate"), ("restore", "Runs")])
+@pytest.mark.parametrize(
+    ("command", "title"),
+    [("verify", "Verify"), ("migrate", "Migrate"), ("restore", "Runs"), ("retire", "Delete what nobody reads")],
+)
 def test_options_that_the_guide_names_exist(command: str, title: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "compiler", command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT

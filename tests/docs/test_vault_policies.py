@@ -61,7 +61,13 @@ def test_people_may_write_roll_back_and_recover_and_the_operator_may_read(
     people.soft_delete(NAME, latest)
     assert people.describe(NAME).state is StoreState.SOFT_DELETED
     assert people.recover(NAME).state is StoreState.PRESENT
+    versions = tuple(people.version_states(NAME))
+    people.delete_versions(NAME, versions)
+    people.recover_versions(NAME, versions)
+    assert tuple(people.version_states(NAME)) == versions
     for refused in (
+        lambda: operator.delete_versions(NAME, versions),
+        lambda: operator.recover_versions(NAME, versions),
         lambda: operator.write(NAME, VALUES, operator.read(NAME)),
         lambda: operator.soft_delete(NAME, latest),
         lambda: operator.read("elsewhere/secret"),

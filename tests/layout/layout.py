@@ -23,6 +23,14 @@ _MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/excerpt.py")
 # A local server is a program of its own, and the streams are what the outlet stands before.
 _MAY_PRINT = ("demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
 
+# The pages of rules without a module of their own and the files of a new project, which know no caller, and a format.
+_SAY_NO_ROOT = frozenset(
+    {
+        *("rules/input_rules.py", "rules/live_rules.py"),
+        *("operations/edit/new_project.py", "operations/backup/format.py"),
+    }
+)
+
 
 def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
@@ -60,13 +68,18 @@ def _nameless(root: Path) -> Iterator[str]:
 
 
 def _unlisted_commands(root: Path) -> Iterator[str]:
-    table = (root / "compiler/cli/command_table.py").read_text("utf-8")
-    listed = set(re.findall(r'^    "[\w-]+": \("(\w+)",', table, re.MULTILINE))
+    listed = {module for _, module in _commands(root)}
     files = {path.stem for path in (root / "compiler/cli/commands").glob("*.py")} - {"__init__"}
     for name in sorted(files - listed):
         yield f"compiler/cli/commands/{name}.py is no command of the table"
     for name in sorted(listed - files):
         yield f"the command {name} of the table has no file"
+
+
+def _commands(root: Path) -> list[tuple[str, str]]:
+    """The commands of the table, each with its module."""
+    table = (root / "compiler/cli/command_table.py").read_text("utf-8")
+    return re.findall(r'^    "([\w-]+)": \("(\w+)",', table, re.MULTILINE)
 
 
 def _misnamed_rules(root: Path) -> Iterator[str]:
@@ -110,6 +123,30 @@ def _past_outlet(root: Path) -> Iterator[str]:
             yield from (f"compiler/{relative} prints past the outlet: {name}" for name in called if _is_print(name))
 
 
+def _unwritten_command_lines(root: Path) -> Iterator[str]:
+    """Command lines in words that `command_line` did not write: without the caller's `--root` they miss the project."""
+    # A sub-command, or a field in its place.
+    line = re.compile(rf"platform-secrets (?:(?:{'|'.join(name for name, _ in _commands(root))})\b|$)")
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        if relative in _SAY_NO_ROOT:
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        rootless = {id(inner) for node in ast.walk(tree) if _says_no_root(node) for inner in ast.walk(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in rootless:
+                yield from (
+                    f"compiler/{relative} writes `{said}` past command_line" for said in line.findall(node.value)
+                )
+
+
+def _says_no_root(node: ast.AST) -> bool:
+    """A docstring or another bare text, a command's description, or its examples."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Assign) and {"EXAMPLES", "DESCRIPTION"} >= set(_names(node.targets[0]))
+
+
 def _calls(path: Path) -> list[ast.Call]:
     return [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
 
@@ -118,4 +155,13 @@ def _is_print(name: str) -> bool:
     return name == "print" or name.startswith(("sys.stdout.write", "sys.stderr.write"))
 
 
-CHECKS = (_untested, _too_long, _nameless, _unlisted_commands, _misnamed_rules, _idle_errors, _past_outlet)
+CHECKS = (
+    _untested,
+    _too_long,
+    _nameless,
+    _unlisted_commands,
+    _misnamed_rules,
+    _idle_errors,
+    _past_outlet,
+    _unwritten_command_lines,
+)

@@ -70,6 +70,18 @@ def test_the_project_has_no_mistake() -> None:
             True,
             "compiler/render/text.py prints past the outlet: sys.stderr.write",
         ),
+        (
+            "model/source.py",
+            'HELP = f"run `platform-secrets put {a}`"\n',
+            True,
+            "compiler/model/source.py writes `platform-secrets put` past command_line",
+        ),
+        (
+            "model/source.py",
+            'HELP = f"run `platform-secrets {a}`"\n',
+            True,
+            "compiler/model/source.py writes `platform-secrets ` past command_line",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001
@@ -89,6 +101,9 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("model/source.py", "def f():\n" + "    pass\n" * 49),
         ("model/__init__.py", ""),
         ("rules/interface.py", ""),
+        ("rules/live_rules.py", 'PAGE = "run `platform-secrets put dev`"\n'),
+        ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),
+        ("model/source.py", 'EXAMPLES = ("platform-secrets put dev",)\n'),
         ("rules/forms/where.py", ""),
         (
             "operations/put/plan.py",

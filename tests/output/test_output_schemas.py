@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,15 @@ from compiler.operations.backup.gather import Lacking
 from compiler.operations.cutover.check import About
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.write import commit
+from compiler.operations.status.look import from_files
+from compiler.operations.status.row import Problem, Seen, State
+from compiler.operations.status.run import Looked
+from compiler.operations.status.values import Likeness, Values
+from compiler.operations.status.wait import End, Waited
 from compiler.render.content import Data
 from compiler.render.reports.backup import backup_report
 from compiler.render.reports.cutover_json import cutover_report
+from compiler.render.reports.status_json import status_report
 from scripts.build_docs import output_schemas
 from tests.commands import run_command
 from tests.github_project import BASE, CATALOGUE
@@ -34,7 +41,7 @@ SCHEMAS = output_schemas()
 # Maps whose keys are names of the input, or kinds.
 MAPS = ("secrets", "missing", "counts")
 # Of `change`, which tells of several commands, what each has of its own.
-OPTIONAL = {("change", "undo"), ("change", "secret"), ("change", "store"), ("change", "backup")}
+OPTIONAL = {("change", name) for name in ("undo", "secret", "store", "backup", "inUse", "askedCluster", "notSeen")}
 _PLACE = {"store": "vault", "name": "team/github", "property": None}
 _REMOTE = {"store": "azure", "name": "team-github"}
 # The shape that the engine of all writing commands reports in.
@@ -56,11 +63,22 @@ CHANGE: dict[str, Any] = {
             "remedy": None,
         }
     ],
+    "deletions": [{**_REMOTE, "versions": ["1", "2"]}],
     "counts": {"create": 1},
     "extras": [_PLACE],
     "skipped": [{"secret": "slack", "reason": "it is there already"}],
     "leftOut": [_REMOTE],
-    "notes": [{"kind": "expired", "secret": "github", "place": _REMOTE, "date": None}],
+    "notes": [
+        {
+            "kind": "expired",
+            "secret": "github",
+            "place": _REMOTE,
+            "date": None,
+            "versions": [],
+            "keeps": None,
+            "remedy": None,
+        }
+    ],
     "blocked": False,
     "applied": True,
     "run": "20250131-120000-4fa1c2",
@@ -76,8 +94,23 @@ CHANGE: dict[str, Any] = {
             "remedy": None,
         }
     ],
+    "unaudited": [{**_REMOTE, "version": "1"}],
     "exitCode": 0,
 }
+
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: agent}
+spec:
+  template:
+    spec:
+      containers:
+        - name: main
+          envFrom: [{secretRef: {name: agent-github-secrets}}]
+          env: [{name: A, valueFrom: {secretKeyRef: {name: unmade, key: KEY}}}]
+"""
 
 
 @pytest.fixture
@@ -237,6 +270,45 @@ def test_cutover(tmp_path: Path) -> None:
     assert abouts == [str(each) for each in About]
 
 
+def test_status(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "looked-at")
+    bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    status = from_files(bench.environment())
+    seen = Seen((Problem(State.PODS, "no"),), ("why",), 3, "do", ("pods",), 2)
+    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
+    rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
+    waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
+    holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
+    bare = Looked(replace(status, progress=None))
+    assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []
+    found = SCHEMAS["status"]["definitions"]
+    assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
+    assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]
+    assert found["other"]["properties"]["comparison"]["enum"] == [str(each) for each in Likeness]
+    assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in End]
+
+
+def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    (project / "old.yaml").write_text(DEPLOYMENT.replace("agent-github-secrets", "other"), "utf-8")
+    (project / "new.yaml").write_text(DEPLOYMENT, "utf-8")
+    found = printed("consumers", "prod", "--manifests", "new.yaml", "--since", "old.yaml")
+    assert (found["environment"], found["exitCode"], found["workloads"]) == ("prod", 1, 1)
+    assert found["upgrade"]["needs"]
+    assert any(each["related"] for each in found["diagnostics"])
+    holds("consumers", found)
+    back = printed("consumers", "prod", "--manifests", "old.yaml", "--since", "new.yaml")
+    assert back["upgrade"]["unneeded"] == ["github"]
+    assert errors("consumers", back) == []
+    assert errors("consumers", printed("consumers", "prod", "--manifests", "old.yaml")) == []
+    (project / "old.yaml").write_text("a: [", "utf-8")
+    assert errors("consumers", printed("consumers", "prod", "--manifests", "old.yaml")) == []
+    (project / "environments/prod.yaml").write_text("secrets: {gihub: {}}\n", "utf-8")
+    broken = printed("consumers", "prod", "--manifests", "new.yaml")
+    assert (broken["exitCode"], broken["secrets"]) == (1, [])
+    assert errors("consumers", broken) == []
+
+
 def test_backup() -> None:
     backup: Any = SimpleNamespace(
         environment="dev", time="2026-01-02T03:04:05+00:00", values={("a", "B"): None}, missing=(("c", "D"),)
@@ -250,7 +322,10 @@ def test_backup() -> None:
 def test_change() -> None:
     holds("change", CHANGE)
     held = {"environment": "prod", "time": "2026-01-02T03:04:05+00:00", "secrets": {"a": ["B"]}, "missing": {}}
-    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}):
+    in_use = [{"name": "team/a", "secrets": ["a"], "readers": ["prod/a"]}]
+    retired = {"command": "retire", "store": "vault", "inUse": in_use, "askedCluster": False, "notSeen": ["others"]}
+    holds("change", CHANGE | retired)
+    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

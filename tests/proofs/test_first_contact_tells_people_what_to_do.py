@@ -133,10 +133,7 @@ def bench(world: World, tmp_path: Path, raft: Any, monkeypatch: pytest.MonkeyPat
     with ExitStack() as stack:
         made = Bench(world, tmp_path / "ca", raft, stack, monkeypatch)
         monkeypatch.setattr("compiler.operations.verify.asked._open", made.open)
-        for command in ("migrate", "put"):
-            monkeypatch.setattr(
-                f"compiler.cli.commands.{command}.LiveStores", lambda environ: LiveStores(environ, made.open)
-            )
+        monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, made.open))
         yield made
 
 

@@ -19,6 +19,8 @@ from compiler.operations.cutover.commands import Commands
 from compiler.operations.cutover.request import Mode, Request
 from compiler.operations.cutover.run import checked_request, planned
 from compiler.operations.cutover.write import commit, write
+from compiler.operations.runs.history import history_of
+from compiler.operations.runs.journal import runs
 from compiler.operations.verify.asked import stores_to_ask
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
@@ -28,6 +30,7 @@ from compiler.stages.outside import outside_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from pathlib import Path
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
@@ -120,7 +123,14 @@ def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Comma
     context = ("--context", arguments.context) if arguments.context is not None else ()
     cluster = ("--cluster", *context) if arguments.cluster else ()
     root = invocation.root
-    return Commands(root, invocation.options.root, working_folder(), arguments.environment, request, cluster)
+    given, here = invocation.options.root, working_folder()
+    return Commands(root, given, here, arguments.environment, request, cluster, _retired(root))
+
+
+def _retired(root: Path) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The undo of each run that deleted a remote secret, by its place."""
+    found = history_of(runs(root)).retired
+    return {place: (run.command, run.environment, "--undo", run.id) for place, run in found.items()}
 
 
 def _carried_out(cutover: Cutover, arguments: Namespace, output: CommandOutput) -> int:

@@ -30,8 +30,8 @@ layer removes, and defaults. PATH selects one value, such as `store` or `secrets
 EXAMPLES = (
     "platform-secrets explain prod",
     "platform-secrets explain prod store",
-    "platform-secrets explain staging github",
-    "platform-secrets explain staging github/GITHUB_PERSONAL_ACCESS_TOKEN --format json",
+    "platform-secrets explain staging jira",
+    "platform-secrets explain staging jira/ATLASSIAN_TOKEN --format json",
 )
 
 

@@ -38,7 +38,7 @@ previous values of secrets that were not changed since.
 EXAMPLES = (
     "platform-secrets migrate prod --to azure",
     "platform-secrets migrate prod --to azure --apply --audit audit.jsonl",
-    "platform-secrets migrate prod --to azure --only github --apply",
+    "platform-secrets migrate prod --to azure --only jira --apply",
     "platform-secrets migrate prod --to vault --from azure",
     "platform-secrets migrate prod --undo 20250131-120000-4fa1c2 --apply",
 )

@@ -12,6 +12,7 @@ from compiler.render.content import Data
 from compiler.render.envelope import envelope
 from compiler.render.interface import REPORT_FORMATS
 from compiler.rules import ALL_RULES
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 def _rule(name: str) -> Rule:
     rules = {rule.id: rule for rule in ALL_RULES}
     if name not in rules:
-        way_out = suggest(name, rules, "rules") or "`platform-secrets rules` lists them"
+        way_out = suggest(name, rules, "rules") or f"`{command_line('rules')}` lists them"
         raise Refusal("usage", f'no rule "{name}"', way_out)
     return rules[name]
 

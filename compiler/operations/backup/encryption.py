@@ -14,6 +14,7 @@ from compiler.operations.backup.age_header import (
     work_factor,
 )
 from compiler.refusal import Refusal
+from compiler.text.extra import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,6 +141,6 @@ def _pyrage() -> Any:  # noqa: ANN401 - pyrage has no types
         import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415 - only the `backup` extra has it
     except ModuleNotFoundError:
         raise Refusal(
-            "cannot run", 'the Python package "pyrage" is not installed', "run: pip install 'platform-secrets[backup]'"
+            "cannot run", 'the Python package "pyrage" is not installed', f"run: {install_line('backup')}"
         ) from None
     return pyrage

@@ -93,6 +93,8 @@ class Write:
     `base` is what was read there, None when it is absent. With `recover` it is soft-deleted and read after recovery;
     `deleted` is then the version that was, where the store tells. An undo has neither `changes` nor `whole`: `earlier`
     is the version to write once more, and without it the secret is soft-deleted.
+    A retirement deletes `versions`, all that can be read, oldest first, and its undo, with `recover`, brings exactly
+    them back; `others` are the versions that are deleted already, and stay so.
     """
 
     store: str
@@ -105,6 +107,8 @@ class Write:
     recover: bool = False
     deleted: str | None = None
     earlier: RemoteSecret | None = None
+    versions: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -112,7 +116,15 @@ class Write:
 
     @property
     def before(self) -> str | None:
+        if self.versions:
+            return self.versions[-1]
         return self.base.version if self.base is not None else None
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Those that are set; of an undo and of a retirement those that the steps name."""
+        places = (step.destination for step in self.steps)
+        return tuple(self.changes) or tuple(place.property for place in places if place is not None and place.property)
 
     @property
     def kind(self) -> Kind:
@@ -129,7 +141,7 @@ class Adopted:
     """A write of an earlier part of the run that the journal or the audit file does not know yet.
 
     `action` is as the audit file has it. `is_recorded` where the journal knows the version, and the audit file alone
-    could not be told.
+    could not be told, and `is_undo` where it was the undo's.
     """
 
     store: str
@@ -139,6 +151,7 @@ class Adopted:
     action: str = "update"
     before: str | None = None
     is_recorded: bool = False
+    is_undo: bool = False
 
     @property
     def target(self) -> Target:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.stores.errors import Action, StoreLocation, UnverifiedError
+from compiler.operations.change.plan import Result, State
+from compiler.stores.errors import Action, StoreError, StoreLocation, UnverifiedError
 from compiler.stores.interface import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from compiler.operations.change.plan import Write
     from compiler.stores.interface import RemoteSecret, SecretWriter
     from compiler.stores.values.secret import Comparer, SecretValue
 
@@ -27,6 +29,16 @@ def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | Non
         return write(), None
     except UnverifiedError as error:
         return Written(error.version), error
+
+
+def read_back(write: Write, version: str, look: Callable[[], Result]) -> Result:
+    """What `look` finds of a write that is stored and recorded as `version`; a failure where it cannot look."""
+    try:
+        return look()
+    except StoreError as error:
+        # Whether it holds what it should is still unknown.
+        reason = f"it cannot be read back: {error.reason}"
+        return Result(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
 
 
 def is_as_meant(

@@ -23,7 +23,7 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
 
     A remote secret whose version is neither the one that the run saw nor the one that it made is a conflict, whatever
     `--on-conflict` says: another writer was there since. So is a key whose value was given, where the run has written
-    another value for it already. `versions` are those that the destinations show.
+    another value for it already. `versions` are those that the destinations show; of a deleted one, the deleted one's.
     """
     writes: list[Write] = []
     changed: dict[Target, str] = {}
@@ -33,7 +33,11 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
             continue
         # Where the run was stopped right after recovering the secret, the recovered version is the current one.
         expected = entry.after or entry.before or entry.planned_before or run.recovering.get(write.target)
-        if not write.recover and write.before != expected:
+        if write.versions and entry.after is not None:
+            changed[write.target] = f"another writer recovered it: the run already deleted version {entry.after}"
+        elif write.versions != entry.versions:
+            changed[write.target] = "another writer changed it: other versions can be read than the run expected"
+        elif not write.recover and write.before != expected:
             meant = f"version {expected}" if expected is not None else "no version"
             current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
             changed[write.target] = f"another writer changed it: {current}, the run expected {meant}"
@@ -76,4 +80,6 @@ def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[
 
 
 def _was_stored(entry: RunEntry, version: str) -> bool:
+    if entry.kind is Kind.DELETE:
+        return entry.maybe_stored and version == entry.planned_before
     return entry.after is None and entry.maybe_stored and version not in {entry.before, entry.planned_before}

@@ -5,12 +5,15 @@ Only where the run's version is still the current one, so that no later write is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import WRITING, Adopted, Kind, Location, Options, Plan, Step, Write
+from compiler.operations.change.undo_delete import doubt_of_deletion, judge_recovery
+from compiler.operations.change.undo_verdict import Verdict
 from compiler.operations.change.version_loss import NextWrite, losses_of
 from compiler.operations.live.read_many import read_many
+from compiler.operations.live.version_states import version_states
 from compiler.operations.runs.complete_audit import RESTORE, owed_by, owed_by_undo
 from compiler.operations.runs.history import RunHistory
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -22,26 +25,12 @@ if TYPE_CHECKING:
 
     from compiler.operations.change.plan import Target
     from compiler.operations.live.read_many import Reading
+    from compiler.operations.live.version_states import States
     from compiler.operations.runs.entries import Run, RunEntry
     from compiler.operations.runs.history import WritingRun
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
 _BY_HAND = "compare the versions and keep the right one by hand"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """How one remote secret is undone: `current` is what it holds now, `earlier` what it is to hold again.
-
-    `owed` is the write of an earlier undo that the audit file lacks.
-    """
-
-    kind: Kind
-    reason: str = ""
-    remedy: str = ""
-    current: RemoteSecret | None = None
-    earlier: RemoteSecret | None = None
-    owed: Adopted | None = None
 
 
 def plan_undo(
@@ -55,17 +44,22 @@ def plan_undo(
     run that is partly undone cannot be resumed.
     """
     touched = {target: entry for target, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
-    readings = read_many([(stores[store], name) for store, name in touched], workers) if touched else {}
+    deleted = {target for target, entry in touched.items() if entry.kind is Kind.DELETE}
+    readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted], workers)
+    states = version_states([(stores[store], name) for store, name in deleted], workers)
     verdicts: dict[Target, Verdict] = {}
     is_open = False
-    for (store, name), entry in touched.items():
-        one = _OneUndo(run, entry, (store, name), stores[store], history or RunHistory())
-        reading = readings[stores[store], name]
-        if entry.after is not None:
-            verdicts[store, name] = one.judge(reading)
-        elif (verdict := one.doubt(reading)) is not None:
-            verdicts[store, name] = verdict
-            is_open = True
+    for target, entry in touched.items():
+        store, name = stores[target[0]], target[1]
+        one = _OneUndo(run, entry, target, store, history or RunHistory())
+        if target in deleted:
+            verdict = one.judge_deletion(states[store, name])
+        else:
+            reading = readings[store, name]
+            verdict = one.judge(reading) if entry.after is not None else one.doubt(reading)
+        if verdict is not None:
+            verdicts[target] = verdict
+            is_open = is_open or entry.after is None
     if is_open and run.is_resumable:
         verdicts = {target: _waiting(run, verdict) for target, verdict in verdicts.items()}
     return _plan(run, verdicts, stores, workers)
@@ -83,12 +77,15 @@ def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, Sec
         )
         steps += own
         if verdict.kind in WRITING:
-            writes.append(Write(*target, own, {}, base=verdict.current, earlier=verdict.earlier))
+            recover, versions = bool(verdict.versions), verdict.versions
+            base, earlier = verdict.current, verdict.earlier
+            writes.append(Write(*target, own, {}, base=base, recover=recover, earlier=earlier, versions=versions))
         elif verdict.owed is not None:
             adopted.append(verdict.owed)
         elif verdict.kind is Kind.KEEP and verdict.current is not None:
             # An earlier undo was stopped before it recorded this version; the undo of an older run needs the record.
-            adopted.append(Adopted(*target, verdict.current.version, entry.properties, RESTORE, entry.after))
+            owed = Adopted(*target, verdict.current.version, entry.properties, RESTORE, entry.after, is_undo=True)
+            adopted.append(owed)
     rewritten = [NextWrite(w.store, stores[w.store], w.name, w.before) for w in writes if w.earlier is not None]
     return Plan(
         command=run.command,
@@ -122,7 +119,7 @@ class _OneUndo:
         if self._deletes and isinstance(reading, SoftDeletedError | NotFoundError):
             return self._kept("it is already deleted", None)
         if isinstance(reading, StoreError):
-            return Verdict(Kind.REFUSE, reading.reason, reading.remedy)
+            return Verdict(Kind.REFUSE, reading.reason, self._way_back(reading))
         original = self._original(reading.version)
         if original != entry.after:
             return self._foreign(reading, self._history.runs.get((self._address, self._name, original)))
@@ -147,11 +144,30 @@ class _OneUndo:
         reason = (
             f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
         )
-        return Verdict(
-            Kind.REFUSE,
-            reason,
-            _settle(self._run) if self._run.is_resumable else "compare the versions by hand",
-        )
+        return Verdict(Kind.REFUSE, reason, self._way_to_settle)
+
+    def judge_deletion(self, states: States) -> Verdict | None:
+        """Judges the undo of a deletion; None where it was started, and the store shows that it did not come about.
+
+        Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
+        """
+        if self._entry.after is None:
+            doubt = doubt_of_deletion(self._entry, states, _settle(self._run))
+            if doubt is None or self._run.is_resumable:
+                return doubt
+        return judge_recovery(self._entry, self._target, states)
+
+    @property
+    def _way_to_settle(self) -> str:
+        """How to find out whether a write was stored."""
+        return _settle(self._run) if self._run.is_resumable else "compare the versions by hand"
+
+    def _way_back(self, error: StoreError) -> str:
+        """The remedy of `error`; of what a run of this project deleted, the undo of that run."""
+        retired = self._history.retired.get((self._address, self._name))
+        if retired is None or not isinstance(error, SoftDeletedError):
+            return error.remedy
+        return f"undo that run first: {undo_command(retired.command, retired.environment, retired.id)}"
 
     def _kept(self, reason: str, version: str | None) -> Verdict:
         """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""

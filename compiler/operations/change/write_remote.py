@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.delete_remote import delete_versions, recover_versions
 from compiler.operations.change.plan import Kind, Result, State
-from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, stored
-from compiler.stores.errors import Action, ConflictError, StoreError, StoreLocation
+from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, read_back, stored
+from compiler.stores.errors import Action, ConflictError, StoreLocation
 from compiler.stores.interface import StoreState
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from compiler.operations.change.plan import Write
     from compiler.operations.runs.run_log import RunLog
-    from compiler.stores.errors import UnverifiedError
+    from compiler.stores.errors import StoreError, UnverifiedError
     from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
 _NEW_PLAN = "run the command again for a new plan"
@@ -36,6 +37,9 @@ class RemoteWriter:
         Raises AuditError, OSError, and StoreError where nothing is known to be stored.
         """
         store = self._stores[write.store]
+        if write.versions:
+            act = recover_versions if write.recover else delete_versions
+            return act(write, store, self._log)
         if write.kind is Kind.DELETE:
             return self._deleted(write, store)
         action = (
@@ -46,7 +50,7 @@ class RemoteWriter:
             if not write.changes and write.whole is None:
                 self._log.written(write, write.before or "", owes=self._log.lacks)
                 return Result(*write.target, State.KEPT, write.before)
-        with self._log.writing(store, write.target, _properties(write), write.before, action) as line:
+        with self._log.writing(store, write.target, write.properties, write.before, action) as line:
             written, doubt = stored(lambda: self._written(write, store))
             owes = self._log.owes
             try:
@@ -57,7 +61,7 @@ class RemoteWriter:
                 self._log.written(write, written.version, written.slipped, owes=owes)
         if doubt is not None:
             return _doubtful(write, doubt)
-        return _read_back(write, written.version, lambda: self._verified(write, written, store))
+        return read_back(write, written.version, lambda: self._verified(write, written, store))
 
     def _written(self, write: Write, store: SecretWriter) -> Written:
         if write.earlier is not None and write.base is not None:
@@ -68,7 +72,7 @@ class RemoteWriter:
 
     def _deleted(self, write: Write, store: SecretWriter) -> Result:
         version = write.before or ""
-        with self._log.writing(store, write.target, _properties(write), version, str(Kind.DELETE)) as line:
+        with self._log.writing(store, write.target, write.properties, version, str(Kind.DELETE)) as line:
             store.soft_delete(write.name, version)
             owes = self._log.owes
             try:
@@ -76,11 +80,11 @@ class RemoteWriter:
                 owes = self._log.lacks
             finally:
                 self._log.written(write, version, owes=owes)
-        return _read_back(write, version, lambda: _is_gone(write, version, store))
+        return read_back(write, version, lambda: _is_gone(write, version, store))
 
     def _recovered(self, write: Write, store: SecretWriter) -> Write:
         """Recovers the deleted secret, and returns what is left to write."""
-        with self._log.writing(store, write.target, _properties(write), None, str(Kind.RECOVER)) as line:
+        with self._log.writing(store, write.target, write.properties, None, str(Kind.RECOVER)) as line:
             store.recover(write.name)
             base = store.read(write.name)
             line.written(base.version)
@@ -113,15 +117,6 @@ class RemoteWriter:
         return is_as_meant(found, write.base, write.changes, write.whole, self._comparer)
 
 
-def _read_back(write: Write, version: str, look: Callable[[], Result]) -> Result:
-    try:
-        return look()
-    except StoreError as error:
-        # Stored and recorded as `version`; whether it holds the right value is still unknown.
-        reason = f"it cannot be read back: {error.reason}"
-        return Result(*write.target, State.FAILED, version, (), error.code, reason, error.remedy)
-
-
 def _is_gone(write: Write, version: str, store: SecretWriter) -> Result:
     found = store.describe(write.name)
     if found.state is not StoreState.PRESENT:
@@ -148,12 +143,6 @@ def refusal(write: Write, error: StoreError) -> Result:
     state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
     found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
     return Result(*write.target, state, None, found, error.code, error.reason, error.remedy)
-
-
-def _properties(write: Write) -> tuple[str, ...]:
-    """The properties for the audit file: those that are set, or for an undo those that the run had set."""
-    places = (step.destination for step in write.steps)
-    return tuple(write.changes) or tuple(place.property for place in places if place is not None and place.property)
 
 
 def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:

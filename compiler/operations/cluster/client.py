@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,27 +13,25 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
+from compiler.operations.cluster.objects import ClusterError, WatchEndedError
+from compiler.operations.cluster.readings import Readings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     LiveObject = Mapping[str, Any]
 
 T = TypeVar("T")
 _IN_POD = "KUBERNETES_SERVICE_HOST"
-_GROUP, _VERSION = "external-secrets.io", "v1"
-_PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 _TIMEOUT = (5, 30)  # seconds to connect and to read
-_FORBIDDEN, _UNAUTHORISED, _NOT_FOUND = 403, 401, 404
+_FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
-_MOST_EVENTS = 500
-_PAGE = 500
-_OPERATORS_OWN = "reconcile.external-secrets.io/"
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+# Beyond the time after which the server itself ends a watch.
+_GRACE = 10
+_MERGE = "application/merge-patch+json"
 
 
-class KubernetesCluster:
+class KubernetesCluster(Readings):
     """The cluster of the kubeconfig's current context, or of `context`; inside a pod, the pod's own."""
 
     def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
@@ -49,130 +48,69 @@ class KubernetesCluster:
             why = "it is damaged, or has no such context or certificate" if is_there else "there is no such file"
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
-        api = client.ApiClient(settings)
-        self._core = client.CoreV1Api(api)
-        self._custom = client.CustomObjectsApi(api)
-
-    def store(self, kind: str, name: str, namespace: str) -> LiveStore | None:
-        plural = _PLURALS[kind]
-        found: Any
-        if kind == "SecretStore":
-            found = _asked(
-                f"get {plural} in {namespace}",
-                lambda: self._custom.get_namespaced_custom_object(
-                    _GROUP, _VERSION, namespace, plural, name, _request_timeout=_TIMEOUT
-                ),
-            )
-        else:
-            found = _asked(
-                f"get {plural}",
-                lambda: self._custom.get_cluster_custom_object(
-                    _GROUP, _VERSION, plural, name, _request_timeout=_TIMEOUT
-                ),
-            )
-        return None if found is None else LiveStore(kind, name, _ready(found))
-
-    def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]:
-        found: Any = _asked(
-            f"list externalsecrets in {namespace}",
-            lambda: self._custom.list_namespaced_custom_object(
-                _GROUP, _VERSION, namespace, "externalsecrets", _request_timeout=_TIMEOUT
-            ),
-        )
-        if found is None:
-            raise _unserved()
-        return tuple(_external_secret(item) for item in found.get("items") or ())
-
-    def secret(self, namespace: str, name: str) -> LiveSecret | None:
-        def read() -> LiveSecret:
-            found = self._core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT)
-            metadata: Any = found.metadata
-            owners = [each for each in metadata.owner_references or () if each.controller]
-            controller = (owners[0].kind, owners[0].name) if owners else None
-            return LiveSecret(name, frozenset(found.data or ()), controller)
-
-        return _asked(f"get secrets in {namespace}", read)
-
-    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
-        plural = _PLURALS[kind]
-        scope = f"/namespaces/{namespace}" if kind == "SecretStore" else ""
-        return self._got(f"get {plural}", f"/apis/{_GROUP}/{_VERSION}{scope}/{plural}/{name}")
-
-    def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
-        path = f"/apis/{_GROUP}/{_VERSION}/namespaces/{namespace}/externalsecrets"
-        found = self._listed(f"list externalsecrets in {namespace}", path, "application/json")
-        if found is None:
-            raise _unserved()
-        return found
-
-    def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
-        found = self._listed(f"list secrets in {namespace}", f"/api/v1/namespaces/{namespace}/secrets", _METADATA_ONLY)
-        # Should anything on the way not honour what was accepted, the data ends here.
-        return tuple({"metadata": _without_values(each.get("metadata") or {})} for each in found or ())
-
-    def namespace_object(self, namespace: str) -> LiveObject | None:
-        return self._got("get namespaces", f"/api/v1/namespaces/{namespace}")
-
-    def _listed(self, permission: str, path: str, accepted: str) -> tuple[LiveObject, ...] | None:
-        found: list[LiveObject] = []
-        query = [("limit", str(_PAGE))]
-        while True:
-            page = self._got(permission, path, accepted, query)
-            if page is None:
-                return None
-            found += page.get("items") or ()
-            mark = (page.get("metadata") or {}).get("continue")
-            if not mark:
-                return tuple(found)
-            query = [("limit", str(_PAGE)), ("continue", mark)]
+        self._api: Any = client.ApiClient(settings)
 
     def _got(
         self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
-        """One object of the API as it is, or None where there is none."""
-        api: Any = self._core.api_client
-
         def read() -> LiveObject:
-            request = api.param_serialize(
-                "GET",
-                path,
-                query_params=list(query),
-                header_params={"Accept": accepted},
-                auth_settings=["BearerToken"],
-            )
-            reply = api.call_api(*request, _request_timeout=_TIMEOUT)
-            body = reply.read()
-            if reply.status != _FINE:
-                raise client.ApiException(status=reply.status)
-            found: LiveObject = json.loads(body)
+            found: LiveObject = json.loads(self._asked("GET", path, accepted, query, _TIMEOUT).read())
             return found
 
-        return _asked(permission, read)
+        return _answer(permission, read)
 
-    def complaints(self, namespace: str) -> Mapping[str, str]:
-        found: Any = _asked(
-            f"list events in {namespace}",
-            lambda: self._core.list_namespaced_event(
-                namespace,
-                field_selector="involvedObject.kind=ExternalSecret,type=Warning",
-                limit=_MOST_EVENTS,
-                _request_timeout=_TIMEOUT,
-            ),
+    def _watched(
+        self, permission: str, path: str, accepted: str, query: Sequence[tuple[str, str]], seconds: int
+    ) -> Iterator[LiveObject]:
+        ends = [*query, ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
+        timeout = (_TIMEOUT[0], seconds + _GRACE)
+        reply: Any = _answer(permission, lambda: self._asked("GET", path, accepted, ends, timeout))
+        if reply is None:
+            raise WatchEndedError
+        lines = _lines(reply.response.stream())
+        try:
+            while line := _answer(permission, lambda: next(lines, b"")):
+                event: LiveObject = _answer(permission, partial(json.loads, line)) or {}
+                if event.get("type") == "ERROR":
+                    # Mostly 410: the version is too old to go on from.
+                    raise WatchEndedError
+                yield event
+        finally:
+            reply.response.close()
+
+    def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
+        def send() -> bool:
+            self._asked("PATCH", path, "application/json", (), _TIMEOUT, change).read()
+            return True
+
+        return _answer(permission, send) or False
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        accepted: str,
+        query: Sequence[tuple[str, str]],
+        timeout: tuple[int, int],
+        body: LiveObject | None = None,
+    ) -> Any:  # noqa: ANN401 - the client has no types
+        """The reply, of which nothing is read yet. Raises the client's own errors."""
+        headers = {"Accept": accepted, **({"Content-Type": _MERGE} if body is not None else {})}
+        request = self._api.param_serialize(
+            method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        items = found.items if found is not None else ()
-        events = [(_moment(each), each.involved_object.name, each.message or "") for each in items]
-        return {name: message for _, name, message in sorted(events)}
+        reply = self._api.call_api(*request, _request_timeout=timeout)
+        if reply.status != _FINE:
+            reply.read()
+            raise client.ApiException(status=reply.status)
+        return reply
 
 
-def _without_values(metadata: LiveObject) -> LiveObject:
-    """The metadata with the operator's annotations alone: kubectl notes a whole Secret in one of its own."""
-    annotations = metadata.get("annotations") or {}
-    own = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
-    return {**metadata, "annotations": own}
-
-
-def _unserved() -> ClusterError:
-    return ClusterError(f"it does not serve {_GROUP}/{_VERSION}", "install External Secrets Operator 0.16 or newer")
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    begun = b""
+    for chunk in chunks:
+        *whole, begun = (begun + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())
 
 
 def _silence_client() -> None:
@@ -199,7 +137,7 @@ def _files(environ: Mapping[str, str]) -> str:
     return environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
 
 
-def _asked(permission: str, ask: Callable[[], T]) -> T | None:
+def _answer(permission: str, ask: Callable[[], T]) -> T | None:
     """What `ask` returns, or None where the cluster has no such object. Raises ClusterError."""
     try:
         return ask()
@@ -212,6 +150,8 @@ def _asked(permission: str, ask: Callable[[], T]) -> T | None:
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
     if status == _NOT_FOUND:
         return None
+    if status == _GONE:
+        raise WatchEndedError
     if status == _FORBIDDEN:
         raise ClusterError(f"you are not allowed to {permission}", f'get a role that allows "{permission}"', permission)
     if status == _UNAUTHORISED:
@@ -219,26 +159,6 @@ def _asked(permission: str, ask: Callable[[], T]) -> T | None:
     if status is not None:
         raise ClusterError(f"it answered with status {status}", "check the cluster's API server, and run again")
     raise failure
-
-
-def _external_secret(item: Mapping[str, Any]) -> LiveExternalSecret:
-    metadata = item.get("metadata") or {}
-    name = str(metadata.get("name", ""))
-    target = ((item.get("spec") or {}).get("target") or {}).get("name") or name
-    return LiveExternalSecret(name, str(target), metadata.get("labels") or {}, _ready(item))
-
-
-def _ready(item: Mapping[str, Any]) -> Ready | None:
-    for condition in (item.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Ready":
-            message, reason = (str(condition.get(name) or "") for name in ("message", "reason"))
-            return Ready(condition.get("status") == "True", message, reason)
-    return None
-
-
-def _moment(event: Any) -> str:  # noqa: ANN401 - the client has no types
-    moment = event.last_timestamp or event.event_time or event.first_timestamp
-    return moment.isoformat() if moment is not None else ""
 
 
 def _why(error: Exception) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.slim import keys_of
 from compiler.operations.cluster.store_access import Access, access_of, is_ready
 from compiler.text.wording import listed, quoted
 
@@ -53,7 +54,7 @@ class Live:
     """The live objects of one ExternalSecret, as the API returns them; None for what does not exist.
 
     `secret` is the metadata of the Secret, and `has_secrets` false where nobody asked for it: then nothing is said of
-    it. `namespace` is the namespace's object, for stores that select by its labels.
+    it; `has_store` alike. `namespace` is the namespace's object, for stores that select by its labels.
     """
 
     external_secret: LiveObject | None
@@ -61,6 +62,7 @@ class Live:
     store: LiveObject | None
     namespace: LiveObject | None = None
     has_secrets: bool = True
+    has_store: bool = True
 
 
 def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
@@ -73,7 +75,7 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
     return (
         *_of_external_secret(compiled, found, title),
         *(_of_secret(compiled, live.secret, title) if live.has_secrets else ()),
-        *_of_store(compiled, live),
+        *(_of_store(compiled, live) if live.has_store else ()),
     )
 
 
@@ -96,15 +98,6 @@ def ready_reason(external_secret: LiveObject) -> str | None:
     if condition is None:
         return "NoCondition"
     return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
-
-
-def keys_of(secret: LiveObject) -> frozenset[str]:
-    """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
-    found: set[str] = set()
-    for entry in _map(secret, "metadata").get("managedFields") or ():
-        data = _map(entry, "fieldsV1", "f:data")
-        found.update(name.removeprefix("f:") for name in data if name.startswith("f:"))
-    return frozenset(found)
 
 
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:

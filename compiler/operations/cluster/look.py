@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cluster.verify import unreachable, verify_cluster
 from compiler.refusal import Refusal
+from compiler.text.extra import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ def look_into(expected: Sequence[Expected], environ: Mapping[str, str], context:
         from compiler.operations.cluster.client import KubernetesCluster  # noqa: PLC0415
     except ModuleNotFoundError:
         message = "--cluster needs the Kubernetes client"
-        raise Refusal("cannot run", message, "run: pip install 'platform-secrets[cluster]'") from None
+        raise Refusal("cannot run", message, f"run: {install_line('cluster')}") from None
     try:
         cluster = KubernetesCluster(environ, context)
     except ClusterError as error:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     LiveObject = Mapping[str, Any]
+    # Objects of a list, and the version of the collection from which a watch goes on.
+    Collected = tuple[tuple[LiveObject, ...], str]
 
 
 class ClusterError(Exception):
@@ -18,6 +20,10 @@ class ClusterError(Exception):
         super().__init__(reason)
         self.remedy = remedy
         self.permission = permission
+
+
+class WatchEndedError(Exception):
+    """A watch cannot go on from where it was; whoever follows lists again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ class Cluster(Protocol):
 
     def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]: ...
 
-    def secret(self, namespace: str, name: str) -> LiveSecret | None: ...
+    def secrets(self, namespace: str) -> tuple[LiveSecret, ...]:
+        """The Secrets of a namespace, by their metadata alone."""
 
     def complaints(self, namespace: str) -> Mapping[str, str]:
         """The newest warning of the events about each ExternalSecret, by its name."""
@@ -87,3 +94,29 @@ class LiveObjects(Protocol):
 
     def namespace_object(self, namespace: str) -> LiveObject | None:
         """The namespace as the API returns it."""
+
+    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
+        """The objects of a kind of the operator in every namespace, read in pages; None for a kind it does not have."""
+
+
+class LiveCollections(LiveObjects, Protocol):
+    """Reads and follows whole collections of a namespace, in the form that cluster/slim.py keeps of their objects.
+
+    A `plural` is `externalsecrets`, `secrets` or `configmaps` (metadata alone), `pods`, `deployments`, `statefulsets`,
+    `daemonsets`, `jobs`, `cronjobs` or `rollouts`.
+    """
+
+    def collection(self, plural: str, namespace: str) -> Collected:
+        """Every object, read in pages."""
+
+    def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
+        """Each change after `version` as its type (ADDED, MODIFIED, DELETED, BOOKMARK) and the object.
+
+        Ends after about `seconds`. Raises WatchEndedError where one has to list again.
+        """
+
+    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
+        """The newest warning of the events about each ExternalSecret, by its name."""
+
+    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
+        """Set the annotation that makes the operator synchronise at once; false where there is no such object."""

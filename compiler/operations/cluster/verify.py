@@ -81,9 +81,10 @@ def verify_cluster(
         for namespace in dict.fromkeys(each.namespace for each in expected):
             here = [each for each in expected if each.namespace == namespace]
             live = cluster.external_secrets(namespace)
+            targets = {each.name: each for each in cluster.secrets(namespace)}
             complaints = _Complaints(cluster, namespace, quote)
             for each in here:
-                found.extend(_judge(each, live, cluster.secret(namespace, each.name), complaints))
+                found.extend(_judge(each, live, targets.get(each.name), complaints))
     except ClusterError as error:
         found.append(unreachable(expected, error, "checked any further"))
     return tuple(found)

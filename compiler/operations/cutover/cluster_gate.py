@@ -8,7 +8,7 @@ from compiler.operations.cluster.in_effect import Live, is_own, is_synced, ready
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cluster.store_access import Access, access_of, controller_of, is_ready
 from compiler.operations.cutover.check import About, Check, Verdict
-from compiler.operations.parity.table import expected_manifests
+from compiler.operations.parity.manifests import manifests_of
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
@@ -140,14 +140,6 @@ def _other_controller(switch: Switch, live: LiveObject, look: Look) -> str | Non
     present = look.store(switch.source.kind, switch.source.name, _namespace(switch))
     known = {"default", *([controller_of(present)] if present is not None else [])}
     return None if controller_of(live) in known else controller_of(live)
-
-
-def manifests_of(environment: Environment) -> dict[str, LiveObject]:
-    """The ExternalSecrets that an environment compiles to, by name."""
-    root: Any = environment.root.plain_data()
-    catalogue: Any = environment.catalogue.document.root.plain_data()
-    found = expected_manifests(root, catalogue)
-    return _by_name(each for each in found if each["kind"] == "ExternalSecret")
 
 
 def _external_secret(

@@ -38,7 +38,9 @@ def one_place(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]
             yield Check(About.COMPARED, Verdict.REFUSED, message, "unset VAULT_ADDR, which stands for both")
 
 
-def verified(comparison: Comparison, switches: Sequence[Switch], commands: Commands) -> Iterator[Check]:
+def verified(
+    comparison: Comparison, switches: Sequence[Switch], commands: Commands, live: LiveStores
+) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
     for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:_MOST]:
@@ -52,9 +54,8 @@ def verified(comparison: Comparison, switches: Sequence[Switch], commands: Comma
         yield Check(About.VERIFIED, Verdict.PASSED, message)
         return
     verdict = Verdict.REFUSED if found.answered else Verdict.UNANSWERED
-    mends = {
-        id(diagnostic): mend for status, mend in _mends(found.keys, switches, commands) for diagnostic in status.found
-    }
+    found_mends = _mends(found.keys, switches, commands, live)
+    mends = {id(diagnostic): mend for status, mend in found_mends for diagnostic in status.found}
     for each in errors:
         mend = mends.get(id(each)) or each.help or commands.rule(each.rule)
         yield Check(About.VERIFIED, verdict, _said(each), mend)
@@ -65,12 +66,18 @@ def _said(diagnostic: Diagnostic) -> str:
 
 
 def _mends(
-    keys: Sequence[KeyStatus], switches: Sequence[Switch], commands: Commands
+    keys: Sequence[KeyStatus], switches: Sequence[Switch], commands: Commands, live: LiveStores
 ) -> Iterator[tuple[KeyStatus, str]]:
-    """The copy that brings each missing key; all secrets of an environment in one command."""
+    """What brings each missing key: the undo of the run that deleted it, or one copy of all secrets there."""
     by_secret = {(each.destination, each.secret): each for each in switches}
     lacking = [status for status in keys if _COPIED & set(status.rules)]
     for status in lacking:
+        reference = status.reference
+        if _DELETED in status.rules:
+            undo = commands.bring_back(live.address(reference.store).absolute, reference.remote_key)
+            if undo is not None:
+                yield status, undo
+                continue
         switch = by_secret[status.reference.store, status.reference.secret]
         secrets = dict.fromkeys(each.reference.secret for each in lacking if each.reference.store is switch.destination)
         recover = ["--recover"] if any(_DELETED in each.rules for each in lacking) else []

@@ -120,7 +120,7 @@ def planned(
         checks += one_place(trial.switches, stores)
     if trial.switches and not is_closed(tuple(checks)):
         comparison = compared(trial.switches, stores)
-        checks += verified(comparison, trial.switches, commands)
+        checks += verified(comparison, trial.switches, commands, stores)
         checks += likenesses(comparison, accepted, commands, is_back=request.mode is Mode.BACK)
     if trial.switches and look is not None:
         checks += _in_cluster(trial, commands, look)

@@ -146,7 +146,7 @@ def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:
         yield Check(About.COMPILES, Verdict.REFUSED, message, each.help or commands.rule(each.rule))
     if not errors:
         yield Check(About.COMPILES, Verdict.PASSED, "the edited environment compiles without a new error")
-        yield from _same_keys(trial)
+        yield from _same_keys(trial, commands)
     for each in [each for each in trial.new if each.severity is not Severity.ERROR][:_MOST]:
         message = f"new warning: {each.span.where}: {each.rule}: {each.message}"
         yield Check(About.WARNINGS, Verdict.NOTED, message, each.help)
@@ -162,13 +162,13 @@ def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:
             yield Check(About.DEPENDANTS, Verdict.REFUSED, message, commands.again("--with-dependants"))
 
 
-def _same_keys(trial: Trial) -> Iterator[Check]:
+def _same_keys(trial: Trial, commands: Commands) -> Iterator[Check]:
     for before, after in trial.pairs:
         changes = compare(side_of_environment(before).secrets, side_of_environment(after).secrets)
         for change in changes:
             if change.kind != "changed" or change.keys_added or change.keys_removed:
                 message = f"the edit would give {quoted(change.title)} other keys, or add or remove it"
-                yield Check(About.SAME_KEYS, Verdict.REFUSED, message, f"platform-secrets diff {before.name}")
+                yield Check(About.SAME_KEYS, Verdict.REFUSED, message, commands.diff(before.name))
                 return
     count = len(trial.switches)
     what = "the Secret keeps its name and keys" if count == 1 else "all Secrets keep their names and keys"

@@ -14,6 +14,7 @@ from compiler.operations.edit.second_reading import second_reading
 from compiler.operations.edit.set_member import member_set
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ def edited(document: Document, edits: Iterable[Edit]) -> str:
             name = ".".join(edit.path)
             message = f"{path} cannot be edited in the form that it has: `{name}`"
             way_out = f"set it to {edit.value} by hand" if edit.value is not None else "take it out by hand"
-            raise Refusal("found", message, f"{way_out}, then run `platform-secrets compile`")
+            raise Refusal("found", message, f"{way_out}, then run `{command_line('compile')}`")
         text = new
     return text
 

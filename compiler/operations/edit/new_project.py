@@ -35,6 +35,7 @@ class Platform:
 def project_files(platform: Platform) -> dict[str, str]:
     """All of them by path. The chart and the schemas are those that this program compiles for."""
     base = _BASE.format(
+        name=scalar(platform.name),
         namespace=scalar(platform.namespace),
         sync_options=SYNC_OPTIONS,
         asks_first=ASKS_FIRST,
@@ -79,6 +80,7 @@ _EDITOR = {
 }
 _BASE = """# What every environment shares. An environment says only what differs.
 namespace: {namespace}
+partOf: {name}
 store: {store}
 refreshInterval: 1h
 fetch: perKey

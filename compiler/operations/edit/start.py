@@ -17,6 +17,7 @@ from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Libra
 from compiler.refusal import Refusal
 from compiler.stages.merge import merge
 from compiler.stages.write import Output, refuse_outside, write_all
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
 from compiler.text.wording import listed, quoted
 
@@ -143,7 +144,7 @@ def _stores(root: Path, shown: str, text: str) -> Mapping[str, Node]:
     library = Library(root, {shown: text})
     layers = library.layers(shown.removeprefix(f"{FOLDER}/").removesuffix(".yaml"))
     if not layers:
-        raise Refusal("found", "the layers of the environment have errors", "`platform-secrets compile` says which")
+        raise Refusal("found", "the layers of the environment have errors", f"`{command_line('compile')}` says which")
     stores = merge(layers)[0].get("stores")
     return stores.children if stores is not None else {}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compiler.operations.runs.run_log import RunLog
     from compiler.stores.interface import SecretWriter
 
-RESTORE, DELETE = "restore", "delete"
+RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,13 @@ def adoption(target: Target, entry: RunEntry, version: str, *, is_recorded: bool
 
 
 def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopted | None:
-    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted the secret."""
+    """What an earlier undo of `entry` owes: it wrote `version`, or None where it deleted or recovered the secret."""
     made = version or entry.undo_before
     if not entry.undo_owes or made is None:
         return None
-    action = RESTORE if version is not None else DELETE
-    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_recorded=entry.undo == "done")
+    action = RESTORE if version is not None else str(Kind.RECOVER if entry.kind is Kind.DELETE else Kind.DELETE)
+    recorded = entry.undo == "done"
+    return Adopted(*target, made, entry.properties, action, entry.undo_before, is_recorded=recorded, is_undo=True)
 
 
 def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run_log: RunLog) -> Completed:
@@ -83,7 +84,7 @@ def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run
 def _tell_journal(each: Adopted, run_log: RunLog, *, owes: bool) -> None:
     if each.is_recorded and owes:
         return
-    if each.action in {RESTORE, DELETE}:
+    if each.is_undo:
         version = each.version if each.action == RESTORE else None
         run_log.journal.undo(each.target, "done", version, before=each.before, owes=owes)
     elif each.is_recorded:

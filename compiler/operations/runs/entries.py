@@ -44,6 +44,7 @@ class RunEntry:
     owes: bool = False  # the audit file has no line yet that says how the write ended
     undo_owes: bool = False  # the same of the undo's write
     undo_before: str | None = None  # the version that the undo replaced or deleted
+    versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -113,7 +114,8 @@ def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
 def _planned(line: Mapping[str, Any]) -> RunEntry:
     keys = tuple(RecordedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
     before, recover = _text(line["before"]), line["recover"] is True
-    return RunEntry(Kind(line["kind"]), before, recover, keys, deleted=_text(line.get("deleted")))
+    versions = tuple(map(str, line.get("versions", ())))
+    return RunEntry(Kind(line["kind"]), before, recover, keys, deleted=_text(line.get("deleted")), versions=versions)
 
 
 def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.plan import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,14 +25,25 @@ class WritingRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RetiringRun:
+    """A run that deleted a remote secret, and the command and the environment that undo it."""
+
+    id: str
+    command: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunHistory:
     """`runs` has the run that wrote each version, `again` the earlier version that an undo wrote again.
 
-    An undo writes an earlier version's value as a new version.
+    An undo writes an earlier version's value as a new version. `retired` has the newest run that deleted a remote
+    secret, by address and name, as far as it was not undone.
     """
 
     again: dict[Version, str] = field(default_factory=dict)
     runs: dict[Version, WritingRun] = field(default_factory=dict)
+    retired: dict[tuple[str, str], RetiringRun] = field(default_factory=dict)
 
     def original(self, address: str, name: str, version: str) -> str:
         """The version whose value `version` restored, or itself where no undo wrote it."""
@@ -44,13 +57,17 @@ class RunHistory:
 
 
 def history_of(runs: Iterable[Run]) -> RunHistory:
-    """The history that the journals of `runs` tell."""
+    """The history that the journals of `runs`, newest first, tell."""
     found = RunHistory()
     for run in runs:
         for (store, name), entry in run.entries.items():
             address = run.destinations.get(store, "")
             before = entry.before or entry.planned_before
-            if entry.after is not None:
+            if entry.kind is Kind.DELETE:
+                # It wrote no version.
+                if entry.undo != "done" and (entry.after is not None or entry.maybe_stored):
+                    found.retired.setdefault((address, name), RetiringRun(run.id, run.command, run.environment))
+            elif entry.after is not None:
                 found.runs[address, name, entry.after] = WritingRun(run.id, run.command)
             if entry.undone_as is not None and before is not None:
                 found.again[address, name, entry.undone_as] = before

@@ -82,6 +82,7 @@ class Journal:
                 before=write.before,
                 recover=write.recover,
                 deleted=write.deleted,
+                versions=list(write.versions),
                 keys=[_key(write, index) for index in range(len(write.steps))],
             )
         journal._append("planned", writes=len(plan.writes))

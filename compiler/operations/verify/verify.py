@@ -73,7 +73,7 @@ class Verification:
     """All that was found. `remotes` is how many remote secrets were read, `answered` whether any store answered.
 
     `read` are those remote secrets, so that their values can be hidden in other programs' messages. `values` holds
-    what each reference resolves to, without those that resolve to nothing.
+    what each reference resolves to, without those that resolve to nothing, and `origins` where each was read.
     """
 
     keys: tuple[KeyStatus, ...]
@@ -83,6 +83,7 @@ class Verification:
     answered: bool
     read: tuple[RemoteSecret, ...] = ()
     values: Mapping[Reference, SecretValue] = field(default_factory=dict)
+    origins: Mapping[Reference, RemoteSecret] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -96,6 +97,7 @@ class _Findings:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     by_key: dict[Reference, list[Diagnostic]] = field(default_factory=dict)
     values: dict[Reference, SecretValue] = field(default_factory=dict)
+    origins: dict[Reference, RemoteSecret] = field(default_factory=dict)
 
     def add(self, references: Sequence[Reference], diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
@@ -143,6 +145,7 @@ def verify(
         bool(answered) or not _is_any_silent(references, readers, answers.values()),
         read,
         findings.values,
+        findings.origins,
     )
 
 
@@ -189,6 +192,7 @@ def _judge(
         for group in _by_secret(asking):
             findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
     broken: list[Reference] = []
+    findings.origins.update(dict.fromkeys(asking, remote))
     for reference in asking:
         try:
             value = resolve(reference.store.provider, remote, reference.property, by_name=reference.by_name)

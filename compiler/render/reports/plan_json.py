@@ -31,6 +31,11 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
         ],
         "onConflict": str(plan.options.on_conflict),
         "steps": [_step(step) for step in plan.steps],
+        "deletions": [
+            {"store": write.store, "name": write.name, "versions": list(write.versions)}
+            for write in plan.writes
+            if write.versions and not write.recover
+        ],
         "counts": {str(kind): found[kind] for kind in Kind},
         "extras": [_place(place) for place in plan.extras],
         "skipped": [{"secret": secret, "reason": why} for secret, why in plan.skipped],

@@ -33,6 +33,8 @@ _INDENT = 12
 _HANG = 2
 # How a command that a remedy names begins; it is the last of the remedy.
 _COMMAND = f"{PROGRAM} "
+# It moves no value from one store to another.
+_RETIRE = "retire"
 _FINE = frozenset({State.DONE, State.KEPT})
 # Names in a line of a plan; the report for programs has all.
 _MOST_NAMES = 12
@@ -57,7 +59,7 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
         yield from _reason_lines(groups)
     for secret, why in plan.skipped:
         yield "  skipped   ", secret, ": ", why
-    if plan.skipped and not plan.steps:
+    if plan.skipped and not plan.steps and plan.command != _RETIRE:
         yield "help: name the store to copy from with --from"
     if plan.extras and not plan.options.all_properties:
         yield "properties that are not in the catalogue, copied only with --all-properties:"
@@ -74,7 +76,10 @@ def summary(plan: Plan) -> str:
     """One line of counts, in the order of the kinds."""
     found = Counter(step.kind for step in plan.steps)
     counts = ", ".join(f"{found[kind]} {kind}" for kind in Kind if found[kind]) or "no changes"
-    return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to write"
+    verb = "write"
+    if plan.command == _RETIRE:
+        verb = "recover" if any(write.recover for write in plan.writes) else "delete"
+    return f"plan: {counts}; {counted(len(plan.writes), 'remote secret')} to {verb}"
 
 
 def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
@@ -125,10 +130,11 @@ def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:
 
 
 def _ends(plan: Plan) -> Iterator[Line]:
+    source, destination = ("served by", "in       ") if plan.command == _RETIRE else ("from", "to  ")
     for name, address in plan.sources.items():
-        yield f'from "{name}"', " at ", address
+        yield f'{source} "{name}"', " at ", address
     for name, address in plan.destinations.items():
-        yield f'to   "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
+        yield f'{destination} "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
 
 
 def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:

@@ -10,16 +10,12 @@ from compiler.stores.values.secret import SecretValue
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One version; `value` is None in lists and of deleted secrets, `version` in the list of names.
-
-    `is_recoverable` is False in a vault without soft delete, where a delete would destroy it.
-    """
+    """One version; `value` is None in lists and of deleted secrets, `version` in the list of names."""
 
     name: str
     version: str | None
     value: SecretValue | None
     attributes: Attributes
-    is_recoverable: bool = True
 
 
 class VaultClient(Protocol):

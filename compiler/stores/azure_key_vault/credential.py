@@ -18,6 +18,7 @@ from compiler.stores.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from compiler.text.extra import install_line
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
 # A token becomes a header; with other characters the client retries for ten seconds and reports a broken connection.
@@ -94,7 +95,7 @@ def _default_credential(environ: Mapping[str, str], url: str, place: StoreLocati
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
     except ModuleNotFoundError:
         reason = 'the Python package "azure-identity" is not installed'
-        remedy = "run: pip install 'platform-secrets[azure]'"
+        remedy = f"run: {install_line('azure')}"
         raise MissingDependencyError(place, Action.LOG_IN, reason, remedy) from None
     authority = _AUTHORITIES.get(cloud_of((urlsplit(url).hostname or "").lower()) or "")
     chosen = {} if authority is None or environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}

@@ -1,6 +1,6 @@
 """Soft-deletes and recovers secrets in Key Vault, only at the version that the caller expects; it never purges."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from compiler.stores.azure_key_vault.answers import require_name
@@ -14,12 +14,17 @@ from compiler.stores.errors import (
     ManagedError,
     NotFoundError,
     UnavailableError,
+    VersionGoneError,
 )
-from compiler.stores.interface import SecretState, StoreState
+from compiler.stores.interface import Problem, RemoteSecret, SecretState, StoreState
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 
 MANAGED: Final = ("it belongs to a certificate, and only changes with it", "choose another name")
+_FINAL: Final = (
+    "soft delete is off in this vault, so a delete would be final",
+    "turn soft delete on, or delete it by hand",
+)
 _POLL_SECONDS: Final = 1.0
 
 
@@ -35,9 +40,8 @@ class KeyVaultLifecycle(KeyVaultReader):
             if error.found is None and self._is_deleted_at(name, version):
                 return
             raise
-        if newest is not None and not newest.is_recoverable:
-            reason = "soft delete is off in this vault, so a delete would be final"
-            remedy = "turn soft delete on, or delete it by hand"
+        if newest is not None and not newest.attributes.is_recoverable:
+            reason, remedy = _FINAL
             cause = ForbiddenCause.OTHER
             raise ForbiddenError(
                 self._place(name), Action.DELETE, reason, remedy, cause=cause, permission="soft delete"
@@ -49,6 +53,34 @@ class KeyVaultLifecycle(KeyVaultReader):
         except ForbiddenError:
             # The right to delete does not bring the right to look at what is deleted.
             return
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        if base.attributes.managed:
+            return (Problem(ManagedError.code, base.name, *MANAGED),)
+        if not base.attributes.is_recoverable:
+            return (Problem(ForbiddenError.code, base.name, *_FINAL),)
+        return ()
+
+    @one_operation
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        self.soft_delete(name, versions[-1])
+
+    @one_operation
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        self._require_name(name, Action.RECOVER)
+        place = self._place(name)
+        deleted = self._deleted(name, Action.RECOVER)
+        if deleted is None:
+            newest = self._newest(name, Action.RECOVER)
+            if newest is None:
+                reason = "it is not among the deleted secrets: it was purged"
+                raise VersionGoneError(place, Action.RECOVER, reason, "restore it from a backup", versions[-1])
+            if newest.version not in versions:
+                raise self._conflict(name, Action.RECOVER, versions[-1], newest.version)
+            return
+        if deleted.version not in versions:
+            raise self._conflict(name, Action.RECOVER, versions[-1], deleted.version)
+        self.recover(name)
 
     @one_operation
     def recover(self, name: str) -> SecretState:

@@ -1,6 +1,6 @@
 """Reads versions, states and the caller's identity from Key Vault; every request is limited and retried."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -20,7 +20,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Identity, RemoteSecret, SecretState, StoreState
+from compiler.stores.interface import Identity, RemoteSecret, SecretState, StoreState, VersionState
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, read_object
@@ -83,6 +83,27 @@ class KeyVaultReader:
         if deleted is None:
             return SecretState(name, StoreState.ABSENT)
         return SecretState(name, StoreState.SOFT_DELETED, deleted.version, deleted.attributes)
+
+    @one_operation
+    def version_states(self, name: str) -> Mapping[str, VersionState]:
+        """The newest one, as all are deleted and recovered together; DisabledError where it cannot be read."""
+        self._require_name(name, Action.DESCRIBE)
+        try:
+            listed = self._versions(name, Action.DESCRIBE)
+        except NotFoundError:
+            listed = []
+        if listed:
+            state = self._state_of(name, listed)
+            is_enabled = state.state is StoreState.PRESENT
+            # What is disabled is refused with that reason.
+            version = state.version if is_enabled else self._get(name, None, Action.DESCRIBE).version
+            return {} if version is None else {version: VersionState.READABLE}
+        try:
+            deleted = self._deleted(name, Action.DESCRIBE)
+        except ForbiddenError:
+            # The right to delete does not bring the right to look at what is deleted.
+            deleted = None
+        return {} if deleted is None or deleted.version is None else {deleted.version: VersionState.DELETED}
 
     def dropped_by_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""

@@ -246,6 +246,7 @@ def _of_text(_response: object, shown: Mapping[str, object], _headers: object) -
 def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:
     properties = shown if isinstance(shown, SecretProperties) else shown.properties
     value = shown.value if isinstance(shown, KeyVaultSecret) else None
+    level = properties.recovery_level
     attributes = Attributes(
         enabled=properties.enabled is not False,
         expires=_time(properties.expires_on),
@@ -255,15 +256,14 @@ def _bundle(shown: KeyVaultSecret | DeletedSecret | SecretProperties) -> Bundle:
         created=_time(properties.created_on),
         updated=_time(properties.updated_on),
         managed=bool(properties.managed),
+        # No level is what an emulator says; a level without the word means that a delete destroys.
+        is_recoverable=level is None or "recoverable" in str(getattr(level, "value", level)).lower(),
     )
-    level = properties.recovery_level
     return Bundle(
         name=properties.name or "",
         version=properties.version,
         value=None if value is None else SecretValue(value),
         attributes=attributes,
-        # No level is what an emulator says; a level without the word means that a delete destroys.
-        is_recoverable=level is None or "recoverable" in str(getattr(level, "value", level)).lower(),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, StoreState
+from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, StoreState, VersionState
 
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
 DEFAULT_KEEPS: Final = 10
@@ -46,6 +46,19 @@ def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     return SecretState(name, state, str(current), attributes)
 
 
+def version_states(body: Mapping[str, Any]) -> dict[str, VersionState]:
+    """Return the state of each version that the metadata of a name lists, oldest first. Raises as `remote_secret`."""
+    now = datetime.now(UTC)
+    versions = body["data"]["versions"]
+    return {str(version): _state_of(versions[str(version)], now) for version in sorted(map(int, versions))}
+
+
+def _state_of(version: Mapping[str, Any], now: datetime) -> VersionState:
+    if version["destroyed"]:
+        return VersionState.DESTROYED
+    return VersionState.DELETED if _is_past(version["deletion_time"], now) else VersionState.READABLE
+
+
 def dropped_by_next(body: Mapping[str, Any], mount_keeps: int | None) -> Dropped | None:
     """Return the readable versions that one more write makes Vault drop, by the metadata of a name.
 
@@ -61,13 +74,9 @@ def dropped_by_next(body: Mapping[str, Any], mount_keeps: int | None) -> Dropped
         # The larger one counts, the secret's own or the mount's (measured on OpenBao 2.7).
         keeps = max(int(data["max_versions"]), mount_keeps or 0) or DEFAULT_KEEPS
     last = current + 1 - keeps
-    now = datetime.now(UTC)
-    versions = sorted(
-        int(version)
-        for version, state in data["versions"].items()
-        if int(version) <= last and not state["destroyed"] and not _is_past(state["deletion_time"], now)
-    )
-    return Dropped(tuple(map(str, versions)), keeps) if versions else None
+    states = version_states(body).items()
+    versions = tuple(version for version, state in states if int(version) <= last and state is VersionState.READABLE)
+    return Dropped(versions, keeps) if versions else None
 
 
 def _is_past(text: str | None, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Reads secrets and their states from Vault, through hvac's KV version 2 calls."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from compiler.model.store_address import StoreAddress
@@ -14,12 +14,12 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState
+from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState, VersionState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.no_answer import Server
 from compiler.stores.vault.connection import VaultConnection
-from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
+from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state, version_states
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.questions import Request
@@ -86,6 +86,18 @@ class VaultReading:
         except ForbiddenError:
             # A policy for reading values need not give metadata: the value's reply tells the same.
             return self._described_by_value(name)
+
+    @one_operation
+    def version_states(self, name: str) -> Mapping[str, VersionState]:
+        request = self._request(Action.DESCRIBE, name, "metadata", "read")
+        try:
+            return self._parsed(
+                request,
+                lambda _, body: version_states(body),
+                lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
+            )
+        except NotFoundError:
+            return {}
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")

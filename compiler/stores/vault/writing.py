@@ -1,7 +1,6 @@
 """Writes secrets to Vault: every write is a compare-and-set, and a lost reply is settled by reading back."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from compiler.model.store_address import StoreAddress
@@ -15,18 +14,18 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, SecretState, StoreState, Written
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreState, Written
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.no_answer import Server
 from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
+from compiler.stores.vault.lifecycle import VaultLifecycle
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request
-from compiler.stores.vault.reading import VaultReading
 
 
-class VaultWriting(VaultReading):
+class VaultWriting(VaultLifecycle):
     """The SecretWriter half of VaultStore."""
 
     def __init__(
@@ -79,35 +78,6 @@ class VaultWriting(VaultReading):
     def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
         return self._put_tagged(earlier.name, earlier.properties, base, earlier.attributes.tags)
 
-    @one_operation
-    def soft_delete(self, name: str, version: str) -> None:
-        state = self.describe(name)
-        if state.state is StoreState.SOFT_DELETED and state.version == version:
-            return
-        if state.version != version or state.state is not StoreState.PRESENT:
-            raise self._conflict(name, Action.DELETE, version, state.version)
-        # By its number: a version that slips in after the look above is not touched.
-        self._repeatable(
-            self._request(Action.DELETE, name, "delete", "update"),
-            lambda _: self._kv.delete_secret_versions(name, [int(version)], mount_point=self._address.mount),
-        )
-
-    @one_operation
-    def recover(self, name: str) -> SecretState:
-        state = self.describe(name)
-        if state.state is StoreState.PRESENT:
-            return state
-        if state.state is not StoreState.SOFT_DELETED or state.version is None:
-            raise NotFoundError(
-                self._place(name), Action.RECOVER, f"it is {state.state}, not soft-deleted", "write a new version"
-            )
-        version = int(state.version)
-        self._repeatable(
-            self._request(Action.RECOVER, name, "undelete", "update"),
-            lambda _: self._kv.undelete_secret_versions(name, [version], mount_point=self._address.mount),
-        )
-        return replace(state, state=StoreState.PRESENT, version=self.read(name).version)
-
     def _put_tagged(
         self, name: str, properties: Mapping[str, SecretValue], base: RemoteSecret | None, tags: Mapping[str, str]
     ) -> Written:
@@ -134,7 +104,7 @@ class VaultWriting(VaultReading):
             state = self.describe(name)
         if state.state is StoreState.SOFT_DELETED:
             reason = f"its version {state.version} is deleted"
-            remedy = "recover it (`bao kv undelete`, or `migrate --recover`), then plan again"
+            remedy = "recover it (`bao kv undelete`), or plan again with `--recover`"
             raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
         if state.state is StoreState.DESTROYED and base is None and state.version is not None:
             # No version is left to be lost; only the numbering goes on.
@@ -224,12 +194,3 @@ class VaultWriting(VaultReading):
         reason = f"version {written.version} is stored, but its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
         raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
-
-    def _repeatable(self, request: Request, call: Callable[[Any], object]) -> None:
-        # Doing it twice is as doing it once, so it may be sent again like a read.
-        self._connection.read(request, call)
-
-    def _conflict(self, name: str, action: Action, expected: str | None, found: str | None) -> ConflictError:
-        was = f"version {expected}" if expected not in {None, "0"} else "no version"
-        reason = f"another writer changed it: {was} was read, and the newest is version {found or 'unknown'}"
-        return ConflictError(self._place(name), action, reason, "plan again", expected=expected, found=found)

@@ -69,7 +69,7 @@ def test_a_new_passphrase_is_typed_twice_and_an_old_one_once(monkeypatch: pytest
     monkeypatch.setattr(getpass, "getpass", typed)
     assert passphrase(is_new=True).reveal() == "one"
     assert passphrase(is_new=False).reveal() == "one"
-    assert asked == ["Passphrase: ", "Repeat the passphrase: ", "Passphrase: "]
+    assert asked == ["Passphrase (12 characters or more): ", "Repeat the passphrase: ", "Passphrase: "]
     with pytest.raises(Refusal, match="differ"):
         passphrase(is_new=True)
     assert passphrase(is_new=False).reveal() == ""

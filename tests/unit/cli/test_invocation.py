@@ -32,8 +32,10 @@ def test_the_root_is_the_nearest_folder_upward(project: Path, monkeypatch: pytes
     assert Invocation(Globals()).root == project
     monkeypatch.chdir(project.parent)
     assert Invocation(Globals("project")).root == project
-    with pytest.raises(Refusal):
-        _ = Invocation(Globals("elsewhere")).root
+    with pytest.raises(Refusal) as refused:
+        _ = Invocation(Globals("else where")).root
+    # Not `--root`: that names a project that is there.
+    assert refused.value.help == "create a project with `platform-secrets new project 'else where'`"
 
 
 def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

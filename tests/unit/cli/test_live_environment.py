@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.cli.invocation import Globals, Invocation
-from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.live_environment import live_environment, live_environments, refusals
 from compiler.refusal import Refusal
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 
@@ -30,6 +30,17 @@ def test_an_environment_with_errors_is_none_and_they_are_shown(
 ) -> None:
     edit("environments/dev.yaml", "global:", "globl:")
     assert live_environment("dev", Invocation(Globals(str(project)))) is None
+    assert "error[unknown-secret]" in capsys.readouterr().err
+
+
+def test_several_environments_or_all_are_compiled_at_once(
+    project: Path, edit: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    invocation = Invocation(Globals(str(project)))
+    assert [each.name for each in live_environments([], invocation)] == ["dev", "prod", "staging"]
+    assert [each.name for each in live_environments(["prod", "dev"], invocation)] == ["dev", "prod"]
+    edit("environments/dev.yaml", "global:", "globl:")
+    assert live_environments([], invocation) == ()
     assert "error[unknown-secret]" in capsys.readouterr().err
 
 

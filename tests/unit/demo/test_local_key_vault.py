@@ -1,6 +1,7 @@
 import http.client
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from azure.keyvault.secrets import SecretClient
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.key_vault.state import Delays
 from compiler.demo.key_vault.throttle import Limits
-from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions, main
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -246,6 +247,16 @@ def test_as_a_program_it_prints_what_to_export_and_cleans_up_when_stopped(number
         run.send_signal(number)
         assert run.wait(timeout=10) == 0
     assert not Path(exported["AZURE_KEYVAULT_CACERT"]).exists()
+
+
+def test_a_port_that_is_taken_is_said_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
+        main(["--port", str(taken.getsockname()[1])])
+    for number, handler in handlers:
+        signal.signal(number, handler)
+    assert ended.value.code == 1
+    assert "Address already in use; name another with --port\n" in capsys.readouterr().err
 
 
 def test_closing_does_not_wait_for_idle_clients() -> None:

@@ -22,12 +22,13 @@ from compiler.stores.interface import (
     RemoteSecret,
     SecretState,
     StoreState,
+    VersionState,
     Written,
 )
 from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 def secrets(**values: str) -> dict[str, SecretValue]:
@@ -38,13 +39,16 @@ class MemoryStore:
     """A SecretWriter over lists of versions.
 
     `failures` are raised by the method and for the name that they stand under; `before` is called with both ahead of
-    each call, and what it raises is what the call raises. A store that `lies` keeps other values than it is given.
+    each call, and what it raises is what the call raises. A store that `lies` keeps other values than it is given, and
+    says that it deleted what it kept. A Vault deletes version by version, which is what `gone` holds; a Key Vault the
+    name with all of them.
     """
 
     def __init__(self, address: StoreAddress | str = "https://memory") -> None:
         self.address = address if isinstance(address, StoreAddress) else StoreAddress(Provider.AZURE_KEY_VAULT, address)
         self.versions: dict[str, list[RemoteSecret]] = {}
         self.deleted: set[str] = set()
+        self.gone: dict[str, set[str]] = {}
         self.calls: list[tuple[str, str]] = []
         self.failures: dict[tuple[str, str], BaseException] = {}
         self.before: Callable[[str, str], None] = lambda _method, _name: None
@@ -89,7 +93,7 @@ class MemoryStore:
     def read_version(self, name: str, version: str) -> RemoteSecret:
         self._called("read_version", name)
         for found in self.versions.get(name, []):
-            if found.version == version:
+            if found.version == version and version not in self.gone.get(name, ()):
                 return found
         raise VersionGoneError(self.place(name), Action.READ, "it is evicted", "use another", version)
 
@@ -100,6 +104,14 @@ class MemoryStore:
         if name not in self.versions:
             return SecretState(name, StoreState.ABSENT)
         return SecretState(name, StoreState.PRESENT, self.versions[name][-1].version)
+
+    def version_states(self, name: str) -> Mapping[str, VersionState]:
+        self._called("version_states", name)
+        found = [each.version for each in self.versions.get(name, [])]
+        if not self._is_vault:
+            found = found[-1:]
+        gone = {*self.gone.get(name, ()), *(found[-1:] if name in self.deleted else ())}
+        return {each: VersionState.DELETED if each in gone else VersionState.READABLE for each in found}
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         self._called("dropped_by_write", name)
@@ -161,6 +173,34 @@ class MemoryStore:
             raise self.conflict(name)
         self.deleted.add(name)
 
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.name == base.name)
+
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        self._called("delete_versions", name)
+        readable = self._readable(name)
+        if readable and readable != list(versions):
+            raise self.conflict(name)
+        if not self.lies:
+            self.gone.setdefault(name, set()).update(versions)
+            self.deleted.add(name)
+
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        self._called("recover_versions", name)
+        if not set(self._readable(name)) <= set(versions):
+            raise self.conflict(name)
+        if not self.lies:
+            self.gone.setdefault(name, set()).difference_update(versions)
+            self.deleted.discard(name)
+
+    def _readable(self, name: str) -> list[str]:
+        found = self.version_states(name)
+        return [version for version, state in found.items() if state is VersionState.READABLE]
+
+    @property
+    def _is_vault(self) -> bool:
+        return self.address.provider is Provider.VAULT
+
     def recover(self, name: str) -> SecretState:
         self._called("recover", name)
         self.deleted.discard(name)
@@ -198,6 +238,9 @@ class MemoryStore:
         self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None, attributes: Attributes
     ) -> Written:
         versions = self.versions.setdefault(name, [])
+        if self._is_vault and name in self.deleted:
+            self.gone.setdefault(name, set()).add(versions[-1].version)
+            self.deleted.discard(name)
         version = f"v{len(versions) + 1}"
         versions.append(RemoteSecret(name, version, dict(properties), replace(attributes), whole, whole is None))
         return Written(version, self.slipped)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.wording import counted, listed, quoted
+from compiler.text.wording import counted, listed, numbered, quoted
 
 
 def test_quotes_a_name() -> None:
@@ -34,3 +34,8 @@ def test_counts() -> None:
         "0 keys",
         "2 remote secrets",
     )
+
+
+@pytest.mark.parametrize(("versions", "words"), [((), ""), (("2",), "version 2"), (("1", "10"), "versions 1, 10")])
+def test_versions_are_numbered(versions: tuple[str, ...], words: str) -> None:
+    assert numbered(versions) == words

@@ -71,11 +71,11 @@ def test_without_the_annotation_nobody_is_asked(
 def test_one_error_and_nothing_is_written(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:
-    edit("environments/staging.yaml", "github:", "gihub:")
+    edit("environments/staging.yaml", "jira:", "jirra:")
     done = run("compile")
     assert (done.code, done.out) == (1, "")
-    assert 'error[unknown-secret]: no secret named "gihub" in the catalogue' in done.err
-    assert 'help: did you mean "github"?' in done.err
+    assert 'error[unknown-secret]: no secret named "jirra" in the catalogue' in done.err
+    assert 'help: did you mean "jira"?' in done.err
     assert done.err.endswith("\nnothing was written\n")
     assert not list((project / "chart").glob("values-*.yaml"))
 
@@ -275,7 +275,7 @@ def test_nothing_is_pruned_after_an_error(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:
     (project / "chart/values-old.yaml").write_text("# Compiled from nowhere\n", "utf-8")
-    edit("environments/staging.yaml", "github:", "gihub:")
+    edit("environments/staging.yaml", "jira:", "jirra:")
     assert run("compile", "--prune").code == 1
     assert (project / "chart/values-old.yaml").exists()
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.cutover.cluster_gate import manifests_of
 from compiler.operations.live.stores import LiveStores
+from compiler.operations.parity.manifests import manifests_of
 from compiler.pipeline import compile_project
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, recorded

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[4]
 _GROUP = "ai-platform-engineering"
+_JIRA = "ATLASSIAN_TOKEN, ATLASSIAN_EMAIL, ATLASSIAN_API_URL, ATLASSIAN_VERIFY_SSL"
 SENTINEL = "ghp_s3ntinels3ntinels3ntinels3ntinel0"
 
 
@@ -22,9 +23,9 @@ def test_environments_are_compared_by_meaning(run: Callable[..., Any], project: 
     assert (done.code, done.err) == (1, "")
     assert done.out.splitlines() == [
         "from dev to staging:",
-        "  changed ai-platform-engineering/agent-github-secrets",
+        "  changed ai-platform-engineering/agent-jira-secrets",
         "    store: ClusterSecretStore/vault-secret-store -> ClusterSecretStore/azure-keyvault-store",
-        f"    moved GITHUB_PERSONAL_ACCESS_TOKEN: {_GROUP}/github-secret -> {_GROUP}-github",
+        f"    moved {_JIRA}: {_GROUP}/jira-secret -> {_GROUP}-jira",
     ]
     assert run("diff", "dev", "dev").out == "from dev to dev: no differences\n"
 

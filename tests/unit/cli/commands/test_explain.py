@@ -24,11 +24,9 @@ def test_every_value_has_its_place(run: Callable[..., Any], project: Path) -> No
 
 
 def test_a_key_is_explained_by_the_lines_that_decide(run: Callable[..., Any], project: Path) -> None:
-    out = run("explain", "staging", "github/GITHUB_PERSONAL_ACCESS_TOKEN").out.splitlines()
-    assert out[0].startswith(
-        "github/GITHUB_PERSONAL_ACCESS_TOKEN: ai-platform-engineering-github[GITHUB_PERSONAL_ACCESS_TOKEN]  "
-    )
-    assert out[1] == "secrets.github.store: azure  environments/staging.yaml:10:12"
+    out = run("explain", "staging", "jira/ATLASSIAN_TOKEN").out.splitlines()
+    assert out[0].startswith("jira/ATLASSIAN_TOKEN: ai-platform-engineering-jira[ATLASSIAN_TOKEN]  ")
+    assert out[1] == "secrets.jira.store: azure  environments/staging.yaml:10:12"
 
 
 def test_a_key_that_is_not_in_use(run: Callable[..., Any], project: Path) -> None:

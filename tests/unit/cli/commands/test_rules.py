@@ -29,6 +29,7 @@ def test_an_unknown_rule_is_told_the_nearest(run: Callable[..., Any]) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err == 'error: no rule "shard-place"\nhelp: did you mean "shared-place"?\n'
     assert "`platform-secrets rules` lists them" in run("rules", "zzzzzz").err
+    assert "`platform-secrets --root 'a b' rules` lists them" in run("--root", "a b", "rules", "zzzzzz").err
 
 
 def test_json_has_every_page(run: Callable[..., Any]) -> None:

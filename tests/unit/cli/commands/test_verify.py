@@ -98,7 +98,7 @@ def test_what_has_no_place_in_the_other_store_is_an_error(
 ) -> None:
     vault({KEY: SENTINEL})
     edit("environments/catalogue.yaml", f"      vault: {NAME}\n", "")
-    edit("environments/staging.yaml", "secrets:", "secrets:\n  jira: {store: azure}")
+    edit("environments/staging.yaml", "secrets:", "secrets:\n  github: {store: azure}")
     done = run("verify", "staging", "github", "--store", "vault")
     assert done.code == 1
     assert "error[missing-remote]" in done.err
@@ -189,9 +189,9 @@ def test_a_wrong_command_line_is_exit_2(run: Callable[..., Done], argv: tuple[st
 
 
 def test_a_disabled_secret_is_named_as_such(run: Callable[..., Done], edit: Callable[[str, str, str], None]) -> None:
-    edit("environments/staging.yaml", "secrets:", "secrets:\n  jira: {enabled: false}")
-    done = run("verify", "staging", "jira")
-    assert (done.code, 'the secret "jira" is disabled in "staging"' in done.err) == (2, True)
+    edit("environments/staging.yaml", "secrets:", "secrets:\n  slack: {enabled: false}")
+    done = run("verify", "staging", "slack")
+    assert (done.code, 'the secret "slack" is disabled in "staging"' in done.err) == (2, True)
 
 
 def test_an_environment_that_does_not_compile_asks_nobody(

@@ -9,6 +9,7 @@ from compiler.operations.change.plan import Adopted, Kind, Location, Plan, Step,
 from compiler.operations.change.resume import narrowed
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.stores.interface import Attributes, RemoteSecret
+from tests.unit.operations.change.deleting import deleted
 from tests.unit.operations.changes import plan_of
 
 A = ("azure", "a")
@@ -267,3 +268,30 @@ def test_what_is_still_to_do_is_adopted_only_as_a_recovery_that_is_owed(
     known = replace(known, owes=owes)
     left = narrowed(plan((step("a"),), write("a", stands)), run(a=known), {A: stands})
     assert left.adopted == ()
+
+
+def deletion(*versions: str) -> Write:
+    base = RemoteSecret("a", versions[-1], {}, Attributes())
+    return Write("azure", "a", (step("a", Kind.DELETE),), {}, base=base, versions=versions)
+
+
+def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> None:
+    steps = (step("a", Kind.DELETE),)
+    for found, words in (
+        (deleted("v1", "v2", state="planned"), None),
+        (deleted("v1", "v2", state="started"), None),
+        (deleted("v2", state="planned"), "other versions can be read than the run expected"),
+        (deleted("v1", "v2"), "another writer recovered it: the run already deleted version v2"),
+    ):
+        left = narrowed(plan(steps, deletion("v1", "v2")), run(a=found), {})
+        assert [each.name for each in left.writes] == ([] if words else ["a"])
+        assert left.steps[0].kind is (Kind.CONFLICT if words else Kind.DELETE)
+        assert (words or "") in left.steps[0].reason
+
+
+def test_a_deletion_that_was_begun_and_is_there_is_the_runs_own() -> None:
+    kept = plan((step("a", Kind.KEEP),))
+    left = narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v2"})
+    assert left.adopted == (Adopted("azure", "a", "v2", ("A",), "delete", "v2"),)
+    assert narrowed(kept, run(a=deleted("v1", "v2", state="planned")), {A: "v2"}).adopted == ()
+    assert narrowed(kept, run(a=deleted("v1", "v2", state="started")), {A: "v3"}).adopted == ()

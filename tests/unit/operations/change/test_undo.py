@@ -55,7 +55,7 @@ def test_an_undo_that_was_stopped_before_it_could_note_its_version_is_done() -> 
     stopped = plan_for(run_of(a=updated(undo="started")), store)
     assert [(step.kind, step.reason) for step in stopped.steps] == [(Kind.KEEP, "it is already undone")]
     # Its version is noted now, for the undo of an older run.
-    assert stopped.adopted == (Adopted("azure", "a", "v3", ("A",), "restore", "v2"),)
+    assert stopped.adopted == (Adopted("azure", "a", "v3", ("A",), "restore", "v2", is_undo=True),)
     assert kinds(run_of(a=updated()), store) == [Kind.REFUSE]
     store.seed("a", A="theirs")
     assert kinds(run_of(a=updated(undo="started")), store) == [Kind.REFUSE]

@@ -73,10 +73,13 @@ def test_of_a_secret_the_names_of_keys_are_kept_and_no_value(
     fake.secret("team", "a", {"TOKEN": SENTINEL}, ("ExternalSecret", "a"))
     fake.secret("team", "b", {})
     cluster = KubernetesCluster(environ)
-    found = cluster.secret("team", "a")
-    assert found == LiveSecret("a", frozenset({"TOKEN"}), ("ExternalSecret", "a"))
-    assert cluster.secret("team", "b") == LiveSecret("b", frozenset(), None)
-    assert cluster.secret("team", "c") is None
+    # The double answers 500 to whoever asks for a whole Secret.
+    found = cluster.secrets("team")
+    assert found == (
+        LiveSecret("a", frozenset({"TOKEN"}), ("ExternalSecret", "a")),
+        LiveSecret("b", frozenset(), None),
+    )
+    assert cluster.secrets("elsewhere") == ()
     assert SENTINEL not in repr(found) + caplog.text
 
 
@@ -142,7 +145,7 @@ def test_what_keeps_a_cluster_from_answering_is_told_in_words_for_people(
         raise error
 
     cluster = KubernetesCluster(environ)
-    monkeypatch.setattr(cluster._custom, "list_namespaced_custom_object", failing)
+    monkeypatch.setattr(cluster._api, "call_api", failing)
     with pytest.raises(ClusterError) as caught:
         cluster.external_secrets("team")
     assert str(caught.value).startswith(f"it gave no usable answer ({why}")
@@ -240,7 +243,7 @@ def test_of_secrets_only_metadata_is_asked_for_and_kept(fake: FakeCluster, envir
     metadata = {"name": "a", "annotations": noted}
     fake.objects[path] = {"items": [{"metadata": metadata, "data": {"TOKEN": SENTINEL}}]}
     assert KubernetesCluster(environ).secret_metadata("ai-platform-engineering") == (
-        {"metadata": {"name": "a", "annotations": {}}},
+        {"metadata": {"name": "a", "annotations": {}, "managedFields": []}},
     )
     assert KubernetesCluster(environ).secret_metadata("elsewhere") == ()
 
@@ -255,3 +258,17 @@ def test_whoever_may_not_list_secrets_is_told_so(fake: FakeCluster, environ: dic
 def test_a_cluster_without_the_operator_is_told(environ: dict[str, str]) -> None:
     with pytest.raises(ClusterError, match=r"does not serve external-secrets\.io/v1"):
         KubernetesCluster(environ).external_secret_objects("team")
+
+
+def test_the_objects_of_all_namespaces_are_read_in_pages(fake: FakeCluster, environ: dict[str, str]) -> None:
+    path = f"{ESO}/externalsecrets"
+    fake.objects[path] = {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "github"}}]}
+    fake.objects[f"{path}?next"] = {"items": [{"metadata": {"name": "jira"}}]}
+    cluster = KubernetesCluster(environ)
+    found = cluster.every_object("externalsecrets")
+    assert [each["metadata"]["name"] for each in found or ()] == ["github", "jira"]
+    assert cluster.every_object("clusterexternalsecrets") is None
+    fake.refused["/externalsecrets"] = 403
+    with pytest.raises(ClusterError) as refused:
+        cluster.every_object("externalsecrets")
+    assert refused.value.permission == "list externalsecrets"

@@ -11,11 +11,11 @@ from compiler.operations.cluster.in_effect import (
     Live,
     is_own,
     is_synced,
-    keys_of,
     ready_reason,
     reasons_against,
     wanted_keys,
 )
+from compiler.operations.cluster.slim import keys_of
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
 from tests.recorded_cluster import as_compiled, by_name, watched
@@ -111,6 +111,7 @@ def test_a_missing_object_is_the_only_thing_said_of_it() -> None:
     assert lacks(AZURE[SLACK], live(SLACK, secret=None)) == [Lack.NO_TARGET]
     assert lacks(AZURE[SLACK], live(SLACK, store=None)) == [Lack.STORE]
     assert lacks(AZURE[SLACK], live(SLACK, secret=None, has_secrets=False)) == []
+    assert lacks(AZURE[SLACK], live(SLACK, store=None, has_store=False)) == []
 
 
 def test_the_keys_of_a_secret_are_known_from_its_metadata() -> None:

@@ -11,6 +11,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.cluster.look import look_into
 from compiler.operations.cluster.verify import Expected
 from compiler.refusal import Refusal
+from compiler.text.extra import install_line
 from tests.fake_cluster import FakeCluster
 
 if TYPE_CHECKING:
@@ -58,4 +59,4 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     with pytest.raises(Refusal) as caught:
         look_into([EXPECTED], {}, None)
-    assert (caught.value.kind, caught.value.help) == ("cannot run", "run: pip install 'platform-secrets[cluster]'")
+    assert (caught.value.kind, caught.value.help) == ("cannot run", f"run: {install_line('cluster')}")

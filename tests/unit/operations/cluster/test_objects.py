@@ -9,6 +9,7 @@ from compiler.operations.cluster.client import KubernetesCluster
 from compiler.operations.cluster.objects import (
     Cluster,
     ClusterError,
+    LiveCollections,
     LiveExternalSecret,
     LiveObjects,
     LiveSecret,
@@ -53,11 +54,15 @@ def questions(kind: type) -> dict[str, list[str]]:
 
 
 def test_the_real_client_answers_exactly_what_may_be_asked_and_every_question_looks() -> None:
-    assert questions(KubernetesCluster) == questions(Cluster) | questions(LiveObjects)
-    assert set(questions(Cluster)) == {"store", "external_secrets", "secret", "complaints"}
+    assert questions(KubernetesCluster) == questions(Cluster) | questions(LiveCollections)
+    assert set(questions(Cluster)) == {"store", "external_secrets", "secrets", "complaints"}
+    # The only one that changes something sets an annotation, and no other name of a member says it writes.
+    beyond = set(questions(LiveCollections)) - set(questions(LiveObjects))
+    assert beyond == {"collection", "watch", "warnings", "force_sync"}
     assert set(questions(LiveObjects)) == {
         "store_object",
         "external_secret_objects",
         "secret_metadata",
         "namespace_object",
+        "every_object",
     }

@@ -54,9 +54,9 @@ class Fake:
             raise self.error
         return self.live
 
-    def secret(self, namespace: str, name: str) -> LiveSecret | None:
-        self.asked.append(f"secret {namespace}/{name}")
-        return self.made
+    def secrets(self, namespace: str) -> tuple[LiveSecret, ...]:
+        self.asked.append(f"secrets {namespace}")
+        return (self.made,) if self.made is not None else ()
 
     def complaints(self, namespace: str) -> Mapping[str, str]:
         self.asked.append(f"events {namespace}")

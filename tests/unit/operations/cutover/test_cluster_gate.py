@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect, manifests_of
+from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect
 from compiler.operations.cutover.trial import Switch
+from compiler.operations.parity.manifests import manifests_of
 from compiler.pipeline import compile_project
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, watched
 from tests.unit.cli.conftest import ROOT

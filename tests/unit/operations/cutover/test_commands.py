@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shlex
+from contextvars import copy_context
 from pathlib import Path
 
 from compiler.operations.cutover.commands import Commands
 from compiler.operations.cutover.request import Mode, Request
+from compiler.text.command_line import name_project
 
 ROOT = Path("/work/project")
 
@@ -28,6 +30,11 @@ def test_the_same_command_is_written_with_all_that_was_given() -> None:
 
 def test_every_command_finds_the_project_again() -> None:
     found = commands(Request(Mode.NEXT), given="../my project")
+    copy_context().run(check_all_name_the_project, found)
+
+
+def check_all_name_the_project(found: Commands) -> None:
+    name_project("../my project")
     for line in (
         found.again(),
         found.switch("prod", ["jira"], "azure"),
@@ -37,6 +44,7 @@ def test_every_command_finds_the_project_again() -> None:
         found.verify("prod", ["jira"], "--cluster"),
         found.compile(["prod"]),
         found.rule("missing-remote"),
+        found.diff("prod"),
     ):
         assert shlex.split(line)[:3] == ["platform-secrets", "--root", "../my project"]
     assert shlex.split(found.migrate("prod", ["a", "b"], "azure"))[3:] == [

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.operations.cutover.check import Verdict
 from compiler.operations.cutover.gate import one_place, verified
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.trial import Switch
@@ -121,7 +122,7 @@ def test_what_has_no_way_out_of_its_own_is_explained_by_its_rule(bench: Bench) -
     assert found.comparison is not None
     bare = [replace(each, help=None) for each in found.comparison.found.diagnostics]
     silent = replace(found.comparison, found=replace(found.comparison.found, diagnostics=tuple(bare), keys=()))
-    (check,) = verified(silent, found.trial.switches, found.commands)
+    (check,) = verified(silent, found.trial.switches, found.commands, bench.live())
     assert check.mend == "platform-secrets rules invalid-character"
 
 
@@ -144,3 +145,22 @@ def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> Non
     same = replace(moved, destination=replace(vault, id="other"))
     assert list(one_place([same], LiveStores({}))) == []
     assert list(one_place([replace(moved, destination=replace(other, address=None))], LiveStores({}))) == []
+
+
+def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: Bench) -> None:
+    bench.equal()
+    bench.azure.deleted.add("agents-jira")
+
+    def mends(retired: dict[tuple[str, str], tuple[str, ...]]) -> set[str | None]:
+        found = bench.to_azure("jira", "github")
+        assert found.comparison is not None
+        commands = replace(found.commands, retired=retired)
+        checks = verified(found.comparison, found.trial.switches, commands, bench.live())
+        return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
+
+    copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
+    words = ("retire", "prod", "--undo", "20250131-120000-4fa1c2")
+    assert mends({}) == {copy}
+    place = (bench.azure.address.absolute, "agents-jira")
+    assert mends({("https://elsewhere", "agents-jira"): words}) == {copy}
+    assert mends({place: words}) == {"platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply"}

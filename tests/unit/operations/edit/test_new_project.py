@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compiler.cli.command_table import COMMANDS
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.new_project import Platform, project_files
@@ -37,7 +39,7 @@ def test_a_new_project_has_the_chart_that_its_values_are_for() -> None:
 
 def test_a_new_project_has_a_name_a_namespace_and_no_secret_yet() -> None:
     base, catalogue = FILES["environments/base.yaml"], FILES["environments/catalogue.yaml"]
-    assert "\nnamespace: shop-ns\nstore: vault\n" in base
+    assert "\nnamespace: shop-ns\npartOf: shop\nstore: vault\n" in base
     assert base.endswith("\nsecrets: {}\n")
     assert catalogue.endswith(
         '\nnaming:\n  name: shop\n  target: "{name}-{secret}"\n  vault: "{namespace}/{secret}"\n'
@@ -47,6 +49,15 @@ def test_a_new_project_has_a_name_a_namespace_and_no_secret_yet() -> None:
     written = "".join(text for path, text in FILES.items() if not path.startswith(("chart/", "schemas/")))
     assert "ai-platform" not in written
     assert "agent" not in written
+
+
+def test_the_objects_of_a_new_project_are_part_of_its_platform(tmp_path: Path) -> None:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    project = compile_project(tmp_path).project
+    assert project is not None
+    assert [environment.part_of for environment in project.environments] == ["shop"]
 
 
 def test_the_stores_are_where_they_are_said_to_be() -> None:
@@ -60,14 +71,16 @@ def test_the_stores_are_where_they_are_said_to_be() -> None:
 
 def test_names_that_yaml_reads_otherwise_are_quoted() -> None:
     files = project_files(Platform("no", "1"))
-    assert '\nnamespace: "1"\n' in files["environments/base.yaml"]
+    assert '\nnamespace: "1"\npartOf: "no"\n' in files["environments/base.yaml"]
     assert '\n  name: "no"\n' in files["environments/catalogue.yaml"]
 
 
 def test_make_alone_lists_the_tasks(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text(FILES["Makefile"], "utf-8")
+    # Below another make it would say which folder it is in.
+    make = ["/usr/bin/make", "--no-print-directory"]
     asked, alone = (
-        subprocess.run(["/usr/bin/make", *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        subprocess.run([*make, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         for words in (["help"], [])
     )
     assert asked == alone
@@ -111,6 +124,7 @@ def _texts_of_the_program() -> Iterator[str]:
                 yield node.value
 
 
+@pytest.mark.heavy
 def test_what_texts_advise_exists_in_a_new_project() -> None:
     advised: set[str] = set()
     for text in (*FILES.values(), *_texts_of_the_program()):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RUN = "20250131-120000-4fa1c2"
 NOTED = Adopted("azure", "a", "v2", ("KEY",), "update", "v1", is_recorded=True)
 FOUND = Adopted("azure", "a", "v1", ("KEY",), "create")
-DELETED = Adopted("azure", "a", "v1", ("KEY",), "delete", "v1")
-RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_recorded=True)
+DELETED = Adopted("azure", "a", "v1", ("KEY",), "delete", "v1", is_undo=True)
+RESTORED = Adopted("azure", "a", "v3", ("KEY",), "restore", "v2", is_recorded=True, is_undo=True)
 
 
 @pytest.fixture
@@ -188,7 +188,19 @@ def test_what_an_undo_owes_has_all_that_its_line_says() -> None:
         undo_owes=True,
         undo_before="v2",
     )
-    assert owed_by_undo(("azure", "a"), entry, "v3") == Adopted("azure", "a", "v3", ("KEY",), "restore", "v2")
-    assert owed_by_undo(("azure", "a"), entry, None) == Adopted("azure", "a", "v2", ("KEY",), "delete", "v2")
+    for kind, version, made, action in (
+        (Kind.CREATE, "v3", "v3", "restore"),
+        (Kind.CREATE, None, "v2", "delete"),
+        (Kind.DELETE, None, "v2", "recover"),
+    ):
+        entry.kind = kind
+        owed = Adopted("azure", "a", made, ("KEY",), action, "v2", is_undo=True)
+        assert owed_by_undo(("azure", "a"), entry, version) == owed
     entry.undo_before = None
     assert owed_by_undo(("azure", "a"), entry, None) is None
+
+
+def test_a_deletion_of_a_run_is_noted_as_the_runs_and_not_as_an_undo(tmp_path: Path, journal: Journal) -> None:
+    complete([Adopted("azure", "a", "v1", (), "delete", "v1")], {"azure": MemoryStore()}, RunLog(journal, "prod"))
+    entry = entry_of(tmp_path)
+    assert (entry.undo, entry.after) == (None, "v1")

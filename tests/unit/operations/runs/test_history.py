@@ -4,7 +4,7 @@ from pathlib import Path
 
 from compiler.operations.change.plan import Kind
 from compiler.operations.runs.entries import Run, RunEntry
-from compiler.operations.runs.history import RunHistory, WritingRun, history_of
+from compiler.operations.runs.history import RetiringRun, RunHistory, WritingRun, history_of
 
 V, OTHER = "https://v", "https://other"
 
@@ -57,3 +57,24 @@ def test_a_version_is_followed_through_every_undo_of_its_own_secret() -> None:
 def test_journals_that_contradict_each_other_end() -> None:
     history = RunHistory(again={(V, "a", "v1"): "v2", (V, "a", "v2"): "v1"})
     assert history.original(V, "a", "v1") in {"v1", "v2"}
+
+
+def gone(**rest: object) -> RunEntry:
+    entry = RunEntry(Kind.DELETE, "v3", recover=False, before="v3", after="v3", versions=("v2", "v3"))
+    for name, value in rest.items():
+        setattr(entry, name, value)
+    return entry
+
+
+def test_a_deletion_writes_no_version_and_is_known_until_it_is_undone() -> None:
+    runs = (
+        run("newest", "retire", a=gone(), b=gone(undo="done"), c=gone(after=None)),
+        run("older", "retire", a=gone(), b=gone(after=None, maybe_stored=True)),
+        run("wrote", a=wrote("v2", "v3")),
+    )
+    found = history_of(runs)
+    assert found.retired == {
+        (V, "a"): RetiringRun("newest", "retire", "prod"),
+        (V, "b"): RetiringRun("older", "retire", "prod"),
+    }
+    assert found.runs == {(V, "a", "v3"): WritingRun("wrote", "migrate")}

@@ -34,9 +34,7 @@ def test_bundles_with_values_are_not_compared_in_the_clear() -> None:
         _ = dataclasses.replace(BUNDLE, value=SecretValue(SENTINEL)) == BUNDLE
 
 
-def test_a_bundle_stays_as_the_vault_showed_it_and_can_be_recovered_unless_told_otherwise() -> None:
-    assert BUNDLE.is_recoverable
-    assert not dataclasses.replace(BUNDLE, is_recoverable=False).is_recoverable
+def test_a_bundle_stays_as_the_vault_showed_it() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         BUNDLE.version = "other"  # type: ignore[misc]
 

@@ -11,8 +11,9 @@ from compiler.stores.errors import (
     NotFoundError,
     UnavailableError,
     UnexpectedReplyError,
+    VersionGoneError,
 )
-from compiler.stores.interface import StoreState
+from compiler.stores.interface import StoreState, VersionState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.retry import RetryPolicy
@@ -99,3 +100,62 @@ def test_a_delete_or_recovery_of_another_secret_is_no_success(vault: LocalKeyVau
         store.soft_delete("github", version)
     with pytest.raises(UnexpectedReplyError, match='for another secret, "other"'):
         store.recover("github")
+
+
+def test_a_deletion_or_recovery_takes_all_versions_and_is_done_once(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    vault.seed("github", "x")
+    newest = vault.seed("github", "y")
+    for _ in range(2):
+        store.delete_versions("github", [newest])
+        assert store.version_states("github") == {newest: VersionState.DELETED}
+    for _ in range(2):
+        store.recover_versions("github", [newest])
+        assert store.version_states("github") == {newest: VersionState.READABLE}
+    assert len(vault.versions("github")) == 2
+    sent = [request.method for request in vault.requests() if request.writes]
+    assert sent == ["DELETE", "POST"]
+
+
+def test_what_another_writer_changed_is_neither_deleted_nor_recovered(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    old = vault.seed("github", "x")
+    new = vault.seed("github", "y")
+    with pytest.raises(ConflictError) as caught:
+        store.delete_versions("github", [old])
+    assert (caught.value.expected, caught.value.found) == (old, new)
+    with pytest.raises(ConflictError):
+        store.recover_versions("github", [old])
+    store.delete_versions("github", [new])
+    with pytest.raises(ConflictError) as caught:
+        store.recover_versions("github", [old])
+    assert caught.value.found == new
+    assert store.version_states("github") == {new: VersionState.DELETED}
+    store.recover_versions("github", [old, new])
+    assert store.version_states("github") == {new: VersionState.READABLE}
+
+
+def test_what_was_purged_is_lost_for_good(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    version = vault.seed("github", "x")
+    store.delete_versions("github", [version])
+    vault.server.state.purge("github")
+    assert store.version_states("github") == {}
+    with pytest.raises(VersionGoneError, match="it was purged"):
+        store.recover_versions("github", [version])
+
+
+def test_what_cannot_be_recovered_or_belongs_to_a_certificate_is_refused_without_a_request(
+    vault: LocalKeyVault, store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.seed("github", "x")
+    assert store.check_deletion(store.read("github")) == ()
+    monkeypatch.setattr("compiler.demo.key_vault.records.RECOVERY_LEVEL", "Purgeable")
+    vault.seed_certificate("certificate")
+    found = [store.read(name) for name in ("github", "certificate")]
+    before = len(vault.requests())
+    problems = [problem for each in found for problem in store.check_deletion(each)]
+    assert [(each.name, each.code) for each in problems] == [("github", "forbidden"), ("certificate", "managed")]
+    assert problems[0].reason == "soft delete is off in this vault, so a delete would be final"
+    assert len(vault.requests()) == before

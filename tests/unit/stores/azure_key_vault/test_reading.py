@@ -13,12 +13,13 @@ from compiler.operations.live.read_many import is_of_store
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
+    DisabledError,
     NotFoundError,
     UnauthenticatedError,
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import StoreState
+from compiler.stores.interface import StoreState, VersionState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.limiter import UNLIMITED
@@ -227,3 +228,23 @@ def test_a_404_in_other_words_than_key_vaults_does_not_make_a_secret_absent(
     with pytest.raises(UnexpectedReplyError) as caught:
         ask(store, "0" * 32)
     assert is_of_store(caught.value)
+
+
+def test_the_newest_version_stands_for_all_and_a_deleted_one_is_known(
+    vault: LocalKeyVault, store: AzureKeyVaultStore
+) -> None:
+    assert store.version_states("github") == {}
+    vault.seed("github", "x")
+    newest = vault.seed("github", "y")
+    assert store.version_states("github") == {newest: VersionState.READABLE}
+    store.soft_delete("github", newest)
+    assert store.version_states("github") == {newest: VersionState.DELETED}
+    vault.add_fault(Fault(FaultKind.FORBID, method="GET", path="^/deletedsecrets", times=None))
+    assert store.version_states("github") == {}
+
+
+def test_a_disabled_newest_version_does_not_stand_for_all(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed("github", "x", enabled=False)
+    with pytest.raises(DisabledError) as caught:
+        store.version_states("github")
+    assert caught.value.action is Action.DESCRIBE

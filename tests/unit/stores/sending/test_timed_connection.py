@@ -154,18 +154,33 @@ def test_a_name_server_that_does_not_answer_ends_with_the_operation(monkeypatch:
     over.set()
 
 
-def test_addresses_that_let_nobody_in_end_with_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A queue of one that is full: the next connection is neither let in nor refused.
+@contextmanager
+def full_queue() -> Iterator[tuple[str, int]]:
+    """An address whose queue of one is full: the next connection is neither let in nor refused."""
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind((HOST, 0))
         full.listen(0)
         for each in (first, second):
             each.setblocking(False)
             each.connect_ex(full.getsockname())
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())] * 50
+        yield full.getsockname()
+
+
+def test_addresses_that_let_nobody_in_end_with_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full_queue() as address:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 50
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
         with given_up():
             open_socket("vault.example.com", 443, 0.2)
+
+
+def test_outside_of_an_operation_an_address_has_the_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with full_queue() as address:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)])
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            open_socket("vault.example.com", 443, 0.2)
+        assert time.monotonic() - began < 4
 
 
 def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +237,10 @@ def test_a_body_goes_out_whole_in_pieces_each_with_what_is_left(monkeypatch: pyt
         cuts.append(connection.sock.gettimeout())
 
     def serve(client: socket.socket, _over: Event) -> None:
-        while not heard.endswith(body):
-            heard.extend(client.recv(65_536))
+        # A body that does not come whole ends the test and not only its patience.
+        client.settimeout(5)
+        while not heard.endswith(body) and (piece := client.recv(65_536)):
+            heard.extend(piece)
         client.sendall(OK)
 
     monkeypatch.setattr(TimedConnection, "_cut_timeout", counted)

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.interface import Dropped, StoreState
+from compiler.stores.interface import Dropped, StoreState, VersionState
 from compiler.stores.values.secret import JsonKind, SecretValue
-from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state
+from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state, version_states
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
@@ -92,3 +92,19 @@ def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, ex
 def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any], is_readable: bool) -> None:  # noqa: FBT001
     found = dropped_by_next(history(2, 0, 2, v1=state), 0)
     assert found == (Dropped(("1",), 2) if is_readable else None)
+
+
+def test_each_version_has_a_state_in_the_order_of_the_numbers() -> None:
+    past, ahead = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+    told = {
+        "10": {"deletion_time": "", "destroyed": False},
+        "9": {"deletion_time": ahead, "destroyed": False},
+        "8": {"deletion_time": past, "destroyed": False},
+        "7": {"deletion_time": past, "destroyed": True},
+    }
+    assert list(version_states({"data": {"versions": told}}).items()) == [
+        ("7", VersionState.DESTROYED),
+        ("8", VersionState.DELETED),
+        ("9", VersionState.READABLE),
+        ("10", VersionState.READABLE),
+    ]

@@ -190,6 +190,7 @@ def test_whoever_may_see_neither_is_told_which_permission_to_read_is_missing(
         (lambda store: store.read_version("../x", "1"), Action.READ),
         (lambda store: store.describe("../x"), Action.DESCRIBE),
         (lambda store: store.recover("../x"), Action.DESCRIBE),
+        (lambda store: store.version_states("../x"), Action.DESCRIBE),
     ],
 )
 def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(

@@ -9,7 +9,6 @@ from compiler.stores.errors import (
     ConflictError,
     ForbiddenError,
     InvalidValueError,
-    NotFoundError,
     OutcomeUnknownError,
     SoftDeletedError,
     StoreError,
@@ -19,7 +18,7 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, RemoteSecret, StoreState
+from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
@@ -169,7 +168,7 @@ def test_over_a_deleted_version_the_way_out_is_to_recover_it(
     with pytest.raises(SoftDeletedError) as caught:
         store.write("github", NEW, read)
     assert (caught.value.version, caught.value.action) == ("4", Action.WRITE)
-    assert "(`bao kv undelete`, or `migrate --recover`)" in caught.value.remedy
+    assert "recover it (`bao kv undelete`), or plan again with `--recover`" in caught.value.remedy
     assert len(vault.bodies(DATA)) == 1
 
 
@@ -453,67 +452,6 @@ def test_a_restore_leaves_equal_tags_alone_and_others_versions_too(vault: Script
     store.restore(base(4, {"a": "1"}), base(9, {"a": "1"}))
     assert vault.bodies(METADATA) == []
     assert conflict(lambda: store.restore(base(4), base(9))).found == "11"
-
-
-def test_a_delete_names_the_version_so_that_a_later_one_is_not_touched(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, metadata(4))
-    vault.on("POST", DELETE, CUT, NOTHING)
-    store.soft_delete("github", "4")
-    assert vault.bodies(DELETE) == [{"versions": [4]}] * 2
-
-
-def test_what_is_deleted_already_is_left_so(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, metadata(4, deleted=True))
-    store.soft_delete("github", "4")
-    assert [path for path in vault.paths("POST") if "github" in path] == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "found"),
-    [
-        (metadata(5), "5"),
-        (metadata(5, deleted=True), "5"),
-        (metadata(4, destroyed=True), "4"),
-        (ABSENT, None),
-    ],
-)
-def test_a_delete_of_what_is_not_the_newest_is_a_conflict(
-    vault: ScriptedVault, store: VaultStore, answer: Answer, found: str | None
-) -> None:
-    vault.on("GET", METADATA, answer)
-    error = conflict(lambda: store.soft_delete("github", "4"), Action.DELETE)
-    assert (error.expected, error.found) == ("4", found)
-    assert [path for path in vault.paths("POST") if "github" in path] == []
-
-
-def test_recovering_brings_back_the_newest_version_and_tells_it(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, metadata(4, deleted=True, custom_metadata={"a": "1"}))
-    vault.on("POST", UNDELETE, CUT, NOTHING)
-    vault.on("GET", DATA, version(4, A="x"))
-    state = store.recover("github")
-    assert (state.state, state.version, dict(state.attributes.tags)) == (StoreState.PRESENT, "4", {"a": "1"})
-    assert vault.bodies(UNDELETE) == [{"versions": [4]}] * 2
-
-
-def test_recovering_what_is_there_changes_nothing(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("GET", METADATA, metadata(4))
-    state = store.recover("github")
-    assert (state.state, state.version) == (StoreState.PRESENT, "4")
-    assert vault.bodies(UNDELETE) == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [(ABSENT, "it is absent, not soft-deleted"), (metadata(4, destroyed=True), "it is destroyed, not soft-deleted")],
-)
-def test_what_cannot_be_recovered_is_told_with_what_it_is(
-    vault: ScriptedVault, store: VaultStore, answer: Answer, words: str
-) -> None:
-    vault.on("GET", METADATA, answer)
-    with pytest.raises(NotFoundError) as caught:
-        store.recover("github")
-    assert (caught.value.reason, caught.value.action) == (words, Action.RECOVER)
-    assert vault.bodies(UNDELETE) == []
 
 
 @pytest.mark.parametrize(("read", "answered"), [(None, 2), (base(3), 3), (base(3), 5)])

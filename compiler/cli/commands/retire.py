@@ -1,0 +1,82 @@
+"""Runs `retire`, which plans and, with `--apply`, deletes from a store what no environment reads there any more."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from compiler.cli.options import add_format
+from compiler.cli.writing import WritingCommand, add_writing, run_writing
+from compiler.operations.cluster.connect import connected
+from compiler.operations.retire.plan import COMMAND
+from compiler.operations.retire.run import retirement
+from compiler.refusal import Refusal
+from compiler.render.interface import REPORT_FORMATS
+from compiler.render.reports.retirement import retirement_lines, retirement_part
+from compiler.stages.outside import outside_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.cli.writing import Answer, Asked
+
+DESCRIPTION = """Deletes an environment's remote secrets from a store that serves them no more, so that the old values
+cannot be read there. Without --apply it only reads, and shows the plan.
+
+A remote secret stays where any environment of the project reads it at that address, and with --cluster where any
+ExternalSecret of the cluster does. It is deleted only if the store that serves each of its keys now holds the same
+value. A key that differs, or that cannot be compared, exits 1, and the plan is not applied.
+
+The deletion is soft: in Vault, all versions that can still be read; in Key Vault, the secret. Nothing is destroyed or
+purged. Each is read back and recorded in .platform-secrets/runs. After an interruption, run the same command again to
+continue. --undo RUN brings back exactly the versions that the run deleted."""
+EXAMPLES = (
+    "platform-secrets retire prod --store vault",
+    "platform-secrets retire prod --store vault --cluster --apply --audit audit.jsonl",
+    "platform-secrets retire prod --store vault jira --apply",
+    "platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply",
+)
+# What the command is given; its undo knows all of it from the journal.
+_OWN = {
+    "SECRET": "secrets",
+    "--store": "store",
+    "--cluster": "cluster",
+    "--context": "context",
+    "--continue-on-error": "continue_on_error",
+}
+_EITHER = "give either the store with --store or a run with --undo"
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to delete there")
+    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets; by default all")
+    parser.add_argument("--store", metavar="ID", help="id of the store to delete from")
+    parser.add_argument(
+        "--cluster", action="store_true", help='also ask the cluster who reads it; needs the extra "cluster"'
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
+    )
+    parser.add_argument("--continue-on-error", action="store_true", help="delete the others if some cannot be deleted")
+    add_writing(parser, apply_help="delete; without it, only show the plan", recovers=False)
+    add_format(parser, REPORT_FORMATS)
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    if arguments.store is not None and arguments.undo is not None:
+        raise Refusal("usage", _EITHER, "leave one of them out")
+    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
+
+
+def _answer(asked: Asked) -> Answer:
+    arguments = asked.arguments
+    if arguments.store is None:
+        named = " or ".join(f"--store {store}" for store in asked.environment.stores)
+        raise Refusal("usage", _EITHER, f"add {named}" if named else None)
+    outside = outside_of(None, os.environ, variable_counts=False)
+    cluster = connected(os.environ, arguments.context) if arguments.cluster else None
+    found = retirement(asked.environment, arguments.store, arguments.secrets, asked.setting, outside, cluster)
+    asked.output.lines(retirement_lines(found))
+    return found.change, retirement_part(found)

@@ -1,0 +1,178 @@
+"""Runs `status`, which shows where each secret is on its way and whether it is in effect, and waits until it is."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
+from compiler.cli.live_environment import live_environments
+from compiler.cli.options import add_format
+from compiler.cli.terminal.command_output import CommandOutput
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cli.terminal.termination import orderly_termination
+from compiler.cli.terminal.waiting import Item, Waiting
+from compiler.model.duration import parse_duration
+from compiler.operations.cluster.connect import connected
+from compiler.operations.status.next_step import next_commands
+from compiler.operations.status.rbac import rbac
+from compiler.operations.status.row import State
+from compiler.operations.status.run import Looked, Wishes, look_at
+from compiler.operations.status.wait import End
+from compiler.operations.verify.asked import stores_to_ask
+from compiler.refusal import Refusal
+from compiler.render.interface import REPORT_FORMATS
+from compiler.render.reports.status_json import status_report
+from compiler.render.reports.status_text import seen_lines, status_lines, wait_lines, word_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from compiler.cli.invocation import Invocation
+    from compiler.cli.options import Parser
+    from compiler.model.environment import Environment
+    from compiler.operations.status.row import Seen
+
+DESCRIPTION = """Shows for each secret of environments the store in use, the next step of the move, whether the other
+store holds the same, how old the values are and when they expire; with --cluster also whether the cluster runs on it.
+Below the table stands the command that comes next. Changes nothing; only --force-sync sets an annotation.
+
+With --wait it follows the cluster until every secret is in effect. Start it before the change is deployed: then it also
+compares the Secret's UID and data, and restarts of the pods that read it.
+
+Exits 1 for a problem in the cluster or a value that is missing in the store in use, 3 if what is asked does not answer,
+4 if the time of --wait is up."""
+EXAMPLES = (
+    "platform-secrets status",
+    "platform-secrets status staging",
+    "platform-secrets status staging --offline",
+    "platform-secrets status staging --cluster --context staging-admin",
+    "platform-secrets status staging --wait --timeout 15m",
+    "platform-secrets status staging --only jira --wait --force-sync",
+    "platform-secrets status staging --rbac",
+)
+_TIMEOUT = "10m"
+_FORCED = "the operator may have been asked to synchronise at once; nothing else was changed"
+# Each of them is about one environment.
+_OF_ONE = ("wait", "force_sync", "cluster", "rbac", "only")
+
+
+def configure(parser: Parser) -> None:
+    parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
+    parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="only this secret; repeatable")
+    parser.add_argument("--offline", action="store_true", help="say what the files alone tell, and ask no store")
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help='also look at the objects in the cluster, of one environment; needs the extra "cluster"',
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
+    )
+    parser.add_argument("--wait", action="store_true", help="wait until all is in effect; implies --cluster")
+    parser.add_argument(
+        "--timeout", metavar="DURATION", default=None, help=f"how long --wait waits, such as 90s; {_TIMEOUT} by default"
+    )
+    parser.add_argument(
+        "--force-sync",
+        action="store_true",
+        help="have the operator synchronise at once, by an annotation; implies --cluster",
+    )
+    parser.add_argument("--rbac", action="store_true", help="print the roles that all this needs, and do nothing else")
+    add_format(parser, REPORT_FORMATS)
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    wishes = _wishes(arguments)
+    with orderly_termination(), interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
+        _of_one(arguments, len(set(arguments.environments)))
+        environments = live_environments(arguments.environments, invocation)
+        if not environments:
+            return FOUND
+        _of_one(arguments, len(environments))
+        if arguments.rbac:
+            standard_output().product(rbac(environments[0]))
+            return OK
+        return _shown(_looked(arguments, wishes, environments), arguments, CommandOutput(arguments, invocation))
+
+
+def _of_one(arguments: Namespace, count: int) -> None:
+    """Raises Refusal where more than one environment is meant by options that are about one."""
+    given = next((name for name in _OF_ONE if getattr(arguments, name)), None)
+    if count > 1 and given is not None:
+        raise Refusal("usage", f"{_option(given)} applies to one environment", "name exactly one")
+
+
+def _wishes(arguments: Namespace) -> Wishes:
+    """Raises Refusal where the options do not go together."""
+    if arguments.offline:
+        for name in ("wait", "force_sync", "cluster"):
+            if getattr(arguments, name):
+                raise Refusal("usage", f"--offline cannot be combined with {_option(name)}", "leave one of them out")
+    if arguments.timeout is not None and not arguments.wait:
+        raise Refusal("usage", "--timeout is how long --wait waits", "add --wait, or leave it out")
+    if arguments.rbac and arguments.format != "text":
+        raise Refusal("usage", "--rbac prints YAML", "leave --format out")
+    duration = parse_duration(arguments.timeout or _TIMEOUT)
+    if duration is None:
+        raise Refusal("usage", "--timeout is no duration", "write it as 90s, 10m or 1h30m")
+    seconds = duration.seconds if arguments.wait else None
+    return Wishes(tuple(arguments.only), arguments.offline, seconds, arguments.force_sync)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _is_live(arguments: Namespace) -> bool:
+    return bool(arguments.cluster or arguments.wait or arguments.force_sync)
+
+
+def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environment]) -> list[Looked]:
+    cluster = connected(os.environ, arguments.context) if _is_live(arguments) else None
+    waiting = Waiting(word_of(State.IN_EFFECT))
+    with stores_to_ask(os.environ) as stores:
+        stores.tell_by(standard_error().note)
+        try:
+            return [
+                look_at(
+                    environment,
+                    wishes,
+                    stores,
+                    cluster,
+                    lambda seen, left: waiting.tell({name: _item(name, each) for name, each in seen.items()}, left),
+                )
+                for environment in environments
+            ]
+        finally:
+            waiting.close()
+
+
+def _item(name: str, seen: Seen) -> Item:
+    return Item(word_of(seen.state), seen.causes, tuple(seen_lines(name, seen)) if seen.causes else ())
+
+
+def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput) -> int:
+    code = max(map(_code, looked))
+    context = ("--context", arguments.context) if arguments.context is not None else ()
+    options = ("--cluster", *context) if _is_live(arguments) else ()
+    found = [(each, next_commands(each.status, options)) for each in looked]
+    for each, commands in found:
+        output.lines(status_lines(each.status, commands, datetime.now(UTC)))
+        output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
+        if each.waited is not None:
+            output.lines(wait_lines(each.waited))
+    output.report(lambda: status_report(found, code))
+    return code
+
+
+def _code(looked: Looked) -> int:
+    status, waited = looked.status, looked.waited
+    if waited is not None and waited.end is not End.IN_EFFECT:
+        return INCOMPLETE if waited.end is End.TIME_UP else FOUND
+    if status.is_asked and not status.answered:
+        return COULD_NOT_RUN
+    return OK if status.is_fine else FOUND

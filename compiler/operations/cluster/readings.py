@@ -1,0 +1,200 @@
+"""Asks an API server for the objects that belong to secrets: lists in pages, Secrets as metadata, watches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.cluster.objects import (
+    ClusterError,
+    LiveExternalSecret,
+    LiveSecret,
+    LiveStore,
+    Ready,
+    WatchEndedError,
+)
+from compiler.operations.cluster.slim import (
+    keys_of,
+    slim_event,
+    slim_external_secret,
+    slim_pod,
+    slim_secret,
+    slim_workload,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from compiler.operations.cluster.objects import Collected
+
+    LiveObject = Mapping[str, Any]
+
+_GROUP = "external-secrets.io/v1"
+# Of what is not of the core.
+_GROUPS = {
+    "externalsecrets": _GROUP,
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets"), "apps/v1"),
+    **dict.fromkeys(("jobs", "cronjobs"), "batch/v1"),
+    "rollouts": "argoproj.io/v1alpha1",
+}
+_PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
+_PAGE = 500
+_JSON = "application/json"
+# Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
+_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
+    "externalsecrets": slim_external_secret,
+    "secrets": slim_secret,
+    "pods": slim_pod,
+    "events": slim_event,
+    "configmaps": slim_secret,
+    **dict.fromkeys((name for name in _GROUPS if name != "externalsecrets"), slim_workload),
+}
+_METADATA_ALONE = frozenset({"secrets", "configmaps"})
+
+
+class Readings(ABC):
+    """What is read of one cluster; a class below knows how to send. Implements Cluster and LiveObjects."""
+
+    @abstractmethod
+    def _got(
+        self, permission: str, path: str, accepted: str = _JSON, query: Sequence[tuple[str, str]] = ()
+    ) -> LiveObject | None:
+        """One object of the API as it is, or None where there is none. Raises ClusterError."""
+
+    @abstractmethod
+    def _watched(
+        self, permission: str, path: str, accepted: str, query: Sequence[tuple[str, str]], seconds: int
+    ) -> Iterator[LiveObject]:
+        """The events of a watch until it ends. Raises ClusterError, and WatchEndedError where one has to list again."""
+
+    @abstractmethod
+    def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
+        """Whether there was an object to change. Raises ClusterError."""
+
+    def store(self, kind: str, name: str, namespace: str) -> LiveStore | None:
+        found = self.store_object(kind, name, namespace)
+        return None if found is None else LiveStore(kind, name, _ready(found))
+
+    def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]:
+        return tuple(_external_secret(each) for each in self.external_secret_objects(namespace))
+
+    def secrets(self, namespace: str) -> tuple[LiveSecret, ...]:
+        return tuple(_secret(each) for each in self.secret_metadata(namespace))
+
+    def complaints(self, namespace: str) -> Mapping[str, str]:
+        return {name: event["message"] for name, event in self.warnings(namespace).items()}
+
+    def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
+        plural, is_namespaced = _PLURALS[kind], kind == "SecretStore"
+        scope = f"/namespaces/{namespace}" if is_namespaced else ""
+        permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
+        return self._got(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}")
+
+    def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
+        return self.collection("externalsecrets", namespace)[0]
+
+    def secret_metadata(self, namespace: str) -> tuple[LiveObject, ...]:
+        return self.collection("secrets", namespace)[0]
+
+    def namespace_object(self, namespace: str) -> LiveObject | None:
+        return self._got("get namespaces", f"/api/v1/namespaces/{namespace}")
+
+    def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
+        wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
+        found = sorted(self._collected("events", namespace, wanted)[0], key=lambda each: str(each["moment"]))
+        return {str(each["name"]): each for each in found}
+
+    def collection(self, plural: str, namespace: str) -> Collected:
+        return self._collected(plural, namespace, ())
+
+    def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
+        """All objects of a kind of the operator, of every namespace; None where the cluster has no such kind."""
+        found = self._paged(f"list {plural}", f"/apis/{_GROUP}/{plural}", _JSON, ())
+        return None if found is None else tuple(found[0])
+
+    def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Collected:
+        permission, path = f"list {plural} in {namespace}", _path(plural, namespace)
+        found = self._paged(permission, path, _accepted(plural, "List"), selected, _SLIM[plural])
+        if found is not None:
+            return found
+        if plural == "externalsecrets":
+            raise ClusterError(f"it does not serve {_GROUP}", "install External Secrets Operator 0.16 or newer")
+        return (), ""
+
+    def _paged(
+        self,
+        permission: str,
+        path: str,
+        accepted: str,
+        selected: Sequence[tuple[str, str]],
+        slim: Callable[[LiveObject], LiveObject] = dict,
+    ) -> Collected | None:
+        kept = list[Any]()
+        query = paged = [*selected, ("limit", str(_PAGE))]
+        while True:
+            try:
+                page = self._got(permission, path, accepted, query)
+            except WatchEndedError:
+                # The mark of the next page has expired: all over again, and in one answer.
+                if query is not paged and not kept:
+                    raise ClusterError("its lists expire while they are read", "run the same command again") from None
+                kept, query = [], list(selected)
+                continue
+            if page is None:
+                return None
+            kept += map(slim, page.get("items") or ())
+            metadata = page.get("metadata") or {}
+            if not (mark := metadata.get("continue")):
+                return tuple(kept), str(metadata.get("resourceVersion") or "")
+            query = [*selected, ("limit", str(_PAGE)), ("continue", str(mark))]
+
+    def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
+        slim = _SLIM[plural]
+        events = self._watched(
+            f"watch {plural} in {namespace}",
+            _path(plural, namespace),
+            _accepted(plural, ""),
+            [("resourceVersion", version)],
+            seconds,
+        )
+        for event in events:
+            found = event.get("object") or {}
+            # Of a bookmark only the version counts, which it has in common with every object.
+            yield str(event.get("type")), slim(found)
+
+    def force_sync(self, namespace: str, name: str, mark: str) -> bool:
+        change = {"metadata": {"annotations": {"force-sync": mark}}}
+        path = f"{_path('externalsecrets', namespace)}/{name}"
+        return self._patched(f"patch externalsecrets in {namespace}", path, change)
+
+
+def _path(plural: str, namespace: str) -> str:
+    root = f"/apis/{_GROUPS[plural]}" if plural in _GROUPS else "/api/v1"
+    return f"{root}/namespaces/{namespace}/{plural}"
+
+
+def _accepted(plural: str, form: str) -> str:
+    return _METADATA.format(form) if plural in _METADATA_ALONE else _JSON
+
+
+def _external_secret(item: LiveObject) -> LiveExternalSecret:
+    metadata = item.get("metadata") or {}
+    name = str(metadata.get("name", ""))
+    target = ((item.get("spec") or {}).get("target") or {}).get("name") or name
+    return LiveExternalSecret(name, str(target), metadata.get("labels") or {}, _ready(item))
+
+
+def _secret(item: LiveObject) -> LiveSecret:
+    metadata = item["metadata"]
+    owners = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]
+    controller = (str(owners[0].get("kind")), str(owners[0].get("name"))) if owners else None
+    return LiveSecret(str(metadata.get("name", "")), keys_of(item), controller)
+
+
+def _ready(item: LiveObject) -> Ready | None:
+    for condition in (item.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "Ready":
+            message, reason = (str(condition.get(name) or "") for name in ("message", "reason"))
+            return Ready(condition.get("status") == "True", message, reason)
+    return None

@@ -1,0 +1,1 @@
+"""Finds which Secrets pods read, and how."""

@@ -1,0 +1,105 @@
+"""Lists the remote secrets that an environment's secrets have in a store, with where each key is served from now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.model.place import remote_of
+from compiler.operations.live.key_places import key_places
+from compiler.operations.live.names import secret_named
+from compiler.operations.retire.identity import folded
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.place import Place
+    from compiler.operations.retire.readers import Readers
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key in the store that is left, and the place that serves it now; `there` is None where it has none."""
+
+    secret: str
+    key: str
+    property: str | None
+    serving: Store
+    there: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A remote secret of the store. `mains` are the secrets whose own it is, with the one that serves them now.
+
+    `readers` still read it.
+    """
+
+    name: str
+    keys: tuple[Held, ...]
+    mains: tuple[tuple[str, Store, str], ...]
+    readers: tuple[str, ...]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(key.secret for key in self.keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The remote secrets of `store` that may be deleted, those that are still read, and secrets with none there.
+
+    `only` are the secrets that were named, if any.
+    """
+
+    environment: str
+    store: Store
+    only: tuple[str, ...]
+    free: tuple[Remote, ...]
+    read: tuple[Remote, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def candidates_of(environment: Environment, store: Store, only: Sequence[str], readers: Readers) -> Candidates:
+    """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
+    for name in only:
+        secret_named(environment, name)
+    groups: dict[str, tuple[str, list[Held]]] = {}
+    mains: dict[str, list[tuple[str, Store, str]]] = {}
+    skipped: list[tuple[str, str]] = []
+    for secret in environment.secrets.values():
+        if secret.store is None:
+            continue
+        held = _held(secret, store, secret.store)
+        for name, each in held:
+            groups.setdefault(folded(name, store.provider), (name, []))[1].append(each)
+        own, theirs = (remote_of(secret.entry, each.provider, secret.node) for each in (store, secret.store))
+        if own is not None and theirs is not None:
+            main = (secret.id, secret.store, secret.store.prefix + theirs)
+            mains.setdefault(folded(store.prefix + own, store.provider), []).append(main)
+        if not held and (not only or secret.id in only):
+            skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
+    remotes = [
+        Remote(name, tuple(keys), tuple(mains.get(key, ())), readers.of(name)) for key, (name, keys) in groups.items()
+    ]
+    wanted = [each for each in remotes if not only or not set(only).isdisjoint(each.secrets)]
+    return Candidates(
+        environment.name,
+        store,
+        tuple(only),
+        tuple(each for each in wanted if not each.readers),
+        tuple(each for each in wanted if each.readers),
+        tuple(skipped),
+    )
+
+
+def _held(secret: Secret, store: Store, serving: Store) -> list[tuple[str, Held]]:
+    """The remote name and the key of each place of `secret` in `store`."""
+    there = key_places(secret, serving)
+    return [
+        (place.remote_key, Held(secret.id, key, place.property, serving, there[key]))
+        for key, place in key_places(secret, store).items()
+        if place is not None
+    ]

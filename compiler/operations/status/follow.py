@@ -1,0 +1,111 @@
+"""Follows collections of the cluster by watches, in threads, and hands on each change; a lost watch lists again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
+
+from compiler.operations.cluster.objects import ClusterError, WatchEndedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.operations.cluster.objects import LiveCollections
+
+    LiveObject = Mapping[str, Any]
+
+# After so long the server ends a watch by itself.
+_WATCH_SECONDS = 240
+# Between two tries where a watch ended at once, and between two lists where watching is not allowed.
+_PAUSE = 0.5
+_POLL = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A collection as a whole."""
+
+    plural: str
+    namespace: str
+    objects: tuple[LiveObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One change of a collection."""
+
+    plural: str
+    namespace: str
+    kind: str
+    object: LiveObject
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The cluster did not answer; it is asked again."""
+
+    error: ClusterError
+
+
+Event = Listed | Changed | Failed
+
+
+class Follower:
+    """Follows collections from the `versions` at which they were listed, by plural and namespace."""
+
+    def __init__(self, cluster: LiveCollections, versions: Mapping[tuple[str, str], str]) -> None:
+        self._cluster = cluster
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._stop = threading.Event()
+        self._threads = [
+            # Daemons: a watch that hears nothing keeps no process alive.
+            threading.Thread(target=self._follow, args=(*at, version), daemon=True)
+            for at, version in versions.items()
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    def events(self, seconds: float) -> tuple[Event, ...]:
+        """All that has happened, waiting up to `seconds` for the first."""
+        found: list[Event] = []
+        try:
+            found.append(self._events.get(timeout=max(0.0, seconds)))
+            while True:
+                found.append(self._events.get_nowait())
+        except Empty:
+            return tuple(found)
+
+    def _follow(self, plural: str, namespace: str, version: str) -> None:
+        at: str | None = version
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                if at is None:
+                    found, at = self._cluster.collection(plural, namespace)
+                    self._events.put(Listed(plural, namespace, found))
+                at = self._watch(plural, namespace, at)
+            except WatchEndedError:
+                at = None
+            except ClusterError as error:
+                at = None
+                if error.permission is None:
+                    self._events.put(Failed(error))
+                self._stop.wait(_POLL if error.permission is not None else _PAUSE)
+            if time.monotonic() - begun < _PAUSE:
+                self._stop.wait(_PAUSE)
+
+    def _watch(self, plural: str, namespace: str, version: str) -> str:
+        for kind, found in self._cluster.watch(plural, namespace, version, _WATCH_SECONDS):
+            version = str((found.get("metadata") or {}).get("resourceVersion") or version)
+            if kind != "BOOKMARK" and not self._stop.is_set():
+                self._events.put(Changed(plural, namespace, kind, found))
+        return version

@@ -1,0 +1,27 @@
+"""Asks the operator to synchronise ExternalSecrets at once, by the annotation that it knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.operations.cluster.in_effect import is_own
+
+if TYPE_CHECKING:
+    from compiler.operations.cluster.objects import LiveCollections
+    from compiler.operations.status.live import LiveState
+
+
+def force(state: LiveState, cluster: LiveCollections, mark: str) -> tuple[str, ...]:
+    """Set the annotation to `mark` on each ExternalSecret that is there and ours; returns their secrets' ids.
+
+    Raises ClusterError.
+    """
+    done: list[str] = []
+    for secret, manifest in state.manifests.items():
+        live = state.live(manifest).external_secret
+        metadata = manifest["metadata"]
+        if live is None or not is_own(live, manifest):
+            continue
+        if cluster.force_sync(str(metadata["namespace"]), str(metadata["name"]), mark):
+            done.append(secret)
+    return tuple(done)

@@ -1,0 +1,188 @@
+"""Holds what is known of the cluster in one run: each collection listed once a namespace, then changed by watches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.cluster.in_effect import Live
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.status.pods import Pod, pod_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
+
+    from compiler.operations.cluster.objects import LiveCollections
+
+    T = TypeVar("T")
+    LiveObject = Mapping[str, Any]
+
+EXTERNAL_SECRETS, SECRETS, PODS = "externalsecrets", "secrets", "pods"
+_PLURALS = (EXTERNAL_SECRETS, SECRETS, PODS)
+
+
+class LiveState:
+    """The objects that belong to `manifests`, the compiled ExternalSecrets by the id of their secret."""
+
+    def __init__(self, cluster: LiveCollections, manifests: Mapping[str, LiveObject]) -> None:
+        self._cluster = cluster
+        self.manifests = manifests
+        names = {_place(each) for each in manifests.values()}
+        self.namespaces = tuple(dict.fromkeys(namespace for namespace, _ in names))
+        self._wanted = {space: {name for at, name in names if at == space} for space in self.namespaces}
+        self._objects: dict[tuple[str, str], dict[str, LiveObject]] = {}
+        # By the Secret that they read, then by their uid: looking through all pods for each secret would take minutes.
+        self._pods: dict[tuple[str, str], dict[str, Pod]] = {}
+        self._reading: dict[tuple[str, str], set[str]] = {}
+        self._stores: dict[tuple[str, str, str], tuple[LiveObject | None, bool]] = {}
+        self._spaces: dict[str, LiveObject | None] = {}
+        self._warnings: dict[str, Mapping[str, LiveObject]] = {}
+        # The newest version that was seen of each object: after a list a watch may still tell of what was before it.
+        self._versions: dict[tuple[str, str, str], int] = {}
+        # What may not be asked, by plural and namespace, with the permission that it takes.
+        self.refused: dict[tuple[str, str], str] = {}
+
+    def read(self) -> dict[tuple[str, str], str]:
+        """List everything; returns the version of each collection to watch from. Raises ClusterError.
+
+        Without Secrets or pods, whoever may not list them gets the rest.
+        """
+        versions: dict[tuple[str, str], str] = {}
+        for space in self.namespaces:
+            for plural in _PLURALS:
+                try:
+                    found, versions[plural, space] = self._cluster.collection(plural, space)
+                except ClusterError as error:
+                    if error.permission is None or plural == EXTERNAL_SECRETS:
+                        raise
+                    self.refused[plural, space] = error.permission
+                    continue
+                self.refused.pop((plural, space), None)
+                self.replace(plural, space, found)
+        return versions
+
+    def replace(self, plural: str, namespace: str, found: Iterable[LiveObject]) -> None:
+        """Take a whole collection as it is now."""
+        if plural == PODS:
+            self._pods = {at: pods for at, pods in self._pods.items() if at[0] != namespace}
+            self._reading = {at: names for at, names in self._reading.items() if at[0] != namespace}
+        else:
+            self._objects[plural, namespace] = {}
+        for each in found:
+            self.change(plural, namespace, "ADDED", each)
+
+    def change(self, plural: str, namespace: str, kind: str, found: LiveObject) -> None:
+        """Take one event of a watch, if it is not older than what is known."""
+        metadata = found.get("metadata") or {}
+        if self._is_old((plural, namespace, str(metadata.get("uid"))), str(metadata.get("resourceVersion"))):
+            return
+        if plural == PODS:
+            self._change_pod(namespace, found, is_gone=kind == "DELETED")
+            return
+        here, name = self._objects.setdefault((plural, namespace), {}), str(metadata.get("name"))
+        if kind == "DELETED":
+            here.pop(name, None)
+        elif plural == SECRETS or name in self._wanted[namespace]:
+            here[name] = found
+
+    def _is_old(self, at: tuple[str, str, str], version: str) -> bool:
+        if not version.isdecimal():
+            return False
+        known = self._versions.get(at, 0)
+        self._versions[at] = max(known, int(version))
+        return int(version) < known
+
+    def _change_pod(self, namespace: str, found: LiveObject, *, is_gone: bool) -> None:
+        uid = str(found["metadata"].get("uid"))
+        for name in self._reading.pop((namespace, uid), ()):
+            self._pods[namespace, name].pop(uid, None)
+        pod = None if is_gone else pod_of(found, self._wanted[namespace])
+        if pod is None:
+            return
+        names = {each.secret for each in pod.reads} & self._wanted[namespace]
+        self._reading[namespace, uid] = names
+        for name in names:
+            self._pods.setdefault((namespace, name), {})[uid] = pod
+
+    def again(self) -> None:
+        """Ask anew for stores, namespaces and events when they are next wanted: nothing watches them."""
+        self._stores.clear()
+        self._spaces.clear()
+        self._warnings.clear()
+
+    def live(self, manifest: LiveObject) -> Live:
+        """The live objects of one ExternalSecret. Raises ClusterError."""
+        namespace, name = _place(manifest)
+        reference = manifest["spec"]["secretStoreRef"]
+        store, has_store = self._store(reference["kind"], reference["name"], namespace)
+        selects = any("namespaceSelector" in each for each in ((store or {}).get("spec") or {}).get("conditions") or ())
+        return Live(
+            self._objects.get((EXTERNAL_SECRETS, namespace), {}).get(name),
+            self._objects.get((SECRETS, namespace), {}).get(name),
+            store,
+            self._space(namespace) if selects else None,
+            (SECRETS, namespace) not in self.refused,
+            has_store,
+        )
+
+    def secrets(self, namespace: str) -> Mapping[str, LiveObject] | None:
+        """The Secrets of a namespace by name, None where they may not be asked for."""
+        return None if (SECRETS, namespace) in self.refused else self._objects.get((SECRETS, namespace), {})
+
+    def pods(self, namespace: str, secret: str) -> tuple[Pod, ...] | None:
+        """The pods that read a Secret, None where pods may not be asked for."""
+        if (PODS, namespace) in self.refused:
+            return None
+        return tuple(self._pods.get((namespace, secret), {}).values())
+
+    def warning(self, namespace: str, name: str) -> LiveObject | None:
+        """The newest warning about an ExternalSecret; None where there is none, or events may not be asked for."""
+        if namespace not in self._warnings:
+            self._warnings[namespace] = self._or_refused("events", namespace, self._cluster.warnings, namespace) or {}
+        return self._warnings[namespace].get(name)
+
+    def _store(self, kind: str, name: str, namespace: str) -> tuple[LiveObject | None, bool]:
+        at = (kind, name, namespace if kind == "SecretStore" else "")
+        if at not in self._stores:
+            plural = f"{kind.lower()}s"
+            found = self._or_refused(plural, namespace, self._cluster.store_object, kind, name, namespace)
+            self._stores[at] = found, (plural, namespace) not in self.refused
+        return self._stores[at]
+
+    def _space(self, name: str) -> LiveObject | None:
+        if name not in self._spaces:
+            self._spaces[name] = self._or_refused("namespaces", name, self._cluster.namespace_object, name)
+        return self._spaces[name]
+
+    def _or_refused(self, what: str, namespace: str, ask: Callable[..., T | None], *given: str) -> T | None:
+        try:
+            return ask(*given)
+        except ClusterError as error:
+            if error.permission is None:
+                raise
+            self.refused[what, namespace] = error.permission
+            return None
+
+
+def _place(manifest: LiveObject) -> tuple[str, str]:
+    metadata = manifest["metadata"]
+    return str(metadata["namespace"]), str(metadata["name"])
+
+
+def refusals_of(state: LiveState, namespace: str) -> tuple[str, ...]:
+    """What may not be asked in a namespace, in words."""
+    return tuple(
+        f"{_ABOUT[what]}: you are not allowed to {permission}"
+        for (what, space), permission in state.refused.items()
+        if space == namespace
+    )
+
+
+_ABOUT = {
+    SECRETS: "keys and UID of the Secret",
+    PODS: "pods",
+    "events": "the operator's warnings",
+    "namespaces": "the namespace's labels",
+    "clustersecretstores": "the store",
+    "secretstores": "the store",
+}

@@ -1,0 +1,73 @@
+"""Decides which command comes next in an environment: what mends it, else the next step of its move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.operations.status.row import State
+from compiler.operations.status.values import Likeness
+from compiler.text.command_line import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from compiler.operations.status.row import Row, Status
+
+# The cluster does not have what was compiled: it is to be committed and deployed, and then waited for.
+_NOT_DEPLOYED = frozenset({State.ABSENT, State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_REFRESHED, State.PODS})
+
+
+def next_commands(status: Status, cluster: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The lines to paste, the first one first; empty where nothing is left to do.
+
+    `cluster` are the options by which the cluster was asked.
+    """
+    return tuple(dict.fromkeys(_next(status, cluster)))
+
+
+def _next(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
+    name = status.environment.name
+    ill = [row for row in status.rows if row.is_unread]
+    if ill:
+        yield command_line("verify", name, *_ids(ill))
+        return
+    troubled = [row for row in status.rows if not row.is_fine]
+    helped = [row.seen.help for row in troubled if row.seen is not None and row.seen.help]
+    if troubled:
+        yield from helped
+        if any(row.state in _NOT_DEPLOYED for row in troubled):
+            context = tuple(word for word in cluster if word != "--cluster")
+            yield command_line("status", name, "--wait", *context)
+        elif not helped:
+            yield command_line("verify", name, *_ids(troubled), *cluster)
+        return
+    yield from _move(status, cluster)
+
+
+def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
+    progress, name = status.progress, status.environment.name
+    if progress is None:
+        return
+    to = progress.to.id
+    if progress.next is None:
+        if status.environment.root.text("store") != to:
+            yield command_line("cutover", name, "--finish", "--to", to)
+            return
+        # A store that nobody reads any more still holds live credentials.
+        left = [row.other.id for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
+        yield from (command_line("retire", name, "--store", store, *cluster) for store in left)
+        return
+    step = [row for row in status.rows if row.secret.id in progress.steps[progress.next] and row.to is not None]
+    lacking = [row for row in step if row.values.likeness in (Likeness.MISSING, Likeness.DIFFERENT)]
+    closed = [row for row in step if row.values.likeness is Likeness.NO_ACCESS]
+    if lacking:
+        only = [word for secret in _ids(lacking) for word in ("--only", secret)]
+        yield command_line("migrate", name, "--to", to, *only)
+    elif closed:
+        yield command_line("verify", name, *_ids(closed), "--store", to)
+    else:
+        yield command_line("cutover", name, "--next", *cluster)
+
+
+def _ids(rows: Iterable[Row]) -> list[str]:
+    return [row.secret.id for row in rows]

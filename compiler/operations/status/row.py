@@ -1,0 +1,121 @@
+"""Defines what `status` says of an environment: a row for each secret, and what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from compiler.operations.status.values import Values
+
+if TYPE_CHECKING:
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.operations.edit.moves import Progress
+
+
+class State(StrEnum):
+    """The live state of a secret in a word: what keeps it from being in effect first."""
+
+    NOT_ASKED = "not-asked"
+    IN_EFFECT = "in-effect"
+    ABSENT = "absent"
+    FOREIGN = "foreign"
+    OTHER_SPEC = "other-spec"
+    NOT_SYNCED = "not-synced"
+    NOT_READY = "not-ready"
+    RETAINED = "retained"
+    NO_TARGET = "no-target"
+    MISSING_KEY = "missing-key"
+    STORE = "store"
+    REPLACED = "replaced"  # the Secret has another UID than before
+    DATA_CHANGED = "data-changed"  # although both stores held the same
+    NOT_REFRESHED = "not-refreshed"
+    RESTARTED = "restarted"
+    PODS = "pods-not-ready"
+    RESTART = "restart-needed"
+
+
+# What waiting does not mend: a person has to.
+FINAL = frozenset({State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps a secret from being in effect; `message` quotes nothing that the operator said."""
+
+    state: State
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The live state of a secret: its problems, the gravest first.
+
+    `causes` are the operator's newest warning, without values, and what `verify` found. `next_try` is within how many
+    seconds the operator tries again, `help` the command that mends it; `not_asked` says what may not be asked.
+    `pods` is how many pods read the Secret, None where they were not asked for.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    causes: tuple[str, ...] = ()
+    next_try: int | None = None
+    help: str | None = None
+    not_asked: tuple[str, ...] = ()
+    pods: int | None = None
+
+    @property
+    def state(self) -> State:
+        return self.problems[0].state if self.problems else State.IN_EFFECT
+
+    @property
+    def is_final(self) -> bool:
+        return any(problem.state in FINAL for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One secret of an environment. `to` is the store that it is to go to, in the step `step` of `moves:` from 1 on.
+
+    `seen` is None where the cluster was not asked.
+    """
+
+    secret: Secret
+    store: Store
+    to: Store | None
+    step: int | None
+    other: Store | None
+    values: Values = field(default_factory=Values)
+    seen: Seen | None = None
+
+    @property
+    def state(self) -> State:
+        return self.seen.state if self.seen is not None else State.NOT_ASKED
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the store in use lacks something, or did not say."""
+        return bool(self.values.faults or self.values.closed)
+
+    @property
+    def is_fine(self) -> bool:
+        return not self.is_unread and self.state in (State.IN_EFFECT, State.NOT_ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An environment's rows. `progress` is that of its `moves:`, None where it has none.
+
+    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why.
+    """
+
+    environment: Environment
+    rows: tuple[Row, ...]
+    progress: Progress | None
+    answered: bool = True
+    is_asked: bool = False
+    is_live: bool = False
+    closed: tuple[str, ...] = ()
+
+    @property
+    def is_fine(self) -> bool:
+        return all(row.is_fine for row in self.rows)

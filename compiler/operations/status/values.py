@@ -1,0 +1,174 @@
+"""Compares what the store in use and the other one hold for each secret, and how old it is. Only reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from compiler.operations.verify.references import references_of
+from compiler.operations.verify.verify import verify
+from compiler.stores.values.secret import Comparer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from compiler.model.environment import Environment, Secret, Store
+    from compiler.operations.edit.moves import Progress
+    from compiler.operations.live.stores import LiveStores
+    from compiler.operations.verify.references import Reference
+    from compiler.operations.verify.verify import KeyStatus, Verification
+    from compiler.stores.interface import RemoteSecret
+
+# Findings by which a store says nothing about a key.
+_CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
+
+
+class Likeness(StrEnum):
+    """How what the other store holds of a secret's keys compares with the store in use."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    MISSING = "missing"  # it does not give every key
+    NO_ACCESS = "no-access"  # one of the two did not say
+    NOT_ASKED = "not-asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the stores hold of a secret.
+
+    `different` and `missing` are the keys of the other store that make its likeness. `faults` says what the operator
+    could not read, or would read wrongly, in the store in use, `closed` why that store did not say; `is_known` is false
+    then, and where nothing was asked. `written` is the oldest value's date, `expires` the nearest one.
+    """
+
+    likeness: Likeness = Likeness.NOT_ASKED
+    different: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    is_known: bool = False
+    written: datetime | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The values of all secrets by id, the remote secrets that were read, and whether a store in use answered.
+
+    `closed` says once what stores did not say, and why.
+    """
+
+    values: Mapping[str, Values]
+    remotes: tuple[RemoteSecret, ...]
+    answered: bool
+    closed: tuple[str, ...] = ()
+
+
+def other_store(secret: Secret, environment: Environment, progress: Progress | None) -> Store | None:
+    """The store that a secret is to go to, or came from; without `moves:` the only other one. None: there is none."""
+    own = secret.store
+    if own is None:
+        return None
+    if progress is not None and own.id != progress.to.id:
+        return progress.to
+    before = environment.default_store
+    if progress is not None and before is not None and before.id != own.id:
+        return before
+    others = [store for store in environment.stores.values() if store.id != own.id]
+    return others[0] if len(others) == 1 else None
+
+
+def read_values(environment: Environment, others: Mapping[str, Store | None], stores: LiveStores) -> Read:
+    """Read every remote secret of both sides once, as the operator would."""
+    own = references_of(environment, tuple(others))[0]
+    there: list[Reference] = []
+    for store in {other.id: other for other in others.values() if other is not None}.values():
+        going = [name for name, other in others.items() if other is not None and other.id == store.id]
+        there += references_of(environment, going, store)[0]
+    found = verify((*own, *there), stores)
+    here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
+    comparer = Comparer()
+    values = {
+        name: _values(here.get(name, {}), elsewhere.get(name, {}) if other is not None else None, found, comparer)
+        for name, other in others.items()
+    }
+    silent = {status.reference.store.id for status in found.keys if _is_silent(status)}
+    in_use = {reference.store.id for reference in own}
+    closed = tuple(dict.fromkeys(message for status in found.keys for message in _why_closed(status)))
+    return Read(values, found.read, not in_use or bool(in_use - silent), closed)
+
+
+def _is_silent(status: KeyStatus) -> bool:
+    return bool({"no-answer", "unauthenticated", "wrong-mount"} & set(status.rules))
+
+
+def _why_closed(status: KeyStatus) -> list[str]:
+    return [each.message for each in status.found if each.rule in _CLOSED]
+
+
+def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
+    statuses: dict[str, dict[str, KeyStatus]] = {}
+    for status in found.keys:
+        reference = status.reference
+        if reference.is_elsewhere is is_elsewhere:
+            statuses.setdefault(reference.secret, {})[reference.key] = status
+    return statuses
+
+
+def _values(
+    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
+) -> Values:
+    origins = {id(each): each for each in (found.origins.get(status.reference) for status in here.values()) if each}
+    faults = [
+        each.message
+        for status in here.values()
+        if not status.is_sound
+        for each in status.found
+        if each.rule not in _CLOSED
+    ]
+    closed = tuple(dict.fromkeys(message for status in here.values() for message in _why_closed(status)))
+    likeness, different, missing = _likeness(here, there, found, comparer)
+    return Values(
+        likeness,
+        different,
+        missing,
+        tuple(dict.fromkeys(faults)),
+        closed,
+        bool(here) and not closed,
+        min((date for each in origins.values() if (date := _written(each)) is not None), default=None),
+        min(
+            (each.attributes.expires for each in origins.values() if each.attributes.expires is not None), default=None
+        ),
+    )
+
+
+def _likeness(
+    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
+) -> tuple[Likeness, tuple[str, ...], tuple[str, ...]]:
+    if there is None:
+        return Likeness.NOT_ASKED, (), ()
+    different: list[str] = []
+    missing: list[str] = []
+    for key, status in here.items():
+        other = there.get(key)
+        new = found.values.get(other.reference) if other is not None else None
+        old = found.values.get(status.reference)
+        if new is None:
+            missing.append(key)
+        elif old is None or not comparer.same(new, old):
+            different.append(key)
+    if _is_closed(there.values()) or _is_closed(here.values()):
+        return Likeness.NO_ACCESS, (), ()
+    word = Likeness.MISSING if missing else Likeness.DIFFERENT if different else Likeness.EQUAL
+    return word, tuple(different), tuple(missing)
+
+
+def _is_closed(statuses: Iterable[KeyStatus]) -> bool:
+    return any(_why_closed(status) for status in statuses)
+
+
+def _written(remote: RemoteSecret) -> datetime | None:
+    return remote.attributes.created or remote.attributes.updated

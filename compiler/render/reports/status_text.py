@@ -1,0 +1,150 @@
+"""Shows the status of environments to people: a table whose rows fit 80 columns, reasons, and the next command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.duration import short_duration
+from compiler.operations.status.row import State
+from compiler.operations.status.values import Likeness
+from compiler.operations.status.wait import End
+from compiler.render.content import Painted, Style, Wrapped
+from compiler.text.wording import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from compiler.operations.status.row import Row, Seen, Status
+    from compiler.operations.status.wait import Waited
+    from compiler.render.content import Line, Piece
+
+_WIDEST, _GAP = 80, 2
+_HEADS = ("SECRET", "STORE", "NEXT", "OTHER STORE", "AGE", "EXPIRES", "LIVE")
+_WORDS = {
+    State.NOT_ASKED: "not asked",
+    State.IN_EFFECT: "in effect",
+    State.ABSENT: "not deployed",
+    State.FOREIGN: "not ours",
+    State.OTHER_SPEC: "old spec",
+    State.NOT_SYNCED: "not synced",
+    State.NOT_READY: "not ready",
+    State.RETAINED: "kept old",
+    State.NO_TARGET: "no Secret",
+    State.MISSING_KEY: "lacks keys",
+    State.STORE: "store",
+    State.REPLACED: "replaced",
+    State.DATA_CHANGED: "data changed",
+    State.NOT_REFRESHED: "not refreshed",
+    State.RESTARTED: "restarted",
+    State.PODS: "pods not ready",
+    State.RESTART: "restart needed",
+}
+
+
+def word_of(state: State) -> str:
+    """A live state in words."""
+    return _WORDS[state]
+
+
+def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iterator[Line]:
+    """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
+    yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
+    cells = [_cells(row, now) for row in status.rows]
+    widths = [max(len(line[column]) for line in (_HEADS, *cells)) for column in range(len(_HEADS))]
+    if sum(widths) + _GAP * (len(_HEADS) - 1) <= _WIDEST:
+        yield _line(_HEADS, widths, None)
+        yield from (_line(line, widths, row) for line, row in zip(cells, status.rows, strict=True))
+    else:
+        for line, row in zip(cells, status.rows, strict=True):
+            yield (Painted(line[0], _style(row)),)
+            yield from _long(line)
+    yield from (("not answered: ", why) for why in status.closed)
+    for row in status.rows:
+        yield from _details(row)
+    # Once for all secrets of a namespace.
+    asked = (what for row in status.rows if row.seen is not None for what in row.seen.not_asked)
+    yield from (("not asked: ", what) for what in dict.fromkeys(asked))
+    for command in commands:
+        yield (Painted("next: ", Style.HELP), command)
+
+
+def _headline(status: Status) -> tuple[Piece, ...]:
+    progress = status.progress
+    if progress is None:
+        return (": ", counted(len(status.rows), "secret"))
+    moved = sum(row.store.id == progress.to.id for row in status.rows)
+    where = f": {moved} of {counted(len(status.rows), 'secret')} on "
+    if progress.next is None:
+        return (where, f'"{progress.to.id}"', "; every step of the move is there")
+    return (where, f'"{progress.to.id}"', f"; step {progress.next + 1} of {len(progress.steps)} is next")
+
+
+def _cells(row: Row, now: datetime) -> tuple[str, ...]:
+    values = row.values
+    likeness = str(values.likeness).replace("-", " ")
+    return (
+        row.secret.id,
+        row.store.id,
+        row.to.id if row.to is not None else "-",
+        f"{row.other.id}: {likeness}" if row.other is not None else "-",
+        f"{max(0, (now - values.written).days)}d" if values.written is not None else "-",
+        f"{values.expires:%Y-%m-%d}" if values.expires is not None else "-",
+        _WORDS[row.state],
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], row: Row | None) -> tuple[Piece, ...]:
+    *before, last = cells
+    padded = [cell.ljust(width + _GAP) for cell, width in zip(before, widths, strict=False)]
+    return (*padded, Painted(last, _style(row)) if row is not None else last)
+
+
+def _long(cells: Sequence[str]) -> Iterator[Line]:
+    """The cells of a row that is too long for a line."""
+    _, store, to, other, age, expires, live = cells
+    pieces = [f"on {store}", *([f"to {to}"] if to != "-" else []), *([other] if other != "-" else [])]
+    pieces += [f"age {age}", *([f"expires {expires}"] if expires != "-" else []), live]
+    yield Wrapped(("; ".join(pieces),), 2)
+
+
+def _style(row: Row) -> Style:
+    if not row.is_fine:
+        return Style.ERROR
+    return Style.GREEN if row.state is State.IN_EFFECT else Style.STRONG
+
+
+def _details(row: Row) -> Iterator[Line]:
+    """What is wrong with a secret, and why. Each line stands on its own, as messages of findings do."""
+    name = row.secret.id
+    yield from ((f"{name}: ", fault) for fault in row.values.faults)
+    if row.values.likeness is Likeness.DIFFERENT and row.other is not None:
+        yield f"{name}: ", f'"{row.other.id}" holds other values of ', listed(row.values.different)
+    if row.values.likeness is Likeness.MISSING and row.other is not None:
+        yield f"{name}: ", f'"{row.other.id}" lacks ', listed(row.values.missing)
+    if row.seen is not None:
+        yield from seen_lines(name, row.seen)
+
+
+def seen_lines(name: str, seen: Seen) -> Iterator[Line]:
+    """What is wrong with a secret in the cluster, why, and what mends it."""
+    yield from ((f"{name}: ", problem.message) for problem in seen.problems)
+    yield from (("  because: ", cause) for cause in seen.causes)
+    if seen.next_try is not None:
+        yield f"  the operator tries again within {short_duration(seen.next_try)}"
+    if seen.help is not None:
+        yield "  ", Painted("help: ", Style.HELP), seen.help
+
+
+def wait_lines(waited: Waited) -> Iterator[Line]:
+    """How a wait ended, and what it could not compare."""
+    if waited.end is End.IN_EFFECT:
+        yield (Painted("all are in effect", Style.GREEN),)
+    elif waited.end is End.FAILED:
+        yield (Painted("not in effect, and waiting longer does not help", Style.ERROR),)
+    else:
+        yield (Painted(f"not in effect after {short_duration(round(waited.seconds))}", Style.ERROR),)
+        if waited.error is not None:
+            yield "  because: ", f"the cluster cannot be asked: {waited.error}"
+    for name, what in waited.not_compared.items():
+        yield f"{name}: ", f"not compared with the state before, which this run did not see: {', '.join(what)}"

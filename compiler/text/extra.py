@@ -1,0 +1,27 @@
+"""Writes the line that installs an extra, such as a store's client, beside the program that is running."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from compiler.text.command_line import PROGRAM
+
+_CLONE = Path(__file__).resolve().parents[2]
+
+
+def install_line(extra: str) -> str:
+    """The `pip install` for the Python that runs this, quoted for a shell.
+
+    Where the program runs from a clone without being installed, the clone is named: its bare name would be asked of a
+    package index, where anybody may offer something under it. pip asks none where the program is installed.
+    """
+    try:
+        distribution(PROGRAM)
+    except PackageNotFoundError:
+        what = f"{_CLONE}[{extra}]"
+    else:
+        what = f"{PROGRAM}[{extra}]"
+    return shlex.join([sys.executable or "python", "-m", "pip", "install", what])

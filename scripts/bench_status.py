@@ -1,0 +1,190 @@
+"""Measures `status` of a large cluster against its budgets: 2,000 ExternalSecrets and 5,000 pods from the API double.
+
+The double runs in a process of its own and the operation in another one, so that its memory is the program's alone.
+`--quick` takes a tenth of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from compiler.operations.parity.manifests import manifests_of  # noqa: E402 - a script is run by path
+from compiler.pipeline import compile_project  # noqa: E402
+from compiler.start import leave_no_core  # noqa: E402
+from scripts.bench import MEBIBYTE, Budget, Figure, as_json, table  # noqa: E402
+from scripts.bench_projects import generate_catalogue  # noqa: E402
+from tests.api_double import ApiDouble  # noqa: E402 - the double that the tests trust
+from tests.live_platform import LivePlatform  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from compiler.model.environment import Environment
+
+PAGE = ROOT / "docs/reference/performance-cluster.md"
+SECRETS, PODS, BYTES = 2_000, 5_000, 4_096
+RUNS = 3
+# What the command does after it has parsed its words, without stores: those have a page of their own.
+_PROGRAM = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from compiler.operations.cluster.connect import connected
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.status.run import Wishes, look_at
+from compiler.pipeline import compile_project
+from compiler.render.reports.status_text import status_lines
+from compiler.cli.terminal.outlet import standard_output
+(environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
+cluster = connected(os.environ, None)
+found = look_at(environment, Wishes(is_offline=True), LiveStores({}), cluster, print)
+standard_output().lines(status_lines(found.status, (), datetime.now(UTC)))
+sys.exit(0 if found.status.is_fine else 1)
+"""
+
+
+@dataclass(frozen=True)
+class Used:
+    """One finished process: wall and processor seconds, its largest resident memory in MiB, and the printed lines."""
+
+    wall: float
+    cpu: float
+    memory: float
+    lines: int
+
+
+def environment_of(root: Path) -> Environment:
+    project = compile_project(root, ["prod"]).project
+    if project is None:
+        raise SystemExit("the generated project does not compile")
+    return project.environments[0]
+
+
+def fill(double: ApiDouble, environment: Environment, pods: int) -> None:
+    """Every ExternalSecret in effect, and `pods` that read their Secrets in turn, each of at least BYTES."""
+    LivePlatform(double).run(environment)
+    names = list(manifests_of(environment))
+    space = next(iter(manifests_of(environment).values()))["metadata"]["namespace"]
+    padding = [{"name": f"PLAIN_{number}", "value": "x" * 64} for number in range(BYTES // 96)]
+    platform = LivePlatform(double)
+    for number in range(pods):
+        name = f"pod-{number:05d}"
+        platform.pod(space, name, names[number % len(names)])
+        pod = double.get("pods", space, name)
+        pod["spec"]["containers"].append({"name": "beside", "env": padding})
+        if len(json.dumps(pod)) < BYTES:
+            raise SystemExit("the pods are too small")
+        double.put("pods", pod)
+
+
+def serve(root: Path, pods: int) -> int:
+    """Serve until standard input ends; the first line of the output says that it is there."""
+    with ApiDouble() as double:
+        fill(double, environment_of(root), pods)
+        print(double.kubeconfig(root), flush=True)
+        sys.stdin.read()
+    return 0
+
+
+@contextmanager
+def serving(root: Path, pods: int) -> Iterator[str]:
+    """The path of the kubeconfig of a double in a process of its own."""
+    words = (sys.executable, __file__, "--serve", str(root), "--pods", str(pods))
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if process.stdin is None or process.stdout is None:
+            raise SystemExit("the double has no pipes")
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+def measured(root: Path, kubeconfig: str) -> Used:
+    """One status. Raises SystemExit where anything is not in effect."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": kubeconfig}
+    with (root / "out").open("wb") as out:
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(root)], env=environ, stdout=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"status ended with exit code {process.returncode}")
+    lines = len((root / "out").read_text("utf-8").splitlines())
+    return Used(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MEBIBYTE, lines)
+
+
+def measure_all(root: Path, secrets: int, pods: int) -> list[Figure]:
+    """The quickest run, as whatever else the machine does only adds to it, and the largest memory."""
+    generate_catalogue(root, secrets)
+    with serving(root, pods) as kubeconfig:
+        found = [measured(root, kubeconfig) for _ in range(RUNS)]
+    what = f"`status --cluster`, {secrets:,} ExternalSecrets and {pods:,} pods"
+    return [
+        Figure(Budget(f"{what}: wall, whole process", "s", 5, 5), min(each.wall for each in found)),
+        Figure(Budget(f"{what}: processor time", "s", 5, 5), min(each.cpu for each in found)),
+        Figure(Budget(f"{what}: peak memory", "MiB", 150, 150), max(each.memory for each in found)),
+        Figure(Budget("lines that it prints", "", secrets + 2, secrets + 2), max(each.lines for each in found)),
+    ]
+
+
+def page(figures: Sequence[Figure]) -> str:
+    """The reference page with the last results."""
+    return f"""# Performance in a large cluster
+
+What `status --cluster` costs, as `make bench-status` last measured it: whole processes, compiling included and stores
+left out, the quickest of {RUNS} and the largest resident memory, on {os.cpu_count()} cores that the API double shares
+with the program. Each ExternalSecret has four keys, each pod more than {BYTES:,} bytes of JSON; lists come in pages of
+500, and of Secrets metadata alone.
+
+{table(figures)}
+The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds grow.
+
+    scripts/bench.py status             # measures and prints; --quick takes a tenth
+    scripts/bench.py status --json FILE # the same as JSON
+    scripts/bench.py status --write     # and writes this page
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
+    parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--strict-budgets", action="store_true", help="exit 1 where a figure misses its budget")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--pods", type=int, default=PODS, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.serve:
+        return serve(options.serve, options.pods)
+    part = 10 if options.quick else 1
+    with TemporaryDirectory() as folder:
+        figures = measure_all(Path(folder), SECRETS // part, PODS // part)
+    print(table(figures, beside="-"), end="")
+    missed = [figure.budget.title for figure in figures if figure.verdict == "MISSED"]
+    for title in missed:
+        print(f"over its budget: {title}")
+    if options.json:
+        options.json.write_text(as_json(figures, RUNS), encoding="utf-8")
+    if options.write:
+        PAGE.write_text(page(figures), encoding="utf-8")
+    return 1 if missed and options.strict_budgets else 0
+
+
+if __name__ == "__main__":
+    leave_no_core()
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,126 @@
+"""Does in the API double what Argo CD, External Secrets Operator and a kubelet do: deploys, syncs, fails, runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.cluster.in_effect import wanted_keys
+from compiler.operations.parity.manifests import manifests_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from compiler.model.environment import Environment
+    from tests.api_double import ApiDouble
+
+# In the data of every Secret: whoever prints it has asked for a whole one.
+PLANTED = "c2VudGluZWwtcGxhbnRlZA=="
+_HASH = "reconcile.external-secrets.io/data-hash"
+
+
+class LivePlatform:
+    """The cluster that an environment runs in; `tick` makes the operator's times move on."""
+
+    def __init__(self, double: ApiDouble) -> None:
+        self.double = double
+        self.tick = 0
+
+    def store(self, name: str, *, ready: bool = True, conditions: Iterable[Mapping[str, Any]] = ()) -> None:
+        status = {"conditions": [{"type": "Ready", "status": str(ready)}]}
+        spec = {"provider": {}, "conditions": list(conditions)}
+        found = {"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": spec, "status": status}
+        self.double.put("clustersecretstores", found)
+
+    def run(self, environment: Environment) -> None:
+        """Everything of an environment deployed, its stores ready and all synchronised."""
+        for store in environment.stores.values():
+            self.store(store.name)
+        for name in self.deploy(environment):
+            self.sync(environment.secrets[self.secret_of(environment, name)].namespace or "", name)
+
+    def deploy(self, environment: Environment) -> list[str]:
+        """What Argo CD does: the compiled specs; the status stays that of the operator."""
+        found = manifests_of(environment)
+        for name, manifest in found.items():
+            space = manifest["metadata"]["namespace"]
+            try:
+                old = self.double.get("externalsecrets", space, name)
+            except KeyError:
+                old = {}
+            status = {"status": old["status"]} if "status" in old else {}
+            self.double.put("externalsecrets", {**manifest, **status})
+        return list(found)
+
+    @staticmethod
+    def secret_of(environment: Environment, target: str) -> str:
+        return next(each.id for each in environment.secrets.values() if each.entry.target == target)
+
+    def sync(self, namespace: str, name: str, data: str = "hash-1", *, without: Iterable[str] = ()) -> None:
+        """What the operator does when it succeeds: first the Secret, then the status."""
+        found = self.double.get("externalsecrets", namespace, name)
+        self._status(found, "True", "SecretSynced", "secret synced")
+        self.tick += 1
+        found["status"]["refreshTime"] = f"2026-11-26T00:{self.tick:02}:00Z"
+        found["status"]["syncedResourceVersion"] = f"{found['metadata']['generation']}-{self.tick:02}"
+        keys = [key for key in wanted_keys(found) if key not in set(without)]
+        self.secret(namespace, name, keys, data)
+        self.double.put("externalsecrets", found)
+
+    def secret(self, namespace: str, name: str, keys: Iterable[str], data: str, uid: str | None = None) -> None:
+        fields: dict[str, Any] = {"f:data": {".": {}, **{f"f:{key}": {} for key in keys}}}
+        metadata: dict[str, Any] = {
+            "name": name,
+            "namespace": namespace,
+            "annotations": {_HASH: data, "kubectl.kubernetes.io/last-applied-configuration": PLANTED},
+            "ownerReferences": [{"kind": "ExternalSecret", "name": name, "controller": True}],
+            "managedFields": [{"manager": f"externalsecrets.external-secrets.io/{name}", "fieldsV1": fields}],
+        }
+        if uid is not None:
+            metadata["uid"] = uid
+        self.double.put("secrets", {"metadata": metadata, "data": dict.fromkeys(keys, PLANTED)})
+
+    def fail(self, namespace: str, name: str, message: str, count: int = 1) -> None:
+        """What the operator does when it does not: the mark of its last success stays."""
+        found = self.double.get("externalsecrets", namespace, name)
+        self._status(found, "False", "SecretSyncedError", "could not get secret data from provider")
+        self.double.put("externalsecrets", found)
+        self.double.warn(namespace, name, message, count=count)
+
+    def pod(  # noqa: PLR0913 - the ways in which pods differ
+        self,
+        namespace: str,
+        name: str,
+        secret: str,
+        *,
+        ready: bool = True,
+        restarts: int = 0,
+        waiting: str | None = None,
+        phase: str = "Running",
+        volume: bool = False,
+        key: str | None = None,
+    ) -> None:
+        """A pod of a Deployment that reads a Secret, by its variables or by a volume."""
+        source: dict[str, Any] = {"envFrom": [{"secretRef": {"name": secret}}]}
+        if key is not None:
+            source = {"env": [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}]}
+        spec: dict[str, Any] = {"containers": [{"name": "main", **({} if volume else source)}]}
+        if volume:
+            spec["volumes"] = [{"name": "v", "secret": {"secretName": secret}}]
+        state = {"waiting": {"reason": waiting, "message": PLANTED}} if waiting else {"running": {}}
+        owner = {"kind": "ReplicaSet", "name": f"{name}-5d8f", "controller": True}
+        self.double.put(
+            "pods",
+            {
+                "metadata": {"name": name, "namespace": namespace, "ownerReferences": [owner]},
+                "spec": spec,
+                "status": {
+                    "phase": phase,
+                    "conditions": [{"type": "Ready", "status": str(ready)}],
+                    "containerStatuses": [{"name": "main", "restartCount": restarts, "state": state}],
+                },
+            },
+        )
+
+    def _status(self, found: dict[str, Any], status: str, reason: str, message: str) -> None:
+        condition = {"type": "Ready", "status": status, "reason": reason, "message": message}
+        found.setdefault("status", {})["conditions"] = [condition]

@@ -1,0 +1,137 @@
+"""What a real API server told while a secret was switched is followed to its end, and each planted fault is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.cluster.client import KubernetesCluster
+from compiler.operations.parity.manifests import manifests_of
+from compiler.operations.status import wait as wait_module
+from compiler.operations.status.follow import Follower
+from compiler.operations.status.judge import Judge
+from compiler.operations.status.live import LiveState
+from compiler.operations.status.look import from_files
+from compiler.operations.status.values import Likeness, Values
+from compiler.operations.status.wait import End, Wait, Waited
+from compiler.pipeline import compile_project
+from tests.api_double import ApiDouble
+from tests.live_platform import LivePlatform
+from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from compiler.operations.status.row import Seen, Status
+
+ROOT = Path(__file__).resolve().parents[2]
+SLACK = "agent-slack-secrets"
+
+
+class Recorded:
+    """The recorded platform: seven ExternalSecrets on the Key Vault, and slack about to go to the Vault."""
+
+    def __init__(self, double: ApiDouble, folder: Path) -> None:
+        self.double = double
+        environ = {"KUBECONFIG": str(double.kubeconfig(folder))}
+        self.cluster = KubernetesCluster(environ)
+        project = compile_project(ROOT, ["dev"]).project
+        assert project is not None
+        self.environment = project.environments[0]
+        self.manifests = manifests_of(self.environment)
+        for each in recorded("externalsecrets-list")["items"]:
+            double.put("externalsecrets", as_compiled(each, self.manifests[each["metadata"]["name"]]))
+        double.load("secrets", recorded("secrets-metadata-list")["items"])
+        double.load("clustersecretstores", recorded("clustersecretstores-list")["items"])
+        self.events = [as_compiled(each, self.manifests[SLACK]) for each in watched("watch-externalsecrets-switch")]
+
+    def status(self) -> Status:
+        status = from_files(self.environment, ["slack"])
+        # Both stores held the same when this was recorded.
+        return replace(status, rows=tuple(replace(row, values=Values(Likeness.EQUAL)) for row in status.rows))
+
+    def follow(self, *steps: Callable[[], object], seconds: float = 20) -> Waited:
+        status = self.status()
+        state = LiveState(self.cluster, {"slack": self.manifests[SLACK]})
+        versions = state.read()
+        wait = Wait(Judge(state, status, ()), status.rows)
+        waiting = list(steps)
+
+        def tell(_seen: Mapping[str, Seen], _left: float) -> None:
+            if waiting:
+                waiting.pop(0)()
+
+        with Follower(self.cluster, versions) as follower:
+            return wait.until(seconds, follower, tell)
+
+    def replay(self, event: Mapping[str, Any]) -> Callable[[], object]:
+        return lambda: self.double.put("externalsecrets", dict(event))
+
+    def secret(self, **changed: Any) -> Callable[[], object]:  # noqa: ANN401 - fields of metadata
+        def put() -> None:
+            found = self.double.get("secrets", NAMESPACE, SLACK)
+            found["metadata"].update(changed)
+            self.double.put("secrets", found)
+
+        return put
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    monkeypatch.setattr(wait_module, "_TICK", 0.1)
+    with ApiDouble() as double:
+        yield Recorded(double, tmp_path)
+
+
+def said(waited: Waited) -> list[str]:
+    return [str(each.state) for each in waited.seen["slack"].problems]
+
+
+def test_the_recorded_switch_is_in_effect_at_its_last_event(world: Recorded) -> None:
+    waited = world.follow(*map(world.replay, world.events))
+    assert (waited.end, said(waited), waited.not_compared) == (End.IN_EFFECT, [], {})
+
+
+def test_before_its_last_event_it_is_not(world: Recorded) -> None:
+    waited = world.follow(*map(world.replay, world.events[:-1]), seconds=2)
+    assert waited.end is End.TIME_UP
+    assert said(waited)
+
+
+def test_a_changed_uid_turns_it_red(world: Recorded) -> None:
+    waited = world.follow(world.secret(uid="another"), *map(world.replay, world.events))
+    assert (waited.end, "replaced" in said(waited)) == (End.FAILED, True)
+
+
+def test_a_deleted_secret_turns_it_red(world: Recorded) -> None:
+    gone = [lambda: world.double.delete("secrets", NAMESPACE, SLACK)]
+    waited = world.follow(*gone, *map(world.replay, world.events), seconds=2)
+    assert (waited.end, said(waited)) == (End.TIME_UP, ["no-target"])
+
+
+def test_an_emptied_secret_turns_it_red(world: Recorded) -> None:
+    waited = world.follow(world.secret(managedFields=[]), *map(world.replay, world.events), seconds=2)
+    assert (waited.end, said(waited)) == (End.TIME_UP, ["missing-key"])
+
+
+def test_a_ready_that_is_old_turns_it_red(world: Recorded) -> None:
+    old = {**world.events[-1], "status": recorded("externalsecrets-list")["items"][0]["status"]}
+    waited = world.follow(world.replay(old), seconds=2)
+    assert (waited.end, said(waited)[0]) == (End.TIME_UP, "not-synced")
+
+
+def test_data_that_changed_turns_it_red(world: Recorded) -> None:
+    other = {"reconcile.external-secrets.io/data-hash": "other"}
+    waited = world.follow(world.secret(annotations=other), *map(world.replay, world.events))
+    assert (waited.end, "data-changed" in said(waited)) == (End.FAILED, True)
+
+
+def test_a_restart_turns_it_red(world: Recorded) -> None:
+    platform = LivePlatform(world.double)
+    platform.pod(NAMESPACE, "slack", SLACK)
+    again = [lambda: platform.pod(NAMESPACE, "slack", SLACK, restarts=1)]
+    waited = world.follow(*again, *map(world.replay, world.events))
+    assert (waited.end, "restarted" in said(waited)) == (End.FAILED, True)

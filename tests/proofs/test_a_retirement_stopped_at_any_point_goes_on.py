@@ -1,0 +1,236 @@
+"""A retirement or its undo that is killed at any point, loses replies or meets other writers loses no secret."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.faulty_gateway import Fault as GatewayFault
+from compiler.demo.faulty_gateway import FaultyGateway, Seen
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from compiler.operations.change.write_remote import RemoteWriter
+from compiler.operations.runs.lock import RunLock
+from tests.leaks import leaks
+from tests.proofs.retiring import GITHUB, JIRA, NAMES, STORES, Retiring
+from tests.proofs.test_a_write_killed_at_any_point_is_resumed import DYING, KILLED, STORED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.operations.change.plan import Result, Write
+    from tests.commands import Done
+    from tests.proofs.conftest import World
+
+# run, two plans, planned, three for each deletion, end.
+LINES = 11
+PLANNED = 5
+# Of the undo: two for each secret.
+UNDO_LINES = 4
+SENTINEL = 's3ntinel/"4711"+é&'
+
+
+@pytest.fixture(params=STORES)
+def retiring(request: pytest.FixtureRequest, world: World) -> Retiring:
+    return Retiring(world, request.param)
+
+
+def dying(turn: int) -> str:
+    return DYING.replace("TURN", str(turn)).replace("HALF", str(turn % 2 == 1))
+
+
+@pytest.mark.parametrize(
+    ("left", "turn"),
+    [("vault", turn) for turn in range(1, LINES + 1)] + [("azure", turn) for turn in (1, 4, PLANNED, 7, 8, LINES)],
+)
+def test_killed_before_line_i_and_resumed_is_the_uninterrupted_result(world: World, left: str, turn: int) -> None:
+    retiring = Retiring(world, left)
+    assert world.process(dying(turn), *retiring.words, "--quiet", "--apply").returncode == KILLED
+    done = retiring("--apply")
+    assert done.code == 0, done
+    assert retiring.states() == retiring.after
+    assert retiring.served() == (GITHUB, JIRA)
+    assert ("resuming run" in done.err) == (turn >= PLANNED)
+    if turn >= PLANNED:
+        # It is one run, and undoing it takes back all of it.
+        assert len(world.journals()) == 1
+    if len(world.journals()) == 1:
+        assert retiring.undo("--apply").code == 0
+        assert retiring.states() == retiring.before
+
+
+def test_one_more_line_is_never_written(retiring: Retiring) -> None:
+    assert retiring.world.process(dying(LINES + 1), *retiring.words, "--quiet", "--apply").returncode == 0
+
+
+@pytest.mark.parametrize("turn", range(1, UNDO_LINES + 1))
+def test_an_undo_that_is_killed_is_done_by_the_next_one(retiring: Retiring, turn: int) -> None:
+    assert retiring("--apply").code == 0
+    (journal,) = retiring.world.journals()
+    words = ("retire", "prod", "--undo", journal.stem, "--quiet", "--apply")
+    assert retiring.world.process(dying(turn), *words).returncode == KILLED
+    done = retiring.undo("--apply")
+    assert done.code == 0, done
+    assert retiring.states() == retiring.before
+    assert "there is nothing to undo" in retiring.undo("--apply").out
+
+
+def test_killed_after_a_deletion_and_before_any_note_of_it_neither_undo_nor_audit_forgets_it(
+    retiring: Retiring,
+) -> None:
+    world, audit = retiring.world, ("--audit", str(retiring.world.root / "audit.jsonl"))
+    assert world.process(STORED, *retiring.words, "--quiet", "--apply", *audit).returncode == KILLED
+    undone = retiring.undo("--apply")
+    said = " ".join(undone.out.split())
+    assert (undone.code, "the run was stopped while it deleted" in said) == (1, True), undone
+    assert "run the same retire again" in said
+
+    assert retiring("--apply", *audit).code == 0
+    lines = [json.loads(line) for line in (world.root / "audit.jsonl").read_text("utf-8").splitlines()]
+    written = [(line["name"], line["action"]) for line in lines if line["state"] == "written"]
+    assert sorted(written) == [(name, "delete") for name in sorted(NAMES[retiring.left])]
+    assert len(world.journals()) == 1
+    assert retiring.undo("--apply").code == 0
+    assert retiring.states() == retiring.before
+
+
+@pytest.fixture
+def gateway(world: World) -> Iterator[FaultyGateway]:
+    with FaultyGateway(world.bao.url) as opened:
+        world.variables["VAULT_ADDR"] = opened.url
+        yield opened
+
+
+@pytest.mark.parametrize("part", ["/delete/", "/undelete/"])
+def test_lost_replies_of_vault_delete_and_recover_once(world: World, gateway: FaultyGateway, part: str) -> None:
+    retiring = Retiring(world, "vault")
+    lost: list[Seen] = []
+
+    def rule(seen: Seen) -> GatewayFault | None:
+        if part in seen.path and len(lost) < 2:
+            lost.append(seen)
+            return GatewayFault(drop_after=True)
+        return None
+
+    gateway.rule = rule
+    assert retiring("--apply").code == 0
+    assert retiring.states() == retiring.after
+    assert retiring.undo("--apply").code == 0
+    assert retiring.states() == retiring.before
+    assert len(lost) == 2
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+@pytest.mark.parametrize("kind", [FaultKind.DROP_REPLY, FaultKind.STATUS_AFTER, FaultKind.TRUNCATE_REPLY])
+def test_lost_replies_of_a_key_vault_delete_and_recover_once(world: World, method: str, kind: FaultKind) -> None:
+    retiring = Retiring(world, "azure")
+    world.azure.add_fault(Fault(kind, method=method, times=2))
+    assert retiring("--apply").code == 0
+    assert retiring.states() == retiring.after
+    assert retiring.undo("--apply").code == 0
+    assert retiring.states() == retiring.before
+
+
+def test_a_version_written_after_the_plan_is_a_conflict_and_stays(
+    retiring: Retiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, theirs = RemoteWriter.write, {"GITHUB_TOKEN": "theirs"}
+
+    def late(self: RemoteWriter, write: Write) -> Result:
+        if write.name == retiring.github:
+            retiring.hold(retiring.left, write.name, theirs)
+        return real(self, write)
+
+    monkeypatch.setattr(RemoteWriter, "write", late)
+    report = retiring("--apply", "--format", "json").report
+    states = {result["name"]: result["state"] for result in report["results"]}
+    assert (report["exitCode"], states) == (1, {retiring.github: "conflict", retiring.jira: "done"})
+    assert retiring.states()[retiring.jira] == retiring.after[retiring.jira]
+    read = retiring.world.get if retiring.left == "vault" else retiring.world.azure_object
+    assert read(retiring.github) == theirs
+    monkeypatch.undo()
+    for name, value in retiring.world.variables.items():
+        monkeypatch.setenv(name, value)
+    # It is no part of what the undo brings back.
+    assert retiring.undo("--apply").code == 0
+    assert read(retiring.github) == theirs
+    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
+
+
+def test_what_came_back_while_the_run_was_stopped_is_not_deleted_again(retiring: Retiring) -> None:
+    world = retiring.world
+    assert world.process(dying(LINES), *retiring.words, "--quiet", "--apply").returncode == KILLED
+    gone = [name for name, state in retiring.states().items() if state == retiring.after[name]]
+    back = gone[0]
+    if retiring.left == "vault":
+        versions = [int(number) for number, state in retiring.before[back].items() if state == "readable"]
+        world.bao.call("POST", f"{world.mount}/undelete/{back}", {"versions": versions})
+    else:
+        world.azure.server.state.recover("https://x", back)
+    done = retiring("--apply")
+    said = " ".join(done.out.split())
+    assert (done.code, "another writer recovered it: the run already deleted version" in said) == (1, True), done
+    assert retiring.states()[back] == retiring.before[back]
+
+
+def test_a_secret_that_was_written_again_is_not_covered_by_the_undo(retiring: Retiring) -> None:
+    assert retiring("--apply").code == 0
+    if retiring.left == "vault":
+        retiring.hold("vault", retiring.github, {"GITHUB_TOKEN": "theirs"})
+        wanted = {**retiring.after[retiring.github], "4": "readable"}
+    else:
+        retiring.world.azure.server.state.purge(retiring.github)
+        wanted = None
+    undone = retiring.undo("--apply")
+    assert undone.code == 1, undone
+    said = " ".join(undone.out.split())
+    assert ("another writer wrote version 4" in said) or ("destroyed or purged since" in said)
+    assert retiring.states() == {retiring.github: wanted, retiring.jira: retiring.before[retiring.jira]}
+
+
+def test_a_vault_that_only_says_that_it_deleted_is_found_out(world: World, gateway: FaultyGateway) -> None:
+    retiring = Retiring(world, "vault")
+    gateway.rule = lambda seen: GatewayFault(status=204) if "/delete/" in seen.path else None
+    report = retiring("--apply", "--format", "json").report
+    assert (report["exitCode"], {result["state"] for result in report["results"]}) == (1, {"unverified"})
+    assert retiring.states() == retiring.before
+
+
+def test_a_key_vault_without_soft_delete_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.demo.key_vault.records.RECOVERY_LEVEL", "Purgeable")
+    retiring = Retiring(world, "azure")
+    done = retiring("--apply")
+    assert (done.code, "soft delete is off in this vault" in " ".join(done.out.split())) == (1, True)
+    assert retiring.states() == retiring.before
+
+
+def test_another_run_of_the_project_is_waited_for_and_named(
+    retiring: Retiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.operations.runs.lock.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("compiler.operations.runs.lock.time.monotonic", iter(range(0, 1000, 5)).__next__)
+    with RunLock(retiring.world.root, "put, run 20250131-120000-4fa1c2"):
+        done = retiring("--apply")
+    assert (done.code, "another run is in progress: put, run 20250131-120000-4fa1c2" in done.err) == (3, True)
+    assert retiring.states() == retiring.before
+
+
+def test_no_output_journal_or_audit_file_holds_a_value(world: World) -> None:
+    retiring = Retiring(world, "vault")
+    for store in STORES:
+        retiring.hold(store, NAMES[store][1], {"JIRA_TOKEN": SENTINEL, "JIRA_URL": SENTINEL + store})
+        retiring.hold(store, NAMES[store][0], {"GITHUB_TOKEN": SENTINEL, "EXTRA": SENTINEL})
+    audit = ("--audit", str(world.root / "audit.jsonl"))
+    seen: list[Done] = [
+        retiring("--verbose"),
+        retiring("--apply", "--debug"),
+        retiring("--apply", "--continue-on-error", "--format", "json", *audit),
+        retiring.undo("--apply", "--debug", *audit),
+        retiring.undo("--format", "json"),
+    ]
+    assert [done.code for done in seen] == [1, 1, 1, 0, 0]
+    for done in seen:
+        assert not [*leaks(done.out + done.err, SENTINEL), *leaks(done.out + done.err, "s3ntinel")]
+    for path in [path for path in world.root.rglob("*") if path.is_file()]:
+        assert not leaks(path.read_text("utf-8"), "s3ntinel"), path

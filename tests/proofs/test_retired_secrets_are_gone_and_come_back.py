@@ -1,0 +1,203 @@
+"""What nobody reads any more is deleted where the serving store holds the same, and an undo brings exactly it back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.demo.key_vault.faults import Fault, FaultKind
+from tests.fake_cluster import FakeCluster
+from tests.proofs.retiring import BY_HAND, GITHUB, JIRA, NAMES, OLD, STORES, Retiring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.proofs.conftest import World
+
+
+@pytest.fixture(params=STORES)
+def retiring(request: pytest.FixtureRequest, world: World) -> Retiring:
+    return Retiring(world, request.param)
+
+
+def test_without_apply_it_only_reads(retiring: Retiring) -> None:
+    done = retiring()
+    assert done.code == 0, done
+    assert "plan: 3 delete" in done.out
+    assert "; 2 remote secrets to delete" in done.out
+    assert "nothing was written; add --apply to write this plan" in done.out
+    assert retiring.states() == retiring.before
+    assert retiring.world.journals() == []
+
+
+def test_all_readable_versions_are_deleted_and_exactly_they_come_back(retiring: Retiring) -> None:
+    audit = ("--audit", str(retiring.world.root / "audit.jsonl"))
+    done = retiring("--apply", *audit)
+    assert done.code == 0, done
+    assert "2 of 2 done and verified" in done.out
+    assert retiring.states() == retiring.after
+    assert retiring.served() == (GITHUB, JIRA)
+
+    again = retiring("--apply", *audit)
+    assert (again.code, "there are no changes to write" in again.out) == (0, True)
+    assert len(retiring.world.journals()) == 1
+
+    undone = retiring.undo("--apply", *audit)
+    assert undone.code == 0, undone
+    assert retiring.states() == retiring.before
+    if retiring.left == "vault":
+        path = f"{retiring.world.mount}/data/agents/github"
+        assert retiring.world.bao.call("GET", f"{path}?version=2")["data"]["data"] == {"GITHUB_TOKEN": OLD}
+        assert retiring.world.get("agents/github") == GITHUB
+    else:
+        values = [version.value for version in retiring.world.azure.versions("agents-github")]
+        assert [json.loads(value)["GITHUB_TOKEN"] for value in values] == [BY_HAND, OLD, "token-1"]
+    lines = [json.loads(line) for line in (retiring.world.root / "audit.jsonl").read_text("utf-8").splitlines()]
+    assert {(line["action"], line["state"], line["name"]) for line in lines} == {
+        (action, state, name)
+        for action in ("delete", "recover")
+        for state in ("writing", "written")
+        for name in NAMES[retiring.left]
+    }
+    assert "there is nothing to undo" in retiring.undo("--apply").out
+
+
+def test_a_secret_that_is_still_read_stays(retiring: Retiring) -> None:
+    path = retiring.world.root / "environments/prod.yaml"
+    path.write_text(f"store: {retiring.serving}\nsecrets: {{jira: {{store: {retiring.left}}}}}\n", "utf-8")
+    report = retiring("--apply", "--format", "json").report
+    assert report["exitCode"] == 0
+    assert report["inUse"] == [{"name": retiring.jira, "secrets": ["jira"], "readers": ["prod/jira"]}]
+    assert [result["name"] for result in report["results"]] == [retiring.github]
+    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
+    named = retiring("jira", "--apply")
+    assert (named.code, 'still read by "prod/jira"' in named.out) == (1, True)
+    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
+
+
+def test_another_environment_that_reads_the_same_place_keeps_it(retiring: Retiring) -> None:
+    path = retiring.world.root / "environments/staging.yaml"
+    path.write_text(f"store: {retiring.left}\nsecrets: {{github: null}}\n", "utf-8")
+    done = retiring("--apply")
+    assert done.code == 0, done
+    assert "read by staging/jira" in done.out
+    assert retiring.states()[retiring.jira] == retiring.before[retiring.jira]
+    assert retiring.states()[retiring.github] == retiring.after[retiring.github]
+
+
+def test_an_environment_that_cannot_be_read_keeps_everything(retiring: Retiring) -> None:
+    (retiring.world.root / "environments/broken.yaml").write_text("store: nowhere\n", "utf-8")
+    done = retiring("--apply")
+    assert (done.code, "what the environments read is not known" in done.err) == (1, True)
+    assert retiring.states() == retiring.before
+
+
+def test_a_values_file_that_is_behind_keeps_everything(retiring: Retiring) -> None:
+    retiring.reads(retiring.left)
+    assert retiring.world.run("compile", "prod").code == 0
+    retiring.reads(retiring.serving)
+    done = retiring("--apply")
+    assert (done.code, 'the values file of "prod" is not what is compiled now' in done.err) == (1, True)
+    assert retiring.states() == retiring.before
+
+
+def test_what_differs_stops_the_plan_and_the_rest_goes_only_when_told(retiring: Retiring) -> None:
+    retiring.hold(retiring.left, retiring.github, {"GITHUB_TOKEN": "older"})
+    before = retiring.states()
+    done = retiring("--apply")
+    assert (done.code, f'"{retiring.serving}", which serves it, holds another value' in done.out) == (1, True)
+    assert retiring.states() == before
+    assert retiring("--apply", "--continue-on-error").code == 1
+    assert retiring.states()[retiring.github] == before[retiring.github]
+    assert retiring.states()[retiring.jira] == retiring.after[retiring.jira]
+
+
+def test_what_the_serving_store_lacks_stays(retiring: Retiring) -> None:
+    retiring.hold(retiring.left, retiring.jira, {**JIRA, "UNKNOWN": "nobody-knows"})
+    retiring.hold(retiring.serving, NAMES[retiring.serving][0], {"OTHER": "x"})
+    before = retiring.states()
+    report = retiring("--apply", "--continue-on-error", "--format", "json").report
+    kinds = {step["key"]: step["kind"] for step in report["steps"] if step["key"] != "GITHUB_APP_KEY"}
+    assert kinds == {"GITHUB_TOKEN": "refuse", "UNKNOWN": "refuse", "JIRA_TOKEN": "keep", "JIRA_URL": "keep"}
+    assert retiring.states() == before
+    # What each remedy says opens the way.
+    for step in report["steps"]:
+        if step["kind"] == "refuse":
+            words = shlex.split(step["remedy"])
+            assert retiring.world.run(*words[words.index("migrate") :]).code == 0
+    assert retiring("--apply").code == 0
+    assert retiring.states() != before
+
+
+def test_a_serving_store_that_does_not_answer_leaves_everything(world: World) -> None:
+    retiring = Retiring(world, "vault")
+    world.azure.add_fault(Fault(FaultKind.FORBID, times=None))
+    done = retiring("--apply")
+    assert done.code == 3, done
+    assert retiring.states() == retiring.before
+
+
+def test_a_version_whose_newest_one_was_deleted_by_hand_is_not_passed_over(world: World) -> None:
+    retiring = Retiring(world, "vault")
+    world.bao.call("DELETE", f"{world.mount}/data/agents/github")
+    done = retiring("--apply")
+    said = " ".join(done.out.split())
+    assert (done.code, "its version 3 is deleted, but version 2 can still be read" in said) == (1, True)
+
+
+def test_one_store_under_two_names_is_not_compared_with_itself(world: World) -> None:
+    retiring = Retiring(world, "vault")
+    base = world.root / "environments/base.yaml"
+    other = world.bao.url.replace("127.0.0.1", "localhost")
+    text = base.read_text("utf-8").replace(
+        "  azure:",
+        f'  again: {{provider: vault, name: again, server: "{other}", mount: {world.mount}}}\n  azure:',
+    )
+    base.write_text(text, "utf-8")
+    retiring.reads("again")
+    done = retiring("--apply")
+    said = " ".join(done.out.split())
+    assert (done.code, 'it is the same remote secret in "again", seen from this machine' in said) == (1, True)
+    assert retiring.states() == retiring.before
+
+
+def test_the_way_back_names_the_undo_that_it_needs_first(retiring: Retiring) -> None:
+    back = ("cutover", "prod", "jira", "--back", "--to", retiring.left)
+    assert retiring.world.run(*back).code == 0
+    assert retiring("--apply").code == 0
+    (journal,) = retiring.world.journals()
+    refused = retiring.world.run(*back)
+    undo = f"retire prod --undo {journal.stem} --apply"
+    assert (refused.code, undo in refused.out, "migrate" in refused.out) == (1, True, False), refused
+    assert retiring.undo("--apply").code == 0
+    assert retiring.world.run(*back, "--apply").code == 0
+
+
+def test_what_an_external_secret_of_the_cluster_reads_stays(
+    retiring: Retiring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = {"vault": "vault-store", "azure": "azure-store"}[retiring.left]
+    spec = {
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": name},
+        "dataFrom": [{"extract": {"key": retiring.jira}}],
+    }
+    with FakeCluster() as cluster:
+        path = "/apis/external-secrets.io/v1/externalsecrets"
+        cluster.objects[path] = {"items": [], "metadata": {"continue": "next"}}
+        cluster.objects[f"{path}?next"] = {"items": [{"metadata": {"namespace": "team", "name": "own"}, "spec": spec}]}
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
+        cluster.refused[path] = 403
+        refused = retiring("--cluster", "--apply")
+        assert (refused.code, "who reads the store in the cluster is not known" in refused.err) == (3, True), refused
+        assert retiring.states() == retiring.before
+        cluster.refused.clear()
+        report = retiring("--cluster", "--apply", "--format", "json").report
+    assert report["inUse"] == [{"name": retiring.jira, "secrets": ["jira"], "readers": ["ExternalSecret team/own"]}]
+    assert report["notSeen"] == ["other clusters", "programs and people that read the store directly"]
+    assert retiring.states() == {
+        retiring.github: retiring.after[retiring.github],
+        retiring.jira: retiring.before[retiring.jira],
+    }

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from scripts.build_docs import output_schemas
+from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, journals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.commands import Done
+    from tests.unit.cli.two_ends import Ends
+
+
+@pytest.fixture
+def retire(
+    run: Callable[..., Done], project: Path, ends: Ends, edit: Callable[[str, str, str], None]
+) -> Callable[..., Done]:
+    """`dev` reads GitHub's token from its Key Vault, and both stores hold the same."""
+    edit("environments/dev.yaml", "    use: [openai]", "    use: [openai]\n  github: {store: azure}")
+    edit("environments/staging.yaml", "  jira:\n", "  github:\n")
+    ends.azure.seed(AZURE, **{KEY: "token"})
+    assert project.is_dir()
+    return lambda *options: run("retire", "dev", *options)
+
+
+def github(report: dict[str, Any]) -> list[str]:
+    return [step["kind"] for step in report["steps"] if step["secret"] == "github"]
+
+
+@pytest.mark.parametrize("options", [(), ("--store", "vault", "--undo", "run")])
+def test_either_a_store_or_a_run_is_named(retire: Callable[..., Done], options: tuple[str, ...]) -> None:
+    found = retire(*options)
+    assert (found.code, "give either the store with --store or a run with --undo" in found.err) == (2, True)
+    assert ("help: leave one of them out" if options else "help: add --store vault or --store azure") in found.err
+
+
+@pytest.mark.parametrize("option", [("--cluster",), ("--continue-on-error",), ("--context", "here"), ("github",)])
+def test_an_undo_takes_no_choice_of_secrets(retire: Callable[..., Done], option: tuple[str, ...]) -> None:
+    found = retire(*option, "--undo", "run")
+    named = option[0] if option[0].startswith("--") else "SECRET"
+    assert (found.code, f"cannot be combined with {named}" in found.err) == (2, True)
+
+
+def test_only_what_nobody_reads_is_deleted_and_it_comes_back(
+    retire: Callable[..., Done], project: Path, ends: Ends
+) -> None:
+    shown = retire("--store", "vault", "github", "--format", "json").report
+    assert (shown["exitCode"], shown["applied"], github(shown)) == (0, False, ["delete"])
+    assert ends.vault.held
+    done = retire("--store", "vault", "github", "--apply", "--format", "json").report
+    assert (done["exitCode"], done["store"], done["askedCluster"]) == (0, "vault", False)
+    assert [(each["name"], each["versions"]) for each in done["deletions"]] == [(VAULT, ["v1"])]
+    assert (ends.vault.held, set(ends.azure.held)) == ({}, {AZURE})
+    undone = retire("--undo", journal(project).stem, "--apply", "--format", "json").report
+    assert (undone["exitCode"], github(undone), undone["deletions"]) == (0, ["recover"], [])
+    assert set(ends.vault.held) == {VAULT}
+    schema = Draft7Validator(output_schemas()["change"])
+    for report in (shown, done, undone):
+        assert [error.message for error in schema.iter_errors(report)] == []
+    for own in ("store", "inUse", "askedCluster", "notSeen"):
+        assert not schema.is_valid({name: value for name, value in done.items() if name != own})
+
+
+def test_people_are_told_what_stays_what_goes_and_how(retire: Callable[..., Done], ends: Ends) -> None:
+    ends.vault.seed("ai-platform-engineering/jira-secret", ATLASSIAN_TOKEN="t")
+    found = retire("--store", "vault")
+    assert found.code == 0, found
+    lines = found.out.splitlines()
+    assert "  in use    vault:ai-platform-engineering/jira-secret" in lines
+    assert 'served by "azure" at https://azure' in lines
+    assert 'in        "vault" at https://vault, as tester' in lines
+    assert f"  delete    vault:{VAULT}" in lines
+    assert lines[-2:] == [
+        "plan: 1 delete; 1 remote secret to delete",
+        "nothing was written; add --apply to write this plan",
+    ]
+    named = retire("--store", "vault", "jira")
+    assert (named.code, "still read by " in named.out) == (1, True)
+    assert "help: name the store to copy from" not in found.out + named.out
+
+
+def test_a_difference_stops_it_and_nothing_is_written(retire: Callable[..., Done], project: Path, ends: Ends) -> None:
+    ends.azure.seed(AZURE, **{KEY: "rotated"})
+    found = retire("--store", "vault", "github", "--apply")
+    assert (found.code, found.out.splitlines()[-1]) == (1, "nothing was written: 1 key blocks this plan")
+    assert (set(ends.vault.held), journals(project)) == ({VAULT}, [])
+
+
+def test_a_cluster_is_asked_before_any_store(
+    retire: Callable[..., Done], ends: Ends, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    found = retire("--store", "vault", "--cluster")
+    assert (found.code, "no usable kubeconfig" in found.err) == (3, True)
+    assert ends.vault.calls == []

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.live.stores import LiveStores
+from compiler.pipeline import compile_project
+from compiler.stores.errors import Action, StoreLocation, UnavailableError
+from tests.api_double import ApiDouble
+from tests.live_platform import PLANTED, LivePlatform
+from tests.unit.cli.two_ends import Ends
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from tests.commands import Done
+
+SENTINEL = "s3ntinel-4711-s3ntinel"
+SPACE, JIRA = "ai-platform-engineering", "agent-jira-secrets"
+
+
+def compiled(project: Path, name: str = "dev") -> Environment:
+    found = compile_project(project, [name]).project
+    assert found is not None
+    return found.environments[0]
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch, project: Path) -> Ends:
+    """Both stores hold what every agent needs."""
+    made = Ends()
+    for secret in compiled(project).secrets.values():
+        for store, provider in ((made.vault, "vault"), (made.azure, "azurekv")):
+            remote = secret.entry.remote[provider]
+            keys = [item.key.name for item in secret.keys]
+            store.seed(f"{secret.store.prefix if secret.store else ''}{remote}", **dict.fromkeys(keys, SENTINEL))
+
+    def stores(environ: Mapping[str, str]) -> LiveStores:
+        return LiveStores(environ, made.open)
+
+    monkeypatch.setattr("compiler.cli.commands.status.stores_to_ask", stores)
+    monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
+    return made
+
+
+@pytest.fixture
+def platform(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivePlatform]:
+    with ApiDouble() as double:
+        monkeypatch.setenv("KUBECONFIG", str(double.kubeconfig(project)))
+        platform = LivePlatform(double)
+        platform.run(compiled(project))
+        yield platform
+
+
+@pytest.fixture
+def status(project: Path, ends: Ends, run: Callable[..., Done]) -> Callable[..., Done]:
+    assert project.is_dir()
+    assert ends.vault.versions
+
+    def invoke(*words: str) -> Done:
+        done = run("status", *words)
+        for planted in (SENTINEL, PLANTED):
+            assert planted not in done.out + done.err
+        return done
+
+    return invoke
+
+
+def test_a_row_a_secret_compared_with_the_other_store(status: Callable[..., Done]) -> None:
+    done = status("dev")
+    lines = done.out.splitlines()
+    assert (done.code, lines[0]) == (0, "dev: 7 secrets")
+    assert all("azure: equal" in line for line in lines[2:])
+    assert len(lines) == 9
+    assert max(map(len, lines)) <= 80
+
+
+def test_offline_asks_no_store(status: Callable[..., Done], ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_KEYVAULT_NAME")
+    done = status("--offline")
+    assert done.code == 0
+    assert [line for line in done.out.splitlines() if "secret" in line and ":" in line.split()[0]] == [
+        "dev: 7 secrets",
+        "prod: 7 secrets",
+        "staging: 7 secrets",
+    ]
+    assert ends.vault.calls == ends.azure.calls == []
+
+
+def test_a_planned_difference_is_none_and_a_missing_value_is(status: Callable[..., Done], ends: Ends) -> None:
+    del ends.azure.versions["ai-platform-engineering-jira"]
+    done = status("dev", "--only", "jira")
+    assert (done.code, "azure: missing" in done.out) == (0, True)
+    del ends.vault.versions["ai-platform-engineering/jira-secret"]
+    done = status("dev", "--only", "jira")
+    assert done.code == 1
+    assert done.out.splitlines()[-1] == "next: platform-secrets verify dev jira"
+
+
+def test_no_store_in_use_that_answers_is_3(status: Callable[..., Done], ends: Ends) -> None:
+    place = StoreLocation("https://vault")
+    refused = UnavailableError(place, Action.CONNECT, "the connection was refused", "check the address")
+    ends.vault.failures.update({("read", name): refused for name in ends.vault.versions})
+    done = status("dev")
+    assert done.code == 3
+    assert done.out.count("the connection was refused") == 1
+
+
+def test_the_cluster_is_looked_at_and_only_read(status: Callable[..., Done], platform: LivePlatform) -> None:
+    done = status("dev", "--cluster")
+    assert done.code == 0
+    assert done.out.count("in effect") == 7
+    assert {each.method for each in platform.double.asked} == {"GET"}
+    assert all("PartialObject" in each.accepted for each in platform.double.asked if each.path.endswith("/secrets"))
+
+
+def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done], platform: LivePlatform) -> None:
+    platform.fail(SPACE, JIRA, f"key {SENTINEL} was refused", count=60)
+    done = status("dev", "--cluster", "--format", "json")
+    assert done.code == 1
+    (environment,) = done.report["environments"]
+    jira = next(each["live"] for each in environment["secrets"] if each["secret"] == "jira")
+    assert (jira["state"], jira["causes"]) == ("not-ready", ["key … was refused"])
+    assert environment["next"] == ["platform-secrets status dev --only jira --wait --force-sync"]
+
+
+def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlatform) -> None:
+    done = status("dev", "--wait")
+    assert (done.code, "all are in effect" in done.out) == (0, True)
+    assert "in effect" not in done.err
+    platform.fail(SPACE, JIRA, "no")
+    done = status("dev", "--wait", "--timeout", "1s")
+    assert (done.code, "not in effect after 1s" in done.out) == (4, True)
+    lines = done.err.splitlines()[1:]
+    assert (lines[0], lines[2]) == ("jira: not ready", "  because: no")
+    assert lines[-1] == "  help: platform-secrets status dev --only jira --wait --force-sync"
+
+
+def test_what_waiting_does_not_mend_is_1(status: Callable[..., Done], platform: LivePlatform) -> None:
+    found = platform.double.get("externalsecrets", SPACE, JIRA)
+    found["metadata"]["labels"] = {}
+    platform.double.put("externalsecrets", found)
+    done = status("dev", "--wait")
+    assert (done.code, "waiting longer does not help" in done.out) == (1, True)
+
+
+def test_forcing_sets_the_annotation_of_what_is_named(status: Callable[..., Done], platform: LivePlatform) -> None:
+    done = status("dev", "--only", "jira", "--force-sync")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "jira: the operator was asked to synchronise it")
+    assert platform.double.get("externalsecrets", SPACE, JIRA)["metadata"]["annotations"]["force-sync"].isdecimal()
+    github = platform.double.get("externalsecrets", SPACE, "agent-github-secrets")
+    assert "force-sync" not in github["metadata"]["annotations"]
+
+
+def test_a_cluster_that_refuses_is_3(status: Callable[..., Done], platform: LivePlatform) -> None:
+    platform.double.refused["list externalsecrets"] = 401
+    done = status("dev", "--cluster")
+    assert done.code == 3
+    assert "error: the cluster cannot be asked: it rejected your credentials" in done.err
+
+
+def test_without_a_permission_the_check_is_not_asked(status: Callable[..., Done], platform: LivePlatform) -> None:
+    platform.double.refused["list secrets"] = 403
+    done = status("dev", "--cluster")
+    assert done.code == 0
+    assert done.out.count("\nnot asked: keys and UID of the Secret: you are not allowed to list secrets in") == 1
+
+
+def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
+    done = status("dev", "--rbac")
+    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 2, 2)
+    assert ends.vault.calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--cluster"], "--cluster applies to one environment"),
+        (["dev", "prod", "--wait"], "--wait applies to one environment"),
+        (["--force-sync"], "--force-sync applies to one environment"),
+        (["--rbac"], "--rbac applies to one environment"),
+        (["--only", "jira"], "--only applies to one environment"),
+        (["dev", "--offline", "--cluster"], "--offline cannot be combined with --cluster"),
+        (["dev", "--offline", "--force-sync"], "--offline cannot be combined with --force-sync"),
+        (["dev", "--timeout", "5m"], "--timeout is how long --wait waits"),
+        (["dev", "--wait", "--timeout", "soon"], "--timeout is no duration"),
+        (["dev", "--rbac", "--format", "json"], "--rbac prints YAML"),
+        (["dev", "--only", "jura"], 'the environment "dev" has no secret "jura"'),
+    ],
+)
+def test_what_does_not_go_together_is_a_usage_error(
+    status: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.delenv("AZURE_KEYVAULT_NAME")
+    done = status(*words)
+    assert (done.code, done.out) == (2, "")
+    assert f"error: {message}" in done.err
+
+
+def test_errors_of_the_input_are_shown(status: Callable[..., Done], project: Path) -> None:
+    (project / "environments/dev.yaml").write_text("secrets: {jura: {}}\n", "utf-8")
+    done = status("dev", "--offline")
+    assert (done.code, "unknown-secret" in done.rules) == (1, True)
+
+
+def test_several_environments_are_one_report(status: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_KEYVAULT_NAME")
+    report = json.loads(status("--offline", "--format", "json").out)
+    assert report["environment"] is None
+    assert [each["environment"] for each in report["environments"]] == ["dev", "prod", "staging"]

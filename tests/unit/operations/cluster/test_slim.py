@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from compiler.operations.cluster.slim import (
+    keys_of,
+    slim_event,
+    slim_external_secret,
+    slim_pod,
+    slim_secret,
+    slim_workload,
+)
+from tests.recorded_cluster import by_name, recorded
+
+SENTINEL = "sentinel-4711"
+SLACK_KEYS = {
+    "SLACK_APP_TOKEN",
+    "SLACK_BOT_TOKEN",
+    "SLACK_CLIENT_SECRET",
+    "SLACK_SIGNING_SECRET",
+    "SLACK_TEAM_ID",
+}
+
+
+def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> None:
+    found = by_name("secrets-metadata-list")["agent-slack-secrets"]
+    kept = slim_secret({**found, "data": {"SLACK_BOT_TOKEN": SENTINEL}})
+    assert set(kept) == {"metadata"}
+    assert kept["metadata"]["uid"] == found["metadata"]["uid"]
+    assert set(kept["metadata"]["annotations"]) == {"reconcile.external-secrets.io/data-hash"}
+    assert keys_of(kept) == keys_of(found) == SLACK_KEYS
+    assert keys_of({}) == frozenset()
+
+
+def test_what_kubectl_notes_of_a_secret_is_dropped() -> None:
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": SENTINEL, "note": SENTINEL}
+    assert SENTINEL not in repr(slim_secret({"metadata": {"name": "a", "annotations": noted}}))
+
+
+def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
+    (found, *_) = recorded("externalsecrets-list")["items"]
+    kept = slim_external_secret(found)
+    assert kept["spec"] == found["spec"]
+    assert kept["status"] == found["status"]
+    assert kept["metadata"]["generation"] == found["metadata"]["generation"]
+    assert "managedFields" not in kept["metadata"]
+    assert "status" not in slim_external_secret({"metadata": {"name": "a"}, "spec": {}})
+
+
+def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
+    container = {
+        "name": "main",
+        "image": "x",
+        "args": [SENTINEL],
+        "env": [
+            {"name": "PLAIN", "value": SENTINEL},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "TOKEN"}}},
+        ],
+        "envFrom": [{"configMapRef": {"name": "c"}}, {"secretRef": {"name": "s"}}],
+        "volumeMounts": [
+            {"name": "v", "mountPath": "/v", "subPath": "TOKEN"},
+            {"name": "other", "mountPath": "/o"},
+        ],
+    }
+    pod = {
+        "metadata": {"name": "p", "namespace": "team", "uid": "1", "annotations": {"a": SENTINEL}},
+        "spec": {
+            "containers": [container],
+            "volumes": [{"name": "v", "secret": {"secretName": "s"}}, {"name": "other", "emptyDir": {}}],
+            "imagePullSecrets": [{"name": "pull"}],
+        },
+        "status": {
+            "phase": "Running",
+            "message": SENTINEL,
+            "conditions": [{"type": "Ready", "status": "True"}, {"type": "Initialized", "status": "True"}],
+            "initContainerStatuses": [{"name": "init", "restartCount": 1}],
+            "containerStatuses": [
+                {"name": "main", "state": {"waiting": {"reason": "CreateContainerConfigError", "message": SENTINEL}}}
+            ],
+        },
+    }
+    kept = slim_pod(pod)
+    assert SENTINEL not in repr(kept)
+    (main,) = kept["spec"]["containers"]
+    assert [each["name"] for each in main["env"]] == ["TOKEN"]
+    assert main["envFrom"] == [{"secretRef": {"name": "s"}}]
+    assert main["volumeMounts"] == [{"name": "v", "subPath": "TOKEN"}]
+    assert kept["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    assert kept["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert kept["status"]["containers"] == [
+        {"name": "init", "restartCount": 1, "waiting": None},
+        {"name": "main", "restartCount": 0, "waiting": "CreateContainerConfigError"},
+    ]
+
+
+def test_an_event_is_as_old_as_it_was_last_seen() -> None:
+    old = {"involvedObject": {"name": "a"}, "firstTimestamp": "1", "lastTimestamp": "2", "count": 4, "message": "m"}
+    assert slim_event(old) == {"name": "a", "message": "m", "moment": "2", "count": 4}
+    series = {**old, "series": {"lastObservedTime": "3", "count": 9}}
+    assert slim_event(series) == {"name": "a", "message": "m", "moment": "3", "count": 9}
+    assert slim_event({"eventTime": "1"}) == {"name": "None", "message": "", "moment": "1", "count": 1}
+
+
+def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
+    pods = {
+        "containers": [
+            {
+                "name": "main",
+                "args": [SENTINEL],
+                "env": [
+                    {"name": "A", "value": SENTINEL},
+                    {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "K"}}},
+                ],
+                "envFrom": [{"prefix": "P_", "configMapRef": {"name": "c"}}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}],
+            }
+        ],
+        "volumes": [{"name": "v", "secret": {"secretName": "s"}}, {"name": "e", "emptyDir": {"sizeLimit": SENTINEL}}],
+        "imagePullSecrets": [{"name": "p"}],
+    }
+    annotations = {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1", "note": SENTINEL}
+    metadata = {"name": "a", "labels": {"l": "m"}, "annotations": annotations}
+    kept = slim_workload({"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": SENTINEL})
+    assert SENTINEL not in repr(kept)
+    assert kept["metadata"]["annotations"] == {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1"}
+    (container,) = kept["spec"]["containers"]
+    assert [each["name"] for each in container["env"]] == ["A", "B"]
+    assert container["env"][1]["valueFrom"] == {"secretKeyRef": {"name": "s", "key": "K"}}
+    assert container["envFrom"] == [{"prefix": "P_", "configMapRef": {"name": "c"}}]
+    assert kept["spec"]["volumes"][0] == {"name": "v", "secret": {"secretName": "s"}}
+    assert slim_workload({"spec": {"jobTemplate": {"spec": {"template": {"spec": pods}}}}})["spec"] == kept["spec"]
+    assert slim_workload({"spec": pods})["spec"] == kept["spec"]
+    assert slim_workload({})["spec"]["containers"] == []

@@ -1,0 +1,91 @@
+"""A project whose `prod` moved from Vault to a Key Vault, both in memory, and what is planned to be deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.change.run import Setting
+from compiler.operations.live.stores import LiveStores
+from compiler.operations.retire.run import Retirement, retirement
+from compiler.pipeline import compile_project
+from compiler.stages.outside import Outside
+from tests.agents_project import write_agents_project
+from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from compiler.model.store_address import StoreAddress
+    from compiler.operations.change.plan import Plan, Step
+    from compiler.operations.cluster.objects import LiveObjects
+
+
+@dataclass
+class Bench:
+    """The project in `root`; `opened` are its stores by their absolute address, `environ` is what the caller has."""
+
+    root: Path
+    opened: dict[str, MemoryStore]
+    environ: dict[str, str]
+
+    def write(self, name: str, text: str) -> None:
+        (self.root / f"environments/{name}.yaml").write_text(text, "utf-8")
+
+    def base(self, old: str, new: str) -> None:
+        path = self.root / "environments/base.yaml"
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def environment(self, name: str = "prod") -> Environment:
+        result = compile_project(self.root, [name], Outside())
+        assert not result.failed, [each.message for each in result.diagnostics]
+        assert result.project is not None
+        return result.project.environments[0]
+
+    def live(self) -> LiveStores:
+        return LiveStores(self.environ, self._open)
+
+    def store(self, name: str) -> MemoryStore:
+        found = self.live().open(self.environment().stores[name])
+        assert isinstance(found, MemoryStore)
+        return found
+
+    @property
+    def vault(self) -> MemoryStore:
+        return self.store("vault")
+
+    @property
+    def azure(self) -> MemoryStore:
+        return self.store("azure")
+
+    def retire(self, *only: str, cluster: LiveObjects | None = None, store: str = "vault", **more: Any) -> Retirement:  # noqa: ANN401 - of a setting
+        setting = Setting(self.root, self.live(), **more)
+        return retirement(self.environment(), store, only, setting, Outside(), cluster)
+
+    def plan(self, *only: str, **more: Any) -> Plan:  # noqa: ANN401 - as above
+        return self.retire(*only, **more).change.plan(None).plan
+
+    def steps(self, *only: str, **more: Any) -> dict[str, Step]:  # noqa: ANN401 - as above
+        return {step.key: step for step in self.plan(*only, **more).steps}
+
+    def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
+        del environ
+        return self.opened.setdefault(address.absolute, MemoryStore(address))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    root = tmp_path / "project"
+    write_agents_project(root)
+    made = Bench(root, {}, {})
+    made.write("prod", "store: azure\n")
+    for store, between in ((made.vault, "/"), (made.azure, "-")):
+        store.seed(f"agents{between}github", GITHUB_TOKEN="t-1")
+        store.seed(f"agents{between}jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+    return made

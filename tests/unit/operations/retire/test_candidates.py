@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.retire.candidates import Candidates, candidates_of
+from compiler.operations.retire.readers import Readers
+from compiler.refusal import Refusal
+
+if TYPE_CHECKING:
+    from tests.unit.operations.retire.conftest import Bench
+
+
+def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Candidates:
+    readers = Readers(store if store == "vault" else "azurekv")
+    if read:
+        readers.add(read, "staging/jira")
+    environment = bench.environment()
+    return candidates_of(environment, environment.stores[store], only, readers)
+
+
+def test_each_remote_secret_has_its_keys_and_where_they_are_served(bench: Bench) -> None:
+    github, jira = found(bench).free
+    assert (github.name, github.secrets, jira.name) == ("agents/github", ("github",), "agents/jira")
+    assert [key.key for key in github.keys] == ["GITHUB_TOKEN", "GITHUB_APP_ID", "GITHUB_APP_KEY"]
+    assert [(key.there.remote_key, key.there.property) for key in github.keys if key.there is not None] == [
+        ("agents-github", "GITHUB_TOKEN"),
+        ("agents-github", "GITHUB_APP_ID"),
+        ("github-app-key", None),
+    ]
+    assert [(secret, store.id, name) for secret, store, name in github.mains] == [("github", "azure", "agents-github")]
+
+
+def test_what_is_read_stays_apart_and_only_what_was_named_is_looked_at(bench: Bench) -> None:
+    all_of_them = found(bench, read="agents/jira")
+    assert [each.name for each in all_of_them.free] == ["agents/github"]
+    assert [(each.name, each.readers) for each in all_of_them.read] == [("agents/jira", ("staging/jira",))]
+    named = found(bench, "jira")
+    assert ([each.name for each in named.free], named.read, named.only) == (["agents/jira"], (), ("jira",))
+    with pytest.raises(Refusal, match="has no secret"):
+        found(bench, "jria")
+
+
+def test_a_remote_secret_of_two_secrets_comes_with_both_when_one_is_named(bench: Bench) -> None:
+    path = bench.root / "environments/catalogue.yaml"
+    path.write_text(path.read_text("utf-8").replace("vault: agents/jira", "vault: agents/github"), "utf-8")
+    (both,) = found(bench, "jira").free
+    assert (both.name, both.secrets) == ("agents/github", ("github", "jira"))
+    assert [secret for secret, _, _ in both.mains] == ["github", "jira"]
+
+
+def test_a_secret_without_a_place_in_the_store_is_passed_over(bench: Bench) -> None:
+    path = bench.root / "environments/catalogue.yaml"
+    path.write_text(path.read_text("utf-8").replace("{vault: agents/jira, ", "{"), "utf-8")
+    assert found(bench).skipped == (("jira", 'the catalogue gives it no place in "vault"'),)
+    assert found(bench, "github").skipped == ()

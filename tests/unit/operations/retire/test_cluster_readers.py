@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.retire.cluster_readers import in_cluster
+from compiler.operations.retire.readers import Readers, identities
+from compiler.refusal import Refusal
+
+if TYPE_CHECKING:
+    from tests.unit.operations.retire.conftest import Bench
+
+SERVER = "https://vault.example.com:8200"
+OTHER = {"kind": "ClusterSecretStore", "name": "other"}
+VAULT = {"kind": "ClusterSecretStore", "name": "vault-store"}
+
+
+class Cluster:
+    """Holds objects by their plural; None for a kind that the cluster does not have."""
+
+    def __init__(self, **objects: Any) -> None:  # noqa: ANN401 - any JSON
+        self.objects: dict[str, Any] = {"externalsecrets": [], **objects}
+
+    def every_object(self, plural: str) -> Any:  # noqa: ANN401 - any JSON
+        found = self.objects.get(plural)
+        if isinstance(found, Exception):
+            raise found
+        return None if found is None else tuple(found)
+
+    # Nothing else is asked for.
+    store_object: Any = None
+    external_secret_objects: Any = None
+    secret_metadata: Any = None
+    namespace_object: Any = None
+
+
+def external_secret(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"namespace": namespace, "name": name}, "spec": spec}
+
+
+def secret_store(name: str, provider: dict[str, Any], namespace: str | None = None) -> dict[str, Any]:
+    where = {"namespace": namespace} if namespace else {}
+    return {"metadata": {"name": name, **where}, "spec": {"provider": provider}}
+
+
+def read(bench: Bench, cluster: Cluster, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
+    found = bench.environment().stores[store]
+    readers = Readers(found.provider)
+    in_cluster(cluster, found, identities(found, bench.live()), readers)
+    return readers.of(name)
+
+
+def reading(reference: dict[str, str] | None, key: str = "agents/jira", **spec: Any) -> dict[str, Any]:  # noqa: ANN401
+    given = {"secretStoreRef": reference} if reference is not None else {}
+    return {**given, "data": [{"secretKey": "A", "remoteRef": {"key": key}}], **spec}
+
+
+@pytest.mark.parametrize(
+    ("provider", "is_meant"),
+    [
+        ({"vault": {"server": f"{SERVER}/", "path": "secret", "version": "v2"}}, True),
+        ({"vault": {"server": "https://VAULT.example.com:8200", "path": "/secret/"}}, True),
+        ({"vault": {"server": SERVER}}, True),
+        ({"vault": {"server": SERVER, "path": "kv"}}, False),
+        ({"vault": {"server": SERVER, "path": "secret", "namespace": "team"}}, False),
+        ({"vault": {"server": SERVER, "namespace": "team"}}, False),
+        ({"vault": {"server": "https://vault.example.com:8300"}}, False),
+        ({"vault": {}}, False),
+        ({"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}}, False),
+        ({"fake": {}}, False),
+        ({}, False),
+    ],
+)
+def test_a_store_of_any_name_is_meant_where_its_address_is_that_of_the_store(
+    bench: Bench, provider: dict[str, Any], *, is_meant: bool
+) -> None:
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", provider)],
+        externalsecrets=[external_secret("team", "jira", reading(OTHER))],
+    )
+    assert read(bench, cluster) == (("ExternalSecret team/jira",) if is_meant else ())
+
+
+def test_a_key_vault_is_known_by_its_url_and_its_names_by_neither_case_nor_type(bench: Bench) -> None:
+    bench.write("prod", "store: vault\n")
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", {"azurekv": {"vaultUrl": "https://AGENTS.vault.azure.net/"}})],
+        externalsecrets=[
+            external_secret("team", "a", reading(OTHER, "Agents-JIRA")),
+            external_secret("team", "b", reading(OTHER, "secret/agents-jira")),
+            external_secret("team", "c", reading(OTHER, "agents-jira-2")),
+        ],
+    )
+    assert read(bench, cluster, "agents-jira", "azure") == ("ExternalSecret team/a", "ExternalSecret team/b")
+
+
+def test_a_store_of_the_same_kind_and_name_is_meant_whatever_its_address_is(bench: Bench) -> None:
+    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading(VAULT))])
+    assert read(bench, cluster) == ("ExternalSecret team/jira",)
+    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading({"name": "vault-store"}))])
+    assert read(bench, cluster) == ()
+
+
+def test_a_secret_store_serves_its_own_namespace(bench: Bench) -> None:
+    cluster = Cluster(
+        secretstores=[secret_store("own", {"vault": {"server": SERVER, "path": "secret"}}, "team")],
+        externalsecrets=[
+            external_secret("team", "a", reading({"name": "own"})),
+            external_secret("elsewhere", "b", reading({"kind": "SecretStore", "name": "own"})),
+            external_secret("team", "c", reading({"kind": "ClusterSecretStore", "name": "own"})),
+        ],
+        clusterexternalsecrets=[
+            {"metadata": {"name": "d"}, "spec": {"externalSecretSpec": reading({"name": "own"})}},
+            {"metadata": {"name": "e"}, "spec": {}},
+        ],
+    )
+    assert read(bench, cluster) == ("ExternalSecret team/a", "ClusterExternalSecret d")
+
+
+def test_every_reference_of_a_spec_counts_with_the_store_of_its_own(bench: Bench) -> None:
+    source = {"storeRef": VAULT}
+    specs = {
+        "data": reading(OTHER, data=[{"sourceRef": source, "remoteRef": {"key": "agents/jira"}}]),
+        "extract": reading(OTHER, data=[], dataFrom=[{"sourceRef": source, "extract": {"key": "agents/jira"}}]),
+        "find": reading(VAULT, data=[], dataFrom=[{"find": {"path": "agents", "name": {"regexp": ".*"}}}]),
+        "tags": reading(VAULT, data=[], dataFrom=[{"find": {"tags": {"a": "b"}}}]),
+        "generator": {"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}]},
+        "elsewhere": reading(VAULT, data=[{"sourceRef": {"storeRef": OTHER}, "remoteRef": {"key": "agents/jira"}}]),
+        "other": reading(VAULT, "agents/github"),
+        "below": reading(VAULT, data=[], dataFrom=[{"find": {"path": "teams"}}]),
+        "empty": {},
+    }
+    cluster = Cluster(externalsecrets=[external_secret("n", name, spec) for name, spec in specs.items()])
+    found = read(bench, cluster)
+    assert found == tuple(f"ExternalSecret n/{name}" for name in ("data", "extract", "find", "tags"))
+
+
+@pytest.mark.parametrize(
+    "key", ["agents/jira", "/agents/jira", "secret/agents/jira", "secret/data/agents/jira", "data/agents/jira"]
+)
+def test_a_key_is_the_same_with_and_without_its_mount(bench: Bench, key: str) -> None:
+    cluster = Cluster(externalsecrets=[external_secret("n", "a", reading(VAULT, key))])
+    assert read(bench, cluster) == ("ExternalSecret n/a",)
+
+
+@pytest.mark.parametrize("plural", ["clustersecretstores", "secretstores", "externalsecrets", "clusterexternalsecrets"])
+def test_a_cluster_that_does_not_tell_all_ends_the_command(bench: Bench, plural: str) -> None:
+    error = ClusterError(f"you are not allowed to list {plural}", "get a role", f"list {plural}")
+    with pytest.raises(Refusal) as refused:
+        read(bench, Cluster(**{plural: error}))
+    assert (refused.value.kind, refused.value.help) == ("cannot run", "get a role")
+    assert str(refused.value).endswith(f"in the cluster is not known: you are not allowed to list {plural}")
+
+
+def test_a_cluster_without_the_operator_is_not_one_where_nobody_reads(bench: Bench) -> None:
+    with pytest.raises(Refusal, match=r"does not serve external-secrets\.io/v1"):
+        read(bench, Cluster(externalsecrets=None))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.model.store_address import Provider
+from compiler.operations.change.apply import apply_plan
+from compiler.operations.change.plan import Kind, State
+from compiler.operations.retire.plan import plan_retirement
+from compiler.operations.runs.journal import Journal, read_run
+from compiler.operations.runs.run_log import RunLog
+from compiler.stores.errors import (
+    Action,
+    ForbiddenCause,
+    ForbiddenError,
+    StoreLocation,
+)
+
+if TYPE_CHECKING:
+    from compiler.operations.change.run import Planned
+    from tests.unit.operations.retire.conftest import Bench
+
+ID = "20250131-120000-4fa1c2"
+PLACE = StoreLocation("vault", "agents/jira")
+DENIED = ForbiddenError(PLACE, Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="p")
+
+
+def test_what_the_serving_store_holds_too_is_deleted_with_every_version(bench: Bench) -> None:
+    bench.vault.seed("agents/jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+    bench.vault.gone["agents/jira"] = {"v1"}
+    bench.vault.seed("agents/jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+    plan = bench.plan()
+    assert [(write.name, write.versions, write.others) for write in plan.writes] == [
+        ("agents/github", ("v1",), ()),
+        ("agents/jira", ("v2", "v3"), ("v1",)),
+    ]
+    assert {step.kind for step in plan.steps} == {Kind.DELETE}
+    assert plan.steps[-1].reason == 'versions v2, v3; "azure" holds the same'
+    assert (plan.sources, plan.destinations) == (
+        {"azure": bench.azure.address.absolute},
+        {"vault": bench.vault.address.absolute},
+    )
+    assert plan.who == {"vault": "tester"}
+    assert str(plan.steps[0].source) == "azure:agents-github#GITHUB_TOKEN"
+
+
+def test_of_a_key_vault_all_versions_go_together(bench: Bench) -> None:
+    bench.write("prod", "store: vault\n")
+    steps = bench.steps(store="azure")
+    assert steps["JIRA_URL"].reason == 'all versions; "vault" holds the same'
+    assert steps["GITHUB_APP_KEY"].kind is Kind.KEEP
+
+
+def test_a_named_secret_that_is_read_is_refused_and_an_unnamed_one_left_out(bench: Bench) -> None:
+    bench.write("staging", "store: vault\nsecrets: {github: null}\n")
+    assert set(bench.steps()) == {"GITHUB_TOKEN"}
+    step = bench.steps("jira")["JIRA_URL"]
+    assert (step.kind, step.reason) == (Kind.REFUSE, 'still read by "staging/jira"')
+    assert ("read", "agents/jira") not in bench.vault.calls
+
+
+def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_on(bench: Bench) -> None:
+    found = bench.retire("jira")
+    first = found.change.plan(None)
+    journal = Journal.begin(bench.root, ID, first.plan, found.change.identity)
+    journal.started(("vault", "agents/jira"), "v1")
+    journal.close()
+    bench.vault.delete_versions("agents/jira", ("v1",))
+    run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
+    planned: Planned = plan_retirement(found.candidates, bench.live(), run=run)
+    assert [(each.name, each.version, each.action) for each in planned.plan.adopted] == [
+        ("agents/jira", "v1", "delete")
+    ]
+    again = Journal(run.path, new=False)
+    outcome = apply_plan(planned.plan, planned.stores, RunLog(again, "prod"))
+    again.close()
+    assert (outcome.results, outcome.is_incomplete) == ((), False)
+    entry = read_run(run.path).entries["vault", "agents/jira"]
+    assert (entry.after, entry.undo) == ("v1", None)
+
+
+@pytest.mark.parametrize("provider", Provider)
+def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
+    bench: Bench, provider: Provider
+) -> None:
+    left, serving = ("vault", "azure") if provider is Provider.VAULT else ("azure", "vault")
+    bench.write("prod", f"store: {serving}\n")
+    found = bench.retire(store=left)
+    planned = found.change.plan(None)
+    journal = Journal.begin(bench.root, ID, planned.plan, {})
+    outcome = apply_plan(planned.plan, planned.stores, RunLog(journal, "prod"))
+    journal.close()
+    assert [result.state for result in outcome.results] == [State.DONE] * 2
+    assert bench.store(left).held == {}
+    assert len(bench.store(serving).held) == 2

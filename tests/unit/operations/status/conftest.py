@@ -1,0 +1,54 @@
+"""Two agents over two stores in memory, running in the API double; `world` is all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cluster.client import KubernetesCluster
+from compiler.operations.status.judge import Judge
+from compiler.operations.status.live import LiveState
+from compiler.operations.status.look import compiled_objects, from_files, with_values
+from tests.api_double import ApiDouble
+from tests.live_platform import LivePlatform
+from tests.unit.operations.cutover.conftest import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from compiler.operations.status.row import Status
+
+SPACE, GITHUB, JIRA = "agents", "agent-github-secrets", "agent-jira-secrets"
+
+
+class World:
+    """The project, its stores and its cluster."""
+
+    def __init__(self, root: Path, double: ApiDouble) -> None:
+        self.bench = Bench(root / "project")
+        self.bench.equal()
+        self.double, self.platform = double, LivePlatform(double)
+        self.cluster = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(root))})
+        self.platform.run(self.bench.environment())
+
+    def status(self) -> Status:
+        return from_files(self.bench.environment())
+
+    def judge(self) -> Judge:
+        """What is known of the project as it is now in the cluster as it is now."""
+        status, remotes = with_values(self.status(), self.bench.live())
+        state = LiveState(self.cluster, compiled_objects(status))
+        state.read()
+        return Judge(state, status, remotes)
+
+    def switch(self) -> None:
+        """jira goes to the other store in the files; nothing is deployed."""
+        self.bench.write("prod", "labels: {team: platform}\nsecrets: {jira: {store: azure}}\n")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with ApiDouble() as double:
+        yield World(tmp_path, double)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.status.judge import Judge
+from compiler.operations.status.row import State
+from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation
+from tests.unit.operations.status.conftest import JIRA, SPACE
+
+if TYPE_CHECKING:
+    from tests.unit.operations.status.conftest import World
+
+VALUE = "s3ntinel-value"
+FORCE = "platform-secrets status prod --only jira --wait --force-sync"
+
+
+def test_what_is_there_as_compiled_is_in_effect(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    seen = world.judge().every()
+    assert {name: each.state for name, each in seen.items()} == {"github": State.IN_EFFECT, "jira": State.IN_EFFECT}
+    assert (seen["jira"].pods, seen["github"].pods, seen["jira"].not_asked) == (1, 0, ())
+
+
+def test_a_ready_of_the_spec_before_is_not_in_effect(world: World) -> None:
+    world.switch()
+    assert world.judge().seen("jira").state is State.OTHER_SPEC
+    world.platform.deploy(world.bench.environment())
+    assert world.judge().seen("jira").state is State.NOT_SYNCED
+    world.platform.sync(SPACE, JIRA)
+    assert world.judge().seen("jira").state is State.IN_EFFECT
+
+
+def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_that_ends_it(world: World) -> None:
+    world.bench.vault.seed("agents/jira", JIRA_TOKEN=VALUE, JIRA_URL="https://jira")
+    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist", count=3)
+    judge = world.judge()
+    judge._now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
+    seen = judge.seen("jira")
+    assert seen.state is State.NOT_READY
+    assert seen.causes == ("property … does not exist",)
+    # After the third failure it waits for 4 s, and one of them is over.
+    assert (seen.next_try, seen.help) == (3, FORCE)
+
+
+@pytest.mark.parametrize(
+    ("count", "now", "seconds"),
+    [
+        (1, "00:54:25", 1),
+        (9, "00:54:35", 246),
+        (60, "00:54:25", 420),
+        # Clocks differ, or the event is long gone: the longest pause is all that is known.
+        (3, "00:50:00", 420),
+        (3, "01:50:00", 420),
+    ],
+)
+def test_the_next_try_follows_from_the_number_of_failures(world: World, count: int, now: str, seconds: int) -> None:
+    world.platform.fail(SPACE, JIRA, "no", count=count)
+    judge = world.judge()
+    judge._now = lambda: datetime.fromisoformat(f"2026-11-26T{now}+00:00")
+    assert judge.seen("jira").next_try == seconds
+
+
+def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "no")
+    judge = world.judge()
+    assert isinstance(judge, Judge)
+    assert judge._next_try("", 1) == judge._next_try("no date", 1) == 420
+
+
+def test_where_the_operator_hides_the_cause_verifys_finding_says_it(world: World) -> None:
+    world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
+    world.platform.fail(SPACE, JIRA, "")
+    assert world.judge().seen("jira").causes == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
+
+
+def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> None:
+    world.bench.vault.failures["read", "agents/jira"] = ForbiddenError(
+        StoreLocation("https://vault", "agents/jira"),
+        Action.READ,
+        "you are not allowed to",
+        "get a role",
+        cause=ForbiddenCause.ROLE,
+        permission="get",
+    )
+    world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
+    seen = world.judge().seen("jira")
+    assert VALUE not in repr(seen)
+    assert "you are not allowed to" in seen.causes[0]
+
+
+def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "old trouble")
+    world.switch()
+    seen = world.judge().seen("jira")
+    assert (seen.state, seen.causes, seen.help) == (State.OTHER_SPEC, (), None)
+
+
+def test_a_pod_that_is_not_ready_keeps_its_secret_from_being_in_effect(world: World) -> None:
+    world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN"])
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_TOKEN")
+    seen = world.judge().seen("jira")
+    assert [each.state for each in seen.problems] == [State.MISSING_KEY, State.PODS]
+    assert seen.problems[1].message.endswith(
+        '(CreateContainerConfigError): the Secret "agents/agent-jira-secrets" lacks "JIRA_TOKEN"'
+    )

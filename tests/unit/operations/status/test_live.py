@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cluster.in_effect import reasons_against
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.status.live import LiveState, refusals_of
+from compiler.operations.status.look import compiled_objects
+from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
+
+if TYPE_CHECKING:
+    from tests.unit.operations.status.conftest import World
+
+
+def state(world: World) -> LiveState:
+    made = LiveState(world.cluster, compiled_objects(world.status()))
+    made.read()
+    return made
+
+
+def lacks(made: LiveState) -> dict[str, list[str]]:
+    return {
+        name: [str(each.lack) for each in reasons_against(manifest, made.live(manifest))]
+        for name, manifest in made.manifests.items()
+    }
+
+
+def test_each_collection_is_listed_once_and_each_store_asked_once(world: World) -> None:
+    world.double.asked.clear()
+    assert lacks(state(world)) == {"github": [], "jira": []}
+    assert [each.path.rpartition("/")[2] for each in world.double.asked] == [
+        "externalsecrets",
+        "secrets",
+        "pods",
+        "vault-store",
+    ]
+    assert all(each.method == "GET" for each in world.double.asked)
+
+
+def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> None:
+    world.double.refused.update({"list secrets": 403, "list pods": 403, "get clustersecretstores": 403})
+    world.double.refused["list events"] = 403
+    made = state(world)
+    assert lacks(made) == {"github": [], "jira": []}
+    assert made.pods(SPACE, JIRA) is None
+    assert made.secrets(SPACE) is None
+    assert made.warning(SPACE, JIRA) is None
+    assert refusals_of(made, SPACE) == (
+        "keys and UID of the Secret: you are not allowed to list secrets in agents",
+        "pods: you are not allowed to list pods in agents",
+        "the store: you are not allowed to get clustersecretstores",
+        "the operator's warnings: you are not allowed to list events in agents",
+    )
+    assert refusals_of(made, "elsewhere") == ()
+
+
+def test_without_the_external_secrets_there_is_nothing_to_say(world: World) -> None:
+    world.double.refused["list externalsecrets"] = 403
+    with pytest.raises(ClusterError, match="list externalsecrets"):
+        state(world)
+
+
+def test_a_server_that_fails_is_no_missing_permission(world: World) -> None:
+    world.double.refused["list pods"] = 500
+    with pytest.raises(ClusterError, match="status 500"):
+        state(world)
+    world.double.refused = {"get clustersecretstores": 500}
+    with pytest.raises(ClusterError, match="status 500"):
+        lacks(state(world))
+
+
+def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(world: World) -> None:
+    world.platform.store("vault-store", conditions=[{"namespaceSelector": {"matchLabels": {"a": "b"}}}])
+    world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "c"}}})
+    made = state(world)
+    assert lacks(made) == {"github": ["store"], "jira": ["store"]}
+    world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
+    made.again()
+    assert lacks(made) == {"github": [], "jira": []}
+
+
+def test_changes_are_taken_one_by_one(world: World) -> None:
+    made = state(world)
+    world.platform.pod(SPACE, "jira", JIRA)
+    pods, _ = world.cluster.collection("pods", SPACE)
+    made.change("pods", SPACE, "ADDED", pods[0])
+    assert [pod.name for pod in made.pods(SPACE, JIRA) or ()] == ["jira"]
+    assert made.pods(SPACE, GITHUB) == ()
+    made.change("pods", SPACE, "DELETED", pods[0])
+    assert made.pods(SPACE, JIRA) == ()
+    secret = (made.secrets(SPACE) or {})[JIRA]
+    made.change("secrets", SPACE, "DELETED", secret)
+    assert lacks(made)["jira"] == ["no-target"]
+    made.replace("pods", SPACE, pods)
+    made.replace("pods", SPACE, ())
+    assert made.pods(SPACE, JIRA) == ()
+    stranger = {"metadata": {"name": "stranger"}}
+    made.change("externalsecrets", SPACE, "ADDED", stranger)
+    made.replace("externalsecrets", SPACE, (stranger,))
+    assert lacks(made)["github"] == ["absent"]

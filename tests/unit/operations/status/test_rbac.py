@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from compiler.operations.status.live import LiveState
+from compiler.operations.status.look import compiled_objects
+from compiler.operations.status.rbac import rbac
+
+if TYPE_CHECKING:
+    from tests.unit.operations.status.conftest import World
+
+
+@pytest.fixture
+def roles(world: World) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(rbac(world.bench.environment())))
+
+
+def rules(roles: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {
+        (role["metadata"]["name"], resource, verb)
+        for role in roles
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_a_role_a_namespace_and_a_cluster_role_for_what_lies_in_none(roles: list[dict[str, Any]]) -> None:
+    assert [(role["kind"], role["metadata"].get("namespace"), role["metadata"]["name"]) for role in roles] == [
+        ("Role", "agents", "platform-secrets-status"),
+        ("Role", "agents", "platform-secrets-force-sync"),
+        ("ClusterRole", None, "platform-secrets-status"),
+        ("ClusterRole", None, "platform-secrets-retire"),
+    ]
+
+
+def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
+    world: World, roles: list[dict[str, Any]]
+) -> None:
+    allowed = {(resource, verb) for name, resource, verb in rules(roles) if name == "platform-secrets-status"}
+    assert {verb for _, verb in allowed} == {"list", "watch", "get"}
+    assert ("platform-secrets-force-sync", "externalsecrets", "patch") in rules(roles)
+    retiring = {each[1:] for each in rules(roles) if each[0] == "platform-secrets-retire"}
+    kinds = ("externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores")
+    assert retiring == {(kind, "list") for kind in kinds}
+    world.double.asked.clear()
+    state = LiveState(world.cluster, compiled_objects(world.status()))
+    state.read()
+    for manifest in state.manifests.values():
+        state.live(manifest)
+    asked = {(each.path.split("/")[-2 if "stores/" in each.path else -1]) for each in world.double.asked}
+    assert asked <= {resource for resource, _ in allowed}
+
+
+def test_it_says_that_listing_secrets_reads_their_values(world: World) -> None:
+    text = rbac(world.bench.environment())
+    assert "`list secrets` lets its holder read the values of every Secret of the namespace" in text
+
+
+def test_stores_of_a_namespace_are_asked_for_where_there_are_some(world: World) -> None:
+    def found() -> set[tuple[str, str, str]]:
+        return rules(list(yaml.safe_load_all(rbac(world.bench.environment()))))
+
+    wanted = ("platform-secrets-status", "secretstores", "get")
+    assert wanted not in found()
+    world.bench.change("base", "name: vault-store,", "name: vault-store, kind: SecretStore,")
+    assert wanted in found()

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.edit.moves import progress_of
+from compiler.operations.status.values import Likeness, Values, other_store, read_values
+from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
+from tests.unit.operations.memory_store import secrets
+
+if TYPE_CHECKING:
+    from compiler.operations.status.values import Read
+    from tests.unit.operations.status.conftest import World
+
+
+def read(world: World) -> Read:
+    environment = world.bench.environment()
+    others = {name: other_store(secret, environment, None) for name, secret in environment.secrets.items()}
+    return read_values(environment, others, world.bench.live())
+
+
+def test_what_is_held_alike_is_equal_and_each_remote_secret_is_read_once(world: World) -> None:
+    found = read(world)
+    assert {name: each.likeness for name, each in found.values.items()} == {
+        "github": Likeness.EQUAL,
+        "jira": Likeness.EQUAL,
+    }
+    assert all(each.is_known and not each.faults for each in found.values.values())
+    assert sorted(world.bench.vault.reads) == ["agents/github", "agents/jira"]
+    assert sorted(world.bench.azure.reads) == ["agents-github", "agents-jira"]
+    assert found.answered
+    assert len(found.remotes) == 4
+
+
+def test_another_value_is_different_by_its_key(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.different, jira.missing) == (Likeness.DIFFERENT, ("JIRA_TOKEN",), ())
+    assert jira.faults == ()
+
+
+def test_a_key_that_the_other_store_lacks_is_missing(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_URL="https://jira"))
+    world.bench.azure.failures["read", "agents-github"] = NotFoundError(
+        StoreLocation("https://azure", "agents-github"), Action.READ, "it is not there", "put it there"
+    )
+    found = read(world).values
+    assert (found["jira"].likeness, found["jira"].missing) == (Likeness.MISSING, ("JIRA_TOKEN",))
+    assert found["github"].likeness is Likeness.MISSING
+
+
+@pytest.mark.parametrize("side", ["vault", "azure"])
+def test_a_store_that_may_not_be_read_is_neither_missing_nor_different(world: World, side: str) -> None:
+    store, name = (world.bench.vault, "agents/jira") if side == "vault" else (world.bench.azure, "agents-jira")
+    store.failures["read", name] = ForbiddenError(
+        StoreLocation(f"https://{side}", name),
+        Action.READ,
+        "you are not allowed to",
+        "get a role",
+        cause=ForbiddenCause.ROLE,
+        permission="get",
+    )
+    jira = read(world).values["jira"]
+    assert jira.likeness is Likeness.NO_ACCESS
+    assert jira.is_known is (side == "azure")
+    why = f'cannot read "{name}" in https://{side}: you are not allowed to'
+    assert jira.faults == ()
+    assert [why in each for each in jira.closed] == ([True] if side == "vault" else [])
+    assert [why in each for each in read(world).closed] == [True]
+
+
+def test_of_another_store_that_is_silent_nothing_in_use_suffers(world: World) -> None:
+    world.bench.silent.add("azurekv")
+    found = read(world)
+    assert found.answered
+    assert {each.likeness for each in found.values.values()} == {Likeness.NO_ACCESS}
+    assert not any(each.faults for each in found.values.values())
+
+
+def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
+    world.bench.silent.add("vault")
+    found = read(world)
+    assert not found.answered
+    # Once for both secrets.
+    assert len(found.closed) == 1
+
+
+def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira"))
+    jira = read(world).values["jira"]
+    assert jira.faults == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
+    assert (jira.likeness, jira.different) == (Likeness.DIFFERENT, ("JIRA_TOKEN",))
+
+
+def test_without_another_store_nothing_is_asked(world: World) -> None:
+    environment = world.bench.environment()
+    found = read_values(environment, {"jira": None}, world.bench.live())
+    assert found.values["jira"].likeness is Likeness.NOT_ASKED
+    assert found.values["jira"].is_known
+    assert world.bench.azure.reads == []
+    assert Values().likeness is Likeness.NOT_ASKED
+
+
+def test_the_oldest_value_and_the_nearest_expiry_count(world: World) -> None:
+    old, new = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    held = world.bench.vault.versions["agents/jira"]
+    held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=old, updated=new, expires=new))
+    jira = read(world).values["jira"]
+    assert (jira.written, jira.expires) == (old, new)
+    held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=None))
+    assert read(world).values["jira"].written == new
+    assert read(world).values["github"].written is None
+
+
+def test_the_other_store_is_where_a_secret_goes_or_where_it_came_from(world: World) -> None:
+    world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    environment = world.bench.environment()
+    progress = progress_of(environment)
+    others = {name: other_store(secret, environment, progress) for name, secret in environment.secrets.items()}
+    assert {name: store.id for name, store in others.items() if store is not None} == {
+        "github": "vault",
+        "jira": "azure",
+    }
+
+
+def test_of_more_than_two_stores_without_a_move_none_is_the_other_one(world: World) -> None:
+    third = "stores: {third: {provider: vault, name: third, server: 'https://third.example.com', mount: secret}}\n"
+    world.bench.write("prod", third)
+    environment = world.bench.environment()
+    assert other_store(environment.secrets["jira"], environment, None) is None

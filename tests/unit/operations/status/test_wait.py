@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.status import wait as wait_module
+from compiler.operations.status.follow import Follower
+from compiler.operations.status.look import with_values
+from compiler.operations.status.row import State
+from compiler.operations.status.wait import End, Wait, Waited
+from tests.unit.operations.memory_store import secrets
+from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from compiler.operations.status.row import Seen
+    from tests.unit.operations.status.conftest import World
+
+PATIENCE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def short_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait_module, "_TICK", 0.1)
+
+
+def followed(
+    world: World, *steps: Callable[[], object], seconds: float = PATIENCE, is_forced: bool = False
+) -> tuple[Waited, list[dict[str, str]]]:
+    """A wait in which each of `steps` happens after one state was told; all that was told, without repetitions."""
+    judge = world.judge()
+    status, _ = with_values(world.status(), world.bench.live())
+    versions = judge.state.read()
+    wait = Wait(judge, status.rows, is_forced=is_forced)
+    waiting, told = list(steps), list[dict[str, str]]()
+
+    def tell(seen: Mapping[str, Seen], left: float) -> None:
+        assert left <= seconds
+        states = {name: str(each.state) for name, each in seen.items()}
+        if not told or told[-1] != states:
+            told.append(states)
+        if waiting:
+            waiting.pop(0)()
+
+    with Follower(world.cluster, versions) as follower:
+        return wait.until(seconds, follower, tell), told
+
+
+def switched(world: World) -> list[Callable[[], object]]:
+    """jira's new spec comes, and then the operator's success with the same data."""
+    world.switch()
+    environment = world.bench.environment()
+    return [lambda: world.platform.deploy(environment), lambda: world.platform.sync(SPACE, JIRA)]
+
+
+def states(waited: Waited) -> dict[str, list[State]]:
+    return {name: [each.state for each in seen.problems] for name, seen in waited.seen.items()}
+
+
+def test_a_switch_between_equal_stores_is_followed_to_its_end(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA)
+    waited, told = followed(world, *switched(world))
+    assert (waited.end, states(waited)) == (End.IN_EFFECT, {"github": [], "jira": []})
+    assert told[0]["jira"] == "other-spec"
+    assert told[-1]["jira"] == "in-effect"
+    # It saw jira before the change, and of github only what was there already.
+    assert waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
+
+
+def test_started_late_it_ends_at_once_and_says_what_it_could_not_compare(world: World) -> None:
+    waited, _ = followed(world)
+    assert waited.end is End.IN_EFFECT
+    assert set(waited.not_compared) == {"github", "jira"}
+
+
+def test_a_secret_with_another_uid_was_replaced(world: World) -> None:
+    deploy, _ = switched(world)
+
+    def replace() -> None:
+        world.platform.secret(SPACE, JIRA, ["JIRA_TOKEN", "JIRA_URL"], "hash-1", uid="another")
+
+    waited, _ = followed(world, deploy, replace, lambda: world.platform.sync(SPACE, JIRA))
+    assert waited.end is End.FAILED
+    assert State.REPLACED in states(waited)["jira"]
+
+
+def test_a_deleted_secret_that_comes_again_was_replaced(world: World) -> None:
+    deploy, sync = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.double.delete("secrets", SPACE, JIRA), sync)
+    assert waited.end is End.FAILED
+    assert State.REPLACED in states(waited)["jira"]
+
+
+def test_an_emptied_secret_is_not_in_effect(world: World) -> None:
+    deploy, _ = switched(world)
+    waited, _ = followed(
+        world, deploy, lambda: world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN", "JIRA_URL"]), seconds=1.5
+    )
+    assert (waited.end, states(waited)["jira"]) == (End.TIME_UP, [State.MISSING_KEY])
+
+
+def test_a_ready_that_is_old_is_not_in_effect(world: World) -> None:
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, seconds=1.5)
+    assert (waited.end, states(waited)["jira"][0]) == (End.TIME_UP, State.NOT_SYNCED)
+
+
+def test_data_that_changes_between_equal_stores_is_wrong(world: World) -> None:
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert waited.end is End.FAILED
+    assert State.DATA_CHANGED in states(waited)["jira"]
+
+
+def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    for name, volume in (("jira", False), ("files", True)):
+        world.platform.pod(SPACE, name, JIRA, volume=volume)
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, states(waited)["jira"]) == (End.FAILED, [State.RESTART])
+    jira = waited.seen["jira"]
+    assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
+    assert jira.help == "kubectl -n agents rollout restart deployment/jira"
+
+
+def test_pods_that_start_after_the_change_need_none(world: World) -> None:
+    world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    world.platform.pod(SPACE, "jira-1", JIRA)
+    deploy, _ = switched(world)
+
+    # Something else keeps the wait: else it would end by the restart that is needed.
+    world.platform.fail(SPACE, GITHUB, "not yet")
+
+    def start() -> None:
+        world.double.delete("pods", SPACE, "jira-1")
+        world.platform.pod(SPACE, "jira-2", JIRA)
+
+    changed = [deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2")]
+    waited, told = followed(world, *changed, start, lambda: world.platform.sync(SPACE, GITHUB))
+    assert "restart-needed" in {each["jira"] for each in told}
+    assert waited.end is End.IN_EFFECT, told
+
+
+def test_a_restart_is_wrong(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA, restarts=2)
+    deploy, sync = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.pod(SPACE, "jira", JIRA, restarts=3), sync)
+    assert (waited.end, State.RESTARTED in states(waited)["jira"]) == (End.FAILED, True)
+
+
+def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
+    found = world.double.get("externalsecrets", SPACE, GITHUB)
+    found["metadata"]["labels"] = {}
+    world.double.put("externalsecrets", found)
+    waited, _ = followed(world)
+    assert waited.end is End.FAILED
+
+
+def test_forced_it_waits_for_the_operators_next_success(world: World) -> None:
+    both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
+    waited, told = followed(world, *both, is_forced=True)
+    assert waited.end is End.IN_EFFECT
+    assert told[0] == {"github": "not-refreshed", "jira": "not-refreshed"}
+
+
+def test_a_store_that_gets_ready_is_noticed_although_nothing_watches_it(world: World) -> None:
+    world.platform.store("vault-store", ready=False)
+    waited, told = followed(world, lambda: world.platform.store("vault-store"))
+    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "store")
+
+
+def test_watches_that_close_or_expire_are_taken_up_again(world: World) -> None:
+    deploy, sync = switched(world)
+
+    def forget() -> None:
+        world.double.forget()
+        world.double.end_watches()
+
+    waited, _ = followed(world, world.double.end_watches, deploy, forget, sync)
+    assert waited.end is End.IN_EFFECT
+    lists = [each for each in world.double.asked if each.path.endswith("/secrets") and "watch" not in each.query]
+    # The read of the judge, that of the wait, and the one after the 410.
+    assert len(lists) >= 3
+
+
+def test_without_the_permission_to_watch_it_lists_from_time_to_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.operations.status.follow._POLL", 0.1)
+    world.double.refused.update({f"watch {each}": 403 for each in ("externalsecrets", "secrets", "pods")})
+    waited, _ = followed(world, *switched(world))
+    assert waited.end is End.IN_EFFECT
+
+
+def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.operations.status.follow._PAUSE", 0.05)
+    world.switch()
+
+    def break_down() -> None:
+        world.double.refused.update(
+            {f"{verb} {each}": 500 for each in ("secrets", "pods") for verb in ("watch", "list")}
+        )
+        world.double.end_watches()
+
+    waited, _ = followed(world, break_down, seconds=2)
+    assert waited.end is End.TIME_UP
+    assert str(waited.error) == "it answered with status 500"
+
+
+def test_an_api_server_that_goes_away_for_a_while_ends_no_wait(world: World) -> None:
+    deploy, sync = switched(world)
+
+    def go() -> None:
+        world.double.refused["get clustersecretstores"] = 500
+
+    def come() -> None:
+        world.double.refused.clear()
+
+    waited, _ = followed(world, deploy, go, sync, lambda: None, come)
+    assert (waited.end, waited.error) == (End.IN_EFFECT, None)
+
+
+def test_an_api_server_that_was_never_there_is_an_error(world: World) -> None:
+    def go(_seen: Mapping[str, Seen], _left: float) -> None:
+        raise AssertionError("nothing was seen")
+
+    judge = world.judge()
+    wait = Wait(judge, world.status().rows)
+    judge.state.again()
+    world.double.refused["get clustersecretstores"] = 500
+    with Follower(world.cluster, {}) as follower, pytest.raises(ClusterError, match="status 500"):
+        wait.until(1, follower, go)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from compiler.operations.status.row import Problem, Seen, State
+from compiler.operations.status.run import Looked
+from compiler.operations.status.values import Likeness, Values
+from compiler.operations.status.wait import End, Waited
+from compiler.render.reports.status_json import status_report
+from tests.unit.operations.status.conftest import World, world
+
+__all__ = ["world"]
+MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
+
+
+def test_a_row_says_all_that_the_text_does(world: World) -> None:
+    world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    status = world.status()
+    seen = Seen((Problem(State.PODS, "a"),), ("why",), 3, "do", ("pods",), 2)
+    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
+    rows = (status.rows[0], replace(status.rows[1], values=values, seen=seen))
+    waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    status = replace(status, rows=rows, closed=("it does not answer",))
+    report = status_report([(Looked(status, waited, ("jira",)), ("next",))], 4)
+    assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
+    (found,) = report["environments"]
+    assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
+    assert found["notAnswered"] == ["it does not answer"]
+    assert (found["next"], found["forced"]) == (["next"], ["jira"])
+    assert found["wait"] == {
+        "end": "time-up",
+        "timeoutSeconds": 600,
+        "notCompared": [{"secret": "jira", "what": ["UID"]}],
+    }
+    github, jira = found["secrets"]
+    assert github["live"] is None
+    assert jira == {
+        "secret": "jira",
+        "target": "agents/agent-jira-secrets",
+        "store": "vault",
+        "to": "azure",
+        "step": 2,
+        "other": {
+            "store": "azure",
+            "comparison": "different",
+            "different": ["JIRA_TOKEN"],
+            "missing": ["JIRA_URL"],
+        },
+        "faults": ["no"],
+        "written": "2026-10-17T00:00:00+00:00",
+        "expires": "2026-10-17T00:00:00+00:00",
+        "live": {
+            "state": "pods-not-ready",
+            "problems": [{"state": "pods-not-ready", "message": "a"}],
+            "causes": ["why"],
+            "nextTrySeconds": 3,
+            "help": "do",
+            "pods": 2,
+            "notAsked": ["pods"],
+        },
+    }
+
+
+def test_several_environments_stand_side_by_side(world: World) -> None:
+    looked = Looked(replace(world.status(), rows=()))
+    report = status_report([(looked, ()), (looked, ())], 0)
+    assert (report["environment"], len(report["environments"])) == (None, 2)
+    assert (report["environments"][0]["moves"], report["environments"][0]["wait"]) == (None, None)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiler.cli.terminal.contents import text_of
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.status.row import Problem, Row, Seen, State, Status
+from compiler.operations.status.values import Likeness, Values
+from compiler.operations.status.wait import End, Waited
+from compiler.render.content import Lines
+from compiler.render.reports.status_text import status_lines, wait_lines, word_of
+from tests.unit.operations.status.conftest import World, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compiler.render.content import Line
+
+__all__ = ["world"]
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+OLD, SOON = datetime(2026, 10, 17, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
+
+
+def told(lines: Iterable[Line]) -> list[str]:
+    return text_of(Lines(lines)).splitlines()
+
+
+def shown(status: Status, *commands: str) -> list[str]:
+    return told(status_lines(status, commands, NOW))
+
+
+def with_row(status: Status, secret: str, **changed: object) -> Status:
+    rows: list[Row] = [replace(row, **changed) if row.secret.id == secret else row for row in status.rows]  # type: ignore[arg-type]
+    return replace(status, rows=tuple(rows))
+
+
+def test_a_row_a_secret_with_the_next_command_below(world: World) -> None:
+    world.bench.write("prod", f"{MOVE}secrets: {{github: {{store: azure}}}}\n")
+    status = with_row(world.status(), "github", values=Values(Likeness.EQUAL, written=OLD, expires=SOON), seen=Seen())
+    assert shown(status, "platform-secrets cutover prod --next") == [
+        'prod: 1 of 2 secrets on "azure"; step 2 of 2 is next',
+        "SECRET  STORE  NEXT   OTHER STORE       AGE  EXPIRES     LIVE",
+        "github  azure  -      vault: equal      40d  2027-01-01  in effect",
+        "jira    vault  azure  azure: not asked  -    -           not asked",
+        "next: platform-secrets cutover prod --next",
+    ]
+
+
+def test_without_a_move_and_at_its_end(world: World) -> None:
+    assert shown(world.status())[0] == "prod: 2 secrets"
+    world.bench.write("prod", f"{MOVE}store: azure\n")
+    assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is there'
+
+
+def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
+    status = with_row(world.status(), "jira", values=Values(Likeness.DIFFERENT, ("JIRA_TOKEN",)))
+    status = with_row(status, "github", values=Values(Likeness.MISSING, missing=("GITHUB_TOKEN",), faults=("no",)))
+    status = replace(status, closed=("the store does not answer",))
+    assert shown(status)[-4:] == [
+        "not answered: the store does not answer",
+        "github: no",
+        'github: "azure" lacks "GITHUB_TOKEN"',
+        'jira: "azure" holds other values of "JIRA_TOKEN"',
+    ]
+
+
+def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
+    problems = (Problem(State.NOT_READY, "it is not ready"), Problem(State.PODS, "a pod is not ready"))
+    seen = Seen(problems, ("property X does not exist",), 125, "platform-secrets do", ("pods: you may not",), None)
+    assert shown(with_row(world.status(), "jira", seen=seen))[-6:] == [
+        "jira: it is not ready",
+        "jira: a pod is not ready",
+        "  because: property X does not exist",
+        "  the operator tries again within 2m5s",
+        "  help: platform-secrets do",
+        "not asked: pods: you may not",
+    ]
+
+
+def test_what_may_not_be_asked_is_said_once(world: World) -> None:
+    seen = Seen(not_asked=("pods: you may not", "the store: you may not"))
+    lines = shown(with_row(with_row(world.status(), "jira", seen=seen), "github", seen=seen))
+    assert lines[-2:] == ["not asked: pods: you may not", "not asked: the store: you may not"]
+    assert sum("you may not" in line for line in lines) == 2
+
+
+def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
+    store = replace(world.status().rows[1].store, id="a-store-with-a-long-name-in-some-far-away-region")
+    seen = Seen((Problem(State.RESTART, "restart"),))
+    values = Values(Likeness.EQUAL, written=OLD, expires=SOON)
+    status = with_row(world.status(), "jira", store=store, to=store, values=values, seen=seen)
+    lines = shown(status)
+    assert lines[1:3] == ["github", "  on vault; azure: not asked; age -; not asked"]
+    assert lines[3] == "jira"
+    assert " ".join(line.strip() for line in lines[4:7]) == (
+        f"on {store.id}; to {store.id}; azure: equal; age 40d; expires 2027-01-01; restart needed"
+    )
+    assert max(map(len, lines[:7])) <= 80
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_every_state_has_words_that_fit(state: State) -> None:
+    # With the longest names of the shipped secrets and stores a row has 80 columns.
+    assert 0 < len(word_of(state)) <= 14
+
+
+def waited(end: End, **more: ClusterError) -> list[str]:
+    return told(wait_lines(Waited(end, 600, {}, {"jira": ("UID", "data")}, **more)))
+
+
+def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
+    late = "jira: not compared with the state before, which this run did not see: UID, data"
+    assert waited(End.IN_EFFECT) == ["all are in effect", late]
+    assert waited(End.FAILED) == ["not in effect, and waiting longer does not help", late]
+    assert waited(End.TIME_UP, error=ClusterError("it is gone", "wait")) == [
+        "not in effect after 10m",
+        "  because: the cluster cannot be asked: it is gone",
+        late,
+    ]
