@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from compiler.operations.generated.files import HEADER, Generated, generated_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXTS = {"a.yaml": f"{HEADER}a`.\na: 1\n", "prod/b.yaml": f"{HEADER}b`.\nb: 1\nc: 2\n"}
 
@@ -76,3 +73,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     found = generate(tmp_path)
     assert {each.rule for each in found.diagnostics} == {"unwritable-output"}
     assert "out" in found.diagnostics[0].message
+
+
+def test_a_folder_where_none_can_be_made(tmp_path: Path) -> None:
+    found = generated_files(TEXTS, Path("/proc/none"), "/proc/none", tmp_path)
+    (refused,) = found.diagnostics
+    assert refused.rule == "unwritable-output"
+    assert refused.message.startswith("the folder of /proc/none/a.yaml cannot be created: ")
