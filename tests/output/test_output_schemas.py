@@ -262,7 +262,10 @@ def test_backup() -> None:
 def test_change() -> None:
     holds("change", CHANGE)
     held = {"environment": "prod", "time": "2026-01-02T03:04:05+00:00", "secrets": {"a": ["B"]}, "missing": {}}
-    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}):
+    in_use = [{"name": "team/a", "secrets": ["a"], "readers": ["prod/a"]}]
+    retired = {"command": "retire", "store": "vault", "inUse": in_use, "askedCluster": False, "notSeen": ["others"]}
+    holds("change", CHANGE | retired)
+    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from compiler.operations.change.plan import Target
     from compiler.operations.live.read_many import Reading
+    from compiler.operations.live.version_states import States
     from compiler.operations.runs.entries import Run, RunEntry
     from compiler.operations.runs.history import WritingRun
     from compiler.stores.interface import RemoteSecret, SecretWriter
@@ -51,19 +52,14 @@ def plan_undo(
     for target, entry in touched.items():
         store, name = stores[target[0]], target[1]
         one = _OneUndo(run, entry, target, store, history or RunHistory())
-        if entry.after is not None:
-            is_deletion = target in deleted
-            verdicts[target] = (
-                judge_recovery(entry, target, states[store, name]) if is_deletion else one.judge(readings[store, name])
-            )
-            continue
         if target in deleted:
-            verdict = doubt_of_deletion(entry, states[store, name], one.way_to_settle)
+            verdict = one.judge_deletion(states[store, name])
         else:
-            verdict = one.doubt(readings[store, name])
+            reading = readings[store, name]
+            verdict = one.judge(reading) if entry.after is not None else one.doubt(reading)
         if verdict is not None:
             verdicts[target] = verdict
-            is_open = True
+            is_open = is_open or entry.after is None
     if is_open and run.is_resumable:
         verdicts = {target: _waiting(run, verdict) for target, verdict in verdicts.items()}
     return _plan(run, verdicts, stores, workers)
@@ -149,10 +145,21 @@ class _OneUndo:
         reason = (
             f"the run was stopped while it wrote this: version {reading.version} may be the run's or another writer's"
         )
-        return Verdict(Kind.REFUSE, reason, self.way_to_settle)
+        return Verdict(Kind.REFUSE, reason, self._way_to_settle)
+
+    def judge_deletion(self, states: States) -> Verdict | None:
+        """Judges the undo of a deletion; None where it was started, and the store shows that it did not come about.
+
+        Once the run cannot settle a doubt any more, bringing back what it may have deleted loses nothing.
+        """
+        if self._entry.after is None:
+            doubt = doubt_of_deletion(self._entry, states, _settle(self._run))
+            if doubt is None or self._run.is_resumable:
+                return doubt
+        return judge_recovery(self._entry, self._target, states)
 
     @property
-    def way_to_settle(self) -> str:
+    def _way_to_settle(self) -> str:
         """How to find out whether a write was stored."""
         return _settle(self._run) if self._run.is_resumable else "compare the versions by hand"
 

@@ -19,18 +19,22 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 def identity(address: StoreAddress) -> str:
     """The same text for two addresses of one store: host, port, path, and of a Vault namespace and mount."""
-    is_vault = address.provider is Provider.VAULT
-    place = server(address.provider, address.url, address.vault_namespace if is_vault else None)
-    return "|".join((place, address.mount.strip("/"))) if is_vault else place
+    if address.provider is not Provider.VAULT:
+        return server(address.provider, address.url, None)
+    return server(address.provider, address.url, address.vault_namespace) + address.mount.strip("/")
 
 
 def server(provider: Provider, url: str, namespace: str | None) -> str:
-    """The same of a server, whatever mount of it is meant."""
+    """The beginning of the identities of all stores of a server, in a namespace of it where one is given.
+
+    A Vault takes a namespace before the mount for the same as one of its own.
+    """
     parts = parse_address(url)
     where = url.rstrip("/").lower()
     if parts is not None:
         where = f"{parts.host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
-    return "|".join((provider, where, (namespace or "").strip("/")))
+    inside = (namespace or "").strip("/")
+    return f"{provider}|{where}|{inside}/" if inside else f"{provider}|{where}|"
 
 
 def written(store: Store) -> StoreAddress | None:

@@ -91,7 +91,7 @@ def _is_at(each: LiveObject, store: Store, own: frozenset[str]) -> bool:
     if path := str(vault.get("path") or ""):
         return identity(StoreAddress(Provider.VAULT, url, path, namespace)) in own
     # Without a path each name begins with the mount.
-    return any(each.startswith(f"{server(Provider.VAULT, url, namespace)}|") for each in own)
+    return any(each.startswith(server(Provider.VAULT, url, namespace)) for each in own)
 
 
 def _add(readers: Readers, wanted: _Wanted, spec: LiveObject, namespace: str | None, reader: str) -> None:

@@ -106,6 +106,17 @@ def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
     assert plan_undo(run_of(entry, store.address.absolute), {"azure": store}).steps == ()
 
 
+def test_a_doubt_that_no_run_can_settle_any_more_is_undone() -> None:
+    store = three(Provider.VAULT)
+    store.delete_versions("a", ("v1", "v2", "v3"))
+    run = run_of(deleted("v1", "v2", "v3", state="started"), store.address.absolute)
+    run.ended = "complete"
+    (write,) = plan_undo(run, {"azure": store}).writes
+    assert (write.kind, write.versions) == (Kind.RECOVER, ("v1", "v2", "v3"))
+    store.recover_versions("a", ("v1", "v2", "v3"))
+    assert plan_undo(run, {"azure": store}).steps == ()
+
+
 def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
     store = MemoryStore()
     store.seed("a", A="old")

@@ -25,6 +25,7 @@ def vault(url: str, mount: str = "secret", namespace: str | None = None) -> str:
         (vault("https://Vault.example.com"), vault("https://vault.example.com:443/")),
         (vault("http://vault.vault.svc:80"), vault("http://vault.vault.svc")),
         (vault("https://v:8200", "/secret/", "team/"), vault("https://v:8200", "secret", "team")),
+        (vault("https://v", "team/secret"), vault("https://v", "secret", "team")),
         (vault("no url/"), vault("NO URL")),
         (identity(StoreAddress(AZURE, "https://V.vault.azure.net/")), server(AZURE, "https://v.vault.azure.net", None)),
         (identity(StoreAddress(AZURE, "https://v", mount="a")), identity(StoreAddress(AZURE, "https://v", mount="b"))),

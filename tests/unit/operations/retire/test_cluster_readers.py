@@ -66,6 +66,7 @@ def reading(reference: dict[str, str] | None, key: str = "agents/jira", **spec: 
         ({"vault": {"server": SERVER}}, True),
         ({"vault": {"server": SERVER, "path": "kv"}}, False),
         ({"vault": {"server": SERVER, "path": "secret", "namespace": "team"}}, False),
+        ({"vault": {"server": SERVER, "namespace": "team"}}, False),
         ({"vault": {"server": "https://vault.example.com:8300"}}, False),
         ({"vault": {}}, False),
         ({"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}}, False),

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.operations.live.identity import identities
 from compiler.operations.retire.readers import Readers, every_environment, in_files, still_read
+from compiler.pipeline import compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.outside import Outside
 
@@ -81,7 +83,36 @@ def test_an_address_that_comes_from_outside_completes_an_environment(bench: Benc
 def test_a_values_file_that_is_behind_or_strange_keeps_everything(bench: Bench) -> None:
     chart = bench.root / "chart"
     chart.mkdir()
-    (chart / "values-prod.yaml").write_text("# Compiled from elsewhere. Do not edit; run `make values ENV=prod`.\n{}\n")
-    with pytest.raises(Refusal) as refused:
+    result = compile_project(bench.root)
+    assert result.project is not None
+    files, _ = plan_values(result.project, chart, "chart", bench.root)
+    write_values(files, bench.root)
+    assert [each.name for each in every_environment(bench.root, Outside())] == ["prod"]
+    bench.write("prod", "store: vault\n")
+    with pytest.raises(Refusal, match='the values file of "prod" is not what is compiled now') as stale:
         every_environment(bench.root, Outside())
-    assert "values" in str(refused.value)
+    assert stale.value.help == "compile and commit it first: platform-secrets compile prod"
+    (chart / "values-prod.yaml").write_text("somebody: else\n", "utf-8")
+    with pytest.raises(Refusal, match="what the cluster reads is not known: ") as foreign:
+        every_environment(bench.root, Outside())
+    assert foreign.value.kind == "found"
+
+
+def test_a_project_without_a_catalogue_that_can_be_read_tells_nothing(bench: Bench) -> None:
+    (bench.root / "environments/catalogue.yaml").write_text("secrets: [", "utf-8")
+    with pytest.raises(Refusal, match="what the environments read is not known"):
+        every_environment(bench.root, Outside())
+
+
+def test_a_store_whose_address_is_not_known_here_may_be_any(bench: Bench) -> None:
+    environment = bench.environment()
+    stores = {name: replace(store, address=None) for name, store in environment.stores.items()}
+    secrets = {name: replace(each, store=stores["azure"]) for name, each in environment.secrets.items()}
+    unknown = replace(environment, name="far", stores=stores, secrets=secrets)
+    readers = in_files([unknown], environment.stores["azure"], bench.live())
+    assert readers.of("agents-jira") == ("far/jira",)
+    # Here and there the same variable tells it.
+    vaults = {name: replace(each, store=stores["vault"]) for name, each in environment.secrets.items()}
+    bench.environ["VAULT_ADDR"] = "http://127.0.0.1:8200"
+    readers = in_files([replace(unknown, secrets=vaults)], environment.stores["vault"], bench.live())
+    assert readers.names

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.cli.terminal.contents import text_of
-from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, Outcome, Result, State, Step
+from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, Outcome, Result, State, Step, Write
 from compiler.operations.change.run import End, Ended
 from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.render.content import Data
@@ -57,6 +58,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
                 "remedy": None,
             },
         ],
+        "deletions": [],
         "counts": {
             "create": 0,
             "update": 0,
@@ -141,3 +143,11 @@ def test_a_note_has_the_command_that_changes_what_is_kept_and_no_credential() ->
     (note,) = report["notes"]
     assert note["remedy"].endswith("--expires DATE")
     assert token not in text_of(Data(report))
+
+
+def test_the_versions_that_a_retirement_deletes_are_told_and_those_of_its_undo_are_not() -> None:
+    place = {"store": "azure", "name": "a"}
+    deletion = Write("azure", "a", (), {}, versions=("1", "2"))
+    for write, told in ((deletion, [{**place, "versions": ["1", "2"]}]), (replace(deletion, recover=True), [])):
+        assert plan_report("retire", Ended(plan_of(write), End.SHOWN), 0)["deletions"] == told
+    assert plan_report("put", Ended(plan_of(Write("azure", "a", (), {})), End.SHOWN), 0)["deletions"] == []

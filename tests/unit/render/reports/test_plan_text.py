@@ -258,3 +258,16 @@ def test_stored_writes_that_the_audit_file_lacks_are_named_with_the_way_to_add_t
 def test_a_run_that_had_nothing_left_says_so_and_counts_nothing() -> None:
     assert told(outcome_lines(Outcome("run-1", ()))) == ["run run-1: nothing was left to write"]
     assert told(outcome_lines(Outcome("run-1", (), unaudited=(Adopted("azure", "a", "v1"),)))) == []
+
+
+def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> None:
+    deletion = Write("azure", "jira", (step("A", Kind.DELETE),), {}, versions=("1",))
+    plan = plan_of(deletion, command="retire", sources={"vault": "https://v"}, skipped=(("slack", "why"),))
+    shown = told(plan_lines(plan))
+    assert shown[:2] == ['served by "vault" at https://v', 'in        "azure" at https://memory']
+    assert shown[-1] == "plan: 1 delete; 1 remote secret to delete"
+    assert summary(replace(plan, writes=(replace(deletion, recover=True),))).endswith("1 remote secret to recover")
+    assert told(plan_lines(replace(plan, steps=(), writes=())))[2:] == [
+        "  skipped   slack: why",
+        "plan: no changes; 0 remote secrets to delete",
+    ]
