@@ -81,6 +81,7 @@ class Platform:
     read: dict[str, frozenset[Reading]] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
     _runs: itertools.count[int] = field(default_factory=itertools.count)
+    _seen_before: dict[tuple[tuple[str, bytes], ...], dict[str, frozenset[Reading]]] = field(default_factory=dict)
     _changed: set[Target] = field(default_factory=set)
     _broken: BrokenError | None = None
 
@@ -194,15 +195,20 @@ class Platform:
 
     def _look(self) -> None:
         """What the cluster reads by the values files, and would read by the environments as they are now."""
-        self.read = {}
-        for name in ENVIRONMENTS:
-            path = self.root / f"chart/values-{name}.yaml"
-            self.read[name] = frozenset(readings(name, path.read_text("utf-8")) if path.exists() else ())
+        files = tuple(self.files().items())
+        if files not in self._seen_before:
+            self._seen_before[files] = self._readings()
+        self.read = self._seen_before[files]
+
+    def _readings(self) -> dict[str, frozenset[Reading]]:
         result = compile_project(self.root)
         assert result.project is not None
-        files, _ = plan_values(result.project, self.root / "chart", "chart", self.root)
-        for each in files:
-            self.read[each.environment] |= frozenset(readings(each.environment, each.output.text))
+        compiled, _ = plan_values(result.project, self.root / "chart", "chart", self.root)
+        return {
+            each.environment: readings(each.environment, each.output.text)
+            | (readings(each.environment, each.old) if each.old is not None else frozenset())
+            for each in compiled
+        }
 
     def holds(self, when: str) -> None:
         """Each key that is read, or would be after `compile`, is a value that somebody put there. Else BrokenError."""

@@ -119,14 +119,22 @@ def remember_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project_files, "validate", validated)
 
 
-def readings(environment: str, text: str) -> Iterator[Reading]:
+@lru_cache
+def readings(environment: str, text: str) -> frozenset[Reading]:
     """What the chart has the cluster read by a values file with this `text`."""
     document, _ = load_text(f"values-{environment}.yaml", text, is_output=True)
     assert isinstance(document, Document)
     found: Any = document.root.plain_data()
-    for secret, each in found["externalSecrets"].items():
-        store = each["storeRef"]["name"].removesuffix("-store")
-        for key in each.get("keys", ()):
-            yield Reading(environment, secret, key, store, each["remoteKey"], key)
-        for key, elsewhere in each.get("data", {}).items():
-            yield Reading(environment, secret, key, store, elsewhere["key"], elsewhere.get("property"))
+    return frozenset(
+        Reading(environment, secret, *where)
+        for secret, each in found["externalSecrets"].items()
+        for where in _where(each["storeRef"]["name"].removesuffix("-store"), each)
+    )
+
+
+def _where(store: str, each: dict[str, Any]) -> Iterator[tuple[str, str, str, str | None]]:
+    """Each key of a secret, its store, and where it lies there: by its own name, or elsewhere."""
+    for key in each.get("keys", ()):
+        yield key, store, each["remoteKey"], key
+    for key, elsewhere in each.get("data", {}).items():
+        yield key, store, elsewhere["key"], elsewhere.get("property")

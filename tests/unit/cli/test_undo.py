@@ -92,7 +92,7 @@ def test_what_another_environment_reads_by_now_stays(writing: Writing, done: str
     (project / "environments/qa.yaml").write_text(text.replace("ai-platform-staging.", "ai-platform."), "utf-8")
     for options in ((), ("--apply",)):
         found = writing.undo(done, *options)
-        assert (found.code, 'it is in use: "qa/github" reads it there by now' in " ".join(found.out.split())) == (
+        assert (found.code, 'it is in use by now, read there by "qa/github"' in " ".join(found.out.split())) == (
             1,
             True,
         )
