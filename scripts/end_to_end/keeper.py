@@ -89,11 +89,9 @@ class Keeper:
             self._take(event)
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Failed):
-            self._note(f"a watch was lost: {event.error}")
-        elif isinstance(event, Listed):
+        if isinstance(event, Listed):
             self._take_list(event.plural, _by_name(event.objects))
-        else:
+        elif not isinstance(event, Failed):  # after a failure comes a list, whose versions tell of whatever was written
             self.events += 1
             self._seen[event.plural, str(event.object["metadata"]["name"])] = _version(event.object)
             judge = self._judge_pod if event.plural == "pods" else self._judge_secret

@@ -54,6 +54,9 @@ class Walk:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._say("Cleaning up: the releases, the namespace, the values in both stores")
+        name = self.room.name
+        # What is true if a second interrupt ends the cleaning.
+        self.left = (f'the releases of "{name}" in "default", by HELM_DRIVER=configmap, and values named "{name}…"',)
         self.left = (*self.room.close(), *self.project.empty())
 
     def whole(self) -> int:
