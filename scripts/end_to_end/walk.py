@@ -148,7 +148,8 @@ class Walk:
         if self._command("status", ENVIRONMENT, "--only", FIRST, "--cluster") == 0:
             raise BrokenPromiseError(f'status says that "{FIRST}" is in effect, although its store was broken')
         self._still(keeper)
-        self._say(f'The last good Secret of "{FIRST}" is there as it was; the way back:')
+        name = self.project.secrets[FIRST]
+        self._say(f'The last good Secret "{name}" is there as it was: {keeper.shown(name)}. The way back:')
 
     def _is_failing(self) -> bool:
         found = self._setting.cluster.external_secret_objects(self.room.name)
