@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from compiler.operations.cluster.slim import keys_of
 from compiler.operations.status.follow import Failed, Follower, Listed
+from compiler.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,9 +59,9 @@ class Keeper:
         """Take the present state for what has to stay, and forget what was before."""
         self._before, self._restarts = {}, {}
         self._faults.clear()
-        listed = self._caught_up()
-        self._restarts = {name: _restarts(pod) for name, pod in listed["pods"].items()}
-        self._before = {name: listed["secrets"][name] for name in self._names if name in listed["secrets"]}
+        there = self._caught_up()
+        self._restarts = {name: _restarts(pod) for name, pod in there["pods"].items()}
+        self._before = {name: there["secrets"][name] for name in self._names if name in there["secrets"]}
         for name in self._names:
             if name not in self._before:
                 self._note(f'the secret "{name}" is absent')
@@ -71,29 +72,32 @@ class Keeper:
             self._judge_list(plural, found)
         return tuple(self._faults)
 
+    def shown(self, name: str) -> str:
+        """A kept Secret in words, without anything that is made of its values, which its hash is."""
+        found = self._before[name]
+        return f"UID {found['metadata'].get('uid')}, with {listed(sorted(keys_of(found)))}"
+
     def _caught_up(self) -> dict[str, dict[str, LiveObject]]:
         """What there is, by plural and name, once the watches have told of all of it."""
         end = time.monotonic() + _BEHIND
         while True:
-            listed = {plural: _by_name(self._cluster.collection(plural, self._namespace)[0]) for plural in _PLURALS}
+            there = {plural: _by_name(self._cluster.collection(plural, self._namespace)[0]) for plural in _PLURALS}
             self._take_events(_LOOK)
-            there = ((plural, name, each) for plural in _PLURALS for name, each in listed[plural].items())
-            if all(self._seen.get((plural, name)) == _version(each) for plural, name, each in there):
-                return listed
+            every = ((plural, name, each) for plural, found in there.items() for name, each in found.items())
+            if all(self._seen.get((plural, name)) == _version(each) for plural, name, each in every):
+                return there
             if time.monotonic() > end:
                 self._note("a watch has fallen behind: nothing can be said")
-                return listed
+                return there
 
     def _take_events(self, seconds: float) -> None:
         for event in self._follower.events(seconds):
             self._take(event)
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Failed):
-            self._note(f"a watch was lost: {event.error}")
-        elif isinstance(event, Listed):
+        if isinstance(event, Listed):
             self._take_list(event.plural, _by_name(event.objects))
-        else:
+        elif not isinstance(event, Failed):  # after a failure comes a list, whose versions tell of whatever was written
             self.events += 1
             self._seen[event.plural, str(event.object["metadata"]["name"])] = _version(event.object)
             judge = self._judge_pod if event.plural == "pods" else self._judge_secret

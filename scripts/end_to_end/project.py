@@ -7,7 +7,8 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from compiler.model.address import DEFAULT_MOUNT, cloud_of, is_near
+from compiler.model.address import DEFAULT_CLOUD, DEFAULT_MOUNT, cloud_of, is_near
+from compiler.model.diagnostic import Severity
 from compiler.operations.verify.references import references_of
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
@@ -44,7 +45,7 @@ class Project:
         _write(root, setting, room)
         found = compile_project(root, [ENVIRONMENT])
         if found.failed or found.project is None:
-            said = "; ".join(each.message for each in found.diagnostics)
+            said = "; ".join(each.message for each in found.diagnostics if each.severity is Severity.ERROR)
             raise Refusal("cannot run", f"the project of the run does not compile: {said}")
         environment = found.project.environments[0]
         self.secrets = {secret.id: secret.entry.target for secret in environment.secrets.values()}
@@ -115,6 +116,7 @@ def _environment(setting: Setting, room: Room) -> str:
     """What this run says beside base.yaml, in which everything is on Vault. JSON's strings are YAML's too."""
     lines = [
         f"namespace: {room.name}",
+        *([f"externalSecretsOperator: {json.dumps(setting.operator)}"] if setting.operator else []),
         f"moves: {{to: {AZURE}, steps: {json.dumps(STEPS)}}}",
         "stores:",
         *(line for store in _PROVIDERS for line in _store(store, setting, room)),
@@ -133,6 +135,8 @@ def _store(identity: str, setting: Setting, room: Room) -> Iterator[str]:
     yield f"    name: {room.store_name(provider)}"
     if identity == AZURE:
         yield f"    vaultUrl: {json.dumps(spec['vaultUrl'])}"
+        if (cloud := spec.get("environmentType") or DEFAULT_CLOUD) != DEFAULT_CLOUD:
+            yield f"    environmentType: {json.dumps(cloud)}"
         if cloud_of(str(urlsplit(spec["vaultUrl"]).hostname)) is None:
             yield "    waive: {unexpected-vault-domain: an emulator}"
         return

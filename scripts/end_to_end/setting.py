@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECONFIG, VAULT_STORE, KEY_VAULT_STORE = "KUBECONFIG", "E2E_VAULT_STORE", "E2E_KEY_VAULT_STORE"
-HELM, IMAGE, TIMEOUT = "E2E_HELM", "E2E_IMAGE", "E2E_TIMEOUT"
+HELM, IMAGE, TIMEOUT, OPERATOR = "E2E_HELM", "E2E_IMAGE", "E2E_TIMEOUT", "E2E_OPERATOR"
 # Does nothing for ever, and takes no memory for it.
 _IMAGE = "registry.k8s.io/pause:3.10"
 _TIMEOUT = "5m"
@@ -47,6 +47,7 @@ class Setting:
     """What a run works on: the cluster, its two store objects, and where this machine reaches their stores.
 
     `variables` are those of the run, `timeout` is what one `status --wait` may take, as it is written for it.
+    `operator` is the version of External Secrets Operator, None for that of environments/base.yaml.
     """
 
     variables: Mapping[str, str]
@@ -56,6 +57,7 @@ class Setting:
     addresses: Mapping[str, StoreAddress]
     image: str
     timeout: str
+    operator: str | None
 
 
 class MissingError(Exception):
@@ -87,7 +89,8 @@ def setting_of(environ: Mapping[str, str]) -> Setting:
         lines += [line for each, address in addresses.items() for line in _unusable(each, address, environ)]
     if lines:
         raise MissingError(tuple(lines))
-    return Setting(environ, helm, cluster, stores, addresses, environ.get(IMAGE) or _IMAGE, timeout)
+    image, operator = environ.get(IMAGE) or _IMAGE, environ.get(OPERATOR) or None
+    return Setting(environ, helm, cluster, stores, addresses, image, timeout, operator)
 
 
 def helm_of(environ: Mapping[str, str]) -> Path | None:

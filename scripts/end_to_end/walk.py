@@ -54,6 +54,9 @@ class Walk:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._say("Cleaning up: the releases, the namespace, the values in both stores")
+        name = self.room.name
+        # What is true if a second interrupt ends the cleaning.
+        self.left = (f'the releases of "{name}" in "default", by HELM_DRIVER=configmap, and values named "{name}…"',)
         self.left = (*self.room.close(), *self.project.empty())
 
     def whole(self) -> int:
@@ -145,7 +148,8 @@ class Walk:
         if self._command("status", ENVIRONMENT, "--only", FIRST, "--cluster") == 0:
             raise BrokenPromiseError(f'status says that "{FIRST}" is in effect, although its store was broken')
         self._still(keeper)
-        self._say(f'The last good Secret of "{FIRST}" is there as it was; the way back:')
+        name = self.project.secrets[FIRST]
+        self._say(f'The last good Secret "{name}" is there as it was: {keeper.shown(name)}. The way back:')
 
     def _is_failing(self) -> bool:
         found = self._setting.cluster.external_secret_objects(self.room.name)

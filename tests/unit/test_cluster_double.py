@@ -147,3 +147,27 @@ def test_a_recording_is_replayed_as_it_is(name: str, tmp_path: Path) -> None:
         if replaced:
             double.replayed[replaced] = body(name)
         ask(KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}), double)
+
+
+def test_lists_come_in_pages(tmp_path: Path) -> None:
+    with ClusterDouble(page=3) as double:
+        double.load("externalsecrets", recorded("externalsecrets-list")["items"])
+        found, _ = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))}).collection(
+            "externalsecrets", NAMESPACE
+        )
+        assert len({each["metadata"]["name"] for each in found}) == 7
+        assert [each.query.get("continue") for each in double.asked] == [None, "3", "6"]
+
+
+def test_fields_select_and_no_whole_secret_is_given_or_taken() -> None:
+    with ClusterDouble() as double:
+        double.load("externalsecrets", recorded("externalsecrets-list")["items"])
+        path = f"/apis/external-secrets.io/v1/namespaces/{NAMESPACE}/externalsecrets?fieldSelector="
+        for store, count in (("azure-keyvault-store", 7), ("vault-secret-store", 0)):
+            assert len(json.loads(got(double, f"{path}spec.secretStoreRef.name%3D{store}"))["items"]) == count
+        double.load("events", recorded("events-externalsecrets")["items"])
+        warnings = json.loads(got(double, f"/api/v1/namespaces/{NAMESPACE}/events?fieldSelector=type%3DWarning"))
+        assert {each["type"] for each in warnings["items"]} == {"Warning"}
+        double.put("secrets", recorded("secrets-metadata-list")["items"][0])
+        whole = f"/api/v1/namespaces/{NAMESPACE}/secrets?limit=1"
+        assert b"whole Secrets are not given" in got(double, whole, status=500)

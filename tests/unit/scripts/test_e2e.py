@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,7 +72,11 @@ def test_there_and_back_and_three_breaks_leave_every_secret_as_it_was(
     # Each break: the operator fails, the last good Secret stays, and one command leads back.
     for cause in ("property ATLASSIAN_TOKEN does not exist in key", ": 401", "connection refused"):
         assert f"{cause}" in done.out
-    assert done.out.count('The last good Secret of "jira" is there as it was; the way back:') == 3
+    shown = re.findall(r'The last good Secret "agent-jira-secrets" is there as it was: (.*)\. The way back:', done.out)
+    assert len(shown) == 3
+    assert len(set(shown)) == 1
+    keys = "ATLASSIAN_API_URL, ATLASSIAN_EMAIL, ATLASSIAN_TOKEN, ATLASSIAN_VERIFY_SSL"
+    assert re.fullmatch(f"UID [a-z0-9-]+, with {keys}", shown[0].replace(" and ", ", ").replace('"', ""))
     assert not leaks(done.out + done.err, SENTINEL)
     assert_nothing_is_left(here)
 

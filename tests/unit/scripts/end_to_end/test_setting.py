@@ -115,3 +115,16 @@ def test_a_vault_is_reached_as_any_command_reaches_it(
     store = vault_object(NOWHERE)
     store["spec"]["provider"]["vault"].update(vault)
     assert address_of(store, environ) == StoreAddress(Provider.VAULT, *expected)
+
+
+def test_with_all_of_it_there_is_a_setting_with_defaults(
+    cluster: ClusterDouble, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setting, "_unusable", lambda *_: iter(()))
+    cluster.put("clustersecretstores", {**vault_object(NOWHERE), "status": READY})
+    cluster.put("clustersecretstores", {**key_vault_object("https://kv.vault.azure.net"), "status": READY})
+    found = setting_of(environ)
+    assert (found.image, found.timeout, found.operator) == ("registry.k8s.io/pause:3.10", "5m", None)
+    assert found.stores.keys() == found.addresses.keys() == {"vault", "azurekv"}
+    named = setting_of({**environ, "E2E_IMAGE": "own/pause", "E2E_TIMEOUT": "90s", "E2E_OPERATOR": "2.7"})
+    assert (named.image, named.timeout, named.operator) == ("own/pause", "90s", "2.7")
