@@ -270,25 +270,6 @@ def test_cutover(tmp_path: Path) -> None:
     assert abouts == [str(each) for each in About]
 
 
-def test_status(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "looked-at")
-    bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
-    status = from_files(bench.environment())
-    seen = Seen((Problem(State.PODS, "no"),), ("why",), 3, "do", ("pods",), 2)
-    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
-    rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
-    waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
-    looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
-    holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
-    bare = Looked(replace(status, progress=None))
-    assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []
-    found = SCHEMAS["status"]["definitions"]
-    assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
-    assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]
-    assert found["other"]["properties"]["comparison"]["enum"] == [str(each) for each in Likeness]
-    assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in End]
-
-
 def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
     (project / "old.yaml").write_text(DEPLOYMENT.replace("agent-github-secrets", "other"), "utf-8")
     (project / "new.yaml").write_text(DEPLOYMENT, "utf-8")
@@ -307,6 +288,25 @@ def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> Non
     broken = printed("consumers", "prod", "--manifests", "new.yaml")
     assert (broken["exitCode"], broken["secrets"]) == (1, [])
     assert errors("consumers", broken) == []
+
+
+def test_status(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "looked-at")
+    bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
+    status = from_files(bench.environment())
+    seen = Seen((Problem(State.PODS, "no"),), ("why",), 3, "do", ("pods",), 2)
+    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
+    rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
+    waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
+    looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
+    holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
+    bare = Looked(replace(status, progress=None))
+    assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []
+    found = SCHEMAS["status"]["definitions"]
+    assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
+    assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]
+    assert found["other"]["properties"]["comparison"]["enum"] == [str(each) for each in Likeness]
+    assert found["wait"]["properties"]["end"]["enum"] == [str(each) for each in End]
 
 
 def test_backup() -> None:

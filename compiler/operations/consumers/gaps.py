@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from compiler.operations.consumers.own import Own
 
     Readers = Sequence[tuple[Workload, Reading]]
+
+_MISSPELT = 0.9
 
 
 def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:
@@ -61,7 +64,8 @@ def _way_out(own: Own, name: Name, entry: Entry | None) -> str:
     if entry is not None:
         return f"list `{entry.id}: {{}}` under `secrets:` of {own.environment.name}, {elsewhere}"
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
-    if match is not None:
+    # Names of Secrets have much in common; another application's is no misspelt one.
+    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
         return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
     return f"add it: `{command_line('new', 'secret', 'NAME', '--target', name[1], '--key', 'KEY')}`, {elsewhere}"
 
@@ -75,7 +79,7 @@ def missing_keys(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) 
             continue
         wanted: dict[str, list[tuple[Workload, Reading]]] = {}
         for workload, each in reading:
-            if each.read.key is not None and each.read.key not in has:
+            if each.read.key and each.read.key not in has:
                 wanted.setdefault(each.read.key, []).append((workload, each))
         for key, asking in wanted.items():
             needed = [each for each in asking if not each[1].read.optional]

@@ -72,7 +72,11 @@ def name_place(document: Node) -> Span:
 
 def _at(node: Node, path: Path) -> Span:
     for part in path:
-        node = node.items[part] if isinstance(part, int) else node.children[part]
+        found = node.items[part] if isinstance(part, int) else node.children.get(part)
+        if found is None:
+            # A reference without its key, which the API server will refuse.
+            break
+        node = found
     return node.span
 
 

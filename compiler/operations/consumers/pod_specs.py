@@ -113,7 +113,7 @@ def _of_containers(spec: PlainMap) -> Iterator[SecretRead]:
             reference = child(variable, "valueFrom", "secretKeyRef")
             if secret := text(reference, "name"):
                 above = (*path, "env", at, "valueFrom", "secretKeyRef")
-                is_optional, key = reference.get("optional") is True, str(reference.get("key"))
+                is_optional, key = reference.get("optional") is True, text(reference, "key") or ""
                 yield SecretRead(secret, key, Way.ENV, is_optional, name, "", (*above, "name"), (*above, "key"))
 
 
@@ -139,6 +139,7 @@ def _files(source: PlainMap, named: str, way: Way, above: Path) -> Iterator[Secr
         return
     items = list(maps(source.get("items")))
     for at, item in items:
-        yield SecretRead(secret, str(item.get("key")), way, is_optional, None, "", here, (*above, "items", at, "key"))
+        key, key_path = text(item, "key") or "", (*above, "items", at, "key")
+        yield SecretRead(secret, key, way, is_optional, path=here, key_path=key_path)
     if not items:
         yield SecretRead(secret, None, way, is_optional, path=here)

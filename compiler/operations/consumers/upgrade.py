@@ -74,7 +74,7 @@ def _needs(own: Own, old: Gathered, new: Gathered) -> Iterator[Need]:
         if not fresh or name[1] in own.elsewhere or (others and name not in own.secrets):
             continue
         needed = [each for each in fresh if not each[1].read.optional]
-        keys = sorted({each.read.key for _, each in needed or fresh if each.read.key is not None})
+        keys = sorted({each.read.key for _, each in needed or fresh if each.read.key})
         secret = own.secrets.get(name)
         yield Need(
             *name,

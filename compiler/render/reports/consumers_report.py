@@ -94,7 +94,7 @@ def _read_by(reading: Readers) -> list[dict[str, Any]]:
             "kind": workload.kind,
             "name": workload.name,
             "ways": list(dict.fromkeys(each.read.way.value for each in every)),
-            "keys": sorted({each.read.key for each in every if each.read.key is not None}),
+            "keys": sorted({each.read.key for each in every if each.read.key}),
             "optional": all(each.read.optional for each in every),
         }
         for workload, every in by_workload.items()

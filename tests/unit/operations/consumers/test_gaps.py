@@ -74,6 +74,7 @@ def test_what_is_optional_is_a_note(bench: Bench) -> None:
         ("agent-jira-secrets", "secrets: {jira: {enabled: false}}", "list `jira: {}` under `secrets:` of prod"),
         ("agent-jira-secrets", "secrets: {jira: {namespace: x}}", '"jira" makes it in the namespace "x"'),
         ("agent-jira-secret", "", 'did you mean "agent-jira-secrets"?'),
+        ("agent-mongo-secrets", "", "`platform-secrets new secret NAME --target agent-mongo-secrets --key KEY`"),
         ("zzz", "", "`platform-secrets new secret NAME --target zzz --key KEY`"),
     ],
 )
@@ -147,5 +148,11 @@ def test_keys_are_known_where_those_of_every_maker_are() -> None:
     first = Made("Secret", "a", "b", frozenset({"A"}), "b")
     second = Made("ExternalSecret", "a", "b", None, "b")
     assert known_keys([]) is None
-    assert known_keys([first]) == {"A"}
+    assert known_keys([first]) == frozenset({"A"})
     assert known_keys([first, second]) is None
+
+
+def test_a_reference_without_its_key_is_left_to_the_api_server(bench: Bench) -> None:
+    text = deployment("env: [{name: A, valueFrom: {secretKeyRef: {name: agent-jira-secrets}}}]")
+    assert bench.of("missing-consumed-key", text) == []
+    assert len(bench.of("unmade-secret", text.replace("agent-jira-secrets", "unmade"))) == 1

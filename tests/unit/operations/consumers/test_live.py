@@ -83,7 +83,7 @@ def test_pods_without_an_owner_are_workloads(fake: FakeCluster, cluster: Kuberne
 def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeCluster, cluster: KubernetesCluster) -> None:
     fake.secret("agents", "made", {"KEY": SENTINEL})
     path = "/api/v1/namespaces/agents/configmaps"
-    fields = [{"fieldsV1": {"f:data": {"f:CONF": {}}}}]
+    fields: list[Any] = [{"fieldsV1": {"f:data": {"f:CONF": {}}}}]
     fake.objects[path] = {
         "items": [{"metadata": {"name": "conf", "managedFields": fields}, "data": {"CONF": SENTINEL}}]
     }
@@ -91,7 +91,7 @@ def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeClust
     found, _ = gather(cluster, ["agents"])
     assert found.config_maps == {("agents", "conf"): {"CONF"}}
     ((made,),) = found.made.values()
-    assert (made.kind, made.keys) == ("Secret", {"KEY"})
+    assert (made.kind, made.keys) == ("Secret", frozenset({"KEY"}))
     assert found.workloads[0].containers[0].settings[-1].variable == "A"
     assert SENTINEL not in repr((found, made))
 
@@ -104,7 +104,7 @@ def test_a_secret_of_an_external_secret_counts_once_with_its_real_keys(
     fake.external_secret("agents", "later")
     found, _ = gather(cluster, ["agents"])
     assert [(each.kind, each.by, each.keys) for made in found.made.values() for each in made] == [
-        ("ExternalSecret", "es", {"KEY"}),
+        ("ExternalSecret", "es", frozenset({"KEY"})),
         ("ExternalSecret", "later", None),
     ]
 
@@ -115,7 +115,7 @@ def test_the_keys_of_an_external_secret_are_known_where_it_lists_them_alone(
     fake.external_secret("agents", "es")
     (item,) = fake.objects[f"{ESO}/namespaces/agents/externalsecrets"]["items"]
     item["spec"] |= {"data": [{"secretKey": "A"}]}
-    assert gather(cluster, ["agents"])[0].made["agents", "es"][0].keys == {"A"}
+    assert gather(cluster, ["agents"])[0].made["agents", "es"][0].keys == frozenset({"A"})
     item["spec"] |= {"dataFrom": [{"extract": {"key": "x"}}]}
     assert gather(cluster, ["agents"])[0].made["agents", "es"][0].keys is None
 

@@ -38,7 +38,7 @@ def test_of_a_secret_only_the_names_of_keys_are_kept() -> None:
     )
     found = gathered(text)
     ((made,),) = found.made.values()
-    assert made.keys == {"A", "B"}
+    assert made.keys == frozenset({"A", "B"})
     assert not any(word in repr((found, made, made.at)) for word in ("sentinel", "c2VudG"))
     assert made.at is not None
     assert not made.at.source.text.strip()
@@ -74,7 +74,7 @@ def test_a_sealed_secret_and_a_certificate_make_a_secret() -> None:
     sealed = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a}\n"
     sealed += "spec: {encryptedData: {A: AgB}, template: {metadata: {name: b}, data: {C: x}}}\n"
     found = gathered(sealed).made
-    assert {name: made[0].keys for name, made in found.items()} == {("agents", "b"): {"A", "C"}}
+    assert {name: made[0].keys for name, made in found.items()} == {("agents", "b"): frozenset({"A", "C"})}
     certificate = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\n"
     certificate += "spec: {secretName: tls, keystores: {jks: {}, pkcs12: {}, other: {}}}\n"
     keys = keys_of(certificate)

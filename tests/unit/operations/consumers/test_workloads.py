@@ -82,7 +82,7 @@ def test_what_sets_variables_is_in_the_order_of_its_weight() -> None:
     }
     labels = {"app.kubernetes.io/name": "mcp", "app.kubernetes.io/instance": "release", "team": "a"}
     found = workload_of("Pod", "n", {"generateName": "x-", "labels": labels}, spec, lambda _: None)
-    assert (found.name, found.components) == ("x-", {"mcp", "release"})
+    assert (found.name, found.components) == ("x-", frozenset({"mcp", "release"}))
     (container,) = found.containers
     assert container.name == "main"
     assert container.settings == (
