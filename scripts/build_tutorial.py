@@ -1,9 +1,11 @@
 """Rewrites the pages that tell a story with what their commands print against real local stores; `--check` writes none.
 
-The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server and a Key Vault
-started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a file, and is added.
-What differs from run to run (ports, run ids, versions, times) is shown by fixed stand-ins. README shows pieces of these
-pages: a `console` block below `<!-- from PAGE -->` has commands of that page with what they print there.
+The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server, a Key Vault and a
+cluster's API double started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a
+file, and is added. Lines of `<!-- run … -->` run unseen and must succeed; `<!-- cluster WORDS -->` is what happens in
+the cluster (scripts/page_cluster.py). What differs from run to run (ports, run ids, versions, times) is shown by fixed
+stand-ins. README shows pieces of these pages: a `console` block below `<!-- from PAGE -->` has commands of that page
+with what they print there.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import re
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +23,24 @@ sys.path.insert(0, str(ROOT))
 
 from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - found only with the path above
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
+from compiler.operations.status.row import State  # noqa: E402
+from compiler.render.reports.status_text import word_of  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.build_docs import run_shell, settle  # noqa: E402
+from scripts.page_cluster import PageCluster  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 README = ROOT / "README.md"
-PAGES = (ROOT / "docs/tutorial.md", ROOT / "docs/how-to/your-own-platform.md")
+PAGES = (
+    ROOT / "docs/tutorial.md",
+    ROOT / "docs/how-to/your-own-platform.md",
+    ROOT / "docs/how-to/move-to-key-vault.md",
+)
 BLOCK = re.compile(
-    r"(?P<fence>```console\n)(?P<shown>.*?)(?=```)|<!-- append (?P<file>\S+) -->\n```yaml\n(?P<text>.*?)(?=```)",
+    r"(?P<fence>```console\n)(?P<shown>.*?)(?=```)|<!-- append (?P<file>\S+) -->\n```yaml\n(?P<text>.*?)(?=```)"
+    r"|<!-- run\n(?P<unseen>.*?)-->|<!-- cluster (?P<words>.*?) -->",
     re.DOTALL,
 )
 QUOTED = re.compile(r"(<!-- from (?P<page>\S+) -->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
@@ -40,6 +51,7 @@ STAND_INS = (
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
 )
+SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in State)})\n")
 MARK = "---- end of a command ----"
 
 
@@ -51,7 +63,16 @@ def commands(page: str) -> list[str]:
 def _commands(block: re.Match[str]) -> list[str]:
     if block["file"] is not None:
         return [f"cat >> {block['file']} <<'END'\n{block['text']}END"]
+    if block["words"] is not None:
+        return [f"{sys.executable} -m scripts.page_cluster {block['words']}"]
+    if block["unseen"] is not None:
+        return [_silent(line) for line in block["unseen"].strip().splitlines()]
     return [line.removeprefix("$ ") for line in block["shown"].splitlines() if line.startswith("$ ")]
+
+
+def _silent(line: str) -> str:
+    """The line of a shell that prints only if it fails."""
+    return f"{{ {line}\n}} > .unseen 2>&1 || {{ echo failed; cat .unseen; }}; rm -f .unseen"
 
 
 def run_all(lines: Sequence[str], variables: dict[str, str], folder: Path) -> list[str]:
@@ -71,7 +92,23 @@ def steady(text: str, key_vault: str, openbao: str) -> str:
     rests = sorted(lines[index].partition(" ")[2] for index in progress)
     for index, count, rest in zip(progress, counts, rests, strict=True):
         lines[index] = f"{count} {rest}"
-    return "".join(lines)
+    return "".join(_settled(lines))
+
+
+def _settled(lines: Sequence[str]) -> Iterator[str]:
+    """Of the lines that tell what a wait sees, the first and the last of each secret: it may miss what is between."""
+    for is_seen, group in groupby(lines, key=lambda line: bool(SEEN.fullmatch(line))):
+        if not is_seen:
+            yield from group
+            continue
+        first: dict[str, str] = {}
+        last: dict[str, str] = {}
+        for line in group:
+            name = line.partition(":")[0]
+            first.setdefault(name, line)
+            last[name] = line
+        yield from first.values()
+        yield from (line for name, line in last.items() if line != first[name])
 
 
 def built(page: str) -> str:
@@ -82,6 +119,7 @@ def built(page: str) -> str:
         tempfile.TemporaryDirectory() as folder,
         LocalOpenBao.start_dev(Path(server_folder)) as openbao,
         LocalKeyVault() as key_vault,
+        PageCluster(key_vault) as cluster,
     ):
         variables = {
             "VAULT_ADDR": openbao.url,
@@ -89,6 +127,7 @@ def built(page: str) -> str:
             "BAO_ADDR": openbao.url,
             "BAO_TOKEN": openbao.token,
             **key_vault.environ(),
+            **cluster.variables(Path(server_folder)),
         }
         mine = [line.replace(KEY_VAULT, key_vault.url).replace(OPENBAO, openbao.url) for line in lines]
         printed = [steady(text, key_vault.url, openbao.url) for text in run_all(mine, variables, Path(folder))]
@@ -99,6 +138,9 @@ def built(page: str) -> str:
     def shown(block: re.Match[str]) -> str:
         ran = [next(results) for _ in _commands(block)]
         if block["fence"] is None:
+            for line, text in ran if block["file"] is None else ():
+                if text:
+                    raise SystemExit(f"this must print nothing: {line}\n{text}")
             return block[0]
         return block["fence"] + "".join(f"$ {line}\n{text}" for line, text in ran)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -205,7 +206,9 @@ class ApiDouble:
             # A whole Secret would bring its values to whoever asks.
             _send(handler, 500, _status(500, "InternalError", "whole Secrets are not given here"))
         elif verb == "watch":
-            self._watch(handler, at, query)
+            # Whoever watches may have left.
+            with suppress(ConnectionError):
+                self._watch(handler, at, query)
         elif verb == "list":
             self._list(handler, at, query)
         elif verb in ("get", "patch"):

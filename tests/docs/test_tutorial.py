@@ -24,7 +24,7 @@ from scripts.build_tutorial import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-TUTORIAL, OWN_PLATFORM = PAGES
+TUTORIAL, OWN_PLATFORM, MOVE = PAGES
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[page.stem for page in PAGES])
@@ -64,6 +64,51 @@ def test_a_platform_of_ones_own_is_made_by_commands_alone() -> None:
     ]
     page = OWN_PLATFORM.read_text("utf-8")
     assert "abc123" not in page.replace("SEARCH_TOKEN=abc123", "", 1)
+
+
+def test_the_runbook_moves_a_platform_there_and_back_and_has_each_live_state_that_a_move_leads_to() -> None:
+    page = MOVE.read_text("utf-8")
+    shown = [line for line in commands(page) if line.startswith("platform-secrets ")]
+    for step in (
+        "migrate",
+        "cutover prod --next",
+        "status prod --wait",
+        "cutover prod --finish",
+        "retire prod --store",
+    ):
+        assert any(step in line for line in shown), step
+    for symptom in ("old spec", "not ready", "store", "refused", "stale"):
+        rows = [line for line in page.splitlines() if line.startswith("|") and symptom in line]
+        assert rows, symptom
+        anchor = re.findall(r"\(#([a-z-]+)\)", rows[0])[0]
+        title = next(line for line in page.splitlines() if line.startswith("### ") and slug(line) == anchor)
+        assert symptom in page.partition(f"\n{title}\n")[2].partition("\n### ")[0]
+    assert page.count("all are in effect") == 4
+    assert page.rstrip().split("```console")[-1].count("in effect") >= 4
+    assert not re.search(r"xoxb-000|atlassian-000|argocd-000", re.sub(r"<!-- run\n.*?-->", "", page, flags=re.DOTALL))
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+
+
+def test_what_runs_unseen_stays_unseen_and_must_succeed(tmp_path: Path) -> None:
+    page = "<!-- run\necho hidden > a; echo more\n-->\n```console\n$ cat a\n```\n"
+    assert run_all(commands(page), {}, tmp_path) == ["", "hidden\n"]
+    assert built(page) == page.replace("$ cat a\n", "$ cat a\nhidden\n")
+    with pytest.raises(SystemExit, match="this must print nothing"):
+        built("<!-- run\nfalse\n-->\n")
+
+
+def test_what_happens_in_the_cluster_must_be_something_that_can() -> None:
+    with pytest.raises(SystemExit, match="page_cluster explode"):
+        built("<!-- cluster explode -->\n")
+
+
+def test_of_what_a_wait_sees_the_first_and_the_last_are_shown() -> None:
+    text = "a: old spec\nb: old spec\na: not synced\na: in effect\nb: in effect\nprod: 2 secrets\na: in effect\n"
+    shown = "a: old spec\nb: old spec\na: in effect\nb: in effect\nprod: 2 secrets\na: in effect\n"
+    assert steady(text, KEY_VAULT, OPENBAO) == shown
 
 
 def test_no_value_is_shown_but_where_it_is_set() -> None:

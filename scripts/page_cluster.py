@@ -1,0 +1,201 @@
+"""A cluster for the pages that tell a story: the API double, and what Argo CD, the operator and people do there.
+
+A page says between its commands what happens there, `<!-- cluster WORDS -->`. The shell that runs the page hands the
+words over to the process that has the double: `python -m scripts.page_cluster WORDS`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import urllib.request
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.error import HTTPError
+
+from compiler.demo.quiet_handler import QuietHandler
+from compiler.pipeline import compile_project
+from tests.api_double import ApiDouble
+from tests.live_platform import LivePlatform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from compiler.demo.local_key_vault import LocalKeyVault
+    from compiler.model.environment import Environment
+
+CONTROL = "PAGE_CLUSTER"
+_OWNED = "target is owned by another ExternalSecret"
+_PATIENCE = 120.0
+
+
+class PageCluster:
+    """The double and its control server; both end with the `with` block."""
+
+    def __init__(self, key_vault: LocalKeyVault) -> None:
+        self._key_vault = key_vault
+        self.double = ApiDouble()
+        self.platform = LivePlatform(self.double)
+        self._later: list[threading.Thread] = []
+        cluster = self
+
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                try:
+                    cluster.do(Path(asked["folder"]), asked["words"])
+                    status, text = 200, b""
+                except (KeyError, ValueError, LookupError, TypeError, SystemExit) as error:
+                    status, text = 500, f"{type(error).__name__}: {error}".encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self.double.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self.double.__exit__()
+
+    def variables(self, folder: Path) -> dict[str, str]:
+        """What a page's shell gets: the kubeconfig, written into `folder`, and where the words go."""
+        control = f"http://127.0.0.1:{self._server.server_port}"
+        return {"KUBECONFIG": str(self.double.kubeconfig(folder)), CONTROL: control}
+
+    def do(self, folder: Path, words: Sequence[str]) -> None:
+        """One thing that happens; after `watched:`, once a command watches."""
+        first, *rest = words
+        if first == "watched:":
+            seen = len(self.double.asked)
+            later = threading.Thread(target=self._once_watched, args=(seen, folder, rest), daemon=True)
+            later.start()
+            self._later.append(later)
+            return
+        actions: dict[str, Callable[..., None]] = {
+            "deploy": self._deploy,
+            "fail": self._fail,
+            "store": self._store,
+            "secret": self._hand_made,
+            "external-secret": self._foreign,
+            "orphan": self._orphan,
+            "delete": self._delete,
+            "pod": self._pod,
+            "key-vault": self._firewall,
+        }
+        actions[first](folder, *rest)
+
+    def _once_watched(self, seen: int, folder: Path, words: Sequence[str]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if any(each.query.get("watch") == "true" for each in self.double.asked[seen:]):
+                self.do(folder, words)
+                return
+            time.sleep(0.05)
+
+    def _deploy(self, folder: Path, name: str) -> None:
+        """What Argo CD and then the operator do; a Secret of another ExternalSecret is refused and left alone."""
+        environment = _compiled(folder, name)
+        for store in environment.stores.values():
+            try:
+                self.double.get("clustersecretstores", "", store.name)
+            except KeyError:
+                self.platform.store(store.name)
+        for target in self.platform.deploy(environment):
+            space = environment.secrets[self.platform.secret_of(environment, target)].namespace or ""
+            if self._owner(space, target) in (None, target):
+                self.platform.sync(space, target)
+            else:
+                self.platform.fail(space, target, _OWNED)
+
+    def _fail(self, folder: Path, name: str, secret: str, *message: str) -> None:
+        """The cluster gets what is compiled, and the operator cannot read `secret`: the last good Secret stays."""
+        environment = _compiled(folder, name)
+        self.platform.deploy(environment)
+        found = environment.secrets[secret]
+        self.platform.fail(found.namespace or "", found.entry.target, " ".join(message))
+
+    def _store(self, _: Path, name: str, is_ready: str) -> None:
+        self.platform.store(name, ready=is_ready == "ready")
+
+    def _hand_made(self, _: Path, space: str, name: str, *keys: str) -> None:
+        self.platform.secret(space, name, keys, "hash-1")
+        self._owned_by(space, name, None)
+
+    def _foreign(self, _: Path, space: str, name: str, target: str, *keys: str) -> None:
+        """An ExternalSecret of somebody else, and the Secret that it owns."""
+        found = {"metadata": {"name": name, "namespace": space}, "spec": {"target": {"name": target}}}
+        self.double.put("externalsecrets", found)
+        self.platform.secret(space, target, keys, "hash-1")
+        self._owned_by(space, target, name)
+
+    def _orphan(self, _: Path, space: str, name: str) -> None:
+        """With `creationPolicy: Orphan` the operator takes its ownership away, and leaves the Secret."""
+        found = self.double.get("externalsecrets", space, name)
+        found["spec"]["target"]["creationPolicy"] = "Orphan"
+        self.double.put("externalsecrets", found)
+        self._owned_by(space, found["spec"]["target"]["name"], None)
+
+    def _delete(self, _: Path, space: str, name: str) -> None:
+        """The ExternalSecret goes, and the Secret with it where it owns that."""
+        target = self.double.get("externalsecrets", space, name)["spec"]["target"]["name"]
+        self.double.delete("externalsecrets", space, name)
+        if self._owner(space, target) == name:
+            self.double.delete("secrets", space, target)
+
+    def _pod(self, _: Path, space: str, name: str, secret: str) -> None:
+        self.platform.pod(space, name, secret)
+
+    def _firewall(self, _: Path, state: str) -> None:
+        """The vault's firewall refuses everybody, or nobody."""
+        denied = self._key_vault.server.denied
+        with self._key_vault.server.lock:
+            for permission in ("get", "list"):
+                denied.pop(permission, None)
+                if state == "closed":
+                    denied[permission] = "ForbiddenByFirewall"
+
+    def _owner(self, space: str, name: str) -> str | None:
+        try:
+            owners = self.double.get("secrets", space, name)["metadata"].get("ownerReferences") or ()
+        except KeyError:
+            return None
+        return next((str(each["name"]) for each in owners), None)
+
+    def _owned_by(self, space: str, name: str, owner: str | None) -> None:
+        found: dict[str, Any] = self.double.get("secrets", space, name)
+        reference = {"kind": "ExternalSecret", "name": owner, "controller": True}
+        found["metadata"]["ownerReferences"] = [reference] if owner is not None else []
+        self.double.put("secrets", found)
+
+
+def _compiled(folder: Path, name: str) -> Environment:
+    project = compile_project(folder, [name]).project
+    if project is None:
+        raise ValueError(f"{name} does not compile")
+    return project.environments[0]
+
+
+def main(words: Sequence[str]) -> int:
+    body = json.dumps({"folder": str(Path.cwd()), "words": list(words)}).encode()
+    try:
+        urllib.request.urlopen(os.environ[CONTROL], body, timeout=60).close()  # noqa: S310 - the loopback server above
+    except HTTPError as error:
+        sys.stderr.write(error.read().decode() + "\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
