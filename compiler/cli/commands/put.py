@@ -107,7 +107,9 @@ def _refuse_contradictions(arguments: Namespace) -> None:
                 "give only the key's name, and replace that value: it is exposed",
             )
     if (arguments.secret is None) == (arguments.undo is None):
-        raise Refusal("usage", "give either a secret or a run with --undo")
+        raise Refusal(
+            "usage", "give either a secret or a run with --undo", "name a secret of the catalogue, or a run of `put`"
+        )
     if arguments.stdin and arguments.from_file is not None:
         raise Refusal("usage", "--stdin cannot be combined with --from-file", "leave one of them out")
     if arguments.stdin and is_terminal():

@@ -67,9 +67,9 @@ class RunLock:
             try:
                 return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip()
+                holder = os.pread(descriptor, _MOST_READ, 0).decode("ascii", "replace").strip() or "unknown"
             if time.monotonic() >= ends:
-                raise Refusal("cannot run", f"another run is in progress: {holder or 'unknown'}", _WAIT)
+                raise Refusal("cannot run", f"another run is in progress: {holder}", _WAIT)
             if not told:
                 self._waits(holder)
                 told = True

@@ -231,13 +231,21 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
     store.failures["read", "unread"] = DisabledError(store.place("unread"), Action.READ, "it is disabled", "enable it")
     covered = updated()
     covered.slipped = ("v0", "v0b")
-    entries = {"a": updated(), "made": created(), "gone": created(), "again": updated(undo="done")}
+    store.seed("back", A="x")
+    entries = {
+        "a": updated(),
+        "made": created(),
+        "back": created(recover=True),
+        "gone": created(),
+        "again": updated(undo="done"),
+    }
     run = run_of(**entries, changed=updated(), covered=covered, unread=updated())
     somebody = "the current version is v3, the run wrote version v2: another writer changed it since"
     another = "the run's version v2 replaced another writer's version v0, v0b"
     assert told(run, store) == [
         ("a", "KEY", "update", "version v1 is restored", ""),
         ("made", "KEY", "delete", "the run created it", ""),
+        ("back", "KEY", "delete", "the run recovered it", ""),
         ("gone", "KEY", "keep", "it is already deleted", ""),
         ("again", "KEY", "keep", "it is already undone", ""),
         ("changed", "KEY", "refuse", somebody, "compare the versions and keep the right one by hand"),
@@ -247,6 +255,7 @@ def test_a_plan_says_what_is_written_and_why_not() -> None:
     assert [(write.target, write.kind, write.before) for write in plan_for(run, store).writes] == [
         (("azure", "a"), Kind.UPDATE, "v2"),
         (("azure", "made"), Kind.DELETE, "v1"),
+        (("azure", "back"), Kind.DELETE, "v1"),
     ]
 
 
