@@ -113,7 +113,7 @@ def test_no_place_shows_a_plain_secret_under_an_unknown_key(project: Path) -> No
 
 def is_free(place: Place) -> bool:
     """Whether the map holds names of the user's own, so that no key is unknown there."""
-    free = {"labels", "annotations", "secretLabels", "secretAnnotations", "waive"}
+    free = {"labels", "annotations", "secretLabels", "secretAnnotations", "waive", "madeElsewhere"}
     return bool(place.path) and place.path[-1] in free
 
 
