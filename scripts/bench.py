@@ -234,7 +234,7 @@ What a compile costs, as `make bench` last measured it: CPU seconds of whole pro
 {runs} runs, fewer for the large ones, 10,000 environments once) and the largest resident memory, on {platform.system()}
 with {machine} and the packages of `make values` alone. Each environment has six
 ExternalSecrets of the shipped catalogue, one of them on another store; all is done for each: load, validate, merge,
-resolve, every rule, emit, read back and compare, write.
+resolve, every rule, emit, read back and compare, write. `consumers` reads Deployments as Helm renders them.
 
 {table(figures)}
 "reached" tells which column of the budget the figure meets. "bare Python" is PyYAML's C parser and emitter and

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # A list longer than this helps nobody; the reader is sent to the reference instead.
-_SHORT_LIST = 16
+_SHORT_LIST = 18
 # No name of anything is longer; comparing costs time in proportion to the length.
 _LONGEST_WORD = 253
 

@@ -9,6 +9,7 @@ from compiler.model.outline import outlines_of_manifests, outlines_of_values
 from compiler.model.subchart import located
 from compiler.operations.parity.parent import parent_chart
 from compiler.rules import ALL_RULES
+from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.live_rules import LIVE_RULES
 from tests.conftest import CHART
 from tests.golden.conftest import HERE, Expectation, cases, compile_case
@@ -30,6 +31,7 @@ ELSEWHERE = {
     "unproven-chart": "said by `compile --parity`",
     "unconfined-chart": "said by `render` and `compile --parity`",
     **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},
+    **{rule.id: "said by `consumers`; tests/consumers/test_caipe_forms.py" for rule in CONSUMER_RULES},
 }
 
 

@@ -63,6 +63,22 @@ def gather(cluster: LiveCollections, namespaces: Iterable[str]) -> tuple[Gathere
     return gathered, tuple(notes)
 
 
+def readers_in(cluster: LiveCollections, namespace: str) -> Mapping[str, tuple[str, ...]] | None:
+    """The live workloads that read each Secret, as messages call them; None where they may not be asked for."""
+    gathered = Gathered()
+    for plural, kind in _KINDS.items():
+        try:
+            every = cluster.collection(plural, namespace)[0]
+        except ClusterError:
+            if plural in _DISPENSABLE:
+                continue
+            return None
+        for found in every:
+            _take_workload(gathered, namespace, kind, found)
+    readers = gathered.readers()
+    return {name: tuple(dict.fromkeys(each.title for each, _ in reading)) for (_, name), reading in readers.items()}
+
+
 def _take_workload(gathered: Gathered, namespace: str, kind: str, found: LiveObject) -> None:
     metadata = child(found, "metadata")
     if _controller(metadata) is not None or metadata.get("deletionTimestamp"):

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from compiler.model.source import Span
     from compiler.operations.consumers.pod_specs import SecretRead
 
@@ -132,8 +130,3 @@ class Gathered:
             for reading in workload.readings:
                 found.setdefault((workload.namespace, reading.read.secret), []).append((workload, reading))
         return found
-
-
-def titles(workloads: Iterable[Workload]) -> list[str]:
-    """The names of workloads, each once, in their order."""
-    return list(dict.fromkeys(each.title for each in workloads))

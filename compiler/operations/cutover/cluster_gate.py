@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.cluster.in_effect import Live, is_own, is_synced, ready_reason, reasons_against
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cluster.store_access import Access, access_of, controller_of, is_ready
+from compiler.operations.consumers.live import readers_in
 from compiler.operations.cutover.check import About, Check, Verdict
 from compiler.operations.parity.manifests import manifests_of
 from compiler.text.wording import counted, listed, quoted
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compiler.model.environment import Environment, Store
-    from compiler.operations.cluster.objects import LiveObjects
+    from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.cutover.trial import Switch
 
     LiveObject = Mapping[str, Any]
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 class Look:
     """Reads each object of the cluster once a run."""
 
-    def __init__(self, cluster: LiveObjects) -> None:
+    def __init__(self, cluster: LiveCollections) -> None:
         self._cluster = cluster
         self._stores: dict[tuple[str, str, str], LiveObject | None] = {}
         self._external_secrets: dict[str, dict[str, LiveObject]] = {}
         self._secrets: dict[str, dict[str, LiveObject] | None] = {}
         self._namespaces: dict[str, LiveObject | None] = {}
+        self._readers: dict[str, Mapping[str, tuple[str, ...]] | None] = {}
 
     def store(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         asked = (kind, name, namespace if kind == "SecretStore" else "")
@@ -54,6 +56,13 @@ class Look:
                 self._secrets[namespace] = None
         found = self._secrets[namespace]
         return (found.get(name), True) if found is not None else (None, False)
+
+    def readers(self, namespace: str, secret: str) -> tuple[str, ...] | None:
+        """The live workloads that read a Secret, None where they may not be asked for."""
+        if namespace not in self._readers:
+            self._readers[namespace] = readers_in(self._cluster, namespace)
+        found = self._readers[namespace]
+        return found.get(secret, ()) if found is not None else None
 
     def namespace(self, name: str) -> LiveObject | None:
         """The namespace, None where it may not be asked for: then what depends on its labels stays unknown."""

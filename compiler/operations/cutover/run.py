@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from compiler.operations.edit.environment_edit import edited
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from compiler.model.environment import Environment
     from compiler.operations.cutover.cluster_gate import Look
@@ -33,11 +33,15 @@ _CONTEXT = 3
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may."""
+    """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may.
+
+    `live` are the workloads that read it in the cluster, None where nobody asked there.
+    """
 
     switch: Switch
     changing: tuple[str, ...]
     unknown: tuple[str, ...]
+    live: tuple[str, ...] | None = None
 
     @property
     def title(self) -> str:
@@ -46,12 +50,18 @@ class Effect:
 
     @property
     def readers(self) -> tuple[str, ...]:
+        """The live workloads that read it; those that the catalogue names where nobody asked the cluster."""
+        if self.live is not None:
+            return self.live
         return self.switch.environment.secrets[self.switch.secret].entry.mounted_by
 
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
-    """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do."""
+    """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do.
+
+    `live` are the workloads of the cluster that read the Secret of each switch, as far as they were asked for.
+    """
 
     commands: Commands
     wish: Wish
@@ -59,6 +69,7 @@ class Cutover:
     text: str
     checks: tuple[Check, ...]
     comparison: Comparison | None
+    live: Mapping[Switch, tuple[str, ...] | None] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -88,14 +99,14 @@ class Cutover:
         return tuple(unified_diff(before, after, self.file, self.file, lineterm="", n=_CONTEXT))
 
     def effects(self) -> tuple[Effect, ...]:
-        return tuple(_effect(each, self.comparison) for each in self.trial.switches)
+        return tuple(_effect(each, self.comparison, self.live.get(each)) for each in self.trial.switches)
 
 
-def _effect(switch: Switch, comparison: Comparison | None) -> Effect:
+def _effect(switch: Switch, comparison: Comparison | None, live: tuple[str, ...] | None) -> Effect:
     keys = comparison.of(switch) if comparison is not None else ()
     changing = tuple(each.key for each in keys if each.likeness in (Likeness.DIFFERENT, Likeness.ONLY_THERE))
     unknown = tuple(each.key for each in keys if each.likeness in (Likeness.UNKNOWN, Likeness.MISSING))
-    return Effect(switch, changing, unknown)
+    return Effect(switch, changing, unknown, live)
 
 
 def planned(
@@ -122,9 +133,16 @@ def planned(
         comparison = compared(trial.switches, stores)
         checks += verified(comparison, trial.switches, commands, stores)
         checks += likenesses(comparison, accepted, commands, is_back=request.mode is Mode.BACK)
+    live: Mapping[Switch, tuple[str, ...] | None] = {}
     if trial.switches and look is not None:
         checks += _in_cluster(trial, commands, look)
-    return Cutover(commands, wish, trial, text, tuple(checks), comparison)
+        live = {each: _readers(each, look) for each in trial.switches}
+    return Cutover(commands, wish, trial, text, tuple(checks), comparison, live)
+
+
+def _readers(switch: Switch, look: Look) -> tuple[str, ...] | None:
+    secret = switch.environment.secrets[switch.secret]
+    return look.readers(secret.namespace or "", secret.entry.target)
 
 
 def _accepted(trial: Trial, words: Sequence[str]) -> frozenset[tuple[str, str]]:

@@ -150,3 +150,8 @@ def test_what_is_seen_across_environments_costs_no_search_for_each_finding(monke
 
     monkeypatch.setattr(Environment, "document", property(document))
     assert looks_among(80) <= 2 * looks_among(40) + 10
+
+
+def test_a_waiver_that_consumers_alone_may_need_is_not_called_unused() -> None:
+    for rule in ("shadowed-variable", "unread-secret", "wrong-mounted-by"):
+        assert Run(prod=f"waive: {{{rule}: read through the API}}\n").rules == []

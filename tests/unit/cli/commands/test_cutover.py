@@ -200,3 +200,18 @@ def test_an_interrupt_says_whether_anything_was_written(
     said = "the environment and its values file were written; commit them" if after else "nothing was written"
     assert done.err.endswith(f"interrupted; {said}\n")
     assert (project / "chart/values-dev.yaml").exists() == after
+
+
+def test_the_workloads_that_read_a_secret_are_named_by_the_cluster(
+    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], cluster: FakeCluster
+) -> None:
+    edit("environments/dev.yaml", "secrets:\n", "moves: {to: azure, steps: [[jira]]}\nsecrets:\n")
+    assert cutover("--next", "--format", "json").report["switches"][0]["readers"] == ["mcp-jira"]
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+    pods = {"containers": [{"name": "a", "envFrom": [{"secretRef": {"name": "agent-jira-secrets"}}]}]}
+    cluster.objects[path] = {"items": [{"metadata": {"name": "agent"}, "spec": {"template": {"spec": pods}}}]}
+    looked = cutover("--next", "--cluster", "--format", "json").report
+    assert looked["switches"][0]["readers"] == ['Deployment "agent"']
+    cluster.refused["/deployments"] = 403
+    refused = cutover("--next", "--cluster", "--format", "json").report
+    assert refused["switches"][0]["readers"] == ["mcp-jira"]

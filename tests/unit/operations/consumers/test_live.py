@@ -6,7 +6,7 @@ import pytest
 
 from compiler.operations.cluster.client import KubernetesCluster
 from compiler.operations.consumers.findings import judge
-from compiler.operations.consumers.live import gather
+from compiler.operations.consumers.live import gather, readers_in
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
 
@@ -154,3 +154,12 @@ def test_who_may_not_list_the_rest_is_told_what_was_left_out(fake: FakeCluster, 
         "configmaps are not looked at: you are not allowed to list configmaps in agents",
         "rollouts are not looked at: you are not allowed to list rollouts in agents",
     )
+
+
+def test_the_readers_of_each_secret_are_named(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+    put(fake, f"{APPS}/deployments", "d", of_template(pods("a", "a", "b")))
+    put(fake, f"{BATCH}/jobs", "j", of_template(pods("a")))
+    fake.refused["/rollouts"] = 403
+    assert readers_in(cluster, "agents") == {"a": ('Deployment "d"', 'Job "j"'), "b": ('Deployment "d"',)}
+    fake.refused["/jobs"] = 403
+    assert readers_in(cluster, "agents") is None
