@@ -8,10 +8,10 @@ TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart bench bench-stores bench-status proofs test-live sarif lock clean
+.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart bench bench-stores bench-status proofs test-live e2e sarif lock clean
 
 help: ## List the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
 
 values: .venv/.runtime ## Compile every environment, or one: make values ENV=prod
 	@$(RUN) compile $(ENV)
@@ -80,6 +80,9 @@ test-live: .venv/.dev ## Run the contract suite on the store that PLATFORM_SECRE
 	@test -n "$$PLATFORM_SECRETS_TEST_VAULT_ADDR$$PLATFORM_SECRETS_TEST_KEY_VAULT_URL" \
 		|| { echo "set PLATFORM_SECRETS_TEST_VAULT_ADDR or PLATFORM_SECRETS_TEST_KEY_VAULT_URL" >&2; exit 2; }
 	@$(BIN)/python -m pytest tests/contract/test_contract.py -m live -q
+
+e2e: .venv/.dev .tools/.helm ## Move a platform there and back on the cluster that KUBECONFIG names, every Secret watched
+	@$(BIN)/python scripts/e2e.py
 
 sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
 	@$(BIN)/python scripts/check_sarif.py

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compiler.start import leave_no_core  # noqa: E402 - a script is run by path
-from scripts.bench_projects import generate, generate_catalogue  # noqa: E402
+from scripts.bench_projects import generate, generate_catalogue, generate_manifests  # noqa: E402
 
 PAGE = ROOT / "docs/reference/performance.md"
 # What the console script does; `-m` would count the interpreter's search for the module too.
@@ -81,6 +81,8 @@ MEMORY_THOUSAND = Budget("peak memory at 1,000", "MiB", 80, 80)
 MEMORY_TEN_THOUSAND = Budget("peak memory at 10,000", "MiB", 300, 80)
 SHARED = Budget("1,000 environments on one vault ÷ on vaults of their own", "x", 1.2, 1.05)
 LINES = Budget("lines of output of 1,000 environments on one vault", "", 400, 400)
+CONSUMERS = Budget("`consumers` on 10,000 manifests of 1.5 kB", "s", 10, 5)
+MEMORY_CONSUMERS = Budget("peak memory of that", "MiB", 200, 130)
 CATALOGUE = Budget("catalogue of 1,000 entries, one environment that has them all", "s", 1.0, 0.4)
 
 
@@ -191,6 +193,12 @@ def measure_all(folder: Path, runs: int, *, quick: bool) -> Iterator[Figure]:
     yield Figure(SHARED, on_one / on_own)
     yield Figure(LINES, lines_of(python, shared))
     yield Figure(CATALOGUE, median(compiling(python, generate_catalogue(folder / "catalogue", 1000)), few).cpu)
+    manifests = generate_manifests(folder / "manifests.yaml", 10_000)
+    read = median(
+        lambda: run((*PROGRAM, "--root", shipped, "consumers", "prod", "--manifests", manifests), python), few
+    )
+    yield Figure(CONSUMERS, read.cpu)
+    yield Figure(MEMORY_CONSUMERS, read.memory)
     if not quick:
         most = compiling(python, generate(folder / "most", 10_000))()
         yield Figure(GROWTH, most.cpu / used.cpu)

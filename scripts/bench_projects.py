@@ -6,6 +6,64 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# What the pods of the manifests read, all of it in the shipped environments.
+_READ = ("argocd", "github", "jira", "pagerduty", "slack", "backstage")
+_DEPLOYMENT = """\
+---
+# Source: platform/charts/mcp-{number}/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: release-{number}-mcp-{component}
+  labels:
+    helm.sh/chart: mcp-{component}-0.6.0
+    app.kubernetes.io/name: mcp-{component}
+    app.kubernetes.io/instance: release-{number}
+    app.kubernetes.io/version: "0.6.0"
+    app.kubernetes.io/managed-by: Helm
+spec:
+  replicas: 1
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: mcp-{component}
+      app.kubernetes.io/instance: release-{number}
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: mcp-{component}
+        app.kubernetes.io/instance: release-{number}
+    spec:
+      serviceAccountName: release-{number}-mcp-{component}
+      securityContext:
+        runAsNonRoot: true
+      containers:
+        - name: mcp
+          image: "registry.example.com/platform/mcp-{component}:0.6.0"
+          imagePullPolicy: IfNotPresent
+          env:
+            - name: MCP_HOST
+              value: 0.0.0.0
+            - name: MCP_PORT
+              value: "8000"
+          envFrom:
+            - secretRef:
+                name: ai-platform-global-secrets
+            - secretRef:
+                name: agent-{component}-secrets
+          ports:
+            - name: http
+              containerPort: 8000
+              protocol: TCP
+          livenessProbe:
+            tcpSocket:
+              port: http
+            initialDelaySeconds: 5
+            periodSeconds: 10
+          resources:
+            limits:
+              cpu: 100m
+              memory: 128Mi
+"""
 
 
 def generate(root: Path, count: int, *, on_one_vault: bool = False) -> Path:
@@ -53,3 +111,12 @@ def generate_catalogue(root: Path, entries: int) -> Path:
     (root / "environments/base.yaml").write_text(f"{base}\nsecrets:{names}\n", encoding="utf-8")
     (root / "environments/prod.yaml").write_text("refreshInterval: 30m\n", encoding="utf-8")
     return root
+
+
+def generate_manifests(path: Path, count: int) -> Path:
+    """A file of `count` Deployments of 1.5 kB each, as Helm renders them, that read what the shipped project makes."""
+    documents = (
+        _DEPLOYMENT.format(number=f"{number:05d}", component=_READ[number % len(_READ)]) for number in range(count)
+    )
+    path.write_text("".join(documents), encoding="utf-8")
+    return path

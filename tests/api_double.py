@@ -238,13 +238,16 @@ class ApiDouble:
         with self._changed:
             spaces = [key for key in self._objects if key[0] == at.plural and at.namespace in ("", key[1])]
             every = [each for key in spaces for each in self._objects[key].values() if _matches(each, chosen)]
+            every = [each for each in every if _is_labelled(each, query.get("labelSelector", ""))]
             start, limit = int(query.get("continue", 0)), min(int(query.get("limit", self.page)), self.page)
             end = start + limit if "limit" in query else len(every)
             metadata = {"resourceVersion": str(self._version)}
             if end < len(every):
                 metadata["continue"] = str(end)
             items = [_shown(at, each) for each in every[start:end]]
-            body = json.dumps({"kind": "List", "metadata": metadata, "items": items}).encode()
+            kind = "ConfigMapList" if at.plural == "configmaps" else "List"
+            found = {"kind": kind, "apiVersion": at.version, "metadata": metadata, "items": items}
+            body = json.dumps(found).encode()
         _send(handler, 200, body)
 
     def _selector(self, plural: str, query: dict[str, str]) -> dict[str, str] | None:
@@ -309,6 +312,12 @@ def _matches(found: dict[str, Any], chosen: dict[str, str]) -> bool:
         if here != value:
             return False
     return True
+
+
+def _is_labelled(found: dict[str, Any], selector: str) -> bool:
+    labels = found["metadata"].get("labels") or {}
+    pairs = (each.split("=", 1) for each in selector.split(",") if each)
+    return all(labels.get(name) == value for name, value in pairs)
 
 
 def _merged(old: Any, change: Any) -> Any:  # noqa: ANN401 - any JSON

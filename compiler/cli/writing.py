@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.change.run import Change, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
 from compiler.operations.live.stores import LiveStores
+from compiler.operations.retire.readers import every_environment
 from compiler.refusal import Refusal
+from compiler.stages.outside import outside_of
 from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
@@ -97,7 +100,14 @@ def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invoc
 def _setting(arguments: Namespace, invocation: Invocation, stores: LiveStores) -> Setting:
     audit = Path(arguments.audit) if arguments.audit is not None else None
     continues = bool(getattr(arguments, "continue_on_error", False))
-    return Setting(invocation.root, stores, arguments.apply, continue_on_error=continues, audit=audit)
+    return Setting(
+        invocation.root,
+        stores,
+        arguments.apply,
+        continue_on_error=continues,
+        audit=audit,
+        environments=partial(every_environment, invocation.root, outside_of(None, os.environ, variable_counts=False)),
+    )
 
 
 def _undo(

@@ -12,6 +12,8 @@ MAX_DEPTH = 32
 # Of manifests, which write out for each key what a values file says once; as much as a cluster would be given at once.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 MAX_MANIFEST_NODES = 1_000_000
+# The schemas of custom resources are nested deeper than anything else that a cluster is given.
+MAX_MANIFEST_DEPTH = 128
 
 
 def most_values(characters: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.confirmed_deletion import SYNC_OPTIONS, asks_before_pruning
 from compiler.model.part_of import LABEL, PART_OF
 from compiler.model.record import dataclass
 from compiler.model.sync_wave import ANNOTATION
@@ -46,7 +47,10 @@ class SecretOutline:
 
 @dataclass(frozen=True, slots=True)
 class SecretChange:
-    """What became of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after."""
+    """What became of one Secret: `kind` is added, removed or changed; `fields` and `keys` hold before and after.
+
+    `is_asked` says of a removed one that Argo CD deletes it only when a person confirms.
+    """
 
     title: str
     kind: str
@@ -54,6 +58,7 @@ class SecretChange:
     keys_removed: tuple[str, ...] = ()
     keys_moved: tuple[tuple[str, str, str], ...] = ()
     fields: tuple[tuple[str, str, str], ...] = ()
+    is_asked: bool = False
 
 
 Outlines = dict[tuple[str, str], SecretOutline]
@@ -126,7 +131,9 @@ def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:
         if old is None and new is not None:
             changes.append(SecretChange(new.title, "added", keys_added=tuple(new.keys)))
         elif new is None and old is not None:
-            changes.append(SecretChange(old.title, "removed", keys_removed=tuple(old.keys)))
+            options = old.fields.get(f"{_METADATA['annotations']} {SYNC_OPTIONS}", "")
+            asked = asks_before_pruning(options)
+            changes.append(SecretChange(old.title, "removed", keys_removed=tuple(old.keys), is_asked=asked))
         elif old is not None and new is not None and (old.fields != new.fields or old.keys != new.keys):
             changes.append(_changed(old, new))
     return tuple(changes)

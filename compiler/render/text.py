@@ -54,7 +54,13 @@ def _lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
     style = _SEVERITY[each.severity]
     what = Painted(f"{each.severity.value}[{each.rule}]:", style)
     path, where = Painted(each.path, Style.STRONG), Painted(f":{each.line}:{each.column}:", Style.STRONG)
-    yield path, where, " ", what, " ", Painted(each.message, Style.STRONG)
+    notes = list(_together(each.related, each_place=each_place))
+    behind: tuple[str, ...] = ()
+    if each.brief and not each_place and notes and notes[0][0].about:
+        # Most are wider than a screen as they are, so that the keys behind the message take no row of their own.
+        head = f"{each.path}:{each.line}:{each.column}: {each.severity.value}[{each.rule}]: {each.message}; "
+        behind = ("; ", *_place(notes.pop(0), head, 2 * _SCREEN))
+    yield path, where, " ", what, " ", Painted(each.message, Style.STRONG), *behind
     indent = "  " if each.brief else ""
     if each.source_line is not None and not each.brief:
         number = str(each.line)
@@ -62,8 +68,8 @@ def _lines(each: Shown, *, each_place: bool) -> Iterator[Line]:
         source = f" {each.source_line}".rstrip()
         yield Painted(f"{number} |", Style.GUTTER), source
         yield Painted(f"{indent}|", Style.GUTTER), " " * (each.caret + 1), Painted("^" * each.caret_width, style)
-    for notes in _together(each.related, each_place=each_place):
-        yield indent, Painted("note:", Style.STRONG), " ", *_place(notes, indent)
+    for group in notes:
+        yield indent, Painted("note:", Style.STRONG), " ", *_place(group, f"{indent}note: ")
     if each.help:
         yield indent, Painted("help:", Style.HELP), " ", each.help
 
@@ -79,13 +85,13 @@ def _together(related: Sequence[ShownRelated], *, each_place: bool) -> Iterator[
     yield from groups.values()
 
 
-def _place(notes: Sequence[ShownRelated], indent: str) -> tuple[str, ...]:
-    """What one note says; of several keys the names, where these fit into the width of a screen, or else how many."""
+def _place(notes: Sequence[ShownRelated], before: str, width: int = _SCREEN) -> tuple[str, ...]:
+    """What one note says; of several keys the names, where these fit behind `before` into `width`, or else how many."""
     first = notes[0]
     if len(notes) == 1:
         return first.message, " at ", first.path, f":{first.line}:{first.column}"
     numbers = [note.line for note in notes]
     places = f":{min(numbers)}-{max(numbers)}" if min(numbers) < max(numbers) else f":{first.line}"
     names = listed((note.key for note in notes), len(notes))
-    width = cells(f"{indent}note: {first.about} {names} at {first.path}{places}")
-    return f"{first.about} {names if width <= _SCREEN else counted(len(notes), 'key')}", " at ", first.path, places
+    fit = cells(f"{before}{names} {first.about} at {first.path}{places}") <= width
+    return f"{names if fit else counted(len(notes), 'key')} {first.about}", " at ", first.path, places

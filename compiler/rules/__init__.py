@@ -56,6 +56,7 @@ from compiler.rules import (
     unused_waiver,
     variants_not_chosen,
 )
+from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.input_rules import INPUT_RULES
 from compiler.rules.live_rules import LIVE_RULES
 
@@ -117,5 +118,5 @@ RULES: tuple[Rule, ...] = (
     orphan_values.RULE,
 )
 
-# Every id that a diagnostic can have, of a compile and of a look into live stores.
-ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES)
+# Every id that a diagnostic can have: of a compile, a look into live stores, and one at what pods read.
+ALL_RULES: tuple[Rule, ...] = (*INPUT_RULES, *RULES, *LIVE_RULES, *CONSUMER_RULES)

@@ -176,6 +176,13 @@ reports it and writes nothing.
     $ platform-secrets compile --check
 
 Run `make values` and commit the result.""",
+    "stale-output": """A generated file is out of date.
+
+It is not what `generate` makes of the environments now; `generate --check` reports it and writes nothing.
+
+    $ platform-secrets generate argocd prod --form application --repo URL --out argocd --check
+
+Run the same command without `--check`, as the file's head has it, and commit the result.""",
     "unproven-output": """A new values file does not read back as the data it was made from.
 
 The compiler checks each file before it replaces the old one; this is a bug in the compiler, and nothing was written.
@@ -204,6 +211,23 @@ Helm follows links below a chart into what it renders, and loads, over the netwo
 Replace links by the files they lead to, refer only within the same file (`#/…`), and unpack packed charts.""",
 }
 
+_WARNINGS: dict[str, str] = {
+    "unconfirmed-prune": """Argo CD would delete ExternalSecrets, and with each its Secret, without asking a person.
+
+An ExternalSecret that is taken out of Git is pruned, and the operator deletes the Secret that it owns: pods that mount
+it do not start again. `generate argocd` looks for the sync options by which Argo CD waits instead, and switches pruning
+off where one ExternalSecret lacks them. `Prune=false` is no way out: the Application stays OutOfSync for ever.
+
+    annotations: {}                               # environments/base.yaml
+
+Write the annotation into `environments/base.yaml`, as `new project` does, and compile:
+
+    annotations:
+      argocd.argoproj.io/sync-options: Prune=confirm,Delete=confirm
+
+How a person then confirms says the guide to Argo CD.""",
+}
+
 # What the schemas find, which is counted together.
 _OF_SCHEMAS = ("unknown-key", "wrong-type", "invalid-value")
 _LISTED = f"""
@@ -214,4 +238,4 @@ counted together; one more says that there are others."""
 INPUT_RULES: tuple[Rule, ...] = tuple(
     Rule(identifier, Severity.ERROR, Scope.INPUT, page + (_LISTED if identifier in _OF_SCHEMAS else ""))
     for identifier, page in _ERRORS.items()
-)
+) + tuple(Rule(identifier, Severity.WARNING, Scope.INPUT, page) for identifier, page in _WARNINGS.items())

@@ -21,7 +21,7 @@ class Scope(Enum):
 
     DOCUMENT: each layer or catalogue file once; CATALOGUE: the Catalogue once; ENVIRONMENT: each Environment; PROJECT:
     the whole Project once. INPUT rules have no function: loading, validation and the pipeline itself report them, and
-    neither have LIVE rules, which `verify` reports.
+    neither have LIVE rules, which `verify` and `consumers` report.
     """
 
     INPUT = "input"

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.rules.consumer_rules import CONSUMER_RULES
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.command_line import command_line
 from compiler.text.suggestion import closest
@@ -46,7 +47,7 @@ def _judge(waive: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
     # Here, because the list of rules holds this rule.
     from compiler.rules import RULES  # noqa: PLC0415
 
-    waivable = {rule.id: rule.waivable for rule in RULES}
+    waivable = {rule.id: rule.waivable for rule in (*RULES, *CONSUMER_RULES)}
     for rule_id, reason in waive.children.items():
         if rule_id not in waivable:
             match = closest(rule_id, (known for known, may in waivable.items() if may))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import jsonschema
 
-    from tests.chart.conftest import Definition
+    from tests.custom_resources import Definition
 
 Manifest = dict[str, Any]
 

@@ -295,11 +295,10 @@ def test_properties_that_the_plan_does_not_name_survive_byte_for_byte() -> None:
 def test_a_soft_deleted_target_is_refused_with_the_command_to_use() -> None:
     with virtual() as (vault, store, _clock):
         version = vault.seed_deleted("github", '{"TOKEN": "old"}')
-        with pytest.raises(
-            SoftDeletedError, match=r"`az keyvault secret recover --id .*`, or `migrate --recover`"
-        ) as reading:
+        remedy = r"`az keyvault secret recover --id .*`, or `--recover` of put, restore or migrate"
+        with pytest.raises(SoftDeletedError, match=remedy) as reading:
             store.read("github")
-        with pytest.raises(SoftDeletedError, match=r"`az keyvault secret recover --id .*`, or `migrate --recover`"):
+        with pytest.raises(SoftDeletedError, match=remedy):
             store.write("github", {"TOKEN": SecretValue("new")}, None)
         assert reading.value.version == version
         assert store.describe("github").state is StoreState.SOFT_DELETED

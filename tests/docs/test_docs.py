@@ -76,12 +76,13 @@ def test_every_command_and_every_task_has_its_place_in_the_docs() -> None:
         "bench",
         "proofs",
         "test-live",
+        "e2e",
         "clean",
     ]:
         assert f"make {task} " in helped.stdout
     for name in [
-        *["compile", "explain", "diff", "render", "rules", "new", "completion"],
-        *["verify", "put", "migrate", "cutover", "backup", "restore"],
+        *["compile", "explain", "diff", "render", "generate", "rules", "new", "completion"],
+        *["verify", "consumers", "put", "migrate", "cutover", "retire", "status", "backup", "restore"],
     ]:
         assert f"\n## platform-secrets {name}\n" in commands
 

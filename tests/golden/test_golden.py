@@ -25,6 +25,8 @@ ELSEWHERE = {
     "layer-conflict": "the schema gives every place one type; tests/unit/stages/test_merge.py",
     "unproven-output": "a defect of the compiler itself; tests/unit/test_pipeline.py",
     "stale-values": "said by `compile --check`",
+    "stale-output": "said by `generate --check`; tests/unit/operations/generated/test_files.py",
+    "unconfirmed-prune": "said by `generate argocd`; tests/unit/operations/generated/argocd/test_texts.py",
     "unproven-chart": "said by `compile --parity`",
     "unconfined-chart": "said by `render` and `compile --parity`",
     **{rule.id: "said by `verify`; tests/unit/operations/verify/test_verify.py" for rule in LIVE_RULES},

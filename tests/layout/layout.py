@@ -15,7 +15,7 @@ LONGEST_FUNCTION = 50
 _NAMELESS = frozenset({"utils", "helpers", "common", "manager", "core", "misc", "util", "helper"})
 _WITHOUT_TEST = frozenset({"__init__.py"})
 # What stands beside the rules and is none.
-_NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules"})
+_NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules", "consumer_rules"})
 
 # What conceals, and the rooms and modules that may: the forms themselves, the outlet, and the excerpts of source lines.
 _CONCEALING = frozenset({"conceal", "printable"})

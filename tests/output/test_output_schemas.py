@@ -99,6 +99,20 @@ CHANGE: dict[str, Any] = {
 }
 
 
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: agent}
+spec:
+  template:
+    spec:
+      containers:
+        - name: main
+          envFrom: [{secretRef: {name: agent-github-secrets}}]
+          env: [{name: A, valueFrom: {secretKeyRef: {name: unmade, key: KEY}}}]
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with an environment that has an error, one that has a finding, and two that differ."""
@@ -256,6 +270,26 @@ def test_cutover(tmp_path: Path) -> None:
     assert abouts == [str(each) for each in About]
 
 
+def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    (project / "old.yaml").write_text(DEPLOYMENT.replace("agent-github-secrets", "other"), "utf-8")
+    (project / "new.yaml").write_text(DEPLOYMENT, "utf-8")
+    found = printed("consumers", "prod", "--manifests", "new.yaml", "--since", "old.yaml")
+    assert (found["environment"], found["exitCode"], found["workloads"]) == ("prod", 1, 1)
+    assert found["upgrade"]["needs"]
+    assert any(each["related"] for each in found["diagnostics"])
+    holds("consumers", found)
+    back = printed("consumers", "prod", "--manifests", "old.yaml", "--since", "new.yaml")
+    assert back["upgrade"]["unneeded"] == ["github"]
+    assert errors("consumers", back) == []
+    assert errors("consumers", printed("consumers", "prod", "--manifests", "old.yaml")) == []
+    (project / "old.yaml").write_text("a: [", "utf-8")
+    assert errors("consumers", printed("consumers", "prod", "--manifests", "old.yaml")) == []
+    (project / "environments/prod.yaml").write_text("secrets: {gihub: {}}\n", "utf-8")
+    broken = printed("consumers", "prod", "--manifests", "new.yaml")
+    assert (broken["exitCode"], broken["secrets"]) == (1, [])
+    assert errors("consumers", broken) == []
+
+
 def test_status(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "looked-at")
     bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
@@ -264,7 +298,7 @@ def test_status(tmp_path: Path) -> None:
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
     rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
-    looked = Looked(replace(status, rows=rows), waited, ("jira",))
+    looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
     holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
     bare = Looked(replace(status, progress=None))
     assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []
@@ -288,7 +322,10 @@ def test_backup() -> None:
 def test_change() -> None:
     holds("change", CHANGE)
     held = {"environment": "prod", "time": "2026-01-02T03:04:05+00:00", "secrets": {"a": ["B"]}, "missing": {}}
-    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}):
+    in_use = [{"name": "team/a", "secrets": ["a"], "readers": ["prod/a"]}]
+    retired = {"command": "retire", "store": "vault", "inUse": in_use, "askedCluster": False, "notSeen": ["others"]}
+    holds("change", CHANGE | retired)
+    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

@@ -79,6 +79,10 @@ class World:
         names = list(self.azure.server.state.names())
         return {name: [version.id for version in self.azure.versions(name)] for name in names}
 
+    def serve_from(self, store: str) -> None:
+        """Have every secret of `prod` read this store."""
+        (self.root / "environments/prod.yaml").write_text(f"store: {store}\n", "utf-8")
+
     def fill(self) -> None:
         """Give the source what the environment asks for."""
         self.put("agents/github", {"GITHUB_TOKEN": "token-1"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = "agent-slack-secrets"
+PATIENCE = 60.0
 
 
 class Recorded:
@@ -53,19 +55,25 @@ class Recorded:
         # Both stores held the same when this was recorded.
         return replace(status, rows=tuple(replace(row, values=Values(Likeness.EQUAL)) for row in status.rows))
 
-    def follow(self, *steps: Callable[[], object], seconds: float = 20) -> Waited:
+    def follow(self, *steps: Callable[[], object], up_at: str = "") -> Waited:
+        """A wait in which each of `steps` follows a state; time is up at the state `up_at` after all of them."""
         status = self.status()
         state = LiveState(self.cluster, {"slack": self.manifests[SLACK]})
         versions = state.read()
-        wait = Wait(Judge(state, status, ()), status.rows)
-        waiting = list(steps)
+        waiting, told = list(steps), [""]
 
-        def tell(_seen: Mapping[str, Seen], _left: float) -> None:
+        def clock() -> float:
+            return time.monotonic() + (PATIENCE if not waiting and told[-1] == up_at else 0)
+
+        wait = Wait(Judge(state, status, ()), status.rows, clock=clock)
+
+        def tell(seen: Mapping[str, Seen], _left: float) -> None:
+            told.append(str(seen["slack"].state))
             if waiting:
                 waiting.pop(0)()
 
         with Follower(self.cluster, versions) as follower:
-            return wait.until(seconds, follower, tell)
+            return wait.until(PATIENCE, follower, tell)
 
     def replay(self, event: Mapping[str, Any]) -> Callable[[], object]:
         return lambda: self.double.put("externalsecrets", dict(event))
@@ -96,9 +104,8 @@ def test_the_recorded_switch_is_in_effect_at_its_last_event(world: Recorded) -> 
 
 
 def test_before_its_last_event_it_is_not(world: Recorded) -> None:
-    waited = world.follow(*map(world.replay, world.events[:-1]), seconds=2)
-    assert waited.end is End.TIME_UP
-    assert said(waited)
+    waited = world.follow(*map(world.replay, world.events[:-1]), up_at="not-synced")
+    assert (waited.end, said(waited)[0]) == (End.TIME_UP, "not-synced")
 
 
 def test_a_changed_uid_turns_it_red(world: Recorded) -> None:
@@ -108,18 +115,18 @@ def test_a_changed_uid_turns_it_red(world: Recorded) -> None:
 
 def test_a_deleted_secret_turns_it_red(world: Recorded) -> None:
     gone = [lambda: world.double.delete("secrets", NAMESPACE, SLACK)]
-    waited = world.follow(*gone, *map(world.replay, world.events), seconds=2)
+    waited = world.follow(*gone, *map(world.replay, world.events), up_at="no-target")
     assert (waited.end, said(waited)) == (End.TIME_UP, ["no-target"])
 
 
 def test_an_emptied_secret_turns_it_red(world: Recorded) -> None:
-    waited = world.follow(world.secret(managedFields=[]), *map(world.replay, world.events), seconds=2)
+    waited = world.follow(world.secret(managedFields=[]), *map(world.replay, world.events), up_at="missing-key")
     assert (waited.end, said(waited)) == (End.TIME_UP, ["missing-key"])
 
 
 def test_a_ready_that_is_old_turns_it_red(world: Recorded) -> None:
     old = {**world.events[-1], "status": recorded("externalsecrets-list")["items"][0]["status"]}
-    waited = world.follow(world.replay(old), seconds=2)
+    waited = world.follow(world.replay(old), up_at="not-synced")
     assert (waited.end, said(waited)[0]) == (End.TIME_UP, "not-synced")
 
 

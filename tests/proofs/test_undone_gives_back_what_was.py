@@ -56,6 +56,10 @@ def test_an_update_gets_the_earlier_value_as_a_new_version_and_a_create_is_delet
 def test_on_vault_an_undo_restores_and_deletes_too(world: World, tmp_path: Path, name: str) -> None:
     writing = Writing(world, tmp_path, name, "vault")
     assert writing("--apply").code == 0
+    stays = writing.undo("--apply")
+    assert (stays.code, 'it is in use: "prod/github" reads it there by now' in " ".join(stays.out.split())) == (1, True)
+    assert world.get(VAULT) == VALUES
+    world.serve_from("azure")
     assert writing.undo("--apply").code == 0
     (version,) = world.bao.call("GET", f"{world.mount}/metadata/{VAULT}")["data"]["versions"].values()
     assert version["deletion_time"]

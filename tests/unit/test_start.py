@@ -18,6 +18,7 @@ PROGRAMS = {
     "compiler/__main__.py": "--help",
     "compiler/demo/local_key_vault.py": "--help",
     "scripts/bench.py": "--help",
+    "scripts/bench_status.py": "--help",
     "scripts/bench_stores.py": "--help",
     "scripts/build_tutorial.py": "--help",
     "scripts/migrate_secrets_to_azure.py": "prod --help",

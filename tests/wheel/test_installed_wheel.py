@@ -83,6 +83,10 @@ def test_a_new_project_compiles_renders_and_proves_itself(
     namespace = ("--namespace", "platform")
     assert helm.template(project / "chart/values-dev.yaml", chart=project / "chart", options=namespace) == rendered
     command("compile", "--check", folder=project)
+    deployed = command("generate", "argocd", "--form", "application", "--repo", "https://git/a.git", folder=project)
+    # As the project asks for it, a person is asked.
+    assert "prune: true" in deployed
+    assert "syncedResourceVersion" in command("generate", "argocd-health", folder=project)
 
 
 def test_an_older_project_gets_the_chart_by_itself(command: Callable[..., str], tmp_path: Path) -> None:

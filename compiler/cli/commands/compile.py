@@ -44,6 +44,8 @@ _MOST_FILES = 20
 _ALL_OR_NONE = "either all values files were written or none; run the command again"
 _WRITTEN = "the values files were written"
 _STOPS_PODS = "pods that mount it will not start"
+# Argo CD waits for a person, and with it every later sync of the application.
+_CONFIRM = "Argo CD asks before it deletes: `argocd app confirm-deletion APP` confirms; until then later syncs wait too"
 
 
 def configure(parser: Parser) -> None:
@@ -153,7 +155,10 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
 def _changes(file: ValuesFile, *, is_check: bool) -> list[Line]:
     if file.old is None or (is_check and file.is_stale):
         return []
-    return [("  ", *line) for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)]
+    lines: list[Line] = [
+        ("  ", *line) for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)
+    ]
+    return [*lines, ("  ", _CONFIRM)] if any(change.is_asked for change in file.changes) else lines
 
 
 def _state(file: ValuesFile, *, is_check: bool) -> str:

@@ -13,7 +13,7 @@ from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.cli.terminal.waiting import Waiting
+from compiler.cli.terminal.waiting import Item, Waiting
 from compiler.model.duration import parse_duration
 from compiler.operations.cluster.connect import connected
 from compiler.operations.status.next_step import next_commands
@@ -25,7 +25,7 @@ from compiler.operations.verify.asked import stores_to_ask
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
 from compiler.render.reports.status_json import status_report
-from compiler.render.reports.status_text import status_lines, wait_lines, word_of
+from compiler.render.reports.status_text import seen_lines, status_lines, wait_lines, word_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
     from compiler.model.environment import Environment
+    from compiler.operations.status.row import Seen
 
 DESCRIPTION = """Shows for each secret of environments the store in use, the next step of the move, whether the other
 store holds the same, how old the values are and when they expire; with --cluster also whether the cluster runs on it.
@@ -142,12 +143,16 @@ def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environ
                     wishes,
                     stores,
                     cluster,
-                    lambda seen, left: waiting.tell({name: word_of(each.state) for name, each in seen.items()}, left),
+                    lambda seen, left: waiting.tell({name: _item(name, each) for name, each in seen.items()}, left),
                 )
                 for environment in environments
             ]
         finally:
             waiting.close()
+
+
+def _item(name: str, seen: Seen) -> Item:
+    return Item(word_of(seen.state), seen.causes, tuple(seen_lines(name, seen)) if seen.causes else ())
 
 
 def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput) -> int:

@@ -45,7 +45,8 @@ def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bo
     if isinstance(reading, StoreError):
         if not isinstance(reading, _NOT_HELD):
             return Verdict(Kind.REFUSE, f"the source cannot be read: {reading.reason}", reading.remedy)
-        return Verdict(Kind.MISSING, f"in the source, {reading.reason}", _ADD) if in_use else None
+        remedy = reading.remedy if isinstance(reading, SoftDeletedError) else _ADD
+        return Verdict(Kind.MISSING, f"in the source, {reading.reason}", remedy) if in_use else None
     if place.property is not None and not reading.is_object:
         reason = "the source's value is not a JSON object, so it has no properties"
         return Verdict(Kind.MISSING, reason, "store a JSON object there") if in_use else None

@@ -16,10 +16,11 @@ from compiler.operations.runs.run_log import RunLog
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from compiler.model.environment import Environment
     from compiler.operations.change.plan import Outcome, Plan, Result
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.runs.entries import Run
@@ -51,7 +52,8 @@ class Planned:
 class Setting:
     """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
 
-    Where it `asks`, a person decides after seeing the plan.
+    Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
+    would take something away; it may raise Refusal.
     """
 
     root: Path
@@ -60,6 +62,7 @@ class Setting:
     asks: bool = False
     continue_on_error: bool = False
     audit: Path | None = None
+    environments: Callable[[], Sequence[Environment]] = tuple
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -121,7 +121,8 @@ class _OneUndo:
         if isinstance(reading, StoreError):
             return Verdict(Kind.REFUSE, reading.reason, self._way_back(reading))
         original = self._original(reading.version)
-        if original != entry.after:
+        # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
+        if entry.after not in {reading.version, original}:
             return self._foreign(reading, self._history.runs.get((self._address, self._name, original)))
         if (unlike := self._unlike(reading)) is not None:
             return unlike

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.apply import apply_plan
+from compiler.operations.change.in_use import spared
 from compiler.operations.change.run import End, Ended, Planned, callers_of
 from compiler.operations.change.undo import plan_undo, undo_command
 from compiler.operations.live.names import store_named
@@ -16,6 +17,8 @@ from compiler.operations.runs.lock import RunLock
 from compiler.operations.runs.run_log import UndoLog
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from compiler.model.environment import Environment
     from compiler.operations.change.plan import Plan
     from compiler.operations.change.run import Listener, Setting
@@ -27,19 +30,20 @@ if TYPE_CHECKING:
 def undo_run(command: str, run_id: str, environment: Environment, setting: Setting, listener: Listener) -> Ended:
     """Undo what the run of `command` wrote, or only show the plan.
 
-    Whatever can be undone is, even where the rest cannot. Raises JournalError for a run of another command or
-    environment, and what opening, reading and writing stores raises before the first write.
+    Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away. Raises
+    JournalError for a run of another command or environment, Refusal where what the environments read is not known, and
+    what opening, reading and writing stores raises before the first write.
     """
     run = _own(find_run(setting.root, run_id), command, environment.name)
     writers = _opened(run, environment, setting.stores)
     if not setting.applies:
-        plan = plan_undo(run, writers, history_of(runs(setting.root)))
+        plan = _planned(run, writers, environment, setting)
         listener.shows(plan)
         return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
         run = find_run(setting.root, run.id)
-        plan = plan_undo(run, writers, history_of(runs(setting.root)))
+        plan = _planned(run, writers, environment, setting)
         listener.shows(plan)
         if not plan.writes and not plan.adopted:
             return Ended(plan, _unwritten(plan))
@@ -52,6 +56,12 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
                 plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
             )
     return Ended(plan, End.APPLIED, outcome)
+
+
+def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
+    plan = plan_undo(run, writers, history_of(runs(setting.root)))
+    own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
+    return spared(plan, own, lambda: (environment, *setting.environments()), setting.stores)
 
 
 def _unwritten(plan: Plan) -> End:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.change.delete_remote import delete_versions, recover_versions
 from compiler.operations.change.plan import Kind, Result, State
 from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, read_back, stored
-from compiler.stores.errors import Action, ConflictError, StoreLocation
+from compiler.stores.errors import Action, ConflictError, StoreError, StoreLocation, UnfinishedWriteError
 from compiler.stores.interface import StoreState
 from compiler.stores.values.secret import Comparer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from compiler.operations.change.plan import Write
     from compiler.operations.runs.run_log import RunLog
-    from compiler.stores.errors import StoreError, UnverifiedError
+    from compiler.stores.errors import UnverifiedError
     from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
 _NEW_PLAN = "run the command again for a new plan"
@@ -86,7 +86,10 @@ class RemoteWriter:
         """Recovers the deleted secret, and returns what is left to write."""
         with self._log.writing(store, write.target, write.properties, None, str(Kind.RECOVER)) as line:
             store.recover(write.name)
-            base = store.read(write.name)
+            try:
+                base = store.read(write.name)
+            except StoreError as error:
+                raise _unread(write, store, error) from None
             line.written(base.version)
         if write.deleted is not None and base.version != write.deleted:
             raise _recovered_by_another(write, store, base.version)
@@ -143,6 +146,12 @@ def refusal(write: Write, error: StoreError) -> Result:
     state = State.CONFLICT if isinstance(error, ConflictError) else State.FAILED
     found = (error.found,) if isinstance(error, ConflictError) and error.found is not None else ()
     return Result(*write.target, state, None, found, error.code, error.reason, error.remedy)
+
+
+def _unread(write: Write, store: SecretWriter, error: StoreError) -> UnfinishedWriteError:
+    """Not the error itself: it would deny that the secret is there again, and the run's undo would leave it there."""
+    place, reason = StoreLocation(store.address.absolute, write.name), f"it is recovered, but {error.reason}"
+    return UnfinishedWriteError(place, Action.READ, reason, error.remedy, write.deleted or "")
 
 
 def _recovered_by_another(write: Write, store: SecretWriter, found: str) -> ConflictError:

@@ -102,7 +102,8 @@ class LiveObjects(Protocol):
 class LiveCollections(LiveObjects, Protocol):
     """Reads and follows whole collections of a namespace, in the form that cluster/slim.py keeps of their objects.
 
-    A `plural` is `externalsecrets`, `secrets` (metadata alone) or `pods`.
+    A `plural` is `externalsecrets`, `secrets` or `configmaps` (metadata alone), `pods`, `deployments`, `statefulsets`,
+    `daemonsets`, `jobs`, `cronjobs` or `rollouts`.
     """
 
     def collection(self, plural: str, namespace: str) -> Collected:

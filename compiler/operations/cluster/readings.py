@@ -13,7 +13,14 @@ from compiler.operations.cluster.objects import (
     Ready,
     WatchEndedError,
 )
-from compiler.operations.cluster.slim import keys_of, slim_event, slim_external_secret, slim_pod, slim_secret
+from compiler.operations.cluster.slim import (
+    keys_of,
+    slim_event,
+    slim_external_secret,
+    slim_pod,
+    slim_secret,
+    slim_workload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,17 +30,27 @@ if TYPE_CHECKING:
     LiveObject = Mapping[str, Any]
 
 _GROUP = "external-secrets.io/v1"
+# Of what is not of the core.
+_GROUPS = {
+    "externalsecrets": _GROUP,
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets"), "apps/v1"),
+    **dict.fromkeys(("jobs", "cronjobs"), "batch/v1"),
+    "rollouts": "argoproj.io/v1alpha1",
+}
 _PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 _PAGE = 500
 _JSON = "application/json"
-# Of Secrets nothing but this is ever accepted: no value of one reaches this program.
+# Of Secrets and ConfigMaps nothing but this is ever accepted: no value of one reaches this program.
 _METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
     "externalsecrets": slim_external_secret,
     "secrets": slim_secret,
     "pods": slim_pod,
     "events": slim_event,
+    "configmaps": slim_secret,
+    **dict.fromkeys((name for name in _GROUPS if name != "externalsecrets"), slim_workload),
 }
+_METADATA_ALONE = frozenset({"secrets", "configmaps"})
 
 
 class Readings(ABC):
@@ -153,12 +170,12 @@ class Readings(ABC):
 
 
 def _path(plural: str, namespace: str) -> str:
-    root = f"/apis/{_GROUP}" if plural == "externalsecrets" else "/api/v1"
+    root = f"/apis/{_GROUPS[plural]}" if plural in _GROUPS else "/api/v1"
     return f"{root}/namespaces/{namespace}/{plural}"
 
 
 def _accepted(plural: str, form: str) -> str:
-    return _METADATA.format(form) if plural == "secrets" else _JSON
+    return _METADATA.format(form) if plural in _METADATA_ALONE else _JSON
 
 
 def _external_secret(item: LiveObject) -> LiveExternalSecret:

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     LiveObject = Mapping[str, Any]
 
 _OPERATORS_OWN = "reconcile.external-secrets.io/"
+_APPLIED = (
+    "argocd.argoproj.io/hook",
+    "argocd.argoproj.io/sync-wave",
+    "helm.sh/hook",
+    "helm.sh/hook-weight",
+)
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
 
 
@@ -59,6 +66,30 @@ def slim_pod(found: LiveObject) -> LiveObject:
         "spec": kept,
         "status": {"phase": status.get("phase"), "conditions": ready, "containers": list(map(_state, states))},
     }
+
+
+def slim_workload(found: LiveObject) -> LiveObject:
+    """Identity, the annotations that say when it is applied, and of its pods' spec what names Secrets and variables."""
+    metadata = _map(found, "metadata")
+    kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
+    annotations = metadata.get("annotations") or {}
+    kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
+    spec = _map(found, "spec")
+    template = _map(spec, "jobTemplate", "spec", "template") or _map(spec, "template")
+    pods = _map(template, "spec") or spec
+    slim: dict[str, Any] = {kind: list(map(_setting, pods.get(kind) or ())) for kind in _CONTAINERS}
+    slim["volumes"] = [_picked(each, ("name", "secret", "projected")) for each in pods.get("volumes") or ()]
+    return {"metadata": kept, "spec": {**slim, "imagePullSecrets": pods.get("imagePullSecrets") or ()}}
+
+
+def _setting(found: LiveObject) -> LiveObject:
+    named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
+    variables = [
+        {"name": each.get("name"), "valueFrom": {"secretKeyRef": _map(each, "valueFrom", "secretKeyRef")}}
+        for each in found.get("env") or ()
+    ]
+    mounts = [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()]
+    return {"name": found.get("name"), "env": variables, "envFrom": named, "volumeMounts": mounts}
 
 
 def slim_event(found: LiveObject) -> LiveObject:

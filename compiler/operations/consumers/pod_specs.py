@@ -1,11 +1,12 @@
 """Finds the Secrets and keys that a pod's spec reads: variables, volumes and pulling images.
 
-The spec is as the API returns it or a manifest holds it; of a Deployment or a Job, that of its template.
+The spec is as the API returns it or a manifest holds it; of a Deployment or a Job, that of its template. What does not
+have the form of a pod's spec reads nothing: manifests come from other programs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     PlainMap = Mapping[str, Any]
+    Path = tuple[str | int, ...]
 
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 class Way(StrEnum):
@@ -34,7 +36,8 @@ _FROZEN = frozenset({Way.ENV, Way.ENV_FROM, Way.SUB_PATH})
 class SecretRead:
     """One reading of a Secret; a `key` of None means all that it has.
 
-    Where it is `optional`, the pod starts without it. `container` is None for what a pod reads as a whole.
+    Where it is `optional`, the pod starts without it. `container` is None for what a pod reads as a whole. `prefix`
+    stands before the names of variables. `path` leads from the spec to the Secret's name, `key_path` to the key's.
     """
 
     secret: str
@@ -42,6 +45,9 @@ class SecretRead:
     way: Way
     optional: bool = False
     container: str | None = None
+    prefix: str = field(default="", compare=False)
+    path: Path = field(default=(), compare=False)
+    key_path: Path | None = field(default=None, compare=False)
 
     @property
     def keeps(self) -> bool:
@@ -53,49 +59,87 @@ def secret_reads(spec: PlainMap) -> tuple[SecretRead, ...]:
     """Every reading of a Secret in a pod's `spec`, each once."""
     found = [*_of_containers(spec), *_of_volumes(spec)]
     found += [
-        SecretRead(str(each["name"]), None, Way.IMAGE_PULL, optional=True)
-        for each in spec.get("imagePullSecrets") or ()
-        if each.get("name")
+        SecretRead(name, None, Way.IMAGE_PULL, optional=True, path=("imagePullSecrets", at, "name"))
+        for at, each in maps(spec.get("imagePullSecrets"))
+        if (name := text(each, "name"))
     ]
     return tuple(dict.fromkeys(found))
 
 
+def containers(spec: PlainMap) -> Iterator[tuple[Path, PlainMap]]:
+    """Every container of a pod's spec, of all kinds, with the path that leads to it."""
+    for kind in CONTAINERS:
+        for at, container in maps(spec.get(kind)):
+            yield (kind, at), container
+
+
+def maps(value: object) -> Iterator[tuple[int, PlainMap]]:
+    """The maps in a list with their positions; none where `value` is no list."""
+    for at, each in enumerate(value if isinstance(value, list | tuple) else ()):
+        if isinstance(each, dict):
+            yield at, each
+
+
+def child(data: PlainMap, *path: str) -> PlainMap:
+    """The map under `path`, an empty one where there is none."""
+    for key in path:
+        found = data.get(key)
+        data = found if isinstance(found, dict) else {}
+    return data
+
+
+def text(data: PlainMap, key: str) -> str | None:
+    """What stands under `key` as text, None where it is nothing or no scalar."""
+    found = data.get(key)
+    return str(found) if isinstance(found, str | int) and found != "" else None
+
+
+def prefix(source: PlainMap) -> str:
+    """What stands before the name of each variable of an `envFrom`."""
+    found = source.get("prefix")
+    return found if isinstance(found, str) else ""
+
+
 def _of_containers(spec: PlainMap) -> Iterator[SecretRead]:
-    for container in (each for kind in _CONTAINERS for each in spec.get(kind) or ()):
+    for path, container in containers(spec):
         name = str(container.get("name"))
-        for source in container.get("envFrom") or ():
-            reference = source.get("secretRef") or {}
-            if reference.get("name"):
-                optional = bool(reference.get("optional"))
-                yield SecretRead(str(reference["name"]), None, Way.ENV_FROM, optional, name)
-        for variable in container.get("env") or ():
-            reference = (variable.get("valueFrom") or {}).get("secretKeyRef") or {}
-            if reference.get("name"):
-                optional = bool(reference.get("optional"))
-                yield SecretRead(str(reference["name"]), str(reference.get("key")), Way.ENV, optional, name)
+        for at, source in maps(container.get("envFrom")):
+            reference = child(source, "secretRef")
+            if secret := text(reference, "name"):
+                here = (*path, "envFrom", at, "secretRef", "name")
+                is_optional, before = reference.get("optional") is True, prefix(source)
+                yield SecretRead(secret, None, Way.ENV_FROM, is_optional, name, before, here)
+        for at, variable in maps(container.get("env")):
+            reference = child(variable, "valueFrom", "secretKeyRef")
+            if secret := text(reference, "name"):
+                above = (*path, "env", at, "valueFrom", "secretKeyRef")
+                is_optional, key = reference.get("optional") is True, text(reference, "key") or ""
+                yield SecretRead(secret, key, Way.ENV, is_optional, name, "", (*above, "name"), (*above, "key"))
 
 
 def _of_volumes(spec: PlainMap) -> Iterator[SecretRead]:
     by_sub_path = {
         mount.get("name")
-        for kind in _CONTAINERS
-        for container in spec.get(kind) or ()
-        for mount in container.get("volumeMounts") or ()
-        if mount.get("subPath") or mount.get("subPathExpr")
+        for _, container in containers(spec)
+        for _, mount in maps(container.get("volumeMounts"))
+        if (mount.get("subPath") or mount.get("subPathExpr")) and isinstance(mount.get("name"), str)
     }
-    for volume in spec.get("volumes") or ():
-        way = Way.SUB_PATH if volume.get("name") in by_sub_path else Way.VOLUME
-        secret = volume.get("secret") or {}
-        if secret.get("secretName"):
-            yield from _files(str(secret["secretName"]), secret, way)
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            projected = source.get("secret") or {}
-            if projected.get("name"):
-                yield from _files(str(projected["name"]), projected, way)
+    for at, volume in maps(spec.get("volumes")):
+        name = volume.get("name")
+        way = Way.SUB_PATH if isinstance(name, str) and name in by_sub_path else Way.VOLUME
+        yield from _files(child(volume, "secret"), "secretName", way, ("volumes", at, "secret"))
+        for index, source in maps(child(volume, "projected").get("sources")):
+            above = ("volumes", at, "projected", "sources", index, "secret")
+            yield from _files(child(source, "secret"), "name", way, above)
 
 
-def _files(name: str, source: PlainMap, way: Way) -> Iterator[SecretRead]:
-    optional = bool(source.get("optional"))
-    keys: list[str | None] = [str(item.get("key")) for item in source.get("items") or ()]
-    for key in keys or [None]:
-        yield SecretRead(name, key, way, optional)
+def _files(source: PlainMap, named: str, way: Way, above: Path) -> Iterator[SecretRead]:
+    secret, is_optional, here = text(source, named), source.get("optional") is True, (*above, named)
+    if secret is None:
+        return
+    items = list(maps(source.get("items")))
+    for at, item in items:
+        key, key_path = text(item, "key") or "", (*above, "items", at, "key")
+        yield SecretRead(secret, key, way, is_optional, path=here, key_path=key_path)
+    if not items:
+        yield SecretRead(secret, None, way, is_optional, path=here)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
+from compiler.model.confirmed_deletion import ASKS_FIRST, SYNC_OPTIONS
 from compiler.model.naming import PATTERNS
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.scaffold import address_scalar, environment_text, schema_line
@@ -36,6 +37,8 @@ def project_files(platform: Platform) -> dict[str, str]:
     base = _BASE.format(
         name=scalar(platform.name),
         namespace=scalar(platform.namespace),
+        sync_options=SYNC_OPTIONS,
+        asks_first=ASKS_FIRST,
         store=STORES[platform.provider],
         server=address_scalar(platform.server or _USUAL_SERVER),
         mount=DEFAULT_MOUNT,
@@ -82,6 +85,9 @@ store: {store}
 refreshInterval: 1h
 fetch: perKey
 externalSecretsOperator: "2.9"
+# Argo CD deletes no ExternalSecret, and with it no Secret that pods mount, before a person confirms.
+annotations:
+  {sync_options}: {asks_first}
 stores:
   vault:
     provider: vault
@@ -115,7 +121,7 @@ and committed. Helm or Argo CD renders `chart/` with it into ExternalSecrets.
 | `platform-secrets put dev NAME` | sets the keys of a secret in the store that serves it, by hidden prompts |
 | `platform-secrets verify dev` | checks that the live stores hold what the cluster will read |
 
-In Argo CD, `path: chart` with `valueFiles: [values-dev.yaml]`; the chart's README has a whole Application.
+For Argo CD, `platform-secrets generate argocd dev --form application --repo URL` writes a project and an Application.
 """
 _MAKEFILE = """.DEFAULT_GOAL := help
 .PHONY: help values check

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.place import remote_of
+from compiler.operations.live.identity import folded
 from compiler.operations.live.key_places import key_places
 from compiler.operations.live.names import secret_named
-from compiler.operations.retire.identity import folded
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.retire.identity import folded, identity, server
+from compiler.operations.live.identity import folded, identity, server
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:

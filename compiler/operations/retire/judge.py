@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from compiler.model.place import Place
 from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Kind, Location, Step
+from compiler.operations.live.identity import folded, identity
 from compiler.operations.retire.candidates import Held
-from compiler.operations.retire.identity import folded, identity
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import VersionState
 from compiler.stores.values.stringify import stringified

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.operations.live.stores import AddressError
-from compiler.operations.retire.identity import folded, identity, written
+from compiler.operations.live.identity import folded, identities, is_same
 from compiler.pipeline import VALUES_FOLDER, compile_project, plan_values
 from compiler.refusal import Refusal
 from compiler.text.command_line import command_line
@@ -40,15 +39,6 @@ class Readers:
     def of(self, name: str) -> tuple[str, ...]:
         own = folded(name, self.provider)
         return (*self.names.get(own, ()), *(reader for path, reader in self.below if own.startswith(path)))
-
-
-def identities(store: Store, stores: LiveStores) -> frozenset[str]:
-    """Under which addresses `store` may be read: as its environment has it, and as seen from here.
-
-    With VAULT_ADDR the second is what is deleted from, and another environment may name it. Raises AddressError.
-    """
-    address = written(store)
-    return frozenset({identity(stores.address(store)), *([identity(address)] if address is not None else [])})
 
 
 def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
@@ -96,7 +86,7 @@ def in_files(environments: Iterable[Environment], store: Store, stores: LiveStor
     own, readers = identities(store, stores), Readers(store.provider)
     for environment in environments:
         for other in environment.stores_in_use():
-            if other.provider != store.provider or not _is_same(other, own, stores):
+            if other.provider != store.provider or not is_same(other, own, stores):
                 continue
             for secret in environment.secrets.values():
                 if secret.store is other:
@@ -104,17 +94,6 @@ def in_files(environments: Iterable[Environment], store: Store, stores: LiveStor
                         if key.place is not None:
                             readers.add(key.place.remote_key, f"{environment.name}/{secret.id}")
     return readers
-
-
-def _is_same(other: Store, own: frozenset[str], stores: LiveStores) -> bool:
-    address = written(other)
-    if address is None:
-        try:
-            address = stores.address(other)
-        except AddressError:
-            # It could be any: nothing that it may read is deleted.
-            return True
-    return identity(address) in own
 
 
 def still_read(names: Iterable[str]) -> str:

@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.run import Change
+from compiler.operations.live.identity import identities
 from compiler.operations.live.names import store_named
 from compiler.operations.retire.candidates import candidates_of
 from compiler.operations.retire.cluster_readers import in_cluster
 from compiler.operations.retire.plan import COMMAND, plan_retirement
-from compiler.operations.retire.readers import every_environment, identities, in_files
+from compiler.operations.retire.readers import every_environment, in_files
 from compiler.operations.runs.journal import identity_of
 
 if TYPE_CHECKING:

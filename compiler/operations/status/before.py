@@ -95,6 +95,7 @@ def _of_secret(before: Before, live: Live, pods: tuple[Pod, ...] | None, title: 
     if data_hash is None:
         return
     if before.newest_hash not in (None, data_hash):
+        # One that appears at the same moment counts as older: a needless restart harms less than an old value.
         before.stale |= {pod.uid for pod in pods or ()}
     before.newest_hash = data_hash
     if before.were_equal and data_hash != before.data_hash:

@@ -75,7 +75,7 @@ class Judge:
     def _causes(self, secret: str, namespace: str, name: str) -> tuple[tuple[str, ...], int | None]:
         row = self._rows[secret]
         warning = self.state.warning(namespace, name)
-        causes = list(row.values.faults)
+        causes = [*row.values.faults, *row.values.closed]
         # What it says may quote a value, which is known only where it was read.
         if warning is not None and warning["message"] and row.values.is_known:
             causes.insert(0, self._mask.hides(str(warning["message"]).strip()))

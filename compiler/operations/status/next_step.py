@@ -27,7 +27,7 @@ def next_commands(status: Status, cluster: tuple[str, ...] = ()) -> tuple[str, .
 
 def _next(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
     name = status.environment.name
-    ill = [row for row in status.rows if row.values.faults]
+    ill = [row for row in status.rows if row.is_unread]
     if ill:
         yield command_line("verify", name, *_ids(ill))
         return
@@ -52,6 +52,10 @@ def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
     if progress.next is None:
         if status.environment.root.text("store") != to:
             yield command_line("cutover", name, "--finish", "--to", to)
+            return
+        # A store that nobody reads any more still holds live credentials.
+        left = [row.other.id for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
+        yield from (command_line("retire", name, "--store", store, *cluster) for store in left)
         return
     step = [row for row in status.rows if row.secret.id in progress.steps[progress.next] and row.to is not None]
     lacking = [row for row in step if row.values.likeness in (Likeness.MISSING, Likeness.DIFFERENT)]

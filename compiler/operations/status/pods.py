@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +95,10 @@ def restart_command(pods: Iterable[Pod], namespace: str) -> str | None:
         kind, name = pod.owner or ("Pod", pod.name)
         if kind == "ReplicaSet":
             # A Deployment names its ReplicaSets by itself and a hash.
-            return f"kubectl -n {namespace} rollout restart deployment/{name.rpartition('-')[0] or name}"
-        if kind in ("StatefulSet", "DaemonSet"):
-            return f"kubectl -n {namespace} rollout restart {kind.lower()}/{name}"
-        return f"kubectl -n {namespace} delete pod {pod.name}"
+            words = ["rollout", "restart", f"deployment/{name.rpartition('-')[0] or name}"]
+        elif kind in ("StatefulSet", "DaemonSet"):
+            words = ["rollout", "restart", f"{kind.lower()}/{name}"]
+        else:
+            words = ["delete", "pod", pod.name]
+        return shlex.join(["kubectl", "-n", namespace, *words])
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.text.command_line import command_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -18,7 +20,7 @@ def rbac(environment: Environment) -> str:
     spaces = dict.fromkeys(each.namespace for each in environment.secrets.values() if each.namespace is not None)
     kinds = {(each.store.kind, each.namespace) for each in environment.secrets.values() if each.store is not None}
     lines = [
-        f"# What `platform-secrets status {environment.name} --cluster` and `--wait` ask for.",
+        f"# What `{command_line('status', environment.name, '--cluster')}` and `--wait` ask for.",
         '# Bind the roles to whoever runs them. Of a rule that is left out the checks are "not asked".',
     ]
     for space in spaces:
@@ -61,7 +63,7 @@ _CLUSTER_SCOPED = (
 _RETIRING = (
     "  # `retire --cluster`, which looks for whoever in the cluster still reads a store.",
     '  - apiGroups: ["external-secrets.io"]',
-    '    resources: ["externalsecrets"]',
+    '    resources: ["externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores"]',
     '    verbs: ["list"]',
 )
 

@@ -92,15 +92,20 @@ class Row:
         return self.seen.state if self.seen is not None else State.NOT_ASKED
 
     @property
+    def is_unread(self) -> bool:
+        """Whether the store in use lacks something, or did not say."""
+        return bool(self.values.faults or self.values.closed)
+
+    @property
     def is_fine(self) -> bool:
-        return not self.values.faults and self.state in (State.IN_EFFECT, State.NOT_ASKED)
+        return not self.is_unread and self.state in (State.IN_EFFECT, State.NOT_ASKED)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
-    `answered` is false where neither store in use answered.
+    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why.
     """
 
     environment: Environment
@@ -109,6 +114,7 @@ class Status:
     answered: bool = True
     is_asked: bool = False
     is_live: bool = False
+    closed: tuple[str, ...] = ()
 
     @property
     def is_fine(self) -> bool:

@@ -40,14 +40,15 @@ class Values:
     """What the stores hold of a secret.
 
     `different` and `missing` are the keys of the other store that make its likeness. `faults` says what the operator
-    could not read, or would read wrongly, in the store in use; `is_known` is false where that store did not say.
-    `written` is the oldest value's date, `expires` the nearest one.
+    could not read, or would read wrongly, in the store in use, `closed` why that store did not say; `is_known` is false
+    then, and where nothing was asked. `written` is the oldest value's date, `expires` the nearest one.
     """
 
     likeness: Likeness = Likeness.NOT_ASKED
     different: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
     is_known: bool = False
     written: datetime | None = None
     expires: datetime | None = None
@@ -55,11 +56,15 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The values of all secrets by id, the remote secrets that were read, and whether a store in use answered."""
+    """The values of all secrets by id, the remote secrets that were read, and whether a store in use answered.
+
+    `closed` says once what stores did not say, and why.
+    """
 
     values: Mapping[str, Values]
     remotes: tuple[RemoteSecret, ...]
     answered: bool
+    closed: tuple[str, ...] = ()
 
 
 def other_store(secret: Secret, environment: Environment, progress: Progress | None) -> Store | None:
@@ -92,11 +97,16 @@ def read_values(environment: Environment, others: Mapping[str, Store | None], st
     }
     silent = {status.reference.store.id for status in found.keys if _is_silent(status)}
     in_use = {reference.store.id for reference in own}
-    return Read(values, found.read, answered=not in_use or bool(in_use - silent))
+    closed = tuple(dict.fromkeys(message for status in found.keys for message in _why_closed(status)))
+    return Read(values, found.read, not in_use or bool(in_use - silent), closed)
 
 
 def _is_silent(status: KeyStatus) -> bool:
     return bool({"no-answer", "unauthenticated", "wrong-mount"} & set(status.rules))
+
+
+def _why_closed(status: KeyStatus) -> list[str]:
+    return [each.message for each in status.found if each.rule in _CLOSED]
 
 
 def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str, KeyStatus]]:
@@ -112,14 +122,22 @@ def _values(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
 ) -> Values:
     origins = {id(each): each for each in (found.origins.get(status.reference) for status in here.values()) if each}
-    faults = [each.message for status in here.values() if not status.is_sound for each in status.found]
+    faults = [
+        each.message
+        for status in here.values()
+        if not status.is_sound
+        for each in status.found
+        if each.rule not in _CLOSED
+    ]
+    closed = tuple(dict.fromkeys(message for status in here.values() for message in _why_closed(status)))
     likeness, different, missing = _likeness(here, there, found, comparer)
     return Values(
         likeness,
         different,
         missing,
         tuple(dict.fromkeys(faults)),
-        bool(here) and not any(_CLOSED & set(status.rules) for status in here.values()),
+        closed,
+        bool(here) and not closed,
         min((date for each in origins.values() if (date := _written(each)) is not None), default=None),
         min(
             (each.attributes.expires for each in origins.values() if each.attributes.expires is not None), default=None
@@ -149,7 +167,7 @@ def _likeness(
 
 
 def _is_closed(statuses: Iterable[KeyStatus]) -> bool:
-    return any(_CLOSED & set(status.rules) for status in statuses)
+    return any(_why_closed(status) for status in statuses)
 
 
 def _written(remote: RemoteSecret) -> datetime | None:

@@ -58,7 +58,9 @@ class Wait:
         self._is_forced = is_forced
         self._clock = clock
         self._before: dict[str, Before] = {}
+        # Of watches, and of what is asked between them.
         self._error: ClusterError | None = None
+        self._silence: ClusterError | None = None
         for row in rows:
             manifest = judge.state.manifests[row.secret.id]
             live, pods = judge.state.live(manifest), self._pods(row.secret.id)
@@ -68,30 +70,39 @@ class Wait:
         """Follow for up to `seconds`; `tell` gets the state after each change, and the seconds left."""
         end = self._clock() + seconds
         asked_again = self._clock()
+        seen: Mapping[str, Seen] | None = None
         while True:
-            seen: Mapping[str, Seen] = self._every()
-            if _end_of(seen) is not None:
-                seen = self._confirmed(seen)
+            seen = self._now(seen)
             left = end - self._clock()
             tell(seen, left)
             if (how := _end_of(seen)) is not None or left <= 0:
                 not_compared = {name: each.not_compared for name, each in self._before.items() if each.not_compared}
-                return Waited(how or End.TIME_UP, seconds, seen, not_compared, self._error)
+                return Waited(how or End.TIME_UP, seconds, seen, not_compared, self._silence or self._error)
             for event in follower.events(min(_TICK, left)):
                 self._take(event)
             if self._clock() - asked_again >= _TICK:
                 asked_again = self._clock()
                 self._judge.state.again()
 
-    def _confirmed(self, seen: Mapping[str, Seen]) -> Mapping[str, Seen]:
-        """The state by a list of its own: each watch is as new as it is, and the Secret's may lag behind."""
+    def _now(self, last: Mapping[str, Seen] | None) -> Mapping[str, Seen]:
+        """The state now, or the `last` one where the cluster does not answer for a while.
+
+        An end is confirmed by a list of its own: each watch is as new as it is, and the Secret's may lag behind.
+        """
+        state = self._judge.state
         try:
-            self._judge.state.read()
+            seen = self._every()
+            if _end_of(seen) is not None:
+                state.read()
+                state.again()
+                seen = self._every()
         except ClusterError as error:
-            self._error = error
-            return seen
-        self._judge.state.again()
-        return self._every()
+            if last is None:
+                raise
+            self._silence = error
+            return last
+        self._silence = None
+        return seen
 
     def _take(self, event: Event) -> None:
         state = self._judge.state

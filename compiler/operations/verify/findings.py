@@ -125,19 +125,14 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
 
 
 def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
-    """A finding about a remote secret that keys of one secret share: at the secret's line, or the only key's own."""
-    first, secret = group[0], quoted(group[0].secret)
-    if len(group) == 1:
-        message = f"{message}; {quoted(first.key)} of {secret} is read from it"
-        is_elsewhere = first.secret_at != first.key_at
-        user = (Related("the secret is used here", first.secret_at),) if is_elsewhere else ()
-        return BY_ID[rule].diagnostic(Finding(message, first.key_at, help=help_text, related=user, brief=True))
-    about = f"read by {secret}:"
-    notes = [Related(f"{about} {quoted(each.key)}", each.key_at, about, each.key) for each in group]
+    """A finding about a remote secret that keys of one secret share, at that secret's line."""
+    first = group[0]
+    about = f"of {quoted(first.secret)}"
+    notes = [Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key) for each in group]
     related = tuple(note for note in notes if note.span != first.secret_at)
     if not related:
         # A values file has one place for a secret and all its keys.
-        message = f"{message}; {about} {', '.join(quoted(each.key) for each in group)}"
+        message = f"{message}; {', '.join(quoted(each.key) for each in group)} {about}"
     return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
 
 

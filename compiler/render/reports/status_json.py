@@ -42,6 +42,7 @@ def _status(looked: Looked, commands: tuple[str, ...]) -> dict[str, Any]:
             "next": progress.next + 1 if progress.next is not None else None,
         },
         "secrets": [_row(row) for row in status.rows],
+        "notAnswered": list(status.closed),
         "next": list(commands),
         "forced": list(looked.forced),
         "wait": _wait(looked.waited) if looked.waited is not None else None,

@@ -59,8 +59,12 @@ def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iter
         for line, row in zip(cells, status.rows, strict=True):
             yield (Painted(line[0], _style(row)),)
             yield from _long(line)
+    yield from (("not answered: ", why) for why in status.closed)
     for row in status.rows:
         yield from _details(row)
+    # Once for all secrets of a namespace.
+    asked = (what for row in status.rows if row.seen is not None for what in row.seen.not_asked)
+    yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     for command in commands:
         yield (Painted("next: ", Style.HELP), command)
 
@@ -119,17 +123,17 @@ def _details(row: Row) -> Iterator[Line]:
     if row.values.likeness is Likeness.MISSING and row.other is not None:
         yield f"{name}: ", f'"{row.other.id}" lacks ', listed(row.values.missing)
     if row.seen is not None:
-        yield from _seen(name, row.seen)
+        yield from seen_lines(name, row.seen)
 
 
-def _seen(name: str, seen: Seen) -> Iterator[Line]:
+def seen_lines(name: str, seen: Seen) -> Iterator[Line]:
+    """What is wrong with a secret in the cluster, why, and what mends it."""
     yield from ((f"{name}: ", problem.message) for problem in seen.problems)
     yield from (("  because: ", cause) for cause in seen.causes)
     if seen.next_try is not None:
         yield f"  the operator tries again within {short_duration(seen.next_try)}"
     if seen.help is not None:
         yield "  ", Painted("help: ", Style.HELP), seen.help
-    yield from ((f"{name}: ", "not asked: ", what) for what in seen.not_asked)
 
 
 def wait_lines(waited: Waited) -> Iterator[Line]:

@@ -140,7 +140,8 @@ def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreErro
 
 def soft_deleted(place: StoreLocation, action: Action, version: str | None = None) -> SoftDeletedError:
     """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
-    remedy = f"recover it (`az keyvault secret recover --id {_id(place, 'deletedsecrets')}`, or `migrate --recover`)"
+    command = f"az keyvault secret recover --id {_id(place, 'deletedsecrets')}"
+    remedy = f"recover it (`{command}`, or `--recover` of put, restore or migrate)"
     return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)
 
 

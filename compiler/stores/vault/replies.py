@@ -159,7 +159,7 @@ def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_s
         place,
         action,
         f"its version {version} is deleted",
-        "recover it (`bao kv undelete`, or `migrate --recover`)",
+        "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)",
         version,
     )
 

@@ -104,7 +104,7 @@ class VaultWriting(VaultLifecycle):
             state = self.describe(name)
         if state.state is StoreState.SOFT_DELETED:
             reason = f"its version {state.version} is deleted"
-            remedy = "recover it (`bao kv undelete`, or `migrate --recover`), then plan again"
+            remedy = "recover it (`bao kv undelete`), or plan again with `--recover`"
             raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
         if state.state is StoreState.DESTROYED and base is None and state.version is not None:
             # No version is left to be lost; only the numbering goes on.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 # The commands that need no store; those that do are run against local ones by their own tests.
-OFFLINE = ("compile", "explain", "diff", "render", "rules", "new", "completion")
+OFFLINE = ("compile", "explain", "diff", "render", "generate", "rules", "new", "completion")
 EXAMPLES = [example for name in OFFLINE for example in command(COMMANDS[name][0]).EXAMPLES]
 # `diff` says with 1 that there are differences.
 DIFFERS = {"platform-secrets diff dev prod", "platform-secrets diff prod --store vault --format markdown"}

@@ -98,6 +98,7 @@ def assert_true(writing: Writing, told: Told) -> None:
     assert told.line != UNWRITTEN or not writing.ends.azure.writes, told.place
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("writing", ["migrate"], indirect=True)
 def test_of_a_write_it_says_what_is_so(writing: Writing) -> None:
     azure, lines, value = writing.ends.azure, dict[str, str | None](), iter(range(1_000))
@@ -117,6 +118,7 @@ def test_of_a_write_it_says_what_is_so(writing: Writing) -> None:
         assert lines[place] == BEGUN, place
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("writing", ["put"], indirect=True)
 def test_of_an_undo_it_says_what_is_so(writing: Writing) -> None:
     azure, lines, run = writing.ends.azure, dict[str, str | None](), ""

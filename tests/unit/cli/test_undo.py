@@ -87,6 +87,18 @@ def test_it_takes_no_option_that_it_would_not_heed(
     assert ends.azure.deleted == set()
 
 
+def test_what_another_environment_reads_by_now_stays(writing: Writing, done: str, project: Path) -> None:
+    text = (project / "environments/staging.yaml").read_text("utf-8")
+    (project / "environments/qa.yaml").write_text(text.replace("ai-platform-staging.", "ai-platform."), "utf-8")
+    for options in ((), ("--apply",)):
+        found = writing.undo(done, *options)
+        assert (found.code, 'it is in use: "qa/github" reads it there by now' in " ".join(found.out.split())) == (
+            1,
+            True,
+        )
+    assert writing.ends.azure.deleted == set()
+
+
 def test_it_refuses_what_changed_since_and_exits_1(writing: Writing, done: str) -> None:
     writing.ends.azure.seed(AZURE, **{KEY: "theirs"})
     shown = writing.undo(done)

@@ -71,8 +71,8 @@ def test_what_is_omitted_is_said_and_counted(two: tuple[Shown, ...]) -> None:
 
 
 def brief(*keys: str, path: str = "environments/catalogue.yaml") -> Shown:
-    about = 'read by "github":'
-    notes = [ShownRelated(f'{about} "{key}"', path, 8 + line, 7, about, key) for line, key in enumerate(keys)]
+    about = 'of "github"'
+    notes = [ShownRelated(f'"{key}" {about}', path, 8 + line, 7, about, key) for line, key in enumerate(keys)]
     return Shown(
         "missing-secret",
         Severity.ERROR,
@@ -91,11 +91,11 @@ def brief(*keys: str, path: str = "environments/catalogue.yaml") -> Shown:
 
 def test_what_the_line_says_nothing_of_is_told_without_it_and_one_below_the_other() -> None:
     assert text_of(render([brief("A", "B"), brief("A")], (), Run("verify"))) == (
-        'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"\n'
-        '  note: read by "github": "A", "B" at environments/catalogue.yaml:8-9\n'
+        'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"; '
+        '"A", "B" of "github" at environments/catalogue.yaml:8-9\n'
         "  help: create it\n"
-        'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"\n'
-        '  note: read by "github": "A" at environments/catalogue.yaml:8:7\n'
+        'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"; '
+        '"A" of "github" at environments/catalogue.yaml:8:7\n'
         "  help: create it\n"
         "\n"
         "2 errors\n"
@@ -104,23 +104,24 @@ def test_what_the_line_says_nothing_of_is_told_without_it_and_one_below_the_othe
 
 def test_keys_that_are_more_than_a_line_are_counted_and_each_file_has_its_own_note() -> None:
     many = brief(*(f"A_KEY_OF_SOME_LENGTH_{number}" for number in range(5)))
-    elsewhere = ShownRelated('read by "github": "B"', "environments/other.yaml", 2, 1, 'read by "github":', "B")
+    elsewhere = ShownRelated('"B" of "github"', "environments/other.yaml", 2, 1, 'of "github"', "B")
     plain = ShownRelated("removed here", "environments/other.yaml", 9, 1)
     text = text_of(render([replace(many, related=(*many.related, plain, elsewhere))], (), Run("verify")))
-    assert [line for line in text.splitlines() if "note:" in line] == [
-        '  note: read by "github": 5 keys at environments/catalogue.yaml:8-12',
+    five = '5 keys of "github" at environments/catalogue.yaml:8-12'
+    assert [line for line in text.splitlines() if " at " in line] == [
+        f'environments/dev.yaml:3:3: error[missing-secret]: "gh" is not in "vault"; {five}',
         "  note: removed here at environments/other.yaml:9:1",
-        '  note: read by "github": "B" at environments/other.yaml:2:1',
+        '  note: "B" of "github" at environments/other.yaml:2:1',
     ]
 
 
 def test_keys_of_one_line_have_that_line() -> None:
     one_line = tuple(replace(note, line=8) for note in brief("A", "B").related)
     text = text_of(render([replace(brief(), related=one_line)], (), Run("verify")))
-    assert 'note: read by "github": "A", "B" at environments/catalogue.yaml:8\n' in text
+    assert '; "A", "B" of "github" at environments/catalogue.yaml:8\n' in text
 
 
 def test_each_place_has_a_note_where_that_is_asked_for() -> None:
     text = text_of(Lines(lines([brief("A", "B")], each_place=True)))
     assert text.count("  note: ") == 2
-    assert 'note: read by "github": "B" at environments/catalogue.yaml:9:7\n' in text
+    assert 'note: "B" of "github" at environments/catalogue.yaml:9:7\n' in text

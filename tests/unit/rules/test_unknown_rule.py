@@ -41,3 +41,8 @@ def test_leaves_a_waiver_of_a_waivable_rule_alone(judge: Judge) -> None:
 
 def test_leaves_members_without_a_waiver_alone(judge: Judge) -> None:
     assert not judge(RULE, "secrets: {github: {store: azure}}\nstores: {vault: {}}")
+
+
+def test_a_rule_of_consumers_may_be_waived_where_it_says_so(judge: Judge) -> None:
+    assert judge(RULE, "waive: {unread-secret: read through the API}").messages == []
+    assert judge(RULE, "waive: {unmade-secret: x}").messages == ['the rule "unmade-secret" cannot be waived']

@@ -60,6 +60,7 @@ def test_what_no_file_of_ours_has_is_said_with_its_place(name: str) -> None:
     assert read_back(text) == (None, Excess(what, offset))
 
 
+@pytest.mark.heavy
 def test_a_file_of_ours_may_have_more_values_the_longer_it_is() -> None:
     sparse = "[" + "12345678," * 120_000 + "]"
     assert read_back(sparse) == ([12345678] * 120_000, None)

@@ -30,6 +30,17 @@ def drawn(alphabet: str, size: int) -> Callable[[random.Random], str]:
     return lambda dice: "".join(dice.choices(alphabet, k=size))
 
 
+@pytest.mark.parametrize("value", ["zK8vQm2Wx7RtB4nYp6Ld", "q9XfT3bVw7KzR5mHs1Gj8Pd2"])
+def test_a_word_of_surprises_is_found(value: str) -> None:
+    assert list(random_words(f"a {value} b")) == [(2, 2 + len(value))]
+
+
+def test_padding_makes_fewer_surprises_enough() -> None:
+    word = "TableqxHeaderLetters"
+    assert not list(random_words(word))
+    assert list(random_words(f"{word}==")) == [(0, len(word) + 2)]
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("make", "missed_in_20000"),
@@ -52,6 +63,7 @@ def test_generated_values_are_found(make: Callable[[random.Random], str], missed
     assert sum(not any(random_words(value)) for value in values) <= missed_in_20000
 
 
+@pytest.mark.heavy
 @given(st.integers(0, 2**32), st.sampled_from(["{}", "a {} b", '"{}"', "key: {} # x", "[{}, y]", "Ä{}…", "\n{}\n"]))
 def test_a_generated_value_is_found_whole_in_other_text(seed: int, around: str) -> None:
     value = base64_of(32)(DICE(seed))

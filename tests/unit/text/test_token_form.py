@@ -78,6 +78,25 @@ def test_a_token_is_found_whole_wherever_it_stands(
     assert covered(around.format(token), token)
 
 
+@pytest.mark.parametrize(
+    ("before", "token", "after"),
+    [
+        ("a ", "ghp_" + "a1B2" * 9, " b"),
+        ("key: ", "AKIA" + "Q7XW" * 4, "\n"),
+        ("x=", "hvs." + "a_-Z" * 6, ";"),
+        ("", "ab.8Q~" + "c-_.~" * 6, ""),
+        ("(", "ab~0Q~" + "d" * 34, ")"),
+    ],
+)
+def test_a_token_is_found_from_its_first_character_to_its_last(before: str, token: str, after: str) -> None:
+    assert list(known_forms(before + token + after)) == [(len(before), len(before) + len(token))]
+
+
+@pytest.mark.parametrize("text", ["Q~", "abc8Q~" + "d" * 15, "ab8Q~ " + "d" * 34, "abcxQ~" + "d" * 34])
+def test_what_is_too_short_or_has_no_digit_is_no_entra_secret(text: str) -> None:
+    assert not list(known_forms(text))
+
+
 @pytest.mark.parametrize("label", ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "])
 def test_a_private_key_is_found_from_its_first_line_to_its_last(label: str) -> None:
     key = f"-----BEGIN {label}PRIVATE KEY-----\n  abc\n  def\n  -----END {label}PRIVATE KEY-----"

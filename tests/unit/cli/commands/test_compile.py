@@ -55,7 +55,17 @@ def test_changes_are_told_in_words(
         "    added GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY, GITHUB_APP_INSTALLATION_ID",
         "    removed GITHUB_PERSONAL_ACCESS_TOKEN",
         f"  removed ai-platform-engineering/agent-slack-secrets with {_SLACK}: pods that mount it will not start",
+        "  Argo CD asks before it deletes: `argocd app confirm-deletion APP` confirms; until then later syncs wait too",
     ]
+
+
+def test_without_the_annotation_nobody_is_asked(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/base.yaml", "Prune=confirm,", "")
+    run("compile", "dev")
+    edit("environments/base.yaml", "  slack: {}\n", "")
+    assert "confirm-deletion" not in run("compile", "dev").out
 
 
 def test_one_error_and_nothing_is_written(
@@ -154,7 +164,7 @@ def test_check_shows_what_is_stale_and_writes_nothing(
     before = (project / "chart/values-dev.yaml").read_bytes()
     done = run("compile", "--check")
     assert done.code == 1
-    assert 'chart/values-dev.yaml:7:1: error[stale-values]: chart/values-dev.yaml is not what "dev" compiles to' in (
+    assert 'chart/values-dev.yaml:8:1: error[stale-values]: chart/values-dev.yaml is not what "dev" compiles to' in (
         done.err
     )
     assert '+    refreshInterval: "1h0m0s"\n' in done.out

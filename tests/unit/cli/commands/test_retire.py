@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft7Validator
 
+from scripts.build_docs import output_schemas
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, journals
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ def retire(
 ) -> Callable[..., Done]:
     """`dev` reads GitHub's token from its Key Vault, and both stores hold the same."""
     edit("environments/dev.yaml", "    use: [openai]", "    use: [openai]\n  github: {store: azure}")
+    edit("environments/staging.yaml", "  jira:\n", "  github:\n")
     ends.azure.seed(AZURE, **{KEY: "token"})
     assert project.is_dir()
     return lambda *options: run("retire", "dev", *options)
@@ -56,6 +59,11 @@ def test_only_what_nobody_reads_is_deleted_and_it_comes_back(
     undone = retire("--undo", journal(project).stem, "--apply", "--format", "json").report
     assert (undone["exitCode"], github(undone), undone["deletions"]) == (0, ["recover"], [])
     assert set(ends.vault.held) == {VAULT}
+    schema = Draft7Validator(output_schemas()["change"])
+    for report in (shown, done, undone):
+        assert [error.message for error in schema.iter_errors(report)] == []
+    for own in ("store", "inUse", "askedCluster", "notSeen"):
+        assert not schema.is_valid({name: value for name, value in done.items() if name != own})
 
 
 def test_people_are_told_what_stays_what_goes_and_how(retire: Callable[..., Done], ends: Ends) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from compiler.cli.terminal.outlet import Outlet
-from compiler.cli.terminal.waiting import Waiting
+from compiler.cli.terminal.waiting import Item, Waiting
 
 
 class Terminal(io.StringIO):
@@ -11,26 +12,52 @@ class Terminal(io.StringIO):
         return True
 
 
-STATES = {"github": "in effect", "jira": "not synced", "a": "old spec", "b": "old spec", "c": "old spec"}
+FINE, LATE, OLD = Item("in effect"), Item("not synced"), Item("old spec")
+FAILING = Item("not ready", ("no such key",), ("jira: it is not ready", "  because: no such key"))
+ITEMS = {"github": FINE, "jira": LATE, "a": OLD, "b": OLD, "c": OLD}
 
 
 def test_without_a_terminal_what_is_waited_for_and_each_change_is_a_line() -> None:
     stream = io.StringIO()
     waiting = Waiting("in effect", Outlet(stream))
-    waiting.tell({"github": "in effect", "jira": "not synced"}, 60)
-    waiting.tell({"github": "in effect", "jira": "not synced"}, 59)
-    waiting.tell({"github": "in effect", "jira": "in effect"}, 58)
+    waiting.tell({"github": FINE, "jira": LATE}, 60)
+    waiting.tell({"github": FINE, "jira": LATE}, 59)
+    waiting.tell({"github": FINE, "jira": FINE}, 58)
     waiting.close()
     assert stream.getvalue() == "jira: not synced\njira: in effect\n"
+
+
+def test_a_cause_is_said_when_it_is_known_and_once() -> None:
+    stream = io.StringIO()
+    waiting = Waiting("in effect", Outlet(stream))
+    waiting.tell({"jira": replace(FAILING, causes=(), lines=())}, 60)
+    waiting.tell({"jira": FAILING}, 59)
+    waiting.tell({"jira": replace(FAILING, lines=("the time to the next try is another one",))}, 58)
+    waiting.tell({"jira": replace(FAILING, causes=("another",), lines=("  because: another",))}, 57)
+    assert stream.getvalue().splitlines() == [
+        "jira: not ready",
+        "jira: it is not ready",
+        "  because: no such key",
+        "  because: another",
+    ]
 
 
 def test_a_terminal_gets_one_line_with_the_time_left_that_goes_at_the_end() -> None:
     stream = Terminal()
     waiting = Waiting("in effect", Outlet(stream))
-    waiting.tell(STATES, 125.4)
+    waiting.tell(ITEMS, 125.4)
     shown = "1 of 5 in effect, 2m5s left; jira not synced, a old spec, b old spec and 1 more"
     assert stream.getvalue().endswith(shown)
-    waiting.tell({"github": "in effect"}, -1)
+    waiting.tell({"github": FINE}, -1)
     assert stream.getvalue().endswith("1 of 1 in effect, 0s left")
     waiting.close()
     assert stream.getvalue().endswith("\r\x1b[K")
+
+
+def test_on_a_terminal_a_cause_stands_above_the_line() -> None:
+    stream = Terminal()
+    Waiting("in effect", Outlet(stream)).tell({"jira": FAILING}, 60)
+    cleared, *lines = stream.getvalue().split("\n")
+    assert cleared.endswith("jira: it is not ready")
+    assert lines[0] == "  because: no such key"
+    assert lines[1].endswith("0 of 1 in effect, 1m left; jira not ready")

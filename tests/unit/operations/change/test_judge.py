@@ -130,6 +130,12 @@ NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.N
             (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
         ),
         (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
+        (
+            refusal(errors.SoftDeletedError),
+            PROPERTY,
+            Options(),
+            (Kind.MISSING, "in the source, the reason", "the remedy"),
+        ),
         (GONE, PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
         (
             remote(is_object=False),

@@ -99,6 +99,13 @@ def test_runs_on_one_secret_are_undone_newest_first() -> None:
     assert kinds(older, store) == [Kind.REFUSE]
 
 
+def test_a_run_that_recovered_what_an_earlier_undo_wrote_is_undone() -> None:
+    store = MemoryStore()
+    store.seed("a", A="kept")
+    history = RunHistory(again={(MEMORY, "a", "v1"): "v0"})
+    assert only(run_of(a=created(recover=True)), store, history)[0].kind is Kind.DELETE
+
+
 def test_a_secret_that_a_run_made_and_a_newer_one_changed_is_deleted_when_both_are_undone() -> None:
     store = two_versions()
     store.seed("a", A="old")

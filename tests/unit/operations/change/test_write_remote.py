@@ -186,6 +186,18 @@ def test_a_secret_that_was_recovered_and_needs_no_change_is_kept_in_its_version(
     assert read_run(tmp_path / ".platform-secrets/runs" / f"{RUN}.jsonl").entries["azure", "a"].before == "v1"
 
 
+def test_a_secret_that_was_recovered_and_cannot_be_read_may_have_been_changed(
+    store: MemoryStore, move: Callable[[Write], Result]
+) -> None:
+    deleted = store.seed("a", SAME="s")
+    store.deleted.add("a")
+    store.failures["read", "a"] = UnavailableError(store.place("a"), Action.READ, "it does not answer", "wait")
+    with pytest.raises(UnfinishedWriteError) as caught:
+        move(Write("azure", "a", (), secrets(SAME="s"), recover=True, deleted=deleted))
+    assert (caught.value.maybe_done, caught.value.version, store.deleted) == (True, deleted, set())
+    assert (caught.value.reason, caught.value.remedy) == ("it is recovered, but it does not answer", "wait")
+
+
 def test_a_deleted_version_that_the_store_did_not_tell_is_compared_with_none(
     store: MemoryStore, move: Callable[[Write], Result]
 ) -> None:

@@ -159,6 +159,7 @@ def test_findings_have_an_end(root: Path) -> None:
     assert diagnostics[-1].message.startswith("there are more")
 
 
+@pytest.mark.heavy
 def test_folders_deeper_than_calls_are_looked_into(root: Path) -> None:
     folders = [root / "chart" / ("d/" * depth) for depth in range(1, 1200)]
     for folder in folders:

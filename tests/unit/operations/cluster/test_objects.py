@@ -64,4 +64,5 @@ def test_the_real_client_answers_exactly_what_may_be_asked_and_every_question_lo
         "external_secret_objects",
         "secret_metadata",
         "namespace_object",
+        "every_object",
     }

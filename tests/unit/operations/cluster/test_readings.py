@@ -149,3 +149,22 @@ def test_refusals_of_a_real_server_are_understood(double: ApiDouble, tmp_path: P
     double.refused["list secrets"] = 403
     with pytest.raises(ClusterError, match="you are not allowed to list secrets in team"):
         known.secrets("team")
+
+
+def test_of_a_config_map_as_of_a_secret_the_metadata_alone_is_asked_for(
+    double: ApiDouble, cluster: KubernetesCluster
+) -> None:
+    cluster.collection("configmaps", "team")
+    assert "as=PartialObjectMetadataList" in double.asked[-1].accepted
+    assert double.asked[-1].path == "/api/v1/namespaces/team/configmaps"
+
+
+@pytest.mark.parametrize(
+    ("plural", "root"),
+    [("deployments", "apps/v1"), ("cronjobs", "batch/v1"), ("rollouts", "argoproj.io/v1alpha1")],
+)
+def test_each_kind_of_workload_is_asked_for_in_its_group(
+    double: ApiDouble, cluster: KubernetesCluster, plural: str, root: str
+) -> None:
+    assert cluster.collection(plural, "team")[0] == ()
+    assert double.asked[-1].path == f"/apis/{root}/namespaces/team/{plural}"

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from compiler.operations.cluster.slim import keys_of, slim_event, slim_external_secret, slim_pod, slim_secret
+from compiler.operations.cluster.slim import (
+    keys_of,
+    slim_event,
+    slim_external_secret,
+    slim_pod,
+    slim_secret,
+    slim_workload,
+)
 from tests.recorded_cluster import by_name, recorded
 
 SENTINEL = "sentinel-4711"
@@ -90,3 +97,35 @@ def test_an_event_is_as_old_as_it_was_last_seen() -> None:
     series = {**old, "series": {"lastObservedTime": "3", "count": 9}}
     assert slim_event(series) == {"name": "a", "message": "m", "moment": "3", "count": 9}
     assert slim_event({"eventTime": "1"}) == {"name": "None", "message": "", "moment": "1", "count": 1}
+
+
+def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
+    pods = {
+        "containers": [
+            {
+                "name": "main",
+                "args": [SENTINEL],
+                "env": [
+                    {"name": "A", "value": SENTINEL},
+                    {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "K"}}},
+                ],
+                "envFrom": [{"prefix": "P_", "configMapRef": {"name": "c"}}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}],
+            }
+        ],
+        "volumes": [{"name": "v", "secret": {"secretName": "s"}}, {"name": "e", "emptyDir": {"sizeLimit": SENTINEL}}],
+        "imagePullSecrets": [{"name": "p"}],
+    }
+    annotations = {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1", "note": SENTINEL}
+    metadata = {"name": "a", "labels": {"l": "m"}, "annotations": annotations}
+    kept = slim_workload({"metadata": metadata, "spec": {"template": {"spec": pods}}, "status": SENTINEL})
+    assert SENTINEL not in repr(kept)
+    assert kept["metadata"]["annotations"] == {"helm.sh/hook": "test", "argocd.argoproj.io/sync-wave": "1"}
+    (container,) = kept["spec"]["containers"]
+    assert [each["name"] for each in container["env"]] == ["A", "B"]
+    assert container["env"][1]["valueFrom"] == {"secretKeyRef": {"name": "s", "key": "K"}}
+    assert container["envFrom"] == [{"prefix": "P_", "configMapRef": {"name": "c"}}]
+    assert kept["spec"]["volumes"][0] == {"name": "v", "secret": {"secretName": "s"}}
+    assert slim_workload({"spec": {"jobTemplate": {"spec": {"template": {"spec": pods}}}}})["spec"] == kept["spec"]
+    assert slim_workload({"spec": pods})["spec"] == kept["spec"]
+    assert slim_workload({})["spec"]["containers"] == []

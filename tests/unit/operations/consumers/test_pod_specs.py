@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from compiler.operations.cluster.slim import slim_pod
@@ -66,3 +68,34 @@ def test_a_pod_without_secrets_reads_none() -> None:
 )
 def test_a_volume_alone_follows_a_change(way: Way, keeps: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert SecretRead("a", None, way).keeps is keeps
+
+
+def test_each_reading_knows_where_the_name_and_the_key_are_written() -> None:
+    for read in secret_reads(SPEC):
+        assert _at(read.path) == read.secret
+        assert read.key is None or _at(read.key_path or ()) == read.key
+
+
+def _at(path: tuple[str | int, ...]) -> object:
+    found: Any = SPEC
+    for part in path:
+        found = found[part]
+    return found
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"containers": "none", "volumes": {"a": 1}, "imagePullSecrets": 7},
+        {"containers": [None, {"env": ["A"], "envFrom": [[]], "volumeMounts": [{"name": [], "subPath": "a"}]}]},
+        {"containers": [{"envFrom": [{"secretRef": "a"}], "env": [{"valueFrom": {"secretKeyRef": {"name": {}}}}]}]},
+        {"volumes": [{"name": {}, "secret": {"secretName": ""}}, {"projected": {"sources": [{"secret": []}]}}]},
+        {"imagePullSecrets": [{"name": None}, "a"]},
+    ],
+)
+def test_what_has_not_the_form_of_a_spec_reads_nothing(spec: dict[str, object]) -> None:
+    assert secret_reads(spec) == ()
+
+
+def test_a_name_that_yaml_reads_as_a_number_is_a_name() -> None:
+    assert secret_reads({"imagePullSecrets": [{"name": 7}]}) == (SecretRead("7", None, Way.IMAGE_PULL, optional=True),)

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compiler.cli.command_table import COMMANDS
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.new_project import Platform, project_files
@@ -47,6 +49,15 @@ def test_a_new_project_has_a_name_a_namespace_and_no_secret_yet() -> None:
     written = "".join(text for path, text in FILES.items() if not path.startswith(("chart/", "schemas/")))
     assert "ai-platform" not in written
     assert "agent" not in written
+
+
+def test_the_objects_of_a_new_project_are_part_of_its_platform(tmp_path: Path) -> None:
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    project = compile_project(tmp_path).project
+    assert project is not None
+    assert [environment.part_of for environment in project.environments] == ["shop"]
 
 
 def test_the_stores_are_where_they_are_said_to_be() -> None:
@@ -113,6 +124,7 @@ def _texts_of_the_program() -> Iterator[str]:
                 yield node.value
 
 
+@pytest.mark.heavy
 def test_what_texts_advise_exists_in_a_new_project() -> None:
     advised: set[str] = set()
     for text in (*FILES.values(), *_texts_of_the_program()):

@@ -154,6 +154,7 @@ def test_what_is_no_yaml_is_a_diagnostic(project: Project, tmp_path: Path, rende
     assert found.message == 'in "one", the output of Helm is not YAML'
 
 
+@pytest.mark.heavy
 def test_the_shipped_environments_are_proven(helms: tuple[Installed, ...]) -> None:
     result = compile_project(ROOT)
     assert result.project is not None

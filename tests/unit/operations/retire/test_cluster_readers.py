@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.live.identity import identities
 from compiler.operations.retire.cluster_readers import in_cluster
-from compiler.operations.retire.readers import Readers, identities
+from compiler.operations.retire.readers import Readers
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.retire.readers import Readers, every_environment, identities, in_files, still_read
+from compiler.operations.live.identity import identities
+from compiler.operations.retire.readers import Readers, every_environment, in_files, still_read
 from compiler.pipeline import compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.outside import Outside

@@ -56,6 +56,15 @@ def test_at_its_end_a_move_is_finished_and_then_nothing_is_left(world: World) ->
     assert next_commands(moving(world, f"{MOVE}store: azure\n")) == ()
 
 
+def test_a_store_that_is_left_with_the_same_values_is_retired(world: World) -> None:
+    equal = Values(Likeness.EQUAL)
+    there = f"{MOVE}store: azure\n"
+    assert next_commands(moving(world, there, github=equal, jira=equal), ("--cluster",)) == (
+        "platform-secrets retire prod --store vault --cluster",
+    )
+    assert next_commands(moving(world, there, github=Values(Likeness.MISSING))) == ()
+
+
 def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:
     status = seen(moving(world, jira=Values(faults=("it lacks a key",))), github=Seen((Problem(State.PODS, "a"),)))
     assert next_commands(status, ("--cluster",)) == ("platform-secrets verify prod jira",)

@@ -91,6 +91,7 @@ def test_only_what_keeps_its_values_needs_a_restart() -> None:
         ("ReplicaSet", "jira-agent-5d8f", "kubectl -n team rollout restart deployment/jira-agent"),
         ("StatefulSet", "db", "kubectl -n team rollout restart statefulset/db"),
         ("DaemonSet", "log", "kubectl -n team rollout restart daemonset/log"),
+        ("StatefulSet", "a b;c", "kubectl -n team rollout restart 'statefulset/a b;c'"),
         ("Job", "once", "kubectl -n team delete pod p"),
     ],
 )

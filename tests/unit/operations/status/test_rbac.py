@@ -43,6 +43,9 @@ def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
     allowed = {(resource, verb) for name, resource, verb in rules(roles) if name == "platform-secrets-status"}
     assert {verb for _, verb in allowed} == {"list", "watch", "get"}
     assert ("platform-secrets-force-sync", "externalsecrets", "patch") in rules(roles)
+    retiring = {each[1:] for each in rules(roles) if each[0] == "platform-secrets-retire"}
+    kinds = ("externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores")
+    assert retiring == {(kind, "list") for kind in kinds}
     world.double.asked.clear()
     state = LiveState(world.cluster, compiled_objects(world.status()))
     state.read()
@@ -58,9 +61,10 @@ def test_it_says_that_listing_secrets_reads_their_values(world: World) -> None:
 
 
 def test_stores_of_a_namespace_are_asked_for_where_there_are_some(world: World) -> None:
-    assert "secretstores" not in {
-        resource for _, resource, _ in rules(list(yaml.safe_load_all(rbac(world.bench.environment()))))
-    }
+    def found() -> set[tuple[str, str, str]]:
+        return rules(list(yaml.safe_load_all(rbac(world.bench.environment()))))
+
+    wanted = ("platform-secrets-status", "secretstores", "get")
+    assert wanted not in found()
     world.bench.change("base", "name: vault-store,", "name: vault-store, kind: SecretStore,")
-    found = rules(list(yaml.safe_load_all(rbac(world.bench.environment()))))
-    assert ("platform-secrets-status", "secretstores", "get") in found
+    assert wanted in found()

@@ -41,5 +41,6 @@ def test_a_row_is_fine_without_fault_and_problem(
 ) -> None:
     status = world.status()
     row = replace(status.rows[0], seen=seen, values=Values(faults=faults))
+    assert not replace(row, values=Values(closed=("it does not answer",))).is_fine
     assert row.is_fine is fine
     assert replace(status, rows=(row, status.rows[1])).is_fine is fine

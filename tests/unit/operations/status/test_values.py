@@ -66,7 +66,10 @@ def test_a_store_that_may_not_be_read_is_neither_missing_nor_different(world: Wo
     jira = read(world).values["jira"]
     assert jira.likeness is Likeness.NO_ACCESS
     assert jira.is_known is (side == "azure")
-    assert bool(jira.faults) is (side == "vault")
+    why = f'cannot read "{name}" in https://{side}: you are not allowed to'
+    assert jira.faults == ()
+    assert [why in each for each in jira.closed] == ([True] if side == "vault" else [])
+    assert [why in each for each in read(world).closed] == [True]
 
 
 def test_of_another_store_that_is_silent_nothing_in_use_suffers(world: World) -> None:
@@ -79,7 +82,10 @@ def test_of_another_store_that_is_silent_nothing_in_use_suffers(world: World) ->
 
 def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
     world.bench.silent.add("vault")
-    assert not read(world).answered
+    found = read(world)
+    assert not found.answered
+    # Once for both secrets.
+    assert len(found.closed) == 1
 
 
 def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:

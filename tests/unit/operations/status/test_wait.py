@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.status import wait as wait_module
 from compiler.operations.status.follow import Follower
 from compiler.operations.status.look import with_values
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from compiler.operations.status.row import Seen
     from tests.unit.operations.status.conftest import World
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -27,25 +29,44 @@ def short_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def followed(
-    world: World, *steps: Callable[[], object], seconds: float = PATIENCE, is_forced: bool = False
+    world: World, *steps: Callable[[], object], up_at: str = "", is_forced: bool = False
 ) -> tuple[Waited, list[dict[str, str]]]:
-    """A wait in which each of `steps` happens after one state was told; all that was told, without repetitions."""
+    """A wait in which each of `steps` happens after one state was told; all that was told, without repetitions.
+
+    Time is up once jira's state is `up_at`, and all steps have happened: no machine is too slow for that.
+    """
     judge = world.judge()
     status, _ = with_values(world.status(), world.bench.live())
     versions = judge.state.read()
-    wait = Wait(judge, status.rows, is_forced=is_forced)
     waiting, told = list(steps), list[dict[str, str]]()
 
+    def clock() -> float:
+        is_up = bool(told) and not waiting and told[-1]["jira"] == up_at
+        return time.monotonic() + (PATIENCE if is_up else 0)
+
+    wait = Wait(judge, status.rows, is_forced=is_forced, clock=clock)
+
     def tell(seen: Mapping[str, Seen], left: float) -> None:
-        assert left <= seconds
+        assert left <= PATIENCE
         states = {name: str(each.state) for name, each in seen.items()}
         if not told or told[-1] != states:
             told.append(states)
-        if waiting:
+        if waiting and getattr(waiting[0], "state", states["jira"]) == states["jira"]:
             waiting.pop(0)()
 
     with Follower(world.cluster, versions) as follower:
-        return wait.until(seconds, follower, tell), told
+        return wait.until(PATIENCE, follower, tell), told
+
+
+class At:
+    """A step that waits for a state of jira."""
+
+    def __init__(self, state: str, step: Callable[[], object]) -> None:
+        self.state = state
+        self._step = step
+
+    def __call__(self) -> None:
+        self._step()
 
 
 def switched(world: World) -> list[Callable[[], object]]:
@@ -96,14 +117,14 @@ def test_a_deleted_secret_that_comes_again_was_replaced(world: World) -> None:
 def test_an_emptied_secret_is_not_in_effect(world: World) -> None:
     deploy, _ = switched(world)
     waited, _ = followed(
-        world, deploy, lambda: world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN", "JIRA_URL"]), seconds=1.5
+        world, deploy, lambda: world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN", "JIRA_URL"]), up_at="missing-key"
     )
     assert (waited.end, states(waited)["jira"]) == (End.TIME_UP, [State.MISSING_KEY])
 
 
 def test_a_ready_that_is_old_is_not_in_effect(world: World) -> None:
     deploy, _ = switched(world)
-    waited, _ = followed(world, deploy, seconds=1.5)
+    waited, _ = followed(world, deploy, up_at="not-synced")
     assert (waited.end, states(waited)["jira"][0]) == (End.TIME_UP, State.NOT_SYNCED)
 
 
@@ -139,7 +160,7 @@ def test_pods_that_start_after_the_change_need_none(world: World) -> None:
         world.platform.pod(SPACE, "jira-2", JIRA)
 
     changed = [deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2")]
-    waited, told = followed(world, *changed, start, lambda: world.platform.sync(SPACE, GITHUB))
+    waited, told = followed(world, *changed, At("restart-needed", start), lambda: world.platform.sync(SPACE, GITHUB))
     assert "restart-needed" in {each["jira"] for each in told}
     assert waited.end is End.IN_EFFECT, told
 
@@ -229,6 +250,41 @@ def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World, mo
         )
         world.double.end_watches()
 
-    waited, _ = followed(world, break_down, seconds=2)
+    judge = world.judge()
+    versions = judge.state.read()
+    wait = Wait(judge, world.status().rows)
+    steps = [break_down]
+
+    def tell(_seen: Mapping[str, Seen], _left: float) -> None:
+        if steps:
+            steps.pop()()
+
+    with Follower(world.cluster, versions) as follower:
+        waited = wait.until(3, follower, tell)
     assert waited.end is End.TIME_UP
     assert str(waited.error) == "it answered with status 500"
+
+
+def test_an_api_server_that_goes_away_for_a_while_ends_no_wait(world: World) -> None:
+    deploy, sync = switched(world)
+
+    def go() -> None:
+        world.double.refused["get clustersecretstores"] = 500
+
+    def come() -> None:
+        world.double.refused.clear()
+
+    waited, _ = followed(world, deploy, go, sync, lambda: None, come)
+    assert (waited.end, waited.error) == (End.IN_EFFECT, None)
+
+
+def test_an_api_server_that_was_never_there_is_an_error(world: World) -> None:
+    def go(_seen: Mapping[str, Seen], _left: float) -> None:
+        raise AssertionError("nothing was seen")
+
+    judge = world.judge()
+    wait = Wait(judge, world.status().rows)
+    judge.state.again()
+    world.double.refused["get clustersecretstores"] = 500
+    with Follower(world.cluster, {}) as follower, pytest.raises(ClusterError, match="status 500"):
+        wait.until(1, follower, go)

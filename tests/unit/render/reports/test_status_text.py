@@ -60,7 +60,9 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
 def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
     status = with_row(world.status(), "jira", values=Values(Likeness.DIFFERENT, ("JIRA_TOKEN",)))
     status = with_row(status, "github", values=Values(Likeness.MISSING, missing=("GITHUB_TOKEN",), faults=("no",)))
-    assert shown(status)[-3:] == [
+    status = replace(status, closed=("the store does not answer",))
+    assert shown(status)[-4:] == [
+        "not answered: the store does not answer",
         "github: no",
         'github: "azure" lacks "GITHUB_TOKEN"',
         'jira: "azure" holds other values of "JIRA_TOKEN"',
@@ -76,8 +78,15 @@ def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
         "  because: property X does not exist",
         "  the operator tries again within 2m5s",
         "  help: platform-secrets do",
-        "jira: not asked: pods: you may not",
+        "not asked: pods: you may not",
     ]
+
+
+def test_what_may_not_be_asked_is_said_once(world: World) -> None:
+    seen = Seen(not_asked=("pods: you may not", "the store: you may not"))
+    lines = shown(with_row(with_row(world.status(), "jira", seen=seen), "github", seen=seen))
+    assert lines[-2:] == ["not asked: pods: you may not", "not asked: the store: you may not"]
+    assert sum("you may not" in line for line in lines) == 2
 
 
 def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:

@@ -73,4 +73,5 @@ def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
     # What verify, put and restore report too, which have no such option of their own.
     error = soft_deleted(PLACE, Action.READ, "v1")
     command = f"az keyvault secret recover --id {PLACE.store}/deletedsecrets/{PLACE.name}"
-    assert (error.version, error.remedy) == ("v1", f"recover it (`{command}`, or `migrate --recover`)")
+    remedy = f"recover it (`{command}`, or `--recover` of put, restore or migrate)"
+    assert (error.version, error.remedy) == ("v1", remedy)

@@ -59,7 +59,7 @@ def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error:
 
 def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
     # What verify, put and restore report too, which have no such option of their own.
-    assert absent(version=3).remedy == "recover it (`bao kv undelete`, or `migrate --recover`)"
+    assert absent(version=3).remedy == "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)"
 
 
 def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
@@ -179,7 +179,7 @@ def silent(status: int, **metadata: object) -> StoreError:
         (
             silent(404, **GONE, destroyed=False),
             "its version 3 is deleted",
-            "recover it (`bao kv undelete`, or `migrate --recover`)",
+            "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)",
         ),
         (silent(404), "the store has no such secret", "create it, or correct its name"),
         (of(404), "the server answered 404", LOG),

@@ -168,7 +168,7 @@ def test_over_a_deleted_version_the_way_out_is_to_recover_it(
     with pytest.raises(SoftDeletedError) as caught:
         store.write("github", NEW, read)
     assert (caught.value.version, caught.value.action) == ("4", Action.WRITE)
-    assert "(`bao kv undelete`, or `migrate --recover`)" in caught.value.remedy
+    assert "recover it (`bao kv undelete`), or plan again with `--recover`" in caught.value.remedy
     assert len(vault.bodies(DATA)) == 1
 
 

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from compiler.model.address import parse_address
 from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.live.stores import AddressError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from compiler.model.environment import Store
+    from compiler.operations.live.stores import LiveStores
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -43,3 +47,23 @@ def written(store: Store) -> StoreAddress | None:
 def folded(name: str, provider: str) -> str:
     """A remote secret's name for comparison: Key Vault's do not tell capitals from small letters."""
     return name.lower() if provider == Provider.AZURE_KEY_VAULT else name
+
+
+def identities(store: Store, stores: LiveStores) -> frozenset[str]:
+    """Under which addresses `store` may be read: as its environment has it, and as seen from here.
+
+    With VAULT_ADDR the second is what is written to, and another environment may name it. Raises AddressError.
+    """
+    address = written(store)
+    return frozenset({identity(stores.address(store)), *([identity(address)] if address is not None else [])})
+
+
+def is_same(other: Store, own: Container[str], stores: LiveStores) -> bool:
+    """Whether `other` leads to one of the addresses `own`; one that is nowhere to be found may be any."""
+    address = written(other)
+    if address is None:
+        try:
+            address = stores.address(other)
+        except AddressError:
+            return True
+    return identity(address) in own

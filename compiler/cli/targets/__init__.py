@@ -1,0 +1,1 @@
+"""The targets of `generate`, a file each."""

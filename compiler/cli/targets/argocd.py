@@ -1,0 +1,88 @@
+"""Generates AppProjects and Applications: parses the options, and writes, prints or checks the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.cli.compiling import compiled, environments, report
+from compiler.cli.exit_codes import FOUND, code_of
+from compiler.cli.targets.interface import Target
+from compiler.cli.terminal.interrupts import interruption
+from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.generate.argocd.forms import FORMS
+from compiler.operations.generated.argocd.request import Given, wanted_of, words_of
+from compiler.operations.generated.argocd.texts import argocd_texts
+from compiler.operations.generated.files import generated_files
+from compiler.refusal import Refusal
+from compiler.render.interface import Run
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from compiler.cli.invocation import Invocation
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--form": {"choices": FORMS, "help": "argocd: the form of deployment"},
+    "--repo": {"metavar": "URL", "help": "argocd: the Git repository of this project"},
+    "--revision": {"metavar": "REV", "help": "argocd: its branch or tag; main by default"},
+    "--path": {"metavar": "PATH", "help": "argocd: the chart's folder in it, with the values files; chart by default"},
+    "--project": {
+        "metavar": "NAME",
+        "help": "argocd: the AppProject, with which names begin; platform-secrets by default",
+    },
+    "--namespace": {"metavar": "NAME", "help": "argocd: Argo CD's own namespace; argocd by default"},
+    "--cluster": {
+        "metavar": "ENV=NAME",
+        "action": "append",
+        "default": [],
+        "help": "argocd: Argo CD's name of the environment's cluster, by default its own; repeatable",
+    },
+    "--chart-repo": {"metavar": "URL", "help": "multi-source: where the chart is; the same repository by default"},
+    "--chart-revision": {"metavar": "REV", "help": "multi-source: the chart's branch, tag or version"},
+    "--chart": {"metavar": "NAME", "help": "multi-source: the chart's name in a registry"},
+    "--platform-repo": {"metavar": "URL", "help": "app-of-apps: the registry of the platform's own chart"},
+    "--platform-chart": {"metavar": "NAME", "help": "app-of-apps: that chart's name"},
+    "--platform-version": {"metavar": "VERSION", "help": "app-of-apps: that chart's version"},
+    "--platform-values": {
+        "metavar": "PATH",
+        "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
+    },
+    "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject; default by default"},
+    "--out": {"metavar": "DIR", "help": "write files to this folder in place of printing"},
+    "--check": {"action": "store_true", "help": "write nothing; exit 1 if a file in --out is stale"},
+}
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    if arguments.check and arguments.out is None:
+        raise Refusal("usage", "--check needs --out", "name the folder that the files are in")
+    root, out = invocation.root, arguments.out
+    given = Given(
+        arguments.form,
+        {option: getattr(arguments, option[2:].replace("-", "_")) for option in _OPTIONS if option != "--check"},
+        None if out is None else (Path(out), out.rstrip("/") or "/"),
+    )
+    wanted = wanted_of(given, root)
+    result = compiled(root, arguments.environments)
+    chosen = environments(result)
+    if not chosen:
+        return FOUND
+    texts, found = argocd_texts(chosen, arguments.form, wanted, words_of(given, [each.name for each in chosen]))
+    if given.out is None:
+        report(found, Run("generate"))
+        standard_output().product("---\n".join(texts.values()))
+        return code_of(found)
+    folder, shown = given.out
+    with interruption("either all files were written or none"):
+        outcome = generated_files(texts, folder, shown, root, is_check=arguments.check)
+    report((*found, *outcome.diagnostics), Run("generate"))
+    code = code_of(outcome.diagnostics)
+    if code and not arguments.check:
+        standard_error().lines(["nothing was written"])
+    else:
+        standard_output().lines(f"{name}: {state}" for name, state in outcome.states.items())
+    return code
+
+
+TARGET = Target(run, _OPTIONS)

@@ -1,0 +1,21 @@
+"""Defines what a target of `generate` is: its options, and the function that generates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Mapping
+
+    from compiler.cli.invocation import Invocation
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target. `options` are argparse's settings by option; none has a default but None, an empty list or False."""
+
+    run: Callable[[Namespace, Invocation], int]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    takes_environments: bool = True

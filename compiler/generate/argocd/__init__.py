@@ -1,0 +1,1 @@
+"""Writes what Argo CD deploys an environment by, and what it judges ExternalSecrets by."""

@@ -1,0 +1,83 @@
+"""Keeps an undo from taking away what an environment of the project reads by now, from the store that it undoes in.
+
+A run may have created a secret that nobody read then; once a switch has put it to use, its deletion would be an outage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compiler.operations.change.plan import Kind
+from compiler.operations.live.identity import folded, identities, is_same
+from compiler.text.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from compiler.model.environment import Environment, Store
+    from compiler.operations.change.plan import Plan, Write
+    from compiler.operations.live.stores import LiveStores
+
+_REMEDY = "let another store serve it first (`cutover`), or set the right value (`put`)"
+
+
+def spared(
+    plan: Plan,
+    own: Mapping[str, Store],
+    environments: Callable[[], Sequence[Environment]],
+    stores: LiveStores,
+) -> Plan:
+    """The plan of an undo without the writes that would take away a key in use; their steps say who reads it.
+
+    `own` are the stores of the plan by their ids. `environments` is called where a write takes something away at all.
+    Raises what it raises, and AddressError.
+    """
+    taking = {write.target: write for write in plan.writes if _takes(write) is not None}
+    if not taking:
+        return plan
+    every = tuple({each.name: each for each in environments()}.values())
+    readers = {target: _readers(write, own[write.store], every, stores) for target, write in taking.items()}
+    why = {target: found for target, found in readers.items() if found}
+    steps = list(plan.steps)
+    for index, step in enumerate(steps):
+        if step.destination is not None and (found := why.get((step.destination.store, step.destination.name))):
+            reason = f"it is in use: {listed(found)} {'reads' if len(found) == 1 else 'read'} it there by now"
+            steps[index] = replace(step, kind=Kind.REFUSE, reason=reason, remedy=_REMEDY)
+    return replace(
+        plan,
+        steps=tuple(steps),
+        writes=tuple(write for write in plan.writes if write.target not in why),
+        losses=tuple(loss for loss in plan.losses if (loss.store, loss.name) not in why),
+    )
+
+
+def _takes(write: Write) -> Callable[[str | None], bool] | None:
+    """Whether a property would be gone after the write, None where none would."""
+    if write.recover:
+        return None
+    earlier = write.earlier
+    if earlier is None:
+        return lambda _property: True
+    base = write.base.properties if write.base is not None else {}
+    gone = base.keys() - earlier.properties.keys()
+    return gone.__contains__ if gone else None
+
+
+def _readers(write: Write, store: Store, every: Iterable[Environment], stores: LiveStores) -> tuple[str, ...]:
+    takes = _takes(write)
+    found = _reads(write.name, store, every, stores)
+    return tuple(dict.fromkeys(reader for prop, reader in found if takes is not None and takes(prop)))
+
+
+def _reads(name: str, own: Store, every: Iterable[Environment], stores: LiveStores) -> Iterator[tuple[str | None, str]]:
+    """The properties of a remote secret of the store `own` that are read, each with its reader."""
+    addresses, provider = identities(own, stores), own.provider
+    for environment in every:
+        for store in environment.stores_in_use():
+            if store.provider != provider or not is_same(store, addresses, stores):
+                continue
+            for secret in environment.secrets.values():
+                for key in secret.keys if secret.store is store else ():
+                    if key.place is not None and folded(key.place.remote_key, provider) == folded(name, provider):
+                        yield key.place.property, f"{environment.name}/{secret.id}"

@@ -1,0 +1,122 @@
+"""Finds Secrets that pods need and nothing makes, and keys that they need and the Secret will not have."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related
+from compiler.operations.consumers.own import keys_of
+from compiler.operations.consumers.wording import named, need, places
+from compiler.rules.interface import Finding
+from compiler.text.command_line import command_line
+from compiler.text.suggestion import closest
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from compiler.model.catalogue import Entry
+    from compiler.model.environment import Secret
+    from compiler.operations.consumers.objects import Gathered, Made, Name, Reading, Workload
+    from compiler.operations.consumers.own import Own
+
+    Readers = Sequence[tuple[Workload, Reading]]
+
+_MISSPELT = 0.9
+
+
+def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:
+    """A finding for each Secret that nothing makes, and whether every reading of it is optional."""
+    for name, reading in readers.items():
+        if name in own.secrets or name in gathered.made or name[1] in own.elsewhere:
+            continue
+        needed = [(workload, each) for workload, each in reading if not each.read.optional]
+        every = needed or reading
+        where = f" in {quoted(name[0])}" if name[0] != own.environment.root.text("namespace") else ""
+        message = f"{_wants(every, is_optional=not needed)} the Secret {quoted(name[1])}{where}, which nothing makes"
+        at, known = every[0][1].at, entry_for(own, name[1])
+        related = [each for each in places(every) if each.span != at]
+        if known is not None:
+            related.append(Related(f"the catalogue has it as {quoted(known.id)}", known.node.key_span))
+        if at is not None:
+            related.append(Related("the environment lists its secrets here", own.place.key_span))
+        place = at if at is not None else own.place.key_span
+        finding = Finding(message, place, help=_way_out(own, name, known), related=tuple(related), brief=at is not None)
+        yield finding, not needed
+
+
+def _wants(readers: Readers, *, is_optional: bool) -> str:
+    workloads = [each for each, _ in readers]
+    return f"{named(workloads)} would read" if is_optional else need(workloads)
+
+
+def entry_for(own: Own, target: str) -> Entry | None:
+    """The entry of the catalogue that makes the Secret of that name."""
+    return next((each for each in own.environment.catalogue.entries.values() if each.target == target), None)
+
+
+def _way_out(own: Own, name: Name, entry: Entry | None) -> str:
+    elsewhere = f"or say who makes it: `madeElsewhere: {{{name[1]}: the reason}}`"
+    if entry is not None and entry.id in own.environment.secrets:
+        namespace = own.environment.secrets[entry.id].namespace or ""
+        return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: correct one of the two, {elsewhere}"
+    if entry is not None:
+        return f"list `{entry.id}: {{}}` under `secrets:` of {own.environment.name}, {elsewhere}"
+    match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
+    # Names of Secrets have much in common; another application's is no misspelt one.
+    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
+        return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
+    return f"add it: `{command_line('new', 'secret', 'NAME', '--target', name[1], '--key', 'KEY')}`, {elsewhere}"
+
+
+def missing_keys(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:
+    """A finding for each key that is named and that the Secret lacks, and whether every reading of it is optional."""
+    for name, reading in readers.items():
+        secret = own.secrets.get(name)
+        has = keys_of(secret) if secret is not None else known_keys(gathered.made.get(name, ()))
+        if has is None:
+            continue
+        wanted: dict[str, list[tuple[Workload, Reading]]] = {}
+        for workload, each in reading:
+            if each.read.key and each.read.key not in has:
+                wanted.setdefault(each.read.key, []).append((workload, each))
+        for key, asking in wanted.items():
+            needed = [each for each in asking if not each[1].read.optional]
+            yield _missing(own, name, secret, key, needed or asking, has), not needed
+
+
+def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
+    """The keys that a Secret will have, None where nothing makes it or those of one maker cannot be told."""
+    keys = [each.keys for each in made]
+    known = [each for each in keys if each is not None]
+    return frozenset[str]().union(*known) if keys and len(known) == len(keys) else None
+
+
+def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Readers, has: frozenset[str]) -> Finding:
+    wants = _wants(asking, is_optional=all(each.read.optional for _, each in asking))
+    message = f"{wants} {quoted(key)} of the Secret {quoted(name[1])}, which lacks it"
+    at = asking[0][1].key_at
+    if secret is None:
+        place = at if at is not None else own.place.key_span
+        related = tuple(each for each in places(asking, of_key=True) if each.span != place)
+        return Finding(message, place, help=_likely(key, has), related=related, brief=True)
+    variants = [each.variants for each in secret.entry.keys.values() if each.name == key]
+    if variants:
+        way_out = f"the catalogue has it in another variant: add one of {listed(variants[0])} to `use:`"
+    else:
+        way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
+        match = closest(key, has)
+        way_out = f"did you mean {quoted(match)}? else {way_out}" if match is not None else way_out
+    return Finding(
+        message,
+        secret.node.key_span,
+        help=way_out,
+        related=places(asking, of_key=True),
+        scope=("secrets", secret.id),
+    )
+
+
+def _likely(key: str, has: frozenset[str]) -> str:
+    match = closest(key, has)
+    return f"did you mean {quoted(match)}?" if match is not None else "correct the chart's values, or the reference"

@@ -1,0 +1,145 @@
+"""Gathers from manifests what reads and what makes Secrets. Of a Secret's data only the names of keys are kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compiler.operations.consumers.objects import Gathered, Made
+from compiler.operations.consumers.pod_specs import child, text
+from compiler.operations.consumers.workloads import POD_SPECS, hook_of, is_workload, workload_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.document import Node
+    from compiler.model.source import Span
+    from compiler.operations.consumers.pod_specs import Path, PlainMap
+
+PART_OF_LABEL = "app.kubernetes.io/part-of"
+# What refers to no Secret, or is large and says nothing of those that there are.
+_WITHOUT = frozenset({"ConfigMap", "Service", "CustomResourceDefinition", "Namespace", "NetworkPolicy"})
+_REFERENCES = ("secretref", "secretkeyref", "secretkeyselector", "credentials", "secret")
+_NAMES = ("secretname", "existingsecret", "credentialname")
+_LISTS = frozenset({"imagePullSecrets", "secrets"})
+_TLS = frozenset({"tls.crt", "tls.key", "ca.crt"})
+_KEYSTORES = {"jks": ("keystore.jks", "truststore.jks"), "pkcs12": ("keystore.p12", "truststore.p12")}
+
+
+def take(document: Node, gathered: Gathered, namespace: str) -> None:
+    """Add what one document says; an object without a namespace is in `namespace`. A List is all of its items."""
+    kind = document.text("kind") or ""
+    items = document.get("items")
+    if kind.endswith("List") and items is not None:
+        for item in items.items:
+            take(item, gathered, namespace)
+        return
+    if not kind:
+        return
+    gathered.objects += 1
+    metadata_node = document.get("metadata")
+    metadata: Any = metadata_node.plain_data() if metadata_node is not None else {}
+    metadata = metadata if isinstance(metadata, dict) else {}
+    here = text(metadata, "namespace") or namespace
+    api_version = document.text("apiVersion") or ""
+    if is_workload(api_version, kind):
+        _take_workload(document, gathered, here, metadata)
+    elif kind == "ConfigMap":
+        keys = _keys(document, "data") | _keys(document, "binaryData")
+        gathered.config_maps[here, text(metadata, "name") or ""] = keys
+    elif (made := _made(document, api_version, kind, here, metadata)) is not None:
+        gathered.make(made)
+    if kind not in _WITHOUT and kind != "Secret":
+        gathered.mentioned.update((at or here, name) for at, name in _mentions(document))
+
+
+def _take_workload(document: Node, gathered: Gathered, namespace: str, metadata: PlainMap) -> None:
+    kind = document.text("kind") or ""
+    spec_node = document.get(*POD_SPECS[kind])
+    spec: Any = spec_node.plain_data() if spec_node is not None else {}
+
+    def locate(path: Path) -> Span | None:
+        return _at(spec_node, path) if spec_node is not None else None
+
+    gathered.workloads.append(
+        workload_of(kind, namespace, metadata, spec if isinstance(spec, dict) else {}, locate, name_place(document))
+    )
+
+
+def name_place(document: Node) -> Span:
+    """Where an object's name is written; where it begins, if it has none."""
+    return document.nearest("metadata", "name").span
+
+
+def _at(node: Node, path: Path) -> Span:
+    for part in path:
+        found = node.items[part] if isinstance(part, int) else node.children.get(part)
+        if found is None:
+            # A reference without its key, which the API server will refuse.
+            break
+        node = found
+    return node.span
+
+
+def _keys(node: Node, *members: str) -> frozenset[str]:
+    found = node.get(*members)
+    return frozenset(found.children) if found is not None else frozenset()
+
+
+def _made(document: Node, api_version: str, kind: str, namespace: str, metadata: PlainMap) -> Made | None:
+    name = text(metadata, "name") or ""
+    group = api_version.partition("/")[0]
+    keys: frozenset[str] | None
+    target = name
+    match kind, group:
+        case "Secret", "v1":
+            keys = _keys(document, "data") | _keys(document, "stringData")
+        case "ExternalSecret", "external-secrets.io":
+            target = document.text("spec", "target", "name") or name
+            keys = _keys_of_external_secret(document)
+        case "SealedSecret", "bitnami.com":
+            target = document.text("spec", "template", "metadata", "name") or name
+            keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
+        case "Certificate", "cert-manager.io":
+            target = document.text("spec", "secretName") or ""
+            stores = _keys(document, "spec", "keystores")
+            keys = _TLS | {file for store in stores for file in _KEYSTORES.get(store, ())}
+        case _:
+            return None
+    part_of = text(child(metadata, "labels"), PART_OF_LABEL)
+    _, moment = hook_of(metadata)
+    return Made(kind, namespace, target, keys, name, part_of, name_place(document), moment)
+
+
+def _keys_of_external_secret(document: Node) -> frozenset[str] | None:
+    spec = document.get("spec")
+    if spec is None:
+        return frozenset()
+    template = spec.get("target", "template")
+    of_template = _keys(template, "data") if template is not None else frozenset()
+    replaces = template is not None and template.text("mergePolicy") != "Merge"
+    if template is not None and template.get("templateFrom") is not None:
+        return None
+    if template is not None and template.get("data") is not None and replaces:
+        return of_template
+    if spec.get("dataFrom") is not None:
+        return None
+    data = spec.get("data")
+    return of_template | {key for item in (data.items if data is not None else ()) if (key := item.text("secretKey"))}
+
+
+def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:
+    """The names of Secrets in whatever looks like a reference to one, with the namespace where it names one."""
+    stack = [document]
+    while stack:
+        node = stack.pop()
+        stack.extend(each for each in node.items if not isinstance(each.value, str))
+        for key, value in node.children.items():
+            if isinstance(value.value, str):
+                if key.lower().endswith(_NAMES):
+                    yield None, value.value
+                continue
+            stack.append(value)
+            if key in _LISTS:
+                yield from ((None, name) for item in value.items if (name := item.text("name")))
+            elif key.lower().endswith(_REFERENCES) and (name := value.text("name")):
+                yield value.text("namespace"), name

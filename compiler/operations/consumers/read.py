@@ -1,0 +1,87 @@
+"""Reads manifests from files, folders and standard input into what they hold of Secrets, within the usual limits."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Diagnostic
+from compiler.model.limits import MAX_MANIFEST_BYTES
+from compiler.operations.consumers.manifests import take
+from compiler.operations.consumers.objects import Gathered
+from compiler.refusal import Refusal
+from compiler.stages.load_manifests import load_manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+STDIN = "-"
+SHOWN_STDIN = "<stdin>"
+_ENDINGS = (".yaml", ".yml", ".json")
+_MARK = "\ufeff"
+
+
+def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
+    """What the manifests in `paths` hold, and what was found while they were read; None where one is refused.
+
+    A folder is all files below it that end in .yaml, .yml or .json; `-` is standard input. An object without a
+    namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
+    """
+    gathered, found, is_whole, left = Gathered(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
+    for path in paths:
+        for shown, content in _contents(path, left):
+            left -= len(content)
+            if left < 0:
+                raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
+            keep = partial(take, gathered=gathered, namespace=namespace)
+            kept, diagnostics = load_manifests(shown, _decoded(shown, content), keep)
+            found += diagnostics
+            is_whole &= kept is not None
+    if is_whole and not gathered.objects:
+        # Most often the command before the pipe failed.
+        shown = ", ".join(SHOWN_STDIN if path == STDIN else path for path in paths)
+        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
+    return gathered if is_whole else None, tuple(found)
+
+
+def _contents(path: str, most: int) -> Iterator[tuple[str, bytes]]:
+    """Each file that `path` stands for, as people know it, and its content, no longer than one byte past `most`."""
+    try:
+        if path == STDIN:
+            with open(0, "rb", closefd=False) as file:
+                yield SHOWN_STDIN, file.read(most + 1)
+            return
+        if not Path(path).is_dir():
+            # A pipe too: the shell's `<(helm template …)` is one.
+            with Path(path).open("rb") as file:
+                yield path, file.read(most + 1)
+            return
+        for name in _below(path):
+            with Path(name).open("rb") as file:
+                content = file.read(most + 1)
+            most -= len(content)
+            yield name, content
+    except OSError as error:
+        shown = SHOWN_STDIN if path == STDIN else path
+        message = f"{shown} cannot be read: {(error.strerror or 'unknown reason').lower()}"
+        raise Refusal("usage", message, "name a file or a folder of manifests, or - for standard input") from None
+
+
+def _below(folder: str) -> list[str]:
+    """The files below a folder that may be manifests, in the order of names; links to folders are not followed."""
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        paths = [Path(where, name) for name in sorted(names) if name.endswith(_ENDINGS) and not name.startswith(".")]
+        found += [str(path) for path in paths if path.is_file()]
+    return found
+
+
+def _decoded(shown: str, content: bytes) -> str:
+    try:
+        return content.decode().removeprefix(_MARK)
+    except UnicodeDecodeError:
+        pass
+    raise Refusal("cannot run", f"{shown} is not UTF-8", "check the command that writes it")

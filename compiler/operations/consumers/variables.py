@@ -1,0 +1,134 @@
+"""Works out which source sets each variable of a container, and finds keys that another hides or that are no names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from compiler.operations.consumers.gaps import known_keys
+from compiler.operations.consumers.own import keys_of
+from compiler.operations.consumers.pod_specs import Way
+from compiler.operations.consumers.wording import named, places
+from compiler.rules.forms.where import waiver
+from compiler.rules.interface import Finding
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from compiler.operations.consumers.objects import Container, Gathered, Name, Reading, Setting, Workload
+    from compiler.operations.consumers.own import Own
+
+    Readers = Sequence[tuple[Workload, Reading]]
+
+# A C identifier: what every version of Kubernetes sets and every shell can read.
+_FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+class _Source(NamedTuple):
+    """Where a variable's value comes from: a Secret, a ConfigMap, or the manifest itself, with the key there."""
+
+    secret: str | None
+    config_map: str | None
+    key: str | None
+
+    def __str__(self) -> str:
+        if self.secret is not None:
+            return f"the Secret {quoted(self.secret)}"
+        if self.config_map is not None:
+            return f"the ConfigMap {quoted(self.config_map)}"
+        return "the `env` of the container"
+
+
+def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
+    """A finding for each Secret of which some container does not get keys, and for what hides them."""
+    hidden: dict[tuple[str, str, _Source], dict[str, list[Workload]]] = {}
+    for workload in gathered.workloads:
+        for container in workload.containers:
+            for name, loser, winner in _conflicts(own, gathered, workload.namespace, container):
+                by = winner._replace(key=None)
+                found = hidden.setdefault((workload.namespace, loser, by), {})
+                found.setdefault(name, []).append(workload)
+    for (namespace, loser, winner), names in hidden.items():
+        first = own.secrets.get((namespace, loser))
+        second = own.secrets.get((namespace, winner.secret or ""))
+        place = second or first
+        if place is None:
+            continue
+        workloads = [each for several in names.values() for each in several]
+        yield Finding(
+            f"in {named(workloads)}, {winner} overrides {listed(names)} of the Secret {quoted(loser)}",
+            place.node.key_span,
+            help=f"name it in one place alone; {waiver('shadowed-variable', place.id)}",
+            related=places(
+                [
+                    (workload, reading)
+                    for workload in dict.fromkeys(workloads)
+                    for reading in workload.readings
+                    if reading.read.way is Way.ENV_FROM and reading.read.secret == loser
+                ]
+            ),
+            scope=("secrets", place.id),
+        )
+
+
+def _conflicts(
+    own: Own, gathered: Gathered, namespace: str, container: Container
+) -> Iterator[tuple[str, str, _Source]]:
+    """Each variable that a Secret would set and another source does: its name, the Secret and that source."""
+    setters: dict[str, list[_Source]] = {}
+    for setting in container.settings:
+        for name, source in _sets(own, gathered, namespace, setting):
+            setters.setdefault(name, []).append(source)
+    for name, sources in setters.items():
+        *losers, winner = sources
+        for loser in dict.fromkeys(losers):
+            if loser.secret is not None and not _is_same(own, namespace, loser, winner):
+                yield name, loser.secret, winner
+
+
+def _sets(own: Own, gathered: Gathered, namespace: str, setting: Setting) -> Iterator[tuple[str, _Source]]:
+    if setting.variable is not None:
+        yield setting.variable, _Source(setting.secret, None, setting.key)
+        return
+    keys: frozenset[str] | None
+    if setting.secret is not None:
+        at = (namespace, setting.secret)
+        keys = keys_of(own.secrets[at]) if at in own.secrets else known_keys(gathered.made.get(at, ()))
+    else:
+        keys = gathered.config_maps.get((namespace, setting.config_map or ""))
+    for key in sorted(keys or ()):
+        yield f"{setting.prefix}{key}", _Source(setting.secret, setting.config_map, key)
+
+
+def _is_same(own: Own, namespace: str, loser: _Source, winner: _Source) -> bool:
+    """Whether both are the same value: one key of one Secret, or two that are read from one place of a store."""
+    if (loser.secret, loser.key) == (winner.secret, winner.key):
+        return True
+    places = []
+    for source in (loser, winner):
+        secret = own.secrets.get((namespace, source.secret or ""))
+        found = next((each.place for each in secret.keys if each.key.name == source.key), None) if secret else None
+        places.append((secret.store, found) if secret is not None and found is not None else None)
+    return places[0] is not None and places[0] == places[1]
+
+
+def unusable(own: Own, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
+    """A finding for each key of the environment that a container takes as a variable and that is no name of one."""
+    for name, secret in own.secrets.items():
+        whole = [each for each in readers.get(name, ()) if each[1].read.way is Way.ENV_FROM]
+        prefixes: dict[str, list[tuple[Workload, Reading]]] = {}
+        for workload, reading in whole:
+            prefixes.setdefault(reading.read.prefix, []).append((workload, reading))
+        for prefix, asking in prefixes.items():
+            for key in keys_of(secret):
+                if not _FORM.fullmatch(f"{prefix}{key}"):
+                    yield Finding(
+                        f"{quoted(prefix + key)} is no valid variable name: {named(each for each, _ in asking)} may "
+                        f"start without that key of {quoted(secret.id)}",
+                        secret.node.key_span,
+                        help="name the key with letters, digits and _, not starting with a digit; "
+                        + waiver("unusable-variable", secret.id),
+                        related=places(asking),
+                        scope=("secrets", secret.id),
+                    )

@@ -1,0 +1,1 @@
+"""Writes the files that are generated for other programs, or says which of them are stale."""

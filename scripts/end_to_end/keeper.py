@@ -1,0 +1,161 @@
+"""Watches the Secrets of a run and the pods that read them, and notes whatever a switch of stores must not do to them.
+
+Every event is judged, however short what it tells of lasted; and before the next step is taken, the watch has to have
+come as far as a list of the Secrets that is made then.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from compiler.operations.cluster.slim import keys_of
+from compiler.operations.status.follow import Failed, Follower, Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from compiler.operations.cluster.objects import LiveCollections
+    from compiler.operations.status.follow import Event
+
+    LiveObject = Mapping[str, Any]
+
+_DATA_HASH = "reconcile.external-secrets.io/data-hash"
+# How long a watch may take to tell of what a list has, and how long it is listened to in between.
+_BEHIND, _LOOK = 30.0, 0.1
+_PLURALS = ("secrets", "pods")
+
+
+class Keeper:
+    """Follows the Secrets and pods of a namespace from before the first of them is there.
+
+    From `keep` on, the Secrets `names` and every pod have to stay as they are then. Whatever is there has come as an
+    event by that time, so that a watch that hears nothing is found out.
+    """
+
+    def __init__(self, cluster: LiveCollections, namespace: str, names: Iterable[str]) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._names = tuple(names)
+        self._before: dict[str, LiveObject] = {}
+        self._restarts: dict[str, int] = {}
+        # The version of each Secret and pod of which the watch has told, by plural and name.
+        self._seen: dict[tuple[str, str], str] = {}
+        self._faults: dict[str, None] = {}
+        self.events = 0
+        self._follower = Follower(
+            cluster, {(plural, namespace): cluster.collection(plural, namespace)[1] for plural in _PLURALS}
+        )
+
+    def __enter__(self) -> Self:
+        self._follower.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._follower.__exit__()
+
+    def keep(self) -> None:
+        """Take the present state for what has to stay, and forget what was before."""
+        self._before, self._restarts = {}, {}
+        self._faults.clear()
+        listed = self._caught_up()
+        self._restarts = {name: _restarts(pod) for name, pod in listed["pods"].items()}
+        self._before = {name: listed["secrets"][name] for name in self._names if name in listed["secrets"]}
+        for name in self._names:
+            if name not in self._before:
+                self._note(f'the secret "{name}" is absent')
+
+    def faults(self) -> tuple[str, ...]:
+        """Whatever was wrong at any moment until now, in words; empty where nothing was."""
+        for plural, found in self._caught_up().items():
+            self._judge_list(plural, found)
+        return tuple(self._faults)
+
+    def _caught_up(self) -> dict[str, dict[str, LiveObject]]:
+        """What there is, by plural and name, once the watches have told of all of it."""
+        end = time.monotonic() + _BEHIND
+        while True:
+            listed = {plural: _by_name(self._cluster.collection(plural, self._namespace)[0]) for plural in _PLURALS}
+            self._take_events(_LOOK)
+            there = ((plural, name, each) for plural in _PLURALS for name, each in listed[plural].items())
+            if all(self._seen.get((plural, name)) == _version(each) for plural, name, each in there):
+                return listed
+            if time.monotonic() > end:
+                self._note("a watch has fallen behind: nothing can be said")
+                return listed
+
+    def _take_events(self, seconds: float) -> None:
+        for event in self._follower.events(seconds):
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Failed):
+            self._note(f"a watch was lost: {event.error}")
+        elif isinstance(event, Listed):
+            self._take_list(event.plural, _by_name(event.objects))
+        else:
+            self.events += 1
+            self._seen[event.plural, str(event.object["metadata"]["name"])] = _version(event.object)
+            judge = self._judge_pod if event.plural == "pods" else self._judge_secret
+            judge(event.object, is_gone=event.kind == "DELETED")
+
+    def _take_list(self, plural: str, found: Mapping[str, LiveObject]) -> None:
+        """A list in place of a watch that could not go on: what was written meanwhile, nobody saw."""
+        for name, each in found.items():
+            if name in self._before and self._seen.get((plural, name)) != _version(each):
+                self._note(f'the secret "{name}" was written while the watch was lost')
+            self._seen[plural, name] = _version(each)
+        self._judge_list(plural, found)
+
+    def _judge_list(self, plural: str, found: Mapping[str, LiveObject]) -> None:
+        is_pods = plural == "pods"
+        judge = self._judge_pod if is_pods else self._judge_secret
+        known = self._restarts if is_pods else self._before
+        for name in known:
+            if name in found:
+                judge(found[name], is_gone=False)
+            else:
+                self._note(f'the {plural.removesuffix("s")} "{name}" is absent')
+
+    def _judge_secret(self, found: LiveObject, *, is_gone: bool) -> None:
+        name = str(found["metadata"]["name"])
+        before = self._before.get(name)
+        if before is None:
+            return
+        if is_gone:
+            self._note(f'the secret "{name}" was deleted')
+            return
+        if found["metadata"].get("uid") != before["metadata"].get("uid"):
+            self._note(f'the secret "{name}" was replaced: it has another UID')
+        if missing := sorted(keys_of(before) - keys_of(found)):
+            self._note(f'the secret "{name}" was without {", ".join(missing)}')
+        elif _hash(found) != _hash(before):
+            self._note(f'the data of the secret "{name}" changed')
+
+    def _judge_pod(self, found: LiveObject, *, is_gone: bool) -> None:
+        name = str(found["metadata"]["name"])
+        if name not in self._restarts:
+            return
+        if is_gone:
+            self._note(f'the pod "{name}" was deleted')
+        elif _restarts(found) > self._restarts[name]:
+            self._note(f'a container of the pod "{name}" was restarted')
+
+    def _note(self, fault: str) -> None:
+        self._faults[fault] = None
+
+
+def _by_name(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:
+    return {str(each["metadata"]["name"]): each for each in objects}
+
+
+def _version(found: LiveObject) -> str:
+    return str(found["metadata"].get("resourceVersion"))
+
+
+def _hash(found: LiveObject) -> str:
+    return str((found["metadata"].get("annotations") or {}).get(_DATA_HASH))
+
+
+def _restarts(pod: LiveObject) -> int:
+    return sum(int(each.get("restartCount") or 0) for each in pod["status"]["containers"])

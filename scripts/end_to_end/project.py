@@ -1,0 +1,146 @@
+"""Writes a project of a run's own over this one's catalogue, and puts made-up values where it will look for them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from compiler.model.address import DEFAULT_MOUNT, cloud_of, is_near
+from compiler.operations.verify.references import references_of
+from compiler.pipeline import compile_project
+from compiler.refusal import Refusal
+from compiler.stores.interface import StoreState
+from compiler.stores.open import open_store
+from compiler.stores.values.secret import SecretValue
+from scripts.end_to_end.setting import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from compiler.stores.interface import RemoteSecret
+    from scripts.end_to_end.room import Room
+    from scripts.end_to_end.setting import Setting
+
+ENVIRONMENT = "e2e"
+VAULT, AZURE = "vault", "azure"
+# The id of a store in the project, and its provider.
+_PROVIDERS = {VAULT: "vault", AZURE: "azurekv"}
+FIRST = "jira"
+STEPS = ((FIRST,), ("slack", "pagerduty"), ("all",))
+
+
+class Project:
+    """The project in `root`, whose environment reads Vault, and its values in both stores.
+
+    `secrets` are the targets of its secrets, by id. Every remote name begins with the room's: a run shares a Vault
+    and a Key Vault with whatever else lives there.
+    """
+
+    def __init__(self, root: Path, setting: Setting, room: Room) -> None:
+        self.root = root
+        _write(root, setting, room)
+        found = compile_project(root, [ENVIRONMENT])
+        if found.failed or found.project is None:
+            said = "; ".join(each.message for each in found.diagnostics)
+            raise Refusal("cannot run", f"the project of the run does not compile: {said}")
+        environment = found.project.environments[0]
+        self.secrets = {secret.id: secret.entry.target for secret in environment.secrets.values()}
+        self._remotes: dict[str, dict[str, tuple[str, list[str]]]] = {}
+        for store in _PROVIDERS:
+            remotes = self._remotes[store] = {}
+            for each in references_of(environment, (), environment.stores[store])[0]:
+                remotes.setdefault(each.secret, (each.remote_key, []))[1].append(each.key)
+        self._stores = {
+            store: open_store(setting.addresses[provider], setting.variables) for store, provider in _PROVIDERS.items()
+        }
+        self._values: dict[str, dict[str, str]] = {}
+        self._whole: RemoteSecret | None = None
+
+    @property
+    def values_file(self) -> Path:
+        return self.root / f"chart/values-{ENVIRONMENT}.yaml"
+
+    def fill(self) -> None:
+        """Put a made-up value for each key into Vault. Raises StoreError."""
+        for secret, (name, keys) in self._remotes[VAULT].items():
+            self._values[secret] = {key: secrets.token_urlsafe(24) for key in keys}
+            written = {key: SecretValue(value) for key, value in self._values[secret].items()}
+            self._stores[VAULT].write(name, written, None)
+
+    def take_a_key(self, secret: str) -> str:
+        """Write a secret of the Key Vault without one of its keys, whose name is returned. Raises StoreError."""
+        name, keys = self._remotes[AZURE][secret]
+        kept = {key: self._values[secret][key] for key in keys[1:]}
+        self._whole = self._stores[AZURE].read(name)
+        self._stores[AZURE].write_whole(name, SecretValue(json.dumps(kept)), self._whole)
+        return keys[0]
+
+    def give_it_back(self) -> None:
+        """Write once more what `take_a_key` found. Raises StoreError."""
+        if (earlier := self._whole) is not None:
+            self._stores[AZURE].restore(earlier, self._stores[AZURE].read(earlier.name))
+            self._whole = None
+
+    def empty(self) -> tuple[str, ...]:
+        """Delete the run's values in both stores, softly; returns what could not be, in words."""
+        left: list[str] = []
+        for identity, store in self._stores.items():
+            for name, _ in self._remotes[identity].values():
+                try:
+                    found = store.describe(name)
+                    if found.state is StoreState.PRESENT and found.version is not None:
+                        store.soft_delete(name, found.version)
+                except Refusal as error:
+                    left.append(f'delete "{name}" in {store.address.absolute}: {error.message}')
+            store.close()
+        return tuple(left)
+
+
+def _write(root: Path, setting: Setting, room: Room) -> None:
+    folder = root / "environments"
+    folder.mkdir(parents=True)
+    (root / "chart").mkdir()
+    for name in ("base.yaml", "catalogue.yaml"):
+        text = (ROOT / "environments" / name).read_text("utf-8")
+        for end in "/-":
+            text = text.replace(f": ai-platform-engineering{end}", f": {room.name}{end}")
+        (folder / name).write_text(text, "utf-8")
+    (folder / f"{ENVIRONMENT}.yaml").write_text(_environment(setting, room), "utf-8")
+
+
+def _environment(setting: Setting, room: Room) -> str:
+    """What this run says beside base.yaml, in which everything is on Vault. JSON's strings are YAML's too."""
+    lines = [
+        f"namespace: {room.name}",
+        f"moves: {{to: {AZURE}, steps: {json.dumps(STEPS)}}}",
+        "stores:",
+        *(line for store in _PROVIDERS for line in _store(store, setting, room)),
+        "secrets:",
+        "  global:",
+        "    use: [openai]",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _store(identity: str, setting: Setting, room: Room) -> Iterator[str]:
+    """A store of the environment: the room's object, at the address by which the cluster reaches it."""
+    provider = _PROVIDERS[identity]
+    spec = setting.stores[provider]["spec"]["provider"][provider]
+    yield f"  {identity}:"
+    yield f"    name: {room.store_name(provider)}"
+    if identity == AZURE:
+        yield f"    vaultUrl: {json.dumps(spec['vaultUrl'])}"
+        if cloud_of(str(urlsplit(spec["vaultUrl"]).hostname)) is None:
+            yield "    waive: {unexpected-vault-domain: an emulator}"
+        return
+    yield f"    server: {json.dumps(spec['server'])}"
+    if (mount := setting.addresses[provider].mount) != DEFAULT_MOUNT:
+        yield f"    mount: {json.dumps(mount)}"
+    if namespace := spec.get("namespace"):
+        yield f"    vaultNamespace: {json.dumps(namespace)}"
+    address = urlsplit(spec["server"])
+    if address.scheme == "http" and not is_near(str(address.hostname)):
+        yield "    waive: {insecure-address: a Vault for tests}"

@@ -1,0 +1,123 @@
+"""Remembers what each run changed, and holds its resumption, its undo and each switch against that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from compiler.cli.exit_codes import USAGE
+from tests.proofs.machine.platform import KILLED, BrokenError
+
+if TYPE_CHECKING:
+    from tests.proofs.machine.commands import Asked
+    from tests.proofs.machine.platform import Content, Moved, Platform, Target
+
+
+@dataclass
+class Ran:
+    """A run: what stood in the remote secrets that it changed, and what it left there once it is `complete`."""
+
+    id: str
+    command: str
+    environment: str
+    before: dict[Target, Content] = field(default_factory=dict)
+    replaced: dict[Target, str | None] = field(default_factory=dict)
+    after: dict[Target, Content] = field(default_factory=dict)
+    versions: dict[Target, str | None] = field(default_factory=dict)
+    is_complete: bool = False
+    is_undone: bool = False
+    is_disturbed: bool = False
+
+
+@dataclass
+class History:
+    """The runs, oldest first."""
+
+    platform: Platform
+    runs: list[Ran] = field(default_factory=list)
+
+    def note(self, asked: Asked, moved: Moved) -> Ran | None:
+        """Take in what a command did, and hold it against what it may do. Raises BrokenError."""
+        name = asked.words[0]
+        # Those two alone are asked for what there may be none of: the one way back, a journal with a whole line.
+        if moved.done.code == USAGE and name != "cutover" and asked.run is None:
+            raise BrokenError(f"a wrong command line: {asked.words}: {moved.done.err}")
+        if name in {"cutover", "compile", "backup"}:
+            if moved.changed:
+                raise BrokenError(f"{name} changed {moved.changed}")
+            if name == "cutover":
+                self._check_switch(asked, moved)
+            return None
+        if moved.changed and moved.run is None:
+            raise BrokenError(f"{name} changed {sorted(moved.changed)} and no journal tells of it")
+        if asked.run is not None:
+            self._check_undo(asked.run, moved)
+            return asked.run
+        return self._run(asked, moved) if moved.run is not None else None
+
+    def _run(self, asked: Asked, moved: Moved) -> Ran:
+        ran = next((each for each in self.runs if each.id == moved.run), None)
+        if ran is None:
+            ran = Ran(str(moved.run), asked.words[0], asked.environment)
+            self.runs.append(ran)
+        for target in sorted(moved.changed):
+            if target not in ran.before:
+                ran.before[target] = moved.before.get(target)
+                ran.replaced[target] = moved.versions.get(target)
+        contents, versions = self.platform.contents(), self.platform.versions()
+        for target in ran.before:
+            ran.after[target], ran.versions[target] = contents.get(target), versions.get(target)
+        ran.is_complete = moved.done.code == 0
+        ran.is_disturbed = ran.is_disturbed or moved.is_disturbed
+        return ran
+
+    def _check_switch(self, asked: Asked, moved: Moved) -> None:
+        files = self.platform.files()
+        if moved.done.code not in {0, KILLED} and files != moved.files:
+            raise BrokenError(f"cutover ended with {moved.done.code} and changed files")
+        if moved.done.code != 0 or asked.accepts:
+            return
+        after = {(each.environment, each.secret, each.key): value for each, value in self.platform.resolved().items()}
+        for each, value in moved.resolved.items():
+            if after[each.environment, each.secret, each.key] != value:
+                raise BrokenError(f"cutover changed the value of {each.secret}/{each.key}, which nobody accepted")
+
+    def _check_undo(self, ran: Ran, moved: Moved) -> None:
+        """What somebody else wrote since stays; what is the run's own is as before, or the reason is known."""
+        contents = self.platform.contents()
+        for target, left in ran.after.items():
+            now, before = contents.get(target), ran.before[target]
+            if moved.is_disturbed or ran.is_disturbed:
+                continue
+            if moved.before.get(target) != left and now != moved.before.get(target):
+                raise BrokenError(f"the undo of {ran.id} changed {target}, which holds what the run did not write")
+            if now not in (moved.before.get(target), before):
+                raise BrokenError(f"the undo of {ran.id} left neither the run's values nor those before it in {target}")
+            is_own = moved.versions.get(target) == ran.versions[target] and moved.before.get(target) == left
+            stays = now == left and left != before
+            if moved.done.code == 0 and ran.is_complete and not ran.is_undone and is_own and stays:
+                raise BrokenError(f"the undo of {ran.id} says that it is done and left {target} as the run wrote it")
+        ran.is_undone = ran.is_undone or moved.done.code == 0
+
+    def check_undone(self, ran: Ran, moved: Moved) -> None:
+        """Right after a run, by nobody disturbed, all of it comes back. Raises BrokenError."""
+        contents = self.platform.contents()
+        for target, before in ran.before.items():
+            if contents.get(target) == before or self.is_kept(ran, target):
+                continue
+            raise BrokenError(f"the undo of {ran.id} did not give back {target}: {moved.done.out}{moved.done.err}")
+
+    def is_kept(self, ran: Ran, target: Target) -> bool:
+        """Whether the undo of a run may leave `target`: without it, or without its new keys, something would not work.
+
+        Or the store has dropped the version that stood there.
+        """
+        store, name = target
+        platform, before = self.platform, ran.before[target]
+        used = {e.property for each in platform.read.values() for e in each if (e.store, e.name) == target}
+        if any(prop not in (before or {}) for prop in used):
+            return True
+        if before is None:
+            return False
+        kept = platform.stores[store].kept[name]
+        return not any(each.secret.version == ran.replaced[target] and not each.is_gone for each in kept)

@@ -1,0 +1,244 @@
+"""A platform that runs: its project, both stores, and what must hold at every moment of every command."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.change import run
+from compiler.pipeline import compile_project, plan_values
+from compiler.stores import open as opening
+from compiler.stores.values.secret import SecretValue
+from tests.commands import Done, run_command
+from tests.leaks import leaks
+from tests.proofs.machine import one_thread
+from tests.proofs.machine.faults import Fault, Faults, Killed
+from tests.proofs.machine.project import (
+    AZURE,
+    ENVIRONMENTS,
+    KEYS,
+    STORES,
+    VAULT,
+    Reading,
+    place,
+    readings,
+    remember_texts,
+    write_project,
+)
+from tests.proofs.machine.shelves import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from compiler.model.store_address import StoreAddress as Address
+    from compiler.stores.interface import SecretWriter
+
+# A remote secret: the id of its store and its name there.
+Target = tuple[str, str]
+Content = dict["str | None", str] | None
+SENTINEL = "s3ntinel-of-the-machine"
+KILLED = -9
+
+
+class BrokenError(AssertionError):
+    """What must always hold does not."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What one command did: how it ended, what stood there before, and the remote secrets that it changed itself.
+
+    `run` is the journal that grew, if one did; `is_disturbed` where another writer came in between.
+    """
+
+    done: Done
+    fired: bool
+    is_disturbed: bool
+    before: Mapping[Target, Content]
+    versions: Mapping[Target, str | None]
+    changed: frozenset[Target]
+    resolved: Mapping[Reading, str | None]
+    files: Mapping[str, bytes]
+    run: str | None
+
+
+@dataclass
+class Platform:
+    """`put` are the values that somebody put somewhere for a key; nothing else may ever be read for it."""
+
+    root: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    put: set[tuple[str, str, str]] = field(default_factory=set)
+    stores: dict[str, Shelf] = field(default_factory=dict)
+    read: dict[str, frozenset[Reading]] = field(default_factory=dict)
+    _serial: itertools.count[int] = field(default_factory=itertools.count)
+    _runs: itertools.count[int] = field(default_factory=itertools.count)
+    _changed: set[Target] = field(default_factory=set)
+    _broken: BrokenError | None = None
+
+    def __post_init__(self) -> None:
+        self.faults = Faults(self._strange, self._seen)
+        for name, address in (
+            ("vault", StoreAddress(Provider.VAULT, VAULT, "secret")),
+            ("azure", StoreAddress(Provider.AZURE_KEY_VAULT, AZURE)),
+        ):
+            self.stores[name] = Shelf(address, self.faults)
+        write_project(self.root)
+        for secret, keys in KEYS.items():
+            for key in keys:
+                self.hold("vault", secret, {key: self.new(secret, key)})
+        self._install()
+        assert self.run("compile", "--all").done.code == 0
+        self._look()
+
+    def _install(self) -> None:
+        def opened(address: Address, _environ: Mapping[str, str], _options: object) -> SecretWriter:
+            return next(each for each in self.stores.values() if each.address.provider is address.provider)
+
+        module = "machine_stores"
+        self.monkeypatch.setitem(sys.modules, module, SimpleNamespace(opened=opened))
+        for provider in Provider:
+            self.monkeypatch.setitem(opening._ADAPTERS, provider, (module, "opened", ""))
+        for name in ("AI_PLATFORM_SECRET_STORE", "AZURE_KEYVAULT_NAME", "VAULT_ADDR", "VAULT_NAMESPACE"):
+            self.monkeypatch.delenv(name, raising=False)
+        # In the order in which they begin, also within a second.
+        self.monkeypatch.setattr(run, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
+        one_thread.install(self.monkeypatch)
+        remember_texts(self.monkeypatch)
+        self.faults.install(self.monkeypatch)
+
+    def new(self, secret: str, key: str) -> str:
+        """A value that somebody has for a key from now on; no two are the same."""
+        value = f"{SENTINEL}-{secret}-{key}-{next(self._serial):06d}"
+        self.put.add((secret, key, value))
+        return value
+
+    def hold(self, store: str, secret: str, values: Mapping[str, str]) -> None:
+        """Write by hand, beside the program; what else is there stays."""
+        shelf = self.stores[store]
+        for key, value in values.items():
+            name, prop = place(store, secret, key)
+            if prop is None:
+                shelf.hold(name, {}, SecretValue(value))
+            else:
+                found = shelf.newest(name)
+                shelf.hold(name, {**(found.properties if found is not None else {}), prop: SecretValue(value)}, None)
+
+    def _strange(self, shelf: Shelf, name: str) -> None:
+        store = next(each for each, own in self.stores.items() if own is shelf)
+        lies = [(secret, key) for secret, keys in KEYS.items() for key in keys if place(store, secret, key)[0] == name]
+        secret, key = lies[next(self._serial) % len(lies)]
+        if shelf.newest(name) is None and shelf.kept.get(name):
+            return
+        self.hold(store, secret, {key: self.new(secret, key)})
+
+    def run(self, *words: str) -> Moved:
+        """Run a command in this process; one that is killed ends with -9."""
+        before, versions = self.contents(), self.versions()
+        resolved, files, sizes = self.resolved(), self.files(), self._journals()
+        self._changed.clear()
+        self._broken = None
+        try:
+            done = run_command(self.capsys, "--root", self.root, *words)
+        except Killed:
+            said = self.capsys.readouterr()
+            done = Done(KILLED, said.out, said.err)
+        fired = self.faults.fired
+        is_disturbed = fired and self.faults.armed is Fault.STRANGER
+        self.faults.arm(None, 0)
+        if self._broken is not None:
+            raise self._broken
+        text = done.out + done.err
+        if "Traceback" in text or "internal error" in text or leaks(text, SENTINEL):
+            raise BrokenError(f"{words} printed a traceback or a value:\n{text}")
+        grown = [run for run, size in self._journals().items() if size != sizes.get(run)]
+        self.holds(f"the end of {words}")
+        changed, journal = frozenset(self._changed), grown[0] if grown else None
+        return Moved(done, fired, is_disturbed, before, versions, changed, resolved, files, journal)
+
+    def _seen(self, what: str) -> None:
+        """Each change that the program makes: looks at what is read now, and at what was announced before.
+
+        Kept for the end of the command, which would take an error of the machine for one of its own.
+        """
+        try:
+            self._check(what)
+        except BrokenError as error:
+            self._broken = self._broken or error
+
+    def _check(self, what: str) -> None:
+        method, _, rest = what.partition(" of ")
+        if method.startswith("replacing"):
+            self._look()
+        else:
+            name, _, address = rest.partition(" in ")
+            store = next(each for each, shelf in self.stores.items() if shelf.address.absolute == address)
+            self._changed.add((store, name))
+            self._require_announced(store, name)
+        self.holds(what)
+
+    def _require_announced(self, store: str, name: str) -> None:
+        newest = max(self.root.glob(".platform-secrets/runs/*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+        wanted = (f'"store":"{store}","name":"{name}","state":"started"'.encode(),)
+        text = newest.read_bytes()
+        if not any(each in text for each in wanted):
+            raise BrokenError(f"{name} in {store} was changed before the journal had a line of it")
+
+    def _look(self) -> None:
+        """What the cluster reads by the values files, and would read by the environments as they are now."""
+        self.read = {}
+        for name in ENVIRONMENTS:
+            path = self.root / f"chart/values-{name}.yaml"
+            self.read[name] = frozenset(readings(name, path.read_text("utf-8")) if path.exists() else ())
+        result = compile_project(self.root)
+        assert result.project is not None
+        files, _ = plan_values(result.project, self.root / "chart", "chart", self.root)
+        for each in files:
+            self.read[each.environment] |= frozenset(readings(each.environment, each.output.text))
+
+    def holds(self, when: str) -> None:
+        """Each key that is read, or would be after `compile`, is a value that somebody put there. Else BrokenError."""
+        for each in itertools.chain.from_iterable(self.read.values()):
+            value = self.stores[each.store].value(each.name, each.property)
+            if value is None or (each.secret, each.key, value) not in self.put:
+                what = "nothing" if value is None else "a value that nobody put there"
+                raise BrokenError(
+                    f"at {when}: {each.environment}/{each.secret}/{each.key} reads {what} in {each.store}"
+                )
+
+    def resolved(self) -> dict[Reading, str | None]:
+        everything = itertools.chain.from_iterable(self.read.values())
+        return {each: self.stores[each.store].value(each.name, each.property) for each in everything}
+
+    def exists(self, path: str) -> bool:
+        return Path(path).exists()
+
+    def serving(self, environment: str, secret: str) -> str:
+        """The store that a secret reads, by the values file or the environment."""
+        return next(each.store for each in sorted(self.read[environment], key=str) if each.secret == secret)
+
+    def names(self) -> list[Target]:
+        return [(store, name) for store in STORES for name in self.stores[store].kept]
+
+    def contents(self) -> dict[Target, Content]:
+        return {(store, name): self.stores[store].content(name) for store, name in self.names()}
+
+    def versions(self) -> dict[Target, str | None]:
+        return {(store, name): self.stores[store].kept[name][-1].secret.version for store, name in self.names()}
+
+    def files(self) -> dict[str, bytes]:
+        """The environments and their values files."""
+        paths = [self.root / f"environments/{name}.yaml" for name in ENVIRONMENTS]
+        paths += [path for name in ENVIRONMENTS if (path := self.root / f"chart/values-{name}.yaml").exists()]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
+
+    def _journals(self) -> dict[str, int]:
+        return {path.stem: path.stat().st_size for path in self.root.glob(".platform-secrets/runs/*.jsonl")}

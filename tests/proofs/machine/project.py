@@ -1,0 +1,132 @@
+"""The project that the machine works on: two environments over one Vault and one Key Vault, and what they read there.
+
+`jira` and `wiki` lie in one remote secret, a key of `github` is a whole value in the Key Vault, and the environment
+`staging` reads the same places as `prod`: what one command does for one of them, another one may be reading.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from compiler import project_files
+from compiler.model.document import Document
+from compiler.stages.load import load_text
+from compiler.stages.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pytest
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.rules.forms.expected import Surroundings
+
+VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
+ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")
+KEYS = {"github": ("GITHUB_TOKEN", "GITHUB_KEY"), "jira": ("JIRA_TOKEN", "JIRA_URL"), "wiki": ("WIKI_TOKEN",)}
+# The remote secret of each secret in each store, and what stands elsewhere.
+REMOTES = {
+    "vault": {"github": "agents/github", "jira": "agents/jira", "wiki": "agents/jira"},
+    "azure": {"github": "agents-github", "jira": "agents-jira", "wiki": "agents-jira"},
+}
+WHOLE = {("azure", "GITHUB_KEY"): "github-key"}
+_BASE = f"""\
+namespace: agents
+store: vault
+refreshInterval: 1h
+fetch: perKey
+externalSecretsOperator: "2.9"
+stores:
+  vault: {{provider: vault, name: vault-store, server: "{VAULT}", mount: secret}}
+  azure: {{provider: azurekv, name: azure-store, vaultUrl: "{AZURE}"}}
+secrets: {{github: {{}}, jira: {{}}, wiki: {{}}}}
+"""
+_CATALOGUE = """\
+secrets:
+  github:
+    target: agent-github
+    remote: {vault: agents/github, azurekv: agents-github}
+    syncWave: -49
+    keys:
+      GITHUB_TOKEN: {}
+      GITHUB_KEY: {remote: {azurekv: {name: github-key, whole: true}}}
+  jira:
+    target: agent-jira
+    remote: {vault: agents/jira, azurekv: agents-jira}
+    syncWave: -49
+    keys: {JIRA_TOKEN: {}, JIRA_URL: {}}
+  wiki:
+    target: agent-wiki
+    remote: {vault: agents/jira, azurekv: agents-jira}
+    syncWave: -49
+    keys: {WIKI_TOKEN: {}}
+"""
+_PROD = """\
+# What prod says.
+labels: {team: platform}   # ours
+secrets:
+  jira:
+    # one first
+    store: vault  # for now
+"""
+_STAGING = "labels: {team: platform}\r\nsecrets: {github: {store: 'vault'}}\r\n"
+
+
+class Reading(NamedTuple):
+    """A key that a values file has the cluster read: where, and for what."""
+
+    environment: str
+    secret: str
+    key: str
+    store: str
+    name: str
+    property: str | None
+
+
+def place(store: str, secret: str, key: str) -> tuple[str, str | None]:
+    """Where a key lies: the name of the remote secret, and the property in it."""
+    whole = WHOLE.get((store, key))
+    return (whole, None) if whole is not None else (REMOTES[store][secret], key)
+
+
+def write_project(root: Path) -> None:
+    """Writes its input below `root`."""
+    folder = root / "environments"
+    folder.mkdir(parents=True)
+    for name, text in (("base", _BASE), ("catalogue", _CATALOGUE), ("prod", _PROD), ("staging", _STAGING)):
+        (folder / f"{name}.yaml").write_bytes(text.encode())
+
+
+def remember_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the same text loaded and validated once: most of a command's time, for files of which one in ten changes."""
+    valid: dict[tuple[int, str], Document] = {}
+
+    def validated(
+        document: Document, schema: str, surroundings: Surroundings
+    ) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+        known = valid.get((id(document), schema))
+        if known is not None:
+            return known, ()
+        found, diagnostics = validate(document, schema, surroundings)
+        if found is not None and not diagnostics:
+            valid[id(document), schema] = found
+        return found, diagnostics
+
+    # Without a bound, or the id of a document that is gone could be that of another one.
+    monkeypatch.setattr(project_files, "load_text", lru_cache(maxsize=None)(load_text))
+    monkeypatch.setattr(project_files, "validate", validated)
+
+
+def readings(environment: str, text: str) -> Iterator[Reading]:
+    """What the chart has the cluster read by a values file with this `text`."""
+    document, _ = load_text(f"values-{environment}.yaml", text, is_output=True)
+    assert isinstance(document, Document)
+    found: Any = document.root.plain_data()
+    for secret, each in found["externalSecrets"].items():
+        store = each["storeRef"]["name"].removesuffix("-store")
+        for key in each.get("keys", ()):
+            yield Reading(environment, secret, key, store, each["remoteKey"], key)
+        for key, elsewhere in each.get("data", {}).items():
+            yield Reading(environment, secret, key, store, elsewhere["key"], elsewhere.get("property"))

@@ -1,0 +1,281 @@
+"""A Vault and a Key Vault in memory, which keep, delete and refuse versions as the real ones do, with a call at each.
+
+What is measured of the real ones: Vault's compare-and-set, its ten versions, and that it deletes version by version;
+that a Key Vault has no compare-and-set, and deletes and recovers a name with all of its versions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.errors import (
+    Action,
+    ConflictError,
+    NotFoundError,
+    SoftDeletedError,
+    StoreLocation,
+    VersionGoneError,
+)
+from compiler.stores.interface import (
+    Attributes,
+    Dropped,
+    Identity,
+    Problem,
+    RemoteSecret,
+    SecretState,
+    StoreState,
+    VersionState,
+    Written,
+)
+from compiler.stores.values.document import read_object
+from compiler.stores.values.secret import SecretValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+KEEPS = 10
+_CREATED = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Moments(Protocol):
+    """Told of each call, and may raise in place of an answer. `base` is the newest version as a write found it."""
+
+    def asked(self, store: Shelf, method: str, name: str) -> None: ...
+
+    def writing(self, store: Shelf, method: str, name: str) -> None:
+        """Before anything is changed; another writer may come in between."""
+
+    def written(self, store: Shelf, method: str, name: str) -> None:
+        """After it was changed, and before the answer."""
+
+
+@dataclass
+class Kept:
+    """One version; `is_gone` after a deletion of it."""
+
+    secret: RemoteSecret
+    is_gone: bool = False
+
+
+@dataclass
+class Shelf:
+    """A SecretWriter; what both providers have in common. `numbers` make versions that are never used twice."""
+
+    address: StoreAddress
+    moments: Moments
+    kept: dict[str, list[Kept]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @property
+    def is_vault(self) -> bool:
+        return self.address.provider is Provider.VAULT
+
+    def newest(self, name: str) -> RemoteSecret | None:
+        """What a reader would get, without asking."""
+        versions = self.kept.get(name)
+        return versions[-1].secret if versions and not versions[-1].is_gone else None
+
+    def content(self, name: str) -> dict[str | None, str] | None:
+        """The values of a name as a reader would get them; under None the whole text of what is no object."""
+        found = self.newest(name)
+        if found is None:
+            return None
+        if not found.is_object and found.whole is not None:
+            return {None: found.whole.reveal()}
+        return {key: value.reveal() for key, value in found.properties.items()}
+
+    def value(self, name: str, prop: str | None) -> str | None:
+        return (self.content(name) or {}).get(prop)
+
+    def hold(self, name: str, properties: Mapping[str, SecretValue], whole: SecretValue | None) -> str:
+        """Add a version as whoever writes, without a call."""
+        versions = self.kept.setdefault(name, [])
+        if not self.is_vault and whole is None:
+            whole = SecretValue(json.dumps({key: value.reveal() for key, value in properties.items()}))
+        is_object = whole is None or whole.reveal().startswith("{")
+        if whole is not None and is_object:
+            properties = read_object(whole.reveal())
+        version = str(next(self.numbers))
+        attributes = Attributes(created=_CREATED)
+        versions.append(Kept(RemoteSecret(name, version, dict(properties), attributes, whole, is_object)))
+        if self.is_vault:
+            del versions[:-KEEPS]
+        return version
+
+    def delete(self, name: str) -> None:
+        """Delete the newest version, or in a Key Vault the name, as whoever deletes."""
+        for each in self.kept[name][-1:] if self.is_vault else self.kept[name]:
+            each.is_gone = True
+
+    def read(self, name: str) -> RemoteSecret:
+        self.moments.asked(self, "read", name)
+        versions = self.kept.get(name)
+        if not versions:
+            raise NotFoundError(self._place(name), Action.READ, "it is not there", "create it")
+        if versions[-1].is_gone:
+            deleted = versions[-1].secret.version
+            raise SoftDeletedError(self._place(name), Action.READ, "it is soft-deleted", "recover it", deleted)
+        return versions[-1].secret
+
+    def read_version(self, name: str, version: str) -> RemoteSecret:
+        self.moments.asked(self, "read_version", name)
+        for each in self.kept.get(name, []):
+            if each.secret.version == version and not each.is_gone:
+                return each.secret
+        raise VersionGoneError(self._place(name), Action.READ, "it is gone", "use another", version)
+
+    def describe(self, name: str) -> SecretState:
+        self.moments.asked(self, "describe", name)
+        versions = self.kept.get(name)
+        if not versions:
+            return SecretState(name, StoreState.ABSENT)
+        state = StoreState.SOFT_DELETED if versions[-1].is_gone else StoreState.PRESENT
+        return SecretState(name, state, versions[-1].secret.version)
+
+    def version_states(self, name: str) -> Mapping[str, VersionState]:
+        self.moments.asked(self, "version_states", name)
+        versions = self.kept.get(name, [])
+        return {
+            each.secret.version: VersionState.DELETED if each.is_gone else VersionState.READABLE
+            for each in (versions if self.is_vault else versions[-1:])
+        }
+
+    def dropped_by_write(self, name: str) -> Dropped | None:
+        versions = self.kept.get(name, [])
+        if not self.is_vault or len(versions) < KEEPS or versions[0].is_gone:
+            return None
+        return Dropped((versions[0].secret.version,), KEEPS)
+
+    def names(self) -> Iterator[SecretState]:
+        return (SecretState(name, StoreState.PRESENT) for name in self.kept)
+
+    def whoami(self) -> Identity:
+        return Identity("tester", "memory")
+
+    def close(self) -> None:
+        """It has no connection."""
+
+    def check(
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> tuple[Problem, ...]:
+        del name, changes, base, attributes
+        return ()
+
+    def write(
+        self,
+        name: str,
+        changes: Mapping[str, SecretValue],
+        base: RemoteSecret | None,
+        attributes: Attributes | None = None,
+    ) -> Written:
+        del attributes
+        return self._write("write", name, {**(base.properties if base is not None else {}), **changes}, None, base)
+
+    def check_whole(
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> tuple[Problem, ...]:
+        del value, base, attributes
+        return (Problem("invalid-value", name, "a Vault has no whole values", "name a property"),) * self.is_vault
+
+    def write_whole(
+        self, name: str, value: SecretValue, base: RemoteSecret | None, attributes: Attributes | None = None
+    ) -> Written:
+        del attributes
+        return self._write("write_whole", name, {}, value, base)
+
+    def restore(self, earlier: RemoteSecret, base: RemoteSecret) -> Written:
+        return self._write("restore", base.name, earlier.properties, earlier.whole, base)
+
+    def soft_delete(self, name: str, version: str) -> None:
+        self._require(name, version)
+        self.moments.writing(self, "soft_delete", name)
+        if self.is_vault:
+            # By its number: a version that slips in is not touched.
+            for each in self.kept[name]:
+                each.is_gone = each.is_gone or each.secret.version == version
+        else:
+            self.delete(name)
+        self.moments.written(self, "soft_delete", name)
+
+    def recover(self, name: str) -> SecretState:
+        self.moments.writing(self, "recover", name)
+        versions = self.kept[name]
+        for each in versions[-1:] if self.is_vault else versions:
+            each.is_gone = False
+        self.moments.written(self, "recover", name)
+        return SecretState(name, StoreState.PRESENT, versions[-1].secret.version)
+
+    def check_deletion(self, base: RemoteSecret) -> tuple[Problem, ...]:
+        del base
+        return ()
+
+    def delete_versions(self, name: str, versions: Sequence[str]) -> None:
+        if (found := self._readable(name)) and found != list(versions):
+            raise self._conflict(name, versions[-1])
+        self.moments.writing(self, "delete_versions", name)
+        self._mark(name, versions, is_gone=True)
+        self.moments.written(self, "delete_versions", name)
+
+    def recover_versions(self, name: str, versions: Sequence[str]) -> None:
+        if not set(self._readable(name)) <= set(versions):
+            raise self._conflict(name, versions[-1])
+        self.moments.writing(self, "recover_versions", name)
+        self._mark(name, versions, is_gone=False)
+        self.moments.written(self, "recover_versions", name)
+
+    def _readable(self, name: str) -> list[str]:
+        versions = self.kept.get(name, [])
+        found = [each.secret.version for each in versions if not each.is_gone]
+        return found if self.is_vault else found[-1:]
+
+    def _mark(self, name: str, versions: Sequence[str], *, is_gone: bool) -> None:
+        for each in self.kept[name]:
+            if not self.is_vault or each.secret.version in versions:
+                each.is_gone = is_gone
+
+    def _write(
+        self,
+        method: str,
+        name: str,
+        properties: Mapping[str, SecretValue],
+        whole: SecretValue | None,
+        base: RemoteSecret | None,
+    ) -> Written:
+        expected = base.version if base is not None else None
+        if not self.is_vault:
+            # A last look, and no compare-and-set after it.
+            self._require(name, expected)
+        before = {each.secret.version for each in self.kept.get(name, [])}
+        self.moments.writing(self, method, name)
+        if self.is_vault:
+            self._require(name, expected)
+        slipped = tuple(v for each in self.kept.get(name, []) if (v := each.secret.version) not in before)
+        version = self.hold(name, properties, whole)
+        self.moments.written(self, method, name)
+        return Written(version, slipped)
+
+    def _require(self, name: str, expected: str | None) -> None:
+        versions = self.kept.get(name)
+        found = versions[-1].secret.version if versions else None
+        if found != expected or (versions and versions[-1].is_gone):
+            raise self._conflict(name, expected)
+
+    def _conflict(self, name: str, expected: str | None) -> ConflictError:
+        found = self.kept[name][-1].secret.version if self.kept.get(name) else None
+        reason = f"another writer was there: {found}"
+        return ConflictError(self._place(name), Action.WRITE, reason, "plan again", expected=expected, found=found)
+
+    def _place(self, name: str) -> StoreLocation:
+        return StoreLocation(self.address.absolute, name)

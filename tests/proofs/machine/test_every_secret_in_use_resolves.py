@@ -1,0 +1,50 @@
+"""Whatever is run and breaks, at every moment each secret in use resolves to a value that somebody put there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.proofs.machine.commands import COMMANDS
+from tests.proofs.machine.faults import Fault
+from tests.proofs.machine.platform import BrokenError, Platform
+from tests.proofs.machine.walk import Counts, Step, Walk, shortened, walks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IS_LONG = os.environ.get("PLATFORM_SECRETS_PROOFS") == "1"
+SEEDS = range(1, 11) if IS_LONG else range(1, 2)
+ROUNDS = 12
+LEAST, LEAST_EACH = 2000, 50
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_secret_in_use_resolves(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = Counts()
+
+    def fails(steps: list[Step], told: Counts) -> str | None:
+        root = tmp_path / f"{len(list(tmp_path.iterdir()))}/project"
+        root.parent.mkdir()
+        with monkeypatch.context() as patched:
+            try:
+                Walk(Platform(root, patched, capsys), told).take(steps)
+            except BrokenError as error:
+                return str(error)
+        return None
+
+    for steps in walks(seed, ROUNDS):
+        if fails(steps, counts) is not None:
+            least, said = shortened(steps, lambda fewer: fails(fewer, Counts()))
+            pytest.fail(f"seed {seed}, after {counts.steps} commands, with {least}\n{said}", pytrace=False)
+    if IS_LONG:
+        with capsys.disabled():
+            sys.stdout.write(f"\nseed {seed}: {counts.table()}\n")
+    assert counts.steps >= LEAST, counts.table()
+    assert {name for name in COMMANDS if counts.commands[name] < LEAST_EACH} == set(), counts.table()
+    assert {fault for fault in Fault if counts.faults[fault] < LEAST_EACH} == set(), counts.table()

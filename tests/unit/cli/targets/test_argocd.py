@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ASKED = ("generate", "argocd", "prod", "--form", "application", "--repo", "https://git.example.com/a.git")
+
+
+def test_without_a_folder_all_is_printed(run: Callable[..., Any], project: Path) -> None:
+    done = run(*ASKED)
+    assert (done.code, done.err) == (0, "")
+    assert [each["kind"] for each in yaml.safe_load_all(done.out)] == ["AppProject", "Application"]
+    assert sorted(each.name for each in project.iterdir()) == ["chart", "environments"]
+
+
+def test_files_are_written_and_told(run: Callable[..., Any], project: Path) -> None:
+    done = run(*ASKED, "--out", "argocd/")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == ["argocd/project.yaml: written", "argocd/application-prod.yaml: written"]
+    assert (project / "argocd/application-prod.yaml").is_file()
+
+
+def test_a_check_needs_a_folder_and_ends_with_1(run: Callable[..., Any], project: Path) -> None:
+    done = run(*ASKED, "--check")
+    assert (done.code, done.err.splitlines()[0]) == (2, "error: --check needs --out")
+    done = run(*ASKED, "--check", "--out", "argocd")
+    assert done.code == 1
+    assert done.rules == ["stale-output", "stale-output"]
+    assert done.out.splitlines() == ["argocd/project.yaml: stale", "argocd/application-prod.yaml: stale"]
+    assert not (project / "argocd").exists()
+
+
+def test_what_cannot_be_written_is_told(run: Callable[..., Any], project: Path) -> None:
+    (project / "argocd").mkdir()
+    (project / "argocd/project.yaml").write_text("mine: 1\n", "utf-8")
+    done = run(*ASKED, "--out", "argocd")
+    assert done.code == 1
+    assert done.rules == ["foreign-output"]
+    assert done.err.splitlines()[-1] == "nothing was written"
+    assert done.out == ""
+
+
+def test_an_error_of_the_input_stops_it(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    del project
+    edit("environments/prod.yaml", "store: azure", "store: azur")
+    done = run(*ASKED)
+    assert (done.code, done.out) == (1, "")
+    assert "unknown-store" in done.rules

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from compiler.generate.argocd.wanted import Deployed
+
+
+def test_an_environments_own_namespace_is_the_first() -> None:
+    assert Deployed("prod", ("own", "other"), is_asked=True).namespace == "own"

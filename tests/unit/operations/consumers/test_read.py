@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import io
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+import compiler.operations.consumers.read
+from compiler.operations.consumers.read import read_manifests
+from compiler.refusal import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\n"
+
+
+def names(*paths: Path | str) -> list[str]:
+    found, diagnostics = read_manifests([str(path) for path in paths], "n")
+    assert found is not None, diagnostics
+    return [each.name for each in found.workloads]
+
+
+def test_files_and_folders_are_read_in_order(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(POD % "b", "utf-8")
+    (tmp_path / "a.json").write_text('{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}', "utf-8")
+    (tmp_path / "notes.txt").write_text("no manifest: [", "utf-8")
+    (tmp_path / ".hidden.yaml").write_text("no manifest: [", "utf-8")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/c.yml").write_text(POD % "c", "utf-8")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/d.yaml").write_text("no manifest: [", "utf-8")
+    (tmp_path / "pipe.yaml").symlink_to(tmp_path / "sub")
+    assert names(tmp_path) == ["a", "b", "c"]
+    assert names(tmp_path / "sub", tmp_path / "b.yaml") == ["c", "b"]
+
+
+def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(POD % "a", "utf-8"))
+    writer.start()
+    assert names(tmp_path / "pipe") == ["a"]
+    writer.join()
+
+
+def test_standard_input_is_one_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("\ufeff" + POD % "a", "utf-8")
+    with (tmp_path / "in").open("rb") as given:
+        monkeypatch.setattr(
+            "builtins.open", lambda file, *_, **__: io.BytesIO(given.read()) if file == 0 else pytest.fail("no file")
+        )
+        found, diagnostics = read_manifests(["-"], "n")
+    assert diagnostics == ()
+    assert found is not None
+    assert [each.at.path for each in found.workloads if each.at] == ["<stdin>"]
+
+
+def test_a_file_that_is_refused_says_why_and_the_rest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [", "utf-8")
+    (tmp_path / "b.yaml").write_text(POD % "b" + "kind: Pod\n", "utf-8")
+    found, diagnostics = read_manifests([str(tmp_path)], "n")
+    assert found is None
+    assert [each.rule for each in diagnostics] == ["invalid-yaml", "repeated-key"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "there is no manifest in "), (b"---\n# Source: a\n", "there is no manifest in "), (b"\xff", "is not UTF-8")],
+)
+def test_what_holds_no_manifest_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.yaml").write_bytes(content)
+    with pytest.raises(Refusal) as refused:
+        names(tmp_path / "a.yaml")
+    assert said in refused.value.message
+    assert refused.value.help == "check the command that writes " + ("it" if content == b"\xff" else "them")
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="cannot be read: no such file"):
+        names(tmp_path / "none.yaml")
+
+
+def test_all_together_keep_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler.operations.consumers.read, "MAX_MANIFEST_BYTES", 100)
+    for name in "ab":
+        (tmp_path / f"{name}.yaml").write_text(POD % "x" * 1, "utf-8")
+    assert names(tmp_path) == ["x", "x"]
+    (tmp_path / "c.yaml").write_text("# " + "x" * 40, "utf-8")
+    with pytest.raises(Refusal, match="more than 100 bytes"):
+        names(tmp_path)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.cli.terminal.contents import text_of
+from compiler.operations.consumers.look import Look
+from compiler.operations.consumers.objects import Gathered, Reading, Workload
+from compiler.operations.consumers.own import own_of
+from compiler.operations.consumers.pod_specs import SecretRead, Way
+from compiler.operations.consumers.upgrade import Need, Upgrade
+from compiler.pipeline import compile_project
+from compiler.render.content import Lines
+from compiler.render.reports.consumers_report import content, lines, nothing
+from tests.agents_project import write_agents_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READS = (
+    SecretRead("agent-jira-secrets", "B", Way.ENV, optional=True),
+    SecretRead("agent-jira-secrets", None, Way.ENV_FROM),
+    SecretRead("agent-jira-secrets", "A", Way.ENV),
+)
+AGENT = Workload("Deployment", "agents", "agent", frozenset(), tuple(Reading(each, None, None) for each in READS), ())
+NEED = Need("agents", "new", None, ("K",), is_optional=False, workloads=(AGENT,), steps=("# first", "a command"))
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Look:
+    write_agents_project(tmp_path)
+    project = compile_project(tmp_path, ["prod"]).project
+    assert project is not None
+    return Look(own_of(project.environments[0]), Gathered([AGENT]), ())
+
+
+def told(look: Look) -> list[str]:
+    return text_of(Lines(lines(look))).splitlines()
+
+
+def test_each_secret_that_is_read_has_a_line(look: Look) -> None:
+    assert told(look) == [
+        'jira: "agent-jira-secrets" is read by Deployment "agent"',
+        "prod: 1 of 2 Secrets is read, 1 workload looked at",
+    ]
+
+
+def test_of_refused_manifests_nothing_is_told(look: Look) -> None:
+    refused = replace(look, gathered=None)
+    assert told(refused) == []
+    assert content(refused, ["a"], []) == nothing(["a"], [])
+
+
+def test_an_upgrade_is_told_as_lines_to_paste(look: Look) -> None:
+    optional = replace(NEED, name="other", is_optional=True)
+    ours = replace(NEED, secret="jira", keys=(), steps=("put",))
+    _, *found, _ = told(replace(look, upgrade=Upgrade((NEED, optional, ours), ("github", "jira"))))
+    assert found == [
+        "before the upgrade:",
+        '# Deployment "agent" needs "K" of the Secret "new" in "agents"',
+        "# first",
+        "a command",
+        '# Deployment "agent" would read "K" of the Secret "other" in "agents"',
+        "# first",
+        "# a command",
+        '# Deployment "agent" needs the Secret "new" in "agents"',
+        "put",
+        "# what the store has already needs no `put`:",
+        "platform-secrets verify prod jira",
+        "after the upgrade, nobody reads: github, jira",
+    ]
+    assert told(replace(look, upgrade=Upgrade((), ())))[1] == "the upgrade needs no other Secrets"
+
+
+def test_programs_get_every_secret_with_its_readers(look: Look) -> None:
+    found: dict[str, Any] = content(replace(look, upgrade=Upgrade((NEED,), ("github",))), ["-"], ["old"])
+    github, jira = found["secrets"]
+    assert (github["readBy"], jira["namespace"], jira["target"]) == ([], "agents", "agent-jira-secrets")
+    assert jira["readBy"] == [
+        {"kind": "Deployment", "name": "agent", "ways": ["env", "envFrom"], "keys": ["A", "B"], "optional": False}
+    ]
+    assert (found["manifests"], found["since"], found["workloads"]) == (["-"], ["old"], 1)
+    assert found["upgrade"] == {
+        "needs": [
+            {
+                "secret": None,
+                "namespace": "agents",
+                "target": "new",
+                "keys": ["K"],
+                "optional": False,
+                "neededBy": [{"kind": "Deployment", "name": "agent"}],
+                "steps": ["# first", "a command"],
+            }
+        ],
+        "unneeded": ["github"],
+    }
