@@ -2,10 +2,10 @@
 
 The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server, a Key Vault and a
 cluster's API double started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a
-file, and is added. Lines of `<!-- run … -->` run unseen and must succeed; `<!-- cluster WORDS -->` is what happens in
-the cluster (scripts/page_cluster.py). What differs from run to run (ports, run ids, versions, times) is shown by fixed
-stand-ins. README shows pieces of these pages: a `console` block below `<!-- from PAGE -->` has commands of that page
-with what they print there.
+file, and is added. Lines of `<!-- unseen … -->` run unseen and must succeed; `<!-- cluster WORDS -->` is what happens
+in the cluster (scripts/page_cluster.py). What differs from run to run (ports, run ids, versions, times) is shown by
+fixed stand-ins. README and docs/secret-management.md show pieces of these pages: a `console` block below `<!-- from
+PAGE -->` has commands of that page with what they print there.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 README = ROOT / "README.md"
+QUOTING = (README, ROOT / "docs/secret-management.md")
 PAGES = (
     ROOT / "docs/tutorial.md",
     ROOT / "docs/how-to/your-own-platform.md",
+    ROOT / "docs/how-to/adopt-a-running-platform.md",
     ROOT / "docs/how-to/move-to-key-vault.md",
 )
 BLOCK = re.compile(
     r"(?P<fence>```console\n)(?P<shown>.*?)(?=```)|<!-- append (?P<file>\S+) -->\n```yaml\n(?P<text>.*?)(?=```)"
-    r"|<!-- run\n(?P<unseen>.*?)-->|<!-- cluster (?P<words>.*?) -->",
+    r"|<!-- unseen\n(?P<unseen>.*?)-->|<!-- cluster (?P<words>.*?) -->",
     re.DOTALL,
 )
 QUOTED = re.compile(r"(<!-- from (?P<page>\S+) -->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
@@ -171,7 +173,7 @@ def main(argv: Sequence[str]) -> int:
     check = parser.parse_args(argv).check
     files = {page: built(page.read_text("utf-8")) for page in PAGES}
     pages = {str(path.relative_to(ROOT)): text for path, text in files.items()}
-    files[README] = with_quotations(README.read_text("utf-8"), pages)
+    files |= {path: with_quotations(path.read_text("utf-8"), pages) for path in QUOTING}
     return settle(files, check=check)
 
 

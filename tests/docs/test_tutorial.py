@@ -12,6 +12,7 @@ from scripts.build_tutorial import (
     KEY_VAULT,
     OPENBAO,
     PAGES,
+    QUOTING,
     README,
     ROOT,
     built,
@@ -24,7 +25,7 @@ from scripts.build_tutorial import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-TUTORIAL, OWN_PLATFORM, MOVE = PAGES
+TUTORIAL, OWN_PLATFORM, ADOPT, MOVE = PAGES
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[page.stem for page in PAGES])
@@ -85,7 +86,19 @@ def test_the_runbook_moves_a_platform_there_and_back_and_has_each_live_state_tha
         assert symptom in page.partition(f"\n{title}\n")[2].partition("\n### ")[0]
     assert page.count("all are in effect") == 4
     assert page.rstrip().split("```console")[-1].count("in effect") >= 4
-    assert not re.search(r"xoxb-000|atlassian-000|argocd-000", re.sub(r"<!-- run\n.*?-->", "", page, flags=re.DOTALL))
+    seen = re.sub(r"<!-- unseen\n.*?-->", "", page, flags=re.DOTALL)
+    assert not re.search(r"xoxb-000|atlassian-000|argocd-000", seen)
+
+
+def test_a_platform_is_adopted_by_two_steps_and_the_old_owner_is_deleted_last() -> None:
+    page = ADOPT.read_text("utf-8")
+    happens = re.findall(r"<!-- cluster (?:watched: )?(.*?) -->", page)
+    assert happens.index("orphan platform slack-external") < happens.index("delete platform slack-external")
+    refused, _, after = page.partition("creationPolicy: Orphan")
+    assert "slack   vault  -" in refused
+    assert 'the Secret "platform/slack-creds" does not belong to its ExternalSecret' in refused
+    assert "all are in effect" in after
+    assert page.rstrip().split("```console")[-1].count("in effect") == 3
 
 
 def slug(heading: str) -> str:
@@ -93,11 +106,11 @@ def slug(heading: str) -> str:
 
 
 def test_what_runs_unseen_stays_unseen_and_must_succeed(tmp_path: Path) -> None:
-    page = "<!-- run\necho hidden > a; echo more\n-->\n```console\n$ cat a\n```\n"
+    page = "<!-- unseen\necho hidden > a; echo more\n-->\n```console\n$ cat a\n```\n"
     assert run_all(commands(page), {}, tmp_path) == ["", "hidden\n"]
     assert built(page) == page.replace("$ cat a\n", "$ cat a\nhidden\n")
     with pytest.raises(SystemExit, match="this must print nothing"):
-        built("<!-- run\nfalse\n-->\n")
+        built("<!-- unseen\nfalse\n-->\n")
 
 
 def test_what_happens_in_the_cluster_must_be_something_that_can() -> None:
@@ -142,10 +155,16 @@ def test_what_differs_from_run_to_run_is_made_steady() -> None:
     )
 
 
-def test_readme_shows_the_switch_and_its_way_back_as_the_tutorial_does() -> None:
-    page = README.read_text("utf-8")
+@pytest.mark.parametrize("path", QUOTING, ids=[page.stem for page in QUOTING])
+def test_a_page_that_quotes_shows_what_the_quoted_pages_do(path: Path) -> None:
+    page = path.read_text("utf-8")
     pages = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES}
     assert with_quotations(page, pages) == page, "run `make docs`"
+    assert "<!-- from docs/" in page
+
+
+def test_readme_shows_the_switch_and_its_way_back() -> None:
+    page = README.read_text("utf-8")
     assert "$ platform-secrets cutover dev jira --to azure --apply\ndev: jira from" in page
     assert "$ platform-secrets cutover dev jira --back --apply\ndev: jira from" in page
 

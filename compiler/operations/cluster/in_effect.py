@@ -74,7 +74,7 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
         return (Reason(Lack.ABSENT, f"there is no ExternalSecret {quoted(title)} in the cluster"),)
     return (
         *_of_external_secret(compiled, found, title),
-        *(_of_secret(compiled, live.secret, title) if live.has_secrets else ()),
+        *(_of_secret(compiled, live.secret, title, has_synced=is_synced(found)) if live.has_secrets else ()),
         *(_of_store(compiled, live) if live.has_store else ()),
     )
 
@@ -123,13 +123,16 @@ def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> 
         yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is ready by {condition.get('reason')}")
 
 
-def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str) -> Iterator[Reason]:
+def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, has_synced: bool) -> Iterator[Reason]:
     if secret is None:
         yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
         return
     name = _map(compiled, "metadata").get("name")
     owners = [each for each in _map(secret, "metadata").get("ownerReferences") or () if each.get("controller")]
-    if [(each.get("kind"), each.get("name")) for each in owners] != [("ExternalSecret", name)]:
+    if not owners and not has_synced:
+        message = f"nothing owns the Secret {quoted(title)}: the operator takes it over when it synchronises"
+        yield Reason(Lack.NOT_SYNCED, message)
+    elif [(each.get("kind"), each.get("name")) for each in owners] != [("ExternalSecret", name)]:
         yield Reason(Lack.FOREIGN, f"the Secret {quoted(title)} does not belong to its ExternalSecret")
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(compiled) if key not in present]:

@@ -180,6 +180,30 @@ def test_a_foreign_object_is_nothing_to_wait_for(world: World) -> None:
     assert waited.end is End.FAILED
 
 
+def made_by_hand(world: World) -> None:
+    """jira is deployed over a Secret that nothing owns, and the operator has not come to it."""
+    found = world.double.get("externalsecrets", SPACE, JIRA)
+    world.double.put("externalsecrets", {**found, "status": {}})
+    secret = world.double.get("secrets", SPACE, JIRA)
+    secret["metadata"]["ownerReferences"] = []
+    world.double.put("secrets", secret)
+
+
+def test_a_secret_that_nothing_owns_is_waited_for_until_the_operator_takes_it_over(world: World) -> None:
+    made_by_hand(world)
+    waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA))
+    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "not-synced")
+
+
+def test_a_secret_that_nothing_owns_after_a_success_is_nothing_to_wait_for(world: World) -> None:
+    made_by_hand(world)
+    synced = world.double.get("externalsecrets", SPACE, JIRA)
+    synced["status"] = {"syncedResourceVersion": f"{synced['metadata']['generation']}-1"}
+    world.double.put("externalsecrets", synced)
+    waited, _ = followed(world)
+    assert waited.end is End.FAILED
+
+
 def test_forced_it_waits_for_the_operators_next_success(world: World) -> None:
     both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
     waited, told = followed(world, *both, is_forced=True)
