@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IS_LONG = os.environ.get("PLATFORM_SECRETS_PROOFS") == "1"
-SEEDS = range(1, 11) if IS_LONG else range(1, 2)
-ROUNDS = 12
+SEEDS = range(1, 7) if IS_LONG else range(1, 2)
+ROUNDS = 20 if IS_LONG else 12
 LEAST, LEAST_EACH = 2000, 50
 
 
