@@ -15,8 +15,8 @@ Use another variant of one of them, leave one out, or, where both hold the same 
       aws:
         waive: {shadowed-variable: one IAM user serves Bedrock and the agent}
 
-Keys that read the same place are not reported. `compile` goes by `mountedBy` in the catalogue; `consumers` finds the same
-in what pods really mount, with whatever hides a key there.
+Keys that read the same place are not reported. `compile` goes by `mountedBy` in the catalogue; `consumers` finds the
+same in what pods really mount, with whatever hides a key there.
 """
 
 from __future__ import annotations
