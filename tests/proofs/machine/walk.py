@@ -109,7 +109,7 @@ class Walk:
             moved, ran = self._again(step, asked, moved, ran)
         if step.command == "cutover":
             self._complete(asked, moved)
-            if moved.done.code == 0 and "--to" in asked.words and dice.random() < 0.3:
+            if moved.done.code == 0 and "--to" in asked.words and moved.files != self._platform.files():
                 self._back(asked, moved)
         elif ran is not None and asked.run is None and fault is not Fault.STRANGER and dice.random() < 0.35:
             self._undone(ran)
