@@ -13,6 +13,7 @@ from tests.proofs.machine.commands import COMMANDS, Asked, Hand, by_hand
 from tests.proofs.machine.faults import OF_LINES, OF_WRITES, STOPS, Fault
 from tests.proofs.machine.history import History
 from tests.proofs.machine.platform import KILLED, BrokenError
+from tests.proofs.machine.project import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,6 +109,8 @@ class Walk:
             moved, ran = self._again(step, asked, moved, ran)
         if step.command == "cutover":
             self._complete(asked, moved)
+            if moved.done.code == 0 and "--to" in asked.words and moved.files != self._platform.files():
+                self._back(asked, moved)
         elif ran is not None and asked.run is None and fault is not Fault.STRANGER and dice.random() < 0.35:
             self._undone(ran)
 
@@ -154,6 +157,27 @@ class Walk:
             done = self._platform.run("compile", asked.environment).done
             if done.code != 0:
                 raise BrokenError(f"compile does not complete the switch: {done.out}{done.err}")
+
+    def _back(self, asked: Asked, moved: Moved) -> None:
+        """What was just switched goes back: to the same values file, and the same bytes where `store:` stood."""
+        there = asked.words[asked.words.index("--to") + 1]
+        secrets = [name for name in KEYS if name in asked.words]
+        left = {
+            each.store
+            for each in moved.resolved
+            if (each.environment, each.secret in secrets) == (asked.environment, True)
+        }
+        if len(left) > 1 or there in left:
+            return
+        named = [f"{secret}/{key}" for secret in secrets for key in KEYS[secret]]
+        words = ("cutover", asked.environment, *secrets, "--back", "--accept-differences", *named, "--apply")
+        back, _ = self._run("cutover", Asked(words, accepts=True), None, 0)
+        files, values = self._platform.files(), f"chart/values-{asked.environment}.yaml"
+        if back.done.code != 0 or files[values] != moved.files[values]:
+            raise BrokenError(f"there is no way back: {back.done.out}{back.done.err}")
+        name = f"environments/{asked.environment}.yaml"
+        if back.files[name].count(b"store:") == moved.files[name].count(b"store:") and files[name] != moved.files[name]:
+            raise BrokenError(f"the way back left other bytes in {name}")
 
     def _undone(self, ran: Ran) -> None:
         """A run that is whole is undone at once, and all that it changed is as before."""
