@@ -14,6 +14,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -30,13 +31,16 @@ from scripts.end_to_end.setting import MissingError, setting_of  # noqa: E402
 from scripts.end_to_end.walk import BrokenPromiseError, Walk  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 OK, FOUND, COULD_NOT_RUN, INTERRUPTED = 0, 1, 3, 130
 
 
-def main() -> int:
-    """The whole run, on what the environment's variables name; returns the exit code."""
+def main(argv: Sequence[str] = ()) -> int:
+    """The whole run, on what the environment's variables name; returns the exit code. It takes no other option."""
+    summary, _, names = (__doc__ or "").partition("\n\n")
+    ArgumentParser(description=summary, epilog=names, formatter_class=RawDescriptionHelpFormatter).parse_args(argv)
     try:
         setting = setting_of(os.environ)
     except MissingError as error:
@@ -79,4 +83,4 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 if __name__ == "__main__":
     leave_no_core()
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -19,7 +19,7 @@ PROGRAMS = {
     "compiler/demo/local_key_vault.py": "--help",
     "scripts/bench.py": "--help",
     "scripts/bench_status.py": "--help",
-    "scripts/e2e.py": "",
+    "scripts/e2e.py": "--help",
     "scripts/bench_stores.py": "--help",
     "scripts/build_tutorial.py": "--help",
     "scripts/migrate_secrets_to_azure.py": "prod --help",

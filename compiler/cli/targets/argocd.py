@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
 
 _OPTIONS: dict[str, dict[str, Any]] = {
-    "--form": {"choices": FORMS, "metavar": "FORM", "help": f"argocd: the form of deployment: {', '.join(FORMS)}"},
+    "--form": {"choices": FORMS, "metavar": "FORM", "help": "argocd: the form of deployment, such as app-of-apps"},
     "--repo": {"metavar": "URL", "help": "argocd: the Git repository of this project"},
     "--revision": {"metavar": "REV", "help": "argocd: its branch or tag; main by default"},
     "--path": {"metavar": "PATH", "help": "argocd: the chart's folder in it, with the values files; chart by default"},
