@@ -131,8 +131,8 @@ class _OneUndo:
             reason = f"the run's version {entry.after} replaced another writer's version {', '.join(entry.slipped)}"
             return Verdict(Kind.REFUSE, reason, "restore that version by hand")
         if self._deletes:
-            reason = "the run recovered it" if entry.recover else "the run created it"
-            return Verdict(Kind.DELETE, reason, current=reading)
+            why = "the run recovered it" if entry.recover else "the run created it"
+            return Verdict(Kind.DELETE, why, current=reading)
         return self._restoration(reading)
 
     def doubt(self, reading: Reading) -> Verdict | None:

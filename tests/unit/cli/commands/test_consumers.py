@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.cli.options import Parser
-from scripts import bench
 from scripts.bench_projects import generate_manifests
 from tests.fake_cluster import ESO, FakeCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.commands import Done
 
+ROOT = Path(__file__).resolve().parents[4]
 SENTINEL = "sentinel-4711-value"
 NAMESPACE = "ai-platform-engineering"
 MANIFESTS = f"""\
@@ -192,6 +192,15 @@ def test_its_environment_is_completed(project: Path) -> None:
 def test_ten_thousand_documents_take_seconds_and_not_much_memory(project: Path) -> None:
     path = generate_manifests(project / "many.yaml", 10_000)
     assert path.stat().st_size > 10_000 * 1500
-    used = bench.run((*bench.PROGRAM, "--root", project, "consumers", "prod", "--manifests", path))
-    assert used.cpu < 10
-    assert used.memory < 200
+    # From a small process: the largest memory of one that is forked begins with its parent's.
+    measure = (
+        "import sys; from scripts import bench;"
+        "used = bench.run((*bench.PROGRAM, *sys.argv[1:])); print(used.cpu, used.memory)"
+    )
+    words = ["--root", project, "consumers", "prod", "--manifests", path]
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *map(str, words)], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    cpu, memory = map(float, done.stdout.split())
+    assert cpu < 10
+    assert memory < 200
