@@ -8,7 +8,7 @@ from compiler.operations.cutover.commands import Commands
 from compiler.operations.cutover.request import Mode, Request
 from compiler.text.command_line import name_project
 
-ROOT = Path("/work/project")
+ROOT = Path("/srv/project")
 
 
 def commands(request: Request, given: str | None = None, here: Path = ROOT, cluster: tuple[str, ...] = ()) -> Commands:
