@@ -105,8 +105,15 @@ class PageCluster:
             time.sleep(0.05)
 
     def _deploy(self, folder: Path, name: str) -> None:
-        """What Argo CD and then the operator do; a Secret of another ExternalSecret is refused and left alone."""
+        """What Argo CD and then the operator do; a Secret of another ExternalSecret is refused and left alone.
+
+        At once: whether a command that watches sees a state between would be chance.
+        """
         environment = _compiled(folder, name)
+        with self.double.at_once():
+            self._deployed(environment)
+
+    def _deployed(self, environment: Environment) -> None:
         for store in environment.stores.values():
             try:
                 self.double.get("clustersecretstores", "", store.name)

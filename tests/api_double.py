@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from compiler.demo.quiet_handler import QuietHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 ESO = "external-secrets.io/v1"
 TOKEN = "cluster-token-4711"
@@ -135,6 +135,20 @@ class ApiDouble:
             here[metadata["name"]] = new
             self._note(plural, "ADDED" if old is None else "MODIFIED", new)
             return copy.deepcopy(new)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is put within is seen as one change: watchers get the last state of each object, nothing between."""
+        with self._changed:
+            begin = len(self._changes)
+            yield
+            made: dict[tuple[str, str, str], Change] = {}
+            for change in self._changes[begin:]:
+                key = (change.plural, change.namespace, change.object["metadata"]["name"])
+                before = made.pop(key, None)
+                is_new = before is not None and (before.type, change.type) == ("ADDED", "MODIFIED")
+                made[key] = change._replace(type="ADDED") if is_new else change
+            self._changes[begin:] = made.values()
 
     def load(self, plural: str, objects: Iterable[dict[str, Any]]) -> None:
         """Put objects as they were recorded."""

@@ -114,7 +114,8 @@ def test_options_that_the_guide_names_exist(command: str, title: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "compiler", command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    text = section(f"## {title}")
+    # An option of another program, of `az` in what a finding advises, is not this one's.
+    text = re.sub(r"`az [^`\n]*`", "", section(f"## {title}"))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
     assert named
     assert named - set(re.findall(r"--[a-z][a-z-]+", done.stdout)) == set()
