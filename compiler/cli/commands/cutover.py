@@ -51,6 +51,7 @@ EXAMPLES = (
     "platform-secrets cutover staging jira --to azure",
     "platform-secrets cutover staging jira --to azure --apply",
     "platform-secrets cutover staging jira --back --apply",
+    "platform-secrets cutover staging all --back --to vault --apply",
     "platform-secrets cutover staging --next --cluster --apply",
     "platform-secrets cutover staging --finish --to azure --apply",
 )
@@ -60,7 +61,7 @@ _WRITTEN = "the environment and its values file were written; commit them"
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch")
+    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch; `all` for every one")
     parser.add_argument("--to", metavar="ID", help="id of the store that is to serve them")
     parser.add_argument(
         "--back", action="store_true", help="go back to the other store; with --to where there are more"

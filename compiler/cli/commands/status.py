@@ -159,7 +159,7 @@ def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput
     code = max(map(_code, looked))
     context = ("--context", arguments.context) if arguments.context is not None else ()
     options = ("--cluster", *context) if _is_live(arguments) else ()
-    found = [(each, next_commands(each.status, options)) for each in looked]
+    found = [(each, next_commands(each.status, options, arguments.only)) for each in looked]
     for each, commands in found:
         output.lines(status_lines(each.status, commands, datetime.now(UTC)))
         output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from compiler.operations.cutover.request import Request
 
+_FEW = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Commands:
@@ -69,6 +71,12 @@ class Commands:
 
     def verify(self, environment: str, secrets: Iterable[str], *more: str) -> str:
         return command_line("verify", environment, *secrets, *more)
+
+    def watch(self, secrets: Sequence[str]) -> str:
+        """The wait until those secrets are in effect; of many, until all of the environment are."""
+        only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
+        words = [word for word in self.cluster if word != "--cluster"]
+        return command_line("status", self.environment, *only, "--wait", *words)
 
     def rule(self, rule: str) -> str:
         """The page of a rule, where a finding of it says no way out."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from compiler.model.moves import moves_of
+from compiler.model.moves import REST, moves_of
 from compiler.operations.edit.moves import finishing, progress_of, switching
 from compiler.operations.live.names import secret_named, store_named
 from compiler.refusal import Refusal
@@ -68,7 +68,7 @@ def wish_of(environment: Environment, request: Request) -> Wish:
         ]
         return Wish(store, tuple(leaving), (), finishing(environment, store))
     progress = None
-    secrets: Sequence[str] = tuple(dict.fromkeys(request.secrets))
+    secrets: Sequence[str] = _named(environment, request.secrets)
     if request.mode is Mode.NEXT:
         progress = progress_of(environment)
         store, secrets = progress.to, progress.steps[progress.next] if progress.next is not None else ()
@@ -79,6 +79,13 @@ def wish_of(environment: Environment, request: Request) -> Wish:
     there = tuple(each for each in secrets if _reads(environment, each, store))
     going = tuple(each for each in secrets if each not in there)
     return Wish(store, going, there, switching(going, store), progress)
+
+
+def _named(environment: Environment, words: Sequence[str]) -> tuple[str, ...]:
+    """The secrets that `words` name; `all` by itself is every secret, as in a step of `moves:`."""
+    if tuple(words) == (REST,) and REST not in environment.secrets:
+        return tuple(environment.secrets)
+    return tuple(dict.fromkeys(words))
 
 
 def _reads(environment: Environment, secret: str, store: Store) -> bool:

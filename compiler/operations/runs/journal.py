@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ FORMAT = 2
 # One destination a run, and migrations alone.
 _FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
+_SECOND = len("20250131-120000")
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
@@ -224,4 +226,16 @@ def _journals(root: Path) -> list[Path]:
     folder = runs_folder(root)
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.glob("*.jsonl") if _ID.fullmatch(path.stem)), reverse=True)
+    found = [path for path in folder.glob("*.jsonl") if _ID.fullmatch(path.stem)]
+    of_second = Counter(path.stem[:_SECOND] for path in found)
+    # Of runs that began in the same second, their first lines tell which is newer.
+    begun = {path: _begun(path) for path in found if of_second[path.stem[:_SECOND]] > 1}
+    return sorted(found, key=lambda path: (path.stem[:_SECOND], begun.get(path, ""), path.stem), reverse=True)
+
+
+def _begun(path: Path) -> str:
+    """When its first line was written, to the millisecond; empty where it cannot be read."""
+    try:
+        return str(next(read_lines(path)).get("time", ""))
+    except _UNREADABLE:
+        return ""

@@ -9,7 +9,7 @@ from compiler.operations.status.values import Likeness
 from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from compiler.operations.status.row import Row, Status
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _NOT_DEPLOYED = frozenset({State.ABSENT, State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_REFRESHED, State.PODS})
 
 
-def next_commands(status: Status, cluster: tuple[str, ...] = ()) -> tuple[str, ...]:
+def next_commands(status: Status, cluster: tuple[str, ...] = (), only: Sequence[str] = ()) -> tuple[str, ...]:
     """The lines to paste, the first one first; empty where nothing is left to do.
 
-    `cluster` are the options by which the cluster was asked.
+    `cluster` are the options by which the cluster was asked, `only` the secrets that were, empty for all.
     """
-    return tuple(dict.fromkeys(_next(status, cluster)))
+    return tuple(dict.fromkeys(_next(status, cluster, only)))
 
 
-def _next(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
+def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iterator[str]:
     name = status.environment.name
     ill = [row for row in status.rows if row.is_unread]
     if ill:
@@ -37,7 +37,8 @@ def _next(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
         yield from helped
         if any(row.state in _NOT_DEPLOYED for row in troubled):
             context = tuple(word for word in cluster if word != "--cluster")
-            yield command_line("status", name, "--wait", *context)
+            asked = [word for secret in only for word in ("--only", secret)]
+            yield command_line("status", name, *asked, "--wait", *context)
         elif not helped:
             yield command_line("verify", name, *_ids(troubled), *cluster)
         return

@@ -98,6 +98,8 @@ def end_lines(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str
         yield from ((file, ": written") for file in written)
         yield "commit it:"
         yield from (("  ", line) for line in commit)
+        if cutover.wish.secrets:
+            yield Painted("watch it take effect: ", Style.HELP), commands.watch(cutover.wish.secrets)
         if commands.request.mode is not Mode.BACK:
             yield from _way_back(cutover)
 

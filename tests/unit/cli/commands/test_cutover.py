@@ -66,12 +66,13 @@ def test_a_plan_is_shown_and_nothing_written(cutover: Callable[..., Done], proje
 
 def test_it_is_written_with_the_commit_to_make_and_the_way_back(cutover: Callable[..., Done], project: Path) -> None:
     done = cutover("jira", "--to", "azure", "--apply")
-    assert done.out.splitlines()[-6:] == [
+    assert done.out.splitlines()[-7:] == [
         "environments/dev.yaml: written",
         "chart/values-dev.yaml: written",
         "commit it:",
         "  git add environments/dev.yaml chart/values-dev.yaml",
         "  git commit -m 'Switch jira of dev to azure'",
+        "watch it take effect: platform-secrets status dev --only jira --wait",
         "to go back: platform-secrets cutover dev jira --back --to vault --apply",
     ]
     assert "azure-keyvault-store" in (project / "chart/values-dev.yaml").read_text("utf-8")

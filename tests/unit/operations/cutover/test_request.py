@@ -20,6 +20,14 @@ def test_secrets_go_where_they_are_told_but_for_those_that_are_there(bench: Benc
     assert [edit.path for edit in found.edits] == [("secrets", "jira", "store")]
 
 
+def test_all_is_every_secret_by_itself_alone(bench: Bench) -> None:
+    bench.write("prod", "secrets: {github: {store: azure}}\n")
+    found = wish_of(bench.environment(), Request(Mode.TO, ("all",), "azure"))
+    assert (found.secrets, found.there) == (("jira",), ("github",))
+    with pytest.raises(Refusal):
+        wish_of(bench.environment(), Request(Mode.TO, ("jira", "all"), "azure"))
+
+
 def test_a_store_may_be_named_as_in_the_cluster(bench: Bench) -> None:
     assert wish_of(bench.environment(), Request(Mode.TO, ("jira",), "azure-store")).edits[0].value == "azure"
 

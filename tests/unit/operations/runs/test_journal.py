@@ -183,6 +183,15 @@ def test_the_newest_of_the_same_identity_counts(tmp_path: Path) -> None:
     assert find_unfinished(tmp_path, {"environment": "qa"}) is None
 
 
+def test_of_runs_that_began_in_the_same_second_the_later_one_is_newer(tmp_path: Path) -> None:
+    ids = [f"20250131-120000-{end}" for end in ("ffffff", "000000", "888888")]
+    for run in ids:
+        begin(tmp_path, run).close()
+        time.sleep(0.002)
+    (runs_folder(tmp_path) / "20250131-120000-aaaaaa.jsonl").write_text("[]\n", "utf-8")
+    assert [run.id for run in runs(tmp_path)] == ids[::-1]
+
+
 def test_of_a_run_of_another_identity_only_the_first_line_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

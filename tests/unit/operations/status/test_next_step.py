@@ -77,6 +77,13 @@ def test_what_is_not_deployed_is_waited_for(world: World) -> None:
     )
 
 
+def test_who_asked_for_some_secrets_waits_for_those(world: World) -> None:
+    status = seen(moving(world), jira=Seen((Problem(State.OTHER_SPEC, "a"),)))
+    assert next_commands(status, ("--cluster",), ("jira", "github")) == (
+        "platform-secrets status prod --only jira --only github --wait",
+    )
+
+
 def test_what_fails_is_mended_by_its_own_line_or_looked_into(world: World) -> None:
     status = seen(moving(world), jira=Seen((Problem(State.RESTART, "a"),), help="kubectl rollout restart x"))
     assert next_commands(status, ("--cluster",)) == ("kubectl rollout restart x",)

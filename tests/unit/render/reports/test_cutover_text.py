@@ -99,6 +99,7 @@ def test_the_end_names_what_is_next(bench: Bench) -> None:
         "commit it:",
         "  git add environments/prod.yaml chart/values-prod.yaml",
         "  git commit -m 'Switch jira of prod to azure'",
+        "watch it take effect: platform-secrets status prod --only jira --wait",
         "to go back: platform-secrets cutover prod jira --back --to vault --apply",
     ]
     bench.azure.versions.clear()
