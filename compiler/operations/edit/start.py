@@ -122,16 +122,22 @@ def new_environment(
     origins: dict[tuple[str, ...], Span] = {}
     lacks = None
     if store is not None or addresses:
-        stores = _stores(root, shown, environment_text(name, extends))
+        below = _below(root, shown, environment_text(name, extends))
+        listed_stores = below.get("stores")
+        stores = listed_stores.children if listed_stores is not None else {}
         providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
         if store is not None and store not in providers:
             raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, providers, "stores"))
         for provider, address in (addresses or {}).items():
             option, key = _ADDRESSES[provider]
             store_id = _addressed(provider, store, providers)
+            # What a layer below says already would be an override that changes nothing.
+            if stores[store_id].text(key) == address:
+                continue
             placed[store_id] = key, address
             origins["stores", store_id, key] = given(option, address)
         lacks = _lacking(stores[store]) if store is not None and store not in placed else None
+        store = None if store == below.text("store") else store
     text = environment_text(name, extends, store, placed)
     result = judged(root, [_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
@@ -139,14 +145,13 @@ def new_environment(
     return NewEnvironment(Output(root / shown, shown, text), replace(result, diagnostics=said), lacks)
 
 
-def _stores(root: Path, shown: str, text: str) -> Mapping[str, Node]:
-    """The stores that the new environment has from its layers."""
+def _below(root: Path, shown: str, text: str) -> Node:
+    """What the new environment has from its layers."""
     library = Library(root, {shown: text})
     layers = library.layers(shown.removeprefix(f"{FOLDER}/").removesuffix(".yaml"))
     if not layers:
         raise Refusal("found", "the layers of the environment have errors", f"`{command_line('compile')}` says which")
-    stores = merge(layers)[0].get("stores")
-    return stores.children if stores is not None else {}
+    return merge(layers)[0]
 
 
 def _lacking(store: Node) -> str | None:

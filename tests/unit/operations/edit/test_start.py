@@ -135,6 +135,14 @@ def test_an_environment_has_its_store_and_the_address_of_one(root: Path) -> None
     ]
 
 
+def test_what_a_layer_says_already_is_not_said_again(root: Path) -> None:
+    prod = new_environment(root, "qa", ["prod"], "azure", {"azurekv": URL}).output.text
+    (root / "environments/eu.yaml").write_text(prod, "utf-8")
+    again = new_environment(root, "us", ["eu"], "azure", {"azurekv": URL}).output.text
+    assert (prod.count("azure:"), prod.count("store: azure")) == (1, 1)
+    assert again.splitlines()[1:] == ["# What us sets differently from eu.", "extends: [eu]"]
+
+
 def test_a_store_without_an_address_is_told(root: Path) -> None:
     assert new_environment(root, "qa", [], "azure").lacks is None
     base = root / "environments/base.yaml"
