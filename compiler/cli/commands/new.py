@@ -13,6 +13,7 @@ from compiler.cli.invocation import working_folder
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
+from compiler.operations.edit.list_secret import listing
 from compiler.operations.edit.new_entry import Wanted, new_entry
 from compiler.operations.edit.new_project import IGNORE_FILE, IGNORED, Platform
 from compiler.operations.edit.start import (
@@ -47,6 +48,7 @@ EXAMPLES = (
     "platform-secrets new project shop",
     "platform-secrets new project shop --store azurekv --vault-url https://shop-dev.vault.azure.net",
     "platform-secrets new secret db --key DB_USER --key DB_PASSWORD --into base",
+    "platform-secrets new secret portal --key NEXTAUTH_SECRET --namespace portal --into base",
     "platform-secrets new environment qa --store azure --vault-url https://shop-qa.vault.azure.net",
     "platform-secrets new environment prod-eu --extends prod",
 )
@@ -54,7 +56,7 @@ _KINDS = ("project", "environment", "secret", "chart")
 # The kinds that each option is for, by its name in the parsed arguments.
 _OF_KINDS = {
     "platform": ("project",),
-    "namespace": ("project",),
+    "namespace": ("project", "secret"),
     "store": ("project", "environment"),
     "server": ("project", "environment"),
     "vault_url": ("project", "environment"),
@@ -72,7 +74,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--name", dest="platform", metavar="NAME", help="project: the platform's name; that of the folder by default"
     )
-    parser.add_argument("--namespace", metavar="NAME", help="project: its namespace; the platform's name by default")
+    parser.add_argument(
+        "--namespace",
+        metavar="NAME",
+        help="project: its namespace, the platform's name by default; secret: another than the environment's",
+    )
     parser.add_argument(
         "--store",
         metavar="STORE",
@@ -162,7 +168,8 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
 def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     names = {"target": arguments.target, "vault": arguments.vault, "azurekv": arguments.azurekv}
     keys, root = _checked_keys(name, arguments.key), invocation.root
-    entry, found = new_entry(root, Wanted(name, arguments.description, names, keys, tuple(arguments.into)))
+    wanted = Wanted(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace)
+    entry, found = new_entry(root, wanted)
     if entry is None:
         report(found, Run("new"), see_all=by_compile())
         raise Refusal("usage", "the input has errors", "correct them first; nothing was written")
@@ -174,7 +181,8 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
         _say_next(f"{command_line('compile')}, then {command_line('put', listed_by[0], name)}")
     else:
         standard_output().lines([f'no environment lists "{name}" yet'])
-        _say_next(f"write `{name}: {{}}` under `secrets:` of environments/base.yaml, or of one environment")
+        line = listing(name, wanted.namespace)
+        _say_next(f"write `{line}` under `secrets:` of environments/base.yaml, or of one environment")
     return OK
 
 

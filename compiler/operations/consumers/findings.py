@@ -19,7 +19,7 @@ from compiler.rules.interface import Finding
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from compiler.model.environment import Secret
     from compiler.operations.consumers.objects import Made, Name, Reading, Workload
@@ -52,12 +52,12 @@ class _Report:
 
 def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
     """Everything that is found about the Secrets of the environment and of the pods, in the order of places."""
-    readers = gathered.readers()
+    readers, namespaces = gathered.readers(), {workload.namespace for workload in gathered.workloads}
     report = _Report(Waivers(own.environment))
     report.add(BY_ID["unmade-secret"], unmade(own, gathered, readers))
     report.add(BY_ID["missing-consumed-key"], missing_keys(own, gathered, readers))
     report.add(BY_ID["doubly-made-secret"], _doubly_made(own, gathered))
-    report.add(BY_ID["unread-secret"], _unread(own, gathered, readers))
+    report.add(BY_ID["unread-secret"], _unread(own, gathered, readers, namespaces))
     report.add(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
     report.add(shadowed_variable.RULE, shadowed(own, gathered))
     report.add(BY_ID["unusable-variable"], unusable(own, readers))
@@ -66,7 +66,7 @@ def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
         unused_waiver.RULE.diagnostic(
             Finding(f'this waiver is unused: "{rule}" has no finding here', reason.key_span, help="remove it")
         )
-        for rule, reason in report.waivers.unused(BY_ID)
+        for rule, reason in report.waivers.unused(BY_ID, namespaces)
     ]
     return tuple(sorted((*report.diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
 
@@ -93,8 +93,7 @@ def _doubly_made(own: Own, gathered: Gathered) -> Iterator[Finding]:
             )
 
 
-def _unread(own: Own, gathered: Gathered, readers: dict[Name, list[tuple[Workload, Reading]]]) -> Iterator[Finding]:
-    namespaces = {workload.namespace for workload in gathered.workloads}
+def _unread(own: Own, gathered: Gathered, readers: Collection[Name], namespaces: Collection[str]) -> Iterator[Finding]:
     for name, secret in own.secrets.items():
         if name[0] in namespaces and not is_read(name, gathered, readers):
             yield Finding(

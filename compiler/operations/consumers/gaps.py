@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Related
 from compiler.operations.consumers.own import keys_of
 from compiler.operations.consumers.wording import named, need, places
+from compiler.operations.edit.list_secret import listing
 from compiler.rules.interface import Finding
 from compiler.text.command_line import command_line
 from compiler.text.suggestion import closest
@@ -33,7 +34,7 @@ def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Ite
             continue
         needed = [(workload, each) for workload, each in reading if not each.read.optional]
         every = needed or reading
-        where = f" in {quoted(name[0])}" if name[0] != own.environment.root.text("namespace") else ""
+        where = f" in {quoted(name[0])}" if own.other(name[0]) is not None else ""
         message = f"{_wants(every, is_optional=not needed)} the Secret {quoted(name[1])}{where}, which nothing makes"
         at, known = every[0][1].at, entry_for(own, name[1])
         related = [each for each in places(every) if each.span != at]
@@ -62,12 +63,19 @@ def _way_out(own: Own, name: Name, entry: Entry | None) -> str:
         namespace = own.environment.secrets[entry.id].namespace or ""
         return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: correct one of the two, {elsewhere}"
     if entry is not None:
-        return f"list `{entry.id}: {{}}` under `secrets:` of {own.environment.name}, {elsewhere}"
+        return f"list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {own.environment.name}, {elsewhere}"
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
     # Names of Secrets have much in common; another application's is no misspelt one.
     if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
         return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
-    return f"add it: `{command_line('new', 'secret', 'NAME', '--target', name[1], '--key', 'KEY')}`, {elsewhere}"
+    where = placed(own, name)
+    return f"add it: `{command_line('new', 'secret', 'NAME', *where, '--key', 'KEY')}`, {elsewhere}"
+
+
+def placed(own: Own, name: Name) -> list[str]:
+    """The options of `new secret` that make it the Secret of that name, in its namespace."""
+    namespace = own.other(name[0])
+    return ["--target", name[1], *(["--namespace", namespace] if namespace is not None else [])]
 
 
 def missing_keys(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:

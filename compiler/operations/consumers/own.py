@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret
@@ -28,6 +28,10 @@ class Own:
     def place(self) -> Node:
         """Where an environment lists its secrets."""
         return self.environment.root.nearest("secrets")
+
+    def other(self, namespace: str) -> str | None:
+        """The namespace, where it is not that of the environment."""
+        return namespace if namespace != self.environment.root.text("namespace") else None
 
     def is_of(self, made: Made) -> bool:
         """Whether a manifest is the ExternalSecret that the environment itself compiles to."""
@@ -71,10 +75,16 @@ class Waivers:
                     is_waived = True
         return is_waived
 
-    def unused(self, rules: Mapping[str, Rule]) -> Iterator[tuple[str, Node]]:
-        """The waivers of `rules` in the environment's own file that no finding needed."""
-        secrets = self._environment.root.get("secrets")
-        places = [self._environment.root, *(secrets.children.values() if secrets is not None else ())]
+    def unused(self, rules: Mapping[str, Rule], namespaces: Collection[str]) -> Iterator[tuple[str, Node]]:
+        """The waivers of `rules` in the environment's own file that no finding needed.
+
+        Those of secrets in other namespaces than `namespaces` are not judged: nothing was looked at there.
+        """
+        secrets, own = self._environment.root.get("secrets"), self._environment.secrets
+        places = [self._environment.root]
+        for name, node in (secrets.children if secrets is not None else {}).items():
+            if name not in own or own[name].namespace in namespaces:
+                places.append(node)
         for place in places:
             waive = place.get("waive")
             for rule_id, reason in (waive.children if waive is not None else {}).items():

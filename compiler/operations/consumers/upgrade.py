@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.operations.consumers.findings import is_read
-from compiler.operations.consumers.gaps import entry_for
+from compiler.operations.consumers.gaps import entry_for, placed
 from compiler.operations.consumers.own import keys_of
+from compiler.operations.edit.list_secret import listing
 from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
@@ -97,14 +98,14 @@ def _steps(own: Own, name: Name, keys: list[str], *, is_new: bool) -> Iterator[s
         return
     entry = entry_for(own, name[1])
     if entry is not None:
-        yield f"# first list `{entry.id}: {{}}` under `secrets:` of {environment}"
+        yield f"# first list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {environment}"
         yield command_line("put", environment, entry.id)
         return
     chosen = _free_id(own, name[1])
     if not keys:
         yield "# the manifests do not name its keys: write them in place of KEY"
     options = [word for key in keys or ["KEY"] for word in ("--key", key)]
-    yield command_line("new", "secret", chosen, "--target", name[1], *options, "--into", environment)
+    yield command_line("new", "secret", chosen, *placed(own, name), *options, "--into", environment)
     yield command_line("put", environment, chosen)
 
 

@@ -19,51 +19,57 @@ _COLON = re.compile(r"\s*+:")
 _USUAL_STEP = 2
 
 
-def with_listed(document: Document, secret: str) -> tuple[Splice, ...]:
-    """The edits that add `secret` as `{}`, every other byte kept. Raises Refusal where the text has no place for it."""
+def with_listed(document: Document, secret: str, namespace: str | None = None) -> tuple[Splice, ...]:
+    """The edits that add `secret`, in `namespace` where one is given and else as `{}`, every other byte kept.
+
+    Raises Refusal where the text has no place for it.
+    """
+    member = listing(secret, namespace)
     secrets = document.root.get("secrets")
     if secrets is None:
-        splices = _with_secrets(document, secret)
+        splices = _with_secrets(document, member)
     elif secrets.children:
-        splices = _into_flow(secrets, _member(secret)) if is_flow(secrets) else _into_block(secrets, secret)
+        splices = _into_flow(secrets, member) if is_flow(secrets) else _into_block(secrets, member)
     else:
-        splices = _into_empty(document, secrets, secret)
+        splices = _into_empty(document, secrets, member)
     refuse_unproven(document, spliced(document.source.text, splices), secret)
     return splices
 
 
-def _member(secret: str) -> str:
-    return f"{scalar(secret)}: {{}}"
+def listing(secret: str, namespace: str | None) -> str:
+    """What stands under `secrets:` of a file that lists `secret`, in a namespace of its own where it has one."""
+    said = f"namespace: {scalar(namespace)}" if namespace is not None else ""
+    return f"{scalar(secret)}: {{{said}}}"
 
 
-def _with_secrets(document: Document, secret: str) -> tuple[Splice, ...]:
+def _with_secrets(document: Document, member: str) -> tuple[Splice, ...]:
     """`secrets:` at the end of a file that has none."""
     root, text = document.root, document.source.text
     if root.children and is_flow(root):
-        return _into_flow(root, f"secrets: {{{_member(secret)}}}")
+        return _into_flow(root, f"secrets: {{{member}}}")
     indent = " " * (min((child.key_span.column for child in root.children.values()), default=1) - 1)
-    lines = [f"{indent}secrets:", f"{indent}{' ' * _step(document)}{_member(secret)}"]
+    lines = [f"{indent}secrets:", f"{indent}{' ' * _step(document)}{member}"]
     return (lines_after(text, len(text), lines),)
 
 
-def _into_block(secrets: Node, secret: str) -> tuple[Splice, ...]:
+def _into_block(secrets: Node, member: str) -> tuple[Splice, ...]:
     indent = next(iter(secrets.children.values())).key_span.column - 1
-    return (lines_after(secrets.source.text, content_end(secrets), [f"{' ' * indent}{_member(secret)}"]),)
+    return (lines_after(secrets.source.text, content_end(secrets), [f"{' ' * indent}{member}"]),)
 
 
-def _into_empty(document: Document, secrets: Node, secret: str) -> tuple[Splice, ...]:
+def _into_empty(document: Document, secrets: Node, member: str) -> tuple[Splice, ...]:
     """In place of `{}`, or after nothing: a block below, unless the whole file is in braces."""
     text = secrets.source.text
     if secrets.value is None and not secrets.is_empty:
         message = f"`secrets` is null in {document.source.path}, which takes out all secrets of the layers below"
         raise Refusal("usage", message, "remove the line, or list the secret elsewhere")
     if is_flow(document.root):
-        return (Splice(secrets.start, secrets.end, f"{{{_member(secret)}}}"),)
+        return (Splice(secrets.start, secrets.end, f"{{{member}}}"),)
     start = secrets.start
     while text[start - 1] in " \t" and not secrets.is_empty:
         start -= 1
     indent = secrets.key_span.column - 1 + _step(document)
-    below = lines_after(text, secrets.end, [f"{' ' * indent}{_member(secret)}"])
+    below = lines_after(text, secrets.end, [f"{' ' * indent}{member}"])
     return (below,) if secrets.is_empty else (Splice(start, secrets.end, ""), below)
 
 

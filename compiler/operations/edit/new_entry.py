@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.edit.draft import Draft, given, judged
-from compiler.operations.edit.list_secret import with_listed
+from compiler.operations.edit.list_secret import listing, with_listed
 from compiler.operations.edit.naming import names_of
 from compiler.operations.edit.scaffold import NewSecret, with_secret
 from compiler.operations.edit.start import known_layers
@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line says of a new secret: its names by `target` and provider, None where it says nothing."""
+    """What the command line says of a new secret: its names by `target` and provider, None where it says nothing.
+
+    `namespace` is where the files of `into` list it, None for that of the environment.
+    """
 
     id: str
     description: str | None
     names: Mapping[str, str | None]
     keys: tuple[str, ...]
     into: tuple[str, ...] = ()
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,9 @@ def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagno
         return None, tuple(library.diagnostics)
     if catalogue.root.get("secrets", wanted.id) is not None:
         message = f'the catalogue already has a secret "{wanted.id}"'
-        listing = f", or write `{wanted.id}: {{}}` under `secrets:` there to list it" if wanted.into else ""
-        raise Refusal("usage", message, f"choose another name, or edit the entry{listing}")
+        line = f"`{listing(wanted.id, wanted.namespace)}` under `secrets:` there"
+        to_list = f", or write {line} to list it" if wanted.into else ""
+        raise Refusal("usage", message, f"choose another name, or edit the entry{to_list}")
     known = known_layers(root)
     for name in wanted.into:
         if name not in known:
@@ -81,15 +86,28 @@ def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagno
     unchanged = []
     for document in layers:
         if document.root.get("secrets", wanted.id) is not None:
+            _refuse_other_namespace(document, wanted)
             unchanged.append(document.source.path)
         else:
-            splices = with_listed(document, wanted.id)
-            drafts.append(Draft(document.source, splices, {(): given("--into", document.source.path)}))
+            drafts.append(_listed(document, wanted))
     # A link inside the project stays a link: what it leads to is replaced.
     outputs = [Output((root / each.source.path).resolve(), each.source.path, each.text) for each in drafts]
     result = judged(root, drafts)
     helped = tuple(_with_option(each, names) for each in result.diagnostics)
     return NewEntry(tuple(outputs), tuple(unchanged), replace(result, diagnostics=helped)), ()
+
+
+def _listed(document: Document, wanted: Wanted) -> Draft:
+    origins: dict[tuple[str, ...], Span] = {(): given("--into", document.source.path)}
+    if wanted.namespace is not None:
+        origins["secrets", wanted.id, "namespace"] = given("--namespace", wanted.namespace)
+    return Draft(document.source, with_listed(document, wanted.id, wanted.namespace), origins)
+
+
+def _refuse_other_namespace(document: Document, wanted: Wanted) -> None:
+    if wanted.namespace not in (None, document.root.text("secrets", wanted.id, "namespace")):
+        message = f"{document.source.path} lists {quoted(wanted.id)} already, and not in {quoted(wanted.namespace)}"
+        raise Refusal("usage", message, "write `namespace` there, and leave --namespace out")
 
 
 def _with_option(diagnostic: Diagnostic, names: Names) -> Diagnostic:

@@ -109,6 +109,15 @@ def test_a_secret_is_listed_at_once(run: Callable[..., Any], project: Path) -> N
     assert run("compile", "staging").out == "chart/values-staging.yaml: written, 8 secrets, 22 keys\n"
 
 
+def test_a_secret_is_listed_in_a_namespace_of_its_own(run: Callable[..., Any], project: Path) -> None:
+    done = run("new", "secret", "portal", "--key", "NEXTAUTH_SECRET", "--namespace", "portal")
+    assert done.out.splitlines()[-1] == (
+        "next: write `portal: {namespace: portal}` under `secrets:` of environments/base.yaml, or of one environment"
+    )
+    assert run("new", "secret", "blog", "--key", "K", "--namespace", "blog", "--into", "staging").code == 0
+    assert "  blog: {namespace: blog}\n" in (project / "environments/staging.yaml").read_text("utf-8")
+
+
 def test_a_file_that_lists_the_secret_already_is_named(run: Callable[..., Any], project: Path) -> None:
     with (project / "environments/staging.yaml").open("a", encoding="utf-8") as file:
         file.write("  grafana: {}\n")

@@ -130,6 +130,16 @@ def test_a_waiver_that_nothing_needed_is_reported(bench: Bench) -> None:
     assert bench.of("unused-waiver", deployment("image: a")) == []
 
 
+def test_a_waiver_of_a_secret_is_judged_where_its_namespace_was_looked_at(bench: Bench) -> None:
+    bench.add("secrets: {jira: {namespace: other, waive: {unread-secret: so}}, github: {waive: {unread-secret: so}}}")
+    reads = "envFrom: [{secretRef: {name: agent-github-secrets}}]"
+    assert bench.one("unused-waiver", deployment(reads)).span.where == "environments/prod.yaml:1:82"
+    both = deployment(reads) + deployment(
+        "envFrom: [{secretRef: {name: agent-jira-secrets}}]", head=", namespace: other"
+    )
+    assert len(bench.of("unused-waiver", both)) == 2
+
+
 def test_a_waiver_of_another_file_is_not_judged_here(bench: Bench) -> None:
     bench.change("base", "namespace:", "waive: {unread-secret: it is so}\nnamespace:")
     assert bench.of("unused-waiver", deployment(BOTH)) == []

@@ -86,6 +86,11 @@ def test_the_way_out_fits_what_the_project_has(bench: Bench, name: str, edit: st
 def test_a_namespace_that_is_not_the_environments_is_said(bench: Bench) -> None:
     other = deployment("envFrom: [{secretRef: {name: agent-jira-secrets}}]", head=", namespace: other")
     assert 'the Secret "agent-jira-secrets" in "other"' in bench.of("unmade-secret", other)[0]
+    wanted = other.replace("agent-jira-secrets", "mongo")
+    new = "`platform-secrets new secret NAME --target mongo --namespace other --key KEY`"
+    assert new in (bench.one("unmade-secret", wanted).help or "")
+    bench.add("secrets: {jira: {enabled: false}}")
+    assert "list `jira: {namespace: other}` under" in (bench.one("unmade-secret", other).help or "")
 
 
 def key_of(name: str, key: str, more: str = "") -> str:

@@ -72,6 +72,15 @@ def test_an_entry_that_the_environment_does_not_list_is_listed_first(bench: Benc
     )
 
 
+def test_what_is_read_in_another_namespace_is_made_there(bench: Bench) -> None:
+    there = ", namespace: other"
+    made = one(bench, deployment("image: a", head=there), deployment(ENV % ("web", "K"), head=there))
+    assert made.steps[0] == "platform-secrets new secret web --target web --namespace other --key K --into prod"
+    bench.add("secrets: {github: {enabled: false}}")
+    listed = one(bench, deployment("image: a", head=there), deployment(GITHUB, head=there))
+    assert listed.steps[0] == "# first list `github: {namespace: other}` under `secrets:` of prod"
+
+
 def test_a_new_key_of_a_secret_that_was_read_before_is_put_alone(bench: Bench) -> None:
     old, new = ENV % ("agent-jira-secrets", "JIRA_URL"), ENV % ("agent-jira-secrets", "JIRA_TOKEN")
     assert one(bench, deployment(old), deployment(new)).steps == ("platform-secrets put prod jira JIRA_TOKEN",)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.operations.edit.list_secret import with_listed
+from compiler.operations.edit.list_secret import listing, with_listed
 from compiler.operations.edit.splice import spliced
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
@@ -84,8 +84,22 @@ def test_the_secret_is_listed_in_the_style_of_the_file_and_every_other_byte_kept
     assert listed(old) == new
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("secrets:\n  a: {}\n", "secrets:\n  a: {}\n  db: {namespace: web}\n"),
+        ("secrets: {a: {}}\n", "secrets: {a: {}, db: {namespace: web}}\n"),
+        ("secrets: {}\n", "secrets:\n  db: {namespace: web}\n"),
+        ("store: x\n", "store: x\nsecrets:\n  db: {namespace: web}\n"),
+    ],
+)
+def test_it_may_be_in_a_namespace_of_its_own(old: str, new: str) -> None:
+    assert spliced(old, with_listed(document_of(old), "db", "web")) == new
+
+
 def test_a_name_that_a_reader_takes_for_something_else_is_quoted() -> None:
     assert listed("secrets:\n  a: {}\n", "no").endswith('\n  "no": {}\n')
+    assert listing("no", "1") == '"no": {namespace: "1"}'
 
 
 @pytest.mark.parametrize("null", ["null", "~"])

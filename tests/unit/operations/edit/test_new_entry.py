@@ -20,8 +20,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wanted(name: str = "db", *keys: str, into: tuple[str, ...] = (), **names: str) -> Wanted:
-    return Wanted(name, None, names, keys or ("DB_PASSWORD",), into)
+def wanted(
+    name: str = "db", *keys: str, into: tuple[str, ...] = (), namespace: str | None = None, **names: str
+) -> Wanted:
+    return Wanted(name, None, names, keys or ("DB_PASSWORD",), into, namespace)
 
 
 def refused(root: Path, want: Wanted) -> tuple[str, str | None]:
@@ -68,6 +70,27 @@ def test_a_file_that_lists_it_already_stays(root: Path) -> None:
     assert entry.listed_by("db") == ("prod",)
 
 
+def test_it_may_be_listed_in_another_namespace(root: Path) -> None:
+    entry, _ = new_entry(root, wanted(into=("prod",), namespace="web"))
+    assert entry is not None
+    assert entry.outputs[1].text.endswith("secrets:\n  db: {namespace: web}\n")
+    assert entry.result.project is not None
+    assert entry.result.project.environments[0].secrets["db"].namespace == "web"
+    # The patterns' is that of base.yaml.
+    assert "vault: agents/db\n" in entry.outputs[0].text
+
+
+def test_a_file_that_lists_it_in_another_namespace_is_left_to_people(root: Path) -> None:
+    (root / "environments/prod.yaml").write_text("secrets: {db: {namespace: web}}\n", "utf-8")
+    assert refused(root, wanted(into=("prod",), namespace="wep")) == (
+        'environments/prod.yaml lists "db" already, and not in "wep"',
+        "write `namespace` there, and leave --namespace out",
+    )
+    entry, _ = new_entry(root, wanted(into=("prod",), namespace="web"))
+    assert entry is not None
+    assert entry.unchanged == ("environments/prod.yaml",)
+
+
 def test_a_layer_is_one_of_the_files(root: Path) -> None:
     (root / "environments/layers").mkdir()
     (root / "environments/layers/eu.yaml").write_text("", "utf-8")
@@ -83,6 +106,8 @@ def test_what_is_taken_or_unknown_is_refused(root: Path) -> None:
     )
     _, help_text = refused(root, wanted("jira", into=("prod",)))
     assert (help_text or "").endswith(", or write `jira: {}` under `secrets:` there to list it")
+    _, help_text = refused(root, wanted("jira", into=("prod",), namespace="web"))
+    assert (help_text or "").endswith(", or write `jira: {namespace: web}` under `secrets:` there to list it")
     assert refused(root, wanted(into=("prd",))) == ('there is no environment or layer "prd"', 'did you mean "prod"?')
 
 
@@ -92,6 +117,7 @@ def test_what_is_taken_or_unknown_is_refused(root: Path) -> None:
         (wanted("db", "A B"), "invalid-kubernetes-name", "--key", "A B"),
         (wanted(azurekv="a_b"), "invalid-key-vault-name", "--azurekv", "a_b"),
         (wanted(vault="/a"), "invalid-vault-path", "--vault", "/a"),
+        (wanted(into=("prod",), namespace="A_b"), "invalid-kubernetes-name", "--namespace", "A_b"),
         (wanted(target="A_b"), "invalid-kubernetes-name", "--target", "A_b"),
         (wanted("d" * 60), "invalid-kubernetes-name", "environments/catalogue.yaml", '"{name}-{secret}"'),
     ],
