@@ -43,8 +43,8 @@ def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Ite
         if at is not None:
             related.append(Related("the environment lists its secrets here", own.place.key_span))
         place = at if at is not None else own.place.key_span
-        finding = Finding(message, place, help=_way_out(own, name, known), related=tuple(related), brief=at is not None)
-        yield finding, not needed
+        way_out = _way_out(own, name, known, is_manifest=at is not None)
+        yield Finding(message, place, help=way_out, related=tuple(related), brief=at is not None), not needed
 
 
 def _wants(readers: Readers, *, is_optional: bool) -> str:
@@ -57,19 +57,21 @@ def entry_for(own: Own, target: str) -> Entry | None:
     return next((each for each in own.environment.catalogue.entries.values() if each.target == target), None)
 
 
-def _way_out(own: Own, name: Name, entry: Entry | None) -> str:
+def _way_out(own: Own, name: Name, entry: Entry | None, *, is_manifest: bool) -> str:
     elsewhere = f"or say who makes it: `madeElsewhere: {{{name[1]}: the reason}}`"
     if entry is not None and entry.id in own.environment.secrets:
         namespace = own.environment.secrets[entry.id].namespace or ""
-        return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: correct one of the two, {elsewhere}"
+        correct = f"give `--namespace {namespace}` where the manifests name none, else correct one of the two"
+        correct = correct if is_manifest else "correct one of the two"
+        return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: {correct}, {elsewhere}"
     if entry is not None:
         return f"list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {own.environment.name}, {elsewhere}"
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
     # Names of Secrets have much in common; another application's is no misspelt one.
     if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
         return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
-    where = placed(own, name)
-    return f"add it: `{command_line('new', 'secret', 'NAME', *where, '--key', 'KEY')}`, {elsewhere}"
+    new = command_line("new", "secret", "NAME", *placed(own, name), "--key", "KEY", "--into", own.environment.name)
+    return f"add it: `{new}`, {elsewhere}"
 
 
 def placed(own: Own, name: Name) -> list[str]:

@@ -116,7 +116,7 @@ def test_the_project_that_was_named_is_named_in_what_is_to_paste(
     monkeypatch.chdir(tmp_path)
     done = run("--root", "project", "consumers", "dev", "--manifests", manifests, "--since", manifests)
     assert done.code == 1
-    assert "`platform-secrets --root project new secret NAME --target unmade --key KEY`" in done.err
+    assert "`platform-secrets --root project new secret NAME --target unmade --key KEY --into dev`" in done.err
     assert "the upgrade needs no other Secrets" in done.out
     assert project.is_dir()
 

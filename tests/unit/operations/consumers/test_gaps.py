@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.diagnostic import Severity
-from compiler.operations.consumers.gaps import known_keys
+from compiler.operations.consumers.gaps import known_keys, unmade
 from compiler.operations.consumers.objects import Made
-from tests.unit.operations.consumers.conftest import BOTH, deployment, last
+from tests.unit.operations.consumers.conftest import BOTH, deployment, gathered, last
 
 if TYPE_CHECKING:
     from tests.unit.operations.consumers.conftest import Bench
@@ -72,10 +73,18 @@ def test_what_is_optional_is_a_note(bench: Bench) -> None:
     ("name", "edit", "said"),
     [
         ("agent-jira-secrets", "secrets: {jira: {enabled: false}}", "list `jira: {}` under `secrets:` of prod"),
-        ("agent-jira-secrets", "secrets: {jira: {namespace: x}}", '"jira" makes it in the namespace "x"'),
+        (
+            "agent-jira-secrets",
+            "secrets: {jira: {namespace: x}}",
+            "give `--namespace x` where the manifests name none, else",
+        ),
         ("agent-jira-secret", "", 'did you mean "agent-jira-secrets"?'),
-        ("agent-mongo-secrets", "", "`platform-secrets new secret NAME --target agent-mongo-secrets --key KEY`"),
-        ("zzz", "", "`platform-secrets new secret NAME --target zzz --key KEY`"),
+        (
+            "agent-mongo-secrets",
+            "",
+            "`platform-secrets new secret NAME --target agent-mongo-secrets --key KEY --into prod`",
+        ),
+        ("zzz", "", "`platform-secrets new secret NAME --target zzz --key KEY --into prod`"),
     ],
 )
 def test_the_way_out_fits_what_the_project_has(bench: Bench, name: str, edit: str, said: str) -> None:
@@ -87,10 +96,21 @@ def test_a_namespace_that_is_not_the_environments_is_said(bench: Bench) -> None:
     other = deployment("envFrom: [{secretRef: {name: agent-jira-secrets}}]", head=", namespace: other")
     assert 'the Secret "agent-jira-secrets" in "other"' in bench.of("unmade-secret", other)[0]
     wanted = other.replace("agent-jira-secrets", "mongo")
-    new = "`platform-secrets new secret NAME --target mongo --namespace other --key KEY`"
+    new = "`platform-secrets new secret NAME --target mongo --namespace other --key KEY --into prod`"
     assert new in (bench.one("unmade-secret", wanted).help or "")
     bench.add("secrets: {jira: {enabled: false}}")
     assert "list `jira: {namespace: other}` under" in (bench.one("unmade-secret", other).help or "")
+
+
+def test_of_a_cluster_no_option_is_advised(bench: Bench) -> None:
+    bench.add("secrets: {jira: {namespace: x}}")
+    found = gathered(wants("agent-jira-secrets"))
+    readers = {
+        name: [(each, replace(reading, at=None)) for each, reading in every] for name, every in found.readers().items()
+    }
+    ((finding, is_optional),) = unmade(bench.own(), found, readers)
+    assert (finding.help or "").startswith('"jira" makes it in the namespace "x": correct one of the two, or')
+    assert not is_optional
 
 
 def key_of(name: str, key: str, more: str = "") -> str:
