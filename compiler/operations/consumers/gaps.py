@@ -87,13 +87,15 @@ def missing_keys(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) 
         has = keys_of(secret) if secret is not None else known_keys(gathered.made.get(name, ()))
         if has is None:
             continue
+        # A key that pods name as well is another one, and no misspelt one.
+        unnamed = has - {each.read.key for _, each in reading}
         wanted: dict[str, list[tuple[Workload, Reading]]] = {}
         for workload, each in reading:
             if each.read.key and each.read.key not in has:
                 wanted.setdefault(each.read.key, []).append((workload, each))
         for key, asking in wanted.items():
             needed = [each for each in asking if not each[1].read.optional]
-            yield _missing(own, name, secret, key, needed or asking, has), not needed
+            yield _missing(own, name, secret, key, needed or asking, unnamed), not needed
 
 
 def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
@@ -103,20 +105,20 @@ def known_keys(made: Sequence[Made]) -> frozenset[str] | None:
     return frozenset[str]().union(*known) if keys and len(known) == len(keys) else None
 
 
-def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Readers, has: frozenset[str]) -> Finding:
+def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Readers, meant: frozenset[str]) -> Finding:
     wants = _wants(asking, is_optional=all(each.read.optional for _, each in asking))
     message = f"{wants} {quoted(key)} of the Secret {quoted(name[1])}, which lacks it"
     at = asking[0][1].key_at
     if secret is None:
         place = at if at is not None else own.place.key_span
         related = tuple(each for each in places(asking, of_key=True) if each.span != place)
-        return Finding(message, place, help=_likely(key, has), related=related, brief=True)
+        return Finding(message, place, help=_likely(key, meant), related=related, brief=True)
     variants = [each.variants for each in secret.entry.keys.values() if each.name == key]
     if variants:
         way_out = f"the catalogue has it in another variant: add one of {listed(variants[0])} to `use:`"
     else:
         way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
-        match = closest(key, has)
+        match = closest(key, meant)
         way_out = f"did you mean {quoted(match)}? else {way_out}" if match is not None else way_out
     return Finding(
         message,
@@ -127,6 +129,6 @@ def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Read
     )
 
 
-def _likely(key: str, has: frozenset[str]) -> str:
-    match = closest(key, has)
+def _likely(key: str, meant: frozenset[str]) -> str:
+    match = closest(key, meant)
     return f"did you mean {quoted(match)}?" if match is not None else "correct the chart's values, or the reference"

@@ -32,8 +32,13 @@ def lines(look: Look) -> Iterator[Line]:
             yield f"{secret.id}: ", f"{quoted(name[1])} is read by {', '.join(each.title for each in workloads)}"
     if look.upgrade is not None:
         yield from _upgrade_lines(look, look.upgrade)
-    of = f"{read} of {counted(len(look.own.secrets), 'Secret')} {'is' if read == 1 else 'are'} read"
-    yield f"{environment}: ", f"{of}, {counted(len(look.gathered.workloads), 'workload')} looked at"
+    namespaces = {workload.namespace for workload in look.gathered.workloads}
+    here = sum(namespace in namespaces for namespace, _ in look.own.secrets)
+    elsewhere = len(look.own.secrets) - here
+    of = f"{read} of {counted(here, 'Secret')} {'is' if read == 1 else 'are'} read"
+    others = f"; {counted(elsewhere, 'Secret')} {'is' if elsewhere == 1 else 'are'} in other namespaces"
+    counts = f"{of}, {counted(len(look.gathered.workloads), 'workload')} looked at{others if elsewhere else ''}"
+    yield f"{environment}: ", counts
 
 
 def _upgrade_lines(look: Look, upgrade: Upgrade) -> Iterator[Line]:

@@ -130,6 +130,11 @@ def test_a_key_that_the_environment_lacks_is_found_at_both_places(bench: Bench) 
     assert bench.of("missing-consumed-key", key_of("agent-jira-secrets", "JIRA_TOKEN")) == []
 
 
+def test_a_key_that_pods_read_as_well_is_not_meant(bench: Bench) -> None:
+    both = key_of("agent-jira-secrets", "JIRA_TOKN"), key_of("agent-jira-secrets", "JIRA_TOKEN")
+    assert (bench.one("missing-consumed-key", *both).help or "").startswith('add the key to "jira" in the catalogue')
+
+
 def test_each_key_is_one_finding(bench: Bench) -> None:
     found = bench.of("missing-consumed-key", key_of("agent-jira-secrets", "A"), key_of("agent-jira-secrets", "B"))
     assert len(found) == 2

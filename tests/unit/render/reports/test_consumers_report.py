@@ -47,6 +47,17 @@ def test_each_secret_that_is_read_has_a_line(look: Look) -> None:
     ]
 
 
+def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, tmp_path: Path) -> None:
+    assert look.gathered is not None
+    there = replace(look, gathered=Gathered([replace(AGENT, namespace="other")]))
+    assert told(there)[-1] == "prod: 0 of 0 Secrets are read, 1 workload looked at; 2 Secrets are in other namespaces"
+    (tmp_path / "environments/prod.yaml").write_text("secrets: {github: {namespace: web}}\n", "utf-8")
+    project = compile_project(tmp_path, ["prod"]).project
+    assert project is not None
+    apart = replace(look, own=own_of(project.environments[0]))
+    assert told(apart)[-1] == "prod: 1 of 1 Secret is read, 1 workload looked at; 1 Secret is in other namespaces"
+
+
 def test_of_refused_manifests_nothing_is_told(look: Look) -> None:
     refused = replace(look, gathered=None)
     assert told(refused) == []
