@@ -16,7 +16,7 @@ help: ## List the tasks
 values: .venv/.runtime ## Compile every environment, or one: make values ENV=prod
 	@$(RUN) compile $(ENV)
 
-check: .venv/.dev ## Fail where a generated file is stale: values, schemas, chart, docs, tutorial
+check: .venv/.dev .tools/.helm ## Fail where a generated file is stale: values, schemas, chart, docs, tutorial
 	@$(RUN) compile --check
 	@$(BIN)/python scripts/build_chart.py --check
 	@$(BIN)/python scripts/build_docs.py --check
@@ -54,7 +54,7 @@ layers: .venv/.dev ## Check the direction of imports
 golden: .venv/.dev .tools/.helm ## Rewrite the expected outputs of the golden cases; review the diff
 	@$(BIN)/python -m pytest tests/golden -q --update-golden
 
-docs: .venv/.dev ## Rewrite the generated pages and the outputs shown in docs
+docs: .venv/.dev .tools/.helm ## Rewrite the generated pages and the outputs shown in docs
 	@$(BIN)/python scripts/build_docs.py
 	@$(BIN)/python scripts/build_tutorial.py
 

@@ -1,16 +1,17 @@
 """Rewrites the pages that tell a story with what their commands print against real local stores; `--check` writes none.
 
 The `console` blocks of a page run in order in one shell, in an empty folder, with an OpenBao server, a Key Vault and a
-cluster's API double started for it. A `yaml` block below `<!-- append FILE -->` is what a reader adds at the end of a
-file, and is added. Lines of `<!-- unseen … -->` run unseen and must succeed; `<!-- cluster WORDS -->` is what happens
-in the cluster (scripts/page_cluster.py). What differs from run to run (ports, run ids, versions, times) is shown by
-fixed stand-ins. README and docs/secret-management.md show pieces of these pages: a `console` block below `<!-- from
-PAGE -->` has commands of that page with what they print there.
+cluster's API double started for it; CLONE is this project's folder. A `yaml` block below `<!-- append FILE -->` is what
+a reader adds at the end of a file, and is added. Lines of `<!-- unseen … -->` run unseen and must succeed; `<!--
+cluster WORDS -->` is what happens in the cluster (scripts/page_cluster.py). What differs from run to run (ports, run
+ids, versions, times) is shown by fixed stand-ins. README and docs/secret-management.md show pieces of these pages: a
+`console` block below `<!-- from PAGE -->` has commands of that page with what they print there.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -39,7 +40,9 @@ PAGES = (
     ROOT / "docs/how-to/your-own-platform.md",
     ROOT / "docs/how-to/adopt-a-running-platform.md",
     ROOT / "docs/how-to/move-to-key-vault.md",
+    ROOT / "docs/how-to/other-applications.md",
 )
+HELM = ROOT / ".tools/helm4"
 BLOCK = re.compile(
     r"(?P<fence>```console\n)(?P<shown>.*?)(?=```)|<!-- append (?P<file>\S+) -->\n```yaml\n(?P<text>.*?)(?=```)"
     r"|<!-- unseen\n(?P<unseen>.*?)-->|<!-- cluster (?P<words>.*?) -->",
@@ -128,6 +131,8 @@ def built(page: str) -> str:
             "VAULT_TOKEN": openbao.token,
             "BAO_ADDR": openbao.url,
             "BAO_TOKEN": openbao.token,
+            "CLONE": str(ROOT),
+            "PATH": f"{HELM}:{ROOT / '.venv/bin'}:{os.environ['PATH']}",
             **key_vault.environ(),
             **cluster.variables(Path(server_folder)),
         }

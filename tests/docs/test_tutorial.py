@@ -25,7 +25,7 @@ from scripts.build_tutorial import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-TUTORIAL, OWN_PLATFORM, ADOPT, MOVE = PAGES
+TUTORIAL, OWN_PLATFORM, ADOPT, MOVE, OTHERS = PAGES
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[page.stem for page in PAGES])
@@ -99,6 +99,22 @@ def test_a_platform_is_adopted_by_two_steps_and_the_old_owner_is_deleted_last() 
     assert 'the Secret "platform/slack-creds" does not belong to its ExternalSecret' in refused
     assert "all are in effect" in after
     assert page.rstrip().split("```console")[-1].count("in effect") == 3
+
+
+def test_each_other_application_is_refused_first_and_then_fits() -> None:
+    page = OTHERS.read_text("utf-8")
+    assert not [line for line in commands(page) if re.search(r"\bsed ", line)]
+    for application, finding in (
+        ("backstage", "unmade-secret"),
+        ("headlamp", "doubly-made-secret"),
+        ("portal", "missing-consumed-key"),
+    ):
+        parts = page.split(f"\n$ helm template {application} ")[1:]
+        before, after = (part.partition("```")[0].partition("\n")[2] for part in parts)
+        assert f"error[{finding}]" in before
+        assert "1 error\n" in before
+        assert "[" not in after
+        assert f'read by Deployment "{application}"' in after
 
 
 def slug(heading: str) -> str:
