@@ -46,6 +46,15 @@ def test_local_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(other.read_text("utf-8")), f"{page.name}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
+    # GitHub splits at each bar, in code too, and drops what is too much.
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        head, _, *rows = (len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines())
+        assert set(rows) <= {head}, table
+
+
 @pytest.mark.parametrize("page", GUIDES, ids=names(GUIDES))
 def test_examples_of_environments_are_valid(page: Path) -> None:
     blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
