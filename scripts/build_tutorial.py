@@ -88,7 +88,10 @@ def run_all(lines: Sequence[str], variables: dict[str, str], folder: Path) -> li
 
 def steady(text: str, key_vault: str, openbao: str) -> str:
     """`text` without what differs from run to run. Two remote secrets are written in either order."""
-    text = text.replace(key_vault, KEY_VAULT).replace(openbao, OPENBAO)
+    for own, stand_in in ((key_vault, KEY_VAULT), (openbao, OPENBAO)):
+        # What marks it below is as long as it.
+        marks = re.compile(rf"({re.escape(own)}\n +\| +)\^{{{len(own)}}}$", re.MULTILINE)
+        text = marks.sub(rf"\g<1>{'^' * len(stand_in)}", text).replace(own, stand_in)
     for pattern, stand_in in STAND_INS:
         text = pattern.sub(stand_in, text)
     lines = text.splitlines(keepends=True)

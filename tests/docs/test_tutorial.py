@@ -171,6 +171,12 @@ def test_what_differs_from_run_to_run_is_made_steady() -> None:
     )
 
 
+def test_what_marks_a_stand_in_is_as_long_as_it() -> None:
+    own = f"{KEY_VAULT}0"
+    text = f"5 |  u: {own}\n  |     {'^' * len(own)}\n"
+    assert steady(text, own, OPENBAO) == f"5 |  u: {KEY_VAULT}\n  |     {'^' * len(KEY_VAULT)}\n"
+
+
 @pytest.mark.parametrize("path", QUOTING, ids=[page.stem for page in QUOTING])
 def test_a_page_that_quotes_shows_what_the_quoted_pages_do(path: Path) -> None:
     page = path.read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from compiler.operations.consumers.manifests import take
 from compiler.operations.consumers.objects import Gathered
 from compiler.refusal import Refusal
 from compiler.stages.load_manifests import load_manifests
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,15 +37,23 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | Non
             left -= len(content)
             if left < 0:
                 raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
-            keep = partial(take, gathered=gathered, namespace=namespace)
-            kept, diagnostics = load_manifests(shown, _decoded(shown, content), keep)
-            found += diagnostics
+            keep, text = partial(take, gathered=gathered, namespace=namespace), _decoded(shown, content)
+            kept, diagnostics = load_manifests(shown, text, keep)
+            found += diagnostics if kept is not None else (_of_template(each, text) for each in diagnostics)
             is_whole &= kept is not None
     if is_whole and not gathered.objects:
         # Most often the command before the pipe failed.
         shown = ", ".join(SHOWN_STDIN if path == STDIN else path for path in paths)
         raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
     return gathered if is_whole else None, tuple(found)
+
+
+def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
+    """With the way out for a chart's template, which a chart's folder holds in place of manifests."""
+    start, end = diagnostic.span.source.line_bounds(diagnostic.span.line)
+    render = f"helm template NAME CHART | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
+    is_template = "{{" in text[start:end]
+    return replace(diagnostic, help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
 
 
 def _contents(path: str, most: int) -> Iterator[tuple[str, bytes]]:

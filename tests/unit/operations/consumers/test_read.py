@@ -66,6 +66,22 @@ def test_a_file_that_is_refused_says_why_and_the_rest_is_read(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "is_template"),
+    [
+        ("kind: Pod\nmetadata: {name: {{ .Release.Name }}}\n", True),
+        ("{{- if .Values.on }}\nkind: Pod\n{{- end }}\n", True),
+        ("kind: Pod\ntemplate: '{{ .token }}'\nmetadata: {[a]: b}\n", False),
+    ],
+)
+def test_a_charts_template_is_to_be_rendered_first(tmp_path: Path, text: str, *, is_template: bool) -> None:
+    (tmp_path / "a.yaml").write_text(text, "utf-8")
+    found, (diagnostic, *_) = read_manifests([str(tmp_path)], "n")
+    assert found is None
+    render = "render it, `helm template NAME CHART | platform-secrets consumers ENV --manifests -`"
+    assert (render in (diagnostic.help or "")) is is_template
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [(b"", "there is no manifest in "), (b"---\n# Source: a\n", "there is no manifest in "), (b"\xff", "is not UTF-8")],
 )
