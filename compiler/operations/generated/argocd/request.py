@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from compiler.generate.argocd.forms import FORMS
@@ -17,7 +19,6 @@ from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 DEFAULTS: Final = {
     "--revision": "main",
@@ -74,6 +75,7 @@ def wanted_of(given: Given, root: Path) -> Wanted:
     for option, value in given.options.items():
         if isinstance(value, str) and option not in ("--form", "--out"):
             _judge(option, value)
+    _judge_folder(given)
     clusters = _clusters(given)
     path = given.need("--path")
     apps = _apps(given, root, path) if given.form == "app-of-apps" else ""
@@ -132,6 +134,15 @@ def _judge(option: str, value: str) -> None:
         raise Refusal("usage", f"{option} {problem}")
 
 
+def _judge_folder(given: Given) -> None:
+    """Whether the folder may be named in the comment above each file: a line break would end the comment there."""
+    shown = given.out[1] if given.out is not None else ""
+    if not shown.isprintable():
+        raise Refusal("usage", "--out has a character that cannot be printed", "name another folder")
+    if looks_like_credential(shown):
+        raise Refusal("usage", "--out has a credential in it, which would be committed", "name another folder")
+
+
 def _clusters(given: Given) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in given.options.get("--cluster") or ():
@@ -171,8 +182,8 @@ def _apps(given: Given, root: Path, path: str) -> str:
     """The folder in the repository that the Applications will be committed in."""
     below = _APPS
     if given.out is not None:
-        # By no link and no `..`: it is a path in the repository.
-        folder, root = given.out[0].resolve(), root.resolve()
+        # By no link and no `..`: it is a path in the repository. Path.resolve raises for links in a circle.
+        folder, root = Path(os.path.realpath(given.out[0])), Path(os.path.realpath(root))
         if not is_inside(root, folder):
             way_out = "Argo CD reads the Applications from the repository: name a folder of the project"
             raise Refusal("usage", "--out of app-of-apps is not in the project", way_out)

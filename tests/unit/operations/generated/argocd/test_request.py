@@ -86,6 +86,11 @@ def test_applications_of_an_app_of_apps_are_in_the_project(tmp_path: Path) -> No
     assert message == '--path of app-of-apps does not end in "chart"'
 
 
+def test_a_folder_of_links_in_a_circle_is_taken_as_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert wanted_of(given("app-of-apps", (tmp_path / "loop", "loop")), tmp_path).apps == "loop"
+
+
 @pytest.mark.parametrize(
     "repo",
     [
@@ -143,6 +148,19 @@ def test_a_user_of_ssh_is_none(tmp_path: Path, repo: str) -> None:
 )
 def test_what_is_wrong_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     assert refused(given(**options), tmp_path)[0] == message
+
+
+@pytest.mark.parametrize("out", ["a\nkind: X", "a\x85b", "a\x1b[31m", "a\udcff"])
+def test_a_folder_that_would_end_the_comment_above_each_file_is_refused(tmp_path: Path, out: str) -> None:
+    message, way_out = refused(given(out=(tmp_path / out, out)), tmp_path)
+    assert message == "--out has a character that cannot be printed"
+    assert way_out == "name another folder"
+
+
+def test_a_credential_in_the_folder_s_name_is_refused_and_not_shown(tmp_path: Path) -> None:
+    out = "ghp_0123456789abcdef0123"
+    message, _ = refused(given(out=(tmp_path / out, out)), tmp_path)
+    assert message == "--out has a credential in it, which would be committed"
 
 
 def test_a_form_is_needed_and_a_registry_has_versions(tmp_path: Path) -> None:
