@@ -11,6 +11,7 @@ from compiler.operations.consumers.gaps import entry_for, placed
 from compiler.operations.consumers.own import keys_of
 from compiler.operations.edit.list_secret import listing
 from compiler.text.command_line import command_line
+from compiler.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,8 @@ def _steps(own: Own, name: Name, keys: list[str], *, is_new: bool) -> Iterator[s
         has = keys_of(secret)
         lacking = [key for key in keys if key not in has]
         if lacking:
-            yield f"# first add to {secret.id} in environments/catalogue.yaml: {', '.join(lacking)}"
+            # A line break in a key would end the remark, and what follows be run by whoever pastes it.
+            yield f"# first add to {secret.id} in environments/catalogue.yaml: {', '.join(map(printable, lacking))}"
         yield command_line("put", environment, secret.id, *([] if is_new else [key for key in keys if key in has]))
         return
     entry = entry_for(own, name[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.text.command_line import command_line
+from compiler.text.command_line import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +20,8 @@ def rbac(environment: Environment) -> str:
     spaces = dict.fromkeys(each.namespace for each in environment.secrets.values() if each.namespace is not None)
     kinds = {(each.store.kind, each.namespace) for each in environment.secrets.values() if each.store is not None}
     lines = [
-        f"# What `{command_line('status', environment.name, '--cluster')}` and `--wait` ask for.",
+        # Without --root: a path of one machine is of no use in a file for a cluster, and a line break ends a comment.
+        f"# What `{PROGRAM} status {environment.name} --cluster` and `--wait` ask for.",
         '# Bind the roles to whoever runs them. Of a rule that is left out the checks are "not asked".',
     ]
     for space in spaces:

@@ -91,6 +91,12 @@ def test_a_new_key_of_a_secret_that_was_read_before_is_put_alone(bench: Bench) -
     )
 
 
+def test_a_remark_stays_one_whatever_a_key_is_called(bench: Bench) -> None:
+    new = ENV % ("agent-jira-secrets", '"NEW\\nrm -rf ~\\u2028x"')
+    remark = one(bench, deployment(GITHUB), deployment(new)).steps[0]
+    assert remark == "# first add to jira in environments/catalogue.yaml: NEW\\x0arm -rf ~\\u2028x"
+
+
 def test_what_was_optional_and_is_needed_now_is_new(bench: Bench) -> None:
     optional = GITHUB.replace("}}", ", optional: true}}")
     assert one(bench, deployment(optional), deployment(GITHUB)).is_optional is False

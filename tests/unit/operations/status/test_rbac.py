@@ -8,6 +8,7 @@ import yaml
 from compiler.operations.status.live import LiveState
 from compiler.operations.status.look import compiled_objects
 from compiler.operations.status.rbac import rbac
+from compiler.text.command_line import name_project
 
 if TYPE_CHECKING:
     from tests.unit.operations.status.conftest import World
@@ -35,6 +36,16 @@ def test_a_role_a_namespace_and_a_cluster_role_for_what_lies_in_none(roles: list
         ("ClusterRole", None, "platform-secrets-status"),
         ("ClusterRole", None, "platform-secrets-retire"),
     ]
+
+
+def test_the_folder_of_the_project_is_not_in_it(world: World) -> None:
+    name_project("/home/me/x\nkind: Evil")
+    try:
+        text = rbac(world.bench.environment())
+    finally:
+        name_project(None)
+    assert text.startswith("# What `platform-secrets status prod --cluster` and `--wait` ask for.\n")
+    assert "Evil" not in text
 
 
 def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
