@@ -167,8 +167,10 @@ class _Reader:
             if name in members:
                 self._note_repeated(name, members[name], node)
             members[name] = node
+        # Of what is merged, the first that has a key counts; there may be as many as there are values.
         for each in merged:
-            members = {**each.children, **members}
+            for name, node in each.children.items():
+                members.setdefault(name, node)
         return members, _bounds(key)[1]
 
     def _repeated(self, event: Any, key_start: int, key_end: int, depth: int) -> Node:  # noqa: ANN401

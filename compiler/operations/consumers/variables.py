@@ -14,7 +14,7 @@ from compiler.rules.interface import Finding
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from compiler.operations.consumers.objects import Container, Gathered, Name, Reading, Setting, Workload
     from compiler.operations.consumers.own import Own
@@ -43,9 +43,10 @@ class _Source(NamedTuple):
 def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
     """A finding for each Secret of which some container does not get keys, and for what hides them."""
     hidden: dict[tuple[str, str, _Source], dict[str, list[Workload]]] = {}
+    known = _Keys(own, gathered)
     for workload in gathered.workloads:
         for container in workload.containers:
-            for name, loser, winner in _conflicts(own, gathered, workload.namespace, container):
+            for name, loser, winner in _conflicts(own, known, workload.namespace, container):
                 by = winner._replace(key=None)
                 found = hidden.setdefault((workload.namespace, loser, by), {})
                 found.setdefault(name, []).append(workload)
@@ -72,13 +73,34 @@ def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
         )
 
 
-def _conflicts(
-    own: Own, gathered: Gathered, namespace: str, container: Container
-) -> Iterator[tuple[str, str, _Source]]:
-    """Each variable that a Secret would set and another source does: its name, the Secret and that source."""
+class _Keys:
+    """The keys that Secrets and ConfigMaps will have, as far as that can be told; of each worked out once."""
+
+    def __init__(self, own: Own, gathered: Gathered) -> None:
+        self._own, self._gathered = own, gathered
+        self._of_secrets: dict[Name, frozenset[str]] = {}
+
+    def of(self, namespace: str, setting: Setting) -> frozenset[str]:
+        if setting.secret is None:
+            return self._gathered.config_maps.get((namespace, setting.config_map or ""), frozenset())
+        at = (namespace, setting.secret)
+        if at not in self._of_secrets:
+            secret = self._own.secrets.get(at)
+            keys = keys_of(secret) if secret is not None else known_keys(self._gathered.made.get(at, ()))
+            self._of_secrets[at] = keys or frozenset()
+        return self._of_secrets[at]
+
+
+def _conflicts(own: Own, known: _Keys, namespace: str, container: Container) -> Iterator[tuple[str, str, _Source]]:
+    """Each variable that a Secret would set and another source does: its name, the Secret and that source.
+
+    Only variables that the environment's Secrets set: each of a thousand containers may take a ConfigMap of a hundred
+    thousand keys.
+    """
+    ours = _ours(own, known, namespace, container)
     setters: dict[str, list[_Source]] = {}
-    for setting in container.settings:
-        for name, source in _sets(own, gathered, namespace, setting):
+    for setting in container.settings if ours else ():
+        for name, source in _sets(known, namespace, setting, ours):
             setters.setdefault(name, []).append(source)
     for name, sources in setters.items():
         *losers, winner = sources
@@ -87,18 +109,27 @@ def _conflicts(
                 yield name, loser.secret, winner
 
 
-def _sets(own: Own, gathered: Gathered, namespace: str, setting: Setting) -> Iterator[tuple[str, _Source]]:
+def _ours(own: Own, known: _Keys, namespace: str, container: Container) -> Collection[str]:
+    """The names of the variables that Secrets of the environment set in a container, sorted."""
+    found: set[str] = set()
+    for setting in dict.fromkeys(container.settings):
+        if (namespace, setting.secret) in own.secrets:
+            one = setting.variable
+            found.update({one} if one is not None else {setting.prefix + key for key in known.of(namespace, setting)})
+    return dict.fromkeys(sorted(found)).keys()
+
+
+def _sets(known: _Keys, namespace: str, setting: Setting, ours: Collection[str]) -> Iterator[tuple[str, _Source]]:
+    """Those of the variables `ours` that `setting` sets."""
     if setting.variable is not None:
-        yield setting.variable, _Source(setting.secret, None, setting.key)
+        if setting.variable in ours:
+            yield setting.variable, _Source(setting.secret, None, setting.key)
         return
-    keys: frozenset[str] | None
-    if setting.secret is not None:
-        at = (namespace, setting.secret)
-        keys = keys_of(own.secrets[at]) if at in own.secrets else known_keys(gathered.made.get(at, ()))
-    else:
-        keys = gathered.config_maps.get((namespace, setting.config_map or ""))
-    for key in sorted(keys or ()):
-        yield f"{setting.prefix}{key}", _Source(setting.secret, setting.config_map, key)
+    keys = known.of(namespace, setting)
+    for name in ours:
+        key = name.removeprefix(setting.prefix)
+        if key in keys and name == setting.prefix + key:
+            yield name, _Source(setting.secret, setting.config_map, key)
 
 
 def _is_same(own: Own, namespace: str, loser: _Source, winner: _Source) -> bool:
