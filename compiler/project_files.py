@@ -10,11 +10,12 @@ from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
-from compiler.rules.forms.expected import Surroundings, as_id
+from compiler.rules.forms.surroundings import Surroundings
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
 from compiler.text.command_line import command_line
+from compiler.text.regex import regex
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
@@ -28,9 +29,9 @@ FOLDER = "environments"
 LAYERS_FOLDER = "environments/layers"
 BASE = "base"
 CATALOGUE = "catalogue"
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NAME = regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _RULE_IDS = tuple(rule.id for rule in ALL_RULES)
-_VALUES = re.compile(r"values-(.+)\.yaml", re.DOTALL)
+_VALUES = regex(r"values-(.+)\.yaml", re.DOTALL)
 
 
 class Library:
@@ -171,6 +172,8 @@ class Library:
             else:
                 path = f"{FOLDER}/{stem}.yaml"
                 message = "the file's name is not a valid environment name"
+                from compiler.rules.forms.expected import as_id  # noqa: PLC0415 - only where one is wrong
+
                 form = as_id(stem)
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"
                 help_text = f"rename {stem}.yaml to {form}.yaml" if form is not None else help_text

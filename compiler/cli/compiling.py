@@ -7,12 +7,6 @@ from typing import TYPE_CHECKING
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.diagnostic import Severity
 from compiler.pipeline import Result, compile_project
-from compiler.render.content import Lines
-from compiler.render.excerpt import show
-from compiler.render.interface import format_named
-from compiler.render.omission import first_of_each_rule
-from compiler.render.text import lines
-from compiler.rules import ALL_RULES
 from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
@@ -36,8 +30,13 @@ def report(diagnostics: Sequence[Diagnostic], run: Run, form: str = "text", see_
     Text shows the first findings of each rule and `see_all`, how to see the rest; where that is None, all of them.
     """
     if form == "text" and not diagnostics:
-        # Most runs: what would render nothing is not even imported.
         return
+    # Most runs have nothing to show, and do not import what would render it.
+    from compiler.render.excerpt import show  # noqa: PLC0415
+    from compiler.render.interface import format_named  # noqa: PLC0415
+    from compiler.render.omission import first_of_each_rule  # noqa: PLC0415
+    from compiler.rules import ALL_RULES  # noqa: PLC0415
+
     outlet = standard_error() if form == "text" else standard_output()
     if form != "text" or see_all is None:
         shown, omission = show(diagnostics), None
@@ -56,6 +55,11 @@ def by_compile() -> str:
 
 def report_errors(diagnostics: Sequence[Diagnostic]) -> None:
     """Shows only the errors of a run, for commands that do not validate the input."""
+    from compiler.render.content import Lines  # noqa: PLC0415 - as in `report`
+    from compiler.render.excerpt import show  # noqa: PLC0415
+    from compiler.render.omission import first_of_each_rule  # noqa: PLC0415
+    from compiler.render.text import lines  # noqa: PLC0415
+
     errors = [each for each in diagnostics if each.severity is Severity.ERROR]
     first, omission = first_of_each_rule(errors, by_compile())
     standard_error().show(Lines(lines(show(first, diagnostics), omission)))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from compiler.stages.emit import quote, read_values
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     Manifest = str | bool | int | Mapping[str, "Manifest"] | Sequence["Manifest"]
 
 # Begins with a letter, and no reader takes any of it for another type or the end of the text, but for the words below.
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
+_PLAIN = regex(r"[A-Za-z][A-Za-z0-9_./=-]*", re.ASCII)
 # One that begins with a space or an empty line would be taken for deeper indented than it is; no line ends in a space.
-_BLOCK = re.compile(r"(?=[!-~])(?:(?:[ -~]*[!-~])?\n)*[ -~]*[!-~]\n", re.ASCII)
+_BLOCK = regex(r"(?=[!-~])(?:(?:[ -~]*[!-~])?\n)*[ -~]*[!-~]\n", re.ASCII)
 
 
 def manifest_text(manifest: Mapping[str, Manifest]) -> str:

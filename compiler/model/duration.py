@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from compiler.model.record import dataclass
+from compiler.text.regex import regex
 
 # Units of Go's time.ParseDuration, in nanoseconds.
 _SECOND = 10**9
@@ -19,8 +20,8 @@ _UNITS = {
     "h": 3600 * _SECOND,
 }
 _PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
-_WHOLE = re.compile(rf"(?:{_PART})+", re.ASCII)
-_PARTS = re.compile(_PART, re.ASCII)
+_WHOLE = regex(rf"(?:{_PART})+", re.ASCII)
+_PARTS = regex(_PART, re.ASCII)
 # Go counts nanoseconds in 64 bits: a little over 292 years.
 _LONGEST = 2**63 - 1
 # Python refuses numbers of some thousand digits, and nobody writes a duration of so many.

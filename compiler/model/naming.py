@@ -5,11 +5,11 @@ They serve scaffolding alone: what an entry is called stands in the entry, and c
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.record import dataclass
+from compiler.text.regex import regex
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
@@ -22,7 +22,7 @@ PATTERNS: Final = {TARGET: "{name}-{secret}", VAULT: "{namespace}/{secret}", AZU
 # Stands for the id of the new secret, and alone tells one from another.
 OWN_ID: Final = "secret"
 PLACEHOLDERS: Final = ("name", "namespace", OWN_ID)
-_PART = re.compile(r"\{([^{}]*)\}|[{}]")
+_PART = regex(r"\{([^{}]*)\}|[{}]")
 
 
 @dataclass(frozen=True, slots=True)

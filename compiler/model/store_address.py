@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from compiler.model.address import DEFAULT_MOUNT
+from compiler.text.regex import regex
 
-_URL: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_URL: Final = regex(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _HIDDEN: Final = "…"
 
 

@@ -9,11 +9,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from compiler.text.regex import regex
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 ENDING = ".platform-secrets-tmp"
-_NAME = re.compile(rf"\..+\.[0-9a-f]{{16}}{re.escape(ENDING)}", re.DOTALL)
+_NAME = regex(rf"\..+\.[0-9a-f]{{16}}{re.escape(ENDING)}", re.DOTALL)
 # A file system takes 255 bytes for a name; a name of ours is ASCII, somebody else's may not be.
 _MOST_KEPT = 50
 

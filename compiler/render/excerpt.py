@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from compiler.render.interface import Shown, ShownRelated
+from compiler.render.shown import Shown, ShownRelated
 from compiler.text.credential import CONCEALED, credential_parts
 from compiler.text.printable import cells, printable
 

@@ -12,7 +12,8 @@ from compiler.render.envelope import envelope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compiler.render.interface import Run, Shown, ShownKey
+    from compiler.render.interface import Run
+    from compiler.render.shown import Shown, ShownKey
     from compiler.rules.interface import Rule
 
 _STATUSES = ("ok", "warning", "error")

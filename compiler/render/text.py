@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compiler.render.content import Line
-    from compiler.render.interface import Run, Shown, ShownRelated
+    from compiler.render.interface import Run
     from compiler.render.omission import Omission
+    from compiler.render.shown import Shown, ShownRelated
     from compiler.rules.interface import Rule
 
 _SEVERITY = {Severity.ERROR: Style.ERROR, Severity.WARNING: Style.WARNING, Severity.NOTE: Style.STRONG}

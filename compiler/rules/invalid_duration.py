@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.model.duration import parse_duration
-from compiler.rules.forms.expected import duration_help
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.regex import regex
 from compiler.text.slip import slip
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
-_ZERO = re.compile(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
-_DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
-_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+_ZERO = regex(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
+_DAYS = regex(r"(\d{1,4})d", re.ASCII)
+_NUMBER = regex(r"\d{1,9}", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
@@ -52,6 +52,8 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
     text = node.value
     if not isinstance(text, str) or parse_duration(text) is not None:
         return
+    from compiler.rules.forms.expected import duration_help  # noqa: PLC0415 - only where something is wrong
+
     message, way_out = "this is not a duration", "write it as `1h`, `30m` or `1h30m`"
     if _ZERO.fullmatch(text):
         message, way_out = (

@@ -20,7 +20,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.rules.forms.expected import as_id
 from compiler.rules.forms.kubernetes_form import (
     LONGEST_LABEL,
     LONGEST_NAME,
@@ -136,6 +135,8 @@ def _annotation_size(
 
 
 def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, ...]) -> Finding:
+    from compiler.rules.forms.expected import as_id  # noqa: PLC0415 - only where something is wrong
+
     form = as_id(name)
     way_out = slip(name) or (f'write "{form}"' if form is not None else _way_out(problem))
     return Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)

@@ -22,12 +22,13 @@ Give each its own name, or, where both really are one secret, the same Vault pat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Related, Severity
 from compiler.model.place import Place, place_of
+from compiler.model.record import dataclass
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.model.operator_release import KNOWN, NEWEST, OLDEST, is_released, parse_minor
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.regex import regex
 from compiler.text.slip import slip
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
 
-_LONGER = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
+_LONGER = regex(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d+)?", re.ASCII)
 _KNOWN = f"known are {KNOWN}"
 
 

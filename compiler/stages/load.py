@@ -15,22 +15,18 @@ from compiler.text.credential import looks_like_credential
 from compiler.text.odd_character import has_control, odd_character
 from compiler.text.plain_scalar import plain_scalar
 from compiler.text.wording import quoted
-from compiler.text.yaml_mistake import (
-    Mistake,
-    Rejection,
-    conflict_marker,
-    explained,
-    length_to_show,
-    template,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from compiler.text.yaml_mistake import Mistake
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _PARSERS_OWN_LIMIT = "exceeded maximum nesting depth"
 
+# Every marker that git leaves of a conflict has one of them.
+_CONFLICT_SIGNS = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)
 # Shorter texts cannot hold a credential worth the name; the rule looks closer at longer ones.
 _SUSPECT_LENGTH = 12
 
@@ -64,12 +60,18 @@ def load_text(path: str, text: str, *, is_output: bool = False) -> tuple[Documen
 
 
 def _refuse_characters(source: Source) -> None:
-    mistake = odd_character(source.text) or conflict_marker(source.text)
+    mistake = odd_character(source.text)
+    if mistake is None and any(sign in source.text for sign in _CONFLICT_SIGNS):
+        from compiler.text.yaml_mistake import conflict_marker  # noqa: PLC0415 - only where there may be one
+
+        mistake = conflict_marker(source.text)
     if mistake is not None:
         raise _RefusedError(_of_mistake(source, mistake))
 
 
 def _syntax_error(source: Source, error: yaml.YAMLError, last: yaml.Event | None) -> Diagnostic:
+    from compiler.text.yaml_mistake import Rejection, explained  # noqa: PLC0415 - only where a file cannot be read
+
     # libyaml's `problem` is one of its own fixed sentences; `context` and str(error) may quote the file.
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     opened = getattr(error, "context_mark", None)
@@ -105,6 +107,8 @@ def _diagnostic(
 
 
 def _values_of_line(source: Source, offset: int) -> Span:
+    from compiler.text.yaml_mistake import length_to_show  # noqa: PLC0415 - as in `_syntax_error`
+
     # A file that could not be read whole has no tree to tell keys from values.
     start, end = source.line_bounds(source.place(offset)[0])
     return Span(source, start + length_to_show(source.text[start:end]), end)
@@ -222,6 +226,8 @@ class _Builder:
         if not isinstance(event, yaml.ScalarEvent):
             if isinstance(event, yaml.AliasEvent):
                 self._refuse_event(event, "aliases are not allowed")
+            from compiler.text.yaml_mistake import template  # noqa: PLC0415 - as in `_syntax_error`
+
             braces = template(self._source.text, _bounds(event)[0])
             if braces is not None:
                 raise _RefusedError(_of_mistake(self._source, braces))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from typing import TYPE_CHECKING
 
@@ -80,6 +79,8 @@ def _marked(path: str, encoding: str) -> Diagnostic:
 
 
 def _iconv(path: str, encoding: str) -> str:
+    import shlex  # noqa: PLC0415 - only where one is printed
+
     return f"iconv -f {encoding} -t UTF-8 {shlex.quote(path)}"
 
 

@@ -7,13 +7,13 @@ values under unknown keys are hidden whatever they look like.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from compiler.text.randomness import random_words
+from compiler.text.regex import regex
 from compiler.text.token_form import known_forms
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _START = itemgetter(0)
 _SHORTEST = 10
 # Words and small numbers alone are no credential: each form has a capital, a sign or a long number of its own. This
 # answers for most names, URLs and sentences.
-_WORDS_ONLY = re.compile(
+_WORDS_ONLY = regex(
     r"(?:[a-z]{1,20}[0-9]{0,2}|[0-9]{1,4})(?:[-./:]++(?:[a-z]{1,20}[0-9]{0,2}|[0-9]{1,4}))*+"
     r"|[A-Z]{1,20}(?:_[A-Z]{1,20})*+"
     r"|[A-Z]?[a-z]{1,20}(?:[-/, ]++[A-Za-z]{1,20})*+"
@@ -37,9 +37,9 @@ _WORDS_ONLY = re.compile(
 )
 # What Key Vault calls the versions of a secret, in a sentence that says so: no more secret than a number is.
 _VERSION_WORD = "version "
-_VERSIONS = re.compile(r"\bversion (?:is )?[0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
+_VERSIONS = regex(r"\bversion (?:is )?[0-9a-f]{32}(?:, [0-9a-f]{32})*(?![0-9A-Za-z+/=_-])")
 # A credential wrapped over lines goes on in every following line that is nothing but one such word.
-_NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
+_NEXT_LINE = regex(r"[ \t]*\r?\n[ \t]*[A-Za-z0-9+/=_-]+(?=[ \t]*\r?(?:\n|\Z))")
 
 
 def looks_like_credential(text: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import TYPE_CHECKING
+
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,12 +53,13 @@ _TOKENS = (
     r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*",  # JWT: `{"` in Base64
     rf"-----BEGIN {_KEY_LABEL}-----(?s:.*?)(?:-----END {_KEY_LABEL}-----|\Z)",  # PEM, OpenSSH, PGP
 )
+_TOKEN = regex("|".join(_TOKENS))
 # Entra client secrets: three characters, a digit, `Q~`.
-_ENTRA_SECRET = re.compile(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{16,}")
+_ENTRA_SECRET = regex(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{16,}")
 _URL_START = "://"
-_URL_END = re.compile(r"[\s'\"]")
-_AFTER_USER = re.compile(r"[/:@]")
-_PORT = re.compile(r"\d{1,5}[/?#]")
+_URL_END = regex(r"[\s'\"]")
+_AFTER_USER = regex(r"[/:@]")
+_PORT = regex(r"\d{1,5}[/?#]")
 
 _WORDS_FOR_SECRETS = (
     "password|passwd|passphrase|pwd|secret|token|authorization|signature|(?<![a-z])sig|"
@@ -66,7 +67,7 @@ _WORDS_FOR_SECRETS = (
 )
 # `password=…` of connection strings and query strings, and `password: …` of headers, JSON and comments; the second
 # also occurs in prose, so that what follows needs a digit. Placeholders (`<…>`, `${…}`, `{{…}}`, `***`) are none.
-_ASSIGNMENT = (
+_ASSIGNMENT = regex(
     rf"(?i:{_WORDS_FOR_SECRETS})"
     r"(?:=[\"']?(?P<plain>(?!(?i:true|false|null|none)\b)[^\s\"'&;,<$({*\[…][^\s\"'&;,]{5,})"
     r"|[\"']?:[ \t]*[\"']?(?i:(?:bearer|basic|token)[ \t]+)?"
@@ -75,25 +76,14 @@ _ASSIGNMENT = (
 # How each of those words ends, looked for from the sign backwards: the whole form, which begins with none of a few
 # characters, is tried at every letter of a text and takes ten times as long.
 _ENDS_OF_WORDS = ("ord", "swd", "ase", "pwd", "ret", "ken", "ion", "ure", "sig", "key")
-_MAY_BE_ASSIGNMENT = re.compile(
+_MAY_BE_ASSIGNMENT = regex(
     r"(?:=|:(?=[ \t\"']))(?i:" + "|".join(rf"(?<={end}[=:])|(?<={end}[\"'][=:])" for end in _ENDS_OF_WORDS) + ")"
 )
 
 
-# Compiling these two takes 6 ms, which a run without a text to look at closely need not pay.
-@cache
-def _tokens() -> re.Pattern[str]:
-    return re.compile("|".join(_TOKENS))
-
-
-@cache
-def _assignment() -> re.Pattern[str]:
-    return re.compile(_ASSIGNMENT)
-
-
 def known_forms(text: str) -> Iterator[tuple[int, int]]:
     """The bounds of every credential of a known form in `text`, in no certain order; some may overlap."""
-    for match in _tokens().finditer(text):
+    for match in _TOKEN.finditer(text):
         yield match.span()
     if "Q~" in text:
         for match in _ENTRA_SECRET.finditer(text):
@@ -101,7 +91,7 @@ def known_forms(text: str) -> Iterator[tuple[int, int]]:
     if _URL_START in text and "@" in text:
         yield from _user_information(text)
     if _MAY_BE_ASSIGNMENT.search(text):
-        for match in _assignment().finditer(text):
+        for match in _ASSIGNMENT.finditer(text):
             yield match.span("plain") if match["plain"] else match.span("named")
 
 

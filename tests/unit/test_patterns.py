@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import compiler
-from compiler.text.token_form import _assignment, _tokens
+from compiler.text.regex import LatePattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,6 @@ MOST_UNITS = 60
 SEARCHING = frozenset({"search", "finditer", "findall", "sub", "split"})
 # How patterns are used that are no variable of their own, or of another module.
 USES = {
-    "_tokens": {"finditer"},
-    "_assignment": {"finditer"},
     "_TLS_CAUSES": {"search"},
     "_NO_TEXT": {"search"},
     "_NO_TOKEN": {"search"},
@@ -61,8 +59,6 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str], set[str]]]:
     for path in (ROOT / "schemas").glob("*.json"):
         for written in dict.fromkeys(_of_schema(json.loads(path.read_text("utf-8")))):
             yield f"{path.name} {written}", re.compile(written), {"search"}
-    yield "compiler.text.token_form._tokens", _tokens(), USES["_tokens"]
-    yield "compiler.text.token_form._assignment", _assignment(), USES["_assignment"]
 
 
 def _of_schema(schema: object) -> Iterator[str]:
@@ -73,7 +69,9 @@ def _of_schema(schema: object) -> Iterator[str]:
 
 
 def _within(value: object) -> Iterator[re.Pattern[str]]:
-    if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
+    if isinstance(value, LatePattern):
+        yield value.compiled()
+    elif isinstance(value, re.Pattern) and isinstance(value.pattern, str):
         yield value
     elif isinstance(value, dict | tuple | list):
         for each in value.values() if isinstance(value, dict) else value:
@@ -126,6 +124,17 @@ ALL = {name: (pattern, used) for name, pattern, used in patterns()}
 def test_all_patterns_and_their_uses_are_found() -> None:
     assert len(ALL) > 60
     assert [name for name, (_, used) in ALL.items() if not used] == []
+
+
+def test_no_module_compiles_a_pattern_that_its_command_may_not_need() -> None:
+    compiled = [
+        f"{info.name}.{name}"
+        for info in pkgutil.walk_packages(compiler.__path__, "compiler.")
+        if info.name != "compiler.__main__"
+        for name, value in vars(importlib.import_module(info.name)).items()
+        if isinstance(value, re.Pattern) and isinstance(value.pattern, str)
+    ]
+    assert compiled == [], "make them with compiler.text.regex"
 
 
 def slowest(pattern: re.Pattern[str], used: set[str]) -> tuple[float, str, int]:

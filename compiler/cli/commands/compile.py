@@ -16,7 +16,6 @@ from compiler.operations.chart.values_files import Wanted, Written, values_files
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
-from compiler.render.reports.changes import change_lines
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -153,8 +152,10 @@ def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFi
 
 
 def _changes(file: ValuesFile, *, is_check: bool) -> list[Line]:
-    if file.old is None or (is_check and file.is_stale):
+    if not file.changes or file.old is None or (is_check and file.is_stale):
         return []
+    from compiler.render.reports.changes import change_lines  # noqa: PLC0415 - only where something changed
+
     lines: list[Line] = [
         ("  ", *line) for change in file.changes for line in change_lines(change, consequence=_STOPS_PODS)
     ]

@@ -27,6 +27,7 @@ from compiler.operations.edit.start import (
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
 from compiler.text.command_line import command_line, name_project
+from compiler.text.regex import regex
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
@@ -65,7 +66,7 @@ _OF_KINDS = {
 }
 _OPTIONS = {"platform": "--name", "vault_url": "--vault-url"}
 # What may be shown of `KEY=value`: the form that hardly any value has.
-_KEY = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
+_KEY = regex(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 
 
 def configure(parser: Parser) -> None:

@@ -7,25 +7,24 @@ concealed before JSON, XML or a workflow command escapes it, so that no escape c
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from compiler.render.content import Code, Commands, Data, Fingerprint, Lines, Words, Wrapped
 from compiler.text.credential import CONCEALED, conceal
 from compiler.text.printable import printable
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.render.content import Command, Content, Element, Line, Piece
+    from compiler.render.content import Command, Content, Element, Fingerprint, Line, Piece, Wrapped
 
 # What Key Vault calls the versions of a secret looks like a key: 32 hexadecimal digits. Under these names in a report
 # it is one, and in text after the word "version"; people need it to find the version.
 _VERSIONS = frozenset({"version", "otherVersions"})
-_VERSION = re.compile("[0-9a-f]{32}")
-_MARKS = re.compile(r"[\\|`_*\[]")
+_VERSION = regex("[0-9a-f]{32}")
+_MARKS = regex(r"[\\|`_*\[]")
 # Characters of a wrapped line: what a terminal has where nobody made it wider.
 WIDTH = 80
 # No longer text is likely to occur twice.
@@ -59,6 +58,8 @@ class _Writer:
         self._fingerprints: Counter[str] = Counter()
 
     def text(self, content: Content) -> str:
+        from compiler.render.content import Commands, Data, Lines  # noqa: PLC0415 - plain lines need none of them
+
         if isinstance(content, Lines):
             return "".join(f"{self.line(line)}\n" for line in content.lines)
         if isinstance(content, Data):
@@ -70,7 +71,10 @@ class _Writer:
     def line(self, line: Line) -> str:
         if isinstance(line, str):
             return self._piece(line)
-        return self._wrapped(line) if isinstance(line, Wrapped) else "".join(map(self._piece, line))
+        if type(line) is tuple:
+            # Pieces side by side: what is wrapped is a named tuple.
+            return "".join(map(self._piece, cast("tuple[Piece, ...]", line)))
+        return self._wrapped(cast("Wrapped", line))
 
     def _wrapped(self, text: Wrapped) -> str:
         import textwrap  # noqa: PLC0415 - for plans alone
@@ -92,6 +96,8 @@ class _Writer:
     def _piece(self, piece: Piece) -> str:
         if isinstance(piece, str):
             return printable(self._concealed(piece))
+        from compiler.render.content import Code, Words  # noqa: PLC0415 - plain text needs neither
+
         text = printable(self._concealed(piece.text))
         if isinstance(piece, Code):
             return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
@@ -111,9 +117,13 @@ class _Writer:
             return value if name in _VERSIONS and _VERSION.fullmatch(value) else self._concealed(value)
         if isinstance(value, Mapping):
             return self._members(value)
+        if not isinstance(value, list | tuple):
+            return value
+        from compiler.render.content import Fingerprint  # noqa: PLC0415 - as in `text`
+
         if isinstance(value, Fingerprint):
             return self._fingerprint(value)
-        return [self._value(item, name) for item in value] if isinstance(value, list | tuple) else value
+        return [self._value(item, name) for item in value]
 
     def _members(self, members: Mapping[str, Any]) -> dict[str, Any]:
         shown: dict[str, Any] = {}

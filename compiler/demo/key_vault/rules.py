@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from compiler.text.regex import regex
+
 # https://learn.microsoft.com/azure/key-vault/secrets/about-secrets and .../general/about-keys-secrets-certificates
 MAX_VALUE_BYTES: Final = 25_600
 MAX_TAGS: Final = 15
@@ -17,8 +19,8 @@ API_VERSIONS: Final = frozenset(
     {"2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"},
 )
 
-_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
-_VERSION: Final = re.compile(r"[0-9a-f]{32}")
+_NAME: Final = regex(r"[0-9A-Za-z-]{1,127}")
+_VERSION: Final = regex(r"[0-9a-f]{32}")
 _LAST_SECOND: Final = 2**31 * 4
 
 

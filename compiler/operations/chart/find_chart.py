@@ -19,6 +19,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.chart.helm import HelmError
 from compiler.stages.read import read_text
 from compiler.text.command_line import command_line
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +30,10 @@ _RULE = "unconfined-chart"
 _SCHEMA = "values.schema.json"
 # Each text of a JSON file, and the colon after it where it is a key: outside its texts JSON has no quotes. One without
 # an end goes to the end of the file, so that no character is looked at twice.
-_TEXT = re.compile(r'("[^"\\]*+(?:\\.?[^"\\]*+)*+"?)([ \t\r\n]*+:)?', re.DOTALL)
+_TEXT = regex(r'("[^"\\]*+(?:\\.?[^"\\]*+)*+"?)([ \t\r\n]*+:)?', re.DOTALL)
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 # Drafts that Helm knows by itself; any other is fetched.
-_KNOWN = re.compile(r"https?://json-schema\.org/(?:draft-0[467]/schema|draft/20(?:19-09|20-12)/schema|schema)#?")
+_KNOWN = regex(r"https?://json-schema\.org/(?:draft-0[467]/schema|draft/20(?:19-09|20-12)/schema|schema)#?")
 
 
 def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:

@@ -6,12 +6,12 @@ A file that somebody edited may hold anything, for example a password under a ke
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.subchart import subchart_of
 from compiler.operations.chart.packaged import values_schema
 from compiler.text.credential import CONCEALED
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Bounds = tuple[int, int]
 _SCALARS = (str, bool, int, float)
 # Between values: what a YAML file has there beside white space and punctuation is a comment.
-_NO_PUNCTUATION = re.compile(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
+_NO_PUNCTUATION = regex(r"#[^\n]*|[^\s\-:,?|>'\"{}\[\]#]+")
 
 
 class ChartValues:

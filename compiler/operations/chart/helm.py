@@ -6,7 +6,6 @@ A project may come from a stranger, so that no program in it is run: only a Helm
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,14 @@ from compiler.model.confinement import is_inside
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.operations.chart.bounded_process import OutputTooLargeError, run_bounded
 from compiler.refusal import Refusal
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 VARIABLE = "PLATFORM_SECRETS_HELM"
 RELEASE = "platform-secrets"
-_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})\b")
+_VERSION = regex(r"v?(\d{1,3})\.(\d{1,3})\b")
 # By major, the oldest minor. Before 3.11.1 `getHostByName` in a template asked the network (CVE-2023-25165).
 _OLDEST = {3: 12, 4: 0}
 # A Helm that takes longer waits for something that rendering must not need.

@@ -6,6 +6,8 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from compiler.text.regex import regex
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,7 +18,7 @@ _DEFAULT_CONTROLLER = "default"
 _CLUSTER_SCOPED = "ClusterSecretStore"
 # Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
 # ever where Go does not.
-_ALIKE = re.compile(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
+_ALIKE = regex(r"\^?(?:[a-z0-9.-]|\\[.d-]|\[\^?[a-z0-9-]+\]|[*+?](?![*+?]))*\$?|\^?\([a-z0-9|-]+\)\$?", re.ASCII)
 
 
 class Access(Enum):

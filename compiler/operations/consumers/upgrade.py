@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from compiler.operations.consumers.own import keys_of
 from compiler.operations.edit.list_secret import listing
 from compiler.text.command_line import command_line
 from compiler.text.printable import printable
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from compiler.operations.consumers.objects import Gathered, Name, Workload
     from compiler.operations.consumers.own import Own
 
-_NO_ID, _LONGEST_ID = re.compile("[^a-z0-9-]+"), 63
+_NO_ID, _LONGEST_ID = regex("[^a-z0-9-]+"), 63
 _ENDINGS = ("-secrets", "-secret")
 
 

@@ -11,6 +11,7 @@ from compiler.operations.consumers.pod_specs import Way
 from compiler.operations.consumers.wording import named, places
 from compiler.rules.forms.where import waiver
 from compiler.rules.interface import Finding
+from compiler.text.regex import regex
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Readers = Sequence[tuple[Workload, Reading]]
 
 # A C identifier: what every version of Kubernetes sets and every shell can read.
-_FORM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_FORM = regex(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 class _Source(NamedTuple):

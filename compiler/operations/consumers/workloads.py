@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from compiler.operations.consumers.objects import Container, Moment, Phase, Reading, Setting, Workload
 from compiler.operations.consumers.pod_specs import child, containers, maps, prefix, secret_reads, text
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ _HELM_PHASES = {
     **dict.fromkeys(("crd-install", "pre-install", "pre-upgrade"), Phase.PRE_SYNC),
     **dict.fromkeys(("post-install", "post-upgrade"), Phase.POST_SYNC),
 }
-_NUMBER = re.compile(r"\s*[-+]?[0-9]{1,9}\s*")
+_NUMBER = regex(r"\s*[-+]?[0-9]{1,9}\s*")
 
 
 def is_workload(api_version: str, kind: str) -> bool:

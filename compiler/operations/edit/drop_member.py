@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from compiler.operations.edit.text_lines import content_end, is_flow, line_start, next_line
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.model.document import Node
 
-_COLON = re.compile(r"[ \t]*:")
+_COLON = regex(r"[ \t]*:")
 # White space and comments, up to what the parser would read next.
-_PASSED_OVER = re.compile(r"(?:\s|(?<=\s)#[^\n]*)*")
-_SAME_LINE = re.compile(r"[ \t]*")
-_COMMENT = re.compile(r"\s*+(?:#.*\n?)?")
+_PASSED_OVER = regex(r"(?:\s|(?<=\s)#[^\n]*)*")
+_SAME_LINE = regex(r"[ \t]*")
+_COMMENT = regex(r"\s*+(?:#.*\n?)?")
 
 
 def dropped(root: Node, path: Sequence[str]) -> str | None:

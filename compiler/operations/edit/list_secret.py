@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from compiler.operations.edit.proof import refuse_unproven
@@ -10,12 +9,13 @@ from compiler.operations.edit.scalar import scalar
 from compiler.operations.edit.splice import Splice, lines_after, spliced
 from compiler.operations.edit.text_lines import content_end, is_flow, line_break, line_start, next_line
 from compiler.refusal import Refusal
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
-_REST = re.compile(r"[ \t]*+(,?)[ \t]*+(?=#|\r?\n)")
-_COLON = re.compile(r"\s*+:")
+_REST = regex(r"[ \t]*+(,?)[ \t]*+(?=#|\r?\n)")
+_COLON = regex(r"\s*+:")
 _USUAL_STEP = 2
 
 

@@ -13,13 +13,14 @@ from compiler.operations.edit.splice import Splice, lines_after, spliced
 from compiler.operations.edit.text_lines import content_end, is_flow
 from compiler.refusal import Refusal
 from compiler.stages.emit import quote
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from compiler.model.document import Document
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+NAME = regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from compiler.stages.emit import quote, read_values
+from compiler.text.regex import regex
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
+_PLAIN = regex(r"[A-Za-z][A-Za-z0-9_./-]*", re.ASCII)
 
 
 def scalar(text: str) -> str:

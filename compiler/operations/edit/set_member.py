@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from compiler.operations.edit.scalar import scalar
 from compiler.operations.edit.text_lines import content_end, is_flow, line_break, line_start, next_line
 from compiler.stages.emit import quote
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from compiler.model.document import Node
 
-_KEY_LINE = re.compile(r"[ \t]*:[ \t]*(?:#[^\n]*|\r)?\n")
+_KEY_LINE = regex(r"[ \t]*:[ \t]*(?:#[^\n]*|\r)?\n")
 # What may stand in quotes of any kind, and in a block, as it is.
-_BARE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+_BARE = regex(r"[A-Za-z0-9-]+", re.ASCII)
 _EXTENDS = "extends"
 # The keys of a setting of an entry, below the map of entries, and how far a new map is indented.
 _ENTRY = 2

@@ -15,6 +15,7 @@ from compiler.operations.live.names import secret_named, store_named
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
 from compiler.stores.values.traits import Trait, traits
+from compiler.text.regex import regex
 from compiler.text.suggestion import suggest
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _REFUSED = {
     Trait.LONE_SURROGATE: "is not valid Unicode text",
     Trait.NUL: "contains a NUL character, which no environment variable can hold",
 }
-_KEY = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
+_KEY = regex(r"[A-Z][A-Z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import SecretValue
+from compiler.text.regex import regex
 from compiler.text.suggestion import suggest
 from compiler.text.wording import counted
 
@@ -32,14 +33,14 @@ class ValueInputError(Refusal):
 
 
 LARGEST_BYTES = 1024 * 1024
-_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
-_BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
+_BLANK = regex(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 # Possessive: a long text without a closing quote must not be tried from every place.
-_QUOTED = {"'": re.compile(r"'([^']*+)'"), '"': re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED = {"'": regex(r"'([^']*+)'"), '"': regex(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
+_ESCAPE = regex(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\n": ""}
 # The look-behind: a long run of blanks must not be tried from every place either.
-_COMMENT = re.compile(r"(?<![ \t])[ \t]++#[^\n]*")
+_COMMENT = regex(r"(?<![ \t])[ \t]++#[^\n]*")
 
 
 def read_values(

@@ -12,6 +12,7 @@ from compiler.operations.runs.entries import Run, take
 from compiler.operations.runs.line_file import LineFile, read_lines
 from compiler.operations.runs.lock import FOLDER, RUNS
 from compiler.refusal import Refusal
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ FORMAT = 2
 _FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _SECOND = len("20250131-120000")
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
+_ID = regex(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
 class JournalError(Refusal):

@@ -10,12 +10,13 @@ from compiler.model.catalogue import VAULT
 from compiler.operations.verify.gjson import UnprovenPathError, find
 from compiler.stores.values.document import write_object
 from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
 
 # Names of these characters mean the same to gjson and to a look-up by name.
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_PLAIN = regex(r"[A-Za-z0-9_-]+", re.ASCII)
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
 _DATA = "data/"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from compiler.stores.values.members import array_items, object_members
 from compiler.stores.values.secret import JsonKind
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ _THIS = "@this"
 _MODIFIERS = frozenset(
     "pretty ugly reverse flatten join valid keys values tostr fromstr group dig".split()  # noqa: SIM905 - a list of words
 )
-_MODIFIER = re.compile(r"@([A-Za-z]+)")
+_MODIFIER = regex(r"@([A-Za-z]+)")
 _WILD = frozenset("*?\\")
 # Several paths in one, and literals.
 _OTHER_SYNTAX = ("{", "[", "!")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compiler.render.interface import Run, ShownKey
+from compiler.render.interface import Run
+from compiler.render.shown import ShownKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from compiler.model.address import is_loopback
+from compiler.text.regex import regex
 
 # A Service's name; what follows `svc` is the cluster's domain, which every cluster may choose.
-_SERVICE = re.compile(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
+_SERVICE = regex(r"[^.]+\.[^.]+\.svc(?:\.[^/]+)?")
 
 
 def is_cluster_internal(host: str) -> bool:

@@ -7,61 +7,31 @@ project knows already are shown, names of environment variables where keys belon
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.model.duration import short_duration
-from compiler.text.command_line import command_line
 from compiler.text.credential import looks_like_credential
+from compiler.text.regex import regex
 from compiler.text.suggestion import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from compiler.model.document import Node
     from compiler.model.source import Span
+    from compiler.rules.forms.surroundings import Surroundings
 
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
-_INTEGER = re.compile(r"-?[0-9]{1,6}", re.ASCII)
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_VARIABLE = regex(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
+_INTEGER = regex(r"-?[0-9]{1,6}", re.ASCII)
+_ID = regex(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}
 _BOOLEANS = {**_TRUTHS, "no": "false", "n": "false", "off": "false", "false": "false"}
-# Words of the schema and of every example; no secret is one of them.
-_WORDS = frozenset({"base", "vault", "azure", "azurekv", "name", "provider", "key", "description", "value"})
 # More names than this make an example that nobody reads.
 _MOST_NAMES = 3
 # A number below it is no number of seconds that anybody waits between two reads.
 _FEW_SECONDS = 60
 # Longer numbers are no settings.
 _LONGEST_NUMBER = 20
-
-
-class Surroundings:
-    """What is known beside the document: the project's environments and names, and which environment it is.
-
-    `environment` is None for a document that several share. `words` is asked once, when a mistake is found.
-    """
-
-    def __init__(
-        self,
-        environments: Sequence[str] = (),
-        environment: str | None = None,
-        words: Callable[[], Iterable[str]] = tuple,
-    ) -> None:
-        self._environments = environments
-        self._environment = environment
-        self._words = words
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """The names that may be shown wherever they stand."""
-        return _WORDS.union(self._words())
-
-    def put(self, *names: str) -> str:
-        """The command that sets a value in the store of an environment of the project."""
-        known = self._environments
-        environment = self._environment or ("dev" if "dev" in known else next(iter(known), "ENV"))
-        return command_line("put", environment, *names)
 
 
 class Place(NamedTuple):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+from compiler.text.regex import regex
+
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
-_SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
-_QUALIFIED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
-_SECRET_KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_LABEL = regex(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
+_SUBDOMAIN = regex(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_QUALIFIED = regex(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+_SECRET_KEY = regex(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 
 def namespace_problem(name: str) -> str | None:

@@ -3,7 +3,6 @@
 No message shows what any of these variables holds.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,10 +18,11 @@ from compiler.stores.errors import (
     UnavailableError,
 )
 from compiler.text.extra import install_line
+from compiler.text.regex import regex
 
 TOKEN_VARIABLE: Final = "AZURE_KEYVAULT_TOKEN"  # noqa: S105 - a variable's name
 # A token becomes a header; with other characters the client retries for ten seconds and reports a broken connection.
-_NO_TOKEN: Final = re.compile(r"[^!-~]")
+_NO_TOKEN: Final = regex(r"[^!-~]")
 # What AZURE_TOKEN_CREDENTIALS may name, in Azure's own spelling.
 _DEFAULT: Final = "DefaultAzureCredential"
 _CREDENTIALS: Final = (

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +13,11 @@ from urllib.parse import urlsplit
 from compiler.model.address import CLOUDS
 from compiler.stores.interface import Identity
 from compiler.stores.sending.deadline import call_in_time, held
+from compiler.text.regex import regex
 
 # The SDK asks anew when less than this is left; a shorter margin here would make it ask for every request.
 _MARGIN: Final = 300.0
-_ENTRA_CODE: Final = re.compile(r"AADSTS[0-9]{3,9}")
+_ENTRA_CODE: Final = regex(r"AADSTS[0-9]{3,9}")
 # The resource of each cloud: https://learn.microsoft.com/azure/key-vault/general/authentication
 _KEY_VAULTS: Final = frozenset(CLOUDS.values())
 _SUBJECT_CLAIMS: Final = ("upn", "preferred_username", "unique_name", "appid", "azp")

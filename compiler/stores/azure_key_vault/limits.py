@@ -1,12 +1,12 @@
 """Finds what Key Vault would refuse of a name, a value or attributes, before anything is sent."""
 
-import re
 from typing import Final
 
 from compiler.stores.errors import InvalidNameError, InvalidValueError, MalformedDocumentError, TooLargeError
 from compiler.stores.interface import Attributes, Problem
 from compiler.stores.values.secret import SecretValue
 from compiler.stores.values.traits import UNWRITABLE, Trait, traits
+from compiler.text.regex import regex
 
 # https://learn.microsoft.com/azure/key-vault/secrets/about-secrets; the SDK checks none of these.
 MAX_VALUE_BYTES: Final = 25_600
@@ -15,8 +15,8 @@ MAX_TAG_NAME: Final = 512
 MAX_TAG_VALUE: Final = 256
 MAX_CONTENT_TYPE: Final = 255
 
-_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
-_VERSION: Final = re.compile(r"[0-9a-f]{32}")
+_NAME: Final = regex(r"[0-9A-Za-z-]{1,127}")
+_VERSION: Final = regex(r"[0-9a-f]{32}")
 _UNWRITABLE_REASONS: Final = {
     Trait.EMPTY: ("the value is empty", "give it a value, or leave the key out"),
     Trait.LONE_SURROGATE: ("the value is not valid Unicode text", "encode it, for example as Base64"),

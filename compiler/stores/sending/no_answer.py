@@ -10,6 +10,7 @@ from typing import Final
 from compiler.model.address import cloud_of, is_loopback, service_of
 from compiler.stores.errors import Action, StoreError, StoreLocation, UnavailableError, UnreachableError
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
+from compiler.text.regex import regex
 
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 # What http.client says where a proxy answers a CONNECT with another status than 200.
@@ -18,14 +19,14 @@ _NETWORK: Final = "check the network between (VPN, firewall, proxy) and that the
 _PROXY: Final = "correct HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY"
 _TLS_CAUSES: Final = (
     (
-        re.compile(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
+        regex(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
         "its certificate names another host",
     ),
-    (re.compile(r"certificate has expired"), "its certificate has expired"),
-    (re.compile(r"not yet valid"), "its certificate is not yet valid"),
-    (re.compile(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted"),
+    (regex(r"certificate has expired"), "its certificate has expired"),
+    (regex(r"not yet valid"), "its certificate is not yet valid"),
+    (regex(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted"),
     (
-        re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
+        regex(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
         "it does not speak TLS",
     ),
 )

@@ -1,14 +1,14 @@
 """Reads a remote secret's JSON object as Secrets, and changes properties of it with every other byte kept."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Never
 
 from compiler.stores.values.secret import JsonKind, SecretValue
+from compiler.text.regex import regex
 
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_SPACE: Final = regex(r"[ \t\n\r]*")
 _KINDS: Final = {
     '"': JsonKind.STRING,
     "{": JsonKind.OBJECT,

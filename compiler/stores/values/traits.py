@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from compiler.stores.values.secret import SecretValue
+from compiler.text.regex import regex
 
 
 class Trait(StrEnum):
@@ -18,12 +19,12 @@ class Trait(StrEnum):
     NOT_A_STRING = "not-a-string"
 
 
-_PLACEHOLDER: Final = re.compile(
+_PLACEHOLDER: Final = regex(
     r"change[-_ ]?me|<[^<>]*>|\$\{[^{}]*\}|\{\{[^{}]*\}\}|todo|tbd|fixme|xxx+|your[-_ ][a-z0-9_ -]+|placeholder|dummy"
     r"|\.\.\.|…",
     re.IGNORECASE,
 )
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_SURROGATE: Final = regex(r"[\ud800-\udfff]")
 # Traits that a store would answer with an error or with other bytes, so that no write may carry them.
 UNWRITABLE: Final = frozenset({Trait.EMPTY, Trait.LONE_SURROGATE, Trait.NUL})
 

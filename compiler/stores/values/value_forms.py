@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
+
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ _WORDS: Final = frozenset({"true", "false", "null", "none"})
 # A line of a longer value counts by itself from this length on: messages quote single lines, of a PEM text for one.
 _LEAST_LINE: Final = 8
 _BASE64_GROUP: Final = 3
-_ESCAPED: Final = re.compile(r"%[0-9A-F]{2}")
+_ESCAPED: Final = regex(r"%[0-9A-F]{2}")
 _GO_ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 

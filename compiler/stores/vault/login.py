@@ -22,14 +22,15 @@ from typing import Any, Final
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
 from compiler.stores.values.secret import SecretValue
 from compiler.stores.vault.names import name_problem
+from compiler.text.regex import regex
 
 METHOD_VARIABLE: Final = "PLATFORM_SECRETS_VAULT_AUTH"
 # Where `vault login`, `bao login` and a dev server leave one.
 HOME_TOKEN: Final = "~/.vault-token"  # noqa: S105 - a path
 _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
 # A credential is one line of text, and a token becomes a header too: a client's own complaint about it would show it.
-_NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_NO_TOKEN: Final = re.compile(r"[^!-~]")
+_NO_TEXT: Final = regex(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NO_TOKEN: Final = regex(r"[^!-~]")
 _POD_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 
 

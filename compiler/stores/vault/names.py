@@ -3,10 +3,12 @@
 import re
 from typing import Final
 
-_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")
+from compiler.text.regex import regex
+
+_FORBIDDEN: Final = regex(r"[\x00-\x1f\x7f-\x9f%\\?#*\ud800-\udfff]")
 _LONGEST: Final = 512
 # Nearly every name has this form; the causes are looked for only in the others.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
+_PLAIN: Final = regex(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 def name_problem(name: str) -> str | None:

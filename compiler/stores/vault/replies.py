@@ -30,6 +30,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.sending.no_answer import Server, no_answer, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
+from compiler.text.regex import regex
 
 # A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
 # https://developer.hashicorp.com/vault/api-docs#http-status-codes
@@ -51,7 +52,7 @@ NOT_INITIALISED: Final = (
 # What a load balancer or an ingress says itself.
 _GATEWAYS: Final = frozenset({502, 503, 504})
 # Bounded: from each of the words that a server repeats, the rest of its reply would be searched.
-_TOO_LARGE: Final = re.compile(r"too large|exceeds? .{0,100}?(?:size|limit)", re.IGNORECASE)
+_TOO_LARGE: Final = regex(r"too large|exceeds? .{0,100}?(?:size|limit)", re.IGNORECASE)
 # A connection that broke off, as one without TLS does: it may be made again.
 _TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 

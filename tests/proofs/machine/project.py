@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
 
     from compiler.model.diagnostic import Diagnostic
-    from compiler.rules.forms.expected import Surroundings
+    from compiler.rules.forms.surroundings import Surroundings
 
 VAULT, AZURE = "https://vault.example.com:8200", "https://agents.vault.azure.net"
 ENVIRONMENTS, STORES = ("prod", "staging"), ("vault", "azure")

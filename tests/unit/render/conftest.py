@@ -12,7 +12,7 @@ from compiler.rules.interface import Rule, Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from compiler.render.interface import Shown
+    from compiler.render.shown import Shown
 
 UNKNOWN_SECRET = Rule(
     "unknown-secret",

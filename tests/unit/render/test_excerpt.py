@@ -17,7 +17,7 @@ from compiler.text.printable import cells
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from compiler.render.interface import Shown
+    from compiler.render.shown import Shown
 
     At = Callable[[Source, str], Span]
 

@@ -9,7 +9,7 @@ from compiler.render.github import render
 from compiler.render.interface import Run
 
 if TYPE_CHECKING:
-    from compiler.render.interface import Shown
+    from compiler.render.shown import Shown
 
 
 def test_commands(two: tuple[Shown, ...]) -> None:

@@ -14,7 +14,7 @@ from compiler.render.excerpt import show
 from compiler.render.interface import FORMATS, Run, format_named
 
 if TYPE_CHECKING:
-    from compiler.render.interface import Shown
+    from compiler.render.shown import Shown
     from compiler.rules.interface import Rule
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.model.diagnostic import Diagnostic
-    from compiler.render.interface import Shown
+    from compiler.render.shown import Shown
     from compiler.rules.interface import Rule
 
 

@@ -15,6 +15,7 @@ from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.rules.forms.kubernetes_form import namespace_problem, object_name_problem
 from compiler.text.credential import looks_like_credential
+from compiler.text.regex import regex
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ _PLATFORM = ("--platform-repo", "--platform-chart", "--platform-version", "--pla
 _FOLDERS = ("--path", "--platform-values")
 # Where app-of-apps has its Applications from, unless --out says it.
 _APPS = "argocd"
-_WORD = re.compile(r"[A-Za-z0-9][!-~]*", re.ASCII)
-_PATH = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
-_USER = re.compile(r"(?:([a-z0-9+.-]{1,16})://)?([^/?#@]*)@", re.ASCII | re.IGNORECASE)
+_WORD = regex(r"[A-Za-z0-9][!-~]*", re.ASCII)
+_PATH = regex(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
+_USER = regex(r"(?:([a-z0-9+.-]{1,16})://)?([^/?#@]*)@", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

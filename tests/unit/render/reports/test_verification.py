@@ -6,8 +6,8 @@ from typing import Any
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.operations.verify.verify import KeyStatus, Seen, Verification
-from compiler.render.interface import ShownKey
 from compiler.render.reports.verification import run_of
+from compiler.render.shown import ShownKey
 from compiler.stores.interface import Identity
 
 REFERENCE: Any = SimpleNamespace(

@@ -7,13 +7,13 @@ import pytest
 from compiler.rules.forms.expected import (
     Advice,
     Place,
-    Surroundings,
     as_id,
     duration_help,
     of_number,
     of_type,
     of_unknown_key,
 )
+from compiler.rules.forms.surroundings import Surroundings
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -117,13 +117,6 @@ def test_a_value_in_place_of_options_is_put_into_the_store() -> None:
     assert found.help == "values go into the store: `platform-secrets put dev github`; write `github: {}` here"
     assert advice("secrets.github: true", "object", CLOSED) == Advice("write `github: {}`")
     assert advice("secrets.github: false", "object", CLOSED) == Advice("write `github: {enabled: false}`")
-
-
-def test_the_environment_of_a_command_is_the_documents_own_or_one_that_exists() -> None:
-    assert Surroundings(["dev", "prod"], "prod").put("a") == "platform-secrets put prod a"
-    assert Surroundings(["dev", "prod"]).put("a") == "platform-secrets put dev a"
-    assert Surroundings(["eu", "us"]).put("a") == "platform-secrets put eu a"
-    assert Surroundings().put("a") == "platform-secrets put ENV a"
 
 
 def test_a_whole_document_of_another_type() -> None:

@@ -1,0 +1,42 @@
+"""Knows of a project what ways out may name: its environments, and the names that no secret has."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from compiler.text.command_line import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+# Words of the schema and of every example; no secret is one of them.
+_WORDS = frozenset({"base", "vault", "azure", "azurekv", "name", "provider", "key", "description", "value"})
+
+
+class Surroundings:
+    """What is known beside the document: the project's environments and names, and which environment it is.
+
+    `environment` is None for a document that several share. `words` is asked once, when a mistake is found.
+    """
+
+    def __init__(
+        self,
+        environments: Sequence[str] = (),
+        environment: str | None = None,
+        words: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self._environments = environments
+        self._environment = environment
+        self._words = words
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The names that may be shown wherever they stand."""
+        return _WORDS.union(self._words())
+
+    def put(self, *names: str) -> str:
+        """The command that sets a value in the store of an environment of the project."""
+        known = self._environments
+        environment = self._environment or ("dev" if "dev" in known else next(iter(known), "ENV"))
+        return command_line("put", environment, *names)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from compiler.rules.forms.schema_error import explained, node_at, whole
+from compiler.rules.forms.surroundings import Surroundings
+from tests.unit.stages.conftest import load
+
+SCHEMA: dict[str, Any] = {
+    "properties": {
+        "secrets": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$", "description": "An id."}},
+        "store": {"enum": ["vault", "azurekv"]},
+        "waves": {"items": {"type": "integer", "maximum": 9}},
+    },
+    "additionalProperties": False,
+}
+
+
+def found(text: str) -> list[tuple[tuple[str | int, ...], str, str]]:
+    """The path, rule and message of each part of `text` that the schema rejects."""
+    root = load(text).root
+    errors = Draft7Validator(SCHEMA).iter_errors(root.plain_data())
+    every = [each for error in errors for each in explained(root, error, whole("environment", None))]
+    return [(path, diagnostic.rule, diagnostic.message) for path, explain in every for diagnostic in (explain(),)]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "rule", "message"),
+    [
+        ("stores: {}", ("stores",), "unknown-key", 'unknown key "stores"'),
+        ("secrets: {A1: {}}", ("secrets", "A1"), "invalid-value", "expected an id"),
+        ("secrets: [a]", ("secrets",), "wrong-type", "expected a map, found a list"),
+        ("store: s3", ("store",), "invalid-value", 'expected "vault" or "azurekv"'),
+        ("waves: [1, 10]", ("waves", 1), "invalid-value", "this is more than 9"),
+    ],
+)
+def test_each_error_tells_which_part_is_wrong_and_what_belongs_there(
+    text: str, path: tuple[str | int, ...], rule: str, message: str
+) -> None:
+    assert found(text) == [(path, rule, message)]
+
+
+def test_each_unknown_key_is_one_part() -> None:
+    assert [path for path, _, _ in found("a: 1\nb: 2\nstore: vault\n")] == [("a",), ("b",)]
+
+
+def test_a_node_is_found_by_names_and_places() -> None:
+    assert node_at(load("waves: [1, 10]").root, ("waves", 1)).value == 10
+
+
+def test_a_whole_document_stands_in_surroundings_of_its_own_where_none_are_known() -> None:
+    known = Surroundings(["dev"])
+    assert whole("catalogue", known).surroundings is known
+    assert whole("catalogue", None).surroundings.put("a") == "platform-secrets put ENV a"
