@@ -54,6 +54,20 @@ _TOKENS = (
     rf"-----BEGIN {_KEY_LABEL}-----(?s:.*?)(?:-----END {_KEY_LABEL}-----|\Z)",  # PEM, OpenSSH, PGP
 )
 _TOKEN = regex("|".join(_TOKENS))
+# One of these begins each. Few texts have any of these, and looking for them takes a hundredth of a millisecond,
+# where the pattern takes two of them to compile.
+_BEGINNINGS = (
+    *(f"gh{kind}_" for kind in "pousr"),
+    "github_pat_",
+    *(f"gl{kind}" for kind in ("pat", "oas", "dt", "rt", "ptt", "soat", "cbt", "ft", "ffct", "imt", "agent")),
+    *("xox", "xapp-", "xwfp-", "hooks.slack.com/"),
+    *("sk-", "gsk_", "xai-", "hf_", "sk_", "rk_", "whsec_"),
+    *("AKIA", "ASIA", "AGPA", "AIDA", "AROA", "ABIA", "ACCA"),
+    *("AIza", "ya29.", "GOCSPX-"),
+    *("hvs.", "hvb.", "hvr.", "s.", "b.", "r."),
+    *("npm_", "pypi-", "dckr_pat_", "SG.", "ATATT", "ATCTT", "ATSTT", "ATBB"),
+    *("glsa_", "lin_api_", "dapi", "AGE-SECRET-KEY-1", "eyJ", "-----BEGIN "),
+)
 # Entra client secrets: three characters, a digit, `Q~`.
 _ENTRA_SECRET = regex(r"[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{16,}")
 _URL_START = "://"
@@ -83,8 +97,9 @@ _MAY_BE_ASSIGNMENT = regex(
 
 def known_forms(text: str) -> Iterator[tuple[int, int]]:
     """The bounds of every credential of a known form in `text`, in no certain order; some may overlap."""
-    for match in _TOKEN.finditer(text):
-        yield match.span()
+    if any(beginning in text for beginning in _BEGINNINGS):
+        for match in _TOKEN.finditer(text):
+            yield match.span()
     if "Q~" in text:
         for match in _ENTRA_SECRET.finditer(text):
             yield match.span()

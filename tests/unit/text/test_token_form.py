@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import random
 import time
+from re import _parser  # type: ignore[attr-defined]
 from string import ascii_letters, ascii_uppercase, digits, hexdigits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.text.token_form import known_forms
+from compiler.text.token_form import _BEGINNINGS, _TOKENS, known_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,3 +188,27 @@ def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
         begin = time.process_time()
         list(known_forms(text))
         assert time.process_time() - begin < 0.5, text[:40]
+
+
+def beginnings(parsed: Any) -> list[str]:  # noqa: ANN401 - the parser has no types
+    """What a pattern can begin with, as far as few characters can stand in each place."""
+    begun = [""]
+    for kind, of in parsed:
+        name = str(kind)
+        if name == "LITERAL":
+            begun = [each + chr(of) for each in begun]
+        elif name == "IN" and all(str(inner) == "LITERAL" for inner, _ in of):
+            begun = [each + chr(character) for each in begun for _, character in of]
+        elif name in ("SUBPATTERN", "BRANCH"):
+            parts = [of[-1]] if name == "SUBPATTERN" else of[1]
+            return [each + end for each in begun for part in parts for end in beginnings(part)]
+        else:
+            return begun
+    return begun
+
+
+@pytest.mark.parametrize("token", _TOKENS)
+def test_no_token_is_passed_over_for_how_it_begins(token: str) -> None:
+    found = beginnings(_parser.parse(token))
+    assert all(found)
+    assert [each for each in found if not any(known in each for known in _BEGINNINGS)] == []
