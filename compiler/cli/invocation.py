@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
@@ -18,6 +18,17 @@ from compiler.text.command_line import PROGRAM, name_project
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from typing import Protocol
+
+    class Command(Protocol):
+        """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
+
+        DESCRIPTION: str
+        EXAMPLES: tuple[str, ...]
+
+        def configure(self, parser: Parser) -> None: ...
+        def run(self, arguments: Namespace, invocation: Invocation) -> int: ...
+
 
 _MARK = "environments"
 
@@ -58,16 +69,6 @@ def _new_project(*folder: str) -> str:
 
     # The folder is an argument here: `--root` names a project that is there.
     return f"create a project with `{shlex.join([PROGRAM, 'new', 'project', *folder])}`"
-
-
-class Command(Protocol):
-    """A module of this package that is a sub-command; its docstring's first line is for readers of the code."""
-
-    DESCRIPTION: str
-    EXAMPLES: tuple[str, ...]
-
-    def configure(self, parser: Parser) -> None: ...
-    def run(self, arguments: Namespace, invocation: Invocation) -> int: ...
 
 
 def command(module: str) -> Command:

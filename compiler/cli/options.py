@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
+argparse._ = str  # type: ignore[attr-defined]
+
+
 class _Width(argparse.HelpFormatter):
     """Formats nothing here, but argparse makes one for each argument, and asking for the terminal's imports shutil."""
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
     from compiler.render.content import Content
     from compiler.render.omission import Omission
     from compiler.render.shown import Shown, ShownKey
     from compiler.rules.interface import Rule
+
+    # Here, as it takes as long to make as ten other classes.
+    class Format(Protocol):
+        """A module of this package that turns a run's diagnostics into what the outlet prints.
+
+        `rules` are all there are, for formats that describe them.
+        """
+
+        def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Content: ...
 
 
 class Run(NamedTuple):
@@ -28,15 +38,6 @@ class Run(NamedTuple):
     keys: tuple[ShownKey, ...] | None = None
     content: Mapping[str, Any] = MappingProxyType({})
     omission: Omission | None = None
-
-
-class Format(Protocol):
-    """A module of this package that turns a run's diagnostics into what the outlet prints.
-
-    `rules` are all there are, for formats that describe them.
-    """
-
-    def render(self, shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Content: ...
 
 
 # Of diagnostics; of a command's own report; of a comparison.
