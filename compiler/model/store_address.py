@@ -1,13 +1,13 @@
 """Holds where a store is, absolute and free of secrets; a compiled environment's stores are mapped to it."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from compiler.model.address import DEFAULT_MOUNT
+from compiler.model.record import dataclass
 from compiler.text.regex import regex
 
 _URL: Final = regex(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)

@@ -1,11 +1,12 @@
 """Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from compiler.model.record import dataclass
 from compiler.model.store_address import StoreAddress
 from compiler.stores.values.secret import SecretValue
 

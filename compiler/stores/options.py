@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from compiler.model.record import dataclass
 from compiler.stores.sending.clock import Clock, SystemClock
 from compiler.stores.sending.limiter import Quota, RequestClass
 from compiler.stores.sending.retry import RetryPolicy

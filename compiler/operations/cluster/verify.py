@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.part_of import LABEL, PART_OF
+from compiler.model.record import dataclass
 from compiler.operations.cluster.masking import Mask, values_of
 from compiler.operations.cluster.objects import ClusterError
 from compiler.rules.interface import Finding

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.model.record import dataclass
 from compiler.model.subchart import subchart_of
 from compiler.operations.live.names import secret_named, store_named
 from compiler.operations.live.stores import LiveStores

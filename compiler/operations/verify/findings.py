@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related
+from compiler.model.record import dataclass
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import Absence
 from compiler.operations.verify.remedies import put_command, way_out_of

@@ -6,9 +6,9 @@ Written from gjson's documented path syntax (https://github.com/tidwall/gjson/bl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiler.model.record import dataclass
 from compiler.stores.values.members import array_items, object_members
 from compiler.stores.values.secret import JsonKind
 from compiler.text.regex import regex

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import SecretKey
 from compiler.model.place import place_of, remote_of
+from compiler.model.record import dataclass
 from compiler.rules.missing_remote import name_for
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.model.record import dataclass
 from compiler.operations.live.read_many import WORKERS, is_of_store, is_silence, read_all
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import (

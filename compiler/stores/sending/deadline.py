@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
+from compiler.model.record import dataclass
 from compiler.stores.sending.clock import Clock
 
 T = TypeVar("T")

@@ -5,10 +5,10 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from compiler.model.record import dataclass
 from compiler.stores.sending.clock import Clock
 
 

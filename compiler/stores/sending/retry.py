@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
+from compiler.model.record import dataclass
 from compiler.stores.errors import BusyError, StoreError, StoreLocation, ThrottledError, UnavailableError
 from compiler.stores.sending.clock import Clock
 from compiler.stores.sending.deadline import Deadlines

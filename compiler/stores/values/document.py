@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Never
 
+from compiler.model.record import dataclass
 from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.text.regex import regex
 

@@ -15,10 +15,10 @@ of these variables holds: people put the credential itself where a file's name b
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from compiler.model.record import dataclass
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
 from compiler.stores.values.secret import SecretValue
 from compiler.stores.vault.names import name_problem
