@@ -27,7 +27,10 @@ class KeyRemote:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogueKey:
-    """One key of an entry; `rotate_days` is how often a new value is due, and `node` where it is written."""
+    """One key of an entry; `rotate_days` is how often a new value is due, and `node` where it is written.
+
+    `origin` is the key whose value this one has, None for a key with a value of its own and where `from` leads nowhere.
+    """
 
     name: str
     description: str
@@ -35,6 +38,38 @@ class CatalogueKey:
     rotate_days: int | None
     remote: Mapping[str, KeyRemote]
     node: Node
+    origin: Origin | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether its value is another key's: its place, its variants and its dates are that one's."""
+        return "from" in self.node.children
+
+    @property
+    def source(self) -> tuple[str, str] | None:
+        """The entry and the key that `from` names, None without it."""
+        written = self.node.text("from") if self.is_taken else None
+        if written is None:
+            return None
+        entry, _, name = written.partition("/")
+        return entry, name
+
+    @property
+    def held(self) -> CatalogueKey:
+        """The key that has the value: itself, or the one that it is taken from."""
+        return self.origin.key if self.origin is not None else self
+
+    def holder(self, own: Entry) -> Entry:
+        """The entry that has the value: `own`, which is the key's, or the one that it is taken from."""
+        return self.origin.entry if self.origin is not None else own
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """The key at the end of a chain of `from`, and its entry: what they say of the value holds for all its readers."""
+
+    entry: Entry
+    key: CatalogueKey
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,16 +93,30 @@ class Entry:
     node: Node
     guards: bool = False
 
-    def keys_of(self, variants: tuple[str, ...]) -> tuple[CatalogueKey, ...]:
-        """The keys in no variant and those of `variants`, in the catalogue's order."""
-        return tuple(
-            key for key in self.keys.values() if not key.variants or any(name in variants for name in key.variants)
-        )
+    def keys_of(
+        self, variants: tuple[str, ...], of_origins: Mapping[str, tuple[str, ...]] | None = None
+    ) -> tuple[CatalogueKey, ...]:
+        """The keys in no variant and those of `variants`, in the catalogue's order.
+
+        A key that takes its value from another is there with that one: `of_origins` are the variants in use of the
+        entries that hold such values, by their ids; without them, it is there.
+        """
+        return tuple(key for key in self.keys.values() if _is_in(key, variants, of_origins))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """All entries by id, in the order of the file."""
+    """All entries by id, in the order of the file.
+
+    `origins` are, by the id of each entry that takes values from others, the entries that hold them.
+    """
 
     entries: Mapping[str, Entry]
     document: Document
+    origins: Mapping[str, tuple[Entry, ...]]
+
+
+def _is_in(key: CatalogueKey, own: tuple[str, ...], of_origins: Mapping[str, tuple[str, ...]] | None) -> bool:
+    if key.origin is None:
+        return not key.variants or any(name in own for name in key.variants)
+    return of_origins is None or _is_in(key.origin.key, of_origins[key.origin.entry.id], None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
     from compiler.model.document import Document, Node
@@ -99,6 +99,16 @@ class Environment:
     def document(self) -> Document:
         """The environment's own file."""
         return self.layers[-1]
+
+    def taken(self) -> Iterator[tuple[str, CatalogueKey]]:
+        """The keys that several secrets here have in common by `from`, each with its secret; the holder first."""
+        takers = [name for name in self.secrets if name in self.catalogue.origins]
+        taken = [(name, item.key) for name in takers for item in self.secrets[name].keys if item.key.origin is not None]
+        held = {key.held for _, key in taken}
+        for holder in dict.fromkeys(holder.id for name in takers for holder in self.catalogue.origins[name]):
+            secret = self.secrets.get(holder)
+            yield from ((holder, item.key) for item in (secret.keys if secret is not None else ()) if item.key in held)
+        yield from taken
 
     def stores_in_use(self) -> tuple[Store, ...]:
         """The stores that some secret reads, each once, in the order of the input."""

@@ -38,7 +38,8 @@ _HELP = "use at most 253 letters, digits, _ and -; `property` gives a key anothe
 def check(catalogue: Catalogue) -> Iterator[Finding]:
     for entry in catalogue.entries.values():
         for key in entry.keys.values():
-            if key.remote or not _FORM.fullmatch(key.name):
+            # A key that takes its value from another has no property of its own.
+            if not key.is_taken and (key.remote or not _FORM.fullmatch(key.name)):
                 yield from _judge(entry, key)
 
 

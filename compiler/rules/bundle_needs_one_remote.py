@@ -1,8 +1,8 @@
 """A secret is fetched as a bundle, but one of its keys is in another remote secret or under another name.
 
 `fetch: bundle` reads one remote secret once and takes all keys from it, each under its own name. A key with a remote
-secret of its own, with another property name, or that is a whole remote secret is not in it, and the whole
-ExternalSecret would fail with `map has no entry for key`.
+secret of its own, with another property name, that is a whole remote secret, or that takes its value `from` another
+entry is not in it, and the whole ExternalSecret would fail with `map has no entry for key`.
 
     # environments/prod.yaml
     secrets:
@@ -40,14 +40,15 @@ def check(environment: Environment) -> Iterator[Finding]:
         elsewhere = [
             key.key
             for key in secret.keys
-            if provider in key.key.remote
+            if (provider in key.key.remote or key.key.is_taken)
             and key.place is not None
             and (key.place.remote_key != remote or key.place.property != key.key.name)
         ]
         if elsewhere:
             own = secret.node.get("fetch")
             node = own if own is not None else environment.root.nearest("fetch")
-            place = elsewhere[0].node.nearest("remote", provider)
+            first = elsewhere[0].node
+            place = first.children["from"] if elsewhere[0].is_taken else first.nearest("remote", provider)
             yield Finding(
                 f'"{secret.id}" cannot be fetched as a bundle: its remote secret has no '
                 f"{listed(key.name for key in elsewhere)} under that name",

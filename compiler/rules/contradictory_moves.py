@@ -9,7 +9,8 @@ others or before them has no place in such an order; neither have steps without 
       steps: [[jira], [all], [argocd, jira]]
 
 Name each secret once, and `all` alone and last; a secret with `guards: true` in the catalogue has a step of its own
-after every other secret, and needs none where `all` is there: it then comes after the rest by itself.
+after every other secret, and needs none where `all` is there: it then comes after the rest by itself. Secrets that
+have a value in common (`from` in the catalogue) stand in one step, as they only move together.
 
     moves:
       to: azure
@@ -28,7 +29,7 @@ from compiler.text.wording import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from compiler.model.catalogue import Entry
+    from compiler.model.catalogue import CatalogueKey, Entry
     from compiler.model.document import Node
     from compiler.model.environment import Environment
 
@@ -48,6 +49,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     yield from _twice(steps)
     yield from _rest(steps)
     yield from _guards(steps, entries)
+    yield from _parted(environment, steps)
 
 
 def _twice(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
@@ -76,6 +78,20 @@ def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> It
                 related = (Related("said here", entry.nearest("guards").key_span),)
                 way_out = f"put it in a step of its own at the end, or leave it to {quoted(REST)}"
                 yield Finding(message, item, help=way_out, related=related)
+
+
+def _parted(environment: Environment, steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
+    """The secrets of a step that have a value in common with one of another step, or of none."""
+    at = {str(item.value): (index, item) for index, step in enumerate(steps) for item in step}
+    rest = at.get(REST, (None, None))[0]
+    first: dict[CatalogueKey, str] = {}
+    for name, key in environment.taken():
+        other = first.setdefault(key.held, name)
+        one, two = (at.get(each, (rest, None)) for each in (name, other))
+        if one[0] != two[0] and (item := one[1] or two[1]) is not None:
+            message = f"{quoted(name)} and {quoted(other)} have a value in common, so they move in one step"
+            related = (Related("taken here", key.node.nearest("from").span),) if key.is_taken else ()
+            yield Finding(message, item, help="name them in the same step", related=related)
 
 
 def _is_guard(item: Node, entries: Mapping[str, Entry]) -> bool:

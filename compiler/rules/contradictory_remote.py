@@ -58,6 +58,8 @@ def _problem(entry: Entry, key: CatalogueKey, provider: str) -> tuple[str, str] 
 
 
 def _is_property_of(place: str, entry: Entry, key: CatalogueKey, provider: str) -> bool:
+    if key.is_taken:
+        return False
     own = key.remote.get(provider)
     if own is None:
         return entry.remote.get(provider) == place

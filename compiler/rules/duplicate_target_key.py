@@ -1,6 +1,6 @@
 """Two keys of a secret differ only in case, or read the same value.
 
-Neither is refused: names of environment variables are case-sensitive, and one value may be wanted under two names.
+Neither is refused: names of environment variables are case-sensitive, and one place may be written twice on purpose.
 But nearly always the first is a typo and the second a copied line that was not finished, so both are warnings, and
 can be waived where they are meant. Keys of different variants are not compared: they replace one
 another.
@@ -14,6 +14,12 @@ Give each key its own name and its own place:
     keys:
       SLACK_BOT_TOKEN: {description: Bot token}
       SLACK_APP_TOKEN: {description: App token}
+
+Where one value is wanted under two names, say so, and nothing is reported:
+
+    keys:
+      SLACK_BOT_TOKEN: {description: Bot token}
+      SLACK_MCP_XOXB_TOKEN: {from: slack/SLACK_BOT_TOKEN}
 """
 
 from __future__ import annotations
@@ -58,13 +64,16 @@ def _same_place(entry: Entry) -> Iterator[Finding]:
     for provider in PROVIDERS:
         seen: dict[Place, CatalogueKey] = {}
         for key in entry.keys.values():
+            if key.is_taken:
+                continue
             place = place_of(key, provider, entry.remote.get(provider), "")
             first = seen.setdefault(place, key) if place is not None else key
             if first is not key and _may_meet(first, key):
                 yield Finding(
                     f"{quoted(key.name)} and {quoted(first.name)} read the same value of `{provider}`",
                     key.node.get("remote", provider) or key.node.key_span,
-                    help="give each its own `name` or `property`",
+                    help=f"give each its own `name` or `property`; for one value under two names: "
+                    f"`{key.name}: {{from: {entry.id}/{first.name}}}`",
                     related=(Related("the other key", first.node.key_span),),
                     scope=("secrets", entry.id),
                 )

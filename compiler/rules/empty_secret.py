@@ -37,6 +37,10 @@ def check(environment: Environment) -> Iterator[Finding]:
             continue
         if secret.entry.variants:
             way_out = f"choose a variant with `use`: {listed(secret.entry.variants)}; or write `enabled: false`"
+        elif holders := environment.catalogue.origins.get(secret.id):
+            others = listed(holder.id for holder in holders)
+            way_out = f"its keys come with the variants of {others}: choose one there with `use`"
+            way_out += ", or write `enabled: false` here"
         else:
             way_out = "add a key to it in the catalogue, or write `enabled: false`"
         yield Finding(

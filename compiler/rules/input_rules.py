@@ -109,6 +109,21 @@ It is not one of the listed words, too long, out of range, or of the wrong form.
     fetch: per-key
 
 Write one of the values that the message lists, or the form it describes.""",
+    "contradictory-source": """A key takes its value `from` another and says of it what only that one can say.
+
+Place, variants and `rotate` belong to the value, and a value has them once.
+
+    keys:
+      OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET, rotate: 90d}
+
+Say it of the key that has the value:
+
+    oidc:
+      keys:
+        CLIENT_SECRET: {description: Client secret, rotate: 90d}
+    ui:
+      keys:
+        OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}""",
     "unknown-layer": """`extends:` names neither base, nor a file of `environments/layers/`, nor an environment.
 
     extends: [bsae]
@@ -229,11 +244,11 @@ How a person then confirms says the guide to Argo CD.""",
 }
 
 # What the schemas find, which is counted together.
-_OF_SCHEMAS = ("unknown-key", "wrong-type", "invalid-value")
+_OF_SCHEMAS = ("unknown-key", "wrong-type", "invalid-value", "contradictory-source")
 _LISTED = f"""
 
-The first {MOST_OF_A_KIND} such findings of a file are listed, those of {", ".join(f"`{rule}`" for rule in _OF_SCHEMAS)}
-counted together; one more says that there are others."""
+The first {MOST_OF_A_KIND} such findings of a file are listed, those of these rules counted together:
+{", ".join(f"`{rule}`" for rule in _OF_SCHEMAS)}. One more says that there are others."""
 
 INPUT_RULES: tuple[Rule, ...] = tuple(
     Rule(identifier, Severity.ERROR, Scope.INPUT, page + (_LISTED if identifier in _OF_SCHEMAS else ""))

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Related, Severity
-from compiler.model.place import Place, place_of
+from compiler.model.place import Place, place_of, remote_of
 from compiler.model.record import dataclass
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
@@ -96,7 +96,8 @@ class _Vault:
 
 def check(environment: Environment) -> Iterator[Finding]:
     stores = [store for store in environment.stores.values() if store.provider == AZURE_KEY_VAULT]
-    has_own = any("remote" in secret.node.children for secret in environment.secrets.values())
+    listed = environment.root.get("secrets")
+    has_own = listed is not None and any("remote" in node.children for node in listed.children.values())
     # Without an own name, and without two prefixes in one vault, the catalogue's check has seen all there is.
     if not has_own and len({_address(store) for store in stores}) == len(stores):
         return
@@ -107,7 +108,7 @@ def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
         reads = secret.store if secret.store in stores else None
         for store in stores if reads is None else (reads,):
-            for use in _uses_of(secret, store):
+            for use in _uses_of(secret, store, listed):
                 found = list(filled[store.id].take(use))
                 if reads is not None:
                     found += read[_address(store)].take(use)
@@ -133,13 +134,18 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
                 yield from vault.take(use)
 
 
-def _uses_of(secret: Secret, store: Store) -> Iterator[_Use]:
-    entry, own = secret.entry, secret.node.get("remote", AZURE_KEY_VAULT)
-    azure = secret.node.text("remote", AZURE_KEY_VAULT) or entry.remote.get(AZURE_KEY_VAULT)
-    vault = secret.node.text("remote", VAULT) or entry.remote.get(VAULT)
-    yield from _names(entry, azure, store, own)
-    # An own path in Vault makes two values of one as well as an own name does the other way round.
-    yield from _values(entry, azure, vault, store, own or secret.node.get("remote", VAULT))
+def _uses_of(secret: Secret, store: Store, listed: Node | None) -> Iterator[_Use]:
+    """What the secret's own keys, and those from which they take their values, use of `store`."""
+    taken = {key.held for key in secret.entry.keys.values() if key.is_taken}
+    for entry in dict.fromkeys(key.holder(secret.entry) for key in secret.entry.keys.values()):
+        node = listed.children.get(entry.id) if listed is not None else None
+        azure, vault = (remote_of(entry, provider, node) for provider in (AZURE_KEY_VAULT, VAULT))
+        own, own_path = (node.get("remote", each) if node is not None else None for each in (AZURE_KEY_VAULT, VAULT))
+        yield from _names(entry, azure, store, own)
+        for use in _values(entry, azure, vault, store, own or own_path):
+            # An own path in Vault makes two values of one as well as an own name does the other way round.
+            if entry is secret.entry or use.key in taken:
+                yield use
 
 
 def _names(entry: Entry, azure: str | None, store: Store | None = None, own: Node | None = None) -> Iterator[_Use]:
@@ -159,6 +165,8 @@ def _values(
 ) -> Iterator[_Use]:
     prefix = store.prefix if store is not None else ""
     for key in entry.keys.values():
+        if key.is_taken:
+            continue
         place = place_of(key, AZURE_KEY_VAULT, azure, prefix)
         if place is not None:
             node = own or key.node.get("remote", AZURE_KEY_VAULT) or entry.node.nearest("remote", AZURE_KEY_VAULT)

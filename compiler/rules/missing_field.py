@@ -109,7 +109,11 @@ def _removal(node: Node, name: str) -> tuple[Related, ...]:
 
 def _each_key_has_its_own(entry: Node) -> bool:
     keys = entry.get("keys")
-    return keys is not None and bool(keys.children) and all("remote" in key.children for key in keys.children.values())
+    return (
+        keys is not None
+        and bool(keys.children)
+        and all(not {"remote", "from"}.isdisjoint(key.children) for key in keys.children.values())
+    )
 
 
 RULE = Rule(

@@ -25,37 +25,54 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Related, Severity
 from compiler.rules.interface import Finding, Rule, Scope
-from compiler.text.wording import listed
+from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from compiler.model.environment import Environment, Secret
+    from compiler.model.catalogue import Entry
+    from compiler.model.environment import Environment, Secret, Store
 
 
 def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
-        # With a name for the secret each of its keys has a place.
-        if secret.remote is not None or secret.store is None or environment.damaged:
+        # With a name for the secret each of its keys has a place, but for those whose values another entry holds.
+        if secret.remote is not None and secret.id not in environment.catalogue.origins:
             continue
-        missing = [key.key.name for key in secret.keys if key.place is None]
-        if not missing:
+        if secret.store is None or environment.damaged:
             continue
-        provider = secret.store.provider
-        title = "Key Vault" if provider == AZURE_KEY_VAULT else "Vault"
-        what = f'"{secret.id}"' if len(missing) == len(secret.keys) else f'{listed(missing)} of "{secret.id}"'
-        yield Finding(
-            f'{what} has no remote name for the {title} store "{secret.store.id}"',
-            secret.store_node if secret.store_node is not None else secret.node.key_span,
-            help=f'add `{provider}: {name_for(secret, provider)}` under `remote` of "{secret.id}" in the catalogue',
-            related=(Related("the entry", secret.entry.node.nearest("remote").key_span),),
-            scope=("secrets", secret.id),
-        )
+        missing: dict[Entry, list[str]] = {}
+        for item in secret.keys:
+            # Where `from` leads nowhere, that is reported.
+            if item.place is None and item.key.is_taken == (item.key.origin is not None):
+                missing.setdefault(item.key.holder(secret.entry), []).append(item.key.name)
+        for holder, keys in missing.items():
+            yield _finding(secret, secret.store, holder, keys)
 
 
-def name_for(secret: Secret, provider: str) -> str:
-    """A name for it, made of the one that it has in a store of the other provider."""
-    other = next(iter(secret.entry.remote.values()), secret.id)
+def _finding(secret: Secret, store: Store, holder: Entry, keys: list[str]) -> Finding:
+    provider = store.provider
+    title = "Key Vault" if provider == AZURE_KEY_VAULT else "Vault"
+    if holder is not secret.entry:
+        what = f"{quoted(holder.id)}, which has the value of {listed(keys)} of {quoted(secret.id)},"
+    else:
+        what = quoted(secret.id) if len(keys) == len(secret.keys) else f"{listed(keys)} of {quoted(secret.id)}"
+    return Finding(
+        f'{what} has no remote name for the {title} store "{store.id}"',
+        secret.store_node if secret.store_node is not None else secret.node.key_span,
+        help=way_out(holder, provider),
+        related=(Related("the entry", holder.node.nearest("remote").key_span),),
+        scope=("secrets", secret.id),
+    )
+
+
+def way_out(holder: Entry, provider: str) -> str:
+    """What to add to the entry that has the value, with a name made of the one that it has for the other provider."""
+    return f'add `{provider}: {_name_for(holder, provider)}` under `remote` of "{holder.id}" in the catalogue'
+
+
+def _name_for(entry: Entry, provider: str) -> str:
+    other = next(iter(entry.remote.values()), entry.id)
     return other.replace("/", "-") if provider == AZURE_KEY_VAULT else other
 
 

@@ -18,7 +18,8 @@ Leave it out:
 
 Only the environment's own file is checked: what is needless in a shared layer for one environment may matter to
 another. A secret's `store:` is never reported, even where it equals the environment's: it holds the secret there
-while the rest move.
+while the rest move. Neither are the `use` and `remote` of a disabled secret from which another takes a value: they
+count there.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def check(environment: Environment) -> Iterator[Finding]:
         return
     for secret_id, node in own.children.items():
         if node.children:
-            yield from _disabled(node, merged.children.get(secret_id), secret_id)
+            yield from _disabled(node, merged.children.get(secret_id), secret_id, environment)
             yield from _as_the_catalogue(node, environment, secret_id)
 
 
@@ -84,16 +85,24 @@ def _repeated(node: Node, winner: Node, key: str, path: tuple[str, ...]) -> Iter
         yield Finding(message, node.key_span, help="remove the line", related=related, scope=waiver_scope(path))
 
 
-def _disabled(own: Node, merged: Node | None, secret_id: str) -> Iterator[Finding]:
+def _disabled(own: Node, merged: Node | None, secret_id: str, environment: Environment) -> Iterator[Finding]:
     enabled = merged.children.get("enabled") if merged is not None else None
     if enabled is None or enabled.value is not False:
         return
     for key, node in own.children.items():
-        if key not in _MEANT_WHEN_DISABLED and node.value is not None:
+        if key not in _MEANT_WHEN_DISABLED and node.value is not None and not _is_followed(environment, secret_id, key):
             message = f"{quoted(key)} has no effect, as {quoted(secret_id)} is disabled"
             related = (Related("disabled here", enabled.span),)
             way_out = "remove the line, or enable the secret"
             yield Finding(message, node.key_span, help=way_out, related=related, scope=("secrets", secret_id))
+
+
+def _is_followed(environment: Environment, secret_id: str, setting: str) -> bool:
+    """Whether a secret that the environment has takes a value from the disabled one, and with it this setting."""
+    origins = environment.catalogue.origins
+    return setting in {"use", "remote"} and any(
+        holder.id == secret_id for name in environment.secrets for holder in origins.get(name, ())
+    )
 
 
 def _as_the_catalogue(own: Node, environment: Environment, secret_id: str) -> Iterator[Finding]:

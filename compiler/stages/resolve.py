@@ -9,7 +9,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, Catalogue, Entr
 from compiler.model.duration import Duration, parse_duration
 from compiler.model.environment import Environment, Secret, SecretKey, Store
 from compiler.model.part_of import PART_OF
-from compiler.model.place import place_of, remote_of
+from compiler.model.place import place_in, remote_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,20 +26,21 @@ class Resolver:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._durations: dict[str, Duration | None] = {}
-        self._keys: dict[tuple[str, tuple[str, ...], str, str | None, str], tuple[SecretKey, ...]] = {}
+        self._keys: dict[tuple[object, ...], tuple[SecretKey, ...]] = {}
 
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
         stores = {store_id: store_of(store_id, node) for store_id, node in _maps(root.get("stores"))}
-        shared = _Shared(root)
+        shared, listed = _Shared(root), root.get("secrets")
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
-        for secret_id, node in _maps(root.get("secrets")):
+        for secret_id, node in _maps(listed):
             enabled = node.children.get("enabled")
             if enabled is not None and enabled.value is False:
                 disabled.append(secret_id)
             elif secret_id in self._catalogue.entries:
-                secrets[secret_id] = self._secret(self._catalogue.entries[secret_id], node, shared, stores)
+                entry = self._catalogue.entries[secret_id]
+                secrets[secret_id] = self._secret(entry, node, shared, stores, listed)
         return Environment(
             name=name,
             root=root,
@@ -55,7 +56,9 @@ class Resolver:
             damaged=any(layer.damaged for layer in layers) or self._catalogue.document.damaged,
         )
 
-    def _secret(self, entry: Entry, node: Node, shared: _Shared, stores: Mapping[str, Store]) -> Secret:
+    def _secret(
+        self, entry: Entry, node: Node, shared: _Shared, stores: Mapping[str, Store], listed: Node | None
+    ) -> Secret:
         own = node.children
         store_node = own.get("store") or shared.store
         store = stores.get(_text(store_node) or "")
@@ -78,7 +81,7 @@ class Resolver:
             secret_labels=_joined(labels, _over(shared.secret_labels, own.get("secretLabels"))),
             secret_annotations=_over(shared.secret_annotations, own.get("secretAnnotations")),
             variants=variants,
-            keys=self._secret_keys(entry, variants, store, remote) if store is not None else (),
+            keys=self._secret_keys(entry, variants, store, remote, listed) if store is not None else (),
             node=node,
         )
 
@@ -91,13 +94,18 @@ class Resolver:
         return entry.variants if entry.default_variants is None else entry.default_variants
 
     def _secret_keys(
-        self, entry: Entry, variants: tuple[str, ...], store: Store, remote: str | None
+        self, entry: Entry, variants: tuple[str, ...], store: Store, remote: str | None, listed: Node | None
     ) -> tuple[SecretKey, ...]:
-        cached = (entry.id, variants, store.provider, remote, store.prefix)
+        cached: tuple[object, ...] = (entry.id, variants, store.provider, remote, store.prefix)
+        of_origins: dict[str, tuple[str, ...]] = {}
+        for origin in self._catalogue.origins.get(entry.id, ()):
+            said = listed.children.get(origin.id) if listed is not None else None
+            of_origins[origin.id] = self._variants(origin, said.children.get("use") if said is not None else None)
+            cached += (of_origins[origin.id], remote_of(origin, store.provider, said))
         keys = self._keys.get(cached)
         if keys is None:
             keys = self._keys[cached] = tuple(
-                SecretKey(key, place_of(key, store.provider, remote, store.prefix)) for key in entry.keys_of(variants)
+                SecretKey(key, place_in(store, entry, key, listed)) for key in entry.keys_of(variants, of_origins)
             )
         return keys
 

@@ -51,6 +51,12 @@ def key_vault_guide(catalogue: Catalogue) -> str:
     for entry in entries:
         remote = entry.remote[AZURE_KEY_VAULT]
         lines.append(f"| [`{remote}`](#{remote}) | `{entry.target}` | {entry.description} | {len(entry.keys)} |")
+    for name, holders in catalogue.origins.items():
+        entry = catalogue.entries[name]
+        if AZURE_KEY_VAULT not in entry.remote:
+            remotes = [holder.remote[AZURE_KEY_VAULT] for holder in holders if AZURE_KEY_VAULT in holder.remote]
+            links = ", ".join(f"[`{remote}`](#{remote})" for remote in remotes)
+            lines.append(f"| those of {links} | `{entry.target}` | {entry.description} | {len(entry.keys)} |")
     lines += ["", _CREATING, ""]
     for entry in entries:
         lines += _section(entry)
@@ -66,7 +72,7 @@ def _section(entry: Entry) -> list[str]:
     ]
     lines += ["| key | holds | variants | rotate |", "|---|---|---|---|"]
     for key in entry.keys.values():
-        variants = ", ".join(f"`{name}`" for name in key.variants) or "always"
+        variants = ", ".join(f"`{name}`" for name in key.held.variants) or "always"
         rotate = f"every {key.rotate_days} days" if key.rotate_days else ""
         lines.append(f"| `{key.name}` | {key.description} | {variants} | {rotate} |")
     lines.append("")
@@ -94,10 +100,12 @@ def _shapes(entry: Entry) -> list[tuple[str, tuple[CatalogueKey, ...]]]:
 
 
 def _lies_inside(key: CatalogueKey) -> bool:
-    return AZURE_KEY_VAULT not in key.remote
+    return AZURE_KEY_VAULT not in key.remote and not key.is_taken
 
 
 def _elsewhere(key: CatalogueKey) -> str:
+    if key.origin is not None:
+        return f"`{key.name}` is elsewhere: the value of `{key.held.name}` of `{key.origin.entry.id}`."
     remote = key.remote[AZURE_KEY_VAULT]
     where = f"the Key Vault secret `{remote.name}`" if remote.name else "this secret"
     what = "its whole value" if remote.whole else f"its property `{remote.property or key.name}`"

@@ -70,7 +70,12 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     StoreError of a store that cannot be used at all.
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
-    asked = [each for secret in chosen if secret.store is not None for each in _asked(secret, secret.store, stores)]
+    asked = [
+        each
+        for secret in chosen
+        if secret.store is not None
+        for each in _asked(environment, secret, secret.store, stores)
+    ]
     names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
     readings = read_many(names, _WORKERS)
     values: dict[KeyName, SecretValue] = {}
@@ -87,10 +92,13 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
 
 
-def _asked(secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
+def _asked(environment: Environment, secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
     used = {key.key.name for key in secret.keys}
     reader = stores.open(store)
-    return [_Asked((secret.id, key), key in used, reader, place) for key, place in key_places(secret, store).items()]
+    return [
+        _Asked((secret.id, key), key in used, reader, place)
+        for key, place in key_places(environment, secret, store).items()
+    ]
 
 
 def _value(asked: _Asked, reading: Reading | None) -> SecretValue | Lacking | None:

@@ -16,6 +16,7 @@ from compiler.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from compiler.model.catalogue import Entry
     from compiler.model.environment import Environment, Store
     from compiler.model.place import Place
     from compiler.operations.backup.format import Backup
@@ -83,7 +84,7 @@ def _wanted(backup: Backup, environment: Environment, to: Store | None, only: Se
         for (secret, key), value in backup.values.items():
             if secret != secret_id:
                 continue
-            target = _target(secret_id, key, placed)
+            target = _target(key, placed)
             if isinstance(target, _Refused):
                 yield Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
             else:
@@ -100,27 +101,27 @@ class _Refused:
 
 def _placed(
     environment: Environment, secret_id: str, to: Store | None
-) -> tuple[Store, Mapping[str, Place | None]] | _Refused:
+) -> tuple[Entry, Store, Mapping[str, Place | None]] | _Refused:
     secret = environment.secrets.get(secret_id)
     if secret is None:
         return _Refused("the environment has no such secret", "leave it out with --only, or enable it")
     store = to or secret.store
     if store is None:
         return _Refused("the environment has no store for it", "name one with --to")
-    return store, key_places(secret, store)
+    return secret.entry, store, key_places(environment, secret, store)
 
 
 def _target(
-    secret_id: str, key: str, placed: tuple[Store, Mapping[str, Place | None]] | _Refused
+    key: str, placed: tuple[Entry, Store, Mapping[str, Place | None]] | _Refused
 ) -> tuple[Store, Place] | _Refused:
     if isinstance(placed, _Refused):
         return placed
-    store, places = placed
+    entry, store, places = placed
     if key not in places:
         reason = "the catalogue no longer has this key of the secret"
         return _Refused(reason, "leave the secret out with --only, or add the key to the catalogue")
     place = places[key]
     if place is None:
-        remedy = way_to_place(secret_id, store.provider)
+        remedy = way_to_place(entry.keys[key].holder(entry).id, store.provider)
         return _Refused(f'the catalogue names no place for it in "{store.id}"', remedy)
     return store, place

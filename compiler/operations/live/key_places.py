@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.place import place_of, remote_of
+from compiler.model.place import place_in
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.place import Place
 
 
-def key_places(secret: Secret, store: Store) -> dict[str, Place | None]:
+def key_places(environment: Environment, secret: Secret, store: Store) -> dict[str, Place | None]:
     """The place of every key of the catalogue's entry, in use or not; None where it has none in that provider."""
-    remote = remote_of(secret.entry, store.provider, secret.node)
-    return {key.name: place_of(key, store.provider, remote, store.prefix) for key in secret.entry.keys.values()}
+    secrets = environment.root.get("secrets")
+    return {key.name: place_in(store, secret.entry, key, secrets) for key in secret.entry.keys.values()}
 
 
 def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]:
@@ -22,12 +22,10 @@ def catalogue_places(environment: Environment, store: Store) -> frozenset[Place]
 
     Several secrets may share one remote secret: a property that is not a key of one may be a key of another.
     """
-    places: set[Place | None] = set()
-    for name, entry in environment.catalogue.entries.items():
-        secret = environment.secrets.get(name)
-        if secret is not None:
-            places.update(key_places(secret, store).values())
-            continue
-        remote = remote_of(entry, store.provider)
-        places.update(place_of(key, store.provider, remote, store.prefix) for key in entry.keys.values())
+    secrets = environment.root.get("secrets")
+    places = {
+        place_in(store, entry, key, secrets)
+        for entry in environment.catalogue.entries.values()
+        for key in entry.keys.values()
+    }
     return frozenset(place for place in places if place is not None)

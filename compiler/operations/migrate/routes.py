@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.model.place import place_of, remote_of
-from compiler.operations.live.key_places import catalogue_places
+from compiler.model.place import remote_of
+from compiler.operations.live.key_places import catalogue_places, key_places
 from compiler.operations.live.names import secret_named
 
 if TYPE_CHECKING:
@@ -68,17 +68,18 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
             skipped.append((secret.id, f'it already reads from "{to.id}"'))
             continue
         used = {key.key.name for key in secret.keys}
+        there = key_places(environment, secret, to)
         own, theirs = (remote_of(secret.entry, store.provider, secret.node) for store in (origin, to))
         keys += [
             Route(
                 secret.id,
-                key.name,
-                key.name in used,
+                name,
+                name in used,
                 origin,
-                place_of(key, origin.provider, own, origin.prefix),
-                place_of(key, to.provider, theirs, to.prefix),
+                place,
+                there[name],
             )
-            for key in secret.entry.keys.values()
+            for name, place in key_places(environment, secret, origin).items()
         ]
         if own is not None and theirs is not None:
             mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))

@@ -42,6 +42,7 @@ _KEY = regex(r"[A-Z][A-Z0-9_]*", re.ASCII)
 class Target:
     """The secret and store of one `put`. `keys` get a value; `unused` are those of them that no variant in use has."""
 
+    environment: Environment
     secret: Secret
     store: Store
     keys: tuple[str, ...]
@@ -64,7 +65,7 @@ def target_of(environment: Environment, secret_id: str, keys: Sequence[str], sto
     for key in chosen:
         if key not in secret.entry.keys:
             raise _unknown(secret.id, key, secret.entry.keys)
-    return Target(secret, store, chosen, tuple(key for key in chosen if key not in used))
+    return Target(environment, secret, store, chosen, tuple(key for key in chosen if key not in used))
 
 
 def put(
@@ -94,7 +95,7 @@ def put(
 
 
 def _wanted(target: Target, values: Mapping[str, SecretValue]) -> list[Wanted]:
-    places = key_places(target.secret, target.store)
+    places = key_places(target.environment, target.secret, target.store)
     wanted = []
     for key, value in values.items():
         place = places[key]
@@ -103,8 +104,11 @@ def _wanted(target: Target, values: Mapping[str, SecretValue]) -> list[Wanted]:
             raise Refusal("found", f'the value of "{key}" {unfit}', help_text)
         if place is None:
             provider = target.store.provider
+            entry = target.secret.entry
             message = f'"{key}" has no place in "{target.store.id}": the catalogue names none for {provider}'
-            raise Refusal("found", message, f"{way_to_place(target.secret.id, provider)}; nothing was written")
+            raise Refusal(
+                "found", message, f"{way_to_place(entry.keys[key].holder(entry).id, provider)}; nothing was written"
+            )
         wanted.append(Wanted(target.secret.id, key, target.store, place, value))
     return wanted
 

@@ -72,7 +72,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     for secret in environment.secrets.values():
         if secret.store is None:
             continue
-        held = _held(secret, store, secret.store)
+        held = _held(environment, secret, store, secret.store)
         for name, each in held:
             groups.setdefault(folded(name, store.provider), (name, []))[1].append(each)
         own, theirs = (remote_of(secret.entry, each.provider, secret.node) for each in (store, secret.store))
@@ -95,11 +95,11 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     )
 
 
-def _held(secret: Secret, store: Store, serving: Store) -> list[tuple[str, Held]]:
+def _held(environment: Environment, secret: Secret, store: Store, serving: Store) -> list[tuple[str, Held]]:
     """The remote name and the key of each place of `secret` in `store`."""
-    there = key_places(secret, serving)
+    there = key_places(environment, secret, serving)
     return [
         (place.remote_key, Held(secret.id, key, place.property, serving, there[key]))
-        for key, place in key_places(secret, store).items()
+        for key, place in key_places(environment, secret, store).items()
         if place is not None
     ]

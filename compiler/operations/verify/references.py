@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.environment import SecretKey
-from compiler.model.place import place_of, remote_of
+from compiler.model.place import place_in
 from compiler.model.record import dataclass
-from compiler.rules.missing_remote import name_for
+from compiler.rules.missing_remote import way_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ def references_of(
         chosen = store if store is not None else secret.store
         if chosen is None:
             continue
-        for item in _keys(secret, store):
+        for item in _keys(environment, secret, store):
             if item.place is None:
                 diagnostics.append(_no_place(secret, item, chosen))
                 continue
@@ -77,18 +77,16 @@ def references_of(
     return tuple(found), tuple(diagnostics)
 
 
-def _keys(secret: Secret, store: Store | None) -> Iterator[SecretKey]:
+def _keys(environment: Environment, secret: Secret, store: Store | None) -> Iterator[SecretKey]:
     if store is None:
         yield from secret.keys
         return
-    remote = remote_of(secret.entry, store.provider, secret.node)
-    for key in secret.entry.keys_of(secret.variants):
-        yield SecretKey(key, place_of(key, store.provider, remote, store.prefix))
+    secrets = environment.root.get("secrets")
+    for item in secret.keys:
+        yield SecretKey(item.key, place_in(store, secret.entry, item.key, secrets))
 
 
 def _no_place(secret: Secret, item: SecretKey, store: Store) -> Diagnostic:
     message = f'"{item.key.name}" of "{secret.id}" has no place in the store "{store.id}"'
-    help_text = (
-        f'add `{store.provider}: {name_for(secret, store.provider)}` under `remote` of "{secret.id}" in the catalogue'
-    )
+    help_text = way_out(item.key.holder(secret.entry), store.provider)
     return Diagnostic("missing-remote", Severity.ERROR, message, item.key.node.key_span, help=help_text)

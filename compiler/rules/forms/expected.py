@@ -101,6 +101,15 @@ def duration_help(number: int) -> str:
     return f"write {short_duration(number)}, if seconds are meant"
 
 
+def of_form(place: Place, node: Node) -> Advice:
+    """What to write in place of a text of another form: in place of what may be a secret, where a key is named."""
+    match place.schema, place.path:
+        case "catalogue", ("secrets", _, "keys", _, "from"):
+            return Advice("write the id of an entry, a slash and one of its keys", _whole(node))
+        case _:
+            return Advice(None)
+
+
 def of_unknown_key(place: Place, key: str) -> str | None:
     """The way out for a key of a secret that stands where the secret's settings do."""
     match place.path:

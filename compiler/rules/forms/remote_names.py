@@ -78,4 +78,4 @@ def _wrong_with_prefix(secret: Secret, store: Store, own: Node | None, judge: Ju
             continue
         key_name = key.place.remote_key
         if (problem := judge(key_name)) and not judge(key_name.removeprefix(store.prefix)):
-            yield WrongName(key_name, problem, key.key.node.nearest("remote", store.provider, "name"), scope)
+            yield WrongName(key_name, problem, key.key.held.node.nearest("remote", store.provider, "name"), scope)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.rules.forms.expected import Place, as_id, of_number, of_type, of_unknown_key
+from compiler.rules.forms.expected import Advice, Place, as_id, of_form, of_number, of_type, of_unknown_key
 from compiler.rules.forms.surroundings import Surroundings
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
@@ -67,12 +67,15 @@ def explained(root: Node, error: SchemaError, place: Place) -> Iterator[tuple[_P
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
         yield (*path, key), partial(_broken_name, key, _form(error), node.children[key])
+    elif error.validator == "not" and expected == {}:
+        # What refuses everything is under `dependencies`: another key of the same map forbids this one.
+        yield path, partial(_contradiction, node, str(path[-1]))
     elif error.validator == "type":
         yield path, partial(_wrong_type, node, expected, place, _subschema(error))
     elif error.validator == "enum":
         yield path, partial(_not_listed, node, [str(word) for word in expected if word is not None])
     else:
-        yield path, partial(_broken, "invalid-value", _bound(error), node)
+        yield path, partial(_broken, _bound(error), node, of_form(place, node))
 
 
 def node_at(root: Node, path: _Path) -> Node:
@@ -160,5 +163,16 @@ def _as_id(name: str) -> str | None:
     return f'write "{form}"' if form is not None else None
 
 
-def _broken(rule: str, message: str, node: Node) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, message, node.span)
+def _contradiction(node: Node, key: str) -> Diagnostic:
+    return Diagnostic(
+        "contradictory-source",
+        Severity.ERROR,
+        f'{quoted(key)} cannot stand beside "from"',
+        node.key_span,
+        help="remove it: what the key that `from` names says of it holds for both",
+        conceals=(node.span,),
+    )
+
+
+def _broken(message: str, node: Node, advice: Advice) -> Diagnostic:
+    return Diagnostic("invalid-value", Severity.ERROR, message, node.span, help=advice.help, conceals=advice.conceals)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from compiler.stages.catalogue import catalogue_of
 from compiler.stages.load import load_text
 from compiler.stages.merge import merge
@@ -18,3 +20,21 @@ def test_it_knows_its_own_file_and_the_stores_that_some_secret_reads() -> None:
     assert environment.document is prod
     assert [store.id for store in environment.stores_in_use()] == ["one", "three"]
     assert environment.default_store is environment.stores["one"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "taken"),
+    [
+        ("a: {}, b: {}, d: {}", ["a/X", "b/KY", "d/D"]),
+        ("d: {}, b: {}", ["d/D", "b/KY"]),
+        ("a: {}, c: {}", []),
+    ],
+)
+def test_keys_that_have_a_value_in_common_are_told_with_their_secrets(listed: str, taken: list[str]) -> None:
+    text = (
+        "secrets: {a: {keys: {X: {}, P: {}}}, b: {keys: {KY: {from: a/X}, O: {}}}, c: {}, d: {keys: {D: {from: b/KY}}}}"
+    )
+    documents = [load_text("c.yaml", text)[0], load_text("b.yaml", f"{BASE}secrets: {{{listed}}}\n")[0]]
+    catalogue, base = (document for document in documents if document is not None)
+    environment = Resolver(catalogue_of(catalogue)).environment("prod", base.root, [base])
+    assert [f"{name}/{key.name}" for name, key in environment.taken()] == taken

@@ -65,6 +65,19 @@ secrets:
       AWS_ACCESS_KEY_ID: {}
       AWS_REGION: {}
 """
+# With an entry that takes a value from another.
+TAKING = (
+    CATALOGUE
+    + """\
+  ci:
+    target: ci
+    remote: {vault: platform/ci, azurekv: platform-ci}
+    syncWave: -49
+    keys:
+      OWN: {}
+      CI_TOKEN: {from: github/GITHUB_TOKEN}
+"""
+)
 
 
 class Found(tuple["Diagnostic", ...]):

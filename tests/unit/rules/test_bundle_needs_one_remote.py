@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.rules.bundle_needs_one_remote import RULE
-from tests.unit.rules.conftest import CATALOGUE
+from tests.unit.rules.conftest import CATALOGUE, TAKING
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -31,3 +31,9 @@ def test_leaves_what_lies_together_alone(judge: Judge) -> None:
     assert not judge(RULE, "secrets: {github: {store: azure, use: [app]}}")
     assert not judge(RULE, "fetch: bundle\nstore: azure")
     assert not judge(RULE, "fetch: bundle\nstore: gcp")
+
+
+def test_finds_a_value_that_another_entry_has(judge: Judge) -> None:
+    found = judge(RULE, "secrets: {ci: {fetch: bundle}}", catalogue=TAKING)
+    assert found.messages == ['"ci" cannot be fetched as a bundle: its remote secret has no "CI_TOKEN" under that name']
+    assert found.related == ["github/GITHUB_TOKEN"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.rules.contradictory_moves import RULE
-from tests.unit.rules.conftest import CATALOGUE
+from tests.unit.rules.conftest import CATALOGUE, TAKING
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -54,3 +54,14 @@ def test_steps_in_an_order_that_can_be_gone_are_fine(judge: Judge) -> None:
     assert not judge(RULE, moves("[[github], [all]]"), catalogue=GUARDING)
     assert not judge(RULE, moves("[[github, global], [aws]]"), catalogue=GUARDING)
     assert not judge(RULE, "moves: {tu: azure}")
+
+
+def test_secrets_with_a_value_in_common_stand_in_one_step(judge: Judge) -> None:
+    listed = "secrets: {ci: {}}\n"
+    found = judge(RULE, listed + moves("[[ci], [all]]"), catalogue=TAKING)
+    assert found.messages == ['"ci" and "github" have a value in common, so they move in one step']
+    assert (found.marked, found.related) == (["ci"], ["github/GITHUB_TOKEN"])
+    assert judge(RULE, listed + moves("[[github]]"), catalogue=TAKING).marked == ["github"]
+    assert not judge(RULE, listed + moves("[[ci, github], [all]]"), catalogue=TAKING)
+    assert not judge(RULE, listed + moves("[[aws], [all]]"), catalogue=TAKING)
+    assert not judge(RULE, moves("[[github], [all]]"), catalogue=TAKING)

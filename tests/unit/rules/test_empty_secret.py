@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.rules.empty_secret import RULE
+from tests.unit.rules.conftest import TAKING
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -32,3 +33,12 @@ def test_concludes_nothing_from_damaged_input(judge: Judge) -> None:
 
 def test_leaves_secrets_with_keys_alone(judge: Judge) -> None:
     assert not judge(RULE, "secrets: {github: {use: [app]}, global: {use: []}}")
+
+
+def test_says_whose_variants_the_keys_come_with(judge: Judge) -> None:
+    text = "secrets: {github: {use: [app]}, ci: {}}"
+    found = judge(RULE, text, catalogue=TAKING.replace("      OWN: {}\n", ""))
+    assert found.messages == ['"ci" has no key in environment "prod"']
+    assert found.helps == [
+        'its keys come with the variants of "github": choose one there with `use`, or write `enabled: false` here'
+    ]

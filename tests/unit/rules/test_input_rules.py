@@ -37,4 +37,4 @@ def test_each_is_reported_somewhere_in_the_compiler() -> None:
 
 def test_the_schemas_findings_tell_how_many_of_them_are_listed() -> None:
     told = {rule.id for rule in INPUT_RULES if f"The first {MOST_OF_A_KIND} such findings" in rule.page}
-    assert told == {"unknown-key", "wrong-type", "invalid-value"}
+    assert told == {"unknown-key", "wrong-type", "invalid-value", "contradictory-source"}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.rules.key_vault_name_collision import RULE
-from tests.unit.rules.conftest import BASE, CATALOGUE
+from tests.unit.rules.conftest import BASE, CATALOGUE, TAKING
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -149,3 +149,11 @@ def test_each_place_of_one_value_may_differ_by_property(judge: Judge) -> None:
     text = CATALOGUE.replace("AWS_REGION: {}", f"AWS_REGION: {{remote: {remote}}}")
     assert not judge(RULE, catalogue=text % "AWS_REGION")
     assert len(judge(RULE, catalogue=text % "AWS_ACCESS_KEY_ID")) == 1
+
+
+def test_a_value_taken_from_elsewhere_is_one_value_and_not_two(judge: Judge) -> None:
+    own = "secrets: {ci: {}, github: {enabled: false, remote: {azurekv: %s}}}"
+    assert not judge(RULE, own % "other", catalogue=TAKING)
+    found = judge(RULE, own % "Platform-CI", catalogue=TAKING)
+    assert found.messages == ['Key Vault cannot tell "Platform-CI" and "platform-ci" apart']
+    assert not judge(RULE, (own % "Platform-CI").replace("ci: {}", "aws: {}"), catalogue=TAKING)

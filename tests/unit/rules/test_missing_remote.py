@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.rules.missing_remote import RULE
-from tests.unit.rules.conftest import CATALOGUE
+from tests.unit.rules.conftest import CATALOGUE, TAKING
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -42,3 +42,18 @@ def test_leaves_known_places_and_unknown_stores_alone(judge: Judge) -> None:
 def test_needs_no_name_of_the_secret_where_each_key_has_its_own(judge: Judge) -> None:
     catalogue = ONLY_VAULT.replace("{variants: [pat]}", "{variants: [pat], remote: {azurekv: github-token}}")
     assert not judge(RULE, "store: azure", catalogue=catalogue)
+
+
+def test_names_the_entry_that_has_the_value(judge: Judge) -> None:
+    catalogue = TAKING.replace("{vault: platform/github, azurekv: platform-github}", "{vault: platform/github}")
+    found = judge(RULE, "secrets: {ci: {store: azure}}", catalogue=catalogue)
+    assert found.messages == [
+        '"github", which has the value of "CI_TOKEN" of "ci", has no remote name for the Key Vault store "azure"'
+    ]
+    assert found.helps == ['add `azurekv: platform-github` under `remote` of "github" in the catalogue']
+    assert found.scopes == [("secrets", "ci")]
+
+
+def test_what_leads_nowhere_is_another_rules(judge: Judge) -> None:
+    assert not judge(RULE, "secrets: {ci: {}}", catalogue=TAKING.replace("github/GITHUB_TOKEN", "github/NONE"))
+    assert not judge(RULE, "secrets: {ci: {}}", catalogue=TAKING)

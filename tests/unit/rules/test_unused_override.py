@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.rules.unused_override import RULE
-from tests.unit.rules.conftest import BASE
+from tests.unit.rules.conftest import BASE, TAKING
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Judge
@@ -87,3 +87,9 @@ def test_leaves_differences_alone(judge: Judge, text: str) -> None:
 
 def test_leaves_an_environment_without_layers_alone(judge: Judge) -> None:
     assert not judge(RULE, BASE, base=None)
+
+
+def test_what_another_secret_follows_has_its_effect_though_disabled(judge: Judge) -> None:
+    text = "secrets: {github: {enabled: false, use: [app], remote: {vault: x}, fetch: bundle}"
+    assert judge(RULE, text + ", ci: {}}", catalogue=TAKING).marked == ["fetch"]
+    assert judge(RULE, text + ", aws: {}}", catalogue=TAKING).marked == ["use", "remote", "fetch"]

@@ -63,3 +63,42 @@ def test_an_empty_choice_is_another_than_none() -> None:
 def test_an_entry_may_guard_a_store() -> None:
     entries = catalogue_of(load("secrets: {a: {guards: true}, b: {guards: false}, c: {}}\n")).entries
     assert [entries[name].guards for name in "abc"] == [True, False, False]
+
+
+TAKING = (
+    TEXT
+    + """\
+  ci:
+    keys:
+      CI_TOKEN: {from: github/TOKEN}
+      AGAIN: {from: ci/CI_TOKEN, description: Another word for it}
+      OWN: {}
+  lost:
+    keys: {A: {from: none/X}, B: {from: ci/NONE}, C: {from: lost/A}, D: {from: lost/E}, E: {from: lost/D}}
+"""
+)
+
+
+def test_a_key_that_takes_its_value_has_what_the_end_of_the_chain_says_of_it() -> None:
+    catalogue = catalogue_of(load(TAKING))
+    keys, token = catalogue.entries["ci"].keys, catalogue.entries["github"].keys["TOKEN"]
+    assert list(keys) == ["CI_TOKEN", "AGAIN", "OWN"]
+    for key, description in ((keys["CI_TOKEN"], "A token"), (keys["AGAIN"], "Another word for it")):
+        assert (key.description, key.rotate_days, key.variants) == (description, 90, ())
+        assert key.held is token
+        assert key.holder(catalogue.entries["ci"]) is catalogue.entries["github"]
+    assert keys["AGAIN"].source == ("ci", "CI_TOKEN")
+    assert (keys["OWN"].held, keys["OWN"].holder(catalogue.entries["ci"])) == (keys["OWN"], catalogue.entries["ci"])
+    assert catalogue.origins == {"ci": (catalogue.entries["github"],)}
+
+
+def test_what_leads_nowhere_or_round_has_no_origin() -> None:
+    catalogue = catalogue_of(load(TAKING))
+    assert all(key.is_taken and key.origin is None for key in catalogue.entries["lost"].keys.values())
+
+
+def test_a_long_chain_is_gone_once() -> None:
+    links = "".join(f"      K{number}: {{from: a/K{number + 1}}}\n" for number in range(2000))
+    catalogue = catalogue_of(load(f"secrets:\n  a:\n    keys:\n{links}      K2000: {{}}\n"))
+    keys = catalogue.entries["a"].keys
+    assert {key.held for key in keys.values()} == {keys["K2000"]}

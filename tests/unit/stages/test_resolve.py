@@ -190,3 +190,45 @@ def test_values_are_nested_where_that_is_said() -> None:
     assert resolved("").subchart is None
     assert resolved("subchart: secrets\n").subchart == "secrets"
     assert resolved("subchart: null\n", f"{BASE}subchart: secrets\n").subchart is None
+
+
+TAKING = (
+    CATALOGUE
+    + """\
+  ci:
+    target: ci
+    syncWave: -49
+    keys:
+      CI_TOKEN: {from: github/TOKEN}
+      CI_KEY: {from: github/APP_KEY}
+      CI_A: {from: open/A}
+"""
+)
+
+
+def taken(text: str) -> dict[str, Place | None]:
+    layers = [load(BASE, "environments/base.yaml"), load(text)]
+    return places(Resolver(catalogue_of(load(TAKING))).environment("prod", merge(layers)[0], layers), "ci")
+
+
+def test_a_value_of_another_entry_lies_where_that_one_has_it_in_the_readers_store() -> None:
+    token, one = Place("prod/platform/github", "TOKEN"), Place("prod/open", "A")
+    assert taken("secrets: {ci: {}}\n") == {"CI_TOKEN": token, "CI_A": one}
+    assert taken("secrets: {ci: {store: azure}, github: {use: [app]}}\n") == {
+        "CI_KEY": Place("app-key", None),
+        "CI_A": None,
+    }
+
+
+def test_the_holders_own_name_and_variants_are_followed_where_it_is_switched_off_too() -> None:
+    text = "secrets: {ci: {}, github: {enabled: false, use: [app], remote: {vault: mine}}, open: {use: [b]}}\n"
+    assert taken(text) == {"CI_KEY": Place("prod/mine", "APP_KEY")}
+
+
+def test_environments_that_say_otherwise_of_a_holder_share_no_places() -> None:
+    resolver, found = Resolver(catalogue_of(load(TAKING))), []
+    for own in ("", ", github: {remote: {vault: mine}}", ", github: {use: [app]}"):
+        layers = [load(BASE), load(f"secrets: {{ci: {{}}{own}}}\n")]
+        found.append(places(resolver.environment("a", merge(layers)[0], layers), "ci"))
+    assert [list(each) for each in found] == [["CI_TOKEN", "CI_A"], ["CI_TOKEN", "CI_A"], ["CI_KEY", "CI_A"]]
+    assert found[1]["CI_TOKEN"] == Place("prod/mine", "TOKEN")

@@ -208,3 +208,25 @@ def test_as_many_as_are_listed_need_no_remark() -> None:
     _, diagnostics = judged("".join(f"k{index}: v\n" for index in range(MOST_OF_A_KIND)))
     assert len(diagnostics) == MOST_OF_A_KIND
     assert diagnostics[-1].message == 'unknown key "k99"'
+
+
+def test_what_only_the_key_that_has_the_value_may_say_is_taken_out_beside_from() -> None:
+    text = "secrets: {a: {keys: {K: {from: b/C, rotate: 9d, remote: {vault: x}, description: d}}}}\n"
+    document, found = judged(text, "catalogue")
+    assert [(each.rule, marked(each)) for each in found] == [
+        ("contradictory-source", "remote"),
+        ("contradictory-source", "rotate"),
+    ]
+    assert found[1].message == '"rotate" cannot stand beside "from"'
+    assert hidden(found[1]) == ["9d"]
+    key = document.root.get("secrets", "a", "keys", "K")
+    assert key is not None
+    assert list(key.children) == ["from", "description"]
+
+
+@pytest.mark.parametrize("written", ["b.C", "b", "/C", "b/", "b/C/D", "B/C", "b/C D"])
+def test_a_key_that_is_named_in_another_form_is_hidden_and_its_form_told(written: str) -> None:
+    found = only(f"secrets: {{a: {{keys: {{K: {{from: {written}}}}}}}}}\n", "catalogue")
+    assert found.message.startswith("expected a key of an entry as `ENTRY/KEY`, such as ")
+    assert found.help == "write the id of an entry, a slash and one of its keys"
+    assert hidden(found) == [written]

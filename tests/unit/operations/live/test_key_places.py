@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 def test_every_key_of_the_entry_has_its_place_in_any_store_of_the_environment(environment: Environment) -> None:
     github = environment.secrets["github"]
-    assert key_places(github, environment.stores["vault"]) == {
+    assert key_places(environment, github, environment.stores["vault"]) == {
         "GITHUB_TOKEN": Place("agents/github", "GITHUB_TOKEN"),
         "GITHUB_APP_ID": Place("agents/github", "GITHUB_APP_ID"),
         "GITHUB_APP_KEY": Place("agents/github", "GITHUB_APP_KEY"),
     }
-    assert key_places(github, environment.stores["azure"]) == {
+    assert key_places(environment, github, environment.stores["azure"]) == {
         "GITHUB_TOKEN": Place("agents-github", "GITHUB_TOKEN"),
         "GITHUB_APP_ID": Place("agents-github", "GITHUB_APP_ID"),
         "GITHUB_APP_KEY": Place("github-app-key", None),

@@ -24,6 +24,9 @@ def test_every_shipped_secret_is_described_by_its_own_name() -> None:
     catalogue = catalogue_of(document)
     page = key_vault_guide(catalogue)
     for entry in catalogue.entries.values():
+        if not entry.remote:
+            assert f"| `{entry.target}` |" in page
+            continue
         assert f"\n## {entry.remote['azurekv']}\n" in page
         assert all(f"| `{key}` |" in page for key in entry.keys)
 
@@ -61,3 +64,17 @@ def test_a_key_that_lies_elsewhere_is_said_and_not_shown_inside() -> None:
 
 def test_a_secret_that_key_vault_does_not_hold_is_left_out() -> None:
     assert "only-vault" not in guide("secrets: {x: {target: only-vault, remote: {vault: a/b}, keys: {K: {}}}}")
+
+
+def test_a_value_that_another_entry_has_is_told_where_it_is() -> None:
+    page = guide(
+        "secrets: {oidc: {description: OIDC, target: t, remote: {azurekv: platform-oidc}, keys:"
+        " {SECRET: {description: Client secret, rotate: 90d, variants: [v]}}},"
+        " ui: {description: UI, target: u, remote: {azurekv: platform-ui}, keys:"
+        " {OWN: {description: Own}, OIDC: {from: oidc/SECRET}}},"
+        " bot: {description: Bot, target: b, keys: {BOT: {from: oidc/SECRET}}}}"
+    )
+    assert json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[1]) == {"OWN": "<Own>"}
+    assert "`OIDC` is elsewhere: the value of `SECRET` of `oidc`." in page
+    assert "| `OIDC` | Client secret | `v` | every 90 days |" in page
+    assert "| those of [`platform-oidc`](#platform-oidc) | `b` | Bot | 1 |" in page

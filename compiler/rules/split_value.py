@@ -1,0 +1,68 @@
+"""Secrets that have a value in common read it from different stores.
+
+A key that takes its value `from` another is read where that one is, in the store of its own secret. In two stores it
+is two values: a rotation that sets one leaves the other as it was, and pods disagree.
+
+    # environments/catalogue.yaml: OIDC_CLIENT_SECRET of ui is {from: oidc/CLIENT_SECRET}
+    # environments/prod.yaml
+    store: vault
+    secrets:
+      oidc: {}
+      ui: {store: azure}
+
+Let them read one store; `cutover` moves them together:
+
+    secrets:
+      oidc: {store: azure}
+      ui: {store: azure}
+
+Where both stores are kept alike by other means, waive it:
+
+    secrets:
+      ui:
+        store: azure
+        waive: {split-value: a pipeline writes both stores}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.forms.where import waiver
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import CatalogueKey
+    from compiler.model.environment import Environment, Secret
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    first: dict[CatalogueKey, Secret] = {}
+    parted: dict[tuple[Secret, Secret], list[str]] = {}
+    for name, key in environment.taken():
+        secret = environment.secrets[name]
+        other = first.setdefault(key.held, secret)
+        if other.store is not secret.store and other.store is not None and secret.store is not None:
+            parted.setdefault((other, secret), []).append(key.name)
+    for (other, secret), keys in parted.items():
+        yield _finding(other, secret, keys)
+
+
+def _finding(other: Secret, secret: Secret, keys: list[str]) -> Finding:
+    one, two = (quoted(each.store.id if each.store is not None else "") for each in (secret, other))
+    # The line that sets one secret apart from the rest.
+    at = next((each.node.children["store"] for each in (secret, other) if "store" in each.node.children), None)
+    return Finding(
+        f"{quoted(secret.id)} reads {listed(keys)} from {one}, but {quoted(other.id)} has the same value from {two}",
+        at if at is not None else secret.node.key_span,
+        help=f"let both read one store; {waiver('split-value', secret.id)}",
+        related=(Related("the other secret", other.node.key_span),),
+        scope=("secrets", secret.id),
+    )
+
+
+RULE = Rule("split-value", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

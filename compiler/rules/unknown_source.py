@@ -1,0 +1,65 @@
+"""A key takes its value `from` a key that the catalogue does not have.
+
+The key would have no place in any store, and its Secret would never be made.
+
+    oidc:
+      keys:
+        CLIENT_SECRET: {description: Client secret}
+    ui:
+      keys:
+        OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRTE}
+
+Write the entry's id and its key as the catalogue has them:
+
+    ui:
+      keys:
+        OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.suggestion import closest, suggest
+from compiler.text.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue, CatalogueKey, Entry
+
+
+def check(catalogue: Catalogue) -> Iterator[Finding]:
+    # What was left out as invalid is not unknown.
+    if catalogue.document.damaged:
+        return
+    for entry in catalogue.entries.values():
+        for key in entry.keys.values():
+            if key.is_taken and key.origin is None:
+                yield from _judge(catalogue, entry, key)
+
+
+def _judge(catalogue: Catalogue, entry: Entry, key: CatalogueKey) -> Iterator[Finding]:
+    source = key.source
+    if source is None:
+        return
+    node, scope = key.node.children["from"], ("secrets", entry.id)
+    holder = catalogue.entries.get(source[0])
+    if holder is None:
+        match = closest(source[0], catalogue.entries)
+        yield Finding(
+            f"no secret named {quoted(source[0])} in the catalogue",
+            node,
+            help=suggest(source[0], catalogue.entries, "secrets"),
+            related=(Related(f'"{match}" is defined here', catalogue.entries[match].node.key_span),) if match else (),
+            scope=scope,
+        )
+    elif source[1] not in holder.keys:
+        related = (Related(f'"{holder.id}" is defined here', holder.node.key_span),)
+        message = f"{quoted(holder.id)} has no key {quoted(source[1])}"
+        yield Finding(message, node, help=suggest(source[1], holder.keys, "keys"), related=related, scope=scope)
+
+
+RULE = Rule("unknown-source", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

@@ -1,0 +1,72 @@
+"""A secret has a `remote`, but each of its keys takes its value from another entry.
+
+Nothing is read there: the place of such a key is that of the key which has the value. In an environment the line looks
+as if the secret were read elsewhere, and it is not.
+
+    # environments/catalogue.yaml
+    ui:
+      keys:
+        OIDC_CLIENT_SECRET: {from: oidc/CLIENT_SECRET}
+    # environments/prod.yaml
+    secrets:
+      ui: {remote: {vault: prod/ui}}
+
+Leave it out, and name the place where the value is; every secret that takes it from there follows:
+
+    secrets:
+      oidc: {remote: {vault: prod/oidc}}
+      ui: {}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Related, Severity
+from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compiler.model.catalogue import Catalogue, Entry
+    from compiler.model.document import Node
+    from compiler.model.environment import Environment
+
+
+def check(environment: Environment) -> Iterator[Finding]:
+    for secret in environment.secrets.values():
+        if "remote" in secret.node.children:
+            yield from _judge(environment.catalogue, secret.entry, secret.node)
+
+
+def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
+    for entry_id in catalogue.origins:
+        entry = catalogue.entries[entry_id]
+        if entry.remote:
+            yield from _judge(catalogue, entry, entry.node)
+
+
+def _judge(catalogue: Catalogue, entry: Entry, node: Node) -> Iterator[Finding]:
+    holders = catalogue.origins.get(entry.id, ())
+    if not holders or not all(key.is_taken for key in entry.keys.values()):
+        return
+    others = listed(holder.id for holder in holders)
+    first = next(iter(entry.keys.values()))
+    yield Finding(
+        f"nothing is read there: every key of {quoted(entry.id)} takes its value from {others}",
+        node.children["remote"].key_span,
+        help=f"remove it; to have the value elsewhere, set the `remote` of {others}, which its readers follow",
+        related=(Related("taken here", first.node.children["from"].span),),
+        scope=("secrets", entry.id),
+    )
+
+
+RULE = Rule(
+    "unread-remote",
+    Severity.ERROR,
+    Scope.ENVIRONMENT,
+    page=__doc__,
+    check=check,
+    catalogue_check=check_catalogue,
+)
