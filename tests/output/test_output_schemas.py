@@ -41,7 +41,9 @@ SCHEMAS = output_schemas()
 # Maps whose keys are names of the input, or kinds.
 MAPS = ("secrets", "missing", "counts")
 # Of `change`, which tells of several commands, what each has of its own.
-OPTIONAL = {("change", name) for name in ("undo", "secret", "store", "backup", "inUse", "askedCluster", "notSeen")}
+OPTIONAL = {
+    ("change", name) for name in ("undo", "secret", "store", "inCommon", "backup", "inUse", "askedCluster", "notSeen")
+}
 _PLACE = {"store": "vault", "name": "team/github", "property": None}
 _REMOTE = {"store": "azure", "name": "team-github"}
 # The shape that the engine of all writing commands reports in.
@@ -325,7 +327,10 @@ def test_change() -> None:
     in_use = [{"name": "team/a", "secrets": ["a"], "readers": ["prod/a"]}]
     retired = {"command": "retire", "store": "vault", "inUse": in_use, "askedCluster": False, "notSeen": ["others"]}
     holds("change", CHANGE | retired)
-    for own in ({"command": "put", "secret": "a", "store": "vault"}, {"command": "restore", "backup": held}, retired):
+    apart = [{"reader": "c/D", "store": "azure"}]
+    common = {"key": "B", "holder": None, "place": "team/a[B]", "readers": ["b/C"], "apart": apart}
+    put = {"command": "put", "secret": "a", "store": "vault", "inCommon": [common]}
+    for own in (put, {"command": "restore", "backup": held}, retired):
         assert errors("change", CHANGE | own) == []
         assert errors("change", CHANGE | {"command": own["command"]})
         assert errors("change", CHANGE | {"command": own["command"], "undo": "20250131-120000-4fa1c2"}) == []

@@ -12,19 +12,22 @@ from compiler.cli.terminal.secret_input import read_file, read_stdin
 from compiler.cli.writing import WritingCommand, add_writing, run_writing
 from compiler.operations.change.plan import Options, Plan
 from compiler.operations.change.run import End, Ended
+from compiler.operations.put.in_common import in_common
 from compiler.operations.put.plan import COMMAND, put, spaced_keys, target_of
 from compiler.operations.put.value_input import InputForm, read_values
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
     from compiler.cli.writing import Answer, Asked
     from compiler.operations.live.stores import LiveStores
+    from compiler.operations.put.in_common import Common
     from compiler.operations.put.plan import Target
     from compiler.stores.values.secret import SecretValue
 
@@ -80,21 +83,45 @@ def _answer(asked: Asked) -> Answer:
     if target.unused:
         named = ", ".join(target.unused)
         standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
+    commons = in_common(target)
+    _tell(commons)
     values = _values(arguments, target, asked.stores)
     if not values:
         asked.output.lines(["no value was entered"])
         nothing = Plan(COMMAND, environment.name, {}, {}, Options(), (), ())
-        return Ended(nothing, End.NOTHING), _named(target)
+        return Ended(nothing, End.NOTHING), _named(target, commons)
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
     options = Options(recover=arguments.recover, recover_command=asked.recover_command)
     change = put(target, values, environment.name, options, replace(asked.setting, asks=is_asked))
     for key in spaced_keys(values):
         standard_error().note(f"{key}: the value begins or ends with white space")
-    return change, _named(target)
+    return change, _named(target, commons)
 
 
-def _named(target: Target) -> dict[str, Any]:
-    return {"secret": target.secret.id, "store": target.store.id}
+def _tell(commons: Iterable[Common]) -> None:
+    for common in commons:
+        parts = [f"this is the value of {common.holder}, in {common.place}"] if common.holder is not None else []
+        if common.readers:
+            parts.append(f"also read by {', '.join(common.readers)}")
+        parts += [f"{reader} reads it from {quoted(store)}, which keeps its own" for reader, store in common.apart]
+        standard_error().note(f"{common.key}: {'; '.join(parts)}")
+
+
+def _named(target: Target, commons: Iterable[Common]) -> dict[str, Any]:
+    return {
+        "secret": target.secret.id,
+        "store": target.store.id,
+        "inCommon": [
+            {
+                "key": common.key,
+                "holder": common.holder,
+                "place": common.place,
+                "readers": list(common.readers),
+                "apart": [{"reader": reader, "store": store} for reader, store in common.apart],
+            }
+            for common in commons
+        ],
+    }
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:

@@ -89,7 +89,7 @@ def _answer(asked: Asked) -> Answer:
     to = store_named(environment, arguments.to) if arguments.to is not None else None
     backup = _opened(arguments)
     require_origin(backup, environment.name, arguments.from_environment)
-    require_only(backup, arguments.only)
+    require_only(backup, environment, arguments.only)
     options = Options(
         only=tuple(arguments.only),
         on_conflict=OnConflict(arguments.on_conflict or OnConflict.FAIL),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.backup.format import Backup, KeyName
 from compiler.operations.live.key_places import catalogue_places, key_places
 from compiler.operations.live.read_many import read_many
+from compiler.operations.live.value_names import value_names
 from compiler.refusal import Refusal
 from compiler.stores.errors import NotFoundError, StoreError
 from compiler.stores.values.traits import UNWRITABLE, Trait, traits
@@ -17,7 +18,7 @@ from compiler.text.command_line import command_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from compiler.model.environment import Environment, Secret, Store
+    from compiler.model.environment import Environment, Secret
     from compiler.model.place import Place
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
@@ -70,12 +71,7 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     StoreError of a store that cannot be used at all.
     """
     chosen = [secret for secret in environment.secrets.values() if not only or secret.id in only]
-    asked = [
-        each
-        for secret in chosen
-        if secret.store is not None
-        for each in _asked(environment, secret, secret.store, stores)
-    ]
+    asked = _asked(environment, chosen, stores)
     names = [(each.reader, each.place.remote_key) for each in asked if each.place is not None]
     readings = read_many(names, _WORKERS)
     values: dict[KeyName, SecretValue] = {}
@@ -92,13 +88,18 @@ def gather(environment: Environment, only: Sequence[str], stores: LiveStores) ->
     return Gathered(backup, tuple(lacking), _left_out(asked, readings, _known(environment, chosen, stores)))
 
 
-def _asked(environment: Environment, secret: Secret, store: Store, stores: LiveStores) -> list[_Asked]:
-    used = {key.key.name for key in secret.keys}
-    reader = stores.open(store)
-    return [
-        _Asked((secret.id, key), key in used, reader, place)
-        for key, place in key_places(environment, secret, store).items()
-    ]
+def _asked(environment: Environment, chosen: Sequence[Secret], stores: LiveStores) -> list[_Asked]:
+    """Each value once, in use where one of the secrets that have it uses it."""
+    names, asked = value_names(environment), dict[KeyName, _Asked]()
+    for secret in chosen:
+        if secret.store is None:
+            continue
+        used, reader = {key.key.name for key in secret.keys}, stores.open(secret.store)
+        for key, place in key_places(environment, secret, secret.store).items():
+            name = names.get((secret.id, key), (secret.id, key))
+            is_used = key in used or (name in asked and asked[name].is_used)
+            asked[name] = _Asked(name, is_used, reader, place)
+    return list(asked.values())
 
 
 def _value(asked: _Asked, reading: Reading | None) -> SecretValue | Lacking | None:

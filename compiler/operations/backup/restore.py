@@ -10,6 +10,7 @@ from compiler.operations.change.compare import Head, Wanted, callers, plan_chang
 from compiler.operations.change.plan import Kind, Step
 from compiler.operations.change.run import Change, Planned
 from compiler.operations.live.key_places import key_places
+from compiler.operations.live.value_names import same_value, value_names
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from compiler.operations.backup.format import Backup
     from compiler.operations.change.plan import Options
     from compiler.operations.change.run import Setting
+    from compiler.operations.live.value_names import ValueName
     from compiler.operations.runs.entries import Run
 
 COMMAND = "restore"
@@ -38,10 +40,10 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
         )
 
 
-def require_only(backup: Backup, only: Sequence[str]) -> None:
-    """Raises Refusal for a secret that the backup does not hold."""
+def require_only(backup: Backup, environment: Environment, only: Sequence[str]) -> None:
+    """Raises Refusal for a secret of which the backup holds nothing, neither a value that it takes from another."""
     for secret in only:
-        if secret not in backup.secrets:
+        if not any(_is_chosen(environment, name, (secret,)) for name in backup.values):
             known = ", ".join(backup.secrets) or "no secrets"
             raise Refusal("usage", f'the backup has no secret "{secret}"', f"the backup has {known}")
 
@@ -77,18 +79,36 @@ def restoration(
 
 
 def _wanted(backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]) -> Iterator[Wanted | Step]:
+    names = value_names(environment)
     for secret_id in backup.secrets:
-        if only and secret_id not in only:
-            continue
-        placed = _placed(environment, secret_id, to)
-        for (secret, key), value in backup.values.items():
-            if secret != secret_id:
+        for name, value in backup.values.items():
+            if name[0] != secret_id or (only and not _is_chosen(environment, name, only)):
                 continue
-            target = _target(key, placed)
+            secret, key = _here(environment, name, names)
+            target = _target(key, _placed(environment, secret, to))
             if isinstance(target, _Refused):
                 yield Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
             else:
                 yield Wanted(secret, key, *target, value)
+
+
+def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:
+    """Whether a value of the backup is one of the secrets `only`, under its own name or under that of another."""
+    if name[0] in only:
+        return True
+    value = same_value(environment, name)
+    secrets = (environment.secrets[each] for each in only if each in environment.secrets)
+    return value is not None and any(
+        same_value(environment, (secret.id, key)) == value for secret in secrets for key in secret.entry.keys
+    )
+
+
+def _here(environment: Environment, name: ValueName, names: Mapping[ValueName, ValueName]) -> ValueName:
+    """The name by which the environment has a value of the backup: a taker's where its own secret is not here."""
+    if name[0] in environment.secrets:
+        return name
+    value = same_value(environment, name)
+    return next((each for each in names if value is not None and same_value(environment, each) == value), name)
 
 
 @dataclass(frozen=True, slots=True)

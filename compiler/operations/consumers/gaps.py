@@ -113,9 +113,10 @@ def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Read
         place = at if at is not None else own.place.key_span
         related = tuple(each for each in places(asking, of_key=True) if each.span != place)
         return Finding(message, place, help=_likely(key, meant), related=related, brief=True)
-    variants = [each.variants for each in secret.entry.keys.values() if each.name == key]
-    if variants:
-        way_out = f"the catalogue has it in another variant: add one of {listed(variants[0])} to `use:`"
+    known = secret.entry.keys.get(key)
+    if known is not None:
+        of = "" if known.origin is None else f" of {quoted(known.origin.entry.id)}, whose value it takes"
+        way_out = f"the catalogue has it in another variant: add one of {listed(known.held.variants)} to `use:`{of}"
     else:
         way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
         match = closest(key, meant)

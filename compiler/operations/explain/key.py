@@ -38,9 +38,10 @@ def explain_key(
         return tuple(without_secret(environment, entry, path, by_path))
     found = next((each for each in secret.keys if each.key is key), None)
     if found is None:
-        used = ", ".join(secret.variants) or "none"
-        note = f"it belongs to {_listed(key.variants)}; in use: {used}"
-        return (Explanation(path, None, "unused", shown_where(key.node.key_span), note=note), *_use(secret, by_path))
+        note = _why_unused(secret, key)
+        holder = key.holder(entry).id
+        rows = (*_taken(secret, key), *_use(holder, by_path))
+        return (Explanation(path, None, "unused", shown_where(key.node.key_span), note=note), *rows)
     return tuple(_of_key(secret, found, by_path))
 
 
@@ -67,28 +68,47 @@ def key_place(secret: Secret, found: SecretKey) -> Explanation:
 def _of_key(secret: Secret, found: SecretKey, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
     key, store = found.key, secret.store
     yield key_place(secret, found)
+    yield from _taken(secret, key)
     store_path = f"secrets.{secret.id}.store"
     if store_path in by_path:
         yield by_path[store_path]
     if store is not None:
         yield from _remote(secret, key, store, by_path)
-    if key.variants:
-        yield from _use(secret, by_path)
+    if key.held.variants:
+        yield from _use(key.holder(secret.entry).id, by_path)
+
+
+def _taken(secret: Secret, key: CatalogueKey) -> Iterator[Explanation]:
+    if key.origin is not None:
+        node, note = key.node.children["from"], f"the value is that of {key.origin.entry.id}/{key.origin.key.name}"
+        path = f"secrets.{secret.id}.keys.{key.name}.from"
+        yield Explanation(path, shown_value(node), "catalogue", shown_where(node.span), note=note)
+
+
+def _why_unused(secret: Secret, key: CatalogueKey) -> str:
+    if key.origin is None:
+        return f"it belongs to {_listed(key.variants)}; in use: {', '.join(secret.variants) or 'none'}"
+    holder, held = key.origin.entry.id, key.origin.key
+    return f"its value is that of {holder}/{held.name}, of {_listed(held.variants)} of {holder}, which is not in use"
 
 
 def _remote(secret: Secret, key: CatalogueKey, store: Store, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
     prefix = by_path.get(f"stores.{store.id}.prefix")
     if prefix is not None:
         yield prefix
+    holder, key = key.holder(secret.entry), key.held
     own = key.node.get("remote", store.provider)
-    in_catalogue = f"secrets.{secret.id}.keys.{key.name}.remote.{store.provider}"
+    in_catalogue = f"secrets.{holder.id}.keys.{key.name}.remote.{store.provider}"
     name = own if own is not None and isinstance(own.value, str) else own.get("name") if own is not None else None
     if name is not None:
         yield _from_catalogue(in_catalogue, name)
     else:
-        remote = by_path.get(f"secrets.{secret.id}.remote.{store.provider}")
-        if remote is not None:
-            yield remote
+        path, written = f"secrets.{holder.id}.remote.{store.provider}", holder.node.get("remote", store.provider)
+        if path in by_path:
+            yield by_path[path]
+        elif written is not None:
+            # The environment has not that secret, but one that takes a value from it.
+            yield _from_catalogue(path, written)
     for part in ("property", "whole"):
         node = own.get(part) if own is not None else None
         if node is not None:
@@ -99,8 +119,8 @@ def _from_catalogue(path: str, node: Node) -> Explanation:
     return Explanation(path, shown_value(node), "catalogue", shown_where(node.span))
 
 
-def _use(secret: Secret, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
-    use = by_path.get(f"secrets.{secret.id}.use")
+def _use(secret_id: str, by_path: dict[str, Explanation]) -> Iterator[Explanation]:
+    use = by_path.get(f"secrets.{secret_id}.use")
     if use is not None:
         yield use
 

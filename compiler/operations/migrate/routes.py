@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.model.place import remote_of
 from compiler.operations.live.key_places import catalogue_places, key_places
 from compiler.operations.live.names import secret_named
+from compiler.operations.live.value_names import value_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where one key comes from and goes. A place is None where the catalogue names none for that provider.
+    """Where one value comes from and goes. A place is None where the catalogue names none for that provider.
 
+    `secret` and `key` name it once, where several secrets have it in common; one of them uses it where it is `in_use`.
     `is_extra` marks a property of the source that is not a key of the catalogue.
     """
 
@@ -57,7 +59,8 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
     """
     for name in only:
         secret_named(environment, name)
-    keys: list[Route] = []
+    keys: dict[tuple[str, str], Route] = {}
+    names = value_names(environment)
     mains: list[tuple[str, Store, str, str]] = []
     skipped: list[tuple[str, str]] = []
     for secret in environment.secrets.values():
@@ -70,26 +73,19 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         used = {key.key.name for key in secret.keys}
         there = key_places(environment, secret, to)
         own, theirs = (remote_of(secret.entry, store.provider, secret.node) for store in (origin, to))
-        keys += [
-            Route(
-                secret.id,
-                name,
-                name in used,
-                origin,
-                place,
-                there[name],
-            )
-            for name, place in key_places(environment, secret, origin).items()
-        ]
+        for key, place in key_places(environment, secret, origin).items():
+            called = names.get((secret.id, key), (secret.id, key))
+            in_use = key in used or (called in keys and keys[called].in_use)
+            keys[called] = Route(*called, in_use, origin, place, there[key])
         if own is not None and theirs is not None:
             mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))
     return Routes(
         environment.name,
         to,
-        tuple(keys),
+        tuple(keys.values()),
         tuple(mains),
         tuple(skipped),
-        _shared(environment, keys, mains),
+        _shared(environment, keys.values(), mains),
         catalogue_places(environment, to),
     )
 

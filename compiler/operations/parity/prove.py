@@ -98,7 +98,7 @@ def _forcings(data: PlainMap, catalogue: PlainMap) -> Iterator[_Forcing]:
     for store_id, store in data.get("stores", {}).items():
         absent, per_key = [], []
         for name, secret, entry in enabled_secrets(data, catalogue):
-            keys = references(secret, entry, store)
+            keys = references(data, secret, entry, catalogue, store)
             if None in keys.values():
                 absent.append(name)
             elif not is_one_bundle(keys):
@@ -130,8 +130,9 @@ def _forced_data(data: PlainMap, forcing: _Forcing) -> PlainMap:
     secrets = {
         name: {key: value for key, value in secret.items() if key != "store"}
         | ({"fetch": "perKey"} if name in forcing.per_key else {})
+        # What it says of its own place counts for whoever takes a value from it.
+        | ({"enabled": False} if name in forcing.absent else {})
         for name, secret in data.get("secrets", {}).items()
-        if name not in forcing.absent
     }
     return {**data, "store": forcing.store, "secrets": secrets}
 

@@ -25,7 +25,8 @@ _NULL_BYTE_MINORS = ("2.3", "2.4", "2.5", "2.6")
 def expected_manifests(environment: PlainMap, catalogue: PlainMap) -> list[Manifest]:
     """The ExternalSecrets, and the stores that are rendered, of the merged `environment`."""
     secrets = [
-        _external_secret(environment, secret, entry) for _, secret, entry in enabled_secrets(environment, catalogue)
+        _external_secret(environment, secret, entry, catalogue)
+        for _, secret, entry in enabled_secrets(environment, catalogue)
     ]
     return [*secrets, *expected_stores(environment)]
 
@@ -37,16 +38,22 @@ def enabled_secrets(environment: PlainMap, catalogue: PlainMap) -> Iterator[tupl
             yield name, secret, catalogue["secrets"][name]
 
 
-def references(secret: PlainMap, entry: PlainMap, store: PlainMap) -> dict[str, PlainMap | None]:
+def references(
+    environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap, store: PlainMap
+) -> dict[str, PlainMap | None]:
     """The `remoteRef` of each key in `store`, without defaulted fields; None where it has no remote name there."""
-    provider = store["provider"]
-    remote = secret.get("remote", {}).get(provider, entry.get("remote", {}).get(provider))
-    use = secret.get("use", entry.get("use"))
-    return {
-        name: _reference(name, key.get("remote", {}).get(provider, {}), remote, store.get("prefix", ""))
-        for name, key in entry["keys"].items()
-        if use is None or "variants" not in key or set(use) & set(key["variants"])
-    }
+    provider, found = store["provider"], dict[str, PlainMap | None]()
+    for target in entry["keys"]:
+        name, said, holder = target, secret, entry
+        while "from" in holder["keys"][name]:
+            other, name = holder["keys"][name]["from"].split("/")
+            said, holder = environment.get("secrets", {}).get(other, {}), catalogue["secrets"][other]
+        key, use = holder["keys"][name], said.get("use", holder.get("use"))
+        if use is None or "variants" not in key or set(use) & set(key["variants"]):
+            remote = said.get("remote", {}).get(provider, holder.get("remote", {}).get(provider))
+            own = key.get("remote", {}).get(provider, {})
+            found[target] = _reference(name, own, remote, store.get("prefix", ""))
+    return found
 
 
 def is_one_bundle(keys: Mapping[str, PlainMap | None]) -> bool:
@@ -66,7 +73,7 @@ def _reference(key: str, own: PlainMap | str, remote: str | None, prefix: str) -
     return {"key": prefix + name, **whole}
 
 
-def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap) -> Manifest:
+def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap, catalogue: PlainMap) -> Manifest:
     store = environment["stores"][secret.get("store", environment.get("store"))]
     target = entry["target"]
     labels = {
@@ -90,7 +97,7 @@ def _external_secret(environment: PlainMap, secret: PlainMap, entry: PlainMap) -
         "metadata": {"labels": {**labels, **of_secret}, **({"annotations": notes} if notes else {})},
     }
     made = {"name": target, "creationPolicy": "Owner", "deletionPolicy": "Retain", "template": template}
-    keys = references(secret, entry, store)
+    keys = references(environment, secret, entry, catalogue, store)
     defaults = _defaults(environment.get("externalSecretsOperator", "2.9"))
     if secret.get("fetch", environment.get("fetch")) == "bundle":
         template["data"] = {key: f"{{{{ .{key} }}}}" for key in keys}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.model.place import remote_of
 from compiler.operations.live.identity import folded
 from compiler.operations.live.key_places import key_places
 from compiler.operations.live.names import secret_named
+from compiler.operations.live.value_names import value_names
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.place import Place
+    from compiler.operations.live.value_names import ValueName
     from compiler.operations.retire.readers import Readers
 
 
@@ -34,17 +36,14 @@ class Held:
 class Remote:
     """A remote secret of the store. `mains` are the secrets whose own it is, with the one that serves them now.
 
-    `readers` still read it.
+    `keys` are its values, each once, and `secrets` all that have one of them. `readers` still read it.
     """
 
     name: str
     keys: tuple[Held, ...]
     mains: tuple[tuple[str, Store, str], ...]
     readers: tuple[str, ...]
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(key.secret for key in self.keys))
+    secrets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,8 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     """The candidates of all secrets, or of `only`. Raises Refusal for a secret that the environment does not have."""
     for name in only:
         secret_named(environment, name)
-    groups: dict[str, tuple[str, list[Held]]] = {}
+    groups: dict[str, tuple[str, dict[ValueName, Held], list[str]]] = {}
+    names = value_names(environment)
     mains: dict[str, list[tuple[str, Store, str]]] = {}
     skipped: list[tuple[str, str]] = []
     for secret in environment.secrets.values():
@@ -74,7 +74,10 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             continue
         held = _held(environment, secret, store, secret.store)
         for name, each in held:
-            groups.setdefault(folded(name, store.provider), (name, []))[1].append(each)
+            _, values, secrets = groups.setdefault(folded(name, store.provider), (name, {}, []))
+            called = names.get((each.secret, each.key), (each.secret, each.key))
+            values.setdefault(called, replace(each, secret=called[0], key=called[1]))
+            secrets.append(secret.id)
         own, theirs = (remote_of(secret.entry, each.provider, secret.node) for each in (store, secret.store))
         if own is not None and theirs is not None:
             main = (secret.id, secret.store, secret.store.prefix + theirs)
@@ -82,7 +85,14 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         if not held and (not only or secret.id in only):
             skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
     remotes = [
-        Remote(name, tuple(keys), tuple(mains.get(key, ())), readers.of(name)) for key, (name, keys) in groups.items()
+        Remote(
+            name,
+            tuple(values.values()),
+            tuple(mains.get(key, ())),
+            readers.of(name),
+            tuple(dict.fromkeys(secrets)),
+        )
+        for key, (name, values, secrets) in groups.items()
     ]
     wanted = [each for each in remotes if not only or not set(only).isdisjoint(each.secrets)]
     return Candidates(

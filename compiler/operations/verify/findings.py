@@ -81,12 +81,15 @@ class KeyFinding:
     message: str
     help: str | None = None
 
-    def diagnostic(self, reference: Reference) -> Diagnostic:
-        """At the key's line, with the secret's line where that is another one."""
+    def diagnostic(self, reference: Reference, others: Sequence[Reference] = ()) -> Diagnostic:
+        """At the key's line, with the secret's line where that is another one, and `others` that have the value too."""
         subject = f"{quoted(reference.key)} of {quoted(reference.secret)}"
         related: tuple[Related, ...] = ()
         if reference.secret_at != reference.key_at:
             related = (Related("the secret is used here", reference.secret_at),)
+        related += tuple(
+            Related(f"{quoted(each.key)} of {quoted(each.secret)} has this value too", each.key_at) for each in others
+        )
         finding = Finding(f"{subject} {self.message}", reference.key_at, help=self.help, related=related)
         return BY_ID[self.rule].diagnostic(finding)
 
@@ -125,14 +128,17 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
 
 
 def of_remote(rule: str, group: Sequence[Reference], message: str, help_text: str | None = None) -> Diagnostic:
-    """A finding about a remote secret that keys of one secret share, at that secret's line."""
+    """A finding about a remote secret that keys of one secret share, and others that take theirs, at its line."""
     first = group[0]
-    about = f"of {quoted(first.secret)}"
-    notes = [Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key) for each in group]
+    notes = [
+        Related(f"{quoted(each.key)} {about}", each.key_at, about, each.key)
+        for each in group
+        for about in (f"of {quoted(each.secret)}",)
+    ]
     related = tuple(note for note in notes if note.span != first.secret_at)
     if not related:
         # A values file has one place for a secret and all its keys.
-        message = f"{message}; {', '.join(quoted(each.key) for each in group)} {about}"
+        message = f"{message}; {', '.join(quoted(each.key) for each in group)} of {quoted(first.secret)}"
     return BY_ID[rule].diagnostic(Finding(message, first.secret_at, help=help_text, related=related, brief=True))
 
 

@@ -26,6 +26,7 @@ class Reference:
     `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
     marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
     `environment` is None where a values file asks; `is_elsewhere` tells that `store` is not the secret's own.
+    `holder` is the secret that has the value where it is taken from another one's key.
     """
 
     secret: str
@@ -38,6 +39,7 @@ class Reference:
     secret_at: Span
     environment: str | None = None
     is_elsewhere: bool = False
+    holder: str | None = None
 
 
 def references_of(
@@ -72,6 +74,7 @@ def references_of(
                     secret.node.key_span,
                     environment.name,
                     is_elsewhere=chosen is not secret.store,
+                    holder=item.key.origin.entry.id if item.key.origin is not None else None,
                 )
             )
     return tuple(found), tuple(diagnostics)

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 def put_command(group: Sequence[Reference]) -> str:
-    """The command that sets the keys of `group`, all of one secret, in the store that they are read from."""
+    """The command that sets the keys of `group` in the store that they are read from.
+
+    Where some are taken from another secret's, they are set with those of the first.
+    """
     first = group[0]
+    own = [each.key for each in group if each.secret == first.secret]
     # Without a key the command asks for all of the secret, and an empty answer leaves one as it is.
-    keys = [first.key] if len(group) == 1 else []
+    keys = own if len(own) == 1 else []
     store = ["--store", first.store.id] if first.is_elsewhere else []
     return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
 

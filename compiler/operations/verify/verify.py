@@ -127,7 +127,7 @@ def verify(
         answer = answers[pair]
         if isinstance(answer, StoreError):
             if not is_of_store(answer):
-                for group in _by_secret(asking):
+                for group in _by_holder(asking):
                     findings.add(group, of_store_error(group, answer))
             continue
         _judge(asking, answer, findings, moment, expires_within)
@@ -190,26 +190,26 @@ def _judge(
 ) -> None:
     dated = date_finding(remote, now, within)
     if dated is not None:
-        for group in _by_secret(asking):
+        for group in _by_holder(asking):
             findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
     broken: list[Reference] = []
     findings.origins.update(dict.fromkeys(asking, remote))
-    for reference in asking:
+    for same in _of_one_value(asking):
+        reference, others = same[0], same[1:]
         try:
             value = resolve(reference.store.provider, remote, reference.property, by_name=reference.by_name)
         except UnprovenReferenceError as error:
-            findings.add(
-                [reference], KeyFinding("unproven-reference", f"cannot be resolved: {error}").diagnostic(reference)
-            )
+            unproven = KeyFinding("unproven-reference", f"cannot be resolved: {error}")
+            findings.add(same, unproven.diagnostic(reference, others))
             continue
         if isinstance(value, SecretValue):
-            findings.values[reference] = value
+            findings.values.update(dict.fromkeys(same, value))
         for found in value_findings(reference, value):
             if found.rule == "not-json":
-                broken.append(reference)
+                broken += same
             else:
-                findings.add([reference], found.diagnostic(reference))
-    for group in _by_secret(broken):
+                findings.add(same, found.diagnostic(reference, others))
+    for group in _by_holder(broken):
         message = f'"{remote.name}" is not a JSON object with unique names'
         findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
 
@@ -231,11 +231,24 @@ def _report_store(
         findings.add(asking, of_store(store, asking, error))
 
 
-def _by_secret(references: Iterable[Reference]) -> list[list[Reference]]:
+def _by_holder(references: Iterable[Reference]) -> list[list[Reference]]:
+    """By the secret that has the values: what is wrong there is found once, with whoever takes a value from it."""
     groups: dict[str, list[Reference]] = {}
     for reference in references:
-        groups.setdefault(reference.secret, []).append(reference)
-    return list(groups.values())
+        groups.setdefault(reference.holder or reference.secret, []).append(reference)
+    return [_holder_first(group) for group in groups.values()]
+
+
+def _of_one_value(references: Iterable[Reference]) -> list[list[Reference]]:
+    groups: dict[tuple[object, ...], list[Reference]] = {}
+    for each in references:
+        value = (each.holder or each.secret, each.store.id, each.remote_key, each.property, each.by_name)
+        groups.setdefault(value, []).append(each)
+    return [_holder_first(group) for group in groups.values()]
+
+
+def _holder_first(group: list[Reference]) -> list[Reference]:
+    return sorted(group, key=lambda each: each.holder is not None)
 
 
 def _is_any_silent(

@@ -32,6 +32,34 @@ _VAULT_ONLY = """\
 """
 
 
+# Both take jira's token, one by way of the other.
+TAKERS = """\
+  board:
+    target: agent-board-secrets
+    remote: {vault: agents/board, azurekv: agents-board}
+    syncWave: -49
+    keys:
+      OWN: {}
+      ATLASSIAN_TOKEN: {from: jira/JIRA_TOKEN}
+  report:
+    target: agent-report-secrets
+    syncWave: -49
+    keys:
+      TOKEN: {from: board/ATLASSIAN_TOKEN}
+      APP: {from: github/GITHUB_APP_ID}
+"""
+
+
+def taking(root: Path, secrets: str = "board: {}, report: {}") -> Environment:
+    """`prod` of a project in which two more secrets may take values, written below `root`."""
+    write_agents_project(root, entries=TAKERS)
+    (root / "environments/prod.yaml").write_text(f"secrets: {{{secrets}}}\n", "utf-8")
+    result = compile_project(root)
+    assert not result.failed, result.diagnostics
+    assert result.project is not None
+    return result.project.environments[0]
+
+
 @dataclass
 class Stores:
     """The stores of the project: `live` opens them, `vault` and `azure` are what it opens."""

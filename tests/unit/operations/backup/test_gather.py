@@ -9,8 +9,11 @@ from compiler.operations.backup.gather import gather
 from compiler.refusal import Refusal
 from compiler.stores.errors import DisabledError, UnavailableError
 from compiler.stores.values.secret import JsonKind, SecretValue
+from tests.unit.operations.conftest import taking
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from compiler.model.environment import Environment
     from compiler.operations.backup.gather import Gathered
     from tests.unit.operations.conftest import Stores
@@ -149,3 +152,29 @@ def test_a_part_is_enough_only_where_a_part_will_do(environment: Environment, st
     some = gather(environment, (), stores.live)
     assert (some.is_enough(is_partial=False), some.is_enough(is_partial=True)) == (False, True)
     assert gather(environment, ["github"], stores.live).is_enough(is_partial=False)
+
+
+def test_a_value_that_several_secrets_have_is_backed_up_once(tmp_path: Path, filled: Stores) -> None:
+    environment = taking(tmp_path / "project")
+    assert filled.vault is not None
+    filled.vault.hold("agents/board", {"OWN": SecretValue("o")})
+    gathered = gather(environment, (), filled.live)
+    assert sorted(gathered.backup.values) == [
+        ("board", "OWN"),
+        ("github", "GITHUB_TOKEN"),
+        ("jira", "JIRA_TOKEN"),
+        ("jira", "JIRA_URL"),
+    ]
+    assert (gathered.lacking, gathered.left_out) == ((), ())
+    assert sorted(filled.vault.reads) == ["agents/board", "agents/github", "agents/jira"]
+    # One that takes it is backed up with it.
+    assert set(gather(environment, ("report",), filled.live).backup.values) == {("jira", "JIRA_TOKEN")}
+
+
+def test_a_value_is_missed_once_and_where_its_secret_is_not_here_by_who_takes_it(
+    tmp_path: Path, stores: Stores
+) -> None:
+    gathered = gather(taking(tmp_path / "one"), ("report", "board"), stores.live)
+    assert [each.name for each in gathered.lacking] == [("board", "OWN"), ("jira", "JIRA_TOKEN")]
+    gathered = gather(taking(tmp_path / "two", "report: {}, jira: {enabled: false}"), ("report",), stores.live)
+    assert [each.name for each in gathered.lacking] == [("report", "TOKEN")]

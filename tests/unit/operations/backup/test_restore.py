@@ -14,6 +14,7 @@ from compiler.operations.runs.journal import runs
 from compiler.refusal import Refusal
 from compiler.stores.errors import SoftDeletedError, UnavailableError
 from compiler.stores.values.secret import SecretValue
+from tests.unit.operations.conftest import taking
 
 if TYPE_CHECKING:
     from compiler.model.environment import Environment, Store
@@ -178,10 +179,10 @@ def test_a_backup_of_another_environment_needs_that_said() -> None:
         require_origin(BACKUP, "prod", "staging")
 
 
-def test_only_what_the_backup_holds_can_be_asked_for() -> None:
-    require_only(BACKUP, ("jira",))
+def test_only_what_the_backup_holds_can_be_asked_for(environment: Environment) -> None:
+    require_only(BACKUP, environment, ("jira",))
     with pytest.raises(Refusal, match='no secret "slack"') as refused:
-        require_only(BACKUP, ("jira", "slack"))
+        require_only(BACKUP, environment, ("jira", "slack"))
     assert refused.value.help == "the backup has github, jira"
 
 
@@ -225,3 +226,32 @@ def test_another_value_than_the_run_restored_is_a_conflict_by_its_key(
     assert change.identity == cut_off.identity
     assert (carry_out(change, listening).end, stores.azure.writes) == (End.BLOCKED, [])
     assert [run.ended for run in runs(tmp_path)] == ["conflict"]
+
+
+def test_a_value_that_several_secrets_have_is_restored_once_and_for_each_of_them(
+    tmp_path: Path, stores: Stores
+) -> None:
+    environment = taking(tmp_path / "project")
+    for only in ((), ("report",), ("jira",)):
+        require_only(BACKUP, environment, only)
+        plan = planned(environment, stores, only=only)
+        assert [(step.secret, step.key) for step in plan.steps if step.secret != "github"] == [("jira", "JIRA_TOKEN")]
+    assert [(write.name, list(write.changes)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]
+    with pytest.raises(Refusal, match='no secret "none"'):
+        require_only(BACKUP, environment, ("none",))
+
+
+def test_a_value_whose_secret_is_not_here_any_more_goes_to_who_takes_it(tmp_path: Path, stores: Stores) -> None:
+    environment = taking(tmp_path / "project", "board: {}, github: {enabled: false}, jira: {enabled: false}")
+    steps = planned(environment, stores).steps
+    assert [(step.secret, step.key, step.kind) for step in steps] == [
+        ("github", "GITHUB_APP_KEY", Kind.REFUSE),
+        ("github", "GITHUB_TOKEN", Kind.REFUSE),
+        ("board", "ATLASSIAN_TOKEN", Kind.CREATE),
+    ]
+    assert str(steps[2].destination) == "vault:agents/jira#JIRA_TOKEN"
+    older = replace(
+        BACKUP, values={("board", "ATLASSIAN_TOKEN"): SecretValue("t"), ("jira", "JIRA_TOKEN"): SecretValue("t")}
+    )
+    plan = planned(taking(tmp_path / "other"), stores, backup=older)
+    assert [(write.name, list(write.changes)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.cutover.request import Mode
+from tests.unit.operations.conftest import TAKERS
 from tests.unit.operations.cutover.conftest import said
 
 if TYPE_CHECKING:
@@ -115,3 +116,12 @@ def test_on_the_way_back_nothing_waits_for_what_guards_a_store(bench: Bench) -> 
     extended(bench, GUARD, "login: {store: azure}, jira: {store: azure}")
     back = bench.plan(Mode.BACK, "login", "jira", to="vault")
     assert (said(back), back.is_refused) == ([("guards", "noted")], False)
+
+
+@pytest.mark.parametrize("secret", ["jira", "board", "report"])
+def test_secrets_with_a_value_in_common_move_together(bench: Bench, secret: str) -> None:
+    extended(bench, TAKERS, "board: {}, report: {}")
+    ((verdict, message, mend),) = of(bench.to_azure(secret), "together")
+    assert verdict == "refused"
+    assert message.startswith(f'they read one remote place, so they move together: "{secret}" and "')
+    assert mend == "platform-secrets cutover prod jira board report --to azure"

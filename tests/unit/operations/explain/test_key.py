@@ -143,3 +143,40 @@ def test_an_unknown_key_is_told_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as caught:
         explain(_environment(tmp_path, "{}\n"), "github/OTHR")
     assert caught.value.help == 'did you mean "OTHER"?'
+
+
+TAKING = """
+  ci:
+    description: CI
+    target: ci
+    syncWave: -49
+    keys:
+      TOKEN: {from: github/PAT}
+      APP: {from: github/APP}
+      PEM: {from: github/PEM}
+      OF_NOBODY: {from: unlisted/U}
+"""
+
+
+def test_a_key_that_takes_its_value_is_told_with_where_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.unit.operations.explain.test_key.CATALOGUE", CATALOGUE + TAKING)
+    environment = _environment(tmp_path, "store: vault\nsecrets: {ci: {}, github: {remote: {vault: mine}}}\n")
+    assert _paths(environment, "ci/TOKEN") == [
+        ("ci/TOKEN", "team-mine[PAT]"),
+        ("secrets.ci.keys.TOKEN.from", "github/PAT"),
+        ("secrets.ci.store", "vault"),
+        ("stores.vault.prefix", "team-"),
+        ("secrets.github.remote.vault", "mine"),
+        ("secrets.github.use", "[pat]"),
+    ]
+    assert explain(environment, "ci/TOKEN")[1].note == "the value is that of github/PAT"
+    assert _paths(environment, "ci/PEM")[-1] == ("secrets.github.keys.PEM.remote.vault.property", "pem")
+    assert _paths(environment, "ci/OF_NOBODY")[-1] == ("secrets.unlisted.remote.vault", "g/unlisted")
+    first, *rest = explain(environment, "ci/APP")
+    assert (first.origin, first.note) == (
+        "unused",
+        "its value is that of github/APP, of the variants app, both of github, which is not in use",
+    )
+    assert [row.path for row in rest] == ["secrets.ci.keys.APP.from", "secrets.github.use"]

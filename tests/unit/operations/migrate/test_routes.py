@@ -8,8 +8,11 @@ import pytest
 from compiler.operations.live.names import store_named
 from compiler.operations.migrate.routes import routes_of
 from compiler.refusal import Refusal
+from tests.unit.operations.conftest import taking
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from compiler.model.environment import Environment
 
 
@@ -79,3 +82,21 @@ def test_what_lies_in_the_same_remote_secret_and_is_not_on_the_way_is_known(
     }
     # What lies elsewhere is nobody's matter: a large environment must not stay in memory for it.
     assert routes_of(environment, environment.stores["azure"], None, ("jira",)).shared == frozenset()
+
+
+def test_a_value_that_several_secrets_have_goes_one_way(tmp_path: Path) -> None:
+    environment = taking(tmp_path)
+    azure = environment.stores["azure"]
+    routes = routes_of(environment, azure, None, ()).keys
+    assert [route.key for route in routes if route.secret in {"jira", "board", "report"}] == [
+        "JIRA_TOKEN",
+        "JIRA_URL",
+        "OWN",
+    ]
+    (token, app) = routes_of(environment, azure, None, ("report",)).keys
+    assert (token.secret, token.key, token.in_use) == ("jira", "JIRA_TOKEN", True)
+    assert token.source is not None
+    assert token.destination is not None
+    assert (token.source.remote_key, token.destination.remote_key) == ("agents/jira", "agents-jira")
+    # In no variant that the environment uses of the secret that has it.
+    assert (app.key, app.in_use) == ("GITHUB_APP_ID", False)

@@ -54,21 +54,21 @@ def environment(**said: object) -> dict[str, Any]:
 
 def test_a_key_lies_under_its_own_name_unless_it_says_otherwise() -> None:
     entry = CATALOGUE["secrets"]["github"]
-    assert references({}, entry, VAULT) == {
+    assert references({}, {}, entry, CATALOGUE, VAULT) == {
         "APP_ID": {"key": "team/github", "property": "APP_ID"},
         "APP_KEY": {"key": "team/github", "property": "APP_KEY"},
         "HOOK": {"key": "team/github", "property": "hook"},
     }
-    assert references({"use": ["pat"], "remote": {"azurekv": "other"}}, entry, AZURE) == {
+    assert references({}, {"use": ["pat"], "remote": {"azurekv": "other"}}, entry, CATALOGUE, AZURE) == {
         "PAT": {"key": "one-other", "property": "PAT"},
         "HOOK": {"key": "one-team-hooks", "property": "HOOK"},
     }
-    assert references({"use": ["app"]}, entry, AZURE)["APP_KEY"] == {"key": "one-github-app-key"}
+    assert references({}, {"use": ["app"]}, entry, CATALOGUE, AZURE)["APP_KEY"] == {"key": "one-github-app-key"}
 
 
 def test_without_any_choice_all_variants_are_had_and_without_a_name_there_is_no_place() -> None:
     entry = {"keys": CATALOGUE["secrets"]["github"]["keys"]}
-    assert references({}, entry, AZURE) == {
+    assert references({}, {}, entry, CATALOGUE, AZURE) == {
         "APP_ID": None,
         "APP_KEY": {"key": "one-github-app-key"},
         "PAT": None,
@@ -184,3 +184,19 @@ def test_a_disabled_secret_is_none() -> None:
 )
 def test_durations_are_written_as_go_prints_them(text: str, canonical: str) -> None:
     assert _go_duration(text) == canonical
+
+
+def test_a_value_of_another_entry_lies_where_that_one_has_it() -> None:
+    ci = {
+        "keys": {"CI_HOOK": {"from": "github/HOOK"}, "AGAIN": {"from": "ci/CI_HOOK"}, "ID": {"from": "github/APP_ID"}}
+    }
+    catalogue = {"secrets": {**CATALOGUE["secrets"], "ci": ci}}
+    hook = {"key": "team/github", "property": "hook"}
+    assert references({}, {}, ci, catalogue, VAULT) == {
+        "CI_HOOK": hook,
+        "AGAIN": hook,
+        "ID": {"key": "team/github", "property": "APP_ID"},
+    }
+    said = {"secrets": {"github": {"enabled": False, "use": ["pat"], "remote": {"vault": "mine"}}}}
+    hook = {"key": "mine", "property": "hook"}
+    assert references(said, {}, ci, catalogue, VAULT) == {"CI_HOOK": hook, "AGAIN": hook}

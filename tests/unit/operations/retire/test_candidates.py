@@ -7,6 +7,7 @@ import pytest
 from compiler.operations.retire.candidates import Candidates, candidates_of
 from compiler.operations.retire.readers import Readers
 from compiler.refusal import Refusal
+from tests.unit.operations.conftest import TAKERS
 
 if TYPE_CHECKING:
     from tests.unit.operations.retire.conftest import Bench
@@ -55,3 +56,13 @@ def test_a_secret_without_a_place_in_the_store_is_passed_over(bench: Bench) -> N
     path.write_text(path.read_text("utf-8").replace("{vault: agents/jira, ", "{"), "utf-8")
     assert found(bench).skipped == (("jira", 'the catalogue gives it no place in "vault"'),)
     assert found(bench, "github").skipped == ()
+
+
+def test_a_value_that_several_secrets_have_is_looked_at_once_with_any_of_them(bench: Bench) -> None:
+    text = (bench.root / "environments/catalogue.yaml").read_text("utf-8")
+    bench.write("catalogue", text + TAKERS)
+    bench.base("secrets: {github: {}, ", "secrets: {report: {}, board: {}, github: {}, ")
+    (remote,) = [each for each in found(bench, "report").free if each.name == "agents/jira"]
+    assert remote.secrets == ("report", "board", "jira")
+    assert [(key.secret, key.key) for key in remote.keys] == [("jira", "JIRA_TOKEN"), ("jira", "JIRA_URL")]
+    assert found(bench).skipped == ()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -301,3 +302,34 @@ def test_what_each_reference_resolves_to_is_kept_and_shows_itself_to_nobody() ->
     assert list(found.values) == [token]
     assert found.values[token].reveal() == SENTINEL
     assert SENTINEL not in repr(found.values)
+
+
+def taken(by: str, key: str, wanted: str = "TOKEN") -> Reference:
+    return replace(asked(key, wanted=wanted, by=by), holder="github", secret_at=at(4))
+
+
+def test_what_is_wrong_with_a_value_that_several_have_is_found_once_at_who_has_it() -> None:
+    references = (taken("ci", "CI_TOKEN"), asked(), taken("bot", "BOT_TOKEN"))
+    found, opened = run({"github": '{"TOKEN": ""}'}, *references)
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.message == '"TOKEN" of "github" is empty'
+    assert [each.message for each in diagnostic.related][-2:] == [
+        '"CI_TOKEN" of "ci" has this value too',
+        '"BOT_TOKEN" of "bot" has this value too',
+    ]
+    assert [each.word for each in found.keys] == ["error"] * 3
+    assert len(found.values) == 3
+    assert (found.remotes, len(opened)) == (1, 1)
+
+
+def test_a_remote_secret_that_is_not_there_is_missed_once_by_all_its_readers() -> None:
+    found, _ = run({}, taken("ci", "CI_TOKEN"), asked())
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.rule == "missing-secret"
+    assert diagnostic.help == "`platform-secrets put ENV github TOKEN` creates it; or correct its name"
+    assert {each.message for each in diagnostic.related} == {'"TOKEN" of "github"', '"CI_TOKEN" of "ci"'}
+    # Where the one that has it is not asked for, the first that takes it stands for all.
+    found, _ = run({}, taken("ci", "CI_TOKEN"), taken("bot", "BOT_TOKEN"))
+    assert [each.help for each in found.diagnostics] == [
+        "`platform-secrets put ENV ci CI_TOKEN` creates it; or correct its name"
+    ]
