@@ -33,7 +33,7 @@ from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
@@ -50,6 +50,7 @@ EXAMPLES = (
     "platform-secrets new project shop --store azurekv --vault-url https://shop-dev.vault.azure.net",
     "platform-secrets new secret db --key DB_USER --key DB_PASSWORD --into base",
     "platform-secrets new secret portal --key NEXTAUTH_SECRET --namespace portal --into base",
+    "platform-secrets new secret board --key BOARD_URL --from BOARD_TOKEN=jira/ATLASSIAN_TOKEN --into base",
     "platform-secrets new environment qa --store azure --vault-url https://shop-qa.vault.azure.net",
     "platform-secrets new environment prod-eu --extends prod",
 )
@@ -62,11 +63,13 @@ _OF_KINDS = {
     "server": ("project", "environment"),
     "vault_url": ("project", "environment"),
     "extends": ("environment",),
-    **dict.fromkeys(("key", "into", "target", "description", "vault", "azurekv"), ("secret",)),
+    **dict.fromkeys(("key", "taken", "into", "target", "description", "vault", "azurekv"), ("secret",)),
 }
-_OPTIONS = {"platform": "--name", "vault_url": "--vault-url"}
+_OPTIONS = {"platform": "--name", "vault_url": "--vault-url", "taken": "--from"}
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = regex(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
+# What `from` of the catalogue may hold.
+_SOURCE = regex(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[A-Za-z0-9._-]{1,253}", re.ASCII)
 
 
 def configure(parser: Parser) -> None:
@@ -92,6 +95,14 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument(
         "--key", metavar="KEY", action="append", default=[], help="secret: one of its keys, without a value; repeatable"
+    )
+    parser.add_argument(
+        "--from",
+        dest="taken",
+        metavar="KEY=SECRET/KEY",
+        action="append",
+        default=[],
+        help="secret: one of its keys, and the key of another secret whose value it has; repeatable",
     )
     parser.add_argument(
         "--into",
@@ -168,8 +179,9 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
 
 def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     names = {"target": arguments.target, "vault": arguments.vault, "azurekv": arguments.azurekv}
-    keys, root = _checked_keys(name, arguments.key), invocation.root
-    wanted = Wanted(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace)
+    taken, root = _checked_sources(arguments.taken), invocation.root
+    keys = _checked_keys(name, arguments.key, taken)
+    wanted = Wanted(name, arguments.description, names, keys, tuple(arguments.into), arguments.namespace, taken)
     entry, found = new_entry(root, wanted)
     if entry is None:
         report(found, Run("new"), see_all=by_compile())
@@ -187,9 +199,23 @@ def _secret(arguments: Namespace, invocation: Invocation, name: str) -> int:
     return OK
 
 
-def _checked_keys(name: str, keys: Sequence[str]) -> tuple[str, ...]:
+def _checked_sources(words: Sequence[str]) -> dict[str, str]:
+    """The keys with another's value. Raises Refusal for another form, unseen: it may be a value."""
+    taken: dict[str, str] = {}
+    for word in words:
+        key, _, other = word.partition("=")
+        if not key or not _SOURCE.fullmatch(other):
+            help_text = "write the key, `=`, another secret's id, `/` and its key, such as `--from TOKEN=github/TOKEN`"
+            raise Refusal("usage", "--from has another form than KEY=SECRET/KEY", help_text)
+        if key in taken:
+            raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --from once")
+        taken[key] = other
+    return taken
+
+
+def _checked_keys(name: str, keys: Sequence[str], taken: Collection[str]) -> tuple[str, ...]:
     """The keys of a new secret. Raises Refusal where there is none, for a value beside one, and for one given twice."""
-    if not keys:
+    if not keys and not taken:
         help_text = "name each with --key, such as --key DB_PASSWORD; values go into the store later, by `put`"
         raise Refusal("usage", f'the new secret "{name}" needs its keys', help_text)
     for key in keys:
@@ -200,7 +226,7 @@ def _checked_keys(name: str, keys: Sequence[str]) -> tuple[str, ...]:
             message = "a value cannot be an argument: the shell's history and the process list would show it"
             put = f"values go into the store: `{command_line('put', 'ENV', name)}{shown}` asks for one"
             raise Refusal("usage", message, f"give only the key's name, and replace that value: it is exposed; {put}")
-        if keys.count(key) > 1:
+        if keys.count(key) > 1 or key in taken:
             raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --key once")
     return tuple(keys)
 

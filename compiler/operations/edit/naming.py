@@ -32,12 +32,18 @@ class Names:
 
 
 def names_of(
-    document: Document, namespace: str | None, secret: str, said: Mapping[str, str | None]
+    document: Document,
+    namespace: str | None,
+    secret: str,
+    said: Mapping[str, str | None],
+    *,
+    has_place: bool = True,
 ) -> tuple[Names | None, tuple[Diagnostic, ...]]:
     """The names of the new `secret` of the catalogue `document`, or None and what is wrong with its patterns.
 
     `namespace` is that of `environments/base.yaml`, and `said` the names that were given, by `target` and provider.
-    Raises Refusal where nothing names the Kubernetes Secret, or no provider has a name.
+    One without a place of its own in a store needs no name there. Raises Refusal where nothing names the Kubernetes
+    Secret, or no provider has a name.
     """
     meanings = {"namespace": namespace, "name": document.root.text("naming", "name") or namespace, OWN_ID: secret}
     known = {name: meaning for name, meaning in meanings.items() if meaning is not None}
@@ -57,7 +63,7 @@ def names_of(
         return None, tuple(map(invalid_naming_pattern.RULE.diagnostic, found))
     if TARGET not in texts:
         raise Refusal("usage", "nothing names the Kubernetes Secret", f"give --target, or {_ADD}")
-    if not any(provider in texts for provider in PROVIDERS):
+    if has_place and not any(provider in texts for provider in PROVIDERS):
         options = " or ".join(f"--{provider}" for provider in PROVIDERS)
         raise Refusal("usage", "nothing names the secret in a store", f"give {options}, or its pattern in `naming`")
     return Names(texts, origins), ()

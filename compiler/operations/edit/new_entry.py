@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.edit.draft import Draft, given, judged
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Wanted:
     """What the command line says of a new secret: its names by `target` and provider, None where it says nothing.
 
-    `namespace` is where the files of `into` list it, None for that of the environment.
+    `namespace` is where the files of `into` list it, None for that of the environment. `taken` are its keys with another's value, and that key as ENTRY/KEY.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Wanted:
     keys: tuple[str, ...]
     into: tuple[str, ...] = ()
     namespace: str | None = None
+    taken: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,16 @@ def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagno
             raise Refusal("usage", message, suggest(name, known, "files that may list it"))
     into = dict.fromkeys(wanted.into)
     layers = [document for name in into if (document := _usable(library.layer(name))) is not None]
-    names, found = names_of(catalogue, _namespace(Library(root)), wanted.id, wanted.names)
+    names, found = names_of(catalogue, _namespace(Library(root)), wanted.id, wanted.names, has_place=bool(wanted.keys))
     if names is None or len(layers) < len(into):
         return None, (*library.diagnostics, *found)
-    remote = {provider: text for provider, text in names.texts.items() if provider != "target"}
-    secret = NewSecret(wanted.id, names.texts["target"], wanted.description, remote, wanted.keys)
+    # A place by a pattern is for keys of its own; one that was given is judged.
+    remote = {
+        provider: text
+        for provider, text in names.texts.items()
+        if provider != "target" and (wanted.keys or wanted.names.get(provider) is not None)
+    }
+    secret = NewSecret(wanted.id, names.texts["target"], wanted.description, remote, wanted.keys, wanted.taken)
     drafts = [Draft(catalogue.source, with_secret(catalogue, secret), _origins(wanted, names.origins))]
     unchanged = []
     for document in layers:
@@ -138,4 +144,6 @@ def _origins(wanted: Wanted, names: Mapping[str, Span]) -> dict[tuple[str, ...],
         (*entry, "description"): given("--description", wanted.description or ""),
         **{(*entry, *(("target",) if name == "target" else ("remote", name))): span for name, span in names.items()},
         **{(*entry, "keys", key): given("--key", key) for key in wanted.keys},
+        **{(*entry, "keys", key): given("--from", key) for key in wanted.taken},
+        **{(*entry, "keys", key, "from"): given("--from", other) for key, other in wanted.taken.items()},
     }

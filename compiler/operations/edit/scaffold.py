@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compiler.model.sync_wave import NEW_SECRET_WAVE
@@ -25,13 +25,17 @@ NAME = regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """What a new entry says; `remote` is its name by provider, and a provider that it has no place in is left out."""
+    """What a new entry says; `remote` is its name by provider, and a provider that it has no place in is left out.
+
+    `taken` are its keys with another's value, and that key as ENTRY/KEY.
+    """
 
     id: str
     target: str
     description: str | None
     remote: Mapping[str, str]
     keys: tuple[str, ...]
+    taken: Mapping[str, str] = field(default_factory=dict)
 
 
 def environment_text(
@@ -90,9 +94,10 @@ def _entry_lines(secret: NewSecret, indent: int) -> list[str]:
         f"{scalar(secret.id)}:",
         *([f"{step}description: {quote(secret.description)}"] if secret.description is not None else ()),
         f"{step}target: {scalar(secret.target)}",
-        f"{step}remote:",
+        *([f"{step}remote:"] if secret.remote else ()),
         *(f"{step}{step}{provider}: {scalar(name)}" for provider, name in secret.remote.items()),
         f"{step}syncWave: {NEW_SECRET_WAVE}",
         f"{step}keys:",
         *(f"{step}{step}{scalar(key)}: {{}}" for key in secret.keys),
+        *(f"{step}{step}{scalar(key)}: {{from: {scalar(other)}}}" for key, other in secret.taken.items()),
     ]

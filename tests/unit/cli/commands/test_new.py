@@ -336,3 +336,25 @@ def test_an_interrupt_says_what_was_written(
     monkeypatch.setattr(f"compiler.cli.commands.new.{where}", interrupt)
     done = run("new", "environment", "qa")
     assert (done.code, done.err) == (130, f"interrupted; {said}\n")
+
+
+@pytest.mark.parametrize(
+    "word", ["TOKEN", "TOKEN=hunter22secret", "=jira/TOKEN", "TOKEN=jira/", "TOKEN=Jira/T", "TOKEN=a/b/c"]
+)
+def test_what_may_be_a_value_in_place_of_another_key_is_not_shown(
+    project: Path, run: Callable[..., Any], word: str
+) -> None:
+    before = (project / "environments/catalogue.yaml").read_text("utf-8")
+    done = run("new", "secret", "ui", "--from", word)
+    assert (done.code, "--from has another form than KEY=SECRET/KEY" in done.err) == (2, True)
+    assert "hunter22" not in done.out + done.err
+    assert (project / "environments/catalogue.yaml").read_text("utf-8") == before
+
+
+def test_a_key_with_another_keys_value_is_written_and_given_once(project: Path, run: Callable[..., Any]) -> None:
+    twice = ("--from", "TOKEN=jira/ATLASSIAN_TOKEN") * 2
+    assert 'the key "TOKEN" is given twice' in run("new", "secret", "ui", *twice).err
+    assert 'the key "TOKEN" is given twice' in run("new", "secret", "ui", *twice[:2], "--key", "TOKEN").err
+    done = run("new", "secret", "ui", *twice[:2], "--target", "ui", "--into", "staging")
+    assert done.code == 0, done
+    assert "TOKEN: {from: jira/ATLASSIAN_TOKEN}" in (project / "environments/catalogue.yaml").read_text("utf-8")

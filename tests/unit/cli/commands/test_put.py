@@ -212,3 +212,32 @@ def test_a_program_is_asked_nothing_and_told_that_nothing_was_written(
     assert (done.code, done.report["applied"], done.report["run"]) == (0, False, None)
     assert len(done.report["steps"]) == (0 if apply else 1)
     assert store.held == {}
+
+
+def test_whoever_has_the_value_too_is_told(
+    store: MemoryStore, project: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = project / "environments/catalogue.yaml"
+    takers = "".join(
+        f"  {name}:\n    target: {name}\n    syncWave: -49\n    keys: {{TOKEN: {{from: jira/ATLASSIAN_TOKEN}}}}\n"
+        for name in ("board", "apart")
+    )
+    text = catalogue.read_text("utf-8")
+    catalogue.write_text(text.replace("secrets:\n", f"secrets:\n{takers}", 1), "utf-8")
+    dev = "stores: {azure: {vaultUrl: https://apart.vault.azure.net}}\nsecrets: {board: {}, apart: {store: azure}}\n"
+    (project / "environments/dev.yaml").write_text(dev, "utf-8")
+    by_pipe(monkeypatch, "s3ntinel-value")
+    done = run("put", "dev", "board", "TOKEN", "--stdin", "--apply", "--format", "json")
+    assert done.code == 0, done
+    assert done.err.splitlines()[0] == (
+        f"note: TOKEN: this is the value of jira/ATLASSIAN_TOKEN, in {NAME}[ATLASSIAN_TOKEN]; "
+        'also read by jira/ATLASSIAN_TOKEN; apart/TOKEN reads it from "azure", which keeps its own'
+    )
+    (common,) = json.loads(done.out)["inCommon"]
+    assert (common["key"], common["holder"], common["readers"], common["apart"]) == (
+        "TOKEN",
+        "jira/ATLASSIAN_TOKEN",
+        ["jira/ATLASSIAN_TOKEN"],
+        [{"reader": "apart/TOKEN", "store": "azure"}],
+    )
+    assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel-value"}

@@ -8,6 +8,7 @@ import pytest
 from compiler.model.diagnostic import Severity
 from compiler.operations.consumers.gaps import known_keys, unmade
 from compiler.operations.consumers.objects import Made
+from tests.unit.operations.conftest import TAKERS
 from tests.unit.operations.consumers.conftest import BOTH, deployment, gathered, last
 
 if TYPE_CHECKING:
@@ -143,6 +144,15 @@ def test_each_key_is_one_finding(bench: Bench) -> None:
 def test_a_key_of_another_variant_is_told(bench: Bench) -> None:
     found = bench.one("missing-consumed-key", key_of("agent-github-secrets", "GITHUB_APP_ID"))
     assert 'another variant: add one of "app" to `use:`' in (found.help or "")
+
+
+def test_a_key_whose_value_is_in_another_variant_is_told_with_whose(bench: Bench) -> None:
+    catalogue = bench.root / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8") + TAKERS, "utf-8")
+    (bench.root / "environments/prod.yaml").write_text("secrets: {board: {}, report: {}}\n", "utf-8")
+    found = bench.one("missing-consumed-key", key_of("agent-report-secrets", "APP"))
+    assert found.help is not None
+    assert found.help.endswith('add one of "app" to `use:` of "github", whose value it takes')
 
 
 def test_an_optional_key_is_a_note(bench: Bench) -> None:
