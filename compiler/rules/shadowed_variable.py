@@ -34,8 +34,27 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, SecretKey
 
 _LLM = "llm"
-# The components of CAIPE's chart that are no agents: they take their own Secret only.
-_WITHOUT_LLM = frozenset({"caipe-ui", "mongodb", "slack-bot", "webex-bot"})
+# The components of CAIPE's chart that do not mount the LLM's Secret before their own.
+_WITHOUT_LLM = frozenset(
+    {
+        "agentgateway",
+        "audit-service",
+        "autonomous-agents",
+        "caipe-ui",
+        "dynamic-agents",
+        "github-mcp-server",
+        "keycloak",
+        "litellm-mcp",
+        "mcp-scheduler",
+        "mongodb",
+        "openfga",
+        "openfga-authz-bridge",
+        "scheduler",
+        "skill-scanner",
+        "slack-bot",
+        "webex-bot",
+    }
+)
 
 
 def check(environment: Environment) -> Iterator[Finding]:

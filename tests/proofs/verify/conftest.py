@@ -30,17 +30,41 @@ VARIABLES = (
 
 # Every entry with every variant of it; the shipped base has the others.
 EVERY_SECRET = """\
-  global: {use: [openai, azure-openai, aws-bedrock]}
+  global: {use: [azure-openai, openai, aws-bedrock]}
   github: {use: [pat, app]}
-  slack-bot: {use: [oauth2]}
-  caipe-ui: {use: [langfuse]}
-  aws: {}
   confluence: {}
+  aws: {use: [accounts]}
   gitlab: {}
   komodor: {}
-  splunk: {}
-  victorops: {}
-  webex: {}
+  splunk: {use: [mcp]}
+  victorops: {use: [orgs]}
+  webex: {use: [bot]}
+  sharepoint: {}
+  slack-mcp: {use: [xoxb, xoxp]}
+  github-mcp-server: {}
+  litellm-mcp: {}
+  slack-bot: {use: [client, oauth2]}
+  webex-bot: {use: [keycloak]}
+  caipe-ui: {use: [langfuse, okta-token, okta-oauth, github-app, confluence-app, webex-app, pagerduty-app]}
+  dynamic-agents: {}
+  autonomous-agents: {}
+  agent-context: {}
+  agentgateway-targets: {}
+  agentgateway-cas: {}
+  scheduler: {}
+  scheduler-token: {}
+  openfga: {}
+  audit-service: {use: [session]}
+  skill-scanner: {}
+  keycloak-admin: {}
+  keycloak-database: {}
+  keycloak-idp: {}
+  keycloak-platform: {}
+  keycloak-ui: {}
+  keycloak-slack-bot: {}
+  keycloak-webex-bot: {}
+  keycloak-scheduler: {}
+  caipe-mongodb: {}
   mongodb: {}
 """
 
