@@ -8,7 +8,7 @@ COMMANDS = {
     "render": ("render", "print an environment's manifests as Helm renders them"),
     "verify": ("verify", "check in the live stores that the cluster can read every key"),
     "consumers": ("consumers", "show which Secrets pods read, and what is missing or unread"),
-    "generate": ("generate", "write what Argo CD reads of environments"),
+    "generate": ("generate", "write what Argo CD and CAIPE read of environments"),
     "rules": ("rules", "list all rules, or show one rule's page"),
     "new": ("new", "create a project, an environment, a secret or the chart"),
     "put": ("put", "set keys of a secret in its store, from prompts, a pipe or a file"),

@@ -292,6 +292,32 @@ def test_consumers(project: Path, printed: Callable[..., dict[str, Any]]) -> Non
     assert errors("consumers", broken) == []
 
 
+HELM = """#!/bin/sh
+[ "$1" = version ] && echo v3.22.0 && exit 0
+for last; do :; done
+cat "$last/manifests"
+"""
+
+
+def test_generate(project: Path, printed: Callable[..., dict[str, Any]]) -> None:
+    (project / "shop").mkdir()
+    (project / "shop/Chart.yaml").write_text("name: shop\n", "utf-8")
+    (project / "shop/manifests").write_text(DEPLOYMENT, "utf-8")
+    (project / "helm").write_text(HELM, "utf-8")
+    (project / "helm").chmod(0o755)
+    words = ("generate", "platform", "prod", "--chart-version", "0.6.0", "--against", "shop", "--helm", "helm")
+    found = printed(*words)
+    assert (found["environment"], found["exitCode"], found["workloads"], found["unread"]) == ("prod", 1, 1, ["github"])
+    assert any(each["related"] for each in found["diagnostics"])
+    holds("generate", found)
+    (project / "shop/more").symlink_to("/etc/hostname")
+    assert errors("generate", printed(*words)) == []
+    (project / "environments/prod.yaml").write_text("secrets: {gihub: {}}\n", "utf-8")
+    broken = printed(*words)
+    assert (broken["exitCode"], broken["secrets"]) == (1, [])
+    assert errors("generate", broken) == []
+
+
 def test_status(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "looked-at")
     bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")

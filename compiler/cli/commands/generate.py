@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from compiler.cli.targets import argocd, argocd_health
+from compiler.cli.targets import argocd, argocd_health, platform
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Writes what other programs read of environments; all of them if none is named.
   argocd: AppProjects and Applications; printed, or written to --out
-  argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed"""
+  argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed
+  platform: the values by which CAIPE's chart mounts these Secrets and makes none; printed, or written to --out"""
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",
     "platform-secrets generate argocd prod --form app-of-apps --repo https://git.example.com/secrets.git --out argocd",
     "platform-secrets generate argocd-health",
+    "platform-secrets generate platform prod --chart-version 0.6.0 --out caipe/values-prod.yaml",
+    "platform-secrets generate platform prod --chart-version 0.6.0 --against ai-platform-engineering",
 )
-_TARGETS: Mapping[str, Target] = MappingProxyType({"argocd": argocd.TARGET, "argocd-health": argocd_health.TARGET})
+_TARGETS: Mapping[str, Target] = MappingProxyType(
+    {"argocd": argocd.TARGET, "argocd-health": argocd_health.TARGET, "platform": platform.TARGET}
+)
 
 
 def configure(parser: Parser) -> None:

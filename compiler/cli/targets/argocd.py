@@ -49,8 +49,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
     },
     "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject; default by default"},
-    "--out": {"metavar": "DIR", "help": "write files to this folder in place of printing"},
-    "--check": {"action": "store_true", "help": "write nothing; exit 1 if a file in --out is stale"},
+    "--out": {"metavar": "PATH", "help": "write to this folder, for platform to this file, in place of printing"},
+    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
 }
 
 

@@ -11,19 +11,20 @@ import os
 import re
 import stat
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.model.confinement import leads_out
+from compiler.model.confinement import is_inside, leads_out
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity, and_more
 from compiler.model.source import Source, Span
 from compiler.operations.chart.helm import HelmError
 from compiler.stages.read import read_text
 from compiler.text.command_line import command_line
 from compiler.text.regex import regex
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FOLDER = "chart"
 _RULE = "unconfined-chart"
@@ -45,10 +46,26 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
     # As for what is written there: the folder may be a link to another one of the project.
     if leads_out(root, chart):
         return chart, (_refused(_FOLDER, "leads out of the project by a link", "replace the link with the folder"),)
+    return chart.resolve(), _first_findings(root, chart)
+
+
+def chart_at(folder: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
+    """The chart that a person named, and why Helm may not get it. Raises HelmError where there is none.
+
+    The folder may be anywhere, and a link: who named it chose that. What lies in it is judged as the project's own is.
+    """
+    if not (folder / "Chart.yaml").is_file():
+        way_out = "name the folder of an unpacked chart, with its Chart.yaml and its subcharts"
+        raise HelmError(f"there is no chart in {quoted(str(folder))}", help_text=way_out)
+    chart, here = folder.resolve(), Path.cwd()
+    return chart, _first_findings(here if is_inside(here, chart) and chart != here else chart.parent, chart)
+
+
+def _first_findings(root: Path, chart: Path) -> tuple[Diagnostic, ...]:
     found = list(islice(_findings(root, chart), MOST_OF_A_KIND + 1))
     if len(found) > MOST_OF_A_KIND:
         found[-1] = and_more(found[-1])
-    return chart.resolve(), tuple(found)
+    return tuple(found)
 
 
 def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:

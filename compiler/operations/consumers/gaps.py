@@ -66,6 +66,13 @@ def _way_out(own: Own, name: Name, entry: Entry | None, *, is_manifest: bool) ->
         return f"{quoted(entry.id)} makes it in the namespace {quoted(namespace)}: {correct}, {elsewhere}"
     if entry is not None:
         return f"list `{listing(entry.id, own.other(name[0]))}` under `secrets:` of {own.environment.name}, {elsewhere}"
+    mounted = _of_component(own, name[1])
+    if mounted is not None:
+        reading = f"have the chart read {quoted(mounted.target)} of {quoted(mounted.id)} in its place"
+        if mounted.id in own.environment.secrets:
+            return f"{reading}, {elsewhere}"
+        listed_as = listing(mounted.id, own.other(name[0]))
+        return f"list `{listed_as}` under `secrets:` of {own.environment.name} and {reading}, {elsewhere}"
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
     # Names of Secrets have much in common; another application's is no misspelt one.
     if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
@@ -78,6 +85,13 @@ def placed(own: Own, name: Name) -> list[str]:
     """The options of `new secret` that make it the Secret of that name, in its namespace."""
     namespace = own.other(name[0])
     return ["--target", name[1], *(["--namespace", namespace] if namespace is not None else [])]
+
+
+def _of_component(own: Own, name: str) -> Entry | None:
+    """The only entry of the component whose name a chart made this Secret's of, for want of another."""
+    every = own.environment.catalogue.entries.values()
+    entries = [entry for entry in every if any(name == f"{each}-secret" for each in entry.mounted_by)]
+    return entries[0] if len(entries) == 1 else None
 
 
 def missing_keys(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.consumers.findings import judge
 from compiler.operations.consumers.live import gather
 from compiler.operations.consumers.own import Own, namespace_of, own_of
-from compiler.operations.consumers.read import read_manifests
+from compiler.operations.consumers.read import read_manifests, read_rendered
 from compiler.operations.consumers.upgrade import Upgrade, upgrade_between
 from compiler.refusal import Refusal
 
@@ -47,6 +47,16 @@ def look_at_manifests(
     _refuse_idle(gathered)
     upgrade = upgrade_between(own, before, gathered) if before is not None else None
     return Look(own, gathered, (*diagnostics, *judge(own, gathered)), upgrade)
+
+
+def look_at_rendered(environment: Environment, shown: str, text: str) -> Look:
+    """What rendered manifests, which people know as `shown`, need of the environment."""
+    own = own_of(environment)
+    gathered, diagnostics = read_rendered(shown, text, namespace_of(environment, None))
+    if gathered is None:
+        return Look(own, None, diagnostics)
+    _refuse_idle(gathered)
+    return Look(own, gathered, (*diagnostics, *judge(own, gathered)))
 
 
 def look_at_cluster(environment: Environment, cluster: LiveCollections, namespace: str | None) -> Look:

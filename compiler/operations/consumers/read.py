@@ -37,15 +37,34 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | Non
             left -= len(content)
             if left < 0:
                 raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
-            keep, text = partial(take, gathered=gathered, namespace=namespace), _decoded(shown, content)
-            kept, diagnostics = load_manifests(shown, text, keep)
-            found += diagnostics if kept is not None else (_of_template(each, text) for each in diagnostics)
-            is_whole &= kept is not None
-    if is_whole and not gathered.objects:
-        # Most often the command before the pipe failed.
-        shown = ", ".join(SHOWN_STDIN if path == STDIN else path for path in paths)
-        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
+            is_kept, diagnostics = _take_all(shown, _decoded(shown, content), gathered, namespace)
+            found += diagnostics
+            is_whole &= is_kept
+    if is_whole:
+        _refuse_none(gathered, ", ".join(SHOWN_STDIN if path == STDIN else path for path in paths))
     return gathered if is_whole else None, tuple(found)
+
+
+def read_rendered(shown: str, text: str, namespace: str) -> tuple[Gathered | None, tuple[Diagnostic, ...]]:
+    """The same of a text that is at hand, which people know as `shown`."""
+    gathered = Gathered()
+    is_whole, found = _take_all(shown, text, gathered, namespace)
+    if is_whole:
+        _refuse_none(gathered, shown)
+    return gathered if is_whole else None, found
+
+
+def _take_all(shown: str, text: str, gathered: Gathered, namespace: str) -> tuple[bool, tuple[Diagnostic, ...]]:
+    kept, diagnostics = load_manifests(shown, text, partial(take, gathered=gathered, namespace=namespace))
+    if kept is None:
+        return False, tuple(_of_template(each, text) for each in diagnostics)
+    return True, diagnostics
+
+
+def _refuse_none(gathered: Gathered, shown: str) -> None:
+    if not gathered.objects:
+        # Most often the command before the pipe failed.
+        raise Refusal("cannot run", f"there is no manifest in {shown}", "check the command that writes them")
 
 
 def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:

@@ -13,6 +13,7 @@ import pytest
 
 from compiler.cli.command_table import COMMANDS
 from compiler.cli.invocation import command
+from tests.platform.charts import write_chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,8 @@ def test_an_example_runs(
     shell = shutil.which("sh")
     assert shell is not None
     assert run("compile").code == 0
+    if "--against" in example and "generate" in example:
+        write_chart(project, "0.5.24").rename(project / "ai-platform-engineering")
     # Examples write beside the project where a person would write to /tmp.
     line = example.replace("/tmp/", f"{tmp_path}/scratch/")  # noqa: S108
     done = subprocess.run([shell, "-c", line], capture_output=True, text=True, check=False, env=environment)

@@ -5,17 +5,17 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.chart.find_chart import find_chart
+from compiler.operations.chart.find_chart import chart_at, find_chart
 from compiler.operations.chart.helm import HelmError
 from compiler.operations.chart.packaged import chart_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.conftest import Helm
 
@@ -215,3 +215,38 @@ def test_what_helm_would_fetch_is_refused_and_what_passes_asks_nobody(
     # What Helm does shows whether the refusal is needed, and that no other is.
     assert is_refused == (paths == ["/asked"])
     assert is_refused or not paths
+
+
+def test_a_chart_that_is_named_may_lie_anywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chart_at(root / "chart") == (root / "chart", ())
+    link = root / "link"
+    link.symlink_to("chart")
+    assert chart_at(link) == (root / "chart", ())
+    monkeypatch.chdir(root / "chart")
+    assert chart_at(Path()) == (root / "chart", ())
+
+
+@pytest.mark.parametrize(("where", "shown"), [("", "chart/templates/a.yaml"), ("chart", "chart/templates/a.yaml")])
+def test_what_lies_in_a_named_chart_is_judged_alike(
+    root: Path, monkeypatch: pytest.MonkeyPatch, where: str, shown: str
+) -> None:
+    (root / "chart/templates/a.yaml").symlink_to("/etc/hostname")
+    monkeypatch.chdir(root / where)
+    (found,) = chart_at(root / "chart")[1]
+    assert (found.rule, found.message) == ("unconfined-chart", f"{shown} is a link")
+
+
+def test_a_schema_of_a_named_chart_is_judged_below_the_working_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(root, "vendor/shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n")
+    put(root, "vendor/shop/values.schema.json", '{"$ref": "https://example.com/a.json"}')
+    monkeypatch.chdir(root)
+    (found,) = chart_at(Path("vendor/shop"))[1]
+    assert found.span.where == "vendor/shop/values.schema.json:1:10"
+
+
+def test_a_folder_without_a_chart_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(HelmError, match="there is no chart in") as raised:
+        chart_at(tmp_path / "caipe-0.6.0.tgz")
+    assert "unpacked chart" in str(raised.value.help)

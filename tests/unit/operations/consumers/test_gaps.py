@@ -196,3 +196,23 @@ def test_a_reference_without_its_key_is_left_to_the_api_server(bench: Bench) -> 
     text = deployment("env: [{name: A, valueFrom: {secretKeyRef: {name: agent-jira-secrets}}}]")
     assert bench.of("missing-consumed-key", text) == []
     assert len(bench.of("unmade-secret", text.replace("agent-jira-secrets", "unmade"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "way_out"),
+    [
+        ("labels:", 'have the chart read "agent-jira-secrets" of "jira" in its place, or say'),
+        (
+            "secrets: {jira: null}\nlabels:",
+            'list `jira: {}` under `secrets:` of prod and have the chart read "agent-jira-secrets" of "jira"',
+        ),
+    ],
+)
+def test_the_name_that_a_chart_gives_by_default_leads_to_the_components_entry(
+    bench: Bench, environment: str, way_out: str
+) -> None:
+    bench.change("catalogue", "description: Jira agent", "description: Jira agent\n    mountedBy: [mcp-jira]")
+    bench.change("prod", "labels:", environment)
+    assert (bench.one("unmade-secret", wants("mcp-jira-secret")).help or "").startswith(way_out)
+    bench.change("catalogue", "description: GitHub agent", "description: GitHub\n    mountedBy: [mcp-jira]")
+    assert "new secret" in (bench.one("unmade-secret", wants("mcp-jira-secret")).help or "")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.cluster.client import KubernetesCluster
-from compiler.operations.consumers.look import look_at_cluster, look_at_manifests
+from compiler.operations.consumers.look import look_at_cluster, look_at_manifests, look_at_rendered
 from compiler.refusal import Refusal
 from tests.fake_cluster import ESO, FakeCluster
 from tests.unit.operations.consumers.conftest import BOTH, deployment
@@ -72,3 +72,13 @@ def test_the_cluster_is_asked_in_the_environments_namespaces(bench: Bench, tmp_p
         fake.objects[f"{ESO}/namespaces/other/externalsecrets"] = {"items": []}
         with pytest.raises(Refusal, match="there is no workload"):
             look_at_cluster(bench.environment(), cluster, "other")
+
+
+def test_a_rendered_text_is_judged_in_the_environments_namespace(bench: Bench) -> None:
+    look = look_at_rendered(bench.environment(), "<shop>", deployment(BOTH))
+    assert (look.diagnostics, look.upgrade) == ((), None)
+    assert look.gathered is not None
+    broken = look_at_rendered(bench.environment(), "<shop>", "a: [")
+    assert (broken.gathered, [each.rule for each in broken.diagnostics]) == (None, ["invalid-yaml"])
+    with pytest.raises(Refusal, match="there is no workload"):
+        look_at_rendered(bench.environment(), "<shop>", "apiVersion: v1\nkind: Service\n")

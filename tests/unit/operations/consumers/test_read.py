@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import compiler.operations.consumers.read
-from compiler.operations.consumers.read import read_manifests
+from compiler.operations.consumers.read import read_manifests, read_rendered
 from compiler.refusal import Refusal
+from tests.unit.operations.consumers.conftest import BOTH, deployment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +107,14 @@ def test_all_together_keep_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "c.yaml").write_text("# " + "x" * 40, "utf-8")
     with pytest.raises(Refusal, match="more than 100 bytes"):
         names(tmp_path)
+
+
+def test_a_text_at_hand_is_read_as_a_file_is() -> None:
+    gathered, found = read_rendered("<shop>", deployment(BOTH), "agents")
+    assert found == ()
+    assert gathered is not None
+    assert [each.namespace for each in gathered.workloads] == ["agents"]
+    nothing, (refused,) = read_rendered("<shop>", "a: [", "agents")
+    assert (nothing, refused.span.path) == (None, "<shop>")
+    with pytest.raises(Refusal, match="there is no manifest in <shop>"):
+        read_rendered("<shop>", "", "agents")

@@ -1,0 +1,155 @@
+"""Generates the values by which CAIPE mounts an environment's Secrets, and holds them against CAIPE's chart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.cli.compiling import compiled, environments, report
+from compiler.cli.exit_codes import FOUND, OK, code_of
+from compiler.cli.targets.interface import Target
+from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
+from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.cli.terminal.termination import orderly_termination
+from compiler.operations.chart.find_chart import chart_at
+from compiler.operations.chart.helm import VARIABLE, find_helms
+from compiler.operations.consumers.against import look_at_chart
+from compiler.operations.generated.files import generated_files
+from compiler.operations.generated.platform.packaged import caipe_forms
+from compiler.operations.generated.platform.text import platform_text
+from compiler.refusal import Refusal
+from compiler.render.interface import FORMATS, Run
+from compiler.render.reports.consumers_report import lines
+from compiler.render.reports.platform_report import content, nothing
+from compiler.rules.forms.kubernetes_form import object_name_problem
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from compiler.cli.invocation import Invocation
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Environment
+    from compiler.operations.generated.platform.text import PlatformText
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--chart-version": {"metavar": "VERSION", "help": "platform: the version of CAIPE's chart, such as 0.6.0"},
+    "--release": {"metavar": "NAME", "help": "platform: the name of CAIPE's release; caipe by default"},
+    "--under": {"metavar": "NAME", "help": "platform: CAIPE's name in a parent chart, under which its values nest"},
+    "--out": {"metavar": "PATH", "help": "write to this folder, for platform to this file, in place of printing"},
+    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
+    "--against": {
+        "metavar": "CHART",
+        "help": "platform: render this folder's chart with the values, and find what its pods lack, as consumers does",
+    },
+    "--values": {
+        "metavar": "FILE",
+        "action": "append",
+        "default": [],
+        "help": "--against: your own values of CAIPE, below the generated ones; repeatable",
+    },
+    "--helm": {"metavar": "PATH", "help": f"--against: Helm binary; by default the first in {VARIABLE}, else on PATH"},
+    "--format": {"choices": FORMATS, "help": "--against: output format; text by default"},
+}
+_OF_AGAINST = ("--values", "--helm", "--format")
+
+
+def run(arguments: Namespace, invocation: Invocation) -> int:
+    with orderly_termination(), interruption(NOTHING_WRITTEN):
+        return _run(arguments, invocation)
+
+
+def _run(arguments: Namespace, invocation: Invocation) -> int:
+    _refuse_contradictions(arguments)
+    forms = caipe_forms()
+    release = arguments.release or forms.release
+    result = compiled(invocation.root, arguments.environments)
+    if result.failed and arguments.format not in (None, "text"):
+        return _found_nothing(arguments, release, result.diagnostics)
+    chosen = environments(result)
+    if not chosen:
+        return FOUND
+    words = _words(arguments, forms.release)
+    made = platform_text(chosen[0], forms, arguments.chart_version, release, arguments.under, words)
+    if made.warning is not None:
+        standard_error().lines([f"warning: {made.warning}"])
+    for note in made.notes:
+        standard_error().note(note)
+    code = OK
+    if arguments.out is not None:
+        code = _write(arguments, invocation, made.text)
+    elif arguments.against is None:
+        standard_output().product(made.text)
+    return code if arguments.against is None else _hold(arguments, invocation, chosen[0], made, release, code)
+
+
+def _refuse_contradictions(arguments: Namespace) -> None:
+    if len(arguments.environments) != 1:
+        raise Refusal("usage", "platform takes exactly one environment", "name it after the target")
+    if arguments.chart_version is None:
+        raise Refusal("usage", "platform needs --chart-version", "give the version of CAIPE's chart, such as 0.6.0")
+    if arguments.check and arguments.out is None:
+        raise Refusal("usage", "--check needs --out", "name the file with the values")
+    if arguments.under is not None and (problem := object_name_problem(arguments.under, 63)) is not None:
+        raise Refusal("usage", f"--under {problem}")
+    for option in _OF_AGAINST:
+        if arguments.against is None and getattr(arguments, option[2:]):
+            raise Refusal("usage", f"{option} is for --against", f"leave {option} out, or name a chart with --against")
+
+
+def _words(arguments: Namespace, default: str) -> list[str]:
+    """The arguments that make the same file again, in one order, without what is so by default."""
+    words = ["generate", "platform", *arguments.environments, "--chart-version", arguments.chart_version]
+    if arguments.release not in (None, default):
+        words += ["--release", arguments.release]
+    if arguments.under is not None:
+        words += ["--under", arguments.under]
+    return words + (["--out", arguments.out] if arguments.out is not None else [])
+
+
+def _write(arguments: Namespace, invocation: Invocation, text: str) -> int:
+    path = Path(arguments.out)
+    shown = path.parent.as_posix()
+    outcome = generated_files({path.name: text}, path.parent, shown, invocation.root, is_check=arguments.check)
+    report(outcome.diagnostics, Run("generate"))
+    code = code_of(outcome.diagnostics)
+    if code and not arguments.check:
+        standard_error().lines(["nothing was written"])
+        return code
+    # A report for a program has standard output to itself.
+    outlet = standard_output() if arguments.format in (None, "text") else standard_error()
+    outlet.lines(f"{name}: {state}" for name, state in outcome.states.items())
+    return code
+
+
+def _hold(
+    arguments: Namespace,
+    invocation: Invocation,
+    environment: Environment,
+    made: PlatformText,
+    release: str,
+    before: int,
+) -> int:
+    """Reports how the chart reads the Secrets; the exit code is that of `before` where that is the worse."""
+    chart, unconfined = chart_at(Path(arguments.against))
+    if unconfined:
+        return _found_nothing(arguments, release, unconfined)
+    (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
+    look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
+    code, form = max(before, code_of(look.diagnostics)), arguments.format or "text"
+    told = content(look, made, arguments.chart_version, release, arguments.against)
+    report(look.diagnostics, Run("generate", environment.name, code, content=told), form)
+    outlet = standard_output() if form == "text" else standard_error()
+    outlet.lines(lines(look))
+    return code
+
+
+def _found_nothing(arguments: Namespace, release: str, diagnostics: Sequence[Diagnostic]) -> int:
+    told = nothing(arguments.chart_version, release, arguments.against)
+    run_ = Run("generate", arguments.environments[0], FOUND, content=told)
+    report(diagnostics, run_, arguments.format or "text")
+    return FOUND
+
+
+TARGET = Target(run, _OPTIONS)

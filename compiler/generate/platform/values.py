@@ -1,0 +1,106 @@
+"""Makes the values by which a platform's chart of one version mounts the Secrets that there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from compiler.generate.platform.forms import Derived, Forms, Row
+    from compiler.generate.platform.version import Version
+
+# What Helm lets a name have.
+_LONGEST = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """A Secret that an environment makes: the entry's id, the Secret's name, its keys, and who mounts it."""
+
+    id: str
+    name: str
+    keys: frozenset[str]
+    mounted_by: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Mounted:
+    """The values, the ids of the secrets in them, and what is to be told of those.
+
+    `misnamed` are secrets whose name is not the one that the chart derives, which stands beside; `lacking` those
+    without a key that is read by its name.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    misnamed: list[tuple[Available, str]] = field(default_factory=list)
+    lacking: list[tuple[Available, str]] = field(default_factory=list)
+
+
+def mounted(
+    forms: Forms, version: Version, release: str, secrets: Sequence[Available], elsewhere: Container[str]
+) -> Mounted:
+    """The values for `version`: the names of `secrets` where its pods take them, and whatever else makes them off.
+
+    `elsewhere` are the names of Secrets that others make.
+    """
+    made, by_id = Mounted(), {each.id: each for each in secrets}
+    for row in forms.off:
+        if row.holds(version):
+            _switch_off(made, row)
+    for row in forms.rows:
+        if not row.holds(version):
+            continue
+        secret = _chosen(row, by_id)
+        if secret is not None:
+            _mount(made, row, secret, release)
+        elif row.absent is not None and row.absent.beside in by_id and row.absent.unless not in elsewhere:
+            for path, value in row.absent.values.items():
+                _put(made.values, path, value)
+    return made
+
+
+def derived_name(derived: Derived, release: str) -> str:
+    """The name that Helm's usual template makes: a release that has the chart's name in it is not followed by it."""
+    full = release if derived.chart in release else f"{release}-{derived.chart}"
+    return full[:_LONGEST].removesuffix("-") + derived.suffix
+
+
+def _chosen(row: Row, by_id: Mapping[str, Available]) -> Available | None:
+    for wanted in row.secrets:
+        if wanted in by_id:
+            return by_id[wanted]
+    if row.mounted_by is None:
+        return None
+    candidates = [each for each in by_id.values() if row.mounted_by in each.mounted_by]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _mount(made: Mounted, row: Row, secret: Available, release: str) -> None:
+    made.used.add(secret.id)
+    if row.derived is not None and (name := derived_name(row.derived, release)) != secret.name:
+        made.misnamed.append((secret, name))
+    if row.note is not None:
+        made.notes.append((secret.id, row.note))
+    for path in row.names:
+        _put(made.values, path, secret.name)
+    for path, key in row.keys.items():
+        if key not in secret.keys:
+            made.lacking.append((secret, key))
+        _put(made.values, path, key)
+    _switch_off(made, row)
+
+
+def _switch_off(made: Mounted, row: Row) -> None:
+    for path in row.off:
+        _put(made.values, path, value=False)
+
+
+def _put(values: dict[str, Any], path: str, value: str | bool) -> None:  # noqa: FBT001 - a value, no option
+    *parents, last = path.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[last] = value

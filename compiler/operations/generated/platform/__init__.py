@@ -1,0 +1,1 @@
+"""Generates the values of CAIPE's chart for an environment."""

@@ -1,0 +1,51 @@
+"""What the guide to CAIPE shows of a chart is what a chart of that form gives, and its table is that of the forms."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from compiler.generate.platform.version import version_of
+from compiler.operations.generated.platform.packaged import caipe_forms
+from tests.commands import run_command
+from tests.conftest import ROOT
+from tests.platform.charts import write_chart
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.conftest import Helm
+
+PAGE = (ROOT / "docs/how-to/caipe.md").read_text("utf-8")
+
+
+def test_the_chart_that_is_shown_gives_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], helms: tuple[Helm, ...]
+) -> None:
+    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    write_chart(tmp_path, "0.5.24", makes_secrets=False)
+    (tmp_path / "own.yaml").write_text("components: [mcp-jira, mcp-confluence]\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLATFORM_SECRETS_HELM", helms[0].path)
+    match = re.search(r"<!-- against -->\n```console\n\$ platform-secrets (.*)\n([^`]*(?:`[^`]+`[^`]*)*?)```", PAGE)
+    assert match is not None
+    done = run_command(capsys, *match[1].split())
+    assert done.code == 1
+    assert match[2] == done.err + done.out
+
+
+def test_the_table_of_versions_is_that_of_the_forms() -> None:
+    rows = re.findall(r"^\| ([0-9.]+) (?:to ([0-9.]+)|and newer) \| `([a-zA-Z.-]+)` \|$", PAGE, re.MULTILINE)
+    forms = caipe_forms()
+    of_jira = [row for row in forms.rows if row.secrets == ("jira",)]
+    assert len(rows) == len(of_jira)
+    for (first, last, path), row in zip(rows, of_jira, strict=True):
+        assert row.names == (path,)
+        since, until = version_of(first), version_of(last)
+        assert since == (row.since or forms.oldest)
+        assert (until is None) == (row.before is None)
+        if until is not None and row.before is not None:
+            assert (until.release[:2], until.release[2] + 1) == (row.before.release[:2], row.before.release[2])
