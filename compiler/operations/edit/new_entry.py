@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Wanted:
     """What the command line says of a new secret: its names by `target` and provider, None where it says nothing.
 
-    `namespace` is where the files of `into` list it, None for that of the environment. `taken` are its keys with another's value, and that key as ENTRY/KEY.
+    `namespace` is where the files of `into` list it, None for that of the environment. `taken` are its keys with
+    another's value, and that key as ENTRY/KEY.
     """
 
     id: str
