@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from compiler.stores.sending.exchange import exchange
 from compiler.stores.vault.body import write_body
 
 
@@ -21,11 +22,11 @@ class HttpReply:
 
 
 class VaultSession:
-    """Stands where hvac expects a requests.Session, on the HTTP client that Python brings, which costs far less.
+    """Stands where hvac expects a requests.Session, on the connections that Python brings, which costs far less.
 
     It sends each request once: it follows no redirect, keeps no cookie, reads no .netrc, and repeats nothing.
-    `connect` returns a connection that is not open yet; `start` stands before every path, `extra` among every
-    request's headers.
+    `connect` returns a connection that is not open yet; `start` stands before every path, `extra` among every request's
+    headers, and `host` in the one of that name.
     """
 
     # hvac asks a session for these three; the connections have them built in.
@@ -33,11 +34,11 @@ class VaultSession:
     cert: Final = None
     proxies: Final = None
 
-    def __init__(self, connect: Callable[[], HTTPConnection], start: str, extra: Mapping[str, str]) -> None:
+    def __init__(self, connect: Callable[[], HTTPConnection], start: str, extra: Mapping[str, str], host: str) -> None:
         self._connect = connect
         self._start = start
-        self._extra = dict(extra)
-        self._with_body = {"Content-Type": "application/json", **extra}
+        self._without_body = {"Host": host, **extra}
+        self._with_body = {**self._without_body, "Content-Type": "application/json"}
         # The last one used is taken first: the fewest stay open. Its operations are atomic.
         self._idle: deque[HTTPConnection] = deque()
 
@@ -51,24 +52,23 @@ class VaultSession:
         connect_timeout, read_timeout = given["timeout"]
         connection = self._open(connect_timeout)
         try:
-            connection.sock.settimeout(read_timeout)
-            connection.request(
+            reply = exchange(
+                connection,
                 method.upper(),
                 f"{self._start}{path}{query}",
+                {**(self._without_body if body is None else self._with_body), **headers},
                 None if body is None else write_body(body),
-                {**headers, **(self._extra if body is None else self._with_body)},
+                read_timeout,
             )
-            # What was sent may have been cut to a shorter one.
-            connection.sock.settimeout(read_timeout)
-            reply = connection.getresponse()
-            content = reply.read()
         except BaseException:
             # Whatever is left on it would be taken for the answer to the next request.
             connection.close()
             raise
-        if not reply.will_close:
+        if reply.is_last:
+            connection.close()
+        else:
             self._idle.append(connection)
-        return HttpReply(reply.status, content, reply.headers.get("Retry-After"))
+        return HttpReply(reply.status, reply.content, reply.headers.get("retry-after"))
 
     def close(self) -> None:
         while self._idle:

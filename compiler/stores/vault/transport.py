@@ -33,13 +33,14 @@ def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSess
     _check_trust(url, place, environ)
     context = _tls(address, environ, place) if url.scheme == "https" else None
     proxy = _proxy(url, place, environ)
+    host = _host(url)
     if proxy is None:
-        return VaultSession(_connector(url.host, url.port, context), url.path, {})
+        return VaultSession(_connector(url.host, url.port, context), url.path, {}, host)
     connect = _connector(proxy.hostname, proxy.port or HTTP_PORT, context)
     if context is None:
         # A proxy of plain HTTP is asked for whole URLs; of TLS it is a tunnel, through which the server is asked.
-        return VaultSession(connect, f"http://{url.authority}{url.path}", _credentials(proxy))
-    return VaultSession(partial(_tunnel, url, connect, _credentials(proxy)), url.path, {})
+        return VaultSession(connect, f"http://{url.authority}{url.path}", _credentials(proxy), host)
+    return VaultSession(partial(_tunnel, url, connect, _credentials(proxy)), url.path, {}, host)
 
 
 def server_of(address: StoreAddress, environ: Mapping[str, str]) -> Server:
@@ -69,6 +70,14 @@ def _connector(host: str | None, port: int | None, context: ssl.SSLContext | Non
     if context is None:
         return partial(TimedConnection, host or "", port)
     return partial(TimedTlsConnection, host or "", port, context=context)
+
+
+def _host(url: Address) -> str:
+    try:
+        return url.authority if url.authority.isascii() else url.authority.encode("idna").decode()
+    except UnicodeError:
+        # There is no such name, as connecting will say.
+        return ""
 
 
 def _tunnel(url: Address, connect: Callable[[], HTTPConnection], headers: Mapping[str, str]) -> HTTPConnection:

@@ -62,7 +62,7 @@ def serve() -> Iterator[type[Server]]:
 
 
 def session_to(server: Server, start: str = "") -> VaultSession:
-    return VaultSession(lambda: TimedConnection("127.0.0.1", server.port), start, {"X-Extra": "e"})
+    return VaultSession(lambda: TimedConnection("127.0.0.1", server.port), start, {"X-Extra": "e"}, "vault:8200")
 
 
 def test_a_request_is_sent_as_hvac_means_it_and_the_reply_comes_back(serve: type[Server]) -> None:
@@ -75,7 +75,7 @@ def test_a_request_is_sent_as_hvac_means_it_and_the_reply_comes_back(serve: type
     head, _, body = server.seen[0][0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"POST /below/v1/x?a=b+c HTTP/1.1"
-    assert {b"X-Vault-Token: t", b"X-Extra: e", b"Content-Type: application/json"} <= set(lines)
+    assert {b"Host: vault:8200", b"X-Vault-Token: t", b"X-Extra: e", b"Content-Type: application/json"} <= set(lines)
     assert body == b'{"n": 1}'
 
 
@@ -134,7 +134,7 @@ def test_a_redirect_is_a_reply_like_any_other(serve: type[Server]) -> None:
 def test_waiting_for_a_reply_ends_with_the_read_timeout() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
-        closing(VaultSession(lambda: TimedConnection(*silent.getsockname()), "", {})) as session,
+        closing(VaultSession(lambda: TimedConnection(*silent.getsockname()), "", {}, "vault:8200")) as session,
         pytest.raises(TimeoutError),
     ):
         session.request("get", "/", {}, timeout=(1, 0.05))
@@ -144,7 +144,7 @@ def test_a_host_that_takes_no_connection_is_an_os_error() -> None:
     with socket.socket() as bound:
         # Not listening, but taken: nobody else's server can come to this port meanwhile.
         bound.bind(("127.0.0.1", 0))
-        session = VaultSession(lambda: TimedConnection(*bound.getsockname()), "", {})
+        session = VaultSession(lambda: TimedConnection(*bound.getsockname()), "", {}, "vault:8200")
         with pytest.raises(ConnectionRefusedError):
             session.request("get", "/", {}, timeout=(1, 2))
 

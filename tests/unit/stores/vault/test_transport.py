@@ -322,7 +322,7 @@ def test_a_proxy_is_reached_at_its_port_as_its_user(proxy: str, port: int, crede
         "http://vault.example.com",
     )
     expected = {} if credentials is None else {"Proxy-Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
-    assert opened._extra == expected
+    assert opened._without_body == {"Host": "vault.example.com", **expected}
 
 
 def test_a_tunnel_goes_to_the_servers_own_port_and_path_and_speaks_tls_inside() -> None:
