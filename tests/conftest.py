@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from tests.read_once import read_once
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "chart"
@@ -34,6 +36,14 @@ LONGEST = (
 # walk once more through what they cover. Nor are those marked as heavy, nor generated examples: a branch that chance
 # alone reaches is not covered in every run.
 TRACED = "tests/unit"
+# Tests of what commands do with a project: that each reads it anew would prove no more than tests/unit/stages does.
+READ_ONCE = (
+    "tests/unit/cli",
+    "tests/unit/operations",
+    "tests/proofs",
+    "tests/output",
+    "tests/sentinel/test_live_status.py",
+)
 
 # Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No
 # deadline: how long an example takes is up to the machine, which may be busy.
@@ -72,12 +82,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("no_cover")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def files_read_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if any(_is_below(f"{request.node.nodeid}::", path) for path in READ_ONCE):
+            read_once(monkeypatch)
+        yield
+
+
 def _place(item: pytest.Item) -> int:
     return next((place for place, path in enumerate(LONGEST) if _is_below(item.nodeid, path)), len(LONGEST))
 
 
 def _is_below(nodeid: str, path: str) -> bool:
     return nodeid.startswith((f"{path}/", f"{path}::"))
+
+
+# A third of a Helm's time is Go's: it collects garbage, on as many threads as there are cores, for a tenth of a second.
+ONE_SHORT_RUN = {"GOGC": "off", "GOMAXPROCS": "1"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,7 @@ class Helm:
     home: Path
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": os.defpath, "HOME": str(self.home), "KUBECONFIG": os.devnull}
+        environment = {"PATH": os.defpath, "HOME": str(self.home), "KUBECONFIG": os.devnull, **ONE_SHORT_RUN}
         return subprocess.run(
             [self.path, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment, timeout=60
         )

@@ -49,6 +49,8 @@ def platform(folder: Path, major: int | None = None) -> Iterator[Platform]:
         for store in (vault_store, key_vault_store):
             cluster.put("clustersecretstores", store)
         variables = {
+            # Without one, Helm keeps what it learns of the cluster in the folder it is started in.
+            "HOME": str(folder),
             "KUBECONFIG": str(cluster.kubeconfig(folder)),
             "E2E_VAULT_STORE": VAULT_STORE,
             "E2E_KEY_VAULT_STORE": KEY_VAULT_STORE,

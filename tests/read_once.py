@@ -1,0 +1,50 @@
+"""Input files that many tests have alike, loaded and checked against their schema once a process: documents are frozen.
+
+For tests of what comes after: reading the shipped catalogue is half of the time of a command.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from compiler.stages import load, validate
+
+if TYPE_CHECKING:
+    import pytest
+
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Document
+    from compiler.rules.forms.expected import Surroundings
+
+_FILES = 64
+# Larger ones are made by one test, which may measure what they take.
+_CHARACTERS = 50_000
+
+
+@lru_cache(_FILES)
+def _loaded(path: str, text: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    return load.load_text(path, text)
+
+
+def _loaded_once(path: str, text: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    return _loaded(path, text) if len(text) < _CHARACTERS else load.load_text(path, text)
+
+
+@lru_cache(_FILES)
+def _is_valid(document: Document, schema: str) -> bool:
+    return not validate.validate(document, schema)[1]
+
+
+def _validated_once(
+    document: Document, schema: str, surroundings: Surroundings | None = None
+) -> tuple[Document, tuple[Diagnostic, ...]]:
+    if len(document.source.text) < _CHARACTERS and _is_valid(document, schema):
+        return document, ()
+    # Errors are told in words of the project at hand.
+    return validate.validate(document, schema, surroundings)
+
+
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.project_files.load_text", _loaded_once)
+    monkeypatch.setattr("compiler.project_files.validate", _validated_once)
