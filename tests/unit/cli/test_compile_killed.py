@@ -16,9 +16,10 @@ import pytest
 
 from compiler.model.temporary_name import is_temporary
 from compiler.operations.edit.new_project import Platform, project_files
+from tests.own_process import COMPILE, OwnProcesses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.commands import Done
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.heavy
 # Sends itself a signal around step TURN of those that change the folder.
 PROGRAM = """
 import os, signal, sys
+os.chdir(sys.argv.pop(1))
 steps = 0
 
 def stepping(original):
@@ -55,14 +57,15 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The three are caught alike: one of them comes at every turn, the others at the first, one in the middle and the last.
 FEW = (TURNS[0], TURNS[4], TURNS[-1])
 INTERRUPTED = 130
-SAID = b"interrupted; either all values files were written or none; run the command again\n"
+SAID = "interrupted; either all values files were written or none; run the command again\n"
 
 
 class Folder:
     """The project's chart folder, with what it holds before and after the compile that is interrupted."""
 
-    def __init__(self, project: Path, run: Callable[..., Done]) -> None:
+    def __init__(self, project: Path, run: Callable[..., Done], processes: OwnProcesses) -> None:
         self.project, self.run, self.path = project, run, project / "chart"
+        self._processes = processes
         base = project / "environments/base.yaml"
         assert run("compile").code == 0
         self.old = self.held()
@@ -87,6 +90,12 @@ class Folder:
     def strays(self) -> list[str]:
         return [path.name for path in self.path.iterdir() if path.name.startswith(".") and path.name != ".helmignore"]
 
+    def stopped(self, turn: int, how: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+        """A compile that sends itself a signal."""
+        program = PROGRAM.replace("TURN", str(turn)).replace("HOW", repr(how)).replace("NUMBER", str(int(number)))
+        variables = {"PATH": os.environ["PATH"]}
+        return self._processes.run(program, str(self.project), "compile", "--quiet", variables=variables)
+
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
@@ -98,9 +107,16 @@ class Folder:
         )
 
 
+@pytest.fixture(scope="module")
+def own_processes() -> Iterator[OwnProcesses]:
+    processes = OwnProcesses.start(COMPILE)
+    yield processes
+    processes.stop()
+
+
 @pytest.fixture
-def folder(project: Path, run: Callable[..., Done]) -> Folder:
-    return Folder(project, run)
+def folder(project: Path, run: Callable[..., Done], own_processes: OwnProcesses) -> Folder:
+    return Folder(project, run, own_processes)
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
@@ -111,10 +127,8 @@ def test_a_signal_around_any_step_leaves_all_or_none_and_no_stray(
     seen = []
     for turn in TURNS if number == signal.SIGTERM else FEW:
         folder.reset()
-        text = PROGRAM.replace("TURN", str(turn)).replace("HOW", repr(how)).replace("NUMBER", str(int(number)))
-        process = folder.start("-c", text, "compile", "--quiet")
-        _, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (INTERRUPTED, SAID), turn
+        done = folder.stopped(turn, how, number)
+        assert (done.returncode, done.stderr) == (INTERRUPTED, SAID), turn
         assert folder.held() in (folder.old, folder.new), turn
         assert folder.strays() == [], turn
         seen.append(folder.held() == folder.new)
@@ -141,10 +155,7 @@ def test_a_signal_at_any_moment(folder: Folder, run: Callable[..., Done], number
 @pytest.mark.parametrize("turn", TURNS)
 def test_what_a_kill_leaves_is_ignored_by_git_and_removed_by_the_next_compile(folder: Folder, turn: int) -> None:
     folder.reset()
-    program = PROGRAM.replace("TURN", str(turn)).replace("HOW", "'after'").replace("NUMBER", str(int(signal.SIGKILL)))
-    process = folder.start("-c", program, "compile", "--quiet")
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    assert folder.stopped(turn, "after", signal.SIGKILL).returncode == -signal.SIGKILL
     strays = folder.strays()
     assert strays
     assert all(is_temporary(name) for name in strays)
