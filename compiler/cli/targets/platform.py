@@ -15,7 +15,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.chart.find_chart import chart_at
 from compiler.operations.chart.helm import VARIABLE, find_helms
 from compiler.operations.consumers.against import look_at_chart
-from compiler.operations.generated.files import generated_files
+from compiler.operations.generated.files import generated_files, refuse_unfit
 from compiler.operations.generated.platform.packaged import caipe_forms
 from compiler.operations.generated.platform.text import platform_text
 from compiler.refusal import Refusal
@@ -91,6 +91,7 @@ def _refuse_contradictions(arguments: Namespace) -> None:
         raise Refusal("usage", "platform needs --chart-version", "give the version of CAIPE's chart, such as 0.6.0")
     if arguments.check and arguments.out is None:
         raise Refusal("usage", "--check needs --out", "name the file with the values")
+    refuse_unfit(arguments.out or "", "file")
     if arguments.under is not None and (problem := object_name_problem(arguments.under, 63)) is not None:
         raise Refusal("usage", f"--under {problem}")
     for option in _OF_AGAINST:

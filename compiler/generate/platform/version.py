@@ -6,13 +6,14 @@ import re
 from functools import total_ordering
 
 from compiler.model.record import dataclass
+from compiler.text.regex import regex
 
 # The official form without leading zeros; bounded, as it comes from the command line.
 _NUMBER = r"(?:0|[1-9]\d{0,8})"
-_FORM = re.compile(
+_FORM = regex(
     rf"v?({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-([0-9A-Za-z.-]{{1,128}}))?(?:\+[0-9A-Za-z.-]{{1,128}})?", re.ASCII
 )
-_IDENTIFIER = re.compile(r"0|[1-9]\d{0,18}|\d*[A-Za-z-][0-9A-Za-z-]*", re.ASCII)
+_IDENTIFIER = regex(r"0|[1-9]\d{0,18}|\d*[A-Za-z-][0-9A-Za-z-]*", re.ASCII)
 
 
 @total_ordering

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
+from compiler.refusal import Refusal
 from compiler.stages.write import Output, read_old, refuse_outside, write_all
 from compiler.text.command_line import PROGRAM
+from compiler.text.credential import looks_like_credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +26,17 @@ class Generated:
 
     states: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...]
+
+
+def refuse_unfit(shown: str, kind: str) -> None:
+    """Whether a path may be named in the comment above a generated file: a line break would end the comment there.
+
+    Raises Refusal, in which `kind` says what is to be named in place of it.
+    """
+    if not shown.isprintable():
+        raise Refusal("usage", "--out has a character that cannot be printed", f"name another {kind}")
+    if looks_like_credential(shown):
+        raise Refusal("usage", "--out has a credential in it, which would be committed", f"name another {kind}")
 
 
 def generated_files(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from compiler.generate.argocd.forms import FORMS
 from compiler.generate.argocd.wanted import ChartSource, Platform, Wanted
 from compiler.model.confinement import is_inside
+from compiler.operations.generated.files import refuse_unfit
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.rules.forms.kubernetes_form import namespace_problem, object_name_problem
@@ -76,7 +77,7 @@ def wanted_of(given: Given, root: Path) -> Wanted:
     for option, value in given.options.items():
         if isinstance(value, str) and option not in ("--form", "--out"):
             _judge(option, value)
-    _judge_folder(given)
+    refuse_unfit(given.out[1] if given.out is not None else "", "folder")
     clusters = _clusters(given)
     path = given.need("--path")
     apps = _apps(given, root, path) if given.form == "app-of-apps" else ""
@@ -133,15 +134,6 @@ def _judge(option: str, value: str) -> None:
         problem = object_name_problem(value, 63)
     if problem is not None:
         raise Refusal("usage", f"{option} {problem}")
-
-
-def _judge_folder(given: Given) -> None:
-    """Whether the folder may be named in the comment above each file: a line break would end the comment there."""
-    shown = given.out[1] if given.out is not None else ""
-    if not shown.isprintable():
-        raise Refusal("usage", "--out has a character that cannot be printed", "name another folder")
-    if looks_like_credential(shown):
-        raise Refusal("usage", "--out has a credential in it, which would be committed", "name another folder")
 
 
 def _clusters(given: Given) -> dict[str, str]:

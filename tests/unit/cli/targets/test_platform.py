@@ -89,6 +89,7 @@ def test_somebody_elses_file_stays(run: Callable[..., Any], project: Path) -> No
         (("prod", "dev", "--chart-version", "0.6.0"), "platform takes exactly one environment"),
         (("prod",), "platform needs --chart-version"),
         (("prod", "--chart-version", "0.6.0", "--check"), "--check needs --out"),
+        (("prod", "--chart-version", "0.6.0", "--out", "a\nb"), "--out has a character that cannot be printed"),
         (("prod", "--chart-version", "0.6.0", "--under", "A b"), "--under may only have"),
         (("prod", "--chart-version", "0.6.0", "--release", "A"), "--release may only have"),
         (("prod", "--chart-version", "0.6.0", "--helm", "x"), "--helm is for --against"),

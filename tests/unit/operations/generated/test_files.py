@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.generated.files import HEADER, Generated, generated_files
+from compiler.operations.generated.files import HEADER, Generated, generated_files, refuse_unfit
+from compiler.refusal import Refusal
 
 TEXTS = {"a.yaml": f"{HEADER}a`.\na: 1\n", "prod/b.yaml": f"{HEADER}b`.\nb: 1\nc: 2\n"}
 
@@ -80,3 +81,11 @@ def test_a_folder_where_none_can_be_made(tmp_path: Path) -> None:
     (refused,) = found.diagnostics
     assert refused.rule == "unwritable-output"
     assert refused.message.startswith("the folder of /proc/none/a.yaml cannot be created: ")
+
+
+@pytest.mark.parametrize("shown", ["a\nb: 1", "out/\udcff", "ghp_s3ntinels3ntinels3ntinels3ntinel0"])
+def test_a_path_that_breaks_the_comment_above_a_file_is_refused(shown: str) -> None:
+    with pytest.raises(Refusal, match="--out has a") as raised:
+        refuse_unfit(shown, "file")
+    assert (raised.value.help, shown in str(raised.value)) == ("name another file", False)
+    refuse_unfit("out/values-prod.yaml", "file")
