@@ -38,7 +38,7 @@ from tests.proofs.eso_reference import (
     of_vault,
     vault_path,
 )
-from tests.proofs.verify.conftest import EVERY_SECRET
+from tests.proofs.verify.conftest import EVERY_SECRET, key_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def write_environment(project: Path, vault: str, key_vault: str, store: str, fet
         f"store: {store}\nfetch: {fetch}\n"
         f"stores:\n  vault: {{server: '{vault}', mount: {MOUNT}}}\n"
         f"  azure: {{vaultUrl: '{key_vault}', prefix: team-}}\n"
-        f"secrets:\n{EVERY_SECRET}" + ("  elsewhere: {}\n" if fetch == "perKey" else "")
+        f"secrets:\n{key_by_key(EVERY_SECRET)}" + ("  elsewhere: {}\n" if fetch == "perKey" else "")
     )
     (project / "environments/proof.yaml").write_text(text, "utf-8")
 
@@ -196,15 +196,16 @@ def empty_vault(openbao: LocalOpenBao) -> None:
 
 
 def fill(found: Environment, openbao: LocalOpenBao) -> dict[tuple[str, str], str]:
-    """A value of its own for every key, in Vault; the values by secret and key."""
+    """A value of its own for every key that has one, in Vault; the values by secret and key."""
     meant: dict[tuple[str, str], str] = {}
     documents: dict[str, dict[str, str]] = {}
     for secret in found.secrets.values():
         for item in secret.keys:
             value = f"{VALUES[len(meant) % len(VALUES)]}{secrets.token_hex(4)}{VALUES[len(meant) % len(VALUES)]}"
-            meant[secret.id, item.key.name] = value
             assert item.place is not None
-            documents.setdefault(item.place.remote_key, {})[item.place.property or ""] = value
+            # A value that several secrets have is in one place.
+            document = documents.setdefault(item.place.remote_key, {})
+            meant[secret.id, item.key.name] = document.setdefault(item.place.property or "", value)
     assert {secret for secret, _ in meant} >= set(found.catalogue.entries) - {"elsewhere"}
     for name, document in documents.items():
         openbao.call("POST", f"{MOUNT}/data/{name}", {"data": document})

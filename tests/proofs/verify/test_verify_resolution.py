@@ -43,10 +43,16 @@ def fill(catalogue: Catalogue, openbao: LocalOpenBao, key_vault: LocalKeyVault) 
     """The same document in both stores for every entry; the values by entry and key."""
     meant: dict[tuple[str, str], str] = {}
     for entry in catalogue.entries.values():
-        document = {key: f"{VALUES[index % len(VALUES)]}{secrets.token_hex(4)}" for index, key in enumerate(entry.keys)}
+        own = [key for key in entry.keys.values() if not key.is_taken]
+        document = {key.name: f"{VALUES[index % len(VALUES)]}{secrets.token_hex(4)}" for index, key in enumerate(own)}
         meant |= {(entry.id, key): value for key, value in document.items()}
-        openbao.call("POST", f"secret/data/{entry.remote['vault']}", {"data": document})
-        key_vault.seed(entry.remote["azurekv"], json.dumps(document), content_type="application/json")
+        if document:
+            openbao.call("POST", f"secret/data/{entry.remote['vault']}", {"data": document})
+            key_vault.seed(entry.remote["azurekv"], json.dumps(document), content_type="application/json")
+    for entry in catalogue.entries.values():
+        for key in entry.keys.values():
+            if key.origin is not None:
+                meant[entry.id, key.name] = meant[key.origin.entry.id, key.origin.key.name]
     return meant
 
 
