@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document
-    from compiler.rules.forms.expected import Surroundings
+    from compiler.rules.forms.surroundings import Surroundings
 
 _FILES = 64
 # Larger ones are made by one test, which may measure what they take.
