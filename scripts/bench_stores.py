@@ -392,8 +392,8 @@ secret that is verified has {READ} properties, one that is moved {MOVED}.
 same run ({PROCESSES} of them, extended to all). It does not compare, and does not read back.
 
 What it took, and the share of the stores' clients (hvac over connections of this program, azure-keyvault-secrets, with
-the adapters around them). The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds grow,
-processor seconds less so. Python computes in one thread at a time, so that no operation takes less wall than processor
+the adapters around them). The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds
+grow, processor seconds less so. Python computes in one thread at a time, so that no operation takes less wall than processor
 time.
 
 {listed}
