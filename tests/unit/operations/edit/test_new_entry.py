@@ -166,7 +166,7 @@ def test_the_namespace_may_come_from_below_base(root: Path) -> None:
 
 
 def test_a_key_may_have_the_value_of_another_and_needs_no_place_then(root: Path) -> None:
-    entry, _ = new_entry(root, Wanted("ui", None, {}, (), ("base",), None, {"TOKEN": "jira/JIRA_TOKEN"}))
+    entry, _ = new_entry(root, Wanted("ui", None, {}, (), ("base",), taken={"TOKEN": "jira/JIRA_TOKEN"}))
     assert entry is not None
     assert entry.result.diagnostics == ()
     added = entry.outputs[0].text[entry.outputs[0].text.index("  ui:") :].removesuffix(NAMING)
@@ -181,16 +181,16 @@ def test_a_key_may_have_the_value_of_another_and_needs_no_place_then(root: Path)
         "{from:",
         "jira/JIRA_TOKEN}",
     ]
-    entry, _ = new_entry(root, Wanted("ui", None, {}, ("OWN",), (), None, {"TOKEN": "jira/JIRA_TOKEN"}))
+    entry, _ = new_entry(root, Wanted("ui", None, {}, ("OWN",), (), taken={"TOKEN": "jira/JIRA_TOKEN"}))
     assert entry is not None
     assert "    remote:\n      vault: agents/ui\n" in entry.outputs[0].text
 
 
 def test_a_key_of_another_that_there_is_not_is_told_at_the_option(root: Path) -> None:
-    entry, _ = new_entry(root, Wanted("ui", None, {}, (), (), None, {"TOKEN": "jira/JIRA_TOKN"}))
+    entry, _ = new_entry(root, Wanted("ui", None, {}, (), (), taken={"TOKEN": "jira/JIRA_TOKN"}))
     assert entry is not None
     (found,) = entry.result.diagnostics
     assert (found.rule, found.span.path, found.help) == ("unknown-source", "--from", 'did you mean "JIRA_TOKEN"?')
-    entry, _ = new_entry(root, Wanted("ui", None, {"vault": "a/ui"}, (), (), None, {"TOKEN": "jira/JIRA_TOKEN"}))
+    entry, _ = new_entry(root, Wanted("ui", None, {"vault": "a/ui"}, (), (), taken={"TOKEN": "jira/JIRA_TOKEN"}))
     assert entry is not None
     assert [each.rule for each in entry.result.diagnostics] == ["unread-remote"]
