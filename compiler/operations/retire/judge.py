@@ -117,7 +117,7 @@ class Judging:
             held = Held(secret, prop, prop, serving, Place(name, prop))
             return self._judged(held, reading.properties[prop], reading, is_extra=True)
         secret = self._remote.keys[0].secret
-        reason = "no key of the catalogue names it, so that it cannot be compared"
+        reason = "no key of the environment names it, so that it cannot be compared"
         return self._step(secret, prop, prop, Kind.REFUSE, reason, "add it to the catalogue, or look at it by hand")
 
     def _judged(self, held: Held, value: SecretValue, reading: RemoteSecret, *, is_extra: bool = False) -> Step:

@@ -82,7 +82,7 @@ def test_a_property_of_a_remote_secret_that_is_no_secrets_own_cannot_be_compared
     path.write_text(text, "utf-8")
     bench.azure.seed("github-app-key", PEM="pem", OTHER="x")
     step = bench.steps("github", store="azure")["OTHER"]
-    assert (step.kind, step.reason) == (Kind.REFUSE, "no key of the catalogue names it, so that it cannot be compared")
+    assert (step.kind, step.reason) == (Kind.REFUSE, "no key of the environment names it, so that it cannot be compared")
 
 
 def test_a_whole_value_is_compared_as_one(bench: Bench) -> None:
