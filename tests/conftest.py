@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -36,6 +36,7 @@ LONGEST = (
 # walk once more through what they cover. Nor are those marked as heavy, nor generated examples: a branch that chance
 # alone reaches is not covered in every run.
 TRACED = "tests/unit"
+IS_TRACED = pytest.StashKey[bool]()
 # Tests of what commands do with a project: that each reads it anew would prove no more than tests/unit/stages does.
 READ_ONCE = (
     "tests/unit/cli",
@@ -60,16 +61,12 @@ settings.load_profile("platform-secrets")
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Trace what the program's modules do when they are imported, and not how pytest reads 370 files of tests."""
-    tracer = getattr(session.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
-    if tracer is None or not tracer.started:
-        return (yield)
-    for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
-        import_module(module.name)
-    tracer.pause()
-    try:
-        return (yield)
-    finally:
-        tracer.resume()
+    tracer = _tracer(session.config)
+    if tracer is not None:
+        for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
+            import_module(module.name)
+        tracer.pause()
+    return (yield)
 
 
 @pytest.hookimpl(trylast=True)
@@ -78,8 +75,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place)
     for item in items:
         heavy = item.get_closest_marker("heavy") is not None or is_hypothesis_test(getattr(item, "obj", None))
-        if heavy or not _is_below(item.nodeid, TRACED):
-            item.add_marker("no_cover")
+        item.stash[IS_TRACED] = not heavy and _is_below(item.nodeid, TRACED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace a test together with its fixtures, or neither."""
+    tracer = _tracer(item.config)
+    if tracer is not None and tracer.started != item.stash[IS_TRACED]:
+        (tracer.pause if tracer.started else tracer.resume)()
+    return (yield)
+
+
+def _tracer(config: pytest.Config) -> Any:  # noqa: ANN401 - of a plugin without types
+    """What --cov started, if it was given."""
+    return getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
 
 
 @pytest.fixture(autouse=True, scope="module")

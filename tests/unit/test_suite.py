@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import LONGEST, TRACED, pytest_collection_modifyitems
+from tests.conftest import IS_TRACED, LONGEST, TRACED, pytest_collection_modifyitems, pytest_runtest_protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,12 +21,11 @@ class Item:
     nodeid: str
     markers: list[str] = field(default_factory=list)
     obj: object = None
+    stash: pytest.Stash = field(default_factory=pytest.Stash)
+    config: pytest.Config | None = None
 
     def get_closest_marker(self, name: str) -> object:
         return name if name in self.markers else None
-
-    def add_marker(self, name: str) -> None:
-        self.markers.append(name)
 
 
 def ordered(*nodeids: str) -> list[Item]:
@@ -45,10 +45,10 @@ def test_the_longest_are_begun_first_and_files_stay_whole() -> None:
 
 def test_only_the_tests_of_modules_are_traced() -> None:
     items = ordered("tests/unit/a.py::a", "tests/unit_like/a.py::a", "tests/proofs/a.py::a")
-    assert {item.nodeid.split("/")[1]: item.markers for item in items} == {
-        "unit": [],
-        "unit_like": ["no_cover"],
-        "proofs": ["no_cover"],
+    assert {item.nodeid.split("/")[1]: item.stash[IS_TRACED] for item in items} == {
+        "unit": True,
+        "unit_like": False,
+        "proofs": False,
     }
 
 
@@ -67,7 +67,45 @@ def generated(_: None) -> None:
 )
 def test_neither_heavy_tests_nor_generated_examples_are_traced(item: Item, *, is_traced: bool) -> None:
     pytest_collection_modifyitems(cast("list[pytest.Item]", [item]))
-    assert ("no_cover" not in item.markers) == is_traced
+    assert item.stash[IS_TRACED] == is_traced
+
+
+class Tracer:
+    """What --cov starts; `calls` are those since."""
+
+    def __init__(self) -> None:
+        self.started, self.calls = False, list[str]()
+
+    def pause(self) -> None:
+        self.started = False
+        self.calls.append("pause")
+
+    def resume(self) -> None:
+        self.started = True
+        self.calls.append("resume")
+
+
+def test_tracing_changes_before_the_first_fixture_of_a_test_and_only_where_it_must() -> None:
+    tracer = Tracer()
+    plugin = SimpleNamespace(cov_controller=tracer)
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={"_cov": plugin}.get))
+    for item in ordered("tests/proofs/a.py::a", "tests/proofs/a.py::b", "tests/unit/a.py::a", "tests/unit/a.py::b"):
+        item.config = cast("pytest.Config", config)
+        running = pytest_runtest_protocol(cast("pytest.Item", item))
+        next(running)
+        assert tracer.started == item.stash[IS_TRACED]
+    assert tracer.calls == ["resume"]
+    heavy = Item("tests/unit/a.py::c", ["heavy"], config=cast("pytest.Config", config))
+    pytest_collection_modifyitems(cast("list[pytest.Item]", [heavy]))
+    next(pytest_runtest_protocol(cast("pytest.Item", heavy)))
+    assert not tracer.started
+
+
+def test_without_coverage_there_is_nothing_to_trace() -> None:
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _name: None))
+    (item,) = ordered("tests/unit/a.py::a")
+    item.config = cast("pytest.Config", config)
+    next(pytest_runtest_protocol(cast("pytest.Item", item)))
 
 
 @pytest.mark.parametrize("path", [*LONGEST, TRACED])
