@@ -75,21 +75,41 @@ class VaultSession(requests.Session):
         self.proxies.update(get_environ_proxies(vault_url))
         self.mount("https://", _BoundedAdapter(pool_connections=1, pool_maxsize=workers, max_retries=0))
 
-    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+    def request(  # type: ignore[override] # what the SDK gives, of all that requests takes
+        self,
+        method: Any,  # noqa: ANN401 - requests' signature
+        url: Any,  # noqa: ANN401
+        params: Any = None,  # noqa: ANN401
+        data: Any = None,  # noqa: ANN401
+        headers: Mapping[str, str] | None = None,
+        **given: Any,  # noqa: ANN401
+    ) -> requests.Response:
         try:
             is_ours = _origin(str(url)) == self._origin
         except ValueError:
             is_ours = False
         if not is_ours:
             raise ForeignHostError
-        kwargs["allow_redirects"] = False
-        kwargs["stream"] = True
-        response = super().request(method, url, *args, **kwargs)
+        # As requests does, without what it looks for in each of a thousand requests and never finds here: settings of
+        # the session and of the environment, cookies, hooks, a user in the URL, and redirects to follow.
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method(method)
+        prepared.prepare_url(url, params)
+        prepared.prepare_headers(headers)
+        prepared.prepare_body(data, given.get("files"), given.get("json"))
+        response = self.get_adapter(prepared.url or "").send(
+            prepared,
+            stream=True,
+            timeout=given.get("timeout"),
+            verify=given.get("verify", self.verify),
+            cert=given.get("cert"),
+            proxies=self.proxies,
+        )
         response._content = _bounded(response)  # noqa: SLF001 - what requests itself fills with all that comes
         if response.status_code < _SERVER_ERROR:
             # Now: a credential may take longer than a first contact, and is asked after the vault's challenge.
             note_answer()
-        sent = (kwargs.get("headers") or {}).get("Authorization")
+        sent = (headers or {}).get("Authorization")
         if response.status_code == _UNAUTHORISED and sent is not None:
             self._on_refused(str(sent).partition(" ")[2])
         return response

@@ -14,6 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.model.store_address import Provider, StoreAddress
+from compiler.stores.azure_key_vault.session import VaultSession
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
@@ -119,16 +120,16 @@ def _altered(
     monkeypatch: pytest.MonkeyPatch, alter: Callable[[dict[str, Any]], dict[str, Any]], status: int | None = None
 ) -> None:
     """Let what was a success come back as `alter` makes it."""
-    send = requests.Session.request
+    send = VaultSession.request
 
-    def request(session: requests.Session, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+    def request(session: VaultSession, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         response = send(session, *args, **kwargs)
         if response.status_code == 200:
             response._content = json.dumps(alter(response.json())).encode()
             response.status_code = status or 200
         return response
 
-    monkeypatch.setattr(requests.Session, "request", request)
+    monkeypatch.setattr(VaultSession, "request", request)
 
 
 def test_32_cold_threads_ask_for_one_token_and_share_it(vault: LocalKeyVault) -> None:
