@@ -14,7 +14,8 @@ AWKWARD = [
     *("\\", "\\n", "{{ .Values.x }}", "{{", "$(id)", "`id`", "${HOME}", "%", "@", "a\nb", "a\n", "\n", "\r\n", "\t"),
     *("\x00", "\x07", "\x7f", "\x85", "\xa0", "\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff", "\U0001f511", "\u202e"),
 ]
-PRINTABLE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp"), include_characters="\n"), max_size=20)
+# Of the spaces the plain one alone: an input file is refused for another at the beginning of a value.
+PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" \n"), max_size=20)
 
 
 def texts() -> st.SearchStrategy[str]:
