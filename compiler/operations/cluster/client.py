@@ -15,6 +15,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler.operations.cluster.objects import ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
+from compiler.stores.sending.bounded_reply import BoundedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +29,17 @@ _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
 # Beyond the time after which the server itself ends a watch.
 _GRACE = 10
+_NO_TLS = "its certificate is not trusted, or it does not speak TLS"
 _MERGE = "application/merge-patch+json"
+
+
+class _Reply(BoundedResponse):
+    """A reply with an end: a gateway that sends a byte at a time keeps no timeout of a single read."""
+
+    # A page of 500 objects, or all of a namespace in one answer where the mark of a page has expired.
+    largest = 512 * 1024 * 1024
+    # Beyond the longest watch.
+    longest = 300.0
 
 
 class KubernetesCluster(Readings):
@@ -49,6 +60,9 @@ class KubernetesCluster(Readings):
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
         self._api: Any = client.ApiClient(settings)
+        manager = self._api.rest_client.pool_manager
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in pools.items()}
 
     def _got(
         self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
@@ -106,6 +120,12 @@ class KubernetesCluster(Readings):
         return reply
 
 
+def _bounded(pool: Any) -> type:  # noqa: ANN401 - one of urllib3's, or of its own for a SOCKS proxy
+    """The class of connection pools whose replies have an end."""
+    connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _Reply})
+    return type("BoundedPool", (pool,), {"ConnectionCls": connection})
+
+
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     begun = b""
     for chunk in chunks:
@@ -143,10 +163,11 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
         return ask()
     except client.ApiException as error:
         status = error.status
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError) as error:
-        reason = f"it gave no usable answer ({_why(error)})"
-        failure = ClusterError(reason, "check the kubeconfig's server, the network and the client's credentials")
-        status = None
+        if not status:
+            # What the client makes of a failed handshake.
+            status, failure = None, _unusable(_NO_TLS)
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        status, failure = None, _unusable(_why(error))
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
     if status == _NOT_FOUND:
         return None
@@ -161,6 +182,11 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
     raise failure
 
 
+def _unusable(why: str) -> ClusterError:
+    message = f"it gave no usable answer ({why})"
+    return ClusterError(message, "check the kubeconfig's server, the network and the client's credentials")
+
+
 def _why(error: Exception) -> str:
     """What kept it from answering; of the error's own text nothing is shown."""
     # Each of the first three is one of the next in urllib3.
@@ -171,7 +197,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return "it does not answer"
     if isinstance(error, urllib3.exceptions.SSLError):
-        return "its certificate is not trusted, or it does not speak TLS"
+        return _NO_TLS
     if isinstance(error, urllib3.exceptions.HTTPError | OSError):
         return "the connection was closed"
     return "what answers there is not Kubernetes, or the log-in program failed"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compiler.operations.cluster.objects import (
     ClusterError,
@@ -14,6 +15,7 @@ from compiler.operations.cluster.objects import (
     WatchEndedError,
 )
 from compiler.operations.cluster.slim import (
+    checked,
     keys_of,
     slim_event,
     slim_external_secret,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     LiveObject = Mapping[str, Any]
 
+T = TypeVar("T")
 _GROUP = "external-secrets.io/v1"
 # Of what is not of the core.
 _GROUPS = {
@@ -89,7 +92,7 @@ class Readings(ABC):
         plural, is_namespaced = _PLURALS[kind], kind == "SecretStore"
         scope = f"/namespaces/{namespace}" if is_namespaced else ""
         permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
-        return self._got(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}")
+        return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}")
 
     def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
         return self.collection("externalsecrets", namespace)[0]
@@ -98,7 +101,11 @@ class Readings(ABC):
         return self.collection("secrets", namespace)[0]
 
     def namespace_object(self, namespace: str) -> LiveObject | None:
-        return self._got("get namespaces", f"/api/v1/namespaces/{namespace}")
+        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}")
+
+    def _one(self, permission: str, path: str) -> LiveObject | None:
+        found = self._got(permission, path)
+        return None if found is None else _formed(lambda: checked(found))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
@@ -143,11 +150,11 @@ class Readings(ABC):
                 continue
             if page is None:
                 return None
-            kept += map(slim, page.get("items") or ())
-            metadata = page.get("metadata") or {}
-            if not (mark := metadata.get("continue")):
-                return tuple(kept), str(metadata.get("resourceVersion") or "")
-            query = [*selected, ("limit", str(_PAGE)), ("continue", str(mark))]
+            items, mark, version = _formed(partial(_content, page, slim))
+            kept += items
+            if not mark:
+                return tuple(kept), version
+            query = [*selected, ("limit", str(_PAGE)), ("continue", mark)]
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
         slim = _SLIM[plural]
@@ -159,14 +166,33 @@ class Readings(ABC):
             seconds,
         )
         for event in events:
-            found = event.get("object") or {}
             # Of a bookmark only the version counts, which it has in common with every object.
-            yield str(event.get("type")), slim(found)
+            yield _formed(partial(_change, event, slim))
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
         change = {"metadata": {"annotations": {"force-sync": mark}}}
         path = f"{_path('externalsecrets', namespace)}/{name}"
         return self._patched(f"patch externalsecrets in {namespace}", path, change)
+
+
+def _formed(take: Callable[[], T]) -> T:
+    """What `take` finds in an answer. Raises ClusterError where it has not the form that the API gives it."""
+    try:
+        return take()
+    except (AttributeError, LookupError, TypeError, ValueError):
+        pass
+    raise ClusterError("its answer has not the form of the API", "check the kubeconfig's server, and what is before it")
+
+
+def _content(page: LiveObject, slim: Callable[[LiveObject], LiveObject]) -> tuple[list[LiveObject], str, str]:
+    """The objects of a page, the mark of the next one, empty for none, and the version of the list."""
+    metadata = page.get("metadata") or {}
+    items = [slim(checked(each)) for each in page.get("items") or ()]
+    return items, str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or "")
+
+
+def _change(event: LiveObject, slim: Callable[[LiveObject], LiveObject]) -> tuple[str, LiveObject]:
+    return str(event.get("type")), slim(checked(event.get("object") or {}))
 
 
 def _path(plural: str, namespace: str) -> str:

@@ -23,6 +23,23 @@ _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
 
 
+def checked(found: object) -> LiveObject:
+    """The object itself, with maps where every object of the API has them. Raises TypeError where it has others."""
+    whole = _as_map(found)
+    metadata, spec, status = (_as_map(whole.get(name) or {}) for name in ("metadata", "spec", "status"))
+    for each in (metadata.get("labels"), metadata.get("annotations")):
+        _as_map(each or {})
+    for each in (*(spec.get("conditions") or ()), *(status.get("conditions") or ())):
+        _as_map(each)
+    return whole
+
+
+def _as_map(found: object) -> LiveObject:
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
+
+
 def slim_external_secret(found: LiveObject) -> LiveObject:
     """Identity, spec and status."""
     status = found.get("status")

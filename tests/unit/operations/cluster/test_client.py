@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
 import socket
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
-from compiler.operations.cluster.client import KubernetesCluster
+from compiler.operations.cluster.client import KubernetesCluster, _Reply
 from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import recorded
+from tests.trickling_gateway import TricklingGateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +136,7 @@ def test_nobody_listening_is_said(environ: dict[str, str]) -> None:
         (ConnectTimeoutError(SENTINEL), "it does not answer"),
         (TimeoutError(SENTINEL), "it does not answer"),
         (SSLError(SENTINEL), "its certificate is not trusted, or it does not speak TLS"),
+        (ApiException(status=0, reason=SENTINEL), "its certificate is not trusted, or it does not speak TLS"),
         (ProtocolError(SENTINEL), "the connection was closed"),
         (OSError(SENTINEL), "the connection was closed"),
         (ValueError(SENTINEL), "what answers there is not Kubernetes, or the log-in program failed"),
@@ -151,6 +155,41 @@ def test_what_keeps_a_cluster_from_answering_is_told_in_words_for_people(
     assert str(caught.value).startswith(f"it gave no usable answer ({why}")
     assert SENTINEL not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_an_answer_of_brackets_alone_is_none(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = KubernetesCluster(environ)
+    monkeypatch.setattr(cluster, "_asked", lambda *_: io.BytesIO(b"[" * 200_000))
+    with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
+        cluster.external_secrets("team")
+
+
+def test_an_answer_that_trickles_or_does_not_end_is_given_up(
+    fake: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.external_secret("team", "github")
+    environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
+    monkeypatch.setattr(_Reply, "largest", 10)
+    with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
+        KubernetesCluster(environ).external_secrets("team")
+    monkeypatch.undo()
+    with TricklingGateway(int(fake.url.rpartition(":")[2]), lambda _: True, pace=0.02) as gateway:
+        fake.url = f"http://127.0.0.1:{gateway.port}"
+        environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
+        monkeypatch.setattr(_Reply, "longest", 0.2)
+        with pytest.raises(ClusterError, match="it does not answer"):
+            KubernetesCluster(environ).external_secrets("team")
+
+
+def test_a_proxy_s_connections_have_an_end_too(environ: dict[str, str]) -> None:
+    path = Path(environ["KUBECONFIG"])
+    config = json.loads(path.read_text("utf-8"))
+    config["clusters"][0]["cluster"]["proxy-url"] = "http://127.0.0.1:1"
+    path.write_text(json.dumps(config), "utf-8")
+    manager = KubernetesCluster(environ)._api.rest_client.pool_manager
+    assert manager.proxy is not None
+    for pool in manager.pool_classes_by_scheme.values():
+        assert pool.ConnectionCls.response_class is _Reply
 
 
 def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_their_text(

@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.operations.cluster.client import KubernetesCluster
 from compiler.operations.cluster.objects import ClusterError, WatchEndedError
+from compiler.operations.cluster.readings import Readings
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SENTINEL = "c2VudGluZWwtNDcxMQ=="
@@ -168,3 +169,64 @@ def test_each_kind_of_workload_is_asked_for_in_its_group(
 ) -> None:
     assert cluster.collection(plural, "team")[0] == ()
     assert double.asked[-1].path == f"/apis/{root}/namespaces/team/{plural}"
+
+
+class Answering(Readings):
+    """Gives one answer to whatever is asked."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer: Any = answer
+
+    def _got(self, *_: object) -> Any:  # noqa: ANN401 - whatever the test gives
+        return self.answer
+
+    def _watched(self, *_: object) -> Iterator[Any]:
+        yield self.answer
+
+    def _patched(self, *_: object) -> bool:
+        return True
+
+
+LISTED: dict[str, Callable[[Readings], object]] = {
+    **{
+        plural: lambda cluster, plural=plural: cluster.collection(plural, "team")  # type: ignore[misc]
+        for plural in ("externalsecrets", "secrets", "pods", "events", "configmaps", "cronjobs", "rollouts")
+    },
+    "every": lambda cluster: cluster.every_object("externalsecrets"),
+}
+ONE: dict[str, Callable[[Readings], object]] = {
+    "store": lambda cluster: cluster.store_object("ClusterSecretStore", "a", ""),
+    "namespace": lambda cluster: cluster.namespace_object("team"),
+}
+ODD = [
+    5,
+    "a",
+    [1],
+    {"metadata": [SENTINEL]},
+    {"metadata": {"labels": 1}},
+    {"spec": "a"},
+    {"status": {"conditions": [1]}},
+]
+
+
+def said(ask: Callable[[Readings], object], answer: object) -> str:
+    with pytest.raises(ClusterError) as caught:
+        ask(Answering(answer))
+    assert caught.value.__context__ is None
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_an_answer_in_another_form_is_none(odd: object) -> None:
+    for ask in LISTED.values():
+        assert said(ask, {"items": [odd]}) == "its answer has not the form of the API"
+    for ask in ONE.values():
+        assert said(ask, odd) == "its answer has not the form of the API"
+    event = {"type": "ADDED", "object": odd}
+    assert said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event).startswith("its answer has not")
+
+
+@pytest.mark.parametrize("page", [5, [1], {"items": 7}, {"items": "ab"}, {"items": {"a": 1}}, {"metadata": [1]}])
+def test_a_list_in_another_form_is_none(page: object) -> None:
+    for ask in LISTED.values():
+        assert said(ask, page) == "its answer has not the form of the API"

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from compiler.operations.cluster.slim import (
+    checked,
     keys_of,
     slim_event,
     slim_external_secret,
@@ -18,6 +21,16 @@ SLACK_KEYS = {
     "SLACK_SIGNING_SECRET",
     "SLACK_TEAM_ID",
 }
+
+
+@pytest.mark.parametrize("name", ["externalsecrets-list", "secrets-metadata-list"])
+def test_every_recorded_object_has_the_form_of_the_api(name: str) -> None:
+    for found in recorded(name)["items"]:
+        assert checked(found) is found
+
+
+def test_what_is_left_out_or_null_is_no_other_form() -> None:
+    assert checked({"metadata": None, "status": {"conditions": None}})
 
 
 def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> None:
