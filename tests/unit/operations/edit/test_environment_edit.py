@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.edit.environment_edit import Edit, edited
+from compiler.operations.edit.second_reading import second_reading
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 
@@ -163,6 +164,25 @@ def test_a_change_that_the_other_reader_does_not_see_is_refused(monkeypatch: pyt
     monkeypatch.setattr("compiler.operations.edit.environment_edit.second_reading", lambda _: {"store": "vault"})
     with pytest.raises(Refusal):
         moved("secrets:\n  jira: {}\n")
+
+
+def test_of_many_edits_the_one_that_cannot_be_made_is_named() -> None:
+    edits = [Edit(("secrets", "jira", "store"), "azure"), Edit(("secrets", "slack", "store"), "azure")]
+    with pytest.raises(Refusal, match=r"`secrets\.slack\.store`"):
+        edited(document("secrets:\n  jira: {}\n  slack: {store: [a]}\n"), edits)
+
+
+def test_many_edits_are_read_by_the_other_reader_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reading(text: str) -> object:
+        read.append(text)
+        return second_reading(text)
+
+    monkeypatch.setattr("compiler.operations.edit.environment_edit.second_reading", reading)
+    text = "secrets:\n" + "".join(f"  s{n}: {{}}\n" for n in range(9))
+    edited(document(text), [Edit(("secrets", f"s{n}", "store"), "azure") for n in range(9)])
+    assert read == [text.replace("{}", "{store: azure}"), text]
 
 
 def test_a_splice_that_breaks_the_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
