@@ -393,8 +393,8 @@ same run ({PROCESSES} of them, extended to all). It does not compare, and does n
 
 What it took, and the share of the stores' clients (hvac over connections of this program, azure-keyvault-secrets, with
 the adapters around them). The load average was {os.getloadavg()[0]:.1f} when it ended: on a busy machine wall seconds
-grow, processor seconds less so. Python computes in one thread at a time, so that no operation takes less wall than processor
-time.
+grow, processor seconds less so. Python computes in one thread at a time, so that no operation takes less wall than
+processor time.
 
 {listed}
 

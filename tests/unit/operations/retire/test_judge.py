@@ -82,7 +82,8 @@ def test_a_property_of_a_remote_secret_that_is_no_secrets_own_cannot_be_compared
     path.write_text(text, "utf-8")
     bench.azure.seed("github-app-key", PEM="pem", OTHER="x")
     step = bench.steps("github", store="azure")["OTHER"]
-    assert (step.kind, step.reason) == (Kind.REFUSE, "no key of the environment names it, so that it cannot be compared")
+    reason = "no key of the environment names it, so that it cannot be compared"
+    assert (step.kind, step.reason) == (Kind.REFUSE, reason)
 
 
 def test_a_whole_value_is_compared_as_one(bench: Bench) -> None:
