@@ -23,19 +23,21 @@ def partings(switches: Iterable[Switch], command: Command) -> Iterator[Check]:
     A value rotated later would have to be written to both stores.
     """
     for environment, named_here in _by_environment(switches).items():
-        going, named = named_here, {each.secret for each in named_here}
-        together, stays = set(named), list[str]()
-        while True:
-            more = [name for name in environment.secrets if name not in together and _shares(environment, name, going)]
-            if not more:
-                break
-            together.update(more)
-            stays += more
-            going = [*going, *(_as_going(going[0], name) for name in more)]
-        if stays:
+        named, together = {each.secret for each in named_here}, _together(named_here)
+        if stays := [name for name in together if name not in named]:
             message = f"they read one remote place, so they move together: {listed(sorted(named))} and {listed(stays)}"
             ordered = [name for name in environment.secrets if name in together]
             yield Check(About.TOGETHER, Verdict.REFUSED, message, command(environment.name, ordered))
+
+
+def _together(switches: Iterable[Switch]) -> tuple[str, ...]:
+    """The secrets of those switches of one environment, and all that read a place with one of them or of these."""
+    going = list(switches)
+    environment, together = going[0].environment, [each.secret for each in going]
+    while more := [each for each in environment.secrets if each not in together and _shares(environment, each, going)]:
+        together += more
+        going += [_as_going(going[0], name) for name in more]
+    return tuple(together)
 
 
 def _by_environment(switches: Iterable[Switch]) -> dict[Environment, list[Switch]]:
@@ -70,16 +72,16 @@ def guarded(switches: Iterable[Switch], command: Command, *, is_back: bool) -> I
             yield Check(About.GUARDS, Verdict.NOTED, message)
         if not guards or is_back:
             continue
-        to = guards[0].destination.id
-        others = [each.secret for each in going if each not in guards]
+        to, alone = guards[0].destination.id, _together(guards[:1])
+        others = [each.secret for each in going if each.secret not in alone]
         behind = [
             name
             for name, secret in environment.secrets.items()
-            if not secret.entry.guards and secret.store is not None and secret.store.id != to and name not in others
+            if not secret.entry.guards and secret.store is not None and secret.store.id != to and name not in alone
         ]
-        if others or len(guards) > 1:
+        if others:
             message = f"what guards a store moves alone: {listed(each.secret for each in guards)}"
-            first = others or [guards[0].secret]
+            first = [name for name in others if not environment.secrets[name].entry.guards] or alone
             yield Check(About.GUARDS, Verdict.REFUSED, message, command(environment.name, first))
         elif behind:
             message = f"{quoted(guards[0].secret)} guards a store, so it moves last; not there yet: {listed(behind)}"

@@ -112,6 +112,20 @@ def test_two_that_guard_a_store_move_one_after_the_other(bench: Bench) -> None:
     assert not bench.to_azure("sso").is_refused
 
 
+def test_who_reads_the_place_of_what_guards_a_store_moves_last_with_it(bench: Bench) -> None:
+    sharing = "  portal: {target: agent-portal-secrets, syncWave: -49, keys: {LOGIN: {from: login/LOGIN}}}\n"
+    extended(bench, GUARD + sharing, "login: {}, portal: {}")
+    together = "platform-secrets cutover prod login portal --to azure"
+    (parted,) = of(bench.to_azure("login"), "together")
+    assert (parted[0], parted[2]) == ("refused", together)
+    _, refused = of(bench.to_azure("login", "portal"), "guards")
+    assert refused[1] == '"login" guards a store, so it moves last; not there yet: "github", "jira"'
+    moved = "login: {}, portal: {}, github: {store: azure}, jira: {store: azure}"
+    bench.write("prod", f"secrets: {{{moved}}}\n")
+    alone = bench.to_azure("login", "portal")
+    assert (said(alone), alone.is_refused) == ([("guards", "noted")], False)
+
+
 def test_on_the_way_back_nothing_waits_for_what_guards_a_store(bench: Bench) -> None:
     extended(bench, GUARD, "login: {store: azure}, jira: {store: azure}")
     back = bench.plan(Mode.BACK, "login", "jira", to="vault")
