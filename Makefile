@@ -4,6 +4,8 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m compiler
 # Whoever wants no bytecode kept would have each worker rewrite the assertions of 370 files in each run, for seconds.
 TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
+# One more than there are cores: of a test's time, a quarter is spent on waiting, for a server, a disk or a deadline.
+WORKERS := -n 3 --dist worksteal
 # Locked packages only, hashes checked, wheels only: nothing is built or resolved on a user's machine.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
@@ -31,11 +33,11 @@ migrate-secrets-to-azure: .venv/.dev ## Plan the move of an environment's secret
 	@$(BIN)/python scripts/migrate_secrets_to_azure.py $(ENV)
 
 test: .venv/.dev .tools/.helm ## Run all tests, with the branch coverage of the unit tests
-	@$(TESTS) -n 2 --dist worksteal --cov --cov-report=term -q
+	@$(TESTS) $(WORKERS) --cov --cov-report=term -q
 
 # What starts a program or a server, and what is marked `heavy`, is left to `make test`.
 test-fast: .venv/.dev ## Run unit tests and golden inputs in half a minute: no Helm, server, proof, docs or coverage
-	@$(TESTS) tests/unit tests/golden -n 2 --dist worksteal -q -m "not heavy" \
+	@$(TESTS) tests/unit tests/golden $(WORKERS) -q -m "not heavy" \
 		--ignore tests/unit/demo --ignore tests/unit/scripts --ignore tests/unit/test___main__.py \
 		--ignore tests/unit/cli/test_examples.py --ignore tests/unit/cli/commands/test_completion.py \
 		--ignore tests/unit/cli/commands/test_verify.py --ignore tests/unit/operations/backup/test_encryption.py \

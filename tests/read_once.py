@@ -45,6 +45,10 @@ def _validated_once(
     return validate.validate(document, schema, surroundings)
 
 
+# What stands in compiler/project_files.py for the two stages.
+READING_ONCE = {"load_text": _loaded_once, "validate": _validated_once}
+
+
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.project_files.load_text", _loaded_once)
-    monkeypatch.setattr("compiler.project_files.validate", _validated_once)
+    for name, stage in READING_ONCE.items():
+        monkeypatch.setattr(f"compiler.project_files.{name}", stage)

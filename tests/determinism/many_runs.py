@@ -92,8 +92,12 @@ def run(root: Path, out: Path, zone: str, umask: int, folder: str) -> dict[str, 
 
 if __name__ == "__main__":
     import compiler.cli.writing
+    import compiler.project_files
+    from tests.read_once import READING_ONCE
 
     vars(compiler.cli.writing)["LiveStores"] = stores
+    # A file's text is all that decides what is read of it, and each process reads each once.
+    vars(compiler.project_files).update(READING_ONCE)
     # Waiting four hundred times for the disk would prove nothing here.
     vars(os)["fsync"] = lambda _: None
     # As the program itself begins; the interpreter's own streams would have the locale's encoding.

@@ -444,6 +444,7 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
     apply: Callable[..., Outcome], workers: int | None
 ) -> None:
     expected = 16 if workers is None else workers
+    writes = 2 * expected + 8
     store, lock, full, at_once = MemoryStore(), threading.Lock(), threading.Event(), list[int]()
     running = 0
 
@@ -464,8 +465,8 @@ def test_as_many_secrets_are_written_at_once_as_there_are_workers_and_no_more(
 
     store.before = before
     options = {} if workers is None else {"workers": workers}
-    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(40))), **options)
-    assert outcome.count(State.DONE) == 40
+    outcome = apply(store, plan_of(*(write_of(store, f"n{n}", A="1") for n in range(writes))), **options)
+    assert outcome.count(State.DONE) == writes
     assert max(at_once) == expected
 
 

@@ -217,7 +217,8 @@ def test_a_store_that_gets_ready_is_noticed_although_nothing_watches_it(world: W
     assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "store")
 
 
-def test_watches_that_close_or_expire_are_taken_up_again(world: World) -> None:
+def test_watches_that_close_or_expire_are_taken_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.operations.status.follow._PAUSE", 0.05)
     deploy, sync = switched(world)
 
     def forget() -> None:
@@ -260,7 +261,7 @@ def test_a_cluster_that_stops_answering_is_told_when_time_is_up(world: World, mo
             steps.pop()()
 
     with Follower(world.cluster, versions) as follower:
-        waited = wait.until(3, follower, tell)
+        waited = wait.until(1, follower, tell)
     assert waited.end is End.TIME_UP
     assert str(waited.error) == "it answered with status 500"
 
