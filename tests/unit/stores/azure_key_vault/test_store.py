@@ -284,8 +284,8 @@ def test_a_netrc_entry_does_not_replace_the_token(
 
 def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: LocalKeyVault) -> None:
     vault.seed("github", "x")
-    vault.add_fault(Fault(FaultKind.DELAY, method="GET", seconds=1))
-    store = opened_with(vault, read_timeout=0.4)
+    vault.add_fault(Fault(FaultKind.DELAY, method="GET", seconds=2))
+    store = opened_with(vault, read_timeout=1.0)
     assert store.read("github").version
     assert sum(request.authorised for request in vault.requests()) == 1
     store.close()
