@@ -68,8 +68,10 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     """
     tracer = _tracer(session.config)
     if tracer is not None:
+        # Once is enough: by the process that has nothing else to do before the workers have read the tests.
         for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
-            import_module(module.name)
+            if "PYTEST_XDIST_WORKER" not in os.environ:
+                import_module(module.name)
         tracer.pause()
     gc.disable()
     try:
