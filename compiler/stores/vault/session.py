@@ -68,7 +68,7 @@ class VaultSession:
             connection.close()
         else:
             self._idle.append(connection)
-        return HttpReply(reply.status, reply.content, reply.headers.get("retry-after"))
+        return HttpReply(reply.status, reply.content, reply.retry_after)
 
     def close(self) -> None:
         while self._idle:

@@ -8,41 +8,48 @@ from compiler.stores.errors import MissingDependencyError
 from compiler.stores.open import open_store
 
 ADDRESSES = {
-    "vault": (StoreAddress(Provider.VAULT, "https://vault.example.com"), "hvac"),
-    "azure": (StoreAddress(Provider.AZURE_KEY_VAULT, "https://x.vault.azure.net"), "azure"),
+    "vault": StoreAddress(Provider.VAULT, "https://vault.example.com"),
+    "azure": StoreAddress(Provider.AZURE_KEY_VAULT, "https://x.vault.azure.net"),
 }
 
 
 def test_the_adapter_of_the_provider_is_opened_and_nothing_is_sent() -> None:
-    address = ADDRESSES["vault"][0]
+    address = ADDRESSES["vault"]
     store = open_store(address, {})
     assert store.address == address
     store.close()
 
 
-@pytest.mark.parametrize("extra", ADDRESSES)
+@pytest.mark.parametrize(("extra", "package"), [("vault", "hvac"), ("vault", "httptools"), ("azure", "azure")])
 def test_a_client_that_is_not_installed_is_told_with_the_command_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, extra: str
+    monkeypatch: pytest.MonkeyPatch, extra: str, package: str
 ) -> None:
-    address, package = ADDRESSES[extra]
-    for module in [
-        name for name in sys.modules if name.startswith((package, "compiler.stores.vault", "compiler.stores.azure"))
-    ]:
+    ours = ("compiler.stores.vault", "compiler.stores.azure", "compiler.stores.sending")
+    for module in [name for name in sys.modules if name.startswith((package, *ours))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingDependencyError, match=rf"pip install 'platform-secrets\[{extra}\]'"):
-        open_store(address, {})
+    with pytest.raises(MissingDependencyError, match=rf"pip install 'platform-secrets\[{extra}\]'") as caught:
+        open_store(ADDRESSES[extra], {})
+    assert f'"{package}" is not installed' in str(caught.value)
+
+
+def test_a_key_vault_is_opened_without_the_parser_of_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ("compiler.stores.azure", "compiler.stores.sending")
+    for module in [name for name in sys.modules if name.startswith(ours)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    open_store(ADDRESSES["azure"], {}).close()
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "compiler.stores.vault.store", raising=False)
     monkeypatch.setitem(sys.modules, "compiler.stores.vault.writing", None)
     with pytest.raises(ModuleNotFoundError, match=r"vault\.writing"):
-        open_store(ADDRESSES["vault"][0], {})
+        open_store(ADDRESSES["vault"], {})
 
 
 def test_opening_is_what_loads_a_client() -> None:
-    clients = "('hvac', 'azure', 'requests', 'urllib3')"
+    clients = "('hvac', 'httptools', 'azure', 'requests', 'urllib3')"
     code = f"import sys, compiler.stores.open; print([name for name in {clients} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

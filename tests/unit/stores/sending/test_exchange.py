@@ -1,8 +1,9 @@
+import gc
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from http.client import BadStatusLine, HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from threading import Thread
 
 import pytest
@@ -44,8 +45,13 @@ class Pieces:
     def settimeout(self, seconds: float) -> None:
         assert seconds > 0
 
-    def recv(self, _size: int) -> bytes:
-        return self._pieces.pop(0) if self._pieces else b""
+    def recv(self, size: int) -> bytes:
+        if not self._pieces:
+            return b""
+        piece = self._pieces.pop(0)
+        if rest := piece[size:]:
+            self._pieces.insert(0, rest)
+        return piece[:size]
 
 
 def replied(*pieces: bytes) -> Reply:
@@ -54,15 +60,18 @@ def replied(*pieces: bytes) -> Reply:
 
 WHOLE = {
     "length": OK + b"Content-Length: 5\r\nRetry-After: 7\r\n\r\nhello",
-    "chunks": CHUNKED + b"2;a=b\r\nhe\r\n3 \r\nllo\r\n0\r\nX-Trailer: t\r\n\r\n",
+    "chunks": CHUNKED + b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: t\r\n\r\n",
     "to the end": OK + b"Retry-After:  7 \r\n\r\nhello",
     "closing": OK + b"connection: Close\r\nContent-Length: 5\r\n\r\nhello",
     "older": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     "no reason": b"HTTP/1.1 429\r\nContent-Length: 5\r\n\r\nhello",
-    "the same length twice": OK + b"Content-Length: 5\r\ncontent-length: 5\r\n\r\nhello",
+    "any number of zeros": OK + b"Content-Length: 005 \r\n\r\nhello",
+    "the same header twice": OK + b"Retry-After: 7\r\nRetry-After: 8\r\nContent-Length: 5\r\n\r\nhello",
     "empty": b"HTTP/1.1 204 No Content\r\n\r\n",
     "empty with a length": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
     "no headers": OK + b"\r\nhello",
+    "trailers that would be headers": CHUNKED + b"5\r\nhello\r\n0\r\nRetry-After: 7\r\n\r\n",
+    "prelude that would have to be waited for": b"HTTP/1.1 100 A\r\nRetry-After: 9\r\n\r\n" + OK + b"\r\nhello",
     "prelude": b"HTTP/1.1 100 Continue\r\nX-A: b\r\n\r\n" + OK + b"Content-Length: 5\r\n\r\nhello",
     "letters beyond ASCII": b"HTTP/1.1 200 \xe9\r\nX-A: \xe9\r\nContent-Length: 5\r\n\r\nhello",
 }
@@ -81,7 +90,7 @@ def by_http_client(reply: bytes) -> tuple[int, bytes, str | None, bool]:
 
 
 def told(reply: Reply) -> tuple[int, bytes, str | None, bool]:
-    return reply.status, reply.content, reply.headers.get("retry-after"), reply.is_last
+    return reply.status, reply.content, reply.retry_after, reply.is_last
 
 
 @pytest.mark.parametrize("reply", WHOLE.values(), ids=WHOLE)
@@ -105,15 +114,20 @@ def test_it_does_not_matter_in_which_pieces_a_reply_comes(reply: bytes) -> None:
     "reply",
     [
         OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        OK + b"Content-Length: 5\r\ncontent-length: 5\r\n\r\nhello",
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         OK + b"Content-Length: -5\r\n\r\nhello",
         OK + b"Content-Length: 5, 5\r\n\r\nhello",
         OK + b"Content-Length: five\r\n\r\nhello",
         OK + b"Content-Length: \r\n\r\nhello",
         OK + b"Content-Length: \xb2\r\n\r\nhello",
         OK + b"Content-Length: +5\r\n\r\nhello",
+        OK + b"Content-Length: " + b"0" * 5000 + b"5\r\n\r\nhello",
         OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello",
         OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         OK + b"X-A: b\r\n Content-Length: 5\r\n\r\nhello",
         OK + b"Content-Length : 5\r\n\r\nhello",
         OK + b"no field\r\nContent-Length: 5\r\n\r\nhello",
@@ -125,12 +139,18 @@ def test_it_does_not_matter_in_which_pieces_a_reply_comes(reply: bytes) -> None:
         CHUNKED + b"five\r\nhello\r\n0\r\n\r\n",
         CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n",
         CHUNKED + b"0x5\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"5 \r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"5\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"5\r\nhello\r\n0\r\nno field\r\n\r\n",
         CHUNKED + b"5\r\nhelloX\r\n0\r\n\r\n",
         CHUNKED + b"5\r\nhello\r\n",
         CHUNKED + b"5\r\nhello\r\n0\r\n",
         OK + b"Content-Length: 6\r\n\r\nhello",
         OK + b"Content-Length: 5",
         OK,
+        # Another protocol was agreed upon, says the server.
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + OK + b"Content-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h\r\nConnection: upgrade\r\n\r\nhello",
     ],
 )
 def test_what_leaves_open_where_a_reply_ends_is_none(reply: bytes) -> None:
@@ -140,21 +160,52 @@ def test_what_leaves_open_where_a_reply_ends_is_none(reply: bytes) -> None:
     assert not getattr(caught.value, "partial", b"")
 
 
+def test_a_head_ends_within_64_kib() -> None:
+    longest = OK + b"X-A: " + b"b" * (65_536 - len(OK) - 9) + b"\r\n\r\n"
+    assert replied(longest, b"hello").content == b"hello"
+    with pytest.raises(HTTPException, match="a head without an end"):
+        replied(longest.replace(b"b", b"bb", 1))
+
+
+def test_a_reply_leaves_nothing_to_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        replied(OK + b"Content-Length: 5\r\n\r\nhello")
+        assert not [each for each in gc.get_objects() if type(each).__name__ == "_Message"]
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
     "reply",
-    [b"SSH-2.0-OpenSSH\r\n", b"\x15\x03\x01\x00\x02\x02\x46", b"HTTP/2 200\r\n", b"HTTP/1.1 20 O\r\n\r\n"],
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x46",
+        b"HTTP/2 200\r\n",
+        b"HTTP/2.0 200 OK\r\n\r\n",
+        b"HTTP/0.9 200 OK\r\n\r\n",
+        b"HTTP/1.1 20 O\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\n",
+        b"\r\n" + OK,
+        b"hello",
+    ],
 )
 def test_what_does_not_speak_http_is_not_waited_for(ends: Ends, reply: bytes) -> None:
     ours, theirs = ends
     theirs.sendall(reply)
-    with pytest.raises(BadStatusLine) as caught:
+    with pytest.raises(HTTPException) as caught:
         read(ours, Reader)
-    assert "SSH" not in str(caught.value)
+    assert str(caught.value) == "a reply that is none"
 
 
 def test_a_connection_that_is_closed_before_a_reply_is_told_from_one_inside_of_it() -> None:
     with pytest.raises(RemoteDisconnected):
         replied()
+    with pytest.raises(RemoteDisconnected):
+        replied(b"HTTP/1.1 100 Continue\r\n\r\n")
     for begun in (b"HTT", b"HTTP/1.", OK):
         with pytest.raises(IncompleteRead):
             replied(begun)
@@ -164,7 +215,7 @@ def test_a_connection_that_is_closed_before_a_reply_is_told_from_one_inside_of_i
     "reply",
     [
         OK + b"Content-Length: 5\r\n\r\nhello" + OK,
-        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        OK + b"Content-Length: 5\r\n\r\nhello" + OK + b"Content-Length: 5\r\n\r\nworld",
         CHUNKED + b"5\r\nhello\r\n0\r\n\r\nx",
         b"HTTP/1.1 204 No Content\r\n\r\nx",
     ],
