@@ -5,17 +5,23 @@ parser of e-mails, and guesses where a reply ends that does not say so clearly; 
 the time. What it knows nothing of is here: time, size, and the end of a connection.
 """
 
+import math
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, IncompleteRead, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from socket import socket
 from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
 from compiler.stores.sending.deadline import rest
+from compiler.stores.sending.timed_connection import PIECE
 from compiler.text.regex import regex
 
+# Seconds: a timeout that was set so short ago is still the right one. To set it anew is a call of the system, after
+# which a thread waits for its turn again.
+_PRECISION: Final = 0.01
 _AT_ONCE: Final = 65_536
 # http.client takes a hundred headers of this length each; a store sends a dozen of some dozen characters.
 _LONGEST_HEAD: Final = 65_536
@@ -42,17 +48,18 @@ class Reply(NamedTuple):
 
 
 def exchange(
-    connection: HTTPConnection, method: str, target: str, headers: Mapping[str, str], body: bytes | None, silence: float
+    sock: socket, method: str, target: str, headers: Mapping[str, str], body: bytes | None, silence: float
 ) -> Reply:
-    """Send a request over a connection that is open, and return its reply.
+    """Send a request over the socket of an open connection, and return its reply.
 
     `headers` have the Host, and no length. Raises OSError (after `silence` seconds without a byte TimeoutError) and
     HTTPException, neither with a part of the reply; ReplyTooLargeError; ValueError for what is no request.
     """
     request = _request(method, target, headers, body)
-    connection.sock.settimeout(silence)
-    connection.send(request)
-    return Reader(connection.sock, silence).reply()
+    for at in range(0, len(request), PIECE):
+        sock.settimeout(rest(silence))
+        sock.sendall(request[at : at + PIECE])
+    return Reader(sock, silence, limited=time.monotonic()).reply()
 
 
 def _request(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
@@ -79,7 +86,9 @@ class Reader:
     largest: ClassVar[int] = BoundedResponse.largest
     longest: ClassVar[float] = BoundedResponse.longest
 
-    def __init__(self, sock: Any, silence: float) -> None:  # noqa: ANN401 - plain or TLS
+    def __init__(self, sock: Any, silence: float, limited: float = -math.inf) -> None:  # noqa: ANN401 - plain or TLS
+        """`limited` is when the socket's timeout was last set, as here, by the machine's clock."""
+        self._limited = limited
         self._sock = sock
         self._silence = silence
         self._end = time.monotonic() + self.longest
@@ -116,10 +125,12 @@ class Reader:
 
     def _more(self, most: int) -> bytes:
         """Wait for more bytes; none at the end of the connection."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+        now = time.monotonic()
+        if now >= self._end:
             raise TimeoutError
-        self._sock.settimeout(rest(min(left, self._silence)))
+        if now - self._limited > _PRECISION:
+            self._sock.settimeout(rest(min(self._end - now, self._silence)))
+            self._limited = now
         data: bytes = self._sock.recv(most)
         return data
 

@@ -14,7 +14,7 @@ from compiler.stores.sending.bounded_reply import BoundedResponse
 from compiler.stores.sending.deadline import call_in_time, rest
 
 # What TLS sends in one piece.
-_PIECE: Final = 16_384
+PIECE: Final = 16_384
 # What a resolver says of a name that there is not; EAI_AGAIN and the like say that it does not know at the moment.
 _NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
@@ -54,9 +54,9 @@ class TimedConnection(HTTPConnection):
         if self.sock is None:
             self.connect()
         # As pieces: a longer text is sent by TLS in several, each with a timeout of its own.
-        for at in range(0, len(data), _PIECE):
+        for at in range(0, len(data), PIECE):
             self._cut_timeout()
-            super().send(data[at : at + _PIECE])
+            super().send(data[at : at + PIECE])
 
     def _tunnel(self) -> None:
         super()._tunnel()  # type: ignore[misc] # private to http.client, and what both classes call before the handshake

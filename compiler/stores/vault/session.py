@@ -53,7 +53,7 @@ class VaultSession:
         connection = self._open(connect_timeout)
         try:
             reply = exchange(
-                connection,
+                connection.sock,
                 method.upper(),
                 f"{self._start}{path}{query}",
                 {**(self._without_body if body is None else self._with_body), **headers},

@@ -3,8 +3,9 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from threading import Thread
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from compiler.stores.sending.bounded_reply import ReplyTooLargeError
 from compiler.stores.sending.clock import SystemClock
 from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.exchange import Reader, Reply, exchange
+from compiler.stores.sending.timed_connection import PIECE
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -302,6 +304,32 @@ def test_a_reply_that_takes_too_long_is_not_waited_for_any_more() -> None:
         Over(Pieces(OK), 5).reply()
 
 
+class Counted(Pieces):
+    """Notes the timeouts that are set."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__(*pieces)
+        self.set: list[float] = []
+
+    def settimeout(self, seconds: float) -> None:
+        self.set.append(seconds)
+
+    def sendall(self, data: bytes) -> None:
+        assert len(data) <= PIECE
+
+
+def test_a_timeout_is_set_for_each_piece_that_is_sent_and_anew_where_a_while_has_passed() -> None:
+    sock = Counted(OK + b"Content-Length: 0\r\n\r\n")
+    exchange(cast("socket.socket", sock), "PUT", "/", {}, b"x" * PIECE, 5)
+    assert sock.set == [5, 5]
+    sock = Counted(OK, b"Content-Length: 0\r\n\r\n")
+    Reader(sock, 5, limited=time.monotonic() - 1).reply()
+    assert sock.set == [5]
+    sock = Counted(OK + b"\r\n")
+    Reader(sock, 90).reply()
+    assert 50 < sock.set[0] < 61
+
+
 def test_a_silence_is_no_longer_than_asked_for(ends: Ends) -> None:
     ends[1].sendall(OK)
     began = time.monotonic()
@@ -320,16 +348,10 @@ def test_a_reply_ends_with_the_operation(ends: Ends) -> None:
     assert time.monotonic() - began < 10
 
 
-def connected(ours: socket.socket) -> HTTPConnection:
-    connection = HTTPConnection("vault", 8200)
-    connection.sock = ours
-    return connection
-
-
 def sent(ends: Ends, method: str, headers: Mapping[str, str], body: bytes | None, target: str = "/v1/a?b=c") -> bytes:
     ours, theirs = ends
     theirs.sendall(OK + b"Content-Length: 0\r\n\r\n")
-    assert exchange(connected(ours), method, target, headers, body, 5).status == 200
+    assert exchange(ours, method, target, headers, body, 5).status == 200
     return theirs.recv(65_536)
 
 
@@ -363,7 +385,7 @@ def test_what_would_be_another_request_is_not_sent(
 ) -> None:
     ours, theirs = ends
     with pytest.raises(ValueError, match="a request cannot be made") as caught:
-        exchange(connected(ours), method, target, headers, None, 5)
+        exchange(ours, method, target, headers, None, 5)
     assert "s3ntinel" not in str(caught.value)
     theirs.setblocking(False)
     with pytest.raises(BlockingIOError):
