@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from contextvars import copy_context
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ def said() -> Callable[[Callable[[], object]], str]:
                 act()
             return left_behind()
 
-        return copy_context().run(run)
+        return Context().run(run)
 
     return left
 
