@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import IS_TRACED, LONGEST, TRACED, pytest_collection_modifyitems, pytest_runtest_protocol
+from tests.conftest import (
+    IS_TRACED,
+    LONGEST,
+    TRACED,
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_sessionstart,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,6 +107,24 @@ def test_tracing_changes_before_the_first_fixture_of_a_test_and_only_where_it_mu
     pytest_collection_modifyitems(cast("list[pytest.Item]", [heavy]))
     next(pytest_runtest_protocol(cast("pytest.Item", heavy)))
     assert not tracer.started
+
+
+@pytest.mark.parametrize(("of_a_worker", "is_left_on"), [({"workerinput": {}}, False), ({}, True)])
+def test_what_begins_in_a_worker_before_its_session_is_ended(
+    of_a_worker: dict[str, object], *, is_left_on: bool
+) -> None:
+    tracer = Tracer()
+    tracer.resume()
+    plugins = SimpleNamespace(getplugin=lambda _name: SimpleNamespace(cov_controller=tracer))
+    session = SimpleNamespace(config=SimpleNamespace(pluginmanager=plugins, **of_a_worker))
+    pytest_sessionstart(cast("pytest.Session", session))
+    assert tracer.started == is_left_on
+
+
+@pytest.mark.heavy
+def test_what_is_not_traced_is_not_traced() -> None:
+    """Whoever runs this under --cov, with workers or without: a tracer below the one that is paused would go on."""
+    assert sys.gettrace() is None
 
 
 def test_without_coverage_there_is_nothing_to_trace() -> None:
