@@ -64,7 +64,7 @@ settings.load_profile("platform-secrets")
 def pytest_sessionstart(session: pytest.Session) -> None:
     """End what --cov starts in a worker before it starts what counts: on top of it, each pause would resume it."""
     tracer = _tracer(session.config)
-    if tracer is not None and False:
+    if tracer is not None and hasattr(session.config, "workerinput"):
         tracer.pause()
 
 
