@@ -89,10 +89,11 @@ e2e: .venv/.dev .tools/.helm ## Move a platform there and back on the cluster th
 sarif: .venv/.dev ## Check the SARIF output against its published schema (needs npm)
 	@$(BIN)/python scripts/check_sarif.py
 
+# With extras: pip takes a package with an extra for another one, and looks for its newest, whose hash is not here.
 lock: .venv/.dev ## Resolve the dependencies anew into requirements/
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		pyproject.toml -o requirements/runtime.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \
+	@$(BIN)/uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \
 		pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean: ## Remove what the other tasks made, but for the values files
