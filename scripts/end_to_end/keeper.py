@@ -40,7 +40,7 @@ class Keeper:
         self._names = tuple(names)
         self._before: dict[str, LiveObject] = {}
         self._restarts: dict[str, int] = {}
-        # The version of each Secret and pod of which the watch has told, by plural and name.
+        # The version of each Secret and pod that is there as far as the watch has told, by plural and name.
         self._seen: dict[tuple[str, str], str] = {}
         self._faults: dict[str, None] = {}
         self.events = 0
@@ -83,8 +83,7 @@ class Keeper:
         while True:
             there = {plural: _by_name(self._cluster.collection(plural, self._namespace)[0]) for plural in _PLURALS}
             self._take_events(_LOOK)
-            every = ((plural, name, each) for plural, found in there.items() for name, each in found.items())
-            if all(self._seen.get((plural, name)) == _version(each) for plural, name, each in every):
+            if self._seen == {(kind, name): _version(each) for kind in there for name, each in there[kind].items()}:
                 return there
             if time.monotonic() > end:
                 self._note("a watch has fallen behind: nothing can be said")
@@ -99,7 +98,11 @@ class Keeper:
             self._take_list(event.plural, _by_name(event.objects))
         elif not isinstance(event, Failed):  # after a failure comes a list, whose versions tell of whatever was written
             self.events += 1
-            self._seen[event.plural, str(event.object["metadata"]["name"])] = _version(event.object)
+            key = event.plural, str(event.object["metadata"]["name"])
+            if event.kind == "DELETED":
+                self._seen.pop(key, None)
+            else:
+                self._seen[key] = _version(event.object)
             judge = self._judge_pod if event.plural == "pods" else self._judge_secret
             judge(event.object, is_gone=event.kind == "DELETED")
 
@@ -108,7 +111,8 @@ class Keeper:
         for name, each in found.items():
             if name in self._before and self._seen.get((plural, name)) != _version(each):
                 self._note(f'the secret "{name}" was written while the watch was lost')
-            self._seen[plural, name] = _version(each)
+        of_others = {key: version for key, version in self._seen.items() if key[0] != plural}
+        self._seen = of_others | {(plural, name): _version(each) for name, each in found.items()}
         self._judge_list(plural, found)
 
     def _judge_list(self, plural: str, found: Mapping[str, LiveObject]) -> None:

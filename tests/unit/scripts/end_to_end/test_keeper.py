@@ -114,7 +114,7 @@ def test_watches_that_end_and_go_on_miss_nothing(double: ApiDouble, keeper: Keep
 
 def test_what_is_written_while_no_watch_can_go_on_is_a_fault(keeper: Keeper) -> None:
     same = keeper._before["jira"]
-    keeper._take(Listed("secrets", "team", (same,)))
+    keeper._take(Listed("secrets", "team", tuple(keeper._cluster.collection("secrets", "team")[0])))
     assert keeper.faults() == ()
     written = {"metadata": {**same["metadata"], "resourceVersion": "999"}}
     keeper._take(Listed("secrets", "team", (written,)))
