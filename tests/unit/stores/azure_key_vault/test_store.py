@@ -292,11 +292,12 @@ def test_a_reply_that_does_not_come_ends_at_the_timeout(vault: LocalKeyVault) ->
 
 
 @pytest.mark.parametrize(
-    ("host", "reason"), [("localhost:{port}", "nothing listens"), ("x.invalid", "does not resolve")]
+    ("host", "reason"), [("127.0.0.1:{port}", "nothing listens"), ("x.invalid", "does not resolve")]
 )
 def test_nothing_listening_and_no_such_host_are_told_apart(host: str, reason: str) -> None:
     with socket.socket() as bound:
-        # Not listening, but taken: nobody else's server can come to this port meanwhile.
+        # Not listening, but taken: nobody else's server can come to this port meanwhile, as it could on the IPv6 side
+        # of "localhost".
         bound.bind(("127.0.0.1", 0))
         url = f"https://{host.format(port=bound.getsockname()[1])}"
         options = StoreOptions(clock=VirtualClock())
