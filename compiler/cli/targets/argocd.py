@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cli.compiling import compiled, environments, report
 from compiler.cli.exit_codes import FOUND, code_of
-from compiler.cli.targets.interface import Target
+from compiler.cli.targets.interface import OF_FILES, Target
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.generate.argocd.forms import FORMS
@@ -49,8 +49,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "app-of-apps: the folder in the repository with that chart's values-ENV.yaml",
     },
     "--platform-project": {"metavar": "NAME", "help": "app-of-apps: the platform's AppProject; default by default"},
-    "--out": {"metavar": "PATH", "help": "write to this folder, for platform to this file, in place of printing"},
-    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
+    **OF_FILES,
 }
 
 

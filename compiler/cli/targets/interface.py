@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
     from compiler.cli.invocation import Invocation
 
+# What every target takes that writes files: one text for all, as each option is told once.
+OF_FILES: Mapping[str, dict[str, Any]] = {
+    "--out": {"metavar": "PATH", "help": "write to this folder, for platform to this file, in place of printing"},
+    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.cli.compiling import compiled, environments, report
 from compiler.cli.exit_codes import FOUND, OK, code_of
-from compiler.cli.targets.interface import Target
+from compiler.cli.targets.interface import OF_FILES, Target
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
@@ -37,8 +37,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--chart-version": {"metavar": "VERSION", "help": "platform: the version of CAIPE's chart, such as 0.6.0"},
     "--release": {"metavar": "NAME", "help": "platform: the name of CAIPE's release; caipe by default"},
     "--under": {"metavar": "NAME", "help": "platform: CAIPE's name in a parent chart, under which its values nest"},
-    "--out": {"metavar": "PATH", "help": "write to this folder, for platform to this file, in place of printing"},
-    "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
+    **OF_FILES,
     "--against": {
         "metavar": "CHART",
         "help": "platform: render this folder's chart with the values, and find what its pods lack, as consumers does",
