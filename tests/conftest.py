@@ -8,6 +8,7 @@ import pkgutil
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,8 @@ LONGEST = (
 # walk once more through what they cover. Nor are those marked as heavy, nor generated examples: a branch that chance
 # alone reaches is not covered in every run.
 TRACED = "tests/unit"
+# Large packages that the program's modules import: tracing each of their lines, to keep none, takes seconds.
+THIRD_PARTY = ("azure.identity", "azure.keyvault.secrets", "hvac", "jsonschema", "pyrage", "requests", "ruamel.yaml")
 IS_TRACED = pytest.StashKey[bool]()
 # Tests of what commands do with a project: that each reads it anew would prove no more than tests/unit/stages does.
 READ_ONCE = (
@@ -76,11 +79,10 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     """
     tracer = _tracer(session.config)
     if tracer is not None:
-        # Once is enough: by the process that has nothing else to do before the workers have read the tests.
-        for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
-            if "PYTEST_XDIST_WORKER" not in os.environ:
-                import_module(module.name)
         tracer.pause()
+        # Once is enough: by the process that has nothing else to do before the workers have read the tests.
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            _import_what_is_traced(tracer)
     gc.disable()
     try:
         return (yield)
@@ -99,12 +101,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace a test together with its fixtures, or neither."""
-    tracer = _tracer(item.config)
-    if tracer is not None and tracer.started != item.stash[IS_TRACED]:
-        (tracer.pause if tracer.started else tracer.resume)()
-    return (yield)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    with _traced(request.config, traced=request.node.nodeid.startswith(f"{TRACED}/")):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Trace a test and not what pytest does around it, which takes as long as many of them."""
+    with _traced(pyfuncitem.config, traced=pyfuncitem.stash[IS_TRACED]):
+        return (yield)
+
+
+@contextmanager
+def _traced(config: pytest.Config, *, traced: bool) -> Iterator[None]:
+    tracer = _tracer(config)
+    if tracer is None or not traced or tracer.started:
+        yield
+        return
+    tracer.resume()
+    try:
+        yield
+    finally:
+        tracer.pause()
+
+
+def _import_what_is_traced(tracer: Any) -> None:  # noqa: ANN401 - of a plugin without types
+    """Import the program's modules, traced, after the packages that they need, untraced: the clients of the stores."""
+    for package in THIRD_PARTY:
+        import_module(package)
+    tracer.resume()
+    for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
+        import_module(module.name)
+    tracer.pause()
 
 
 def _tracer(config: pytest.Config) -> Any:  # noqa: ANN401 - of a plugin without types

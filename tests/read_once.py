@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from compiler.operations.edit.second_reading import second_reading
 from compiler.stages import load, validate
 
 if TYPE_CHECKING:
@@ -45,10 +46,18 @@ def _validated_once(
     return validate.validate(document, schema, surroundings)
 
 
-# What stands in compiler/project_files.py for the two stages.
+@lru_cache(_FILES)
+def _read_as_other_tools_do(text: str) -> object:
+    """Data that the edit's proof compares and never changes."""
+    return second_reading(text)
+
+
+# What stands in compiler/project_files.py for the two stages, and beside the edit of a file for its second reader.
 READING_ONCE = {"load_text": _loaded_once, "validate": _validated_once}
+EDITING = "compiler.operations.edit.proof.second_reading"
 
 
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, stage in READING_ONCE.items():
         monkeypatch.setattr(f"compiler.project_files.{name}", stage)
+    monkeypatch.setattr(EDITING, _read_as_other_tools_do)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,7 @@ def leaking() -> tuple[Shown, ...]:
             related=(Related(careless, Span(source, offset, offset)),),
             conceals=tuple(conceals),
         )
-        for severity in Severity
-        for offset in range(0, len(HOSTILE), 3)
+        for offset, severity in zip(range(0, len(HOSTILE), 3), cycle(Severity), strict=False)
     ]
     return show(found)
 
