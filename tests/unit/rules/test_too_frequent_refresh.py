@@ -31,25 +31,27 @@ def _large(keys: int) -> str:
 
 @pytest.mark.heavy
 def test_finds_more_reads_than_a_key_vault_allows(judge: Judge) -> None:
-    text = "refreshInterval: 1m\nstore: azure\nsecrets: {github: null, large: {}}"
-    assert not judge(RULE, text, catalogue=_large(24_000))
-    found = judge(RULE, text, catalogue=_large(24_001))
+    text = "store: azure\nsecrets: {github: null, large: {}}\nrefreshInterval: "
+    found = judge(RULE, f"{text}1m", catalogue=_large(24_001))
     assert found.messages == ['the Key Vault of the store "azure" is read 4000 times in 10 s, but allows 4000']
     assert found.scopes == [("stores", "azure")]
+    # Of a sixth of the interval a sixth of the keys are as many reads.
+    assert judge(RULE, f"{text}10s", catalogue=_large(4_000)).scopes == [()]
+    assert judge(RULE, f"{text}10s", catalogue=_large(4_001)).scopes == [(), ("stores", "azure")]
 
 
 @pytest.mark.heavy
 def test_counts_one_read_for_a_bundle_and_none_for_vault(judge: Judge) -> None:
-    text = "refreshInterval: 1m\nsecrets: {large: {}}\n"
-    assert not judge(RULE, text + "store: azure\nfetch: bundle", catalogue=_large(24_001))
-    assert not judge(RULE, text, catalogue=_large(24_001))
+    text = "refreshInterval: 10s\nsecrets: {large: {}}\n"
+    assert judge(RULE, text + "store: azure\nfetch: bundle", catalogue=_large(4_001)).scopes == [()]
+    assert judge(RULE, text, catalogue=_large(4_001)).scopes == [()]
 
 
 @pytest.mark.heavy
 def test_adds_up_two_stores_on_one_vault(judge: Judge) -> None:
     two = "stores: {two: {provider: azurekv, name: two, vaultUrl: https://PLATFORM.vault.azure.net/}}\n"
-    text = two + "refreshInterval: 1m\nstore: azure\nsecrets: {large: {}, aws: {store: two}, github: null}"
-    assert len(judge(RULE, text, catalogue=_large(24_000))) == 1
+    text = two + "refreshInterval: 10s\nstore: azure\nsecrets: {large: {}, aws: {store: two}, github: null}"
+    assert judge(RULE, text, catalogue=_large(4_000)).scopes == [(), ("stores", "azure")]
 
 
 def test_leaves_a_minute_and_more_alone(judge: Judge) -> None:

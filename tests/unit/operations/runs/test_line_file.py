@@ -230,11 +230,11 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.heavy
 def test_one_line_at_a_time_is_in_memory(tmp_path: Path) -> None:
     line = b'{"a": [' + b"[]," * 50_000 + b"[]]}\n"
-    (tmp_path / "run").write_bytes(line * 40)
+    (tmp_path / "run").write_bytes(line * 12)
     tracemalloc.start()
     try:
-        # All at once they are over 100 MiB.
-        assert sum(1 for _ in read_lines(tmp_path / "run")) == 40
+        # All at once they are over 30 MiB.
+        assert sum(1 for _ in read_lines(tmp_path / "run")) == 12
         assert tracemalloc.get_traced_memory()[1] < 17 * 1024 * 1024
     finally:
         tracemalloc.stop()
