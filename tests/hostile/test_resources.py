@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import allowed
+
 ROOT = Path(__file__).resolve().parents[2]
 # What a run costs beside starting Python and importing, and how much memory it had at most. VmHWM, because ru_maxrss
 # also counts what a child shared with the test process before it ran, and that has grown large by then.
@@ -74,7 +76,7 @@ def measured(root: Path) -> dict[str, object]:
 
 
 def prove_small(result: dict[str, object], seconds: float = 1) -> None:
-    assert float(str(result["seconds"])) < seconds
+    assert float(str(result["seconds"])) < allowed(seconds)
     assert float(str(result["megabytes"])) < 200
 
 

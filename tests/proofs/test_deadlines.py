@@ -23,6 +23,7 @@ from compiler.stores.errors import ThrottledError, UnavailableError
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.retry import RetryPolicy
+from tests.pace import allowed_wall
 from tests.proofs.trickling import AFTER_AN_ANSWER, FROM_THE_START, behind_gateways, make_room
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 FIRST_CONTACT, PATIENCE = 1.0, 1.2
 SHORT = StoreOptions(retry=RetryPolicy(patience=PATIENCE, first_contact=FIRST_CONTACT, first_wait=0.05))
-# A command's other work on a busy machine; any of these answers takes far longer at this pace.
-AROUND, PACE = 8.0, 0.2
+# A command's other work; the head alone of any of these answers takes longer than the last at this pace.
+AROUND, PACE, OTHERWISE = 8.0, 0.2, 30.0
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_store_that_trickles_from_the_start_is_given_up_after_its_first_contac
         ends.trickle(store)
         done, took = ends.run(*command)
     assert "tried for 1 s" in done.err + done.out
-    assert took < FIRST_CONTACT + AROUND
+    assert took < allowed_wall(FIRST_CONTACT + AROUND, below=OTHERWISE)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -71,7 +72,7 @@ def test_a_store_that_trickles_after_an_answer_is_given_up_when_the_operation_en
         make_room(world, command)
         ends.trickle(store, asked)
         _done, took = ends.run(*command)
-    assert took < PATIENCE + AROUND
+    assert took < allowed_wall(PATIENCE + AROUND, below=OTHERWISE)
 
 
 def key_vault_at(
@@ -103,20 +104,20 @@ def test_a_credential_that_gives_no_token_ends_with_the_operation(key_vault: Loc
     reasons = {error.reason for error in found.values() if isinstance(error, UnavailableError)}
     # Not the first contact: the vault has answered with its challenge.
     assert reasons == {"Slow returned no token in time, still so after 3 s of retries"}
-    assert took < patience + AROUND
+    assert took < allowed_wall(patience + AROUND, below=OTHERWISE)
 
 
 def test_a_list_of_many_slow_pages_ends_with_the_operation(key_vault: LocalKeyVault) -> None:
     for number in range(300):
         key_vault.seed("k", f"v{number}")
-    key_vault.add_fault(KeyVaultFault(FaultKind.DELAY, times=None, seconds=0.4))
+    key_vault.add_fault(KeyVaultFault(FaultKind.DELAY, times=None, seconds=1))
     store = key_vault_at(key_vault)
     began = time.monotonic()
     with pytest.raises(UnavailableError):
         store.describe("k")
     took = time.monotonic() - began
     store.close()
-    assert took < 12 * 0.4, "all pages were waited for"
+    assert took < 12, "all pages were waited for"
 
 
 @pytest.mark.parametrize("retry_after", [None, "1", "3600"])
@@ -135,4 +136,4 @@ def test_endless_throttling_ends_with_the_operation(world: World, provider: Prov
             store.read("k")
         took = time.monotonic() - began
         store.close()
-    assert took < PATIENCE + AROUND
+    assert took < allowed_wall(PATIENCE + AROUND, below=OTHERWISE)

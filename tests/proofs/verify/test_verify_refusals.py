@@ -9,6 +9,7 @@ import pytest
 
 from compiler.demo.faulty_gateway import Fault, FaultyGateway
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
+from tests.pace import allowed_wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +110,7 @@ def test_a_connection_that_cannot_be_trusted_fails_at_once_and_falls_back_to_not
     lines: dict[str, str] = {}
 
     def hear(case: str, started: float, done: Done) -> None:
-        assert time.monotonic() - started < 2, case
+        assert time.monotonic() - started < allowed_wall(2, below=10), case
         assert done.code == 3, done.err
         assert done.rules == ["no-answer"], done.err
         lines[case] = first_line(done)

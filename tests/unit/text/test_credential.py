@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.text.credential import conceal, credential_parts, looks_like_credential
+from tests.pace import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,8 +103,8 @@ def test_names_are_answered_fast() -> None:
     for _ in range(10_000):
         for name in names:
             looks_like_credential(name)
-    # Half a microsecond each where this was written; the bound leaves room for slow machines and coverage.
-    assert time.process_time() - begin < 0.6
+    # Half a microsecond each where this was written; the bound leaves room for coverage.
+    assert time.process_time() - begin < allowed(0.6)
 
 
 @pytest.mark.heavy
@@ -111,7 +112,7 @@ def test_hostile_text_costs_linear_time(hostile_texts: Iterator[str]) -> None:
     for text in hostile_texts:
         begin = time.process_time()
         credential_parts(text)
-        assert time.process_time() - begin < 0.5, text[:40]
+        assert time.process_time() - begin < allowed(0.15), text[:40]
 
 
 HOSTILE = {
@@ -134,10 +135,12 @@ def test_four_times_the_text_costs_about_four_times_the_time(unit: str) -> None:
         conceal(text)
         return time.process_time() - begin
 
-    # Quadratic time would be sixteen times as much, and no less than seconds.
-    small, large = min(seconds(100_000), seconds(100_000)), min(seconds(400_000), seconds(400_000))
-    assert large < 8 * small + 0.05
-    assert large < 2
+    # Quadratic time would be sixteen times as much, and no less than a second.
+    # In turns, as a machine is quick at one moment and slow at the next.
+    turns = [(seconds(50_000), seconds(200_000)) for _ in range(3)]
+    small, large = (min(each) for each in zip(*turns, strict=True))
+    assert large < 8 * small + 0.025
+    assert large < allowed(1)
 
 
 VERSION = "5e1f0c6ab2df4f51a7e0c8d1a2b3c4d5"

@@ -99,7 +99,7 @@ def test_xml_is_concealed_before_it_is_escaped_and_stays_well_formed() -> None:
 
 
 @pytest.mark.heavy
-def test_forty_thousand_lines_cost_linear_time() -> None:
+def test_ten_thousand_lines_cost_linear_time() -> None:
     def seconds(count: int) -> float:
         lines = [
             (f"environments/prod-{number}.yaml", ":3:9: ", f'"team-{number}/x" is read') for number in range(count)
@@ -108,4 +108,7 @@ def test_forty_thousand_lines_cost_linear_time() -> None:
         text_of(Lines(lines))
         return time.process_time() - begin
 
-    assert seconds(40_000) < 12 * max(seconds(8_000), 0.05)
+    # Quadratic time would be 25 times as much; in turns, as a machine is quick at one moment and slow at the next.
+    turns = [(seconds(2_000), seconds(10_000)) for _ in range(3)]
+    small, large = (min(each) for each in zip(*turns, strict=True))
+    assert large < 12 * max(small, 0.0125)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from compiler.operations.backup.age_header import AgeHeaderError, memory_of, unarmored, work_factor
+from tests.pace import allowed
 
 HEAD = b"age-encryption.org/v1\n-> scrypt gturY37bJRYKBgnuPmrrHQ 18\nSHH2Jb4p5uedDynAMofiX3mHYURJ6GYuaDKjb4yKVUs\n"
 FILE = HEAD + b"--- XyUgoBqSqHe/ZfMO4twDcXZW6DhIkXRjj8h3AwhqLV4\n\x00\xff"
@@ -65,7 +66,7 @@ def test_hostile_armor_costs_linear_time() -> None:
     for hostile in (ARMOR[:35] + b"\n" * 1_000_000, ARMOR + b" " * 1_000_000 + b"x", b"\n" * 1_000_000 + ARMOR[:-9]):
         with pytest.raises(AgeHeaderError):
             unarmored(hostile)
-    assert time.process_time() - begin < 1
+    assert time.process_time() - begin < allowed(1)
 
 
 def test_the_memory_is_that_of_scrypt() -> None:

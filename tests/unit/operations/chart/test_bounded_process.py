@@ -7,6 +7,7 @@ import time
 import pytest
 
 from compiler.operations.chart.bounded_process import OutputTooLargeError, run_bounded
+from tests.pace import allowed_wall
 
 MOST = 1024 * 1024
 
@@ -30,7 +31,7 @@ def test_a_program_that_prints_without_end_is_ended(stream: str) -> None:
     start = time.monotonic()
     with pytest.raises(OutputTooLargeError):
         run(f"import sys\nwhile True: sys.{stream}.write('x' * 65536)")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < allowed_wall(10, below=20)
 
 
 @pytest.mark.parametrize("closing", ["", "os.close(1); os.close(2); "])
@@ -38,7 +39,7 @@ def test_a_program_that_does_not_end_is_ended(closing: str) -> None:
     start = time.monotonic()
     with pytest.raises(subprocess.TimeoutExpired):
         run(f"import os, time; {closing}time.sleep(60)", seconds=0.5)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < allowed_wall(10, below=60)
 
 
 def test_a_child_of_its_own_that_keeps_its_output_open_is_not_waited_for() -> None:
@@ -46,7 +47,7 @@ def test_a_child_of_its_own_that_keeps_its_output_open_is_not_waited_for() -> No
     child = "import time; time.sleep(15)"
     with pytest.raises(subprocess.TimeoutExpired):
         run(f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}])", seconds=0.5)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < allowed_wall(10, below=15)
 
 
 def test_a_program_that_is_not_there_is_an_os_error() -> None:

@@ -13,6 +13,7 @@ import pytest
 from compiler.operations.chart.find_chart import chart_at, find_chart
 from compiler.operations.chart.helm import HelmError
 from compiler.operations.chart.packaged import chart_files
+from tests.pace import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,11 +146,11 @@ def test_a_schema_that_cannot_be_read_is_said(root: Path) -> None:
 
 @pytest.mark.heavy
 def test_hostile_sizes_take_no_time(root: Path) -> None:
-    for quotes in ('"\\' * 1_000_000, '\\"' * 1_000_000, '"' * 2_000_000, '"a" ' * 500_000):
+    for quotes in ('"\\' * 250_000, '\\"' * 250_000, '"' * 500_000, '"a" ' * 125_000):
         put(root, SCHEMA, "{" + quotes)
         begun = time.process_time()
         find_chart(root)
-        assert time.process_time() - begun < 5
+        assert time.process_time() - begun < allowed(1.5)
 
 
 def test_findings_have_an_end(root: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.operations.put.value_input import LARGEST_BYTES, InputForm, ValueInputError, read_values
+from tests.pace import allowed
 
 KNOWN = ("TOKEN", "URL")
 SENTINEL = "s3ntinel"
@@ -113,7 +114,7 @@ def test_a_long_run_of_blanks_takes_no_time() -> None:
     text = "A=x" + " " * 500_000 + "y"
     begun = time.process_time()
     assert read_values(text.encode(), (), ("A",), None)["A"].reveal() == text[2:]
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < allowed(1)
 
 
 @pytest.mark.heavy
@@ -122,4 +123,4 @@ def test_many_short_lines_take_no_time() -> None:
     begun = time.process_time()
     with pytest.raises(ValueInputError, match="line 70001 of the input is not KEY=value"):
         read_values(f"{text}no line".encode(), ("A0", "A1"), (), None)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < allowed(2)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from compiler.operations.verify.gjson import UnprovenPathError, find
 from compiler.stores.values.secret import JsonKind, SecretValue
+from tests.pace import allowed
 
 # The document of gjson's own syntax page, and names that only escapes reach.
 DOCUMENT = SecretValue(
@@ -160,4 +161,4 @@ def test_many_wildcards_take_no_time() -> None:
     document = SecretValue(json.dumps({"a" * 2_000: "x"}), JsonKind.OBJECT)
     begun = time.process_time()
     assert find(document, f"{'*a' * 200}*b") is None
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < allowed(1)

@@ -9,6 +9,7 @@ import pytest
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
 from compiler.stores.sending.clock import SystemClock
 from compiler.stores.sending.deadline import Deadlines
+from tests.pace import allowed_wall
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -76,7 +77,7 @@ def test_a_reply_that_trickles_ends_in_time_although_each_byte_comes_in_time(
     theirs.sendall(head)
 
     def trickle() -> None:
-        for _ in range(200):
+        for _ in range(1_000):
             try:
                 theirs.sendall(b"H")
             except OSError:
@@ -91,7 +92,7 @@ def test_a_reply_that_trickles_ends_in_time_although_each_byte_comes_in_time(
     ours.close()
     feeder.join()
     assert caught.type is TimeoutError
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < allowed_wall(3, below=20)
 
 
 def filled(size: int, head: bytes) -> bytes:
@@ -157,7 +158,7 @@ def test_a_silence_is_no_longer_than_the_sockets_own_timeout(ends: tuple[socket.
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         read(ours, BoundedResponse)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < allowed_wall(10, below=60)
 
 
 def test_a_reply_ends_with_the_operation(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -169,7 +170,7 @@ def test_a_reply_ends_with_the_operation(ends: tuple[socket.socket, socket.socke
     began = time.monotonic()
     with deadlines.operation(), deadlines.request(), pytest.raises(TimeoutError):
         read(ours, BoundedResponse)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < allowed_wall(10, below=30)
 
 
 def test_a_socket_without_a_timeout_has_the_bounds_too(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -16,6 +16,7 @@ from compiler.stores.sending.clock import SystemClock
 from compiler.stores.sending.deadline import Deadlines
 from compiler.stores.sending.exchange import Reader, Reply, exchange
 from compiler.stores.sending.timed_connection import PIECE
+from tests.pace import allowed_wall
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -279,7 +280,7 @@ def test_a_reply_that_trickles_ends_in_time_although_each_byte_comes_in_time(end
     theirs.sendall(head)
 
     def trickle() -> None:
-        for _ in range(200):
+        for _ in range(1_000):
             try:
                 theirs.sendall(b"1")
             except OSError:
@@ -293,7 +294,7 @@ def test_a_reply_that_trickles_ends_in_time_although_each_byte_comes_in_time(end
         read(ours)
     ours.close()
     feeder.join()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < allowed_wall(3, below=20)
 
 
 def test_a_reply_that_takes_too_long_is_not_waited_for_any_more() -> None:
@@ -335,7 +336,7 @@ def test_a_silence_is_no_longer_than_asked_for(ends: Ends) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         read(ends[0], Reader, silence=0.05)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < allowed_wall(10, below=60)
 
 
 def test_a_reply_ends_with_the_operation(ends: Ends) -> None:
@@ -345,7 +346,7 @@ def test_a_reply_ends_with_the_operation(ends: Ends) -> None:
     began = time.monotonic()
     with deadlines.operation(), deadlines.request(), pytest.raises(TimeoutError):
         read(ends[0], Reader, silence=30)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < allowed_wall(10, below=30)
 
 
 def sent(ends: Ends, method: str, headers: Mapping[str, str], body: bytes | None, target: str = "/v1/a?b=c") -> bytes:

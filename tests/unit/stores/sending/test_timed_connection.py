@@ -20,6 +20,7 @@ from compiler.stores.sending.timed_connection import (
     UnknownHostError,
     open_socket,
 )
+from tests.pace import allowed_wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,8 +68,8 @@ def given_up() -> Iterator[None]:
     began = time.monotonic()
     with pytest.raises(TimeoutError), deadlines.operation(), deadlines.request():
         yield
-    # Every server here goes on for longer; the slack is a busy machine's.
-    assert PATIENCE - 0.1 <= time.monotonic() - began < 4
+    # Every server and timeout here goes on for ten seconds at least.
+    assert PATIENCE - 0.1 <= time.monotonic() - began < allowed_wall(4, below=10)
 
 
 def test_a_request_is_answered_as_by_any_connection() -> None:
@@ -91,7 +92,7 @@ def test_a_reply_that_trickles_ends_with_the_operation(before: bytes) -> None:
         trickle(client, b"x" * 400, over)
 
     with serving(serve) as port, given_up():
-        connection = TimedConnection(HOST, port, timeout=5)
+        connection = TimedConnection(HOST, port, timeout=20)
         try:
             connection.request("GET", "/")
             connection.getresponse().read()
@@ -105,7 +106,7 @@ def test_a_server_that_takes_in_little_of_what_it_is_sent_ends_with_the_operatio
             client.recv(16_384)
 
     with serving(serve) as port, given_up():
-        connection = TimedConnection(HOST, port, timeout=5)
+        connection = TimedConnection(HOST, port, timeout=20)
         try:
             connection.request("POST", "/", b"x" * 64_000_000)
         finally:
@@ -123,7 +124,7 @@ def test_a_tls_handshake_that_trickles_ends_with_the_operation(tmp_path: Path) -
 
     with serving(serve) as port, given_up():
         context = ssl.create_default_context(cafile=str(authority.ca_file))
-        connection = TimedTlsConnection(HOST, port, timeout=5, context=context)
+        connection = TimedTlsConnection(HOST, port, timeout=20, context=context)
         try:
             connection.request("GET", "/")
         finally:
@@ -138,7 +139,7 @@ def test_a_proxy_that_trickles_ends_with_the_operation(answer: bytes) -> None:
         trickle(client, b" " * 400, over) if not answer else over.wait(20)
 
     with serving(serve) as port, given_up():
-        connection = TimedTlsConnection(HOST, port, timeout=5)
+        connection = TimedTlsConnection(HOST, port, timeout=20)
         connection.set_tunnel("vault.example.com", 443)
         try:
             connection.request("GET", "/")
@@ -180,7 +181,7 @@ def test_outside_of_an_operation_an_address_has_the_given_time(monkeypatch: pyte
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             open_socket("vault.example.com", 443, 0.2)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < allowed_wall(4, below=10)
 
 
 def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
