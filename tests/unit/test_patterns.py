@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-# Sizes one after another: exponential time shows at the first three, quadratic time at the last.
-SIZES = (22, 25, 28, 400, 2_000, 20_000)
+# Sizes one after another: exponential time shows at the first two, quadratic time at the last.
+SIZES = (23, 26, 400, 2_000, 20_000)
 LONGEST = 0.25  # seconds of processor time; linear patterns take hundredths
 # What no pattern of ours ends in, so that what came before it was in vain.
 ENDS = ("", "\0", "x!")
