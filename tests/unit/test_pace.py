@@ -101,6 +101,13 @@ def test_a_moment_in_which_the_machine_is_quick_does_not_decide() -> None:
 
 
 @pytest.mark.usefixtures("worked")
+def test_the_slowest_look_is_told() -> None:
+    limit = Allowed(2, math.inf, Paced(1, 3, 1))
+    assert not holds(6.5, limit)
+    assert repr(limit) == "2 s * 3.00 of this machine"
+
+
+@pytest.mark.usefixtures("worked")
 @pytest.mark.parametrize(
     ("times", "below", "said"),
     [
