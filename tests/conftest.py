@@ -102,7 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
-    with _traced(request.config, traced=request.node.nodeid.startswith(f"{TRACED}/")):
+    node = request.node
+    with _traced(request.config, traced=node.stash.get(IS_TRACED, _is_below(node.nodeid, TRACED))):
         return (yield)
 
 

@@ -17,7 +17,8 @@ from tests.conftest import (
     LONGEST,
     TRACED,
     pytest_collection_modifyitems,
-    pytest_runtest_protocol,
+    pytest_fixture_setup,
+    pytest_pyfunc_call,
     pytest_sessionstart,
 )
 
@@ -93,19 +94,46 @@ class Tracer:
         self.calls.append("resume")
 
 
-def test_tracing_changes_before_the_first_fixture_of_a_test_and_only_where_it_must() -> None:
+def config_with(tracer: Tracer | None) -> pytest.Config:
+    plugin = None if tracer is None else SimpleNamespace(cov_controller=tracer)
+    return cast("pytest.Config", SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={"_cov": plugin}.get)))
+
+
+@pytest.mark.parametrize("path", ["tests/unit/a.py::a", "tests/proofs/a.py::a"])
+@pytest.mark.parametrize("is_heavy", [True, False])
+def test_a_test_and_its_fixtures_are_traced_and_not_what_is_around_them(path: str, *, is_heavy: bool) -> None:
     tracer = Tracer()
-    plugin = SimpleNamespace(cov_controller=tracer)
-    config = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin={"_cov": plugin}.get))
-    for item in ordered("tests/proofs/a.py::a", "tests/proofs/a.py::b", "tests/unit/a.py::a", "tests/unit/a.py::b"):
-        item.config = cast("pytest.Config", config)
-        running = pytest_runtest_protocol(cast("pytest.Item", item))
+    item = Item(path, ["heavy"] if is_heavy else [], config=config_with(tracer))
+    pytest_collection_modifyitems(cast("list[pytest.Item]", [item]))
+    of_its_fixture = cast("pytest.FixtureRequest", SimpleNamespace(config=item.config, node=item))
+    expected = not is_heavy and path.startswith(TRACED)
+    for running in (pytest_fixture_setup(of_its_fixture), pytest_pyfunc_call(cast("pytest.Function", item))):
         next(running)
-        assert tracer.started == item.stash[IS_TRACED]
-    assert tracer.calls == ["resume"]
-    heavy = Item("tests/unit/a.py::c", ["heavy"], config=cast("pytest.Config", config))
-    pytest_collection_modifyitems(cast("list[pytest.Item]", [heavy]))
-    next(pytest_runtest_protocol(cast("pytest.Item", heavy)))
+        assert tracer.started == expected
+        with pytest.raises(StopIteration, match="done"):
+            running.send("done")
+        assert not tracer.started
+    assert tracer.calls == ["resume", "pause"] * (2 if expected else 0)
+
+
+@pytest.mark.parametrize(("nodeid", "is_traced"), [("tests/unit/a.py", True), ("tests/wheel/a.py", False), ("", False)])
+def test_a_fixture_of_many_tests_is_traced_by_where_they_are(nodeid: str, *, is_traced: bool) -> None:
+    tracer = Tracer()
+    node = SimpleNamespace(nodeid=nodeid, stash=pytest.Stash())
+    request = SimpleNamespace(config=config_with(tracer), node=node)
+    running = pytest_fixture_setup(cast("pytest.FixtureRequest", request))
+    next(running)
+    assert tracer.started == is_traced
+
+
+def test_tracing_ends_with_a_test_that_fails() -> None:
+    tracer = Tracer()
+    (item,) = ordered("tests/unit/a.py::a")
+    item.config = config_with(tracer)
+    running = pytest_pyfunc_call(cast("pytest.Function", item))
+    next(running)
+    with pytest.raises(ValueError, match="it failed"):
+        running.throw(ValueError("it failed"))
     assert not tracer.started
 
 
@@ -128,10 +156,9 @@ def test_what_is_not_traced_is_not_traced() -> None:
 
 
 def test_without_coverage_there_is_nothing_to_trace() -> None:
-    config = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _name: None))
     (item,) = ordered("tests/unit/a.py::a")
-    item.config = cast("pytest.Config", config)
-    next(pytest_runtest_protocol(cast("pytest.Item", item)))
+    item.config = config_with(None)
+    next(pytest_pyfunc_call(cast("pytest.Function", item)))
 
 
 @pytest.mark.parametrize("path", [*LONGEST, TRACED])
