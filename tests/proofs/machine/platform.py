@@ -25,9 +25,9 @@ from tests.proofs.machine.project import (
     STORES,
     VAULT,
     Reading,
+    compile_once,
     place,
     readings,
-    remember_texts,
     write_project,
 )
 from tests.proofs.machine.shelves import Shelf
@@ -113,7 +113,7 @@ class Platform:
         # In the order in which they begin, also within a second.
         self.monkeypatch.setattr(run, "new_id", lambda: f"20260102-030405-{next(self._runs):06x}")
         one_thread.install(self.monkeypatch)
-        remember_texts(self.monkeypatch)
+        compile_once(self.monkeypatch)
         self.faults.install(self.monkeypatch)
 
     def new(self, secret: str, key: str) -> str:
