@@ -39,6 +39,7 @@ NAMES = (
 )
 # Sound after all: a prefix is the beginning of a name, and Vault itself writes a namespace with a slash at its end.
 SOUND = {"mount": set[str](), "prefix": {"..", "a/"}, "vaultNamespace": {"/a", "a/"}}
+VALUES = "values.json"
 JUDGES = frozenset({"invalid-vault-path", "invalid-key-vault-name", "key-vault-object-type"})
 COMMANDS = (
     ("verify", "prod"),
@@ -73,10 +74,8 @@ class Watched:
         self.rewrite("catalogue", "remote: {vault: agents/jira, azurekv: agents-jira}", place)
 
     def run(self, *argv: str) -> Done:
-        values = self.world.root / "values.json"
-        values.write_text('{"JIRA_TOKEN": "token", "JIRA_URL": "url"}', "utf-8")
-        values.chmod(0o600)
-        return self.world.run(*(part.replace("{values}", str(values)) for part in argv))
+        values = str(self.world.root / VALUES)
+        return self.world.run(*(part.replace("{values}", values) for part in argv))
 
     def refuses(self, *argv: str) -> Done:
         """The command ends with an error, nothing has reached either server, and no name writes a line of its own."""
@@ -94,6 +93,10 @@ def watched(world: World) -> Iterator[Watched]:
     base = world.root / "environments/base.yaml"
     base.write_text(base.read_text("utf-8").replace("secrets: {github: {}, jira: {}}", "secrets: {jira: {}}"), "utf-8")
     originals = {path.stem: path.read_text("utf-8") for path in base.parent.glob("*.yaml")}
+    # Once: a file system takes its time for a file that is written over.
+    values = world.root / VALUES
+    values.write_text('{"JIRA_TOKEN": "token", "JIRA_URL": "url"}', "utf-8")
+    values.chmod(0o600)
     with FaultyGateway(world.bao.url) as gateway:
         world.variables["VAULT_ADDR"] = gateway.url
         yield Watched(world, gateway, originals)

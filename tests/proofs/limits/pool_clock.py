@@ -23,7 +23,7 @@ class PoolClock:
     def __init__(self, start: float) -> None:
         self._now = start
         self._lock = threading.Lock()
-        self._sleepers: list[tuple[float, int, threading.Event]] = []
+        self._sleepers: list[tuple[float, int, threading.Lock]] = []
         self._turn = 0
         self._tasks = 0
         self._is_filling = False
@@ -33,12 +33,14 @@ class PoolClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        woken = threading.Event()
+        # A lock that is let go wakes its waiter with a fifth of what an event does for it.
+        asleep = threading.Lock()
+        asleep.acquire()
         with self._lock:
             self._turn += 1
-            heapq.heappush(self._sleepers, (self._now + max(0.0, seconds), self._turn, woken))
+            heapq.heappush(self._sleepers, (self._now + max(0.0, seconds), self._turn, asleep))
             self._advance()
-        woken.wait()
+        asleep.acquire()
 
     def pool(self, workers: int, **_settings: str) -> ThreadPoolExecutor:
         """Stands where a command makes its ThreadPoolExecutor; one after another, never two at once."""
@@ -70,9 +72,9 @@ class PoolClock:
         if self._is_filling and self._tasks:
             return
         if self._sleepers and len(self._sleepers) >= min(self._tasks, len(self._threads)):
-            time, _, woken = heapq.heappop(self._sleepers)
+            time, _, asleep = heapq.heappop(self._sleepers)
             self._now = max(self._now, time)
-            woken.set()
+            asleep.release()
 
 
 class _Pool(ThreadPoolExecutor):
