@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +26,7 @@ from compiler.project_files import Library  # noqa: E402
 from compiler.rules import ALL_RULES  # noqa: E402
 from compiler.stages.catalogue import catalogue_of  # noqa: E402
 from compiler.stages.validate import read_schema  # noqa: E402
+from scripts.page_shell import page_shell  # noqa: E402
 from scripts.pages.key_vault_guide import key_vault_guide  # noqa: E402
 from scripts.pages.output_page import output_page  # noqa: E402
 from scripts.pages.rules_page import rules_page  # noqa: E402
@@ -35,6 +34,8 @@ from scripts.pages.schema_page import GENERATED, schema_page  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from scripts.page_shell import PageShell
 
 TRANSCRIPT = re.compile(r"(<!-- run\n(?P<script>.*?)-->\n```console\n)(?P<shown>.*?)(?=```)", re.DOTALL)
 COPIED = ("environments", "chart", "schemas", "Makefile", ".vscode")
@@ -46,7 +47,7 @@ VALUES = """What the compiler writes into `chart/values-<env>.yaml` and the char
 string double-quoted. Nobody writes it by hand; this page is for those who review it."""
 
 
-def pages() -> dict[str, str]:
+def pages(shell: PageShell) -> dict[str, str]:
     """Each generated page's path below the project with its text."""
     document = Library(ROOT).catalogue()
     if document is None:
@@ -57,7 +58,7 @@ def pages() -> dict[str, str]:
         "docs/reference/catalogue.md": schema_page(read_schema("catalogue"), "Catalogue", CATALOGUE),
         "docs/reference/values.md": schema_page(read_schema("values"), "Values file", VALUES),
         "docs/reference/rules.md": rules_page(ALL_RULES),
-        "docs/reference/commands.md": commands_page(),
+        "docs/reference/commands.md": commands_page(shell),
         "docs/reference/exit-codes.md": exit_codes_page(),
         "docs/reference/output.md": output_page(output_schemas()),
     }
@@ -69,12 +70,12 @@ def output_schemas() -> dict[str, dict[str, Any]]:
     return {path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8")) for path in paths}
 
 
-def commands_page() -> str:
+def commands_page(shell: PageShell) -> str:
     """The help of the program and of each command, as it prints it at 100 columns."""
     lines = ["# Commands", "", GENERATED, "", "Also as `python -m compiler`. `make help` lists the `make` targets.", ""]
     for name in ("", *COMMANDS):
         title = f"platform-secrets {name}".strip()
-        lines += [f"## {title}", "", "```text", run_shell(f"{title} --help", ROOT).rstrip(), "```", ""]
+        lines += [f"## {title}", "", "```text", shell.run(f"{title} --help", ROOT).rstrip(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -84,31 +85,7 @@ def exit_codes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_shell(script: str, folder: Path, variables: Mapping[str, str] | None = None) -> str:
-    """What `script` prints on both streams, run in `folder` with this project's commands on PATH."""
-    environment = {
-        **{key: os.environ[key] for key in ("HOME",) if key in os.environ},
-        "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
-        "COLUMNS": "100",
-        "LC_ALL": "C.UTF-8",
-        "NO_COLOR": "1",
-        "PYTHONPATH": str(ROOT),
-        **(variables or {}),
-    }
-    done = subprocess.run(
-        ["/bin/bash", "-c", script],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=180,
-    )
-    return done.stdout.decode()
-
-
-def with_transcripts(page: str) -> str:
+def with_transcripts(page: str, shell: PageShell) -> str:
     """The page with each transcript run anew."""
     if not TRANSCRIPT.search(page):
         return page
@@ -118,13 +95,13 @@ def with_transcripts(page: str) -> str:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
         (folder / ".venv").mkdir()
-        return TRANSCRIPT.sub(lambda match: match[1] + transcript(match["script"], folder), page)
+        return TRANSCRIPT.sub(lambda match: match[1] + transcript(match["script"], folder, shell), page)
 
 
-def transcript(script: str, folder: Path) -> str:
+def transcript(script: str, folder: Path, shell: PageShell) -> str:
     shown = []
     for line in script.strip().split("\n"):
-        printed = run_shell(line.removeprefix("$ "), folder)
+        printed = shell.run(line.removeprefix("$ "), folder)
         if line.startswith("$ "):
             shown.append(f"{line}\n{printed}")
         elif printed:
@@ -132,19 +109,21 @@ def transcript(script: str, folder: Path) -> str:
     return "".join(shown)
 
 
-def results() -> dict[Path, str]:
+def results(shell: PageShell) -> dict[Path, str]:
     """Every file this script writes with the text it must hold."""
-    found = {ROOT / path: text for path, text in pages().items()}
+    found = {ROOT / path: text for path, text in pages(shell).items()}
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         if path not in found:
-            found[path] = with_transcripts(path.read_text("utf-8"))
+            found[path] = with_transcripts(path.read_text("utf-8"), shell)
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Rewrite the generated pages and transcripts of the docs.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
-    return settle(results(), check=parser.parse_args(arguments).check)
+    check = parser.parse_args(arguments).check
+    with page_shell() as shell:
+        return settle(results(shell), check=check)
 
 
 def settle(files: Mapping[Path, str], *, check: bool) -> int:

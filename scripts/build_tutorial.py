@@ -11,10 +11,11 @@ ids, versions, times) is shown by fixed stand-ins. README and docs/secret-manage
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +28,14 @@ from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.operations.status.row import State  # noqa: E402
 from compiler.render.reports.status_text import word_of  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
-from scripts.build_docs import run_shell, settle  # noqa: E402
+from scripts.build_docs import settle  # noqa: E402
 from scripts.page_cluster import PageCluster  # noqa: E402
+from scripts.page_shell import page_shell  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from scripts.page_shell import PageShell
 
 README = ROOT / "README.md"
 QUOTING = (README, ROOT / "docs/secret-management.md")
@@ -57,6 +61,8 @@ STAND_INS = (
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
 )
 SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in State)})\n")
+# A third of the time of Helm is Go's, which collects garbage on as many threads as there are cores.
+ONE_SHORT_RUN = {"GOGC": "off", "GOMAXPROCS": "1"}
 MARK = "---- end of a command ----"
 
 
@@ -69,7 +75,7 @@ def _commands(block: re.Match[str]) -> list[str]:
     if block["file"] is not None:
         return [f"cat >> {block['file']} <<'END'\n{block['text']}END"]
     if block["words"] is not None:
-        return [f"{sys.executable} -m scripts.page_cluster {block['words']}"]
+        return [f"page-cluster {block['words']}"]
     if block["unseen"] is not None:
         return [_silent(line) for line in block["unseen"].strip().splitlines()]
     return [line.removeprefix("$ ") for line in block["shown"].splitlines() if line.startswith("$ ")]
@@ -80,10 +86,43 @@ def _silent(line: str) -> str:
     return f"{{ {line}\n}} > .unseen 2>&1 || {{ echo failed; cat .unseen; }}; rm -f .unseen"
 
 
-def run_all(lines: Sequence[str], variables: dict[str, str], folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a page's commands run in: a shell with its variables, and the addresses of the servers started for it."""
+
+    shell: PageShell
+    variables: Mapping[str, str]
+    key_vault: str
+    openbao: str
+
+
+@contextmanager
+def surroundings(shell: PageShell) -> Iterator[Surroundings]:
+    """Starts the servers, which hold what one page tells."""
+    with (
+        tempfile.TemporaryDirectory() as server_folder,
+        LocalOpenBao.start_dev(Path(server_folder)) as openbao,
+        LocalKeyVault() as key_vault,
+        PageCluster(key_vault) as cluster,
+    ):
+        variables = {
+            "VAULT_ADDR": openbao.url,
+            "VAULT_TOKEN": openbao.token,
+            "BAO_ADDR": openbao.url,
+            "BAO_TOKEN": openbao.token,
+            "CLONE": str(ROOT),
+            "PATH": f"{HELM}:{shell.path}",
+            **ONE_SHORT_RUN,
+            **key_vault.environ(),
+            **cluster.variables(Path(server_folder)),
+        }
+        yield Surroundings(shell, variables, key_vault.url, openbao.url)
+
+
+def run_all(lines: Sequence[str], shell: PageShell, folder: Path, variables: Mapping[str, str]) -> list[str]:
     """What each line prints on both streams, run by one shell in `folder`."""
     script = "".join(f"{line}\nprintf '%s\\n' '{MARK}'\n" for line in lines)
-    return run_shell(script, folder, {"HOME": str(folder), **variables}).split(f"{MARK}\n")[:-1]
+    return shell.run(script, folder, {"HOME": str(folder), **variables}).split(f"{MARK}\n")[:-1]
 
 
 def steady(text: str, key_vault: str, openbao: str) -> str:
@@ -119,28 +158,13 @@ def _settled(lines: Sequence[str]) -> Iterator[str]:
         yield from (line for name, line in last.items() if line != first[name])
 
 
-def built(page: str) -> str:
+def built(page: str, where: Surroundings) -> str:
     """The page with every command run anew."""
     lines = commands(page)
-    with (
-        tempfile.TemporaryDirectory() as server_folder,
-        tempfile.TemporaryDirectory() as folder,
-        LocalOpenBao.start_dev(Path(server_folder)) as openbao,
-        LocalKeyVault() as key_vault,
-        PageCluster(key_vault) as cluster,
-    ):
-        variables = {
-            "VAULT_ADDR": openbao.url,
-            "VAULT_TOKEN": openbao.token,
-            "BAO_ADDR": openbao.url,
-            "BAO_TOKEN": openbao.token,
-            "CLONE": str(ROOT),
-            "PATH": f"{HELM}:{ROOT / '.venv/bin'}:{os.environ['PATH']}",
-            **key_vault.environ(),
-            **cluster.variables(Path(server_folder)),
-        }
-        mine = [line.replace(KEY_VAULT, key_vault.url).replace(OPENBAO, openbao.url) for line in lines]
-        printed = [steady(text, key_vault.url, openbao.url) for text in run_all(mine, variables, Path(folder))]
+    mine = [line.replace(KEY_VAULT, where.key_vault).replace(OPENBAO, where.openbao) for line in lines]
+    with tempfile.TemporaryDirectory() as folder:
+        printed = run_all(mine, where.shell, Path(folder), where.variables)
+    printed = [steady(text, where.key_vault, where.openbao) for text in printed]
     if len(printed) != len(lines):
         raise SystemExit(f"the page ended early, at: {lines[len(printed)]}")
     results = iter(zip(lines, printed, strict=True))
@@ -179,7 +203,11 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
     check = parser.parse_args(argv).check
-    files = {page: built(page.read_text("utf-8")) for page in PAGES}
+    files: dict[Path, str] = {}
+    with page_shell() as shell:
+        for page in PAGES:
+            with surroundings(shell) as where:
+                files[page] = built(page.read_text("utf-8"), where)
     pages = {str(path.relative_to(ROOT)): text for path, text in files.items()}
     files |= {path: with_quotations(path.read_text("utf-8"), pages) for path in QUOTING}
     return settle(files, check=check)

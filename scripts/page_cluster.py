@@ -1,7 +1,7 @@
 """A cluster for the pages that tell a story: the API double, and what Argo CD, the operator and people do there.
 
 A page says between its commands what happens there, `<!-- cluster WORDS -->`. The shell that runs the page hands the
-words over to the process that has the double: `python -m scripts.page_cluster WORDS`.
+words over to the process that has the double: `page-cluster WORDS` (scripts/page_shell.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import urllib.request
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.error import HTTPError
 
 from compiler.demo.quiet_handler import QuietHandler
@@ -204,5 +204,5 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
     sys.exit(main(sys.argv[1:]))

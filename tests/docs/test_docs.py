@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.stages.load import load_text
 from compiler.stages.validate import validate
+from scripts.build_docs import results, settle
+
+if TYPE_CHECKING:
+    from scripts.page_shell import PageShell
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "chart/README.md"]
@@ -26,11 +30,11 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in HEADINGS.findall(prose)}
 
 
-def test_generated_pages_and_transcripts_are_what_the_program_says() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts/build_docs.py"), "--check"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_generated_pages_and_transcripts_are_what_the_program_says(
+    shell: PageShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stale = settle(results(shell), check=True)
+    assert stale == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))

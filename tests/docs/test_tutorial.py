@@ -19,19 +19,32 @@ from scripts.build_tutorial import (
     commands,
     run_all,
     steady,
+    surroundings,
     with_quotations,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from scripts.build_tutorial import Surroundings
+    from scripts.page_shell import PageShell
 
 TUTORIAL, OWN_PLATFORM, ADOPT, MOVE, OTHERS = PAGES
 
 
+@pytest.fixture(scope="module")
+def where(shell: PageShell) -> Iterator[Surroundings]:
+    """For pages of a few lines, which leave nothing in a server."""
+    with surroundings(shell) as found:
+        yield found
+
+
 @pytest.mark.parametrize("path", PAGES, ids=[page.stem for page in PAGES])
-def test_every_command_of_a_page_prints_what_it_shows(path: Path) -> None:
+def test_every_command_of_a_page_prints_what_it_shows(path: Path, shell: PageShell) -> None:
     page = path.read_text("utf-8")
-    after = built(page)
+    with surroundings(shell) as where:
+        after = built(page, where)
     assert after == page, "".join(difflib.unified_diff(page.splitlines(True), after.splitlines(True)))
 
 
@@ -121,17 +134,17 @@ def slug(heading: str) -> str:
     return re.sub(r"[^a-z0-9 -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
 
 
-def test_what_runs_unseen_stays_unseen_and_must_succeed(tmp_path: Path) -> None:
+def test_what_runs_unseen_stays_unseen_and_must_succeed(tmp_path: Path, where: Surroundings) -> None:
     page = "<!-- unseen\necho hidden > a; echo more\n-->\n```console\n$ cat a\n```\n"
-    assert run_all(commands(page), {}, tmp_path) == ["", "hidden\n"]
-    assert built(page) == page.replace("$ cat a\n", "$ cat a\nhidden\n")
+    assert run_all(commands(page), where.shell, tmp_path, {}) == ["", "hidden\n"]
+    assert built(page, where) == page.replace("$ cat a\n", "$ cat a\nhidden\n")
     with pytest.raises(SystemExit, match="this must print nothing"):
-        built("<!-- unseen\nfalse\n-->\n")
+        built("<!-- unseen\nfalse\n-->\n", where)
 
 
-def test_what_happens_in_the_cluster_must_be_something_that_can() -> None:
-    with pytest.raises(SystemExit, match="page_cluster explode"):
-        built("<!-- cluster explode -->\n")
+def test_what_happens_in_the_cluster_must_be_something_that_can(where: Surroundings) -> None:
+    with pytest.raises(SystemExit, match="page-cluster explode"):
+        built("<!-- cluster explode -->\n", where)
 
 
 def test_of_what_a_wait_sees_the_first_and_the_last_are_shown() -> None:
@@ -146,15 +159,15 @@ def test_no_value_is_shown_but_where_it_is_set() -> None:
             assert line.startswith("$ printf ")
 
 
-def test_what_a_reader_writes_into_a_file_is_written_and_stays_on_the_page(tmp_path: Path) -> None:
+def test_what_a_reader_writes_into_a_file_is_written_and_stays_on_the_page(tmp_path: Path, where: Surroundings) -> None:
     page = "<!-- append a.yaml -->\n```yaml\na: $HOME\n```\n\n```console\n$ cat a.yaml\n```\n"
     assert commands(page) == ["cat >> a.yaml <<'END'\na: $HOME\nEND", "cat a.yaml"]
-    assert run_all(commands(page), {}, tmp_path) == ["", "a: $HOME\n"]
-    assert built(page) == page.replace("$ cat a.yaml\n", "$ cat a.yaml\na: $HOME\n")
+    assert run_all(commands(page), where.shell, tmp_path, {}) == ["", "a: $HOME\n"]
+    assert built(page, where) == page.replace("$ cat a.yaml\n", "$ cat a.yaml\na: $HOME\n")
 
 
-def test_one_shell_runs_all_lines_and_each_line_has_its_own_output(tmp_path: Path) -> None:
-    assert run_all(["mkdir a; cd a", "basename $PWD", "echo x >&2; false", "echo $?"], {}, tmp_path)[:3] == [
+def test_one_shell_runs_all_lines_and_each_line_has_its_own_output(tmp_path: Path, shell: PageShell) -> None:
+    assert run_all(["mkdir a; cd a", "basename $PWD", "echo x >&2; false", "echo $?"], shell, tmp_path, {})[:3] == [
         "",
         "a\n",
         "x\n",

@@ -1,0 +1,167 @@
+"""Keeps commands of this project ready for shells: each runs in a fork of a process that has imported the program.
+
+Importing is most of the time of a short command, and a page has a hundred of them. For a shell a command is a file on
+its PATH: a small client that hands its arguments, folder, variables and open files to the process that has the
+modules, and ends as the command ends. Each command sees what a process of its own would see: modules that were imported
+and nothing that another command left behind.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import marshal
+import os
+import pkgutil
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Command = Callable[[], object]
+
+# Of private modules and without the site's packages, as their public ones take longer to import than all else here.
+# What it sends is of a form that only a process of the same Python reads.
+CLIENT = """
+import _signal, _socket, array, marshal, os, sys
+server = _socket.socket(_socket.AF_UNIX)
+server.connect({socket!r})
+umask = os.umask(0)
+os.umask(umask)
+asked = marshal.dumps((*sys.argv[1:2], sys.argv[2:], os.getcwd(), umask, dict(os.environb)))
+rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", (0, 1, 2)))
+server.sendmsg([len(asked).to_bytes(4, "big")], [rights])
+server.sendall(asked)
+child = int.from_bytes(server.recv(4), "big")
+for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM):
+    _signal.signal(number, lambda number, _: os.kill(child, number))
+code = int.from_bytes(server.recv(4), "big", signed=True)
+if code < 0:
+    _signal.signal(-code, _signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+
+
+@contextmanager
+def ready_commands(folder: Path, commands: Mapping[str, str]) -> Iterator[None]:
+    """Puts each command into `folder` as a program of its name, for the length of the `with` block.
+
+    Each is named by its function, such as `compiler.__main__:run`. The folder's path is short: a socket lies there.
+    """
+    client, address = folder / ".client.py", folder / ".socket"
+    client.write_text(CLIENT.format(socket=str(address)), "utf-8")
+    for name in commands:
+        words = shlex.join((sys.executable, "-I", "-S", str(client), name))
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n', "utf-8")
+        program.chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        words = [sys.executable, "-m", "scripts.ready_commands", str(listener.fileno())]
+        words += [f"{name}={function}" for name, function in commands.items()]
+        variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
+        # It ends when this process closes its standard input, or ends.
+        server = subprocess.Popen(words, env=variables, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+    try:
+        yield
+    finally:
+        server.communicate(timeout=10)
+
+
+def import_all(commands: Mapping[str, str]) -> dict[str, Command]:
+    """Imports the whole program, and returns the functions of `commands`."""
+    for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
+        import_module(module.name)
+    found: dict[str, Command] = {}
+    for name, function in commands.items():
+        module_name, _, attribute = function.partition(":")
+        found[name] = getattr(import_module(module_name), attribute)
+    # Its pages stay shared with the forks.
+    gc.freeze()
+    return found
+
+
+def serve(listener: socket.socket, commands: Mapping[str, Command]) -> Command | None:
+    """Answers until standard input ends. In the process of a command it returns that command, which is then to be run.
+
+    So a command ends as in any process: its threads are waited for, and its streams are flushed.
+    """
+    clients: dict[int, socket.socket] = {}
+    ended, ends = socket.socketpair()
+    ends.setblocking(False)
+    signal.set_wakeup_fd(ends.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        ready = select.select([0, ended, listener], [], [])[0]
+        if 0 in ready:
+            return None
+        if ended in ready:
+            ended.recv(4096)
+            _tell_who_waits(clients)
+        if listener in ready:
+            client, _ = listener.accept()
+            asked, files = _asked(client)
+            child = os.fork()
+            if child == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (listener, ended, ends, client, *clients.values()):
+                    each.close()
+                return _command(asked, files, commands)
+            client.sendall(child.to_bytes(4, "big"))
+            clients[child] = client
+            for descriptor in files:
+                os.close(descriptor)
+
+
+def _tell_who_waits(clients: dict[int, socket.socket]) -> None:
+    """Sends each client the code of its command, where that has ended."""
+    for child in tuple(clients):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            with clients.pop(child) as client, suppress(BrokenPipeError):
+                client.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+
+
+def _asked(client: socket.socket) -> tuple[bytes, array.array[int]]:
+    """What a client sends, and the three files that it hands over."""
+    length, rights, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * array.array("i").itemsize))
+    return client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL), array.array("i", rights[0][2])
+
+
+def _command(asked: bytes, files: array.array[int], commands: Mapping[str, Command]) -> Command:
+    """Makes this process the command's: its files, folder, umask, variables and arguments."""
+    for descriptor, own in zip(files, (0, 1, 2), strict=True):
+        os.dup2(descriptor, own)
+        os.close(descriptor)
+    name, argv, folder, umask, variables = marshal.loads(asked)  # noqa: S302 - of the client above
+    os.chdir(folder)
+    os.umask(umask)
+    os.environb.clear()
+    os.environb.update(variables)
+    sys.argv = [name, *argv]
+    return commands[name]
+
+
+def main(descriptor: str, *named: str) -> None:
+    commands = import_all(dict(each.split("=", 1) for each in named))
+    command = serve(socket.socket(fileno=int(descriptor)), commands)
+    if command is not None:
+        sys.exit(command())  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
