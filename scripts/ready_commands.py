@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # What it sends is of a form that only a process of the same Python reads.
 CLIENT = """
 import _signal, _socket, array, marshal, os, sys
+passed_on = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
+_signal.pthread_sigmask(_signal.SIG_BLOCK, passed_on)  # until there is somebody to pass them on to
 server = _socket.socket(_socket.AF_UNIX)
 server.connect({socket!r})
 umask = os.umask(0)
@@ -44,8 +46,9 @@ rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", (0, 1, 2)))
 server.sendmsg([len(asked).to_bytes(4, "big")], [rights])
 server.sendall(asked)
 child = int.from_bytes(server.recv(4), "big")
-for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM):
+for number in passed_on:
     _signal.signal(number, lambda number, _: os.kill(child, number))
+_signal.pthread_sigmask(_signal.SIG_UNBLOCK, passed_on)
 code = int.from_bytes(server.recv(4), "big", signed=True)
 if code < 0:
     _signal.signal(-code, _signal.SIG_DFL)
@@ -70,11 +73,11 @@ def ready_commands(folder: Path, commands: Mapping[str, str]) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(address))
         listener.listen()
-        words = [sys.executable, "-m", "scripts.ready_commands", str(listener.fileno())]
-        words += [f"{name}={function}" for name, function in commands.items()]
+        named = (f"{name}={function}" for name, function in commands.items())
+        start = [sys.executable, "-m", "scripts.ready_commands", str(listener.fileno()), *named]
         variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
         # It ends when this process closes its standard input, or ends.
-        server = subprocess.Popen(words, env=variables, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+        server = subprocess.Popen(start, env=variables, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
     try:
         yield
     finally:
@@ -104,8 +107,9 @@ def serve(listener: socket.socket, commands: Mapping[str, Command]) -> Command |
     ends.setblocking(False)
     signal.set_wakeup_fd(ends.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    awaited: list[int | socket.socket] = [0, ended, listener]
     while True:
-        ready = select.select([0, ended, listener], [], [])[0]
+        ready = select.select(awaited, [], [])[0]
         if 0 in ready:
             return None
         if ended in ready:

