@@ -47,7 +47,7 @@ READ_ONCE = (
     "tests/unit/operations",
     "tests/proofs",
     "tests/output",
-    "tests/sentinel/test_live_status.py",
+    "tests/sentinel",
 )
 
 # Here, before any test is imported: a decorator that sets one thing takes the rest from what is loaded then. No

@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import IO
 
@@ -92,12 +93,13 @@ def run(root: Path, out: Path, zone: str, umask: int, folder: str) -> dict[str, 
 
 if __name__ == "__main__":
     import compiler.cli.writing
-    import compiler.project_files
-    from tests.read_once import READING_ONCE
+    from tests.read_once import ONCE
 
     vars(compiler.cli.writing)["LiveStores"] = stores
     # A file's text is all that decides what is read of it, and each process reads each once.
-    vars(compiler.project_files).update(READING_ONCE)
+    for name, stage in ONCE.items():
+        module, _, function = name.rpartition(".")
+        setattr(import_module(module), function, stage)
     # Waiting four hundred times for the disk would prove nothing here.
     vars(os)["fsync"] = lambda _: None
     # As the program itself begins; the interpreter's own streams would have the locale's encoding.
