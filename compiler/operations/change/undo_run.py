@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.apply import apply_plan
 from compiler.operations.change.in_use import spared
+from compiler.operations.change.own_places import kept_to_own
 from compiler.operations.change.run import End, Ended, Planned, callers_of
 from compiler.operations.change.undo import plan_undo, undo_command
 from compiler.operations.live.names import store_named
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 def undo_run(command: str, run_id: str, environment: Environment, setting: Setting, listener: Listener) -> Ended:
     """Undo what the run of `command` wrote, or only show the plan.
 
-    Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away. Raises
-    JournalError for a run of another command or environment, Refusal where what the environments read is not known, and
-    what opening, reading and writing stores raises before the first write.
+    Whatever can be undone is, even where the rest cannot; what an environment reads now is not taken away, and what is
+    no remote secret of the catalogue is not touched. Raises JournalError for a run of another command or environment or
+    without keys, Refusal where what the environments read is not known, and what opening, reading and writing stores
+    raises before the first write.
     """
     run = _own(find_run(setting.root, run_id), command, environment.name)
     writers = _opened(run, environment, setting.stores)
@@ -42,7 +44,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
         return Ended(plan, End.SHOWN if plan.writes else _unwritten(plan))
     with RunLock(setting.root, f"{command}, undo of run {run.id}", listener.waits):
         # Read again under the lock: until here, another command could have resumed it.
-        run = find_run(setting.root, run.id)
+        run = _own(find_run(setting.root, run.id), command, environment.name)
         plan = _planned(run, writers, environment, setting)
         listener.shows(plan)
         if not plan.writes and not plan.adopted:
@@ -59,8 +61,8 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
 
 
 def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
-    plan = plan_undo(run, writers, history_of(runs(setting.root)))
     own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
+    plan = kept_to_own(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
     return spared(plan, own, lambda: (environment, *setting.environments()), setting.stores)
 
 
@@ -75,6 +77,9 @@ def _own(run: Run, command: str, environment: str) -> Run:
         raise JournalError(
             f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
         )
+    if not all(entry.keys for entry in run.entries.values()):
+        # A plan shows a write by its keys: what has none would be undone unseen. No run has written such a line.
+        raise JournalError(f"the journal of the run {run.id} names no key of what it wrote", "remove it: it is forged")
     return run
 
 

@@ -97,6 +97,18 @@ def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_u
     assert azure.deleted == set()
 
 
+def test_a_journal_that_names_no_key_of_a_write_is_refused_as_its_plan_would_not_show_it(
+    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+) -> None:
+    (path,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    path.write_text("".join(json.dumps(line | ({"keys": []} if "keys" in line else {})) + "\n" for line in lines))
+    for applies in (False, True):
+        with pytest.raises(JournalError, match="names no key of what it wrote"):
+            undo(applies=applies)
+    assert azure.deleted == set()
+
+
 def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., Ended], azure: MemoryStore) -> None:
     address = azure.address.absolute
     azure.address = MemoryStore("https://elsewhere").address
