@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.change.apply import apply_plan
 from compiler.operations.change.in_use import spared
 from compiler.operations.change.own_places import kept_to_own
+from compiler.operations.change.plan import Kind
 from compiler.operations.change.run import End, Ended, Planned, callers_of
 from compiler.operations.change.undo import plan_undo, undo_command
 from compiler.operations.live.names import store_named
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Plan
     from compiler.operations.change.run import Listener, Setting
     from compiler.operations.live.stores import LiveStores
-    from compiler.operations.runs.entries import Run
+    from compiler.operations.runs.entries import Run, RunEntry
     from compiler.stores.interface import SecretWriter
 
 
@@ -77,10 +78,14 @@ def _own(run: Run, command: str, environment: str) -> Run:
         raise JournalError(
             f"the run {run.id} belongs to {what}", f"run {undo_command(run.command, run.environment, run.id)}"
         )
-    if not all(entry.keys for entry in run.entries.values()):
-        # A plan shows a write by its keys: what has none would be undone unseen. No run has written such a line.
-        raise JournalError(f"the journal of the run {run.id} names no key of what it wrote", "remove it: it is forged")
+    if not all(_is_told(run, store, entry) for (store, _), entry in run.entries.items()):
+        raise JournalError(f"the journal of the run {run.id} does not tell what it wrote", "remove it: it is forged")
     return run
+
+
+def _is_told(run: Run, store: str, entry: RunEntry) -> bool:
+    """Whether an undo can be judged and shown, which it is by its keys. No run has written a line of another form."""
+    return store in run.destinations and bool(entry.keys) and (entry.kind is not Kind.DELETE or bool(entry.versions))
 
 
 def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str, SecretWriter]:
@@ -90,6 +95,8 @@ def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str,
         writers[store_id] = stores.open(store)
         if writers[store_id].address.absolute != address:
             raise JournalError(
-                f'the store "{store.id}" has another address now than in the run', f"set it back to {address}"
+                f'the store "{store.id}" has another address now than in the run',
+                # Not "set it back": the journal may be forged, and whatever listens there would be sent a token.
+                f"the run names {address}: if you know that it was there, set it back",
             )
     return writers

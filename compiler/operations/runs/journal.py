@@ -25,6 +25,7 @@ FORMAT = 2
 _FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _SECOND = len("20250131-120000")
+_NAME = regex(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _ID = regex(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
 
@@ -188,8 +189,8 @@ def read_run(path: Path) -> Run:
         run = Run(
             id=path.stem,
             path=path,
-            command="migrate" if is_first else str(head["command"]),
-            environment=str(head["environment"]),
+            command="migrate" if is_first else _word(head["command"]),
+            environment=_word(head["environment"]),
             destinations={str(each["store"]): str(each["address"]) for each in destinations},
             identity=_identity(head),
         )
@@ -200,6 +201,13 @@ def read_run(path: Path) -> Run:
         help_text = "run the command that wrote it again: it compares the stores first"
         raise JournalError(f'the journal "{path.name}" cannot be read', help_text) from None
     return run
+
+
+def _word(found: object) -> str:
+    """The name of a command or an environment; both stand in command lines that messages print, to be pasted."""
+    if isinstance(found, str) and _NAME.fullmatch(found):
+        return found
+    raise ValueError
 
 
 def _identity(head: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -50,8 +51,10 @@ class RunLock:
                 raise OSError(errno.ELOOP, "is a link; remove it", str(folder))
         self._folder.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self._folder / "lock", flags, 0o600)
+        path = self._folder / "lock"
+        descriptor = os.open(path, flags, 0o600)
         try:
+            _refuse_foreign(descriptor, path)
             self._acquire(descriptor)
             self._file = descriptor
             self.rename(self._name)
@@ -84,3 +87,10 @@ class RunLock:
         os.ftruncate(self._file, 0)
         os.close(self._file)
         self._file = -1
+
+
+def _refuse_foreign(descriptor: int, path: Path) -> None:
+    """A pipe cannot hold the name, and a file that has a name elsewhere too would lose what it holds there."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise OSError(errno.EINVAL, "is no file of its own; remove it", str(path))

@@ -1,5 +1,6 @@
 """Reads secrets and their states from Vault, through hvac's KV version 2 calls."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -23,8 +24,12 @@ from compiler.stores.vault.document import dropped_by_next, remote_secret, secre
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.questions import Request
+from compiler.text.regex import regex
 
 T = TypeVar("T")
+
+# No text of a journal becomes a number that takes long, or that Python refuses.
+_NUMBER = regex(r"[0-9]{1,9}", re.ASCII)
 
 
 class VaultReading:
@@ -59,7 +64,7 @@ class VaultReading:
     def read_version(self, name: str, version: str) -> RemoteSecret:
         request = self._request(Action.READ, name, "data", "read")
         # Vault takes 0 for the newest one.
-        number = int(version) if version.isdecimal() else 0
+        number = int(version) if _NUMBER.fullmatch(version) else 0
         try:
             if number:
                 return self._of_version(

@@ -142,7 +142,7 @@ def test_it_is_for_the_runs_environment_and_place(
     writing.ends.azure.address = MemoryStore("https://elsewhere").address
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "another")
     found = writing.undo(done)
-    assert (found.code, "set it back to https://azure" in found.err) == (2, True)
+    assert (found.code, "the run names https://azure" in found.err) == (2, True)
 
 
 @pytest.mark.parametrize("newer", WRITING)

@@ -97,14 +97,16 @@ def test_the_run_of_another_command_or_environment_is_refused_with_the_line_to_u
     assert azure.deleted == set()
 
 
-def test_a_journal_that_names_no_key_of_a_write_is_refused_as_its_plan_would_not_show_it(
-    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path
+@pytest.mark.parametrize("forged", [{"keys": []}, {"kind": "delete", "versions": []}, {"destinations": []}])
+def test_a_journal_whose_undo_could_not_be_judged_or_shown_is_refused(
+    undo: Callable[..., Ended], azure: MemoryStore, tmp_path: Path, forged: dict[str, object]
 ) -> None:
     (path,) = tmp_path.glob(".platform-secrets/runs/*.jsonl")
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    path.write_text("".join(json.dumps(line | ({"keys": []} if "keys" in line else {})) + "\n" for line in lines))
+    changed = (line | (forged if forged.keys() <= line.keys() else {}) for line in lines)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in changed), "utf-8")
     for applies in (False, True):
-        with pytest.raises(JournalError, match="names no key of what it wrote"):
+        with pytest.raises(JournalError, match="does not tell what it wrote"):
             undo(applies=applies)
     assert azure.deleted == set()
 
@@ -115,7 +117,7 @@ def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., End
     with pytest.raises(JournalError) as refused:
         undo()
     assert str(refused.value) == 'the store "azure" has another address now than in the run'
-    assert refused.value.help == f"set it back to {address}"
+    assert refused.value.help == f"the run names {address}: if you know that it was there, set it back"
     assert azure.deleted == set()
 
 

@@ -594,10 +594,6 @@ def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, fie
     head = {key: value for key, value in LINES[0].items() if (key, odd) != (field, None)}
     path = tmp_path / f"{FIRST}.jsonl"
     path.write_text(json.dumps(head if odd is None else {**head, field: odd}) + "\n", "utf-8")
-    if field in {"environment", "command"} and odd is not None:
-        # Compared as text with the name that the command was given, and so with none that there is.
-        assert getattr(read_run(path), field) == str(odd)
-        return
     with pytest.raises(JournalError) as caught:
         read_run(path)
     message = "has an unknown format" if field == "format" and odd is not None else "cannot be read"
@@ -607,6 +603,17 @@ def test_a_head_of_another_shape_is_refused_with_the_way_out(tmp_path: Path, fie
         else "run the command that wrote it again: it compares the stores first"
     )
     assert (str(caught.value), caught.value.help) == (f'the journal "{FIRST}.jsonl" {message}', help_text)
+
+
+@pytest.mark.parametrize("field", ["environment", "command"])
+@pytest.mark.parametrize("odd", ["--root=/elsewhere", "$(id)", "", "prod\n"])
+def test_what_is_no_name_of_an_environment_or_a_command_stands_in_no_line_to_paste(
+    tmp_path: Path, field: str, odd: str
+) -> None:
+    path = tmp_path / f"{FIRST}.jsonl"
+    path.write_text(json.dumps({**LINES[0], field: odd}) + "\n", "utf-8")
+    with pytest.raises(JournalError, match="cannot be read"):
+        read_run(path)
 
 
 def test_a_journal_that_may_not_be_read_is_refused_and_passed_over(tmp_path: Path) -> None:

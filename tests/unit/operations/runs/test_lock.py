@@ -57,6 +57,23 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "precious"
 
 
+def test_a_lock_with_another_name_elsewhere_is_refused_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / "target").write_text("precious")
+    (tmp_path / FOLDER / "lock").hardlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="is no file of its own; remove it") as caught, RunLock(tmp_path, "run"):
+        pytest.fail("took a file of others")
+    assert caught.value.filename == str(tmp_path / FOLDER / "lock")
+    assert (tmp_path / "target").read_text() == "precious"
+
+
+def test_a_lock_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    os.mkfifo(tmp_path / FOLDER / "lock")
+    with pytest.raises(OSError, match="is no file of its own"), RunLock(tmp_path, "run"):
+        pytest.fail("took a pipe")
+
+
 @pytest.mark.parametrize("linked", [FOLDER, f"{FOLDER}/runs"])
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path, linked: str, *, exists: bool) -> None:

@@ -100,7 +100,7 @@ def test_an_earlier_version_is_asked_for_by_its_number(vault: ScriptedVault, sto
     assert vault.asked[-1].query == {"version": "3"}
 
 
-@pytest.mark.parametrize("number", ["0", "00", "", "-1", "newest"])
+@pytest.mark.parametrize("number", ["0", "00", "", "-1", "newest", "3&list=true", "\u0663", "9" * 5000])
 def test_no_version_that_vault_would_take_for_the_newest_is_asked_for(
     vault: ScriptedVault, store: VaultStore, number: str
 ) -> None:
