@@ -70,9 +70,16 @@ def output_schemas() -> dict[str, dict[str, Any]]:
     return {path.name.removesuffix(".schema.json"): json.loads(path.read_text("utf-8")) for path in paths}
 
 
+_ALSO = (
+    "Also as `python -I -m compiler`, where the project is installed. Without `-I`, Python takes the package",
+    "`compiler` of the working folder before the installed one: in a folder of somebody else, that is their program.",
+    "`make help` lists the `make` targets.",
+)
+
+
 def commands_page(shell: PageShell) -> str:
     """The help of the program and of each command, as it prints it at 100 columns."""
-    lines = ["# Commands", "", GENERATED, "", "Also as `python -m compiler`. `make help` lists the `make` targets.", ""]
+    lines = ["# Commands", "", GENERATED, "", *_ALSO, ""]
     for name in ("", *COMMANDS):
         title = f"platform-secrets {name}".strip()
         lines += [f"## {title}", "", "```text", shell.run(f"{title} --help", ROOT).rstrip(), "```", ""]
