@@ -10,6 +10,7 @@ from compiler.operations.consumers.gaps import missing_keys, unmade
 from compiler.operations.consumers.mounted import wrong_mounted_by
 from compiler.operations.consumers.objects import Gathered, Moment, Phase
 from compiler.operations.consumers.own import Own, Waivers
+from compiler.operations.consumers.unset import unset
 from compiler.operations.consumers.variables import shadowed, unusable
 from compiler.operations.consumers.wording import need, places
 from compiler.rules import shadowed_variable, unused_waiver
@@ -36,7 +37,7 @@ class _Report:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def add(self, rule: Rule, findings: Iterable[Finding | tuple[Finding, bool]]) -> None:
-        """Each finding may stand with whether it is of optional readings alone: then it is a note."""
+        """Each finding may stand with whether a pod can do without, or its author means it: then it is a note."""
         kept = 0
         for each in findings:
             finding, is_optional = each if isinstance(each, tuple) else (each, False)
@@ -61,6 +62,7 @@ def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
     report.add(BY_ID["needed-by-hook"], _needed_by_hook(own, gathered, readers))
     report.add(shadowed_variable.RULE, shadowed(own, gathered))
     report.add(BY_ID["unusable-variable"], unusable(own, readers))
+    report.add(BY_ID["unset-variable"], unset(own, gathered))
     report.add(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
     unused = [
         unused_waiver.RULE.diagnostic(

@@ -17,14 +17,15 @@ from compiler.text.wording import listed, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from compiler.model.catalogue import Entry
+    from compiler.model.catalogue import CatalogueKey, Entry
     from compiler.model.environment import Secret
     from compiler.operations.consumers.objects import Gathered, Made, Name, Reading, Workload
     from compiler.operations.consumers.own import Own
 
     Readers = Sequence[tuple[Workload, Reading]]
 
-_MISSPELT = 0.9
+# Names of Secrets, and of variables, have much in common: from here on, one is the other misspelt.
+MISSPELT = 0.9
 
 
 def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:
@@ -74,8 +75,8 @@ def _way_out(own: Own, name: Name, entry: Entry | None, *, is_manifest: bool) ->
         listed_as = listing(mounted.id, own.other(name[0]))
         return f"list `{listed_as}` under `secrets:` of {own.environment.name} and {reading}, {elsewhere}"
     match = closest(name[1], [target for namespace, target in own.secrets if namespace == name[0]])
-    # Names of Secrets have much in common; another application's is no misspelt one.
-    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= _MISSPELT:
+    # Another application's is no misspelt one.
+    if match is not None and SequenceMatcher(None, name[1], match).ratio() >= MISSPELT:
         return f"did you mean {quoted(match)}? else add a secret with that target, {elsewhere}"
     new = command_line("new", "secret", "NAME", *placed(own, name), "--key", "KEY", "--into", own.environment.name)
     return f"add it: `{new}`, {elsewhere}"
@@ -129,8 +130,7 @@ def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Read
         return Finding(message, place, help=_likely(key, meant), related=related, brief=True)
     known = secret.entry.keys.get(key)
     if known is not None:
-        of = "" if known.origin is None else f" of {quoted(known.origin.entry.id)}, whose value it takes"
-        way_out = f"the catalogue has it in another variant: add one of {listed(known.held.variants)} to `use:`{of}"
+        way_out = in_other_variant(known)
     else:
         way_out = f"add the key to {quoted(secret.id)} in the catalogue, or correct the reference"
         match = closest(key, meant)
@@ -142,6 +142,12 @@ def _missing(own: Own, name: Name, secret: Secret | None, key: str, asking: Read
         related=places(asking, of_key=True),
         scope=("secrets", secret.id),
     )
+
+
+def in_other_variant(key: CatalogueKey) -> str:
+    """Which variants have a key that the environment's secret leaves out."""
+    of = "" if key.origin is None else f" of {quoted(key.origin.entry.id)}, whose value it takes"
+    return f"the catalogue has it in another variant: add one of {listed(key.held.variants)} to `use:`{of}"
 
 
 def _likely(key: str, meant: frozenset[str]) -> str:

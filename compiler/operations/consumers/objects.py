@@ -60,11 +60,26 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """A `$(NAME)` in a container's command, arguments or variables, and where the text is that has it.
+
+    Of the fields in common, see Reference.
+    """
+
+    name: str
+    at: Span | None
+    variable: str | None = None
+    earlier: int | None = None
+    is_script: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Container:
-    """A container of a workload, with what sets its variables, lowest first."""
+    """A container of a workload, with what sets its variables, lowest first, and its uses of them."""
 
     name: str
     settings: tuple[Setting, ...]
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.operations.consumers.gaps import known_keys
 from compiler.operations.consumers.own import keys_of
 from compiler.operations.consumers.pod_specs import Way
+from compiler.operations.consumers.source_keys import SourceKeys
 from compiler.operations.consumers.wording import named, places
 from compiler.rules.forms.where import waiver
 from compiler.rules.interface import Finding
@@ -44,7 +44,7 @@ class _Source(NamedTuple):
 def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
     """A finding for each Secret of which some container does not get keys, and for what hides them."""
     hidden: dict[tuple[str, str, _Source], dict[str, list[Workload]]] = {}
-    known = _Keys(own, gathered)
+    known = SourceKeys(own, gathered)
     for workload in gathered.workloads:
         for container in workload.containers:
             for name, loser, winner in _conflicts(own, known, workload.namespace, container):
@@ -74,25 +74,7 @@ def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
         )
 
 
-class _Keys:
-    """The keys that Secrets and ConfigMaps will have, as far as that can be told; of each worked out once."""
-
-    def __init__(self, own: Own, gathered: Gathered) -> None:
-        self._own, self._gathered = own, gathered
-        self._of_secrets: dict[Name, frozenset[str]] = {}
-
-    def of(self, namespace: str, setting: Setting) -> frozenset[str]:
-        if setting.secret is None:
-            return self._gathered.config_maps.get((namespace, setting.config_map or ""), frozenset())
-        at = (namespace, setting.secret)
-        if at not in self._of_secrets:
-            secret = self._own.secrets.get(at)
-            keys = keys_of(secret) if secret is not None else known_keys(self._gathered.made.get(at, ()))
-            self._of_secrets[at] = keys or frozenset()
-        return self._of_secrets[at]
-
-
-def _conflicts(own: Own, known: _Keys, namespace: str, container: Container) -> Iterator[tuple[str, str, _Source]]:
+def _conflicts(own: Own, known: SourceKeys, namespace: str, container: Container) -> Iterator[tuple[str, str, _Source]]:
     """Each variable that a Secret would set and another source does: its name, the Secret and that source.
 
     Only variables that the environment's Secrets set: each of a thousand containers may take a ConfigMap of a hundred
@@ -110,7 +92,7 @@ def _conflicts(own: Own, known: _Keys, namespace: str, container: Container) -> 
                 yield name, loser.secret, winner
 
 
-def _ours(own: Own, known: _Keys, namespace: str, container: Container) -> Collection[str]:
+def _ours(own: Own, known: SourceKeys, namespace: str, container: Container) -> Collection[str]:
     """The names of the variables that Secrets of the environment set in a container, sorted."""
     found: set[str] = set()
     for setting in dict.fromkeys(container.settings):
@@ -120,7 +102,7 @@ def _ours(own: Own, known: _Keys, namespace: str, container: Container) -> Colle
     return dict.fromkeys(sorted(found)).keys()
 
 
-def _sets(known: _Keys, namespace: str, setting: Setting, ours: Collection[str]) -> Iterator[tuple[str, _Source]]:
+def _sets(known: SourceKeys, namespace: str, setting: Setting, ours: Collection[str]) -> Iterator[tuple[str, _Source]]:
     """Those of the variables `ours` that `setting` sets."""
     if setting.variable is not None:
         if setting.variable in ours:
