@@ -193,11 +193,13 @@ reports it and writes nothing.
 Run `make values` and commit the result.""",
     "stale-output": """A generated file is out of date.
 
-It is not what `generate` makes of the environments now; `generate --check` reports it and writes nothing.
+It is not what `generate` makes of the environments now, or it is left in the folder from another form or environment,
+so that it would be applied beside the new files; `generate --check` reports it and writes nothing.
 
     $ platform-secrets generate argocd prod --form application --repo URL --out argocd --check
 
-Run the same command without `--check`, as the file's head has it, and commit the result.""",
+Run the same command without `--check`, as the file's head has it, and commit the result. Remove what is left over:
+`generate` does not, and warns of it where it writes.""",
     "unproven-output": """A new values file does not read back as the data it was made from.
 
 The compiler checks each file before it replaces the old one; this is a bug in the compiler, and nothing was written.

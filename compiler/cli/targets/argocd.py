@@ -13,7 +13,8 @@ from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.generate.argocd.forms import FORMS
 from compiler.operations.generated.argocd.request import Given, wanted_of, words_of
 from compiler.operations.generated.argocd.texts import argocd_texts
-from compiler.operations.generated.files import generated_files
+from compiler.operations.generated.files import HEADER, generated_files, refuse_place
+from compiler.operations.generated.left_over import left_over
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
 
@@ -57,6 +58,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.check and arguments.out is None:
         raise Refusal("usage", "--check needs --out", "name the folder that the files are in")
     root, out = invocation.root, arguments.out
+    if out is not None:
+        refuse_place(Path(out), root)
     given = Given(
         arguments.form,
         {option: getattr(arguments, option[2:].replace("-", "_")) for option in _OPTIONS if option != "--check"},
@@ -75,8 +78,11 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     folder, shown = given.out
     with interruption("either all files were written or none"):
         outcome = generated_files(texts, folder, shown, root, is_check=arguments.check)
-    report((*found, *outcome.diagnostics), Run("generate"))
-    code = code_of(outcome.diagnostics)
+        found += outcome.diagnostics
+        left = left_over(texts, folder, shown, f"{HEADER}argocd`", is_check=arguments.check)
+        found += tuple(left) if arguments.check or not code_of(outcome.diagnostics) else ()
+    report(found, Run("generate"))
+    code = code_of(found)
     if code and not arguments.check:
         standard_error().lines(["nothing was written"])
     else:

@@ -15,7 +15,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.chart.find_chart import chart_at
 from compiler.operations.chart.helm import VARIABLE, find_helms
 from compiler.operations.consumers.against import look_at_chart
-from compiler.operations.generated.files import generated_files, refuse_unfit
+from compiler.operations.generated.files import generated_files, refuse_place, refuse_unfit
 from compiler.operations.generated.platform.packaged import caipe_forms
 from compiler.operations.generated.platform.text import platform_text
 from compiler.refusal import Refusal
@@ -61,6 +61,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 def _run(arguments: Namespace, invocation: Invocation) -> int:
     _refuse_contradictions(arguments)
+    if arguments.out is not None:
+        refuse_place(Path(arguments.out).parent, invocation.root)
     forms = caipe_forms()
     release = arguments.release or forms.release
     result = compiled(invocation.root, arguments.environments)

@@ -45,6 +45,31 @@ def test_what_cannot_be_written_is_told(run: Callable[..., Any], project: Path) 
     assert done.out == ""
 
 
+def test_what_another_form_has_left_fails_a_check_and_is_told_when_it_is_written(
+    run: Callable[..., Any], project: Path
+) -> None:
+    former = tuple("applicationset" if each == "application" else each for each in ASKED)
+    assert run(*former, "--out", "argocd").code == 0
+    done = run(*ASKED, "--out", "argocd")
+    assert (done.code, done.rules) == (0, ["stale-output"])
+    assert "argocd/applicationset.yaml:1:1: warning[stale-output]" in done.err
+    assert done.out.splitlines() == ["argocd/project.yaml: written", "argocd/application-prod.yaml: written"]
+    done = run(*ASKED, "--out", "argocd", "--check")
+    assert (done.code, done.rules) == (1, ["stale-output"])
+    (project / "argocd/applicationset.yaml").unlink()
+    assert run(*ASKED, "--out", "argocd", "--check").code == 0
+
+
+def test_files_are_not_written_among_the_environments(run: Callable[..., Any], project: Path) -> None:
+    done = run(*ASKED, "--out", "environments")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "error: --out is in environments, where each file is read as an environment",
+        "help: name a folder of its own, such as argocd or caipe",
+    ]
+    assert not (project / "environments/project.yaml").exists()
+
+
 def test_an_error_of_the_input_stops_it(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.generated.files import HEADER, Generated, generated_files, refuse_unfit
+from compiler.operations.generated.files import HEADER, Generated, generated_files, refuse_place, refuse_unfit
 from compiler.refusal import Refusal
 
 TEXTS = {"a.yaml": f"{HEADER}a`.\na: 1\n", "prod/b.yaml": f"{HEADER}b`.\nb: 1\nc: 2\n"}
@@ -89,3 +89,17 @@ def test_a_path_that_breaks_the_comment_above_a_file_is_refused(shown: str) -> N
         refuse_unfit(shown, "file")
     assert (raised.value.help, shown in str(raised.value)) == ("name another file", False)
     refuse_unfit("out/values-prod.yaml", "file")
+
+
+@pytest.mark.parametrize(
+    "place", ["environments", "environments/layers", "a/../environments", "linked", "chart/templates"]
+)
+def test_a_folder_whose_files_are_read_for_something_else_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "linked").symlink_to("environments")
+    with pytest.raises(Refusal, match="--out is in ") as raised:
+        refuse_place(tmp_path / place, tmp_path)
+    assert raised.value.help == "name a folder of its own, such as argocd or caipe"
+    for other in (".", "chart", "environments-argocd", "argocd/environments"):
+        refuse_place(tmp_path / other, tmp_path)
