@@ -50,8 +50,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--helm": {"metavar": "PATH", "help": f"--against: Helm binary; by default the first in {VARIABLE}, else on PATH"},
     "--format": {"choices": FORMATS, "help": "--against: output format; text by default"},
+    "--strict": {"action": "store_true", "help": "--against: exit 1 for warnings as well"},
 }
-_OF_AGAINST = ("--values", "--helm", "--format")
+_OF_AGAINST = ("--values", "--helm", "--format", "--strict")
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
@@ -139,7 +140,7 @@ def _hold(
         return _found_nothing(arguments, release, unconfined)
     (helm, *_) = find_helms(invocation.root, [arguments.helm] if arguments.helm else [], os.environ)
     look = look_at_chart(environment, helm, chart, made.text, [Path(each) for each in arguments.values], release)
-    code, form = max(before, code_of(look.diagnostics)), arguments.format or "text"
+    code, form = max(before, code_of(look.diagnostics, is_strict=arguments.strict)), arguments.format or "text"
     told = content(look, made, arguments.chart_version, release, arguments.against)
     report(look.diagnostics, Run("generate", environment.name, code, content=told), form)
     outlet = standard_output() if form == "text" else standard_error()

@@ -102,6 +102,7 @@ def test_somebody_elses_file_stays(run: Callable[..., Any], project: Path) -> No
         (("prod", "--chart-version", "0.6.0", "--helm", "x"), "--helm is for --against"),
         (("prod", "--chart-version", "0.6.0", "--format", "json"), "--format is for --against"),
         (("prod", "--chart-version", "0.6.0", "--values", "x"), "--values is for --against"),
+        (("prod", "--chart-version", "0.6.0", "--strict"), "--strict is for --against"),
         (("prod", "--chart-version", "0.6.0", "--form", "application"), "--form is an option of argocd"),
         (("prod", "--chart-version", "0.0.1"), "CAIPE's chart 0.0.1 is older than any that is known"),
     ],
@@ -127,6 +128,23 @@ def test_a_chart_is_held_against_the_environment(
     told = run(*ASKED, "--against", "caipe", "--helm", "my-helm", "--format", "json")
     assert (told.report["command"], told.report["target"]) == ("generate", "platform")
     assert (told.code, told.report["exitCode"], told.report["chartVersion"]) == (code, code, "0.6.0")
+
+
+def test_warnings_fail_strictly_alone(run: Callable[..., Any], against: Callable[[str], tuple[str, ...]]) -> None:
+    words = (*ASKED, *against("agent-jira-secrets"))
+    for strict, code in (((), 0), (("--strict",), 1)):
+        done = run(*words, *strict, "--format", "json")
+        assert (done.code, done.report["exitCode"], done.report["summary"]["errors"]) == (code, code, 0)
+        assert done.report["summary"]["warnings"]
+
+
+def test_a_newer_version_than_any_known_fails_no_check_of_the_chart_itself(
+    run: Callable[..., Any], against: Callable[[str], tuple[str, ...]], edit: Callable[[str, str, str], None]
+) -> None:
+    edit("environments/prod.yaml", "store: azure", "store: azure\nwaive: {unread-secret: so}")
+    newer = tuple("9.0.0" if each == "0.6.0" else each for each in ASKED)
+    done = run(*newer, *against("agent-jira-secrets"), "--strict")
+    assert (done.code, done.err.startswith("warning: CAIPE's chart 9.0.0 is newer")) == (0, True)
 
 
 def test_a_stale_file_is_an_error_though_the_chart_is_content(
