@@ -12,7 +12,7 @@ from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.generate.argocd.forms import FORMS
 from compiler.operations.generated.argocd.request import Given, wanted_of, words_of
-from compiler.operations.generated.argocd.texts import argocd_texts
+from compiler.operations.generated.argocd.texts import argocd_texts, unmade_namespaces
 from compiler.operations.generated.files import HEADER, generated_files, refuse_place
 from compiler.operations.generated.left_over import left_over
 from compiler.refusal import Refusal
@@ -71,6 +71,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     if not chosen:
         return FOUND
     texts, found = argocd_texts(chosen, arguments.form, wanted, words_of(given, [each.name for each in chosen]))
+    for note in unmade_namespaces(chosen, wanted) if not arguments.check else ():
+        standard_error().note(note)
     if given.out is None:
         report(found, Run("generate"))
         standard_output().product("---\n".join(texts.values()))

@@ -41,6 +41,16 @@ def argocd_texts(
     return texts, tuple(found for environment in environments for found in _unconfirmed(environment))
 
 
+def unmade_namespaces(environments: Sequence[Environment], wanted: Wanted) -> Iterator[str]:
+    """What to know of each environment with secrets in namespaces that none of these Applications makes."""
+    deployed = [(_cluster(wanted, each), _deployed(each)) for each in environments]
+    made = {(cluster, each.namespace) for cluster, each in deployed}
+    for cluster, each in deployed:
+        if unmade := [name for name in each.namespaces if (cluster, name) not in made]:
+            names = f"namespace{'s' if len(unmade) > 1 else ''} {listed(unmade, len(unmade))}"
+            yield f"{each.name}: no Application of these makes the {names}, without which its sync fails: create first"
+
+
 def _refuse(environments: Sequence[Environment], wanted: Wanted) -> None:
     names = [environment.name for environment in environments]
     unknown = [name for name in wanted.clusters if name not in names]

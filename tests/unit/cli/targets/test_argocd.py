@@ -70,6 +70,18 @@ def test_files_are_not_written_among_the_environments(run: Callable[..., Any], p
     assert not (project / "environments/project.yaml").exists()
 
 
+def test_a_namespace_that_nothing_makes_is_told_where_files_are_made(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    del project
+    edit("environments/base.yaml", "slack: {}", "slack: {namespace: chat}")
+    note = 'note: prod: no Application of these makes the namespace "chat", without which its sync fails: create first'
+    for words in ((), ("--out", "argocd")):
+        done = run(*ASKED, *words)
+        assert (done.code, done.err.splitlines()) == (0, [note])
+    assert run(*ASKED, "--out", "argocd", "--check").err == ""
+
+
 def test_an_error_of_the_input_stops_it(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:

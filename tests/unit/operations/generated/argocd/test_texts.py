@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from compiler.generate.argocd.wanted import Wanted
-from compiler.operations.generated.argocd.texts import argocd_texts
+from compiler.operations.generated.argocd.texts import argocd_texts, unmade_namespaces
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.github_project import BASE, CATALOGUE
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.model.diagnostic import Diagnostic
+    from compiler.model.environment import Environment
 
 ASKS = "annotations: {argocd.argoproj.io/sync-options: 'Prune=confirm,Delete=confirm'}\n"
 RENDERED = (
@@ -24,9 +25,9 @@ RENDERED = (
 )
 
 
-def texts(
+def project_of(
     root: Path, environments: Mapping[str, str], clusters: Mapping[str, str] | None = None
-) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
+) -> tuple[tuple[Environment, ...], Wanted]:
     folder = root / "environments"
     folder.mkdir()
     (folder / "base.yaml").write_text(BASE, "utf-8")
@@ -36,7 +37,14 @@ def texts(
     result = compile_project(root)
     assert result.project is not None
     wanted = Wanted("https://git/a.git", "main", "chart", "secrets", "argocd", clusters or {})
-    return argocd_texts(result.project.environments, "application", wanted, ["generate", "argocd", "a b"])
+    return result.project.environments, wanted
+
+
+def texts(
+    root: Path, environments: Mapping[str, str], clusters: Mapping[str, str] | None = None
+) -> tuple[dict[str, str], tuple[Diagnostic, ...]]:
+    chosen, wanted = project_of(root, environments, clusters)
+    return argocd_texts(chosen, "application", wanted, ["generate", "argocd", "a b"])
 
 
 def test_each_file_says_how_it_is_made_and_reads_back(tmp_path: Path) -> None:
@@ -123,3 +131,24 @@ def test_what_argo_cd_could_not_deploy_is_refused(
 def test_two_environments_share_a_cluster_in_namespaces_of_their_own(tmp_path: Path) -> None:
     made, _ = texts(tmp_path, {"dev": f"{ASKS}namespace: dev\n", "prod": ASKS})
     assert len(made) == 3
+
+
+WEB = "secrets: {github: {namespace: web}}\n"
+
+
+@pytest.mark.parametrize(
+    ("environments", "clusters", "noted"),
+    [
+        ({"prod": ASKS}, {}, []),
+        ({"prod": ASKS + WEB}, {}, ['prod: no Application of these makes the namespace "web"']),
+        # The other environment's Application makes it, in that cluster.
+        ({"prod": ASKS + WEB, "site": "namespace: web\n"}, {}, []),
+        ({"prod": ASKS + WEB, "site": "namespace: web\n"}, {"site": "west"}, ["prod: no Application of these"]),
+    ],
+)
+def test_namespaces_that_nothing_makes_are_told(
+    tmp_path: Path, environments: dict[str, str], clusters: dict[str, str], noted: list[str]
+) -> None:
+    found = list(unmade_namespaces(*project_of(tmp_path, environments, clusters)))
+    assert len(found) == len(noted)
+    assert all(each.startswith(start) for each, start in zip(found, noted, strict=True))
