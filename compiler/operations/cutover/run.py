@@ -185,8 +185,8 @@ def checked_request(mode: Mode, secrets: Sequence[str], to: str | None) -> None:
     if mode in (Mode.NEXT, Mode.FINISH) and secrets:
         raise Refusal("usage", f"--{mode} chooses the secrets itself", "leave them out")
     if mode in (Mode.TO, Mode.BACK) and not secrets:
-        raise Refusal("usage", "no secret named", "name those to switch; `--next` takes those of `moves:`")
+        raise Refusal("usage", "no secret is named", "name those to switch; `--next` takes those of `moves:`")
     if mode is Mode.NEXT and to is not None:
         raise Refusal("usage", "--next goes to the store of `moves:`", "leave --to out")
     if mode in (Mode.TO, Mode.FINISH) and to is None:
-        raise Refusal("usage", "no store named", "add --to with the id of the store that is to serve the secrets")
+        raise Refusal("usage", "no store is named", "add --to with the id of the store that is to serve the secrets")

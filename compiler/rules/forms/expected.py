@@ -26,6 +26,9 @@ _INTEGER = regex(r"-?[0-9]{1,6}", re.ASCII)
 _ID = regex(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}
 _BOOLEANS = {**_TRUTHS, "no": "false", "n": "false", "off": "false", "false": "false"}
+# What people name a value that they write where the catalogue describes its key.
+_VALUE_KEYS = frozenset({"value", "default", "secret", "data", "stringData"})
+_COLON_WITHOUT_SPACE = regex(r"([A-Za-z]{1,30}):[^\s:]")
 # More names than this make an example that nobody reads.
 _MOST_NAMES = 3
 # A number below it is no number of seconds that anybody waits between two reads.
@@ -111,8 +114,12 @@ def of_form(place: Place, node: Node) -> Advice:
 
 
 def of_unknown_key(place: Place, key: str) -> str | None:
-    """The way out for a key of a secret that stands where the secret's settings do."""
+    """The way out for a key of a secret, or its value, that stands where the settings of a secret or a key do."""
     match place.path:
+        case ("secrets", str() as secret, "keys", str() as own) if (
+            key in _VALUE_KEYS and _is_id(secret) and _is_key(own)
+        ):
+            return f"values go into the store: `{place.surroundings.put(secret, own)}`; write `{own}: {{}}` here"
         case ("secrets", str() as secret) if _is_id(secret) and _is_variable(key):
             if place.schema == "catalogue":
                 return f"keys stand under `keys:`: write `keys: {{{key}: {{}}}}`"
@@ -137,6 +144,9 @@ def _of_nothing(place: Place, node: Node, wanted: Sequence[str]) -> str | None:
 
 
 def _of_map(place: Place, node: Node, schema: Mapping[str, Any]) -> Advice:
+    glued = _without_space(node.value, schema)
+    if glued is not None:
+        return Advice(f"write a space after the colon: `{glued}: …`", _whole(node))
     if not place.path:
         return Advice("write a map, such as `secrets: {github: {}}`", _whole(node))
     if not isinstance(node.value, tuple):
@@ -149,6 +159,12 @@ def _of_map(place: Place, node: Node, schema: Mapping[str, Any]) -> Advice:
     shown = [f"{name}: {content}" for name in names[:_MOST_NAMES]] or [f"name: {content}"]
     more = ["…"] if len(node.items) > len(shown) else []
     return Advice(f"write a map, with the names as keys: `{place.key}: {{{', '.join(shown + more)}}}`", hidden)
+
+
+def _without_space(value: object, schema: Mapping[str, Any]) -> str | None:
+    """The key that a text begins with, where the colon after it has no space, which would make a map of both."""
+    written = _COLON_WITHOUT_SPACE.match(value) if isinstance(value, str) else None
+    return written[1] if written is not None and written[1] in schema.get("properties", ()) else None
 
 
 def _instead_of_value(place: Place, node: Node, schema: Mapping[str, Any]) -> str | None:

@@ -17,6 +17,7 @@ _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETD
 _NO_TUNNEL: Final = "Tunnel connection failed"
 _NETWORK: Final = "check the network between (VPN, firewall, proxy) and that the server runs, then run again"
 _PROXY: Final = "correct HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY"
+NO_TLS: Final = "it does not speak TLS"
 _TLS_CAUSES: Final = (
     (
         regex(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
@@ -27,7 +28,7 @@ _TLS_CAUSES: Final = (
     (regex(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted"),
     (
         regex(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
-        "it does not speak TLS",
+        NO_TLS,
     ),
 )
 PROXY_REFUSES: Final = ("the proxy refuses the connection", _PROXY)

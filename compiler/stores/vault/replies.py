@@ -28,7 +28,7 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
-from compiler.stores.sending.no_answer import Server, no_answer, why_untrusted
+from compiler.stores.sending.no_answer import NO_TLS, Server, no_answer, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
 from compiler.text.regex import regex
 
@@ -130,12 +130,11 @@ def _foreign(how: str, place: StoreLocation, action: Action) -> UnexpectedReplyE
 def error_of_transport(problem: Exception, server: Server, place: StoreLocation, action: Action) -> StoreError:
     """Return the error of an exchange that brought no reply."""
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
-        return TlsFailureError(
-            place,
-            action,
-            f"no trusted connection: {why_untrusted(problem)}",
-            f"set VAULT_CACERT to its CA, or correct {server.setting}",
-        )
+        why = why_untrusted(problem)
+        way_out = f"set VAULT_CACERT to its CA, or correct {server.setting}"
+        if why == NO_TLS:
+            way_out = f"correct {server.setting}: its port, or http:// in place of https://"
+        return TlsFailureError(place, action, f"no trusted connection: {why}", way_out)
     return no_answer(problem, server, place, action)
 
 

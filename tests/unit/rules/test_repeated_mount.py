@@ -16,6 +16,11 @@ def test_finds_a_path_that_begins_with_the_mount(judge: Judge) -> None:
     assert found.paths == ["environments/catalogue.yaml"]
 
 
+def test_the_way_out_of_a_path_copied_from_the_api_is_one(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("platform/github", "secret/data/platform/github"))
+    assert found.helps == ['write "platform/github"']
+
+
 def test_finds_an_own_path_and_an_own_mount(judge: Judge) -> None:
     found = judge(RULE, "stores: {vault: {mount: kv/team}}\nsecrets: {github: {remote: {vault: kv/team/gh}}}")
     assert found.marked == ["kv/team/gh"]

@@ -113,8 +113,8 @@ def test_a_report_is_one_object(cutover: Callable[..., Done]) -> None:
         (("jira", "--to", "azur"), 'has no store "azur"'),
         (("jiro", "--to", "azure"), 'has no secret "jiro"'),
         (("--next",), "has no `moves:`"),
-        (("jira",), "no store named"),
-        (("--to", "azure"), "no secret named"),
+        (("jira",), "no store is named"),
+        (("--to", "azure"), "no secret is named"),
     ],
 )
 def test_a_command_line_that_says_too_little_or_too_much(

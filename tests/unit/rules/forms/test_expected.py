@@ -115,13 +115,23 @@ def test_a_value_in_place_of_options_is_put_into_the_store() -> None:
     assert hidden("", found) == ["hunter2"]
     found = advice("secrets.github: hunter2", "object", CLOSED)
     assert found.help == "values go into the store: `platform-secrets put dev github`; write `github: {}` here"
+    assert advice("secrets.github: store:hunter2", "object", CLOSED).help == found.help
     assert advice("secrets.github: true", "object", CLOSED) == Advice("write `github: {}`")
     assert advice("secrets.github: false", "object", CLOSED) == Advice("write `github: {enabled: false}`")
+
+
+@pytest.mark.parametrize("path", ["secrets.github", "stores", "secrets.github.remote"])
+def test_a_colon_without_a_space_is_told_and_not_what_is_behind_it(path: str) -> None:
+    found = advice(f"{path}: vault:hunter2", "object", CLOSED)
+    assert found.help == "write a space after the colon: `vault: …`"
+    assert hidden("", found) == ["vault:hunter2"]
 
 
 def test_a_whole_document_of_another_type() -> None:
     found = of_type(place(), node_of("hello\n"), ["object"], {})
     assert (found.help, hidden("", found)) == ("write a map, such as `secrets: {github: {}}`", ["hello"])
+    found = of_type(place(), node_of("vault:x\n"), ["object"], CLOSED)
+    assert (found.help, hidden("", found)) == ("write a space after the colon: `vault: …`", ["vault:x"])
     assert of_type(place(0), node_of("a:\n", "a"), ["object"], {}).help == "write `{}` for an empty map"
     assert of_type(place(0), node_of("a: b\n", "a"), ["object"], {}).help is None
 
@@ -168,6 +178,17 @@ def test_a_key_of_a_secret_among_its_settings() -> None:
     assert of_unknown_key(at, "stroe") is None
     assert of_unknown_key(place("stores", "vault"), "API_KEY") is None
     assert of_unknown_key(place("secrets", "Not An Id"), "API_KEY") is None
+
+
+@pytest.mark.parametrize("written", ["value", "default", "secret", "data", "stringData"])
+def test_a_value_among_the_settings_of_a_key_goes_into_the_store(written: str) -> None:
+    at = place("secrets", "github", "keys", "TOKEN", schema="catalogue")
+    assert of_unknown_key(at, written) == (
+        "values go into the store: `platform-secrets put dev github TOKEN`; write `TOKEN: {}` here"
+    )
+    assert of_unknown_key(at, "rotates") is None
+    assert of_unknown_key(at._replace(path=("secrets", "Not An Id", "keys", "TOKEN")), written) is None
+    assert of_unknown_key(at._replace(path=("secrets", "github", "keys", "a b")), written) is None
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def silent(status: int, **metadata: object) -> StoreError:
         (
             error_of_transport(ssl.SSLError("wrong version number"), SERVER, PLACE, Action.READ),
             "no trusted connection: it does not speak TLS",
-            "set VAULT_CACERT to its CA, or correct VAULT_ADDR",
+            "correct VAULT_ADDR: its port, or http:// in place of https://",
         ),
         (
             error_of_transport(ssl.SSLError("something else"), SERVER, PLACE, Action.READ),
