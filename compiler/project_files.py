@@ -52,7 +52,7 @@ class Library:
         """The environments to compile: `names` in the order of all, or all. Raises Refusal for another name."""
         for name in names:
             if name not in self.names:
-                raise _unknown(name, self.names)
+                raise self._unknown_environment(name)
         return tuple(name for name in self.names if not names or name in names)
 
     def catalogue(self, *, may_be_empty: bool = False) -> Document | None:
@@ -182,6 +182,16 @@ class Library:
                 )
         return tuple(names)
 
+    def _unknown_environment(self, name: str) -> Refusal:
+        message = f"there is no environment {quoted(name)}"
+        if f"{name}.yml" in self._listed(FOLDER):
+            return Refusal("usage", message, f"input files end in `.yaml`: rename {FOLDER}/{name}.yml to {name}.yaml")
+        known = self.names
+        listed = f"the environments are {', '.join(known)}" if known else "there are no environments"
+        # A shell completes the file's path.
+        stem = name.rpartition("/")[2].removesuffix(".yaml")
+        return Refusal("usage", message, suggest(stem, known, "environments") or listed)
+
     def _stems(self, folder: str) -> list[str]:
         stems = []
         unwritten = (path.rpartition("/") for path in self._unwritten)
@@ -210,8 +220,3 @@ class Library:
     def _report(self, rule: str, message: str, node: Node | None, help_text: str | None = None) -> None:
         span = node.span if node is not None else Span(Source(FOLDER))
         self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, help=help_text))
-
-
-def _unknown(name: str, known: Sequence[str]) -> Refusal:
-    listed = f"the environments are {', '.join(known)}" if known else "there are no environments"
-    return Refusal("usage", f"there is no environment {quoted(name)}", suggest(name, known, "environments") or listed)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from compiler.refusal import Refusal
 from compiler.render.interface import FORMATS
 from compiler.text.command_line import PROGRAM
-from compiler.text.suggestion import closest
+from compiler.text.suggestion import closest, suggest
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,18 @@ class Parser(argparse.ArgumentParser):
         if ": ignored explicit argument " in message:
             # What was given to it is not shown: of `put` it may be a secret.
             message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
+        if message.endswith(": expected one argument"):
+            message = message.partition(":")[0].removeprefix("argument ") + " needs a value"
         raise Refusal("usage", message, f"`{self.prog} --help` lists the arguments")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - argparse's own signature
+        if value and action.choices is not None and value not in action.choices:
+            what = _shown(action)
+            if action.option_strings:
+                # What was given to it is not shown: to `put --input` it may be a secret.
+                message = f"the value of {what} is none of its choices"
+                raise Refusal("usage", message, suggest(value, action.choices, "choices"))
+            raise Refusal("usage", f"unknown {what} {quoted(value)}", suggest(value, action.choices, f"{what}s"))
 
     def _unknown(self, word: str) -> str:
         shown = word.partition("=")[0]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AS_UTF_8 = "save it as UTF-8"
+_INSTEAD = "put the file itself in its place"
 _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -27,15 +28,17 @@ def read_text(root: Path, path: str) -> tuple[str | None, tuple[Diagnostic, ...]
     full = root / path
     try:
         if not is_inside(root, full):
-            return None, (_refused(path, "unreadable-file", "the file is a link that leads out of the project"),)
+            return None, (
+                _refused(path, "unreadable-file", "the file is a link that leads out of the project", _INSTEAD),
+            )
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, RuntimeError, ValueError) as error:
-        return None, (_refused(path, "unreadable-file", f"the file cannot be read: {_reason(error)}"),)
+        return None, (_refused(path, "unreadable-file", f"the file cannot be read: {_reason(error)}", _way_out(error)),)
     try:
         return _read(path, descriptor)
     except OSError as error:
-        return None, (_refused(path, "unreadable-file", f"the file cannot be read: {_reason(error)}"),)
+        return None, (_refused(path, "unreadable-file", f"the file cannot be read: {_reason(error)}", _way_out(error)),)
     finally:
         os.close(descriptor)
 
@@ -44,7 +47,7 @@ def _read(path: str, descriptor: int) -> tuple[str | None, tuple[Diagnostic, ...
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         kind = "a folder" if stat.S_ISDIR(before.st_mode) else "not a regular file"
-        return None, (_refused(path, "unreadable-file", f"this is {kind}"),)
+        return None, (_refused(path, "unreadable-file", f"this is {kind}", _INSTEAD),)
     if before.st_size > MAX_BYTES:
         return None, (_refused(path, "too-large", f"the file has more than {MAX_BYTES} bytes"),)
     content = b""
@@ -84,11 +87,17 @@ def _iconv(path: str, encoding: str) -> str:
     return f"iconv -f {encoding} -t UTF-8 {shlex.quote(path)}"
 
 
-def _refused(path: str, rule: str, message: str) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)))
+def _refused(path: str, rule: str, message: str, way_out: str | None = None) -> Diagnostic:
+    return Diagnostic(rule, Severity.ERROR, message, Span(Source(path)), help=way_out)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return "its path is not usable"
+
+
+def _way_out(error: Exception) -> str | None:
+    if isinstance(error, FileNotFoundError):
+        return "create it, or restore it, as from Git"
+    return "let your user read it" if isinstance(error, PermissionError) else None

@@ -53,7 +53,9 @@ def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) ->
         (["--strikt"], 'unknown option "--strikt"', 'did you mean "--strict"?'),
         (["--zzz=1"], 'unknown option "--zzz"', "`platform-secrets try --help` lists the arguments"),
         (["--stric"], 'unknown option "--stric"', 'did you mean "--strict"?'),
-        (["--store"], "argument --store: expected one argument", "`platform-secrets try --help` lists the arguments"),
+        (["--format", "xml"], "the value of --format is none of its choices", 'the choices are "text", "json"'),
+        (["--format", "jsn"], "the value of --format is none of its choices", 'did you mean "json"?'),
+        (["--store"], "--store needs a value", "`platform-secrets try --help` lists the arguments"),
     ],
 )
 def test_what_is_wrong_is_raised(parser: Parser, arguments: list[str], message: str, way_out: str) -> None:

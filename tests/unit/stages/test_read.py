@@ -77,6 +77,22 @@ def test_a_path_that_no_system_takes(tmp_path: Path) -> None:
     assert read_text(tmp_path, "x" * 300)[1][0].rule == "unreadable-file"
 
 
+def test_what_cannot_be_read_has_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "out").symlink_to("/etc/hostname")
+    helps = [read_text(tmp_path, name)[1][0].help for name in ("folder", "out", "missing")]
+    instead = "put the file itself in its place"
+    assert helps == [instead, instead, "create it, or restore it, as from Git"]
+
+
+def test_a_right_to_read_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_arguments: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("compiler.stages.read.os.open", refuses)
+    assert read_text(tmp_path, "a.yaml")[1][0].help == "let your user read it"
+
+
 def test_a_path_upwards_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "a.yaml").write_text("a: b", "utf-8")

@@ -56,7 +56,7 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
         (("secret", "GitHub"), "the secret's name is invalid"),
         (("project",), "the folder of a new project must be empty"),
         (("chart", "x"), "a chart takes no name"),
-        (("nonsense", "x"), "argument kind: invalid choice"),
+        (("nonsense", "x"), 'unknown kind "nonsense"\nhelp: the kinds are "project", "environment", "secret", "chart"'),
     ],
 )
 def test_what_exists_or_has_no_form_is_refused(
