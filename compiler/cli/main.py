@@ -35,16 +35,36 @@ def _guarded(argv: Sequence[str]) -> int:
     except Refusal as refusal:
         _tell(refusal)
         return OF_REFUSAL[refusal.kind]
+    except ModuleNotFoundError as error:
+        missing = _missing_package(error)
+        if missing is None or is_debug:
+            return _defect(error, is_debug=is_debug)
+        _tell(missing)
+        return OF_REFUSAL[missing.kind]
     except KeyboardInterrupt:
         from compiler.cli.terminal.interrupts import left_behind  # noqa: PLC0415 - only where it is needed
 
         standard_error().lines([f"interrupted; {left_behind()}"])
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one boundary: nothing a user did may end in a traceback
-        from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
+        return _defect(error, is_debug=is_debug)
 
-        standard_error().write(describe(error, is_debug=is_debug))
-        return COULD_NOT_RUN
+
+def _defect(error: Exception, *, is_debug: bool) -> int:
+    from compiler.cli.defect import describe  # noqa: PLC0415 - only where it is needed
+
+    standard_error().write(describe(error, is_debug=is_debug))
+    return COULD_NOT_RUN
+
+
+def _missing_package(error: ModuleNotFoundError) -> Refusal | None:
+    """What to install, where the program runs from a clone by a Python without its packages; None for our own."""
+    from compiler.text.extra import install_line  # noqa: PLC0415 - only where it is needed
+
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "compiler"):
+        return None
+    return Refusal("cannot run", f'the Python package "{package}" is not installed', f"run: {install_line()}")
 
 
 def _run(argv: Sequence[str]) -> int:

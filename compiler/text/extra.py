@@ -12,8 +12,8 @@ from compiler.text.command_line import PROGRAM
 _CLONE = Path(__file__).resolve().parents[2]
 
 
-def install_line(extra: str) -> str:
-    """The `pip install` for the Python that runs this, quoted for a shell.
+def install_line(extra: str | None = None) -> str:
+    """The `pip install` of the extra, or of the program alone, for the Python that runs this, quoted for a shell.
 
     Where the program runs from a clone without being installed, the clone is named: its bare name would be asked of a
     package index, where anybody may offer something under it. pip asks none where the program is installed.
@@ -21,7 +21,9 @@ def install_line(extra: str) -> str:
     try:
         distribution(PROGRAM)
     except PackageNotFoundError:
-        what = f"{_CLONE}[{extra}]"
+        what = str(_CLONE)
     else:
-        what = f"{PROGRAM}[{extra}]"
+        what = PROGRAM
+    if extra is not None:
+        what += f"[{extra}]"
     return shlex.join([sys.executable or "python", "-m", "pip", "install", what])

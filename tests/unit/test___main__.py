@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -79,6 +80,21 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "interrupted; nothing was written\n")
+
+
+def test_an_older_python_is_told_before_anything_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
+    monkeypatch.setattr(sys, "version", "3.10.13 (main)")
+    monkeypatch.setitem(sys.modules, "compiler.cli.main", None)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(ROOT / "compiler" / "__main__.py"))
+    assert caught.value.code == 3
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: Python 3.11 or newer is needed; {sys.executable} is 3.10.13",
+        "help: run it by a newer one; with make, set PYTHON, such as `make values PYTHON=python3.12`",
+    ]
 
 
 def test_both_ways_to_run_the_program_are_one() -> None:

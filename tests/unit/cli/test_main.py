@@ -5,7 +5,7 @@ import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -99,6 +99,22 @@ def test_a_project_is_found_from_a_folder_below(
 ) -> None:
     monkeypatch.chdir(project / "chart" / "templates")
     assert run("compile", "dev").out == "chart/values-dev.yaml: written, 7 secrets, 21 keys\n"
+
+
+def test_a_package_that_is_not_installed_is_named(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "compiler.cli.commands.rules", raising=False)
+    monkeypatch.setitem(sys.modules, "compiler.cli.commands.rules", None)
+    assert "internal error: ModuleNotFoundError" in run("rules").err
+
+    def fails(name: str) -> NoReturn:
+        raise ModuleNotFoundError("No module named 'yaml'", name="yaml.cyaml")
+
+    monkeypatch.setattr("compiler.cli.invocation.import_module", fails)
+    done = run("rules")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.splitlines()[0] == 'error: the Python package "yaml" is not installed'
+    assert done.err.endswith(" -m pip install platform-secrets\n")
+    assert "internal error: ModuleNotFoundError" in run("--debug", "rules").err
 
 
 def test_no_project_is_a_usage_error(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

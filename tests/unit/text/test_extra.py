@@ -18,6 +18,10 @@ def test_it_is_installed_by_the_python_that_runs_the_program() -> None:
     assert install_line("azure").endswith(" -m pip install 'platform-secrets[azure]'")
 
 
+def test_the_program_alone_is_installed_with_what_it_needs() -> None:
+    assert shlex.split(install_line())[-1] == "platform-secrets"
+
+
 def test_without_a_name_of_the_python_it_is_the_one_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "")
     assert install_line("vault") == "python -m pip install 'platform-secrets[vault]'"
