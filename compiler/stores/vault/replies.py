@@ -144,7 +144,12 @@ def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_s
             place, action, "the server has no such namespace", "correct vaultNamespace or VAULT_NAMESPACE"
         )
     if reply.says("no handler for route"):
-        return WrongMountError(place, action, "no engine is mounted there", "correct the store's mount")
+        return WrongMountError(
+            place,
+            action,
+            "no engine is mounted there",
+            "correct the store's mount, or an address with a path, such as /v1",
+        )
     if reply.errors or not is_about_a_secret:
         # A secret that is not there is an empty list of errors.
         return _by_status(reply, place, action)

@@ -174,7 +174,11 @@ def silent(status: int, **metadata: object) -> StoreError:
             "the server has no such namespace",
             "correct vaultNamespace or VAULT_NAMESPACE",
         ),
-        (of(404, 'no handler for route "x".'), "no engine is mounted there", "correct the store's mount"),
+        (
+            of(404, 'no handler for route "x".'),
+            "no engine is mounted there",
+            "correct the store's mount, or an address with a path, such as /v1",
+        ),
         (silent(404, **GONE, destroyed=True), "version 3 is destroyed for good", "write a new version"),
         (
             silent(404, **GONE, destroyed=False),
