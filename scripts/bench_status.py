@@ -49,8 +49,7 @@ from compiler.pipeline import compile_project
 from compiler.render.reports.status_text import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
-cluster = connected(os.environ, None)
-found = look_at(environment, Wishes(is_offline=True), LiveStores({}), cluster, print)
+found = look_at(environment, Wishes(is_offline=True), LiveStores({}), lambda: connected(os.environ, None), print)
 standard_output().lines(status_lines(found.status, (), datetime.now(UTC)))
 sys.exit(0 if found.status.is_fine else 1)
 """

@@ -64,9 +64,10 @@ class Change(NamedTuple):
 
 @dataclass
 class ApiDouble:
-    """`refused` maps a verb and plural, such as `list secrets`, to the status that it gets."""
+    """`refused` maps a verb and plural, such as `list secrets`, to the status that it gets; `hung` get no answer."""
 
     refused: dict[str, int] = field(default_factory=dict)
+    hung: set[str] = field(default_factory=set)
     unserved: set[str] = field(default_factory=set)
     page: int = 500
     asked: list[Asked] = field(default_factory=list)
@@ -76,6 +77,7 @@ class ApiDouble:
         self._changes: list[Change] = []
         self._version, self._oldest, self._epoch, self._uids = 100, 0, 0, 0
         self._changed = threading.Condition()
+        self._closed = threading.Event()
         double = self
 
         class Handler(QuietHandler):
@@ -96,6 +98,7 @@ class ApiDouble:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed.set()
         self.end_watches()
         self._server.shutdown()
         self._thread.join()
@@ -214,6 +217,9 @@ class ApiDouble:
             _send(handler, 404, (RECORDINGS / "group-missing-404.txt").read_bytes(), "text/plain; charset=utf-8")
             return
         verb = _verb(handler.command, at, query)
+        if f"{verb} {at.plural}" in self.hung:
+            self._closed.wait()
+            return
         if (status := self.refused.get(f"{verb} {at.plural}")) is not None:
             _send(handler, status, _refusal(status, verb, at))
         elif at.plural == "secrets" and "as=PartialObjectMetadata" not in accepted:

@@ -20,7 +20,7 @@ from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.write import commit
 from compiler.operations.status.look import from_files
 from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.run import Looked
+from compiler.operations.status.so_far import Looked
 from compiler.operations.status.values import Likeness, Values
 from compiler.operations.status.wait import End, Waited
 from compiler.render.content import Data
@@ -328,7 +328,7 @@ def test_status(tmp_path: Path) -> None:
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
     looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
     holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
-    bare = Looked(replace(status, progress=None))
+    bare = Looked(replace(status, progress=None), Waited(End.TIME_UP, 5, {}, {}, unanswered="the stores"))
     assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]

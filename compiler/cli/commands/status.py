@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
@@ -19,7 +20,7 @@ from compiler.operations.cluster.connect import connected
 from compiler.operations.status.next_step import next_commands
 from compiler.operations.status.rbac import rbac
 from compiler.operations.status.row import State
-from compiler.operations.status.run import Looked, Wishes, look_at
+from compiler.operations.status.run import Wishes, look_at
 from compiler.operations.status.wait import End
 from compiler.operations.verify.asked import stores_to_ask
 from compiler.refusal import Refusal
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.model.environment import Environment
     from compiler.operations.status.row import Seen
+    from compiler.operations.status.so_far import Looked
 
 DESCRIPTION = """Shows for each secret of environments the store in use, the next step of the move, whether the other
 store holds the same, how old the values are and when they expire; with --cluster also whether the cluster runs on it.
 Below the table stands the command that comes next. Changes nothing; only --force-sync sets an annotation.
 
-With --wait it follows the cluster until every secret is in effect. Start it before the change is deployed: then it also
+With --wait it follows the cluster until every secret is in effect, or until --timeout: that is the time of all, the
+stores and a cluster that hangs included. Start it before the change is deployed: then it also
 compares the Secret's UID and data, and restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that is missing in the store in use, 3 if what is asked does not answer,
@@ -74,7 +77,10 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--wait", action="store_true", help="wait until all is in effect; implies --cluster")
     parser.add_argument(
-        "--timeout", metavar="DURATION", default=None, help=f"how long --wait waits, such as 90s; {_TIMEOUT} by default"
+        "--timeout",
+        metavar="DURATION",
+        default=None,
+        help=f"after how long --wait ends at the latest, such as 90s; {_TIMEOUT} by default",
     )
     parser.add_argument(
         "--force-sync",
@@ -132,7 +138,7 @@ def _is_live(arguments: Namespace) -> bool:
 
 
 def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environment]) -> list[Looked]:
-    cluster = connected(os.environ, arguments.context) if _is_live(arguments) else None
+    connect = partial(connected, os.environ, arguments.context) if _is_live(arguments) else None
     waiting = Waiting(word_of(State.IN_EFFECT))
     with stores_to_ask(os.environ) as stores:
         stores.tell_by(standard_error().note)
@@ -142,7 +148,7 @@ def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environ
                     environment,
                     wishes,
                     stores,
-                    cluster,
+                    connect,
                     lambda seen, left: waiting.tell({name: _item(name, each) for name, each in seen.items()}, left),
                 )
                 for environment in environments

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING
 from compiler.operations.cluster.in_effect import is_own
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.status.live import LiveState
 
 
-def force(state: LiveState, cluster: LiveCollections, mark: str) -> tuple[str, ...]:
-    """Set the annotation to `mark` on each ExternalSecret that is there and ours; returns their secrets' ids.
+def force(state: LiveState, cluster: LiveCollections, mark: str) -> Iterator[str]:
+    """Set the annotation to `mark` on each ExternalSecret that is there and ours; yields each one's secret when it is.
 
     Raises ClusterError.
     """
-    done: list[str] = []
     for secret, manifest in state.manifests.items():
         live = state.live(manifest).external_secret
         metadata = manifest["metadata"]
         if live is None or not is_own(live, manifest):
             continue
-        if cluster.force_sync(str(metadata["namespace"]), str(metadata["name"]), mark):
-            done.append(secret)
-    return tuple(done)
+        namespace = str(metadata["namespace"])
+        with state.asks("patch externalsecrets", namespace):
+            is_done = cluster.force_sync(namespace, str(metadata["name"]), mark)
+        if is_done:
+            yield secret

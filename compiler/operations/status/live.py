@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.cluster.in_effect import Live
@@ -9,7 +10,7 @@ from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.status.pods import Pod, pod_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
     from compiler.operations.cluster.objects import LiveCollections
@@ -41,6 +42,17 @@ class LiveState:
         self._versions: dict[tuple[str, str, str], int] = {}
         # What may not be asked, by plural and namespace, with the permission that it takes.
         self.refused: dict[tuple[str, str], str] = {}
+        # What the cluster has been asked and has not answered, as the permission that it takes; empty for nothing.
+        self.unanswered = ""
+
+    @contextmanager
+    def asks(self, what: str, namespace: str) -> Iterator[None]:
+        """While the block runs, the cluster is asked for so much."""
+        self.unanswered = f"{what} in {namespace}"
+        try:
+            yield
+        finally:
+            self.unanswered = ""
 
     def read(self) -> dict[tuple[str, str], str]:
         """List everything; returns the version of each collection to watch from. Raises ClusterError.
@@ -51,7 +63,8 @@ class LiveState:
         for space in self.namespaces:
             for plural in _PLURALS:
                 try:
-                    found, versions[plural, space] = self._cluster.collection(plural, space)
+                    with self.asks(f"list {plural}", space):
+                        found, versions[plural, space] = self._cluster.collection(plural, space)
                 except ClusterError as error:
                     if error.permission is None or plural == EXTERNAL_SECRETS:
                         raise
@@ -156,7 +169,8 @@ class LiveState:
 
     def _or_refused(self, what: str, namespace: str, ask: Callable[..., T | None], *given: str) -> T | None:
         try:
-            return ask(*given)
+            with self.asks(f"read {what}", namespace):
+                return ask(*given)
         except ClusterError as error:
             if error.permission is None:
                 raise

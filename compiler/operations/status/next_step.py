@@ -36,13 +36,21 @@ def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iter
     if troubled:
         yield from helped
         if any(row.state in _NOT_DEPLOYED for row in troubled):
-            context = tuple(word for word in cluster if word != "--cluster")
-            asked = [word for secret in only for word in ("--only", secret)]
-            yield command_line("status", name, *asked, "--wait", *context)
+            yield _wait(name, cluster, only)
         elif not helped:
             yield command_line("verify", name, *_ids(troubled), *cluster)
         return
+    if status.is_live and any(row.seen is None for row in status.rows):
+        # Its time was up before the cluster had told: whether the last step is in effect is not known.
+        yield _wait(name, cluster, only)
+        return
     yield from _move(status, cluster)
+
+
+def _wait(name: str, cluster: tuple[str, ...], only: Sequence[str]) -> str:
+    context = tuple(word for word in cluster if word != "--cluster")
+    asked = [word for secret in only for word in ("--only", secret)]
+    return command_line("status", name, *asked, "--wait", *context)
 
 
 def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:

@@ -105,7 +105,8 @@ class Row:
 class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
-    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why.
+    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why. `is_live`:
+    the cluster was to be looked at too; a row that was not `seen` is one of which it had not told in time.
     """
 
     environment: Environment

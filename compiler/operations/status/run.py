@@ -12,19 +12,24 @@ from compiler.operations.status.force import force
 from compiler.operations.status.judge import Judge
 from compiler.operations.status.live import LiveState
 from compiler.operations.status.look import compiled_objects, from_files, with_seen, with_values
-from compiler.operations.status.wait import Wait, Waited
+from compiler.operations.status.so_far import Looked, SoFar
+from compiler.operations.status.wait import Wait
 from compiler.refusal import Refusal
+from compiler.stores.sending.deadline import OutOfTimeError, call_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from compiler.model.environment import Environment
     from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.live.stores import LiveStores
-    from compiler.operations.status.row import Seen, Status
+    from compiler.operations.status.so_far import Tell
     from compiler.stores.interface import RemoteSecret
 
-    Tell = Callable[[Mapping[str, Seen], float], None]
+    Connect = Callable[[], LiveCollections]
+
+# A wait that ends by itself at its last second tells more than one that is ended from outside.
+_GRACE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +45,73 @@ class Wishes:
     is_forced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What was found; `waited` is None where nothing was waited for, `forced` the secrets that were."""
-
-    status: Status
-    waited: Waited | None = None
-    forced: tuple[str, ...] = ()
-
-
 def look_at(
-    environment: Environment, wishes: Wishes, stores: LiveStores, cluster: LiveCollections | None, tell: Tell
+    environment: Environment, wishes: Wishes, stores: LiveStores, connect: Connect | None, tell: Tell
 ) -> Looked:
     """The status of an environment; `tell` gets the state of a wait whenever it changes.
 
-    Raises Refusal for a secret that there is not, and for a cluster that does not answer.
+    The seconds of a wait are those of all: a cluster or a store that hangs does not make it longer. `connect` returns
+    the cluster, and is None where none is looked at. Raises Refusal for a secret that there is not, and for a cluster
+    that does not answer.
     """
-    status = from_files(environment, wishes.only)
+    so_far = SoFar(from_files(environment, wishes.only))
+    begun = time.monotonic()
+    if wishes.seconds is None:
+        return _look(so_far, wishes, stores, connect, tell, begun)
+    try:
+        return call_within(
+            wishes.seconds + _GRACE, lambda: _look(so_far, wishes, stores, connect, so_far.telling(tell), begun)
+        )
+    except OutOfTimeError:
+        return so_far.end(wishes.seconds)
+
+
+def _look(
+    so_far: SoFar, wishes: Wishes, stores: LiveStores, connect: Connect | None, tell: Tell, begun: float
+) -> Looked:
+    so_far.asked = "the log-in program of the kubeconfig"
+    cluster = connect() if connect is not None else None
     remotes: tuple[RemoteSecret, ...] = ()
     if not wishes.is_offline:
-        status, remotes = with_values(status, stores)
+        so_far.asked = "the stores"
+        so_far.status, remotes = with_values(so_far.status, stores)
     if cluster is None:
-        return Looked(status)
+        return Looked(so_far.status)
     try:
-        return _live(status, remotes, wishes, cluster, tell)
+        return _live(so_far, remotes, wishes, cluster, tell, begun)
     except ClusterError as error:
         failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
     raise failure
 
 
 def _live(
-    status: Status, remotes: Iterable[RemoteSecret], wishes: Wishes, cluster: LiveCollections, tell: Tell
+    so_far: SoFar,
+    remotes: Iterable[RemoteSecret],
+    wishes: Wishes,
+    cluster: LiveCollections,
+    tell: Tell,
+    begun: float,
 ) -> Looked:
-    state = LiveState(cluster, compiled_objects(status))
+    status = so_far.status
+    so_far.state = state = LiveState(cluster, compiled_objects(status))
     versions = state.read()
     judge = Judge(state, status, remotes)
-    mark = str(int(time.time()))
     if wishes.seconds is None:
-        forced = force(state, cluster, mark) if wishes.is_forced else ()
-        return Looked(with_seen(status, judge.every()), None, forced)
+        _force(so_far, wishes, cluster)
+        return Looked(with_seen(status, judge.every()), None, tuple(so_far.forced))
     # Made before anything is changed: what it sees now is what it compares with.
-    wait = Wait(judge, status.rows, is_forced=wishes.is_forced)
+    so_far.wait = wait = Wait(judge, status.rows, is_forced=wishes.is_forced)
     with Follower(cluster, versions) as follower:
-        forced = force(state, cluster, mark) if wishes.is_forced else ()
-        waited = wait.until(wishes.seconds, follower, tell)
-    return Looked(with_seen(status, waited.seen), waited, forced)
+        _force(so_far, wishes, cluster)
+        waited = wait.until(wishes.seconds, follower, tell, begun)
+    return Looked(with_seen(status, waited.seen), waited, tuple(so_far.forced))
+
+
+def _force(so_far: SoFar, wishes: Wishes, cluster: LiveCollections) -> None:
+    if not wishes.is_forced or so_far.state is None:
+        return
+    for secret in force(so_far.state, cluster, str(int(time.time()))):
+        so_far.forced.append(secret)
+        if so_far.is_over:
+            # What is told is that no other one was asked for.
+            return

@@ -34,13 +34,18 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """The end of a wait of at most `seconds`; `not_compared` by secret is what nobody saw before the change."""
+    """The end of a wait of at most `seconds`; `not_compared` by secret is what nobody saw before the change.
+
+    `unanswered` says who had not answered when the time was up; what is `seen` is then of before that question, and of
+    no secret where it was the first one.
+    """
 
     end: End
     seconds: float
     seen: Mapping[str, Seen]
     not_compared: Mapping[str, tuple[str, ...]]
     error: ClusterError | None = None
+    unanswered: str = ""
 
 
 class Wait:
@@ -66,9 +71,23 @@ class Wait:
             live, pods = judge.state.live(manifest), self._pods(row.secret.id)
             self._before[row.secret.id] = before_of(manifest, live, pods, row)
 
-    def until(self, seconds: float, follower: Follower, tell: Callable[[Mapping[str, Seen], float], None]) -> Waited:
-        """Follow for up to `seconds`; `tell` gets the state after each change, and the seconds left."""
-        end = self._clock() + seconds
+    @property
+    def not_compared(self) -> Mapping[str, tuple[str, ...]]:
+        """By secret, what nobody saw before the change."""
+        return {name: each.not_compared for name, each in self._before.items() if each.not_compared}
+
+    def until(
+        self,
+        seconds: float,
+        follower: Follower,
+        tell: Callable[[Mapping[str, Seen], float], None],
+        since: float | None = None,
+    ) -> Waited:
+        """Follow for up to `seconds`; `tell` gets the state after each change, and the seconds left.
+
+        They are counted from `since` by the clock, and from now on for None.
+        """
+        end = (self._clock() if since is None else since) + seconds
         asked_again = self._clock()
         seen: Mapping[str, Seen] | None = None
         while True:
@@ -76,8 +95,7 @@ class Wait:
             left = end - self._clock()
             tell(seen, left)
             if (how := _end_of(seen)) is not None or left <= 0:
-                not_compared = {name: each.not_compared for name, each in self._before.items() if each.not_compared}
-                return Waited(how or End.TIME_UP, seconds, seen, not_compared, self._silence or self._error)
+                return Waited(how or End.TIME_UP, seconds, seen, self.not_compared, self._silence or self._error)
             for event in follower.events(min(_TICK, left)):
                 self._take(event)
             if self._clock() - asked_again >= _TICK:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from compiler.operations.status.row import Row, Seen
-    from compiler.operations.status.run import Looked
+    from compiler.operations.status.so_far import Looked
     from compiler.operations.status.wait import Waited
 
 
@@ -26,6 +26,7 @@ def _wait(waited: Waited) -> dict[str, Any]:
     return {
         "end": str(waited.end),
         "timeoutSeconds": round(waited.seconds),
+        "unanswered": waited.unanswered or None,
         "notCompared": [{"secret": name, "what": list(what)} for name, what in waited.not_compared.items()],
     }
 

@@ -146,5 +146,7 @@ def wait_lines(waited: Waited) -> Iterator[Line]:
         yield (Painted(f"not in effect after {short_duration(round(waited.seconds))}", Style.ERROR),)
         if waited.error is not None:
             yield "  because: ", f"the cluster cannot be asked: {waited.error}"
+        if waited.unanswered:
+            yield "  because: ", f"no answer yet from {waited.unanswered}"
     for name, what in waited.not_compared.items():
         yield f"{name}: ", f"not compared with the state before, which this run did not see: {', '.join(what)}"

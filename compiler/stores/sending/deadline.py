@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, Final, TypeVar, cast
 
 from compiler.model.record import dataclass
@@ -157,14 +157,24 @@ def held(lock: threading.Lock) -> Iterator[None]:
         lock.release()
 
 
+class OutOfTimeError(TimeoutError):
+    """What was called has not returned in the time that it was given."""
+
+
 def call_in_time(call: Callable[[], T]) -> T:
     """Return what `call`, which knows no deadline of its own, returns or raises; for name servers and log-ins.
 
-    Raises TimeoutError at the end of the request under way. What has not returned then is left behind in its thread,
-    which keeps no process alive.
+    Raises TimeoutError at the end of the request under way.
     """
-    if (seconds := rest()) is None:
-        return call()
+    return call() if (seconds := rest()) is None else call_within(seconds, call)
+
+
+def call_within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns or raises in so many seconds.
+
+    Raises OutOfTimeError after them. What has not returned then is left behind in its thread, which keeps no process
+    alive.
+    """
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -174,12 +184,13 @@ def call_in_time(call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             errors.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    # With the caller's context: the project's folder, by which commands are shown, is in it.
+    thread = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(min(seconds, threading.TIMEOUT_MAX))
     if errors:
         # Taken out: an error that is kept in a frame of its own traceback keeps all of them.
         raise errors.pop()
     if not results:
-        raise TimeoutError
+        raise OutOfTimeError
     return results[0]

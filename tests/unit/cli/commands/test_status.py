@@ -140,6 +140,18 @@ def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlat
     assert lines[-1] == "  help: platform-secrets status dev --only jira --wait --force-sync"
 
 
+def test_a_cluster_that_hangs_makes_no_wait_longer(status: Callable[..., Done], platform: LivePlatform) -> None:
+    platform.double.hung.add("list externalsecrets")
+    done = status("dev", "--wait", "--timeout", "1s")
+    assert done.code == 4
+    assert done.out.splitlines()[-3:] == [
+        "next: platform-secrets status dev --wait",
+        "not in effect after 1s",
+        f"  because: no answer yet from the cluster (list externalsecrets in {SPACE})",
+    ]
+    assert done.out.count("azure: equal  ") == 7
+
+
 def test_what_waiting_does_not_mend_is_1(status: Callable[..., Done], platform: LivePlatform) -> None:
     found = platform.double.get("externalsecrets", SPACE, JIRA)
     found["metadata"]["labels"] = {}

@@ -30,6 +30,13 @@ def test_without_a_move_and_a_problem_nothing_comes_next(world: World) -> None:
     assert next_commands(world.status()) == ()
 
 
+def test_what_the_cluster_has_not_told_in_time_is_waited_for_before_the_next_step(world: World) -> None:
+    status = replace(moving(world), is_live=True)
+    options = ("--cluster", "--context", "there")
+    assert next_commands(status, options) == ("platform-secrets status prod --wait --context there",)
+    assert next_commands(seen(status), options)[0].startswith("platform-secrets cutover prod --next")
+
+
 def test_the_next_step_of_the_move(world: World) -> None:
     assert next_commands(moving(world)) == ("platform-secrets cutover prod --next",)
     equal = Values(Likeness.EQUAL)

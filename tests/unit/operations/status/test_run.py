@@ -1,20 +1,28 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import pytest
 
+from compiler.operations.status import run as run_module
+from compiler.operations.status import wait as wait_module
+from compiler.operations.status.follow import Follower
+from compiler.operations.status.live import LiveState
 from compiler.operations.status.row import State
-from compiler.operations.status.run import Looked, Wishes, look_at
+from compiler.operations.status.run import Wishes, look_at
 from compiler.operations.status.values import Likeness
 from compiler.operations.status.wait import End
 from compiler.refusal import Refusal
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.status.row import Seen
+    from compiler.operations.status.so_far import Looked
     from tests.unit.operations.status.conftest import World
 
 
@@ -26,8 +34,8 @@ def looked(world: World, wishes: Wishes, *, live: bool = True) -> Looked:
             if "force-sync" in world.double.get("externalsecrets", SPACE, name)["metadata"]["annotations"]:
                 world.platform.sync(SPACE, name)
 
-    cluster = world.cluster if live else None
-    return look_at(world.bench.environment(), wishes, world.bench.live(), cluster, tell)
+    connect = (lambda: world.cluster) if live else None
+    return look_at(world.bench.environment(), wishes, world.bench.live(), connect, tell)
 
 
 def test_offline_no_store_is_asked(world: World) -> None:
@@ -48,6 +56,118 @@ def test_forced_and_waited_for(world: World) -> None:
     assert found.waited is not None
     assert (found.waited.end, found.waited.seconds, found.forced) == (End.IN_EFFECT, 20, ("github", "jira"))
     assert all(row.state is State.IN_EFFECT for row in found.status.rows)
+
+
+class Hung:
+    """A look at a world in which somebody does not answer."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(run_module, "_GRACE", 0.2)
+        self.world = world
+        self.told: list[float] = []
+        self.free = threading.Event()
+
+    def look(
+        self, seconds: float, connect: Callable[[], LiveCollections] | None = None, *, is_forced: bool = False
+    ) -> Looked:
+        def tell(_seen: Mapping[str, Seen], left: float) -> None:
+            self.told.append(left)
+
+        world = self.world
+        connect = connect or (lambda: world.cluster)
+        begun = time.monotonic()
+        wish = Wishes(seconds=seconds, is_forced=is_forced)
+        found = look_at(world.bench.environment(), wish, world.bench.live(), connect, tell)
+        # Half of the time after which a request alone would be given up.
+        assert time.monotonic() - begun < 15
+        assert found.waited is not None
+        assert (found.waited.end, found.waited.seconds) == (End.TIME_UP, seconds)
+        return found
+
+    def hang(self, *_: object) -> NoReturn:
+        self.free.wait(60)
+        raise AssertionError("nobody waits for this any more")
+
+
+@pytest.fixture
+def hung(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hung]:
+    made = Hung(world, monkeypatch)
+    yield made
+    made.free.set()
+
+
+def test_a_cluster_that_hangs_in_its_first_list_ends_a_wait_in_time(hung: Hung) -> None:
+    hung.world.double.hung.add("list secrets")
+    found = hung.look(0.5)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the cluster (list secrets in agents)"
+    assert [row.seen for row in found.status.rows] == [None, None]
+    assert {row.values.likeness for row in found.status.rows} == {Likeness.EQUAL}
+    assert hung.told == []
+
+
+def test_a_cluster_that_hangs_later_ends_it_with_what_was_told_last(
+    hung: Hung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = hung.world
+    world.switch()
+    read = LiveState.again
+
+    def again(state: LiveState) -> None:
+        # What nothing watches is asked anew.
+        world.double.hung.add("get clustersecretstores")
+        read(state)
+
+    monkeypatch.setattr(LiveState, "again", again)
+    monkeypatch.setattr(wait_module, "_TICK", 0.1)
+    found = hung.look(1)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the cluster (read clustersecretstores in agents)"
+    assert [row.state for row in found.status.rows] == [State.IN_EFFECT, State.OTHER_SPEC]
+    assert found.waited.not_compared == {"github": ("UID", "data", "refresh time", "restarts")}
+
+
+def test_who_hangs_before_the_cluster_is_asked_ends_it_too(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = hung.look(0.2, hung.hang)
+    assert found.waited is not None
+    assert found.waited.unanswered == "the log-in program of the kubeconfig"
+    monkeypatch.setattr(run_module, "with_values", hung.hang)
+    found = hung.look(0.2)
+    assert found.waited is not None
+    assert (found.waited.unanswered, found.status.is_asked) == ("the stores", False)
+
+
+def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    ended = threading.Event()
+
+    def force_sync(_namespace: str, name: str, _mark: str) -> bool:
+        asked.append(name)
+        hung.free.wait(60)
+        return True
+
+    class Followed(Follower):
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *given: object) -> None:
+            super().__exit__(*given)
+            ended.set()
+
+    monkeypatch.setattr(hung.world.cluster, "force_sync", force_sync)
+    monkeypatch.setattr(run_module, "Follower", Followed)
+    found = hung.look(0.2, is_forced=True)
+    assert found.waited is not None
+    assert (found.forced, found.waited.unanswered) == ((), "the cluster (patch externalsecrets in agents)")
+    hung.free.set()
+    assert ended.wait(20)
+    assert (asked, hung.told) == ([GITHUB], [])
+
+
+def test_a_refusal_in_a_wait_is_the_commands(world: World) -> None:
+    world.double.refused["list externalsecrets"] = 401
+    with pytest.raises(Refusal, match="rejected your credentials"):
+        looked(world, Wishes(seconds=20))
 
 
 def test_a_cluster_that_does_not_answer_ends_the_command(world: World) -> None:

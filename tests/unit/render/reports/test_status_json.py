@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.operations.status.row import Problem, Seen, State
-from compiler.operations.status.run import Looked
+from compiler.operations.status.so_far import Looked
 from compiler.operations.status.values import Likeness, Values
 from compiler.operations.status.wait import End, Waited
 from compiler.render.reports.status_json import status_report
@@ -12,6 +12,12 @@ from tests.unit.operations.status.conftest import World, world
 
 __all__ = ["world"]
 MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
+
+
+def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
+    waited = Waited(End.TIME_UP, 5, {}, {}, unanswered="the stores")
+    (found,) = status_report([(Looked(world.status(), waited), ())], 4)["environments"]
+    assert found["wait"]["unanswered"] == "the stores"
 
 
 def test_a_row_says_all_that_the_text_does(world: World) -> None:
@@ -31,6 +37,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     assert found["wait"] == {
         "end": "time-up",
         "timeoutSeconds": 600,
+        "unanswered": None,
         "notCompared": [{"secret": "jira", "what": ["UID"]}],
     }
     github, jira = found["secrets"]

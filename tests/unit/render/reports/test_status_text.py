@@ -109,8 +109,8 @@ def test_every_state_has_words_that_fit(state: State) -> None:
     assert 0 < len(word_of(state)) <= 14
 
 
-def waited(end: End, **more: ClusterError) -> list[str]:
-    return told(wait_lines(Waited(end, 600, {}, {"jira": ("UID", "data")}, **more)))
+def waited(end: End, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
+    return told(wait_lines(Waited(end, 600, {}, {"jira": ("UID", "data")}, error, unanswered)))
 
 
 def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
@@ -121,4 +121,8 @@ def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
         "not in effect after 10m",
         "  because: the cluster cannot be asked: it is gone",
         late,
+    ]
+    assert waited(End.TIME_UP, unanswered="the stores")[:2] == [
+        "not in effect after 10m",
+        "  because: no answer yet from the stores",
     ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import suppress
@@ -8,7 +9,16 @@ from typing import ClassVar, cast
 import pytest
 
 from compiler.stores.sending.clock import SystemClock, VirtualClock
-from compiler.stores.sending.deadline import Deadlines, call_in_time, held, note_answer, one_operation, rest
+from compiler.stores.sending.deadline import (
+    Deadlines,
+    OutOfTimeError,
+    call_in_time,
+    call_within,
+    held,
+    note_answer,
+    one_operation,
+    rest,
+)
 from tests.pace import allowed_wall
 
 
@@ -180,3 +190,25 @@ def test_what_a_call_in_time_returns_or_raises_is_the_calls() -> None:
         assert call_in_time(lambda: threading.current_thread().daemon)
         with pytest.raises(LookupError, match="x"):
             call_in_time(fail)
+
+
+def test_what_has_not_returned_in_its_seconds_is_told_apart_from_a_deadline_inside() -> None:
+    free = threading.Event()
+    with pytest.raises(OutOfTimeError):
+        call_within(0.05, lambda: free.wait(20))
+    free.set()
+
+    def late() -> None:
+        raise TimeoutError("of its own")
+
+    with pytest.raises(TimeoutError, match="of its own") as inside:
+        call_within(60, late)
+    assert not isinstance(inside.value, OutOfTimeError)
+
+
+def test_a_call_has_the_context_of_its_caller() -> None:
+    deadlines = limited(60)
+    with deadlines.operation(), deadlines.request():
+        left = call_within(60, rest)
+    assert left is not None
+    assert call_within(math.inf, rest) is None
