@@ -1,6 +1,6 @@
 """Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
@@ -158,8 +158,11 @@ class SecretReader(Protocol):
         Raises ForbiddenError where the caller may not ask.
         """
 
-    def names(self) -> Iterator[SecretState]:
-        """Go through the names below the address' prefix; the version is not told, and Vault tells only the name."""
+    def names(self) -> tuple[SecretState, ...]:
+        """Return the names below the address' prefix; the version is not told, and Vault tells only the name.
+
+        However many requests that takes, it is one operation with one deadline: what lists without end is given up.
+        """
 
     def whoami(self) -> Identity: ...
 

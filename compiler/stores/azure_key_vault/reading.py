@@ -1,6 +1,6 @@
 """Reads versions, states and the caller's identity from Key Vault; every request is limited and retried."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -109,18 +109,22 @@ class KeyVaultReader:
         """Key Vault keeps every version of a secret."""
         self._require_name(name, Action.DESCRIBE)
 
-    def names(self) -> Iterator[SecretState]:
+    @one_operation
+    def names(self) -> tuple[SecretState, ...]:
         place = StoreLocation(self._address.absolute)
+        found: list[SecretState] = []
         prefix = self._address.prefix.lower()
         token: str | None = None
         followed: set[str] = set()
         while True:
             page, token = self._retrier.read(lambda after=token: self._client.page_of_names(after))  # type: ignore[misc]
-            for bundle in page:
-                if require_listed(bundle, place, Action.LIST).name.lower().startswith(prefix):
-                    yield SecretState(bundle.name, _state(bundle), bundle.version, bundle.attributes)
+            found += (
+                SecretState(bundle.name, _state(bundle), bundle.version, bundle.attributes)
+                for bundle in page
+                if require_listed(bundle, place, Action.LIST).name.lower().startswith(prefix)
+            )
             if token is None:
-                return
+                return tuple(found)
             self._require_end(token, followed, place, Action.LIST)
 
     @one_operation

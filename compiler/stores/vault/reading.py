@@ -1,8 +1,8 @@
 """Reads secrets and their states from Vault, through hvac's KV version 2 calls."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import (
@@ -27,6 +27,8 @@ from compiler.stores.vault.questions import Request
 from compiler.text.regex import regex
 
 T = TypeVar("T")
+# More than any mount holds, and what fits in the memory: a server may answer each folder with ever new ones.
+_MOST_NAMES: Final = 1_000_000
 
 # No text of a journal becomes a number that takes long, or that Python refuses.
 _NUMBER = regex(r"[0-9]{1,9}", re.ASCII)
@@ -116,10 +118,15 @@ class VaultReading:
         except NotFoundError:
             return None
 
-    def names(self) -> Iterator[SecretState]:
+    @one_operation
+    def names(self) -> tuple[SecretState, ...]:
         folder = self._address.prefix.rpartition("/")[0]
         todo = [f"{folder}/" if folder else ""]
+        found: list[SecretState] = []
         while todo:
+            if len(todo) + len(found) > _MOST_NAMES:
+                reason = "its list does not end: there are too many names"
+                raise UnexpectedReplyError(self._place(None), Action.LIST, reason, "check the address of the server")
             at = todo.pop()
             for key in self._list(at):
                 name = at + key
@@ -128,7 +135,8 @@ class VaultReading:
                 if key.endswith("/"):
                     todo.append(name)
                 else:
-                    yield SecretState(name, StoreState.PRESENT)
+                    found.append(SecretState(name, StoreState.PRESENT))
+        return tuple(found)
 
     @one_operation
     def whoami(self) -> Identity:

@@ -154,8 +154,8 @@ class Shelf:
             return None
         return Dropped((versions[0].secret.version,), KEEPS)
 
-    def names(self) -> Iterator[SecretState]:
-        return (SecretState(name, StoreState.PRESENT) for name in self.kept)
+    def names(self) -> tuple[SecretState, ...]:
+        return tuple(SecretState(name, StoreState.PRESENT) for name in self.kept)
 
     def whoami(self) -> Identity:
         return Identity("tester", "memory")

@@ -28,7 +28,7 @@ from compiler.stores.interface import (
 from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def secrets(**values: str) -> dict[str, SecretValue]:
@@ -117,8 +117,8 @@ class MemoryStore:
         self._called("dropped_by_write", name)
         return self.drops.get(name)
 
-    def names(self) -> Iterator[SecretState]:
-        return (SecretState(name, StoreState.PRESENT) for name in self.versions)
+    def names(self) -> tuple[SecretState, ...]:
+        return tuple(SecretState(name, StoreState.PRESENT) for name in self.versions)
 
     def whoami(self) -> Identity:
         return Identity("tester", "memory")

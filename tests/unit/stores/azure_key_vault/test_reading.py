@@ -10,6 +10,7 @@ import pytest
 from compiler.demo.key_vault.faults import Fault, FaultKind
 from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.operations.live.read_many import is_of_store
+from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.azure_key_vault.store import AzureKeyVaultStore
 from compiler.stores.errors import (
     Action,
@@ -22,6 +23,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import StoreState, VersionState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.deadline import rest
 from compiler.stores.sending.limiter import UNLIMITED
 from tests.unit.stores.conftest import address_of, opened_with
 
@@ -97,6 +99,22 @@ def test_a_list_of_ever_new_pages_ends(store: AzureKeyVaultStore, monkeypatch: p
     with pytest.raises(UnexpectedReplyError, match="does not end"):
         list(store.names())
     assert next(asked) == 10_001
+
+
+def test_a_list_of_slow_pages_ends_with_its_operation(
+    store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = store._retrier.clock, count()
+
+    def page(_token: str | None) -> tuple[list[Bundle], str]:
+        clock.sleep(1)
+        rest()
+        return [], str(next(asked))
+
+    monkeypatch.setattr(store._client, "page_of_names", page)
+    with pytest.raises(TimeoutError):
+        store.names()
+    assert 110 < clock.now() <= 121
 
 
 def test_names_go_through_all_pages_and_stop_at_the_prefix(vault: LocalKeyVault) -> None:

@@ -13,15 +13,19 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
+    UnavailableError,
     UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import Dropped, StoreState
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.clock import VirtualClock
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     LOOKUP,
     MOUNT,
     Answer,
+    Asked,
     ScriptedVault,
     data,
     denied,
@@ -247,9 +251,27 @@ def test_a_refused_listing_names_the_folder_and_the_permission(vault: ScriptedVa
     assert caught.value.permission.startswith("list on secret/metadata/team")
 
 
-def test_names_are_asked_for_as_they_are_taken(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("LIST", "secret/metadata/", listing("github", "team/"))
-    assert next(store.names()).name == "github"
+def test_folders_in_folders_without_end_are_given_up_when_the_operation_ends(vault: ScriptedVault) -> None:
+    clock = VirtualClock()
+
+    def another(_: Asked) -> Answer:
+        clock.sleep(1)
+        return listing("a", "b/")
+
+    for depth in range(150):
+        vault.on("LIST", f"secret/metadata/{'b/' * depth}".rstrip("/") if depth else "secret/metadata/", another)
+    store = vault.open(options=StoreOptions(clock=clock))
+    with pytest.raises(UnavailableError):
+        store.names()
+    assert 100 < clock.now() <= 120
+
+
+def test_more_folders_than_any_mount_has_are_no_vaults(vault: ScriptedVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.stores.vault.reading._MOST_NAMES", 30)
+    vault.on("LIST", "secret/metadata/", listing(*(f"c{number}/" for number in range(31))))
+    store = vault.open()
+    with pytest.raises(UnexpectedReplyError, match="its list does not end: there are too many names"):
+        store.names()
     assert len(vault.paths("LIST")) == 1
 
 
