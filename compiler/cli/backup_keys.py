@@ -22,7 +22,7 @@ def recipients(named: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
     """All recipients of the command line. Raises Refusal for a private key in their place."""
     found = [*named]
     for name in files:
-        found += _lines(read_file(name, _LARGEST_KEY_FILE, is_secret=False))
+        found += _lines(_key_file(name, is_secret=False))
     for text in found:
         if text.upper().startswith("AGE-SECRET-KEY-"):
             raise Refusal(
@@ -41,7 +41,7 @@ def identities(files: Sequence[str]) -> tuple[SecretValue, ...]:
             "--identity takes a file, and this is the private key itself, which is now exposed",
             "create a new key pair and put its private key into a file that only you can read",
         )
-    return tuple(SecretValue(line) for name in files for line in _lines(read_file(name, _LARGEST_KEY_FILE)))
+    return tuple(SecretValue(line) for name in files for line in _lines(_key_file(name)))
 
 
 def passphrase(*, is_new: bool) -> SecretValue:
@@ -51,8 +51,7 @@ def passphrase(*, is_new: bool) -> SecretValue:
     """
     name = os.environ.get(PASSPHRASE_FILE_VARIABLE)
     if name:
-        content = read_file(name, _LARGEST_KEY_FILE, variable=PASSPHRASE_FILE_VARIABLE)
-        return SecretValue(_decoded(content).rstrip("\r\n"))
+        return SecretValue(_decoded(_key_file(name, variable=PASSPHRASE_FILE_VARIABLE)).rstrip("\r\n"))
     if not is_terminal():
         # A backup that a passphrase closed is opened by nothing else.
         way_out = "give --recipient, or" if is_new else "the backup is encrypted with a passphrase:"
@@ -66,6 +65,15 @@ def passphrase(*, is_new: bool) -> SecretValue:
     if is_new and not Comparer().same(first, _typed("Repeat the passphrase: ")):
         raise Refusal("cannot run", "the two passphrases differ", "nothing was written; run the command again")
     return first
+
+
+def _key_file(name: str, *, is_secret: bool = True, variable: str | None = None) -> bytes:
+    content = read_file(name, _LARGEST_KEY_FILE, is_secret=is_secret, variable=variable)
+    if len(content) > _LARGEST_KEY_FILE:
+        # What was cut off would be another passphrase, or a key too few.
+        shown = f'"{name}"' if variable is None else f"the file that {variable} names"
+        raise Refusal("cannot run", f"{shown} is larger than {_LARGEST_KEY_FILE // 1024} KiB", "name another file")
+    return content
 
 
 def _typed(question: str) -> SecretValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from compiler.model.named_file import NamedFileError, as_file
 from compiler.operations.cluster.objects import ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
 from compiler.stores.sending.bounded_reply import BoundedResponse
@@ -30,6 +32,8 @@ _FINE = 200
 # Beyond the time after which the server itself ends a watch.
 _GRACE = 10
 _NO_TLS = "its certificate is not trusted, or it does not speak TLS"
+# One with the certificates of a hundred clusters is a megabyte; the client's parser takes seconds for each.
+_LARGEST_CONFIG = 4 * 1024 * 1024
 _MERGE = "application/merge-patch+json"
 
 
@@ -47,16 +51,17 @@ class KubernetesCluster(Readings):
 
     def __init__(self, environ: Mapping[str, str], context: str | None = None) -> None:
         _silence_client()
-        is_usable = True
+        why = ""
         settings = client.Configuration()
         try:
             _configure(settings, environ, context)
+        except NamedFileError as error:
+            why = f"it {error}"
         except Exception:  # noqa: BLE001 - a YAML parser, a certificate, a log-in program: its text may quote any
-            is_usable = False
-        if not is_usable:
             # Without the error and its text, which may quote credentials.
             is_there = any(Path(name).exists() for name in _files(environ).split(os.pathsep))
             why = "it is damaged, or has no such context or certificate" if is_there else "there is no such file"
+        if why:
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
         self._api: Any = client.ApiClient(settings)
@@ -147,10 +152,17 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
     if context is None and "KUBECONFIG" not in environ and _IN_POD in environ and not Path(files).exists():
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         return
-    # Not to persist: a renewed token is not for this program to write into a person's file.
-    config.load_kube_config(  # type: ignore[no-untyped-call]
-        files, context=context, client_configuration=settings, persist_config=False
-    )
+    with ExitStack() as stack:
+        # One that is not there is passed over, as kubectl does.
+        named = [
+            stack.enter_context(as_file(str(path), _LARGEST_CONFIG))
+            for name in files.split(os.pathsep)
+            if name and (path := Path(name).expanduser()).exists()
+        ]
+        # Not to persist: a renewed token is not for this program to write into a person's file.
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            os.pathsep.join(named) or files, context=context, client_configuration=settings, persist_config=False
+        )
 
 
 def _files(environ: Mapping[str, str]) -> str:

@@ -9,11 +9,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from compiler.model.address import parse_address
+from compiler.model.named_file import NamedFileError, require_file
 from compiler.stores.azure_key_vault.session import CA_VARIABLE, CA_VARIABLES
 from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError, UnavailableError
 from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, no_answer, why_untrusted
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
 
+# The authorities of a whole system are 200 KiB.
+_LARGEST_PEM: Final = 16 * 1024 * 1024
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
@@ -24,11 +27,25 @@ def verified(place: StoreLocation, url: str, ca: Path | None) -> str | bool:
         raise TlsFailureError(place, Action.CONNECT, reason, "use https://")
     if ca is None:
         return True
-    if not os.access(ca, os.R_OK):
+    if problem := _problem(ca):
         # Without its path, which is a variable's: whoever put a key itself there would find it in the log.
         remedy = f"correct {', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
-        raise TlsFailureError(place, Action.CONNECT, "the CA file cannot be read", remedy)
+        raise TlsFailureError(place, Action.CONNECT, problem, remedy)
     return str(ca)
+
+
+def _problem(ca: Path) -> str:
+    """Why the authorities cannot be used; empty where they can."""
+    unreadable = "the CA file cannot be read"
+    if not os.access(ca, os.R_OK):
+        return unreadable
+    try:
+        if not ca.is_dir():
+            # Each connection reads it anew: a pipe would be empty for the second one.
+            require_file(str(ca), _LARGEST_PEM)
+    except NamedFileError as error:
+        return f"{unreadable}: it {error}"
+    return ""
 
 
 def server_of(url: str) -> Server:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from compiler.model.named_file import NamedFileError, read_named
 from compiler.model.record import dataclass
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
 from compiler.stores.values.secret import SecretValue
@@ -31,6 +32,8 @@ _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
 # A credential is one line of text, and a token becomes a header too: a client's own complaint about it would show it.
 _NO_TEXT: Final = regex(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NO_TOKEN: Final = regex(r"[^!-~]")
+# A token with the claims of hundreds of groups has some ten KiB.
+_LARGEST: Final = 256 * 1024
 _POD_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 
 
@@ -110,19 +113,18 @@ class VaultLogin:
         shown: str | None = None,
         refused: re.Pattern[str] = _NO_TEXT,
     ) -> SecretValue:
-        value, where = self._environ.get(variable, "").strip(), variable
+        value, where, lack = self._environ.get(variable, "").strip(), variable, ""
         if not value and (named := self._environ.get(f"{variable}_FILE")):
-            value, where = _content(named), _named_file(variable)
+            where = _named_file(variable)
+            value, lack = _content(named)
         elif not value and default_file is not None:
             where = shown or default_file
             if variable in self._environ:
                 # Most often a pipeline whose secret is missing. What lies in the file may be anybody's.
                 raise self._error(f"{variable} is set but empty", f"fill it, or unset it to use {where}")
-            value = _content(default_file)
+            value, lack = _content(default_file)
         if not value:
-            tried = f"{variable} is not set" + (
-                f", and {where} cannot be read or is empty" if where != variable else ""
-            )
+            tried = f"{variable} is not set" + (f", and {where} {lack or 'is empty'}" if where != variable else "")
             raise self._error(tried, f"set {variable} or {variable}_FILE, or another PLATFORM_SECRETS_VAULT_AUTH")
         if refused.search(value):
             what = "a character that tokens cannot have" if refused is _NO_TOKEN else "a control character"
@@ -155,8 +157,13 @@ def _named_file(variable: str) -> str:
     return f"the file that {variable}_FILE names"
 
 
-def _content(file: str) -> str:
+def _content(file: str) -> tuple[str, str]:
+    """What the file holds, and why that cannot be used."""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return ""
+        data = read_named(file, _LARGEST).data
+        text = data.decode().strip()
+    except NamedFileError as error:
+        return "", str(error)
+    except UnicodeDecodeError:
+        return "", "is no text file"
+    return (text, "") if len(data) <= _LARGEST else ("", f"is larger than {_LARGEST // 1024} KiB")

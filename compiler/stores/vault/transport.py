@@ -3,6 +3,7 @@
 import base64
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from compiler.model.address import Address, is_near, parse_address
+from compiler.model.named_file import NamedFileError, as_file
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError
 from compiler.stores.sending.no_answer import Server
@@ -19,6 +21,8 @@ from compiler.stores.vault.session import VaultSession
 
 # The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
 _CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# The authorities of a whole system are 200 KiB.
+_LARGEST_PEM: Final = 16 * 1024 * 1024
 # Says that the network to a plain HTTP server is trusted; without it a token is sent to loopback and the cluster only.
 ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 
@@ -110,10 +114,20 @@ def _tls(address: StoreAddress, environ: Mapping[str, str], place: StoreLocation
     # Neither text shows a path: whoever put a key itself into such a variable would find it in the log.
     reason, remedy = f"the CA certificates of {where} cannot be read", f"correct {where}"
     try:
-        context = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
-        reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
-        if certificate := environ.get("VAULT_CLIENT_CERT"):
-            context.load_cert_chain(certificate, environ.get("VAULT_CLIENT_KEY"))
+        with ExitStack() as stack:
+            file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path is not None and not folder else None
+            context = ssl.create_default_context(cafile=file, capath=path if folder else None)
+            reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
+            if certificate := environ.get("VAULT_CLIENT_CERT"):
+                key = environ.get("VAULT_CLIENT_KEY")
+                context.load_cert_chain(
+                    stack.enter_context(as_file(certificate, _LARGEST_PEM)),
+                    stack.enter_context(as_file(key, _LARGEST_PEM)) if key else None,
+                )
+    except NamedFileError as error:
+        if not error.is_unreadable:
+            reason = f"{reason}: it {error}"
+        failure = TlsFailureError(place, Action.CONNECT, reason, remedy)
     except (OSError, ValueError):
         failure = TlsFailureError(place, Action.CONNECT, reason, remedy)
     else:

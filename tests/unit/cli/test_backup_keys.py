@@ -56,6 +56,19 @@ def test_the_variables_file_holds_the_passphrase(tmp_path: Path, monkeypatch: py
     assert passphrase(is_new=True).reveal() == " with spaces "
 
 
+def test_a_key_file_is_not_cut_off_where_it_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = file(tmp_path, b"x" * (64 * 1024 + 1))
+    for read in (lambda: recipients([], [name]), lambda: identities([name])):
+        with pytest.raises(Refusal, match=r'"[^"]*/keys" is larger than 64 KiB'):
+            read()
+    monkeypatch.setenv(PASSPHRASE_FILE_VARIABLE, name)
+    with pytest.raises(Refusal, match=f"the file that {PASSPHRASE_FILE_VARIABLE} names is larger than 64 KiB"):
+        passphrase(is_new=False)
+    monkeypatch.setenv(PASSPHRASE_FILE_VARIABLE, "/dev/zero")
+    with pytest.raises(Refusal, match="names is a device, not a file"):
+        passphrase(is_new=False)
+
+
 def test_a_new_passphrase_is_typed_twice_and_an_old_one_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PASSPHRASE_FILE_VARIABLE, raising=False)
     monkeypatch.setattr(sys, "stdin", Person())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -201,6 +202,21 @@ def test_a_context_that_is_not_there_and_a_broken_kubeconfig_are_said_without_th
     with pytest.raises(ClusterError, match="no usable kubeconfig") as caught:
         KubernetesCluster(environ)
     assert "horseshoe" not in str(caught.value)
+
+
+def test_a_kubeconfig_may_come_from_a_command_of_the_shell_and_from_no_device(
+    fake: FakeCluster, environ: dict[str, str], tmp_path: Path
+) -> None:
+    fake.store("v", ready=True)
+    reading, writing = os.pipe()
+    os.write(writing, Path(environ["KUBECONFIG"]).read_bytes())
+    os.close(writing)
+    # An empty name among several, and one of a file that is not there, are passed over.
+    cluster = KubernetesCluster({"KUBECONFIG": f"{tmp_path}/absent::/dev/fd/{reading}"})
+    assert cluster.store("ClusterSecretStore", "v", "team") is not None
+    os.close(reading)
+    with pytest.raises(ClusterError, match=r"no usable kubeconfig \(it is a device, not a file\)"):
+        KubernetesCluster({"KUBECONFIG": "/dev/zero"})
 
 
 def test_without_a_kubeconfig_a_pods_own_account_is_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 import threading
 import traceback
@@ -268,6 +269,17 @@ def test_the_address_own_authority_comes_first_and_must_be_readable(vault: Local
     with pytest.raises(TlsFailureError, match="cannot be read") as caught:
         AzureKeyVaultStore(address, vault.environ())
     assert "absent" not in str(caught.value)
+
+
+def test_an_authority_must_be_a_file_that_each_connection_can_read(vault: LocalKeyVault, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in (
+        (Path("/dev/zero"), "is a device"),
+        (tmp_path / "pipe", "is a pipe, and is read more than once"),
+    ):
+        address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, ca=path)
+        with pytest.raises(TlsFailureError, match=f"the CA file cannot be read: it {reason}"):
+            AzureKeyVaultStore(address, vault.environ())
 
 
 def test_a_netrc_entry_does_not_replace_the_token(

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +102,33 @@ def test_a_file_that_was_named_and_cannot_be_used_is_not_passed_over_for_another
     (tmp_path / ".vault-token").write_text("hvs.home")
     (tmp_path / "empty").write_text(" \n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name in ("absent", "empty", "binary", ""):
-        error = refusal({"VAULT_TOKEN_FILE": f"{tmp_path}/{name}", "HOME": str(tmp_path)})
-        named = "the file that VAULT_TOKEN_FILE names"
-        assert error.reason == f"VAULT_TOKEN is not set, and {named} cannot be read or is empty"
+    (tmp_path / "long").write_bytes(b"x" * (256 * 1024 + 1))
+    reasons = {
+        f"{tmp_path}/absent": "cannot be read: no such file or directory",
+        f"{tmp_path}/empty": "is empty",
+        f"{tmp_path}/binary": "is no text file",
+        f"{tmp_path}/long": "is larger than 256 KiB",
+        f"{tmp_path}/": "cannot be read: is a directory",
+        "/dev/zero": "is a device, not a file",
+    }
+    for path, reason in reasons.items():
+        error = refusal({"VAULT_TOKEN_FILE": path, "HOME": str(tmp_path)})
+        assert error.reason == f"VAULT_TOKEN is not set, and the file that VAULT_TOKEN_FILE names {reason}"
         assert "set VAULT_TOKEN or VAULT_TOKEN_FILE" in error.remedy
 
 
 def test_without_a_token_and_a_home_both_places_are_named() -> None:
-    assert refusal({}).reason == "VAULT_TOKEN is not set, and ~/.vault-token cannot be read or is empty"
+    missing = "VAULT_TOKEN is not set, and ~/.vault-token cannot be read: no such file or directory"
+    assert refusal({}).reason == missing
+
+
+def test_a_token_may_come_from_a_command_of_the_shell() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"hvs.piped\n")
+    os.close(writing)
+    login = VaultLogin({"VAULT_TOKEN_FILE": f"/dev/fd/{reading}"}, PLACE)
+    assert login.log_in(None).text.reveal() == "hvs.piped"
+    os.close(reading)
 
 
 @pytest.mark.parametrize("blank", ["", " \n"])

@@ -1,4 +1,5 @@
 import base64
+import os
 import socket
 import ssl
 import threading
@@ -208,6 +209,31 @@ def test_the_authorities_of_a_file_are_those_that_are_trusted(tmp_path: Path) ->
     authority = CertificateAuthority.create(tmp_path)
     named = session("https://vault.example.com", VAULT_CACERT=str(authority.ca_file))._connect()._context  # type: ignore[attr-defined]
     assert len(named.get_ca_certs()) == 1
+
+
+def test_authorities_and_a_client_certificate_may_come_from_commands_of_the_shell(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create(tmp_path)
+    issued = authority.issue(("client.example.com",))
+    # The key stands after its certificate: the file is read twice.
+    client = issued.certificate_file.read_bytes() + issued.key_file.read_bytes()
+    ends: list[int] = []
+    for content in (authority.ca_file.read_bytes(), client):
+        reading, writing = os.pipe()
+        os.write(writing, content)
+        os.close(writing)
+        ends.append(reading)
+    environ = {"VAULT_CACERT": f"/dev/fd/{ends[0]}", "VAULT_CLIENT_CERT": f"/dev/fd/{ends[1]}"}
+    trusted = session("https://vault.example.com", **environ)._connect()._context  # type: ignore[attr-defined]
+    assert len(trusted.get_ca_certs()) == 1
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("variable", ["VAULT_CACERT", "VAULT_CLIENT_CERT"])
+def test_a_device_in_place_of_certificates_is_not_read(variable: str) -> None:
+    with pytest.raises(TlsFailureError, match="cannot be read: it is a device, not a file; correct") as caught:
+        session("https://vault.example.com", **{variable: "/dev/zero"})
+    assert variable in str(caught.value)
 
 
 def test_a_path_that_no_file_can_have_is_refused_like_one_that_is_missing() -> None:
