@@ -72,7 +72,7 @@ chart: schemas .tools/.helm ## Rewrite the chart's generated files and lint it w
 bench: .venv/.dev ## Measure the compile against its budgets
 	@$(BIN)/python scripts/bench.py
 
-bench-stores: .venv/.dev ## Measure verify and migrate against their budgets (minutes)
+bench-stores: .venv/.dev ## Measure verify, migrate and retire against their budgets (minutes)
 	@$(BIN)/python scripts/bench.py stores
 
 bench-status: .venv/.dev ## Measure status of a large cluster against its budgets

@@ -1,4 +1,4 @@
-"""Measures verify and migrate against their budgets, beside one process a secret in the same run.
+"""Measures verify, migrate and retire against their budgets, beside one process a secret in the same run.
 
 The stores are a real OpenBao server and the local Key Vault with the service's limits, each in a process of its own, so
 that processor time here is the program's alone. `--quick` takes a tenth of the secrets and leaves the memory of 10,000
@@ -34,6 +34,9 @@ from compiler.operations.change.plan import Options, Outcome, State  # noqa: E40
 from compiler.operations.live.stores import LiveStores  # noqa: E402
 from compiler.operations.migrate.plan import plan_migration  # noqa: E402
 from compiler.operations.migrate.routes import routes_of  # noqa: E402
+from compiler.operations.retire.candidates import candidates_of  # noqa: E402
+from compiler.operations.retire.plan import plan_retirement  # noqa: E402
+from compiler.operations.retire.readers import in_files  # noqa: E402
 from compiler.operations.runs.journal import Journal, identity_of, new_id  # noqa: E402
 from compiler.operations.runs.run_log import RunLog  # noqa: E402
 from compiler.operations.verify.references import references_of  # noqa: E402
@@ -42,6 +45,7 @@ from compiler.pipeline import compile_project  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from compiler.stores.open import open_store  # noqa: E402
 from compiler.stores.values.secret import SecretValue  # noqa: E402
+from compiler.stores.vault.session import VaultSession  # noqa: E402
 from scripts.bench import PROGRAM, Budget, Figure, as_json, run, table  # noqa: E402
 
 if TYPE_CHECKING:
@@ -57,6 +61,9 @@ PAGE = ROOT / "docs/reference/performance-stores.md"
 # Verify reads ten properties a secret; what moves has four, as the shipped catalogue's have on average.
 READ, MOVED = 10, 4
 WINDOW, CREATES, READS = 10.0, 300, 400
+# What a retirement asks for each secret: its value on both sides and its versions; these again, the deletion, and the
+# look whether it is done. Key Vault answers the last one in two: it is not there, and it is among what is deleted.
+ASKED = {"vault": 6, "azure": 7}
 PROCESSES = 20
 # What takes seconds is run so often, and its quickest run counts: whatever else the machine does only adds to it.
 RUNS = 3
@@ -140,7 +147,7 @@ def quickest(action: Callable[[Callable[..., SecretWriter]], object], prepare: C
     return replace(min(runs, key=lambda run: run.cpu), wall=min(run.wall for run in runs))
 
 
-def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str]) -> Environment:
+def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str], served_by: str = "vault") -> Environment:
     """An environment of that many secrets, with the two stores and a second mount of the first."""
     key_vault, openbao = addresses
     entries = ["secrets:"]
@@ -156,7 +163,7 @@ def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str]) -> 
         ]
     base = [
         "namespace: bench",
-        "store: vault",
+        f"store: {served_by}",
         "refreshInterval: 1h",
         'externalSecretsOperator: "2.9"',
         "stores:",
@@ -176,18 +183,19 @@ def project(root: Path, secrets: int, keys: int, addresses: tuple[str, str]) -> 
     return result.project.environments[0]
 
 
-def seed(environment: Environment) -> None:
-    """Every secret of the environment, with values of 40 characters, in the first mount."""
+def seed(environment: Environment, *names: str) -> None:
+    """Every secret of the environment, with values of 40 characters, in the first mount or in these stores."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - nothing measured needs it
 
     with LiveStores(os.environ) as stores, ThreadPoolExecutor(16) as pool:
-        store = stores.open(environment.stores["vault"])
+        writers = [stores.open(environment.stores[name]) for name in names or ("vault",)]
 
         def one(number: int, secret: SecretOfEnvironment) -> None:
             values = {
                 each.key.name: SecretValue(f"{number:020d}{place:020d}") for place, each in enumerate(secret.keys)
             }
-            store.write(f"bench/{secret.id}", values, None)
+            for store in writers:
+                store.write(f"bench/{secret.id}", values, None)
 
         list(pool.map(one, *zip(*enumerate(environment.secrets.values()), strict=True)))
 
@@ -228,6 +236,40 @@ def migrating(
                 check(apply(planned, root))
 
     return action
+
+
+def retiring(environment: Environment, left: str, root: Path) -> Callable[[Callable[..., SecretWriter]], None]:
+    """What `retire --apply` does, once it has its environments."""
+
+    def action(opener: Callable[..., SecretWriter]) -> None:
+        with LiveStores(os.environ, opener) as stores:
+            store = environment.stores[left]
+            candidates = candidates_of(environment, store, (), in_files((environment,), store, stores))
+            planned = plan_retirement(candidates, stores)
+            if len(planned.plan.writes) != len(environment.secrets):
+                raise SystemExit("the plan is not the one that this benchmark measures")
+            check(apply(planned, root))
+
+    return action
+
+
+@contextmanager
+def requests_counted() -> Iterator[Callable[[], int]]:
+    """How many requests have gone to OpenBao while the block runs."""
+    sent, lock = 0, Lock()
+    send = VaultSession.request
+
+    def counted(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the session's own
+        nonlocal sent
+        with lock:
+            sent += 1
+        return send(*given, **named)
+
+    VaultSession.request = counted  # type: ignore[method-assign]
+    try:
+        yield lambda: sent
+    finally:
+        VaultSession.request = send  # type: ignore[method-assign]
 
 
 def apply(planned: Planned, root: Path) -> Outcome:
@@ -354,7 +396,41 @@ def measure_all(folder: Path, size: Size, notes: list[str]) -> Iterator[Figure]:
         seen = ask()
         yield Figure(at_most(title, "s", count / (0.9 * READS)), noted(title, done))
         yield Figure(at_most("writes of it", "", 0), seen["writes"])
+        yield from retired(project(folder / "left", count, MOVED, addresses, "second"), folder, openbao, ask, noted)
         yield from most
+
+
+def retired(
+    environment: Environment,
+    folder: Path,
+    openbao: LocalOpenBao,
+    ask: Callable[[], dict[str, Any]],
+    noted: Callable[[str, Timed], float],
+) -> Iterator[Figure]:
+    """The secrets of an environment that the second mount serves, deleted from the vault that holds them, and OpenBao.
+
+    What each asks beside is the log-in, the mount and who it is.
+    """
+    count = len(environment.secrets)
+
+    def anew() -> None:
+        emptied(openbao)
+        seed(environment, "vault", "second")
+
+    anew()
+    time.sleep(WINDOW)
+    ask()
+    title = f"retire from Key Vault, {count:,} secrets: compare, delete, look again"
+    done = timed(retiring(environment, "azure", folder))
+    asked = ask()["requests"]
+    yield Figure(at_most(title, "s", count * ASKED["azure"] / (0.9 * READS)), noted(title, done))
+    yield Figure(at_most("requests of it for a secret, to Key Vault", "", ASKED["azure"]), asked / count)
+    title = f"retire from OpenBao, {count:,} secrets: compare, delete, look again"
+    yield Figure(at_most(title, "s", count / 400), noted(title, quickest(retiring(environment, "vault", folder), anew)))
+    anew()
+    with requests_counted() as sent:
+        retiring(environment, "vault", folder)(open_store)
+        yield Figure(at_most("requests of it for a secret, both mounts", "", ASKED["vault"] + 0.1), sent() / count)
 
 
 def memory(root: Path, count: int, addresses: tuple[str, str], openbao: LocalOpenBao) -> Figure:
@@ -381,11 +457,11 @@ def page(figures: Sequence[Figure], notes: Sequence[str]) -> str:
     listed = "\n".join(f"- {note}." for note in notes)
     return f"""# Performance of live stores
 
-What `verify` and `migrate` cost, as `make bench-stores` last measured it: wall seconds of the operation, from the first
-request to the last, on {os.cpu_count()} cores that the stores share with the program. It is the best of {RUNS} runs,
-but of one for the migration to Key Vault, which its limits time. OpenBao is a real server on loopback; Key Vault is the
-local one with the service's limits (300 creates and 4,000 other calls in 10 seconds), enforced by a sliding window. A
-secret that is verified has {READ} properties, one that is moved {MOVED}.
+What `verify`, `migrate` and `retire` cost, as `make bench-stores` last measured it: wall seconds of the operation, from
+the first request to the last, on {os.cpu_count()} cores that the stores share with the program. It is the best of
+{RUNS} runs, but of one for what writes to Key Vault, which its limits time. OpenBao is a real server on loopback; Key
+Vault is the local one with the service's limits (300 creates and 4,000 other calls in 10 seconds), enforced by a
+sliding window. A secret that is verified has {READ} properties, one that is moved or retired {MOVED}.
 
 {table(figures, beside="one process a secret")}
 "one process a secret" is `bao kv get`, and for the migration `bao kv get` and `bao kv put`, one after another, in the

@@ -5,7 +5,7 @@ A run may have created a secret that nobody read then; once a switch has put it 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Kind
@@ -13,7 +13,7 @@ from compiler.operations.live.identity import folded, identities, is_same
 from compiler.text.wording import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from compiler.model.environment import Environment, Store
     from compiler.operations.change.plan import Plan, Write
@@ -37,7 +37,9 @@ def spared(
     if not taking:
         return plan
     every = tuple({each.name: each for each in environments()}.values())
-    readers = {target: _readers(write, own[write.store], every, stores) for target, write in taking.items()}
+    # Once a store: looking through all environments for each write would take minutes for thousands.
+    reads = {name: _Reads.of(own[name], every, stores) for name in dict.fromkeys(name for name, _ in taking)}
+    readers = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
     why = {target: found for target, found in readers.items() if found}
     steps = list(plan.steps)
     for index, step in enumerate(steps):
@@ -64,20 +66,30 @@ def _takes(write: Write) -> Callable[[str | None], bool] | None:
     return gone.__contains__ if gone else None
 
 
-def _readers(write: Write, store: Store, every: Iterable[Environment], stores: LiveStores) -> tuple[str, ...]:
+def _readers(write: Write, reads: _Reads) -> tuple[str, ...]:
     takes = _takes(write)
-    found = _reads(write.name, store, every, stores)
+    found = reads.by_name.get(folded(write.name, reads.provider), ())
     return tuple(dict.fromkeys(reader for prop, reader in found if takes is not None and takes(prop)))
 
 
-def _reads(name: str, own: Store, every: Iterable[Environment], stores: LiveStores) -> Iterator[tuple[str | None, str]]:
-    """The properties of a remote secret of the store `own` that are read, each with its reader."""
-    addresses, provider = identities(own, stores), own.provider
-    for environment in every:
-        for store in environment.stores_in_use():
-            if store.provider != provider or not is_same(store, addresses, stores):
-                continue
-            for secret in environment.secrets.values():
-                for key in secret.keys if secret.store is store else ():
-                    if key.place is not None and folded(key.place.remote_key, provider) == folded(name, provider):
-                        yield key.place.property, f"{environment.name}/{secret.id}"
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What is read in one store: by a remote secret's folded name each property with its reader."""
+
+    provider: str
+    by_name: Mapping[str, Sequence[tuple[str | None, str]]]
+
+    @classmethod
+    def of(cls, own: Store, every: Iterable[Environment], stores: LiveStores) -> _Reads:
+        addresses, provider = identities(own, stores), own.provider
+        found: dict[str, list[tuple[str | None, str]]] = {}
+        for environment in every:
+            for store in environment.stores_in_use():
+                if store.provider != provider or not is_same(store, addresses, stores):
+                    continue
+                for secret in environment.secrets.values():
+                    for key in secret.keys if secret.store is store else ():
+                        if key.place is not None:
+                            line = (key.place.property, f"{environment.name}/{secret.id}")
+                            found.setdefault(folded(key.place.remote_key, provider), []).append(line)
+        return cls(provider, found)

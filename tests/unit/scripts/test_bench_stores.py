@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.values.secret import SecretValue
+from compiler.stores.vault.session import HttpReply, VaultSession
 from scripts import bench_stores
 from scripts.bench import Figure
-from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, timed
+from scripts.bench_stores import Meter, Timed, at_most, fullest, page, project, quickest, requests_counted, timed
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -58,6 +60,22 @@ def test_the_project_has_as_many_secrets_and_keys_as_asked(tmp_path: Path) -> No
     environment = project(tmp_path, 3, 2, ("https://bench.vault.azure.net", "http://127.0.0.1:1"))
     assert [len(secret.keys) for secret in environment.secrets.values()] == [2, 2, 2]
     assert set(environment.stores) == {"vault", "second", "azure"}
+    assert {secret.store for secret in environment.secrets.values()} == {environment.stores["vault"]}
+
+
+def test_the_project_may_be_served_by_another_store(tmp_path: Path) -> None:
+    environment = project(tmp_path, 2, 1, ("https://bench.vault.azure.net", "http://127.0.0.1:1"), "second")
+    assert {secret.store for secret in environment.secrets.values()} == {environment.stores["second"]}
+
+
+def test_requests_to_openbao_are_counted_while_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = HttpReply(204, b"", None)
+    monkeypatch.setattr(VaultSession, "request", lambda *_: reply)
+    session = VaultSession(lambda: HTTPConnection("127.0.0.1"), "", {}, "h")
+    with requests_counted() as sent:
+        assert [session.request(method, "/", {}) for method in ("get", "post")] == [reply, reply]
+    session.request("get", "/", {})
+    assert sent() == 2
 
 
 def test_the_page_shows_the_budget_the_old_way_and_the_share_of_the_clients() -> None:

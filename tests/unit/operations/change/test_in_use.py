@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +14,7 @@ from tests.unit.operations.changes import plan_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from compiler.model.environment import Environment
+    from compiler.model.environment import Environment, Store
     from tests.unit.operations.conftest import Stores
     from tests.unit.operations.memory_store import MemoryStore
 
@@ -137,3 +137,21 @@ def test_the_environments_are_read_only_where_something_would_go(
     assert spared(plan, environment.stores, unknown, stores.live) is plan
     with pytest.raises(Refusal, match="not known"):
         spared(plan_of(deletion(azure, "agents-jira", *JIRA)), environment.stores, unknown, stores.live)
+
+
+def test_the_environments_are_looked_through_once_a_store_and_not_once_a_write(
+    spare: Callable[..., Plan], azure: MemoryStore, environment: Environment
+) -> None:
+    looked: list[str] = []
+
+    class Counted(type(environment)):  # type: ignore[misc] # a class that is chosen as the test runs
+        def stores_in_use(self) -> tuple[Store, ...]:
+            looked.append(self.name)
+            return tuple(super().stores_in_use())
+
+    counted = Counted(**{field.name: getattr(environment, field.name) for field in fields(environment)})
+    names = [f"free-{number}" for number in range(5)]
+    for name in names:
+        azure.seed(name, A="x")
+    spare(plan_of(*(deletion(azure, name, "A") for name in names)), counted)
+    assert looked == ["prod"]
