@@ -80,16 +80,18 @@ def restoration(
 
 def _wanted(backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]) -> Iterator[Wanted | Step]:
     names = value_names(environment)
-    for secret_id in backup.secrets:
-        for name, value in backup.values.items():
-            if name[0] != secret_id or (only and not _is_chosen(environment, name, only)):
-                continue
-            secret, key = _here(environment, name, names)
-            target = _target(key, _placed(environment, secret, to))
-            if isinstance(target, _Refused):
-                yield Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
-            else:
-                yield Wanted(secret, key, *target, value)
+    by_secret: dict[str, list[ValueName]] = {}
+    for name in backup.values:
+        by_secret.setdefault(name[0], []).append(name)
+    for name in (each for own in by_secret.values() for each in own):
+        if only and not _is_chosen(environment, name, only):
+            continue
+        secret, key = _here(environment, name, names)
+        target = _target(key, _placed(environment, secret, to))
+        if isinstance(target, _Refused):
+            yield Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
+        else:
+            yield Wanted(secret, key, *target, backup.values[name])
 
 
 def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import UserDict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.conftest import taking
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compiler.model.environment import Environment, Store
     from compiler.operations.change.run import Change
     from tests.unit.operations.changes import Listening
@@ -53,6 +56,27 @@ def changing(
     root: Path = Path(),
 ) -> Change:
     return restoration(backup, environment, to, options, Setting(root, stores.live, applies=True))
+
+
+class Walked(UserDict[tuple[str, str], SecretValue]):
+    """Values that count how often somebody goes through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_a_backup_is_gone_through_as_often_for_many_secrets_as_for_one(
+    environment: Environment, stores: Stores
+) -> None:
+    walks = []
+    for count in (1, 50):
+        values = Walked({(f"gone-{number}", "KEY"): SecretValue("t") for number in range(count)})
+        planned(environment, stores, backup=replace(BACKUP, values=values))
+        walks.append(values.walks)
+    assert walks[0] == walks[1]
 
 
 def kinds(plan: Plan) -> dict[str, Kind]:
