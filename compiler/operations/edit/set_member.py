@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.operations.edit.scalar import scalar
+from compiler.operations.edit.splice import lines_after, spliced
 from compiler.operations.edit.text_lines import content_end, is_flow, line_break, line_start, next_line
 from compiler.stages.emit import quote
 from compiler.text.regex import regex
@@ -83,9 +84,7 @@ def _with_member(mapping: Node, path: Sequence[str], value: str, *, is_root: boo
         if found is None:
             return _before(mapping, entry)
         at = found.end()
-    end = line_break(text, at)
-    opened = end if at and text[at - 1] != "\n" else ""
-    return f"{text[:at]}{opened}{' ' * _indent(mapping)}{entry}{end}{text[at:]}"
+    return spliced(text, [lines_after(text, at, [f"{' ' * _indent(mapping)}{entry}"])])
 
 
 def _ends_open(mapping: Node) -> bool:
