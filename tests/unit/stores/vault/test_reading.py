@@ -20,6 +20,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Dropped, StoreState
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.vault import reading
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     LOOKUP,
@@ -267,7 +268,7 @@ def test_folders_in_folders_without_end_are_given_up_when_the_operation_ends(vau
 
 
 def test_more_folders_than_any_mount_has_are_no_vaults(vault: ScriptedVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.stores.vault.reading._MOST_NAMES", 30)
+    monkeypatch.setattr(reading, "_MOST_NAMES", 30)
     vault.on("LIST", "secret/metadata/", listing(*(f"c{number}/" for number in range(31))))
     store = vault.open()
     with pytest.raises(UnexpectedReplyError, match="its list does not end: there are too many names"):
