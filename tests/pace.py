@@ -18,9 +18,9 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Processor seconds of `_work` where the limits were set: adding up ten million numbers took 0.65 s there, and the work
-# takes a twenty-third of that on any machine.
-USUAL = 0.028
+# Processor seconds of `_work` where the limits were set: compiling `prod` takes nine times as long as the work, and took
+# 0.139 s there (docs/reference/performance.md).
+USUAL = 0.015
 # What is slower than this is broken, or too slow to tell anything.
 MOST = 6.0
 # A shared processor is at full speed for tenths of a second and at a third of it for others. A look takes the mean of

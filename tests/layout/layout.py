@@ -21,7 +21,8 @@ _NO_RULES = frozenset({"__init__", "interface", "input_rules", "live_rules", "co
 _CONCEALING = frozenset({"conceal", "printable"})
 _MAY_CONCEAL = ("text/", "cli/terminal/contents.py", "render/excerpt.py")
 # A local server is a program of its own, and the streams are what the outlet stands before.
-_MAY_PRINT = ("demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
+# The first module tells an older Python before it imports anything.
+_MAY_PRINT = ("__main__.py", "demo/", "cli/terminal/outlet.py", "cli/terminal/streams.py")
 
 # The pages of rules without a module of their own and the files of a new project, which know no caller, and a format.
 _SAY_NO_ROOT = frozenset(
