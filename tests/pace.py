@@ -18,8 +18,8 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Processor seconds of `_work` where the limits were set: compiling `prod` takes nine times as long as the work, and took
-# 0.139 s there (docs/reference/performance.md).
+# Processor seconds of `_work` where the limits were set: compiling `prod` takes nine times as long as the work, and
+# took 0.139 s there (docs/reference/performance.md).
 USUAL = 0.015
 # What is slower than this is broken, or too slow to tell anything.
 MOST = 6.0
