@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # Ways in which a source does not hold a value, as opposed to not saying whether it does.
 _NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
-_ADD = "add it to the source, or choose a variant without it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +36,25 @@ class Verdict:
     value: SecretValue | None = None
 
 
-def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool) -> Verdict | None:
-    """An update with the source's value, the reason why there is none, or None for an unused key without a value."""
+def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bool, way_to_add: str) -> Verdict | None:
+    """An update with the source's value, the reason why there is none, or None for an unused key without a value.
+
+    `way_to_add` is the remedy where the source lacks the value.
+    """
     if isinstance(reading, DisabledError) and not in_use:
         # It was disabled on purpose, and the environment does not use it.
         return None
     if isinstance(reading, StoreError):
         if not isinstance(reading, _NOT_HELD):
             return Verdict(Kind.REFUSE, f"the source cannot be read: {reading.reason}", reading.remedy)
-        remedy = reading.remedy if isinstance(reading, SoftDeletedError) else _ADD
-        return Verdict(Kind.MISSING, f"in the source, {reading.reason}", remedy) if in_use else None
+        return _not_held(reading, way_to_add) if in_use else None
     if place.property is not None and not reading.is_object:
         reason = "the source's value is not a JSON object, so it has no properties"
         return Verdict(Kind.MISSING, reason, "store a JSON object there") if in_use else None
     value = reading.properties.get(place.property) if place.property is not None else reading.whole
     if value is None:
         what = "no such property" if place.property is not None else "only properties, no whole value"
-        return Verdict(Kind.MISSING, f"the source has {what}", _ADD) if in_use else None
+        return Verdict(Kind.MISSING, f"the source has {what}", way_to_add) if in_use else None
     if not value.is_string:
         text = stringified(value) if options.stringify else None
         if text is None:
@@ -62,8 +63,15 @@ def judge_source(reading: Reading, place: Place, options: Options, *, in_use: bo
             return Verdict(Kind.REFUSE, reason, remedy)
         value = text
     if Trait.EMPTY in traits(value):
-        return Verdict(Kind.REFUSE, "the source's value is empty", _ADD) if in_use else None
+        return Verdict(Kind.REFUSE, "the source's value is empty", way_to_add) if in_use else None
     return Verdict(Kind.UPDATE, value=value)
+
+
+def _not_held(error: StoreError, way_to_add: str) -> Verdict:
+    if isinstance(error, NotFoundError):
+        return Verdict(Kind.MISSING, "the source has no such secret", way_to_add)
+    remedy = error.remedy if isinstance(error, SoftDeletedError) else way_to_add
+    return Verdict(Kind.MISSING, f"in the source, {error.reason}", remedy)
 
 
 def judge_destination(

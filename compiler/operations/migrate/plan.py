@@ -14,6 +14,7 @@ from compiler.operations.live.read_many import read_many
 from compiler.operations.migrate.routes import Route, Routes
 from compiler.stores.errors import StoreError
 from compiler.stores.interface import RemoteSecret
+from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +109,9 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
         remedy = way_to_place(route.secret, route.source_store.provider)
         reason = f'the catalogue gives the key no place in "{route.source_store.id}"'
         return _decided(route, to, Kind.REFUSE, reason, remedy) if route.in_use else None
-    verdict = judge_source(source, route.source, options, in_use=route.in_use)
+    verdict = judge_source(
+        source, route.source, options, in_use=route.in_use, way_to_add=_way_to_add(route, routes.environment)
+    )
     if verdict is None:
         return None
     if verdict.value is None:
@@ -128,6 +131,12 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
     origin = source if isinstance(source, RemoteSecret) else None
     place = _location(route.source_store, route.source)
     return Wanted(route.secret, route.key, to, route.destination, verdict.value, place, origin)
+
+
+def _way_to_add(route: Route, environment: str) -> str:
+    # Of the whole secret: it leaves what has a value already, and one line is enough for all that is missing of it.
+    put = command_line("put", environment, route.secret, "--store", route.source_store.id)
+    return f"{'choose variants without it, or ' if route.has_variants else ''}set it in the source: {put}"
 
 
 def _decided(route: Route, to: Store, kind: Kind, reason: str, remedy: str) -> Step:

@@ -22,7 +22,8 @@ class Route:
     """Where one value comes from and goes. A place is None where the catalogue names none for that provider.
 
     `secret` and `key` name it once, where several secrets have it in common; one of them uses it where it is `in_use`.
-    `is_extra` marks a property of the source that is not a key of the catalogue.
+    `has_variants`: the environment may choose variants without it. `is_extra` marks a property of the source that is
+    not a key of the catalogue.
     """
 
     secret: str
@@ -31,6 +32,7 @@ class Route:
     source_store: Store
     source: Place | None
     destination: Place | None
+    has_variants: bool = False
     is_extra: bool = False
 
 
@@ -76,7 +78,8 @@ def routes_of(environment: Environment, to: Store, source: Store | None, only: S
         for key, place in key_places(environment, secret, origin).items():
             called = names.get((secret.id, key), (secret.id, key))
             in_use = key in used or (called in keys and keys[called].in_use)
-            keys[called] = Route(*called, in_use, origin, place, there[key])
+            has_variants = bool(secret.entry.keys[key].held.variants)
+            keys[called] = Route(*called, in_use, origin, place, there[key], has_variants)
         if own is not None and theirs is not None:
             mains.append((secret.id, origin, origin.prefix + own, to.prefix + theirs))
     return Routes(

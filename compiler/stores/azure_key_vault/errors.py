@@ -95,7 +95,7 @@ def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> St
 
 def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     if answer.code == _ABSENT and place.name is not None:
-        return NotFoundError(place, action, "the secret does not exist", "create it, or correct its name")
+        return NotFoundError(place, action, "the store has no such secret", "create it, or correct its name")
     reason = f'status 404 with code "{_word(answer.code)}" does not mean that the secret is missing'
     return UnexpectedReplyError(place, action, reason, "check the vault's URL and the proxy in between")
 

@@ -10,6 +10,7 @@ from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import Comparer, JsonKind, SecretValue
 
 WHERE = errors.StoreLocation("https://store", "name")
+ADD = "the way to add it"
 PROPERTY, WHOLE = Place("name", "KEY"), Place("name", None)
 
 
@@ -29,47 +30,47 @@ def remote(value: SecretValue | None = None, whole: str | None = None, *, is_obj
 def test_a_value_that_the_source_does_not_hold_is_missing_only_where_it_is_in_use(
     reading: RemoteSecret | errors.StoreError,
 ) -> None:
-    verdict = judge_source(reading, PROPERTY, Options(), in_use=True)
+    verdict = judge_source(reading, PROPERTY, Options(), in_use=True, way_to_add=ADD)
     assert verdict is not None
     assert verdict.kind is Kind.MISSING
     assert verdict.reason
-    assert judge_source(reading, PROPERTY, Options(), in_use=False) is None
+    assert judge_source(reading, PROPERTY, Options(), in_use=False, way_to_add=ADD) is None
 
 
 def test_a_store_without_whole_values_holds_none() -> None:
-    verdict = judge_source(remote(SecretValue("x")), WHOLE, Options(), in_use=True)
+    verdict = judge_source(remote(SecretValue("x")), WHOLE, Options(), in_use=True, way_to_add=ADD)
     assert verdict is not None
     assert (verdict.kind, verdict.reason) == (Kind.MISSING, "the source has only properties, no whole value")
 
 
 @pytest.mark.parametrize("in_use", [True, False])
 def test_a_source_that_cannot_be_read_is_refused_whether_the_key_is_used_or_not(in_use: bool) -> None:  # noqa: FBT001
-    verdict = judge_source(refusal(errors.UnavailableError), PROPERTY, Options(), in_use=in_use)
+    verdict = judge_source(refusal(errors.UnavailableError), PROPERTY, Options(), in_use=in_use, way_to_add=ADD)
     assert verdict is not None
     assert (verdict.kind, verdict.remedy) == (Kind.REFUSE, "the remedy")
 
 
 def test_a_disabled_source_is_refused_with_the_way_to_enable_it_where_the_key_is_used() -> None:
-    verdict = judge_source(refusal(errors.DisabledError), PROPERTY, Options(), in_use=True)
+    verdict = judge_source(refusal(errors.DisabledError), PROPERTY, Options(), in_use=True, way_to_add=ADD)
     assert verdict is not None
     assert (verdict.kind, verdict.remedy) == (Kind.REFUSE, "the remedy")
-    assert judge_source(refusal(errors.DisabledError), PROPERTY, Options(), in_use=False) is None
+    assert judge_source(refusal(errors.DisabledError), PROPERTY, Options(), in_use=False, way_to_add=ADD) is None
 
 
 def test_an_empty_value_is_refused_where_it_is_used_and_no_value_elsewhere() -> None:
-    verdict = judge_source(remote(SecretValue(" ")), PROPERTY, Options(), in_use=True)
+    verdict = judge_source(remote(SecretValue(" ")), PROPERTY, Options(), in_use=True, way_to_add=ADD)
     assert verdict is not None
     assert verdict.kind is Kind.REFUSE
-    assert judge_source(remote(SecretValue(" ")), PROPERTY, Options(), in_use=False) is None
+    assert judge_source(remote(SecretValue(" ")), PROPERTY, Options(), in_use=False, way_to_add=ADD) is None
 
 
 def test_a_value_that_is_no_string_needs_stringify() -> None:
     number = remote(SecretValue("7", JsonKind.NUMBER))
-    refused = judge_source(number, PROPERTY, Options(), in_use=True)
+    refused = judge_source(number, PROPERTY, Options(), in_use=True, way_to_add=ADD)
     assert refused is not None
     assert refused.kind is Kind.REFUSE
     assert "--stringify" in refused.remedy
-    moved = judge_source(number, PROPERTY, Options(stringify=True), in_use=True)
+    moved = judge_source(number, PROPERTY, Options(stringify=True), in_use=True, way_to_add=ADD)
     assert moved is not None
     assert moved.value is not None
     assert moved.value.is_string
@@ -114,7 +115,6 @@ def test_a_conflict_names_the_version_and_what_becomes_of_it() -> None:
     assert skipped.remedy == "--on-conflict skip leaves it unchanged"
 
 
-ADD = "add it to the source, or choose a variant without it"
 AS_STRING = "store it as a string in the source"
 GONE = errors.VersionGoneError(WHERE, errors.Action.READ, "the reason", "the remedy", "v1")
 NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.NULL)
@@ -129,7 +129,7 @@ NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.N
             Options(),
             (Kind.REFUSE, "the source cannot be read: the reason", "the remedy"),
         ),
-        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.MISSING, "in the source, the reason", ADD)),
+        (refusal(errors.NotFoundError), PROPERTY, Options(), (Kind.MISSING, "the source has no such secret", ADD)),
         (
             refusal(errors.SoftDeletedError),
             PROPERTY,
@@ -171,7 +171,7 @@ NUMBER, NULL = SecretValue("7", JsonKind.NUMBER), SecretValue("null", JsonKind.N
 def test_what_a_source_lacks_is_said_with_the_way_out(
     reading: RemoteSecret | errors.StoreError, place: Place, options: Options, told: tuple[Kind, str, str]
 ) -> None:
-    verdict = judge_source(reading, place, options, in_use=True)
+    verdict = judge_source(reading, place, options, in_use=True, way_to_add=ADD)
     assert verdict is not None
     assert (verdict.kind, verdict.reason, verdict.remedy, verdict.value) == (*told, None)
 
@@ -182,7 +182,7 @@ def test_what_a_source_lacks_is_said_with_the_way_out(
 )
 @pytest.mark.parametrize("in_use", [True, False])
 def test_a_source_that_holds_the_value_gives_it(reading: RemoteSecret, place: Place, *, in_use: bool) -> None:
-    verdict = judge_source(reading, place, Options(), in_use=in_use)
+    verdict = judge_source(reading, place, Options(), in_use=in_use, way_to_add=ADD)
     assert verdict is not None
     assert verdict.value is not None
     assert (verdict.kind, verdict.reason, verdict.remedy, verdict.value.reveal()) == (Kind.UPDATE, "", "", "x")

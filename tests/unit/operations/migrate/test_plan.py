@@ -66,6 +66,16 @@ def test_a_plan_reads_each_end_once_and_writes_nothing(environment: Environment,
     assert (found.destinations, found.sources) == ({"azure": "https://azure"}, {"vault": "https://vault"})
 
 
+def test_what_the_source_lacks_comes_with_the_line_that_sets_it_there(environment: Environment, ends: Ends) -> None:
+    ends.vault.versions.clear()
+    found = plan(environment, ends)
+    told = {step.key: (step.kind, step.reason, step.remedy) for step in found.steps}
+    missing = Kind.MISSING, "the source has no such secret"
+    line = "set it in the source: platform-secrets put prod {} --store vault"
+    assert told["JIRA_TOKEN"] == told["JIRA_URL"] == (*missing, line.format("jira"))
+    assert told["GITHUB_TOKEN"] == (*missing, "choose variants without it, or " + line.format("github"))
+
+
 def test_properties_beside_the_keys_are_listed_and_copied_when_asked(environment: Environment, ends: Ends) -> None:
     ends.vault.seed("agents/jira", JIRA_TOKEN="t", JIRA_URL="u", EXTRA="x")
     found = plan(environment, ends)
