@@ -84,13 +84,25 @@ def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError
 
 
 def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
+    if answer.credential == TOKEN_VARIABLE:
+        return _fixed_token_rejected(answer, place, action)
     if answer.worked_before:
         reason = f"the token of {answer.credential} expired or was revoked, and a new one was rejected"
-        way = f"set a new {TOKEN_VARIABLE}" if answer.credential == TOKEN_VARIABLE else "log in again (`az login`)"
-        return ExpiredTokenError(place, action, reason, f"{way}, then run the same command again")
+        return ExpiredTokenError(place, action, reason, "log in again (`az login`), then run the same command again")
     reason = f"the token of {answer.credential} was rejected"
     remedy = "log in to the vault's own tenant (`az login --tenant …`) or name another credential"
     return UnauthenticatedError(place, action, reason, remedy)
+
+
+def _fixed_token_rejected(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
+    # No log-in replaces it while the variable is set.
+    if answer.worked_before:
+        reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
+        return ExpiredTokenError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy)
+    way = "with a token of the vault's own tenant, or unset it to log in otherwise (`az login`)"
+    return UnauthenticatedError(
+        place, action, f"the token of {TOKEN_VARIABLE} was rejected", f"renew {TOKEN_VARIABLE} {way}"
+    )
 
 
 def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError:

@@ -34,6 +34,16 @@ def test_each_answer_has_its_error(answer: Answer, code: str) -> None:
     assert str(PLACE) in str(error)
 
 
+@pytest.mark.parametrize("worked_before", [True, False])
+def test_a_rejected_token_of_the_variable_is_to_be_renewed_there(*, worked_before: bool) -> None:
+    error = error_of(Answer(401, worked_before=worked_before, credential="AZURE_KEYVAULT_TOKEN"), PLACE, Action.READ)
+    assert error.reason.startswith("the token of AZURE_KEYVAULT_TOKEN ")
+    # Nobody tried another one, and a log-in changes nothing while the variable is set.
+    assert "a new one" not in error.reason
+    assert error.remedy.startswith("renew AZURE_KEYVAULT_TOKEN")
+    assert "az login" not in error.remedy.partition("unset it")[0]
+
+
 @pytest.mark.parametrize(
     ("action", "permission", "role"),
     [
