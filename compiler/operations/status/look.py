@@ -43,7 +43,8 @@ def with_values(status: Status, stores: LiveStores) -> tuple[Status, tuple[Remot
     """The rows with what the stores hold, and the remote secrets that were read, to hide their values by."""
     read = read_values(status.environment, {row.secret.id: row.other for row in status.rows}, stores)
     rows = tuple(replace(row, values=read.values[row.secret.id]) for row in status.rows)
-    return replace(status, rows=rows, answered=read.answered, is_asked=True, closed=read.closed), read.remotes
+    asked = replace(status, rows=rows, answered=read.answered, is_asked=True, closed=read.closed, helps=read.helps)
+    return asked, read.remotes
 
 
 def with_seen(status: Status, seen: Mapping[str, Seen]) -> Status:

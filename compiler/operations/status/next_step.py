@@ -29,7 +29,7 @@ def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iter
     name = status.environment.name
     ill = [row for row in status.rows if row.is_unread]
     if ill:
-        yield command_line("verify", name, *_ids(ill))
+        yield from _mending(name, ill)
         return
     troubled = [row for row in status.rows if not row.is_fine]
     helped = [row.seen.help for row in troubled if row.seen is not None and row.seen.help]
@@ -45,6 +45,15 @@ def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iter
         yield _wait(name, cluster, only)
         return
     yield from _move(status, cluster)
+
+
+def _mending(name: str, ill: Sequence[Row]) -> Iterator[str]:
+    for row in ill:
+        if unset := row.values.unset:
+            # Without a key it asks for all of the secret, and leaves what has a value already.
+            yield command_line("put", name, row.secret.id, *(unset if len(unset) == 1 else ()))
+    if others := [row for row in ill if not row.values.unset]:
+        yield command_line("verify", name, *_ids(others))
 
 
 def _wait(name: str, cluster: tuple[str, ...], only: Sequence[str]) -> str:

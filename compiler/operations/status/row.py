@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from compiler.operations.status.values import Values
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from compiler.model.environment import Environment, Secret, Store
     from compiler.operations.edit.moves import Progress
 
@@ -105,8 +107,9 @@ class Row:
 class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
-    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why. `is_live`:
-    the cluster was to be looked at too; a row that was not `seen` is one of which it had not told in time.
+    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why, and
+    `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at too; a row that was not
+    `seen` is one of which it had not told in time.
     """
 
     environment: Environment
@@ -116,6 +119,7 @@ class Status:
     is_asked: bool = False
     is_live: bool = False
     closed: tuple[str, ...] = ()
+    helps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_fine(self) -> bool:

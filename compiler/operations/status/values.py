@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.model.diagnostic import Severity
 from compiler.operations.verify.references import references_of
 from compiler.operations.verify.verify import verify
 from compiler.stores.values.secret import Comparer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Findings by which a store says nothing about a key.
 _CLOSED = frozenset({"forbidden", "unauthenticated", "no-answer", "wrong-mount"})
+# Findings by which the store answers that it lacks a key.
+_UNSET = frozenset({"missing-secret", "missing-property"})
 
 
 class Likeness(StrEnum):
@@ -40,14 +43,16 @@ class Values:
     """What the stores hold of a secret.
 
     `different` and `missing` are the keys of the other store that make its likeness. `faults` says what the operator
-    could not read, or would read wrongly, in the store in use, `closed` why that store did not say; `is_known` is false
-    then, and where nothing was asked. `written` is the oldest value's date, `expires` the nearest one.
+    could not read, or would read wrongly, in the store in use, `unset` the keys that it lacks where no other fault is;
+    `closed` says why that store did not say, and `is_known` is false then, and where nothing was asked. `written` is
+    the oldest value's date, `expires` the nearest one.
     """
 
     likeness: Likeness = Likeness.NOT_ASKED
     different: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     is_known: bool = False
     written: datetime | None = None
@@ -58,13 +63,14 @@ class Values:
 class Read:
     """The values of all secrets by id, the remote secrets that were read, and whether a store in use answered.
 
-    `closed` says once what stores did not say, and why.
+    `closed` says once what stores did not say, and why; `helps` are the ways out of those that have one.
     """
 
     values: Mapping[str, Values]
     remotes: tuple[RemoteSecret, ...]
     answered: bool
     closed: tuple[str, ...] = ()
+    helps: Mapping[str, str] = field(default_factory=dict)
 
 
 def other_store(secret: Secret, environment: Environment, progress: Progress | None) -> Store | None:
@@ -98,7 +104,8 @@ def read_values(environment: Environment, others: Mapping[str, Store | None], st
     silent = {status.reference.store.id for status in found.keys if _is_silent(status)}
     in_use = {reference.store.id for reference in own}
     closed = tuple(dict.fromkeys(message for status in found.keys for message in _why_closed(status)))
-    return Read(values, found.read, not in_use or bool(in_use - silent), closed)
+    helps = {each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None}
+    return Read(values, found.read, not in_use or bool(in_use - silent), closed, helps)
 
 
 def _is_silent(status: KeyStatus) -> bool:
@@ -136,6 +143,7 @@ def _values(
         different,
         missing,
         tuple(dict.fromkeys(faults)),
+        _unset(here),
         closed,
         bool(here) and not closed,
         min((date for each in origins.values() if (date := _written(each)) is not None), default=None),
@@ -143,6 +151,14 @@ def _values(
             (each.attributes.expires for each in origins.values() if each.attributes.expires is not None), default=None
         ),
     )
+
+
+def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
+    broken = {key: status for key, status in here.items() if not status.is_sound}
+    lacks_alone = all(
+        each.rule in _UNSET for status in broken.values() for each in status.found if each.severity is Severity.ERROR
+    )
+    return tuple(broken) if lacks_alone else ()
 
 
 def _likeness(

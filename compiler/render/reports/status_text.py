@@ -59,7 +59,7 @@ def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iter
         for line, row in zip(cells, status.rows, strict=True):
             yield (Painted(line[0], _style(row)),)
             yield from _long(line)
-    yield from (("not answered: ", why) for why in status.closed)
+    yield from _closed(status)
     for row in status.rows:
         yield from _details(row)
     # Once for all secrets of a namespace.
@@ -67,6 +67,15 @@ def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iter
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
     for command in commands:
         yield (Painted("next: ", Style.HELP), command)
+
+
+def _closed(status: Status) -> Iterator[Line]:
+    """What stores did not say and why, and below what has the same way out, that."""
+    helps = [status.helps.get(why) for why in status.closed]
+    for number, (why, way_out) in enumerate(zip(status.closed, helps, strict=True), 1):
+        yield "not answered: ", why
+        if way_out is not None and way_out not in helps[number : number + 1]:
+            yield "  ", Painted("help: ", Style.HELP), way_out
 
 
 def _headline(status: Status) -> tuple[Piece, ...]:

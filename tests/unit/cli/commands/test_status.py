@@ -98,7 +98,7 @@ def test_a_planned_difference_is_none_and_a_missing_value_is(status: Callable[..
     del ends.vault.versions["ai-platform-engineering/jira-secret"]
     done = status("dev", "--only", "jira")
     assert done.code == 1
-    assert done.out.splitlines()[-1] == "next: platform-secrets verify dev jira"
+    assert done.out.splitlines()[-1] == "next: platform-secrets put dev jira"
 
 
 def test_no_store_in_use_that_answers_is_3(status: Callable[..., Done], ends: Ends) -> None:

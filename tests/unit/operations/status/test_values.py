@@ -86,6 +86,7 @@ def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
     assert not found.answered
     # Once for both secrets.
     assert len(found.closed) == 1
+    assert found.helps == {found.closed[0]: "check the address"}
 
 
 def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
@@ -93,6 +94,15 @@ def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
     jira = read(world).values["jira"]
     assert jira.faults == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
     assert (jira.likeness, jira.different) == (Likeness.DIFFERENT, ("JIRA_TOKEN",))
+    assert jira.unset == ("JIRA_TOKEN",)
+
+
+def test_keys_are_unset_only_where_nothing_else_is_wrong(world: World) -> None:
+    world.bench.vault.hold("agents/jira", secrets(JIRA_URL=" "))
+    assert len(read(world).values["jira"].faults) == 2
+    assert read(world).values["jira"].unset == ()
+    world.bench.vault.versions.clear()
+    assert read(world).values["jira"].unset == ("JIRA_TOKEN", "JIRA_URL")
 
 
 def test_without_another_store_nothing_is_asked(world: World) -> None:

@@ -69,6 +69,19 @@ def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
     ]
 
 
+def test_what_did_not_answer_has_its_way_out_once(world: World) -> None:
+    helps = {"a": "run: pip install it", "b": "run: pip install it", "c": "log in"}
+    status = replace(world.status(), closed=("a", "b", "c", "d"), helps=helps)
+    assert shown(status)[-6:] == [
+        "not answered: a",
+        "not answered: b",
+        "  help: run: pip install it",
+        "not answered: c",
+        "  help: log in",
+        "not answered: d",
+    ]
+
+
 def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
     problems = (Problem(State.NOT_READY, "it is not ready"), Problem(State.PODS, "a pod is not ready"))
     seen = Seen(problems, ("property X does not exist",), 125, "platform-secrets do", ("pods: you may not",), None)
