@@ -147,18 +147,21 @@ class Library:
 
     def _surroundings(self, path: str) -> Surroundings:
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
-        return Surroundings(self.names, own, self._words)
+        return Surroundings(self.names, own, self._words, self._entries)
 
     def _words(self) -> Iterator[str]:
         """The names that the project has, as far as it is read."""
         yield from (BASE, *self._layer_names, *self.names)
         yield from _RULE_IDS
-        catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")
-        for secret_id, entry in (catalogue.root.nearest("secrets").children if catalogue is not None else {}).items():
+        for secret_id, entry in self._entries().items():
             yield secret_id
             for key, options in entry.nearest("keys").children.items():
                 variants = options.get("variants")
                 yield from (key, *(str(item.value) for item in (variants.items if variants is not None else ())))
+
+    def _entries(self) -> Mapping[str, Node]:
+        catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")
+        return catalogue.root.nearest("secrets").children if catalogue is not None else {}
 
     def _environment_names(self) -> tuple[str, ...]:
         names = []

@@ -23,6 +23,7 @@ Write what is missing, in the layer that should set it for all:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
@@ -56,6 +57,24 @@ _ENTRY = {
 def check(environment: Environment) -> Iterator[Finding]:
     if environment.damaged:
         return
+    found = _found(environment)
+    first = next(found, None)
+    if first is None:
+        return
+    if first.help is not None and _lacks_base(environment):
+        _, such_as, example = first.help.partition(", such as ")
+        there = "environments/base.yaml, on which it builds without `extends:`, is not there"
+        first = replace(first, help=f"{there}: restore that file, or add the field{such_as}{example}")
+    yield first
+    yield from found
+
+
+def _lacks_base(environment: Environment) -> bool:
+    """Whether it is all by itself and does not say so, most often as its base was not checked in."""
+    return len(environment.layers) == 1 and "extends" not in environment.document.root.children
+
+
+def _found(environment: Environment) -> Iterator[Finding]:
     root = environment.root
     for name, example in _ENVIRONMENT.items():
         if name not in root.children and not (name == "store" and environment.default_store is not None):

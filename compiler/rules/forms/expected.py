@@ -29,6 +29,8 @@ _BOOLEANS = {**_TRUTHS, "no": "false", "n": "false", "off": "false", "false": "f
 # What people name a value that they write where the catalogue describes its key.
 _VALUE_KEYS = frozenset({"value", "default", "secret", "data", "stringData"})
 _COLON_WITHOUT_SPACE = regex(r"([A-Za-z]{1,30}):[^\s:]")
+# What an entry of the catalogue has, and the catalogue itself has not.
+_OF_ENTRIES = frozenset({"target", "remote", "keys"})
 # More names than this make an example that nobody reads.
 _MOST_NAMES = 3
 # A number below it is no number of seconds that anybody waits between two reads.
@@ -113,9 +115,14 @@ def of_form(place: Place, node: Node) -> Advice:
             return Advice(None)
 
 
-def of_unknown_key(place: Place, key: str) -> str | None:
-    """The way out for a key of a secret, or its value, that stands where the settings of a secret or a key do."""
+def of_unknown_key(place: Place, key: str, node: Node) -> str | None:
+    """The way out for a secret, a key of one, or its value, that stands beside the map that it belongs in.
+
+    `node` is what stands under the key.
+    """
     match place.path:
+        case () if key in place.surroundings.secrets or (place.schema == "catalogue" and _is_entry(node)):
+            return "did you mean to indent it under `secrets:`?"
         case ("secrets", str() as secret, "keys", str() as own) if (
             key in _VALUE_KEYS and _is_id(secret) and _is_key(own)
         ):
@@ -127,6 +134,10 @@ def of_unknown_key(place: Place, key: str) -> str | None:
             return f"keys are listed in the catalogue, and values go into the store: `{command}`"
         case _:
             return None
+
+
+def _is_entry(node: Node) -> bool:
+    return not _OF_ENTRIES.isdisjoint(node.children)
 
 
 def as_id(name: str) -> str | None:

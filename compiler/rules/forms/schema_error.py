@@ -92,7 +92,7 @@ def _unknown_key(node: Node, key: str, known: Iterable[str], place: Place) -> Di
         Severity.ERROR,
         f"unknown key {quoted(key)}",
         node.key_span,
-        help=of_unknown_key(place, key) or suggest(key, known, "keys here"),
+        help=of_unknown_key(place, key, node) or suggest(key, known, "keys here"),
         conceals=(node.span,),
     )
 

@@ -17,7 +17,8 @@ _WORDS = frozenset({"base", "vault", "azure", "azurekv", "name", "provider", "ke
 class Surroundings:
     """What is known beside the document: the project's environments and names, and which environment it is.
 
-    `environment` is None for a document that several share. `words` is asked once, when a mistake is found.
+    `environment` is None for a document that several share. `words` is asked once, when a mistake is found; `secrets`
+    are the ids of the catalogue, as far as it is read.
     """
 
     def __init__(
@@ -25,15 +26,22 @@ class Surroundings:
         environments: Sequence[str] = (),
         environment: str | None = None,
         words: Callable[[], Iterable[str]] = tuple,
+        secrets: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._environments = environments
         self._environment = environment
         self._words = words
+        self._secrets = secrets
 
     @cached_property
     def words(self) -> frozenset[str]:
         """The names that may be shown wherever they stand."""
         return _WORDS.union(self._words())
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The ids of the catalogue's entries."""
+        return frozenset(self._secrets())
 
     def put(self, *names: str) -> str:
         """The command that sets a value in the store of an environment of the project."""

@@ -4,10 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.pipeline import compile_project
 from compiler.rules.missing_field import RULE
+from tests.agents_project import write_agents_project
 from tests.unit.rules.conftest import BASE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.rules.conftest import Judge
 
 
@@ -17,6 +21,18 @@ def test_finds_what_no_layer_says(judge: Judge, field: str) -> None:
     assert found.messages == [f'environment "prod" has no "{field}"']
     assert found.paths == ["environments/prod.yaml"]
     assert found.scopes == [()]
+
+
+def test_says_once_of_an_environment_by_itself_that_its_base_is_not_there(tmp_path: Path) -> None:
+    write_agents_project(tmp_path)
+    (tmp_path / "environments/prod.yaml").write_text("labels: {a: b}\n", "utf-8")
+    (tmp_path / "environments/base.yaml").unlink()
+    ways = [each.help for each in compile_project(tmp_path).diagnostics if each.rule == RULE.id]
+    assert len(ways) == 5
+    there = "environments/base.yaml, on which it builds without `extends:`, is not there: restore that file, or add the"
+    assert [(way or "").startswith(there) for way in ways] == [True, False, False, False, False]
+    (tmp_path / "environments/prod.yaml").write_text("extends: []\n", "utf-8")
+    assert not any("base.yaml" in str(each.help) for each in compile_project(tmp_path).diagnostics)
 
 
 def _sections(text: str, without: str) -> list[str]:

@@ -36,6 +36,9 @@ def place(*path: str | int, schema: str = "environment", surroundings: Surroundi
     return Place(schema, path, surroundings)
 
 
+TEXT = node_of("a: b\n", "a")
+
+
 def advice(text: str, wanted: str, schema: Mapping[str, Any] | None = None, where: str = "environment") -> Advice:
     """The advice for the value under the first key of a text, or the one below where there is only one."""
     path = text.split(":", maxsplit=1)[0].split(".")
@@ -169,26 +172,37 @@ def test_a_number_of_seconds_is_written_with_its_units(number: int, way_out: str
 
 def test_a_key_of_a_secret_among_its_settings() -> None:
     at = place("secrets", "github")
-    assert of_unknown_key(at, "API_KEY") == (
+    assert of_unknown_key(at, "API_KEY", TEXT) == (
         "keys are listed in the catalogue, and values go into the store: `platform-secrets put dev github API_KEY`"
     )
-    assert of_unknown_key(at._replace(schema="catalogue"), "API_KEY") == (
+    assert of_unknown_key(at._replace(schema="catalogue"), "API_KEY", TEXT) == (
         "keys stand under `keys:`: write `keys: {API_KEY: {}}`"
     )
-    assert of_unknown_key(at, "stroe") is None
-    assert of_unknown_key(place("stores", "vault"), "API_KEY") is None
-    assert of_unknown_key(place("secrets", "Not An Id"), "API_KEY") is None
+    assert of_unknown_key(at, "stroe", TEXT) is None
+    assert of_unknown_key(place("stores", "vault"), "API_KEY", TEXT) is None
+    assert of_unknown_key(place("secrets", "Not An Id"), "API_KEY", TEXT) is None
+
+
+def test_a_secret_that_is_not_indented() -> None:
+    indent = "did you mean to indent it under `secrets:`?"
+    known = Surroundings(secrets=lambda: ("jira",))
+    assert of_unknown_key(place(surroundings=known), "jira", TEXT) == indent
+    assert of_unknown_key(place(surroundings=known), "slack", TEXT) is None
+    assert of_unknown_key(place("stores", surroundings=known), "jira", TEXT) is None
+    entry = node_of("slack: {target: agent-slack}\n", "slack")
+    assert of_unknown_key(place(schema="catalogue"), "slack", entry) == indent
+    assert of_unknown_key(place(), "slack", entry) is None
 
 
 @pytest.mark.parametrize("written", ["value", "default", "secret", "data", "stringData"])
 def test_a_value_among_the_settings_of_a_key_goes_into_the_store(written: str) -> None:
     at = place("secrets", "github", "keys", "TOKEN", schema="catalogue")
-    assert of_unknown_key(at, written) == (
+    assert of_unknown_key(at, written, TEXT) == (
         "values go into the store: `platform-secrets put dev github TOKEN`; write `TOKEN: {}` here"
     )
-    assert of_unknown_key(at, "rotates") is None
-    assert of_unknown_key(at._replace(path=("secrets", "Not An Id", "keys", "TOKEN")), written) is None
-    assert of_unknown_key(at._replace(path=("secrets", "github", "keys", "a b")), written) is None
+    assert of_unknown_key(at, "rotates", TEXT) is None
+    assert of_unknown_key(at._replace(path=("secrets", "Not An Id", "keys", "TOKEN")), written, TEXT) is None
+    assert of_unknown_key(at._replace(path=("secrets", "github", "keys", "a b")), written, TEXT) is None
 
 
 @pytest.mark.parametrize(

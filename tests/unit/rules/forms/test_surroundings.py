@@ -17,8 +17,10 @@ def test_the_projects_names_are_asked_for_once_and_only_where_a_mistake_is_found
         asked.append(1)
         return ("github",)
 
-    surroundings = Surroundings(words=words)
+    surroundings = Surroundings(words=words, secrets=words)
     assert asked == []
     assert {"github", "vault"} <= surroundings.words
     assert "secret" not in surroundings.words
     assert asked == [1]
+    assert surroundings.secrets == surroundings.secrets == {"github"}
+    assert asked == [1, 1]
