@@ -176,10 +176,12 @@ class Library:
                 path = f"{FOLDER}/{stem}.yaml"
                 message = "the file's name is not a valid environment name"
                 from compiler.rules.forms.expected import as_id  # noqa: PLC0415 - only where one is wrong
+                from compiler.text.foreign_character import foreign_character  # noqa: PLC0415 - likewise
 
                 form = as_id(stem)
                 help_text = "use lower-case letters, digits and inner hyphens, at most 63"
                 help_text = f"rename {stem}.yaml to {form}.yaml" if form is not None else help_text
+                help_text = foreign_character(stem) or help_text
                 self.diagnostics.append(
                     Diagnostic("invalid-environment-name", Severity.ERROR, message, Span(Source(path)), help=help_text)
                 )

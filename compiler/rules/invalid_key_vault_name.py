@@ -24,6 +24,7 @@ from compiler.model.diagnostic import Severity
 from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.credential import looks_like_credential
+from compiler.text.foreign_character import foreign_character
 from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
@@ -56,8 +57,12 @@ def _problem(name: str) -> str | None:
 
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the name {quoted(wrong.text)}"
-    way_out = "shorten it" if "allows 127" in wrong.problem else _with_hyphens(wrong.text)
+    way_out = "shorten it" if "allows 127" in wrong.problem else _in_ascii(wrong.text)
     return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
+
+
+def _in_ascii(name: str | None) -> str:
+    return foreign_character(name or "") or _with_hyphens(name)
 
 
 def _with_hyphens(name: str | None) -> str:

@@ -30,6 +30,7 @@ from compiler.rules.forms.kubernetes_form import (
     secret_key_problem,
 )
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.foreign_character import foreign_character
 from compiler.text.slip import slip
 from compiler.text.wording import quoted
 
@@ -82,7 +83,7 @@ def check_catalogue(catalogue: Catalogue) -> Iterator[Finding]:
         for key in entry.keys.values():
             if problem := secret_key_problem(key.name):
                 message = f"the key {quoted(key.name)} {problem}"
-                yield Finding(message, key.node.key_span, help=_way_out(problem), scope=scope)
+                yield Finding(message, key.node.key_span, help=_way_out(key.name, problem), scope=scope)
 
 
 def _namespace(node: Node | None, scope: tuple[str, ...]) -> Iterator[Finding]:
@@ -115,11 +116,11 @@ def _metadata(owner: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
         for key, value in node.children.items() if node is not None else ():
             if problem := label_key_problem(key):
                 message = f"the {kind} {quoted(key)} {problem}"
-                yield Finding(message, value.key_span, help=_way_out(problem), scope=scope)
+                yield Finding(message, value.key_span, help=_way_out(key, problem), scope=scope)
             is_label = kind.endswith("label") and isinstance(value.value, str)
             if is_label and (problem := label_value_problem(str(value.value))):
                 message = f"the value of the {kind} {quoted(key)} {problem}"
-                yield Finding(message, value, help=_way_out(problem), scope=scope)
+                yield Finding(message, value, help=_way_out(str(value.value), problem), scope=scope)
 
 
 def _annotation_size(
@@ -137,13 +138,15 @@ def _annotation_size(
 def _finding(what: str, name: str, problem: str, node: Node, scope: tuple[str, ...]) -> Finding:
     from compiler.rules.forms.expected import as_id  # noqa: PLC0415 - only where something is wrong
 
-    form = as_id(name)
-    way_out = slip(name) or (f'write "{form}"' if form is not None else _way_out(problem))
+    form = as_id(name) if name.isascii() else None
+    way_out = slip(name) or (f'write "{form}"' if form is not None else _way_out(name, problem))
     return Finding(f"{what} {quoted(name)} {problem}", node, help=way_out, scope=scope)
 
 
-def _way_out(problem: str) -> str:
-    return "shorten it" if "Kubernetes allows" in problem else "write it in the form that Kubernetes accepts"
+def _way_out(name: str, problem: str) -> str:
+    if "Kubernetes allows" in problem:
+        return "shorten it"
+    return foreign_character(name) or "write it in the form that Kubernetes accepts"
 
 
 RULE = Rule(

@@ -26,6 +26,7 @@ from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.forms.remote_names import WrongName, wrong_in_catalogue, wrong_in_environment
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.foreign_character import foreign_character
 from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
@@ -75,7 +76,12 @@ def _way_out(problem: str) -> str:
 
 def _finding(wrong: WrongName) -> Finding:
     what = "the prefix" if wrong.text is None else f"the path {quoted(wrong.text)}"
-    return Finding(f"{what} {wrong.problem}", wrong.node, help=_way_out(wrong.problem), scope=wrong.scope)
+    way_out = _way_out(wrong.problem)
+    if "invisible" in wrong.problem:
+        # Letters that are not ASCII are no mistake in a path.
+        unseen = "".join("x" if character.isprintable() else character for character in wrong.text or "")
+        way_out = foreign_character(unseen) or way_out
+    return Finding(f"{what} {wrong.problem}", wrong.node, help=way_out, scope=wrong.scope)
 
 
 RULE = Rule(

@@ -231,7 +231,12 @@ class _Builder:
             braces = template(self._source.text, _bounds(event)[0])
             if braces is not None:
                 raise _RefusedError(_of_mistake(self._source, braces))
-            self._refuse_event(event, "a key must be a string, not a list or a map", "non-string-key")
+            self._refuse_event(
+                event,
+                "a key must be a string, not a list or a map",
+                "non-string-key",
+                "write a plain name before the colon",
+            )
         if event.anchor is not None or event.tag is not None:
             self._refuse_event(event, "an anchor or tags are not allowed")
         # Most keys are the schema's few words, thousands of times.
@@ -241,7 +246,8 @@ class _Builder:
                 self._refuse_event(event, "merge keys are not allowed")
             value, ambiguous = plain_scalar(key)
             if ambiguous or not isinstance(value, str):
-                self._refuse_event(event, "YAML 1.1 does not read this key as a string; quote it", "non-string-key")
+                message = "YAML 1.1 does not read this key as a string"
+                self._refuse_event(event, message, "non-string-key", "put the key in double quotes")
         elif has_control(key):
             self._refuse_event(event, "escaped control characters are not allowed in keys", "control-character")
         return key

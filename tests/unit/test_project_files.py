@@ -247,9 +247,10 @@ def test_a_way_out_names_the_environment_it_is_of(tmp_path: Path) -> None:
 def test_a_file_of_another_name_is_renamed_to_one_that_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "environments"
     folder.mkdir()
-    for name in ("prod.yml", "Prod EU.yaml", "\u00fc.yaml"):
+    for name in ("prod.yml", "Prod EU.yaml", "\u00fc.yaml", "a+b.yaml"):
         (folder / name).write_text("", "utf-8")
     assert sorted(each.help or "" for each in Library(tmp_path).diagnostics) == [
+        "character 1 is U+00FC (latin small letter u with diaeresis): type a plain one in its place",
         "rename Prod EU.yaml to prod-eu.yaml",
         "rename prod.yml to prod.yaml",
         "use lower-case letters, digits and inner hyphens, at most 63",

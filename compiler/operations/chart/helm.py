@@ -26,6 +26,7 @@ RELEASE = "platform-secrets"
 _VERSION = regex(r"v?(\d{1,3})\.(\d{1,3})\b")
 # By major, the oldest minor. Before 3.11.1 `getHostByName` in a template asked the network (CVE-2023-25165).
 _OLDEST = {3: 12, 4: 0}
+_NAME_ONE = "give the path of the program of a Helm 3 or 4, or name none to have the one on PATH"
 # A Helm that takes longer waits for something that rendering must not need.
 _SECONDS = 60
 
@@ -55,10 +56,10 @@ class Helm:
 def helm_at(path: Path) -> Helm:
     """The Helm whose program lies at `path`. Raises HelmError where there is none of a usable version."""
     if not path.is_file():
-        raise HelmError(f"there is no Helm at {path}")
+        raise HelmError(f"there is no Helm at {path}", help_text=_NAME_ONE)
     match = _VERSION.match(_run(path, ("version", "--short")).stdout)
     if match is None or int(match[1]) not in _OLDEST:
-        raise HelmError(f"{path} is not Helm 3 or 4")
+        raise HelmError(f"{path} is not Helm 3 or 4", help_text=_NAME_ONE)
     if int(match[2]) < _OLDEST[int(match[1])]:
         way_out = "use Helm 3.12 or newer: in an older one a chart can reach the network"
         raise HelmError(f"{path} is too old: Helm {match[1]}.{match[2]}", help_text=way_out)

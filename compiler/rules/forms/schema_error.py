@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.rules.forms.expected import Advice, Place, as_id, of_form, of_number, of_type, of_unknown_key
 from compiler.rules.forms.surroundings import Surroundings
+from compiler.text.foreign_character import foreign_character
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
@@ -75,7 +76,7 @@ def explained(root: Node, error: SchemaError, place: Place) -> Iterator[tuple[_P
     elif error.validator == "enum":
         yield path, partial(_not_listed, node, [str(word) for word in expected if word is not None])
     else:
-        yield path, partial(_broken, _bound(error), node, of_form(place, node))
+        yield path, partial(_broken, _bound(error), node, _in_ascii(error, of_form(place, node), node))
 
 
 def node_at(root: Node, path: _Path) -> Node:
@@ -154,8 +155,19 @@ def _form(error: SchemaError) -> str | None:
 
 def _broken_name(name: str, form: str | None, node: Node) -> Diagnostic:
     return Diagnostic(
-        "invalid-value", Severity.ERROR, form or "this is not a valid id", node.key_span, help=_as_id(name)
+        "invalid-value",
+        Severity.ERROR,
+        form or "this is not a valid id",
+        node.key_span,
+        help=foreign_character(name) or _as_id(name),
     )
+
+
+def _in_ascii(error: SchemaError, advice: Advice, node: Node) -> Advice:
+    """The advice, or where it is none for a name, which of its characters is not one of those that names have."""
+    if advice.help is not None or error.validator != "pattern" or not isinstance(node.value, str):
+        return advice
+    return advice._replace(help=foreign_character(node.value))
 
 
 def _as_id(name: str) -> str | None:

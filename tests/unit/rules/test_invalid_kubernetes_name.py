@@ -125,3 +125,15 @@ def test_leaves_good_names_alone(judge: Judge) -> None:
 )
 def test_the_way_out_is_the_name_where_that_can_be_told(judge: Judge, name: str, way_out: str) -> None:
     assert judge(RULE, f"namespace: {name}").helps == [way_out]
+
+
+@pytest.mark.parametrize(
+    "text", ["namespace: ai\u2013platform", "labels: {ai\u2013team: a}", "labels: {a: ai\u2013team}"]
+)
+def test_names_the_character_that_is_not_ascii(judge: Judge, text: str) -> None:
+    assert judge(RULE, text).helps == ['character 3 is U+2013 (en dash): type "-" in its place']
+
+
+def test_names_it_in_a_key_of_a_secret_too(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("AWS_REGION", "AWS\u00a0REGION"))
+    assert [each.partition(":")[0] for each in found.helps] == ["character 4 is U+00A0 (no-break space)"]

@@ -36,6 +36,11 @@ def test_finds_a_path_in_the_catalogue(judge: Judge, path: str, problem: str) ->
     assert all(found.helps)
 
 
+def test_names_the_character_that_is_not_seen(judge: Judge) -> None:
+    found = judge(RULE, catalogue=CATALOGUE.replace("platform/aws", '"caf\u00e9\u200bb"'))
+    assert found.helps == ["character 5 is U+200B (zero width space): take it out; it is a space or is not seen at all"]
+
+
 def test_finds_a_key_with_a_place_of_its_own(judge: Judge) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("AWS_REGION: {}", "AWS_REGION: {remote: {vault: a//b}}"))
     assert found.messages == ['the path "a//b" has two "/" in a row']

@@ -126,6 +126,7 @@ def test_what_is_refused_and_where(text: str, rule: str, place: str) -> None:
     diagnostic = refused(text)
     assert diagnostic.rule == rule
     assert diagnostic.span.where == f"environments/prod.yaml:{place}"
+    assert diagnostic.help is not None or rule != "non-string-key"
 
 
 def test_a_duplicate_names_the_first_and_hides_both_values() -> None:

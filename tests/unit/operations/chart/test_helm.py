@@ -86,16 +86,18 @@ def test_a_helm_whose_templates_could_ask_the_network_is_refused(tmp_path: Path,
 
 @pytest.mark.parametrize("said", ["v2.17.0", "v5.0.0", "nonsense", ""])
 def test_what_is_no_helm_of_ours_is_refused(tmp_path: Path, said: str) -> None:
-    with pytest.raises(HelmError, match="is not Helm 3 or 4"):
+    with pytest.raises(HelmError, match="is not Helm 3 or 4") as raised:
         helm_at(_program(tmp_path / "helm", f"echo '{said}'"))
+    assert "Helm 3 or 4" in str(raised.value.help)
 
 
 def test_what_cannot_be_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "helm").write_text("", "utf-8")
     with pytest.raises(HelmError, match="cannot be run: permission denied"):
         helm_at(tmp_path / "helm")
-    with pytest.raises(HelmError, match="there is no Helm at"):
+    with pytest.raises(HelmError, match="there is no Helm at") as raised:
         helm_at(tmp_path / "nowhere")
+    assert "the one on PATH" in str(raised.value.help)
 
 
 def test_a_refusal_carries_the_words_of_helm(tmp_path: Path) -> None:
