@@ -128,9 +128,17 @@ class Library:
             return f"{LAYERS_FOLDER}/{name}.yaml"
         if name in self.names:
             return f"{FOLDER}/{name}.yaml"
-        known = [BASE, *sorted(self._layer_names), *self.names]
-        self._report("unknown-layer", f"there is no layer {quoted(name)}", node, suggest(name, known, "layers"))
+        way_out = suggest(name, self._others(node), "layers")
+        self._report("unknown-layer", f"there is no layer {quoted(name)}", node, way_out)
         return None
+
+    def _others(self, node: Node | None) -> list[str]:
+        """What the file of `node` can extend: every layer and environment but itself."""
+        files = {f"{FOLDER}/{BASE}.yaml": BASE} if self._has_base else {}
+        files |= {f"{LAYERS_FOLDER}/{name}.yaml": name for name in sorted(self._layer_names)}
+        files |= {f"{FOLDER}/{name}.yaml": name for name in self.names}
+        own = node.source.path if node is not None else None
+        return [name for path, name in files.items() if path != own]
 
     def _document(self, path: str, schema: str) -> Document | None:
         if path not in self._documents:

@@ -116,6 +116,22 @@ def test_an_unknown_layer_is_said_with_the_nearest(tmp_path: Path) -> None:
     assert found.diagnostics[0].span.column == 17
 
 
+def test_what_cannot_be_extended_is_not_offered_as_a_layer(tmp_path: Path) -> None:
+    found = library(tmp_path / "a", prod="extends: [zz]", dev="", layers_eu="extends: [yy]", base=BASE_TEXT)
+    assert found.layers("prod") == ()
+    assert found.diagnostics[0].help == 'the layers are "base", "eu", "dev"'
+    alone = library(tmp_path / "b", prod="extends: [zz]", layers_eu="extends: [yy]")
+    assert alone.layer("eu") is not None
+    assert alone.layers("prod") == ()
+    assert alone.diagnostics[0].help == 'the layers are "eu"'
+    lone = library(tmp_path / "c", prod="extends: [zz]")
+    assert lone.layers("prod") == ()
+    assert lone.diagnostics[0].help == "there are no layers"
+    within = library(tmp_path / "d", prod="extends: [eu]", layers_eu="extends: [yy]")
+    assert within.layers("prod") == ()
+    assert within.diagnostics[0].help == 'the layers are "prod"'
+
+
 def test_of_very_many_unknown_layers_the_first_are_said(tmp_path: Path) -> None:
     found = library(tmp_path, prod="extends: [" + ", ".join(f"k{index}" for index in range(500)) + "]")
     assert found.layers("prod") == ()

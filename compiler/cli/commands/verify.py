@@ -91,7 +91,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
         if not arguments.quiet:
             tell_notes(result)
         (environment,) = result.project.environments
-        asked = asked_of_environment(environment, arguments.secrets, arguments.store)
+        asked = asked_of_environment(environment, arguments.secrets, arguments.store, result.project.names)
     if asked.references is None:
         return _unasked(arguments, asked.diagnostics)
     wanted = expected_of(environment, arguments.secrets) if arguments.cluster and environment is not None else ()

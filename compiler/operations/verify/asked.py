@@ -19,11 +19,12 @@ from compiler.stages.validate import validate
 from compiler.stores.open import open_store
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.retry import RetryPolicy
+from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document
@@ -45,16 +46,28 @@ class Asked:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def asked_of_environment(environment: Environment, secrets: Sequence[str] = (), store: str | None = None) -> Asked:
+def asked_of_environment(
+    environment: Environment, secrets: Sequence[str] = (), store: str | None = None, others: Container[str] = ()
+) -> Asked:
     """The references of `secrets`, or of all, to their own stores or to the store that `store` names.
 
-    Raises Refusal for a secret or a store that the environment does not have.
+    Raises Refusal for a secret or a store that the environment does not have; `others` are names of environments, of
+    which one may be meant.
     """
     for name in secrets:
+        if name in others and name not in {*environment.secrets, *environment.disabled}:
+            its = [each for each in secrets if each in environment.secrets or each not in others]
+            raise _another_environment(name, its, store)
         secret_named(environment, name)
     chosen = store_named(environment, store) if store is not None else None
     references, diagnostics = references_of(environment, secrets, chosen)
     return Asked(environment.name, references, diagnostics)
+
+
+def _another_environment(name: str, secrets: Sequence[str], store: str | None) -> Refusal:
+    message = f"{quoted(name)} is an environment, and a run verifies one environment and secrets of it"
+    line = command_line("verify", name, *secrets, *(["--store", store] if store is not None else ()))
+    return Refusal("usage", message, f"for that one, run `{line}`")
 
 
 def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, str]) -> Asked:

@@ -177,6 +177,7 @@ def test_a_values_file_does_not_always_say_of_which_provider_a_store_is(
         ((), "no environment given"),
         (("dve",), 'there is no environment "dve"'),
         (("dev", "gihub"), 'the environment "dev" has no secret "gihub"'),
+        (("dev", "prod"), "run `platform-secrets verify prod`"),
         (("--values", "x.yaml", "--store", "vault"), "cannot be combined with"),
         (("dev", "--expires-within", "soon"), "--expires-within"),
         (("dev", "--expires-within", "-1"), "--expires-within"),
