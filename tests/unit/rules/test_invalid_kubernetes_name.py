@@ -136,4 +136,4 @@ def test_names_the_character_that_is_not_ascii(judge: Judge, text: str) -> None:
 
 def test_names_it_in_a_key_of_a_secret_too(judge: Judge) -> None:
     found = judge(RULE, catalogue=CATALOGUE.replace("AWS_REGION", "AWS\u00a0REGION"))
-    assert [each.partition(":")[0] for each in found.helps] == ["character 4 is U+00A0 (no-break space)"]
+    assert [(each or "").partition(":")[0] for each in found.helps] == ["character 4 is U+00A0 (no-break space)"]
