@@ -78,14 +78,11 @@ def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:
 
 
 def test_what_the_store_in_use_lacks_is_put_at_once(world: World) -> None:
-    lacking = {
-        "github": Values(faults=("a",), unset=("GITHUB_TOKEN",)),
-        "jira": Values(faults=("b",), unset=("A", "B")),
-    }
+    github, jira = Values(faults=("a",), unset=("GITHUB_TOKEN",)), Values(faults=("b",), unset=("A", "B"))
     lines = ("platform-secrets put prod github GITHUB_TOKEN", "platform-secrets put prod jira")
-    assert next_commands(moving(world, **lacking)) == lines
-    lacking["jira"] = Values(faults=("another",))
-    assert next_commands(moving(world, **lacking)) == (lines[0], "platform-secrets verify prod jira")
+    assert next_commands(moving(world, github=github, jira=jira)) == lines
+    other = Values(faults=("another",))
+    assert next_commands(moving(world, github=github, jira=other)) == (lines[0], "platform-secrets verify prod jira")
 
 
 def test_what_is_not_deployed_is_waited_for(world: World) -> None:
