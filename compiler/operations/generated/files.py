@@ -50,10 +50,16 @@ def refuse_unfit(shown: str, kind: str) -> None:
 
 def refuse_place(folder: Path, root: Path) -> None:
     """Raises Refusal where `folder` is one of the project of which this compiler, or Helm, reads every file."""
+    if (read := _read_place(folder, root)) is not None:
+        raise Refusal("usage", f"--out is in {read}", "name a folder of its own, such as argocd or caipe")
+
+
+def _read_place(folder: Path, root: Path) -> str | None:
+    """Which place of the project that is read as a whole `folder` is in, all links followed, and by whom; or None."""
     for place, reader in _READ.items():
         if os.path.realpath(folder) == os.path.realpath(root / place) or is_inside(root / place, folder):
-            message = f"--out is in {place}, where {reader}"
-            raise Refusal("usage", message, "name a folder of its own, such as argocd or caipe")
+            return f"{place}, where {reader}"
+    return None
 
 
 def generated_files(
@@ -62,13 +68,14 @@ def generated_files(
     """Writes `texts`, by path in `folder`, which is shown to people as `shown`; with `is_check` compares them only.
 
     Each text begins with `HEADER`. A file that was not generated stays as it is (`foreign-output`), and where a link
-    leads out of the project `root` none is written (`unwritable-output`). A stale file of a check is `stale-output`.
+    leads out of the project `root`, or to where every file is read, none is written (`unwritable-output`). A stale file
+    of a check is `stale-output`.
     """
     outputs = {f"{shown}/{name}": Output(folder / name, f"{shown}/{name}", text) for name, text in texts.items()}
     found: list[Diagnostic] = []
     states: dict[str, str] = {}
     for name, output in outputs.items():
-        outside = refuse_outside(output.path.parent, name, root)
+        outside = _refused_folder(output.path.parent, name, root)
         old, refused = (None, ()) if outside else read_old(output.path, name, HEADER)
         found += outside or refused
         is_stale = old != output.text
@@ -80,6 +87,14 @@ def generated_files(
             [each for name, each in outputs.items() if states[name] == "written"], root
         )
     return Generated(states, tuple(found))
+
+
+def _refused_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ...]:
+    if (read := _read_place(folder, root)) is None:
+        return refuse_outside(folder, shown, root)
+    # `--out` itself is elsewhere, or `refuse_place` had refused it.
+    message, way_out = f"{shown} leads by a link into {read}", "remove the link, or name another folder with `--out`"
+    return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
 
 
 def _made(outputs: Mapping[str, Output]) -> list[Diagnostic]:

@@ -69,6 +69,29 @@ def test_no_link_leads_out_of_the_project(tmp_path: Path) -> None:
     assert not (root / "out/a.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "reader"),
+    [
+        ("environments", "environments, where each file is read as an environment"),
+        ("environments/layers", "environments, where each file is read as an environment"),
+        ("chart/templates", "chart/templates, where Helm deploys each file"),
+    ],
+)
+def test_no_link_leads_to_where_every_file_is_read(tmp_path: Path, place: str, reader: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "out/prod").symlink_to(tmp_path / place)
+    for is_check in (True, False):
+        refused = generate(tmp_path, is_check=is_check).diagnostics[-1]
+        assert (refused.rule, refused.message) == (
+            "unwritable-output",
+            f"out/prod/b.yaml leads by a link into {reader}",
+        )
+        assert refused.help == "remove the link, or name another folder with `--out`"
+    assert list((tmp_path / place).iterdir()) == []
+    assert not (tmp_path / "out/a.yaml").exists()
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("", "utf-8")
     found = generate(tmp_path)
