@@ -58,3 +58,23 @@ def test_it_is_refused_and_stays_as_it_is(world: World, journal: Path, said: str
         assert done.code == 1, done
         assert "the catalogue has no key there" in done.out
     assert world.bao.call("GET", f"{world.mount}/metadata/{THEIRS}")["data"]["versions"] == before
+
+
+@pytest.mark.parametrize("store", ["vault", "azure"])
+def test_nor_is_a_version_that_no_store_knows_said_to_be_written(world: World, tmp_path: Path, store: str) -> None:
+    world.serve_from(store)
+    world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "https://jira.example.com"})
+    value, audit = world.root / "value", tmp_path / "audit.jsonl"
+    value.write_text("https://other.example.com", "utf-8")
+    value.chmod(0o600)
+    words = ("put", "prod", "jira", "JIRA_URL", "--from-file", str(value), "--apply")
+    assert world.run(*words).code == 0
+    (path,) = world.journals()
+    lines = map(json.loads, path.read_text("utf-8").splitlines())
+    forged = [line | ({"after": "77", "owes": True} if "after" in line else {}) for line in lines]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in forged), "utf-8")
+    done = world.run("put", "prod", "--undo", path.stem, "--apply", "--audit", str(audit))
+    assert done.code == 1, done
+    said = [json.loads(line) for line in audit.read_text("utf-8").splitlines()] if audit.exists() else []
+    assert [line["state"] for line in said if line["version"] is not None] == []
+    assert {line["state"] for line in said} <= {"unknown"}

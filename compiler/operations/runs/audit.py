@@ -160,6 +160,12 @@ class Audited:
         if self._log is not None:
             self._log.record(replace(self._entry, stage=Stage.WRITTEN, version=version))
 
+    def untold(self) -> None:
+        """Record that it is not known whether it was stored. Raises AuditError."""
+        self._is_ended = True
+        if self._log is not None:
+            self._log.record(replace(self._entry, stage=Stage.UNKNOWN))
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -1,7 +1,8 @@
 """Adds the lines that a journal and an audit file lack of a run's stored writes, after a full disk or a kill.
 
 A write is announced in both before it is sent. A line that could not be written after it is owed until a later part of
-the run, or its undo, has a file for it.
+the run, or its undo, has a file for it. A journal is a plain file: that a version was written is said in the audit file
+only where the store knows it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.change.plan import Adopted, Kind
 from compiler.operations.runs.audit import AuditError
 from compiler.operations.runs.run_log import unrecorded
+from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,7 +63,8 @@ def owed_by_undo(target: Target, entry: RunEntry, version: str | None) -> Adopte
 def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run_log: RunLog) -> Completed:
     """Record each of `adopted` in the audit file, which may have the line before it already, and in the journal.
 
-    `stores` are open, by their ids.
+    `stores` are open, by their ids. A version of the journal that its store does not know, or no longer, is noted as of
+    an outcome that cannot be told; while the store does not answer, its line stays owed.
     """
     unaudited: list[Adopted] = []
     reason = ""
@@ -69,8 +72,11 @@ def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run
         owes = run_log.audit is None and (each.is_recorded or run_log.is_audited)
         line = run_log.writing(stores[each.store], each.target, each.properties, each.before, each.action)
         try:
-            line.written(each.version)
-        except AuditError:
+            if run_log.audit is None or _is_known(each, stores[each.store]):
+                line.written(each.version)
+            else:
+                line.untold()
+        except (AuditError, StoreError):
             owes = True
         if owes:
             unaudited.append(each)
@@ -79,6 +85,20 @@ def complete(adopted: Iterable[Adopted], stores: Mapping[str, SecretWriter], run
         except OSError as error:
             reason = reason or unrecorded(each.target, error).reason
     return Completed(tuple(unaudited), reason)
+
+
+def _is_known(each: Adopted, store: SecretWriter) -> bool:
+    """Whether the store has, or has deleted, the version. Raises StoreError where it does not tell."""
+    if not each.is_recorded and not each.is_undo:
+        # The store has just shown it.
+        return True
+    try:
+        store.read_version(each.name, each.version)
+    except DisabledError:
+        return True
+    except (VersionGoneError, SoftDeletedError, NotFoundError):
+        return each.version in store.version_states(each.name)
+    return True
 
 
 def _tell_journal(each: Adopted, run_log: RunLog, *, owes: bool) -> None:

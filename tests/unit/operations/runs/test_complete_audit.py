@@ -3,17 +3,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.plan import Adopted, Kind, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.complete_audit import Completed, adoption, complete, owed_by, owed_by_undo
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.operations.runs.journal import Journal, find_run
 from compiler.operations.runs.run_log import RunLog
+from compiler.stores.errors import Action, DisabledError, StoreError, UnavailableError
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -40,6 +43,14 @@ def entry_of(tmp_path: Path) -> RunEntry:
     return find_run(tmp_path, RUN).entries["azure", "a"]
 
 
+def store() -> MemoryStore:
+    """One with three versions of the secret."""
+    made = MemoryStore()
+    for value in ("one", "two", "three"):
+        made.seed("a", KEY=value)
+    return made
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -50,7 +61,7 @@ def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journa
         journal.written(("azure", "a"), "v1", "v2", (), owes=True)
     with AuditLog(tmp_path / "audit") as audit:
         found = complete(
-            [adopted], {"azure": MemoryStore()}, RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
+            [adopted], {"azure": store()}, RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
         )
     assert (found.unaudited, found.unrecorded) == ((), "")
     (line,) = lines(tmp_path / "audit")
@@ -59,6 +70,45 @@ def test_a_stored_write_gets_its_line_and_is_owed_no_more(tmp_path: Path, journa
     assert (line["properties"], line["environment"]) == (["KEY"], "prod")
     entry = entry_of(tmp_path)
     assert not (entry.undo_owes if adopted.action in {"delete", "restore"} else entry.owes)
+
+
+@pytest.mark.parametrize("adopted", [NOTED, DELETED, RESTORED])
+def test_a_version_that_the_store_does_not_know_is_not_said_to_be_written(
+    tmp_path: Path, journal: Journal, adopted: Adopted
+) -> None:
+    journal.written(("azure", "a"), "v1", "v2", (), owes=True)
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
+        found = complete([replace(adopted, version="v9")], {"azure": store()}, notes)
+    assert (found.unaudited, found.unrecorded) == ((), "")
+    (line,) = lines(tmp_path / "audit")
+    assert (line["state"], line["name"], line["version"]) == ("unknown", "a", None)
+
+
+def test_a_deleted_version_was_written_all_the_same(tmp_path: Path, journal: Journal) -> None:
+    journal.written(("azure", "a"), "v1", "v2", (), owes=True)
+    deleted = store()
+    deleted.gone["a"] = {"v2"}
+    vault = MemoryStore(StoreAddress(Provider.VAULT, "https://memory", "kv"))
+    vault.versions, vault.gone = deleted.versions, deleted.gone
+    with AuditLog(tmp_path / "audit") as audit:
+        complete([NOTED], {"azure": vault}, RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True))
+    assert [line["state"] for line in lines(tmp_path / "audit")] == ["written"]
+
+
+@pytest.mark.parametrize("error", [DisabledError, UnavailableError])
+def test_a_disabled_version_is_known_and_a_store_that_tells_nothing_leaves_the_line_owed(
+    tmp_path: Path, journal: Journal, error: type[StoreError]
+) -> None:
+    journal.written(("azure", "a"), "v1", "v2", (), owes=True)
+    silent = store()
+    silent.failures["read_version", "a"] = error(silent.place("a"), Action.READ, "it is so", "wait")
+    with AuditLog(tmp_path / "audit") as audit:
+        notes = RunLog(journal, "prod", audit, {"azure": "ada"}, is_audited=True)
+        found = complete([NOTED], {"azure": silent}, notes)
+    is_known = error is DisabledError
+    assert (found.unaudited, len(lines(tmp_path / "audit"))) == (((), 1) if is_known else ((NOTED,), 0))
+    assert entry_of(tmp_path).owes is not is_known
 
 
 @pytest.mark.parametrize("adopted", [NOTED, FOUND, DELETED, RESTORED])
