@@ -38,3 +38,17 @@ def test_who_may_not_is_told(world: World) -> None:
     world.double.refused["patch externalsecrets"] = 403
     with pytest.raises(ClusterError, match="patch externalsecrets in agents"):
         list(force(world.judge().state, world.cluster, "17"))
+
+
+def test_none_is_asked_for_once_it_is_over(world: World) -> None:
+    state = world.judge().state
+    asked: list[str] = []
+
+    def is_over() -> bool:
+        # Whoever ends it now is told of this one.
+        asked.append(state.unanswered)
+        return len(asked) > 1
+
+    assert list(force(state, world.cluster, "17", is_over)) == ["github"]
+    assert (mark(world, GITHUB), mark(world, JIRA)) == ("17", None)
+    assert asked == ["patch externalsecrets in agents"] * 2

@@ -164,6 +164,28 @@ def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, mo
     assert (asked, hung.told) == ([GITHUB], [])
 
 
+def test_what_is_answered_after_the_end_has_nothing_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a command that has said that it asked for nothing, none is asked for while its report is still printed."""
+    read = LiveState.read
+    ended = threading.Event()
+
+    def late(state: LiveState) -> dict[tuple[str, str], str]:
+        hung.free.wait(60)
+        return read(state)
+
+    class Followed(Follower):
+        def __exit__(self, *given: object) -> None:
+            super().__exit__(*given)
+            ended.set()
+
+    monkeypatch.setattr(LiveState, "read", late)
+    monkeypatch.setattr(run_module, "Follower", Followed)
+    assert hung.look(0.2, is_forced=True).forced == ()
+    hung.free.set()
+    assert ended.wait(20)
+    assert [each.path for each in hung.world.double.asked if each.method == "PATCH"] == []
+
+
 def test_a_refusal_in_a_wait_is_the_commands(world: World) -> None:
     world.double.refused["list externalsecrets"] = 401
     with pytest.raises(Refusal, match="rejected your credentials"):
