@@ -89,7 +89,7 @@ class KubernetesCluster(Readings):
         lines = _lines(reply.response.stream())
         try:
             while line := _answer(permission, lambda: next(lines, b"")):
-                event: LiveObject = _answer(permission, partial(json.loads, line)) or {}
+                event = _answer(permission, partial(_event, line)) or {}
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
@@ -136,6 +136,14 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         *whole, begun = (begun + chunk).split(b"\n")
         yield from (line for line in whole if line.strip())
+
+
+def _event(line: bytes) -> LiveObject:
+    """Raises ValueError and TypeError where the line holds no object."""
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
 
 
 def _silence_client() -> None:

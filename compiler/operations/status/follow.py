@@ -58,11 +58,11 @@ class Follower:
 
     def __init__(self, cluster: LiveCollections, versions: Mapping[tuple[str, str], str]) -> None:
         self._cluster = cluster
-        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._events: SimpleQueue[Event | Exception] = SimpleQueue()
         self._stop = threading.Event()
         self._threads = [
             # Daemons: a watch that hears nothing keeps no process alive.
-            threading.Thread(target=self._follow, args=(*at, version), daemon=True)
+            threading.Thread(target=self._run, args=(*at, version), daemon=True)
             for at, version in versions.items()
         ]
 
@@ -75,14 +75,22 @@ class Follower:
         self._stop.set()
 
     def events(self, seconds: float) -> tuple[Event, ...]:
-        """All that has happened, waiting up to `seconds` for the first."""
+        """All that has happened, waiting up to `seconds` for the first. Raises what a thread of it ended by."""
         found: list[Event] = []
         try:
-            found.append(self._events.get(timeout=max(0.0, seconds)))
-            while True:
-                found.append(self._events.get_nowait())
+            event = self._events.get(timeout=max(0.0, seconds))
+            while not isinstance(event, Exception):
+                found.append(event)
+                event = self._events.get_nowait()
         except Empty:
             return tuple(found)
+        raise event
+
+    def _run(self, plural: str, namespace: str, version: str) -> None:
+        try:
+            self._follow(plural, namespace, version)
+        except Exception as error:  # noqa: BLE001 - a thread that ends by it prints all of it, and its watch is lost
+            self._events.put(error)
 
     def _follow(self, plural: str, namespace: str, version: str) -> None:
         at: str | None = version

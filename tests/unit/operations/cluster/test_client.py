@@ -165,6 +165,17 @@ def test_an_answer_of_brackets_alone_is_none(environ: dict[str, str], monkeypatc
         cluster.external_secrets("team")
 
 
+@pytest.mark.parametrize("line", [b'["s3ntinel"]', b'"s3ntinel"', b"5", b"[]", b"null", b"[" * 9999])
+def test_an_event_that_is_no_object_is_none(
+    fake: FakeCluster, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    fake.objects["/api/v1/namespaces/team/pods"] = {}
+    monkeypatch.setattr("compiler.operations.cluster.client._lines", lambda _chunks: iter([line]))
+    with pytest.raises(ClusterError, match="it gave no usable answer") as caught:
+        list(KubernetesCluster(environ).watch("pods", "team", "1", 1))
+    assert caught.value.__context__ is None
+
+
 def test_an_answer_that_trickles_or_does_not_end_is_given_up(
     fake: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

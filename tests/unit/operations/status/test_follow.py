@@ -99,6 +99,19 @@ def test_who_may_not_watch_lists_without_a_word_of_it() -> None:
     assert [type(each) for each in first(Script(forbidden, forbidden), 2)] == [Listed, Listed]
 
 
+def test_a_defect_of_a_thread_is_raised_to_who_waits_for_events_and_not_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> Iterator[tuple[str, Any]]:
+        yield changed("a", "11")
+        raise LookupError("s3ntinel")
+
+    with Follower(Script(broken), {SECRETS: "10"}) as follower, pytest.raises(LookupError):  # noqa: PT012
+        for _ in range(3):
+            follower.events(5)
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_that_happens_is_nothing() -> None:
     with Follower(Script(), {}) as follower:
         assert follower.events(0.01) == ()
