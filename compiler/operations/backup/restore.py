@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,8 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
         raise Refusal(
             "usage",
             f'the backup is of the environment "{backup.environment}", not of "{wanted}"',
-            f"if that is intended, add --from-environment {backup.environment}",
+            # Whoever made the file may have written anything there, and the line is for a shell.
+            f"if that is intended, add {shlex.join(('--from-environment', backup.environment))}",
         )
 
 

@@ -203,6 +203,13 @@ def test_a_backup_of_another_environment_needs_that_said() -> None:
         require_origin(BACKUP, "prod", "staging")
 
 
+def test_what_a_backup_says_that_it_is_of_is_quoted_for_who_pastes_it() -> None:
+    """Whoever knows a recipient can make a file that opens, and that says anything."""
+    with pytest.raises(Refusal) as refused:
+        require_origin(replace(BACKUP, environment="prod; id #"), "staging", None)
+    assert str(refused.value.help).endswith("--from-environment 'prod; id #'")
+
+
 def test_only_what_the_backup_holds_can_be_asked_for(environment: Environment) -> None:
     require_only(BACKUP, environment, ("jira",))
     with pytest.raises(Refusal, match='no secret "slack"') as refused:
