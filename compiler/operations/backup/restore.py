@@ -14,9 +14,10 @@ from compiler.operations.live.key_places import key_places
 from compiler.operations.live.value_names import same_value, value_names
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
+from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from compiler.model.catalogue import Entry
     from compiler.model.environment import Environment, Store
@@ -57,7 +58,7 @@ def restoration(
 
     The same backup with the same options is the same run. Raises AddressError.
     """
-    wanted = list(_wanted(backup, environment, to, options.only))
+    wanted = list(_undisputed(_wanted(backup, environment, to, options.only), environment, options.only))
     used = {each.store.id: each.store for each in wanted if isinstance(each, Wanted)}
     identity = identity_of(
         COMMAND,
@@ -80,7 +81,34 @@ def restoration(
     return Change(COMMAND, identity, plan, setting)
 
 
-def _wanted(backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]) -> Iterator[Wanted | Step]:
+def _undisputed(
+    found: Iterable[tuple[ValueName, Wanted | Step]], environment: Environment, only: Sequence[str]
+) -> Iterator[Wanted | Step]:
+    """What is wanted, where a key that takes its value from another had one of its own when the backup was made.
+
+    The place is the other's, and so is the value that goes there.
+    """
+    named = tuple(found)
+    comparer = Comparer()
+    holders = {
+        each.destination: (name, each)
+        for name, each in named
+        if isinstance(each, Wanted) and same_value(environment, name) == name
+    }
+    for name, each in named:
+        holder = holders.get(each.destination) if isinstance(each, Wanted) else None
+        if not isinstance(each, Wanted) or holder is None or comparer.same(holder[1].value, each.value):
+            yield each
+        elif not only or name[0] in only:
+            reason = f"it takes the value of {'/'.join(holder[0])} now, of which the backup holds another"
+            remedy = "leave the secret out with --only, or restore with the project of then"
+            yield Step(*name, Kind.REFUSE, None, None, reason, remedy)
+
+
+def _wanted(
+    backup: Backup, environment: Environment, to: Store | None, only: Sequence[str]
+) -> Iterator[tuple[ValueName, Wanted | Step]]:
+    """What is to be done with each value of the backup, by its name there."""
     names = value_names(environment)
     by_secret: dict[str, list[ValueName]] = {}
     for name in backup.values:
@@ -91,9 +119,9 @@ def _wanted(backup: Backup, environment: Environment, to: Store | None, only: Se
         secret, key = _here(environment, name, names)
         target = _target(key, _placed(environment, secret, to))
         if isinstance(target, _Refused):
-            yield Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
+            yield name, Step(secret, key, Kind.REFUSE, None, None, target.reason, target.remedy)
         else:
-            yield Wanted(secret, key, *target, backup.values[name])
+            yield name, Wanted(secret, key, *target, backup.values[name])
 
 
 def _is_chosen(environment: Environment, name: ValueName, only: Sequence[str]) -> bool:

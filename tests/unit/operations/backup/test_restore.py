@@ -286,3 +286,31 @@ def test_a_value_whose_secret_is_not_here_any_more_goes_to_who_takes_it(tmp_path
     )
     plan = planned(taking(tmp_path / "other"), stores, backup=older)
     assert [(write.name, list(write.changes)) for write in plan.writes] == [("agents/jira", ["JIRA_TOKEN"])]
+
+
+def test_a_key_that_had_a_value_of_its_own_does_not_keep_the_one_that_it_takes_now_from_coming_back(
+    tmp_path: Path, stores: Stores
+) -> None:
+    environment = taking(tmp_path / "project")
+    older = {("board", "ATLASSIAN_TOKEN"): SecretValue("own"), ("jira", "JIRA_TOKEN"): SecretValue("t")}
+    backup = replace(BACKUP, values=older)
+    for only in ((), ("board",)):
+        plan = planned(environment, stores, backup=backup, only=only)
+        assert plan.is_blocked
+        (refused,) = (step for step in plan.steps if step.kind is Kind.REFUSE)
+        assert (refused.secret, refused.key) == ("board", "ATLASSIAN_TOKEN")
+        assert refused.reason == "it takes the value of jira/JIRA_TOKEN now, of which the backup holds another"
+        assert refused.remedy == "leave the secret out with --only, or restore with the project of then"
+    # It is nobody else's: whoever else takes the value gets that of the key that has it.
+    for only in (("jira",), ("report",)):
+        plan = planned(environment, stores, backup=backup, only=only)
+        assert [(step.secret, step.kind) for step in plan.steps] == [("jira", Kind.CREATE)]
+        ((value,),) = (write.changes.values() for write in plan.writes)
+        assert value.reveal() == "t"
+
+
+def test_a_key_that_reads_another_store_than_its_source_gets_its_own_value_back(tmp_path: Path, stores: Stores) -> None:
+    environment = taking(tmp_path / "project", "board: {store: azure}, report: {store: azure}")
+    apart = {("board", "ATLASSIAN_TOKEN"): SecretValue("own"), ("jira", "JIRA_TOKEN"): SecretValue("t")}
+    plan = planned(environment, stores, backup=replace(BACKUP, values=apart))
+    assert [(step.secret, step.kind) for step in plan.steps] == [("board", Kind.CREATE), ("jira", Kind.CREATE)]
