@@ -53,13 +53,17 @@ def code_of(
 
 
 def code_of_run(ended: Ended) -> int:
-    """The exit code of a writing command or an undo; never 0 where something stops its plan."""
+    """The exit code of a writing command or an undo; never 0 where something stops its plan.
+
+    A run that went on and has left out what it had not planned is as incomplete as one that was cut short.
+    """
     from compiler.operations.change.run import End  # noqa: PLC0415 - see above
 
     outcome = ended.outcome
     if outcome is not None and outcome.interrupted:
         return INTERRUPTED
-    if outcome is not None and outcome.is_incomplete:
+    is_partial = ended.end is End.APPLIED and bool(ended.plan.left_out)
+    if is_partial or (outcome is not None and outcome.is_incomplete):
         return INCOMPLETE
     is_found = ended.end in {End.BLOCKED, End.CHANGED} or not ended.plan.is_clean
     return FOUND if is_found or (outcome is not None and outcome.has_differences) else OK

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.defect import describe
-from compiler.cli.exit_codes import code_of_run
+from compiler.cli.exit_codes import INCOMPLETE, code_of_run
 from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import GOES_ON, NOTHING_WRITTEN, interruption, stoppable
 from compiler.cli.terminal.outlet import standard_error, standard_output
@@ -85,6 +85,8 @@ class RunOutput(CommandOutput):
                 self.lines([blocked_reason(ended.plan, can_continue=self._can_continue)])
             elif ended.end is not End.APPLIED:
                 self.lines([_LAST[ended.end]])
+            elif code == INCOMPLETE and ended.outcome is not None and not ended.outcome.is_incomplete:
+                self.lines([f"incomplete; {GOES_ON}"])
             self.report(lambda: plan_report(self.command, ended, code, extra))
         return code
 

@@ -129,11 +129,26 @@ def test_a_resumed_run_is_narrowed_to_what_it_planned(world: World, tmp_path: Pa
     assert killed(writing, PLANNED - 1) == KILLED
     writing.has(VALUES)
     done = writing("--apply")
-    assert done.code == 0
+    assert (done.code, done.out.splitlines()[-1]) == (4, "incomplete; run the same command again to continue")
     assert "azure:github-app-key" in done.out.partition("left for the next one:")[2]
     assert world.azure.versions(PEM) == []
     assert writing("--apply").code == 0
     assert world.azure.value(PEM) == VALUES["GITHUB_APP_KEY"]
+
+
+def test_a_put_whose_place_moved_meanwhile_does_not_say_that_it_is_done(world: World, tmp_path: Path) -> None:
+    """The value that is given once more is in no place that anybody reads now."""
+    writing = Writing(world, tmp_path, "put")
+    world.serve_from("azure")
+    assert killed(writing, PLANNED + 1) == KILLED
+    catalogue = world.root / "environments/catalogue.yaml"
+    moved = catalogue.read_text("utf-8").replace("azurekv: agents-github}", "azurekv: agents-github-2}")
+    catalogue.write_text(moved.replace("name: github-app-key,", "name: github-app-key-2,"), "utf-8")
+    done = writing("--apply")
+    assert done.code == 4, done
+    assert not [name for name in world.azure_versions() if name.endswith("-2")]
+    assert writing("--apply").code == 0
+    assert [name for name in world.azure_versions() if name.endswith("-2")]
 
 
 STORED = """

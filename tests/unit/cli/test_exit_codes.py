@@ -76,6 +76,12 @@ def test_the_exit_code_says_how_a_run_ended(found: Outcome, is_clean: bool, code
     assert code_of_run(Ended(made, End.APPLIED, found)) == code
 
 
+@pytest.mark.parametrize(("end", "code"), [(End.APPLIED, 4), (End.SHOWN, 0), (End.NOTHING, 0)])
+def test_a_run_that_leaves_something_to_the_next_one_is_incomplete(end: End, code: int) -> None:
+    left = replace(plan("a"), left_out=(("azure", "b"),))
+    assert code_of_run(Ended(left, end, Outcome("id", ()) if end is End.APPLIED else None)) == code
+
+
 @pytest.mark.parametrize(
     ("end", "is_clean", "code"),
     [
