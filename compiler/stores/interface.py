@@ -158,12 +158,6 @@ class SecretReader(Protocol):
         Raises ForbiddenError where the caller may not ask.
         """
 
-    def names(self) -> tuple[SecretState, ...]:
-        """Return the names below the address' prefix; the version is not told, and Vault tells only the name.
-
-        However many requests that takes, it is one operation with one deadline: what lists without end is given up.
-        """
-
     def whoami(self) -> Identity: ...
 
     def close(self) -> None:

@@ -233,13 +233,6 @@ def test_names_that_leave_their_place_are_refused(store: SecretWriter, name: str
             look(name)
 
 
-def test_every_name_is_listed(store: SecretWriter, case: StoreCase) -> None:
-    names = {case.name() for _ in range(3)}
-    for name in names:
-        store.write(name, props(A="1"), None)
-    assert names <= {state.name for state in store.names()}
-
-
 def test_the_store_says_who_the_caller_is(store: SecretWriter) -> None:
     assert store.whoami().subject not in {"", "unknown"}
 

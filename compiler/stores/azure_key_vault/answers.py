@@ -35,10 +35,3 @@ def require_version(bundle: Bundle, version: str | None, place: StoreLocation, a
         reason = f"the reply has version {bundle.version}, version {version} was requested"
         raise UnexpectedReplyError(place, action, reason, _REMEDY)
     return bundle
-
-
-def require_listed(bundle: Bundle, place: StoreLocation, action: Action) -> Bundle:
-    """Return an item of the list of names where it has a name that a secret can have. Raises UnexpectedReplyError."""
-    if not is_name(bundle.name):
-        raise UnexpectedReplyError(place, action, "its list has an item without a secret's name", _REMEDY)
-    return bundle

@@ -10,7 +10,7 @@ from compiler.stores.values.secret import SecretValue
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One version; `value` is None in lists and of deleted secrets, `version` in the list of names."""
+    """One version; `value` is None in lists and of deleted secrets."""
 
     name: str
     version: str | None
@@ -21,7 +21,7 @@ class Bundle:
 class VaultClient(Protocol):
     """One request each, sent once; raises StoreErrors only. `action` is what a refusal says was being done.
 
-    A page comes with the token of the next one, None after the last.
+    A page comes with the token of the next one, None after the last. `ask` is for what any answer brings along.
     """
 
     def get(self, name: str, version: str | None, action: Action) -> Bundle: ...
@@ -34,7 +34,7 @@ class VaultClient(Protocol):
 
     def recover(self, name: str) -> Bundle: ...
 
-    def page_of_names(self, token: str | None) -> tuple[list[Bundle], str | None]: ...
+    def ask(self) -> None: ...
 
     def page_of_versions(self, name: str, token: str | None, action: Action) -> tuple[list[Bundle], str | None]: ...
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from compiler.model.store_address import StoreAddress
-from compiler.stores.azure_key_vault.answers import require_listed, require_name, require_version
+from compiler.stores.azure_key_vault.answers import require_name, require_version
 from compiler.stores.azure_key_vault.bundle import Bundle, VaultClient
 from compiler.stores.azure_key_vault.errors import soft_deleted
 from compiler.stores.azure_key_vault.limits import is_name, is_version
@@ -26,7 +26,7 @@ from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import SecretValue
 
-# Of 25 entries each: more than any vault holds of names, or a secret of versions.
+# Of 25 entries each: more than any secret has versions.
 _MOST_PAGES: Final = 10_000
 
 
@@ -110,30 +110,12 @@ class KeyVaultReader:
         self._require_name(name, Action.DESCRIBE)
 
     @one_operation
-    def names(self) -> tuple[SecretState, ...]:
-        place = StoreLocation(self._address.absolute)
-        found: list[SecretState] = []
-        prefix = self._address.prefix.lower()
-        token: str | None = None
-        followed: set[str] = set()
-        while True:
-            page, token = self._retrier.read(lambda after=token: self._client.page_of_names(after))  # type: ignore[misc]
-            found += (
-                SecretState(bundle.name, _state(bundle), bundle.version, bundle.attributes)
-                for bundle in page
-                if require_listed(bundle, place, Action.LIST).name.lower().startswith(prefix)
-            )
-            if token is None:
-                return tuple(found)
-            self._require_end(token, followed, place, Action.LIST)
-
-    @one_operation
     def whoami(self) -> Identity:
         if (known := self._client.identity()) is not None:
             return known
         # Any request gets a token; this one needs no right on any secret, since its refusal is an answer as well.
         with suppress(ForbiddenError):
-            self._retrier.read(lambda: self._client.page_of_names(None))
+            self._retrier.read(self._client.ask)
         if (known := self._client.identity()) is not None:
             return known
         reason = "the vault answered without asking for a token"

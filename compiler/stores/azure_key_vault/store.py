@@ -147,8 +147,8 @@ class SdkClient:
             name, Action.RECOVER, lambda: _bundle(self._client.begin_recover_deleted_secret(name).result())
         )
 
-    def page_of_names(self, token: str | None) -> tuple[list[Bundle], str | None]:
-        return self._page(None, Action.LIST, lambda: self._client.list_properties_of_secrets().by_page(token))
+    def ask(self) -> None:
+        self._page(None, Action.LIST, lambda: self._client.list_properties_of_secrets().by_page())
 
     def page_of_versions(self, name: str, token: str | None, action: Action) -> tuple[list[Bundle], str | None]:
         return self._page(name, action, lambda: self._client.list_properties_of_secret_versions(name).by_page(token))

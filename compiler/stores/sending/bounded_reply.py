@@ -20,7 +20,7 @@ class BoundedResponse(HTTPResponse):
     ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
     """
 
-    # Vault's documents end at 1 MiB and Key Vault's pages at 25 entries; a list of 100,000 names is 10 MB.
+    # Vault's documents end at 1 MiB and Key Vault's pages at 25 entries.
     largest: ClassVar[int] = 64 * 1024 * 1024
     longest: ClassVar[float] = 60.0
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import (
@@ -27,8 +27,6 @@ from compiler.stores.vault.questions import Request
 from compiler.text.regex import regex
 
 T = TypeVar("T")
-# More than any mount holds, and what fits in the memory: a server may answer each folder with ever new ones.
-_MOST_NAMES: Final = 1_000_000
 
 # No text of a journal becomes a number that takes long, or that Python refuses.
 _NUMBER = regex(r"[0-9]{1,9}", re.ASCII)
@@ -119,26 +117,6 @@ class VaultReading:
             return None
 
     @one_operation
-    def names(self) -> tuple[SecretState, ...]:
-        folder = self._address.prefix.rpartition("/")[0]
-        todo = [f"{folder}/" if folder else ""]
-        found: list[SecretState] = []
-        while todo:
-            if len(todo) + len(found) > _MOST_NAMES:
-                reason = "its list does not end: there are too many names"
-                raise UnexpectedReplyError(self._place(None), Action.LIST, reason, "check the address of the server")
-            at = todo.pop()
-            for key in self._list(at):
-                name = at + key
-                if not name.startswith(self._address.prefix):
-                    continue
-                if key.endswith("/"):
-                    todo.append(name)
-                else:
-                    found.append(SecretState(name, StoreState.PRESENT))
-        return tuple(found)
-
-    @one_operation
     def whoami(self) -> Identity:
         self._connection.prepare()
         return self._connection.identity
@@ -172,17 +150,6 @@ class VaultReading:
             else:
                 self._mount_keeps = (told,)
         return self._mount_keeps[0]
-
-    def _list(self, folder: str) -> list[str]:
-        request = self._request(Action.LIST, folder.rstrip("/") or None, "metadata", "list")
-        try:
-            return self._parsed(
-                request,
-                lambda _, body: [str(key) for key in body["data"]["keys"]],
-                lambda _: self._kv.list_secrets(folder.rstrip("/"), mount_point=self._address.mount),
-            )
-        except NotFoundError:
-            return []
 
     def _read(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
         return self._kv.read_secret_version(

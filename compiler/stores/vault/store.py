@@ -61,9 +61,6 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
 
     def request(self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - hvac's signature
         del headers, raise_exception
-        if method == "list":
-            # As Vault's own documentation has it for proxies that know no LIST.
-            method, kwargs["params"] = "get", {"list": "true"}
         sent = {"X-Vault-Request": "true", "X-Vault-Token": self.token, "X-Vault-Namespace": self.namespace}
         reply = self.session.request(
             method,

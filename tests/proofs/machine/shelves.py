@@ -154,9 +154,6 @@ class Shelf:
             return None
         return Dropped((versions[0].secret.version,), KEEPS)
 
-    def names(self) -> tuple[SecretState, ...]:
-        return tuple(SecretState(name, StoreState.PRESENT) for name in self.kept)
-
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
 

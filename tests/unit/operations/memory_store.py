@@ -117,9 +117,6 @@ class MemoryStore:
         self._called("dropped_by_write", name)
         return self.drops.get(name)
 
-    def names(self) -> tuple[SecretState, ...]:
-        return tuple(SecretState(name, StoreState.PRESENT) for name in self.versions)
-
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
 

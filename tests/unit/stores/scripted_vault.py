@@ -31,7 +31,7 @@ ROLE = {"PLATFORM_SECRETS_VAULT_AUTH": "approle", "VAULT_ROLE_ID": "role", "VAUL
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: `path` is below /v1/ and unquoted; a listing's method is LIST, however it was sent.
+    """One request: `path` is below /v1/ and unquoted.
 
     `sent` is the body's text, `body` what JSON makes of it.
     """
@@ -197,14 +197,13 @@ class ScriptedVault:
                 sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 url = urlsplit(self.path)
                 query = dict(parse_qsl(url.query))
-                method = "LIST" if query.pop("list", "") == "true" else self.command
                 path = unquote(url.path).removeprefix("/v1/")
                 # Cut: Python refuses to make an int of thousands of digits, and `sent` has them all.
                 body = json.loads(sent, parse_int=lambda text: int(text[:20])) if sent else None
-                asked = Asked(method, path, query, body, self.headers["X-Vault-Token"], sent.decode())
+                asked = Asked(self.command, path, query, body, self.headers["X-Vault-Token"], sent.decode())
                 self.reply(vault._answer(asked))
 
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_GET
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
             def reply(self, answer: Answer) -> None:
                 if answer.status is None:

@@ -1,6 +1,6 @@
 import pytest
 
-from compiler.stores.azure_key_vault.answers import require_listed, require_name, require_version
+from compiler.stores.azure_key_vault.answers import require_name, require_version
 from compiler.stores.azure_key_vault.bundle import Bundle
 from compiler.stores.errors import Action, StoreLocation, UnexpectedReplyError
 from compiler.stores.interface import Attributes
@@ -45,10 +45,3 @@ def test_the_version_must_be_the_one_that_was_asked_for(version: str | None) -> 
         require_version(bundle("other"), version, PLACE, Action.READ)
     with pytest.raises(UnexpectedReplyError, match=f"version {VERSION}, version {'0' * 32} was requested"):
         require_version(found, "0" * 32, PLACE, Action.READ)
-
-
-def test_a_listed_item_needs_a_secrets_name() -> None:
-    found = bundle(version=None)
-    assert require_listed(found, StoreLocation("https://vault"), Action.LIST) is found
-    with pytest.raises(UnexpectedReplyError, match="an item without a secret's name"):
-        require_listed(bundle(""), StoreLocation("https://vault"), Action.LIST)

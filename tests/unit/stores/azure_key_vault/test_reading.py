@@ -86,18 +86,15 @@ def test_a_list_that_points_back_to_a_page_of_its_own_ends(
     store.read("github")
     page = store._client.page_of_versions("github", None, Action.LIST)[0]
     monkeypatch.setattr(store._client, "page_of_versions", lambda *_: (page, f"{vault.url}/again"))
-    monkeypatch.setattr(store._client, "page_of_names", lambda *_: (page, f"{vault.url}/again"))
     with pytest.raises(UnexpectedReplyError, match="does not end"):
         store.describe("github")
-    with pytest.raises(UnexpectedReplyError, match="does not end"):
-        list(store.names())
 
 
 def test_a_list_of_ever_new_pages_ends(store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = count()
-    monkeypatch.setattr(store._client, "page_of_names", lambda *_: ([], str(next(asked))))
+    monkeypatch.setattr(store._client, "page_of_versions", lambda *_: ([], str(next(asked))))
     with pytest.raises(UnexpectedReplyError, match="does not end"):
-        list(store.names())
+        store.describe("github")
     assert next(asked) == 10_001
 
 
@@ -106,36 +103,26 @@ def test_a_list_of_slow_pages_ends_with_its_operation(
 ) -> None:
     clock, asked = store._retrier.clock, count()
 
-    def page(_token: str | None) -> tuple[list[Bundle], str]:
+    def page(*_: object) -> tuple[list[Bundle], str]:
         clock.sleep(1)
         rest()
         return [], str(next(asked))
 
-    monkeypatch.setattr(store._client, "page_of_names", page)
+    monkeypatch.setattr(store._client, "page_of_versions", page)
     with pytest.raises(TimeoutError):
-        store.names()
+        store.describe("github")
     assert 110 < clock.now() <= 121
-
-
-def test_names_go_through_all_pages_and_stop_at_the_prefix(vault: LocalKeyVault) -> None:
-    for number in range(60):
-        vault.seed(f"{'prod' if number % 2 else 'dev'}-{number}", "x")
-    store = AzureKeyVaultStore(address_of(vault, prefix="PROD-"), vault.environ())
-    names = [state.name for state in store.names()]
-    assert len(names) == 30
-    assert all(name.startswith("prod-") for name in names)
-    assert sum(request.path == "/secrets" and request.authorised for request in vault.requests()) == 3
-    store.close()
 
 
 def test_a_page_that_fails_is_asked_again_and_not_the_whole_list(
     vault: LocalKeyVault, store: AzureKeyVaultStore
 ) -> None:
     for number in range(60):
-        vault.seed(f"name-{number}", "x")
-    vault.add_fault(Fault(FaultKind.STATUS, path="^/secrets$", after=2))
-    assert len({state.name for state in store.names()}) == 60
-    assert sum(request.path == "/secrets" and request.authorised for request in vault.requests()) == 4
+        newest = vault.seed("github", f"{number}")
+    listing = "/secrets/github/versions"
+    vault.add_fault(Fault(FaultKind.STATUS, path=f"^{listing}$", after=2))
+    assert store.describe("github").version == newest
+    assert sum(request.path == listing and request.authorised for request in vault.requests()) == 4
 
 
 def test_whoami_names_the_caller_and_never_shows_the_token(vault: LocalKeyVault) -> None:
@@ -170,7 +157,7 @@ def test_reading_many_secrets_keeps_memory_flat(vault: LocalKeyVault) -> None:
 def test_something_that_asks_nobody_for_a_token_is_no_key_vault(
     store: AzureKeyVaultStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store._client, "page_of_names", lambda _token: ([], None))
+    monkeypatch.setattr(store._client, "ask", lambda: None)
     with pytest.raises(UnauthenticatedError, match="without asking for a token"):
         store.whoami()
 
@@ -208,13 +195,6 @@ def test_a_name_in_other_letters_is_the_same_name(vault: LocalKeyVault, store: A
     version = vault.seed("GitHub", "x")
     assert store.read("github").version == version
     assert store.describe("github").version == version
-
-
-def test_a_list_of_what_no_secret_is_called_is_none(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
-    vault.seed("github", "x")
-    vault.add_fault(Fault(FaultKind.ALTER, path="^/secrets$", old="/secrets/github", value="/secrets/a_b", times=None))
-    with pytest.raises(UnexpectedReplyError, match="an item without a secret's name"):
-        list(store.names())
 
 
 @pytest.mark.parametrize("token", ["1.10", "7", "true", "[]", '{"A": "x"}'])

@@ -129,7 +129,6 @@ def test_a_first_failure_is_told_to_everyone_after_without_asking_again(vault: S
         lambda: store.read("other"),
         lambda: store.write("github", {"A": SecretValue("1")}, None),
         lambda: store.describe("github"),
-        lambda: list(store.names()),
         store.whoami,
     ):
         with pytest.raises(UnsupportedEngineError) as caught:

@@ -13,20 +13,15 @@ from compiler.stores.errors import (
     SoftDeletedError,
     StoreError,
     StoreLocation,
-    UnavailableError,
     UnexpectedReplyError,
     VersionGoneError,
 )
 from compiler.stores.interface import Dropped, StoreState
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.clock import VirtualClock
-from compiler.stores.vault import reading
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     LOOKUP,
     MOUNT,
     Answer,
-    Asked,
     ScriptedVault,
     data,
     denied,
@@ -54,10 +49,6 @@ def vault(scripted_vault: ScriptedVault) -> ScriptedVault:
 @pytest.fixture
 def store(vault: ScriptedVault) -> VaultStore:
     return vault.open()
-
-
-def listing(*keys: str) -> Answer:
-    return data(keys=list(keys))
 
 
 def test_a_read_is_one_request_for_the_newest_version(vault: ScriptedVault, store: VaultStore) -> None:
@@ -207,75 +198,6 @@ def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
     assert vault.asked == []
 
 
-@pytest.mark.parametrize(
-    ("prefix", "asked", "found"),
-    [
-        ("", ["", "team", "team/deep"], ["github", "team/a", "team/deep/b", "team/deep/c"]),
-        ("team/", ["team", "team/deep"], ["team/a", "team/deep/b", "team/deep/c"]),
-        ("team/d", ["team", "team/deep"], ["team/deep/b", "team/deep/c"]),
-        ("team/deep/b", ["team/deep"], ["team/deep/b"]),
-        ("te", ["", "team", "team/deep"], ["team/a", "team/deep/b", "team/deep/c"]),
-        ("team/none", ["team"], []),
-        ("team/ab", ["team"], []),
-    ],
-)
-def test_names_are_those_below_the_prefix_and_no_other_folder_is_looked_into(
-    vault: ScriptedVault, prefix: str, asked: list[str], found: list[str]
-) -> None:
-    vault.on("LIST", "secret/metadata/", listing("github", "team/", "other/"))
-    vault.on("LIST", "secret/metadata/other", listing())
-    vault.on("LIST", "secret/metadata/team", listing("a", "deep/"))
-    vault.on("LIST", "secret/metadata/team/deep", listing("b", "c"))
-    states = list(vault.open(prefix=prefix).names())
-    assert sorted(state.name for state in states) == found
-    assert {(state.state, state.version) for state in states} <= {(StoreState.PRESENT, None)}
-    listed = {path.removeprefix("secret/metadata").strip("/") for path in vault.paths("LIST")}
-    assert listed - ({"other"} if prefix == "" else set()) == set(asked)
-
-
-def test_a_name_may_be_a_secret_and_a_folder_at_once(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("LIST", "secret/metadata/", listing("github", "github/"))
-    vault.on("LIST", "secret/metadata/github", listing("app"))
-    assert [state.name for state in store.names()] == ["github", "github/app"]
-
-
-def test_an_empty_mount_has_no_names(vault: ScriptedVault, store: VaultStore) -> None:
-    vault.on("LIST", "secret/metadata/", ABSENT)
-    assert list(store.names()) == []
-
-
-def test_a_refused_listing_names_the_folder_and_the_permission(vault: ScriptedVault) -> None:
-    vault.on("LIST", "secret/metadata/team", denied())
-    with pytest.raises(ForbiddenError) as caught:
-        list(vault.open(prefix="team/").names())
-    assert (caught.value.place, caught.value.action) == (StoreLocation(f"{vault.url}/secret", "team"), Action.LIST)
-    assert caught.value.permission.startswith("list on secret/metadata/team")
-
-
-def test_folders_in_folders_without_end_are_given_up_when_the_operation_ends(vault: ScriptedVault) -> None:
-    clock = VirtualClock()
-
-    def another(_: Asked) -> Answer:
-        clock.sleep(1)
-        return listing("a", "b/")
-
-    for depth in range(150):
-        vault.on("LIST", f"secret/metadata/{'b/' * depth}".rstrip("/") if depth else "secret/metadata/", another)
-    store = vault.open(options=StoreOptions(clock=clock))
-    with pytest.raises(UnavailableError):
-        store.names()
-    assert 100 < clock.now() <= 120
-
-
-def test_more_folders_than_any_mount_has_are_no_vaults(vault: ScriptedVault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_MOST_NAMES", 30)
-    vault.on("LIST", "secret/metadata/", listing(*(f"c{number}/" for number in range(31))))
-    store = vault.open()
-    with pytest.raises(UnexpectedReplyError, match="its list does not end: there are too many names"):
-        store.names()
-    assert len(vault.paths("LIST")) == 1
-
-
 def test_whoami_touches_no_secret(vault: ScriptedVault, store: VaultStore) -> None:
     store.whoami()
     store.whoami()
@@ -347,7 +269,6 @@ ASKS: dict[str, Callable[[VaultStore], object]] = {
     "read": lambda store: store.read("github"),
     "version": lambda store: store.read_version("github", "3"),
     "describe": lambda store: store.describe("github"),
-    "names": lambda store: list(store.names()),
 }
 
 
@@ -356,8 +277,8 @@ ASKS: dict[str, Callable[[VaultStore], object]] = {
 def test_a_404_in_other_words_than_vaults_does_not_make_a_secret_absent(
     vault: ScriptedVault, store: VaultStore, ask: Callable[[VaultStore], object], answer: Answer
 ) -> None:
-    for method, path in (("GET", READ), ("GET", DESCRIBE), ("LIST", "secret/metadata"), ("LIST", "secret/metadata/")):
-        vault.on(method, path, answer)
+    for path in (READ, DESCRIBE):
+        vault.on("GET", path, answer)
     with pytest.raises(UnexpectedReplyError) as caught:
         ask(store)
     assert is_of_store(caught.value)
@@ -369,9 +290,8 @@ def test_a_404_in_other_words_than_vaults_does_not_make_a_secret_absent(
 def test_a_404_to_a_question_beside_it_does_so_neither(
     vault: ScriptedVault, path: str, ask: Callable[[VaultStore], object], answer: Answer
 ) -> None:
-    for where in (READ, DESCRIBE, "secret/metadata", "secret/metadata/"):
-        for method in ("GET", "LIST"):
-            vault.on(method, where, denied())
+    for where in (READ, DESCRIBE):
+        vault.on("GET", where, denied())
     vault.on("POST" if path == CAPABILITIES else "GET", path, answer)
     with pytest.raises(UnexpectedReplyError):
         ask(vault.open())

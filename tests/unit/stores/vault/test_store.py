@@ -49,12 +49,6 @@ def test_without_token_and_namespace_their_headers_are_absent() -> None:
     assert session.sent[0][2] == {"X-Vault-Request": "true"}
 
 
-def test_a_list_is_asked_as_a_get() -> None:
-    opened, session = adapter(HttpReply(200, b"{}", None))
-    opened.list("/v1/secret/metadata/")
-    assert (session.sent[0][0], session.sent[0][3]["params"]) == ("get", {"list": "true"})
-
-
 @pytest.mark.parametrize(
     ("status", "content", "errors", "metadata", "is_vaults"),
     [
