@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.github_project import BASE, CATALOGUE
+from tests.own_process import COMPILE, OwnProcesses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FILES = {"base": BASE, "catalogue": CATALOGUE, "prod": "extends: [base, eu]\nlabels: {team: platform}\n"}
+
+
+@pytest.fixture(scope="package")
+def own_processes() -> Iterator[OwnProcesses]:
+    processes = OwnProcesses.start(COMPILE)
+    yield processes
+    processes.stop()
 
 
 @pytest.fixture

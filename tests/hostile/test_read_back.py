@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.stages.emit import HEADER
-from tests.own_process import COMPILE, OwnProcesses
 from tests.pace import allowed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.own_process import OwnProcesses
 
 FIRST = f"{HEADER}environments/prod.yaml. Do not edit; run `make values ENV=prod`.\n"
 _LEVELS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
@@ -38,13 +39,6 @@ sys.exit(code)
 
 
 Command = Callable[..., tuple[int, str, float]]
-
-
-@pytest.fixture(scope="module")
-def own_processes() -> Iterator[OwnProcesses]:
-    processes = OwnProcesses.start(COMPILE)
-    yield processes
-    processes.stop()
 
 
 @pytest.fixture

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.pace import allowed
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.own_process import OwnProcesses
+
 # What a run costs beside starting Python and importing, and how much memory it had at most. VmHWM, because ru_maxrss
 # also counts what a child shared with the test process before it ran, and that has grown large by then.
 PROGRAM = """
@@ -60,16 +62,8 @@ LARGE = {
 }
 
 
-def measured(root: Path) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(root)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={"PATH": os.defpath},
-        timeout=60,
-    )
+def measured(processes: OwnProcesses, root: Path) -> dict[str, object]:
+    done = processes.run(PROGRAM, str(root), variables={"PATH": os.defpath})
     assert done.returncode == 0, done.stderr
     result: dict[str, object] = json.loads(done.stdout)
     return result
@@ -81,18 +75,20 @@ def prove_small(result: dict[str, object], seconds: float = 1) -> None:
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_a_large_file_is_refused_within_a_second_and_200_megabytes(project: Path, name: str) -> None:
+def test_a_large_file_is_refused_within_a_second_and_200_megabytes(
+    own_processes: OwnProcesses, project: Path, name: str
+) -> None:
     text, rule = LARGE[name]
     (project / "environments/prod.yaml").write_text(text, "utf-8")
-    result = measured(project)
+    result = measured(own_processes, project)
     assert result["rules"] == [rule]
     prove_small(result)
 
 
-def test_50_megabytes_are_not_even_read(project: Path) -> None:
+def test_50_megabytes_are_not_even_read(own_processes: OwnProcesses, project: Path) -> None:
     with (project / "environments/prod.yaml").open("wb") as file:
         file.truncate(50 * 1024 * 1024)
-    result = measured(project)
+    result = measured(own_processes, project)
     assert result["rules"] == ["too-large"]
     prove_small(result, 0.3)
 
@@ -109,9 +105,11 @@ def test_50_megabytes_are_not_even_read(project: Path) -> None:
         ("annotations:\n" + lines(10_000, "  k#: ghp_" + "0123456789" * 4 + "\n"), "secret-in-config"),
     ],
 )
-def test_of_many_mistakes_the_first_hundred_are_said(project: Path, text: str, rule: str) -> None:
+def test_of_many_mistakes_the_first_hundred_are_said(
+    own_processes: OwnProcesses, project: Path, text: str, rule: str
+) -> None:
     (project / "environments/prod.yaml").write_text(text, "utf-8")
-    result = measured(project)
+    result = measured(own_processes, project)
     assert rule in str(result["rules"])
     assert int(str(result["count"])) <= 303
     prove_small(result)

@@ -102,6 +102,8 @@ def test_git_ignores_what_commands_leave(tmp_path: Path) -> None:
 
 TASK = re.compile(r"`make ([a-z-]+)|^\s*make ([a-z-]+) ENV=", re.MULTILINE)
 FILE = re.compile(r"(?<![\w/.-])(?:scripts|docs|tests|requirements|schemas)/[\w./-]*\w")
+# Reading what a text of the program is takes most of the time, and few modules hold one of these.
+ADVICE = re.compile(r"make |platform-secrets |(?:scripts|docs|tests|requirements|schemas)/")
 COMMAND = re.compile(r"(?:^ *|`|run )platform-secrets ([a-z]+)", re.MULTILINE)
 
 
@@ -110,16 +112,19 @@ def _texts_of_the_program() -> Iterator[str]:
     for path in sorted(PROGRAM.rglob("*.py")):
         if path.parent.name == "demo" or path.parent.parent.name == "demo":
             continue
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if not ADVICE.search(text):
+            continue
+        nodes = list(ast.walk(ast.parse(text)))
         docs = {
             id(node.body[0].value)
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
             and node.body
             and isinstance(node.body[0], ast.Expr)
             and not (isinstance(node, ast.Module) and path.parent.name == "rules")
         }
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
                 yield node.value
 
