@@ -50,7 +50,7 @@ def rendered(helms: tuple[Helm, ...]) -> Callable[..., list[Manifest]]:
     def render(sample: str, *options: str) -> str:
         return helms[-1].template(VALUES / f"{sample}.yaml", options=options)
 
-    return lambda sample, *options: list(yaml.safe_load_all(render(sample, *options)))
+    return lambda sample, *options: list(yaml.load_all(render(sample, *options), yaml.CSafeLoader))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tarfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def documents(output: str) -> str:
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_helm_3_and_helm_4_print_the_same(sample: str, helms: tuple[Helm, ...]) -> None:
-    first, second = (helm.template(VALUES / f"{sample}.yaml") for helm in helms)
+    first, second = (printed(helm, VALUES / f"{sample}.yaml") for helm in helms)
     assert documents(first) == documents(second)
     assert first.count("\n---\n") == second.count("\n---\n")
     assert first == re.sub(r"\n\n---\n", "\n---\n", second)
@@ -44,9 +45,9 @@ def test_helm_3_and_helm_4_print_the_same(sample: str, helms: tuple[Helm, ...]) 
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_a_subchart_prints_the_same(sample: str, helm: Helm, tmp_path: Path) -> None:
-    values = yaml.safe_load((VALUES / f"{sample}.yaml").read_text("utf-8"))
+    values = yaml.load((VALUES / f"{sample}.yaml").read_text("utf-8"), yaml.CSafeLoader)
     parent = parent_chart(tmp_path, {"global": {"team": "platform"}, "platform-secrets": values})
-    assert documents(helm.template(chart=parent)) == documents(helm.template(VALUES / f"{sample}.yaml"))
+    assert documents(helm.template(chart=parent)) == documents(printed(helm, VALUES / f"{sample}.yaml"))
 
 
 def test_a_typo_below_a_parent_is_refused(helm: Helm, tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_lint_is_clean(sample: str | None, helm: Helm) -> None:
 
 
 def test_the_chart_alone_prints_nothing(helm: Helm) -> None:
-    assert list(yaml.safe_load_all(helm.template())) == []
+    assert list(yaml.load_all(helm.template(), yaml.CSafeLoader)) == []
 
 
 def test_notes_say_what_to_do(helm: Helm, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_notes_say_what_to_do(helm: Helm, tmp_path: Path) -> None:
     chart = shutil.copytree(CHART, tmp_path / "chart")
     probe = '{"notes": {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}}'
     (chart / "templates/probe.yaml").write_text(probe, "utf-8")
-    notes = yaml.safe_load(helm.template(chart=chart))["notes"]
+    notes = yaml.load(helm.template(chart=chart), yaml.CSafeLoader)["notes"]
     assert "make values ENV=prod" in notes
     assert "helm upgrade --install platform-secrets <chart> --values chart/values-prod.yaml" in notes
     assert "kubectl wait externalsecret" in notes
@@ -103,6 +104,11 @@ def test_waves_go_from_stores_to_the_shared_secret_to_the_agents(rendered: Calla
     assert max(waves["global"]) < min(waves["agent"])
 
 
+@cache
+def printed(helm: Helm, *values: Path) -> str:
+    return helm.template(*values)
+
+
 @pytest.mark.parametrize(
     "hostile", ['x"\n  injected: "y', "x'\n---\nkind: Injected", "{{ .Release.Name }}", "a: b # c", "&a *b"]
 )
@@ -111,11 +117,11 @@ def test_free_text_stays_text(hostile: str, helm: Helm, tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     addition = {"externalSecrets": {"github": {"annotations": {"example.com/owner": hostile}}}}
     path.write_text(json.dumps(addition), "utf-8")
-    meant = list(yaml.safe_load_all(helm.template(VALUES / "mixed.yaml")))
+    meant = list(yaml.load_all(printed(helm, VALUES / "mixed.yaml"), yaml.CSafeLoader))
     for manifest in meant:
         if manifest["metadata"]["name"] == "agent-github-secrets":
             manifest["metadata"]["annotations"]["example.com/owner"] = hostile
-    assert list(yaml.safe_load_all(helm.template(VALUES / "mixed.yaml", path))) == meant
+    assert list(yaml.load_all(helm.template(VALUES / "mixed.yaml", path), yaml.CSafeLoader)) == meant
 
 
 HOSTILE = ('x"\n  injected: "y', "x\n---\nkind: Injected", "{{ .Release.Name }}", "a: b # c")
@@ -128,7 +134,7 @@ FIELDS = ("name", "namespace", "syncWave", "refreshInterval", "remoteKey", "keys
 @pytest.mark.parametrize("field", FIELDS)
 def test_quoting_holds_even_without_the_schema(field: str, helm: Helm, tmp_path: Path) -> None:
     """A parent chart or a person may skip the schema (`--skip-schema-validation`); the lines are still ours."""
-    github = yaml.safe_load((VALUES / "mixed.yaml").read_text("utf-8"))["externalSecrets"]["github"]
+    github = yaml.load((VALUES / "mixed.yaml").read_text("utf-8"), yaml.CSafeLoader)["externalSecrets"]["github"]
 
     def printed(values: tuple[str, ...]) -> list[dict[str, Any]]:
         secrets = {}
@@ -137,7 +143,7 @@ def test_quoting_holds_even_without_the_schema(field: str, helm: Helm, tmp_path:
             secrets[f"github-{number}"] = github | {field: value}
         path = tmp_path / "values.yaml"
         path.write_text(json.dumps({"externalSecrets": secrets}), "utf-8")
-        return list(yaml.safe_load_all(helm.template(path, options=("--skip-schema-validation",))))
+        return list(yaml.load_all(helm.template(path, options=("--skip-schema-validation",)), yaml.CSafeLoader))
 
     # Each text in a secret of its own: one that breaks out would add a document or a field beside the harmless ones.
     harmless, hostile = printed(("harmless",) * len(HOSTILE)), printed(HOSTILE)
@@ -188,7 +194,7 @@ def test_templates_decide_nothing() -> None:
 def test_every_value_is_documented_and_in_the_schema() -> None:
     text = (CHART / "values.yaml").read_text("utf-8")
     schema = json.loads((ROOT / "schemas/values.schema.json").read_text("utf-8"))
-    values = yaml.safe_load(text)
+    values = yaml.load(text, yaml.CSafeLoader)
     assert list(values) == list(schema["properties"])
     assert {name: value for name, value in values.items() if value != {}} == {"partOf": PART_OF}
     assert re.findall(r"^# -- [A-Z].*(?:\n# .*)*\n(\w+):", text, re.MULTILINE) == list(values)

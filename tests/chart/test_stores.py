@@ -17,7 +17,7 @@ VALUES = Path(__file__).parent / "values"
 
 @pytest.mark.parametrize("sample", ["mixed", "vault-auth", "azure-auth"])
 def test_each_store_is_printed_whole_and_once(sample: str, rendered: Callable[..., list[Manifest]]) -> None:
-    values = yaml.safe_load((VALUES / f"{sample}.yaml").read_text("utf-8"))
+    values = yaml.load((VALUES / f"{sample}.yaml").read_text("utf-8"), yaml.CSafeLoader)
     expected = [
         _store("ClusterSecretStore", {}, {"conditions": store["conditions"]}, store)
         for store in values["clusterSecretStores"].values()

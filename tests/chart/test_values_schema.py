@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import Helm
 
@@ -28,7 +30,7 @@ VAULT = "clusterSecretStores.vault"
 AZURE = "secretStores.azure"
 LONG = "a" * 64
 
-JIRA = yaml.safe_load((VALUES / "mixed.yaml").read_text("utf-8"))["externalSecrets"]["jira"]
+JIRA = yaml.load((VALUES / "mixed.yaml").read_text("utf-8"), yaml.CSafeLoader)["externalSecrets"]["jira"]
 KEY_VAULT = {"vaultUrl": "https://a.vault.azure.net", "environmentType": "PublicCloud", "authType": "ManagedIdentity"}
 
 # What is spoilt, where in the sample, and by what; nothing else is wrong with it.
@@ -95,10 +97,14 @@ REFUSED: dict[str, tuple[str, object]] = {
     "conditions on a SecretStore": (f"{AZURE}.conditions", [{"namespaces": ["a"]}]),
     "the SDK as text": (f"{AZURE}.provider.azurekv.useAzureSDK", "false"),
 }
+# As values of a subchart Helm 4 takes it for a field that is not there.
+ALONE = ("null",)
+SOUND = "a sound sample"
+REFUSAL = "values don't meet the specifications of the schema"
 
 
 def sample(name: str) -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load((VALUES / f"{name}.yaml").read_text("utf-8"))
+    values: dict[str, Any] = yaml.load((VALUES / f"{name}.yaml").read_text("utf-8"), yaml.CSafeLoader)
     return values
 
 
@@ -206,12 +212,45 @@ def test_a_secret_without_keys_or_their_place_is_refused(secret: str, missing: s
     assert not jsonschema.Draft7Validator(schema("values")).is_valid(values)
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_helm_refuses(case: str, helm: Helm, tmp_path: Path) -> None:
+@pytest.fixture(scope="session")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Helm], dict[str, str]]:
+    """What a Helm says of each case, and of a sound sample: all are subcharts of one parent, refused in one run."""
+    parent = tmp_path_factory.mktemp("parent")
+    shutil.copytree(ROOT / "chart", parent / "charts/platform-secrets")
+    values = {SOUND: sample("mixed")} | {case: changed(sample("mixed"), *REFUSED[case]) for case in REFUSED}
+    aliases = {case: f"case-{number}" for number, case in enumerate(values)}
+    subchart = {"name": "platform-secrets", "version": "0.1.0", "repository": "file://charts/platform-secrets"}
+    dependencies = [subchart | {"alias": alias} for alias in aliases.values()]
+    chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": dependencies}
+    (parent / "Chart.yaml").write_text(json.dumps(chart), "utf-8")
+    (parent / "values.yaml").write_text(json.dumps({aliases[case]: values[case] for case in values}), "utf-8")
+
+    @cache
+    def said(helm: Helm) -> dict[str, str]:
+        done = helm.run("template", "platform-secrets", parent)
+        assert (done.returncode, done.stdout) == (1, ""), done.stderr
+        assert f"{REFUSAL}(s) in the following chart(s)" in done.stderr
+        _, *parts = re.split(r"^(case-\d+):$", done.stderr, flags=re.MULTILINE)
+        texts = dict(zip(parts[::2], parts[1::2], strict=True))
+        return {case: texts[alias] for case, alias in aliases.items() if alias in texts}
+
+    return said
+
+
+@pytest.mark.parametrize("case", [case for case in REFUSED if case not in ALONE])
+def test_helm_refuses(case: str, helm: Helm, refusals: Callable[[Helm], dict[str, str]]) -> None:
     """Offline, before it prints anything, and by the same schema that an editor uses."""
+    assert "- at '" in refusals(helm).get(case, "it is taken")
+
+
+def test_helm_refuses_nothing_of_a_sound_sample(helm: Helm, refusals: Callable[[Helm], dict[str, str]]) -> None:
+    assert SOUND not in refusals(helm)
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_helm_refuses_it_in_values_of_the_chart_itself(case: str, helm: Helm, tmp_path: Path) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(json.dumps(changed(sample("mixed"), *REFUSED[case])), "utf-8")
     done = helm.run("template", "platform-secrets", ROOT / "chart", "--values", path)
-    assert done.returncode != 0
-    assert done.stdout == ""
-    assert "values don't meet the specifications of the schema" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    assert REFUSAL in done.stderr
