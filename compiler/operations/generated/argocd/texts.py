@@ -48,7 +48,8 @@ def unmade_namespaces(environments: Sequence[Environment], wanted: Wanted) -> It
     for cluster, each in deployed:
         if unmade := [name for name in each.namespaces if (cluster, name) not in made]:
             names = f"namespace{'s' if len(unmade) > 1 else ''} {listed(unmade, len(unmade))}"
-            yield f"{each.name}: no Application of these makes the {names}, without which its sync fails: create first"
+            them = "them" if len(unmade) > 1 else "it"
+            yield f"{each.name}: no Application of these makes the {names}; create {them} first, or the sync fails"
 
 
 def _refuse(environments: Sequence[Environment], wanted: Wanted) -> None:

@@ -75,7 +75,7 @@ def test_a_namespace_that_nothing_makes_is_told_where_files_are_made(
 ) -> None:
     del project
     edit("environments/base.yaml", "slack: {}", "slack: {namespace: chat}")
-    note = 'note: prod: no Application of these makes the namespace "chat", without which its sync fails: create first'
+    note = 'note: prod: no Application of these makes the namespace "chat"; create it first, or the sync fails'
     for words in ((), ("--out", "argocd")):
         done = run(*ASKED, *words)
         assert (done.code, done.err.splitlines()) == (0, [note])
