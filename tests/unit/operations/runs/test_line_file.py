@@ -13,6 +13,7 @@ import pytest
 
 from compiler.operations.runs import line_file
 from compiler.operations.runs.line_file import LineFile, read_lines
+from compiler.operations.runs.shared_sync import SharedSync
 
 
 def test_lines_come_back_and_the_file_is_its_owners(tmp_path: Path) -> None:
@@ -67,14 +68,20 @@ def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
 def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = LineFile(tmp_path / "run", new=True)
     sizes: list[int] = []
-    threads = 16
+    counted: list[int] = []
+    threads, count = 16, SharedSync.added
+
+    def added(sync: SharedSync) -> int:
+        counted.append(count(sync))
+        return counted[-1]
 
     def slow(descriptor: int) -> None:
         sizes.append(os.fstat(descriptor).st_size)
-        # The first wait lasts until everybody has written.
-        while len(sizes) == 1 and file.path.read_bytes().count(b"\n") < threads:
+        # The first wait lasts until all lines are written and counted: one that is only written waits alone.
+        while len(sizes) == 1 and len(counted) < threads:
             time.sleep(0.001)
 
+    monkeypatch.setattr(SharedSync, "added", added)
     monkeypatch.setattr(os, "fsync", slow)
 
     def append(number: int) -> bool:
