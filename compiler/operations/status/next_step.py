@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.operations.live.value_names import value_names
 from compiler.operations.status.row import State
 from compiler.operations.status.values import Likeness
 from compiler.text.command_line import command_line
@@ -11,6 +12,8 @@ from compiler.text.command_line import command_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from compiler.model.environment import Environment
+    from compiler.operations.live.value_names import ValueName
     from compiler.operations.status.row import Row, Status
 
 # The cluster does not have what was compiled: it is to be committed and deployed, and then waited for.
@@ -29,7 +32,7 @@ def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iter
     name = status.environment.name
     ill = [row for row in status.rows if row.is_unread]
     if ill:
-        yield from _mending(name, ill)
+        yield from _mending(status.environment, ill)
         return
     troubled = [row for row in status.rows if not row.is_fine]
     helped = [row.seen.help for row in troubled if row.seen is not None and row.seen.help]
@@ -47,13 +50,18 @@ def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iter
     yield from _move(status, cluster)
 
 
-def _mending(name: str, ill: Sequence[Row]) -> Iterator[str]:
+def _mending(environment: Environment, ill: Sequence[Row]) -> Iterator[str]:
+    names = value_names(environment)
+    told: set[ValueName] = set()
     for row in ill:
-        if unset := row.values.unset:
+        unset = row.values.unset
+        lacking = {names.get((row.secret.id, key), (row.secret.id, key)) for key in unset}
+        if not lacking <= told:
             # Without a key it asks for all of the secret, and leaves what has a value already.
-            yield command_line("put", name, row.secret.id, *(unset if len(unset) == 1 else ()))
+            yield command_line("put", environment.name, row.secret.id, *(unset if len(unset) == 1 else ()))
+        told |= lacking
     if others := [row for row in ill if not row.values.unset]:
-        yield command_line("verify", name, *_ids(others))
+        yield command_line("verify", environment.name, *_ids(others))
 
 
 def _wait(name: str, cluster: tuple[str, ...], only: Sequence[str]) -> str:

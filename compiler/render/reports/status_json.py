@@ -44,6 +44,7 @@ def _status(looked: Looked, commands: tuple[str, ...]) -> dict[str, Any]:
         },
         "secrets": [_row(row) for row in status.rows],
         "notAnswered": list(status.closed),
+        "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
         "next": list(commands),
         "forced": list(looked.forced),
         "wait": _wait(looked.waited) if looked.waited is not None else None,

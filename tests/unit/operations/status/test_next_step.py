@@ -85,6 +85,16 @@ def test_what_the_store_in_use_lacks_is_put_at_once(world: World) -> None:
     assert next_commands(moving(world, github=github, jira=other)) == (lines[0], "platform-secrets verify prod jira")
 
 
+def test_a_value_that_two_secrets_share_is_put_once(world: World) -> None:
+    catalogue = world.bench.text("catalogue").replace("{description: Token}", "{from: github/GITHUB_TOKEN}")
+    world.bench.write("catalogue", catalogue)
+    github, jira = Values(faults=("a",), unset=("GITHUB_TOKEN",)), Values(faults=("b",), unset=("JIRA_TOKEN",))
+    line = "platform-secrets put prod github GITHUB_TOKEN"
+    assert next_commands(moving(world, "", github=github, jira=jira)) == (line,)
+    more = replace(jira, unset=("JIRA_TOKEN", "JIRA_URL"))
+    assert next_commands(moving(world, "", github=github, jira=more)) == (line, "platform-secrets put prod jira")
+
+
 def test_what_is_not_deployed_is_waited_for(world: World) -> None:
     status = seen(moving(world), jira=Seen((Problem(State.OTHER_SPEC, "a"),)))
     assert next_commands(status, ("--cluster", "--context", "there")) == (

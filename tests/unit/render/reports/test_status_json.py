@@ -27,12 +27,14 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     rows = (status.rows[0], replace(status.rows[1], values=values, seen=seen))
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
-    status = replace(status, rows=rows, closed=("it does not answer",))
+    closed = ("it does not answer", "nor that one", "who knows")
+    helps = {"it does not answer": "start it", "nor that one": "start it"}
+    status = replace(status, rows=rows, closed=closed, helps=helps)
     report = status_report([(Looked(status, waited, ("jira",)), ("next",))], 4)
     assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
     (found,) = report["environments"]
     assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
-    assert found["notAnswered"] == ["it does not answer"]
+    assert (found["notAnswered"], found["waysOut"]) == (list(closed), ["start it"])
     assert (found["next"], found["forced"]) == (["next"], ["jira"])
     assert found["wait"] == {
         "end": "time-up",
