@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -56,9 +57,12 @@ class Terminal:
         return self._process.wait(30)
 
 
+def command(world: World) -> list[str]:
+    return [sys.executable, "-m", "compiler", "--root", str(world.root), "put", "prod", "jira"]
+
+
 def put(world: World) -> Terminal:
-    command = [sys.executable, "-m", "compiler", "--root", str(world.root), "put", "prod", "jira"]
-    return Terminal(command, {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **world.variables})
+    return Terminal(command(world), {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **world.variables})
 
 
 def test_what_is_typed_is_not_shown_and_is_written_after_a_yes(world: World) -> None:
@@ -87,3 +91,18 @@ def test_ctrl_c_at_a_prompt_writes_nothing(world: World) -> None:
     assert "s3ntinel" not in terminal.shown
     world.put("agents/jira", {"x": "y"})
     assert world.vault_versions("agents/jira") == 1
+
+
+def test_ctrl_z_at_a_prompt_ends_it_as_the_shell_would_show_the_rest(world: World) -> None:
+    # A shell without line editing: what it shows of what is typed is the terminal's own echo.
+    variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PS1": "ready> ", **world.variables}
+    terminal = Terminal(["/bin/sh", "-i"], variables)
+    terminal.wait_for("ready> ")
+    terminal.type(f"{shlex.join(command(world))}\n")
+    terminal.wait_for("JIRA_TOKEN: ")
+    terminal.type("\x1a")
+    terminal.wait_for("cannot be suspended")
+    terminal.wait_for("ready> ")
+    terminal.type("exit 0\n")
+    assert terminal.end() == 0
+    assert "Stopped" not in terminal.shown

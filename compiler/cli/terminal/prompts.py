@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from compiler.cli.terminal.outlet import standard_error
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+# Bytes of a terminal's line; Linux drops what is typed beyond them (n_tty), and says nothing.
+_LONGEST: Final = 4095
+# The first line of a pasted JSON object or array.
+_BRACKETS: Final = ("{", "[")
 
 
 def is_terminal() -> bool:
@@ -23,21 +30,51 @@ def is_terminal() -> bool:
 
 
 def hidden(question: str) -> SecretValue | None:
-    """One line that is not shown while it is typed; None for an empty one. Raises Refusal without an answer.
+    """One line that is not shown while it is typed; None for an empty one.
 
-    A line of a terminal holds 4,095 bytes at most: longer values come from a file.
+    Raises Refusal without an answer, and for a part of a longer text, of which a terminal loses the rest.
     """
     from getpass import getpass  # noqa: PLC0415 - only for prompts
 
     sys.stderr.flush()
     try:
-        text = getpass(question)
+        with _never_stopped():
+            text = getpass(question)
     except (EOFError, UnicodeDecodeError):
         # The second would show what was typed.
         text = None
     if text is None:
         raise Refusal("cannot run", "the input ended or is not UTF-8", "nothing was written; run the command again")
+    if lost := _lost(text):
+        message = f"{lost}, and only a part of this text would be taken"
+        raise Refusal("cannot run", message, "nothing was written; give the text by a file")
     return SecretValue(text) if text else None
+
+
+def _lost(text: str) -> str:
+    """Why the terminal may have dropped some of what was typed; empty where it has not."""
+    if len(text.encode(errors="surrogatepass")) >= _LONGEST:
+        return f"a terminal takes no more than {_LONGEST} bytes in a line"
+    bare = text.strip()
+    if bare in _BRACKETS or (bare.startswith("-----BEGIN ") and "-----END " not in bare):
+        # The other lines of what was pasted are dropped, or become the answers to what is asked next.
+        return "a prompt takes one line"
+    return ""
+
+
+@contextmanager
+def _never_stopped() -> Iterator[None]:
+    """Raise Refusal at Ctrl-Z: the shell would turn the echo on again, and `fg` leave it so while the rest is typed."""
+
+    def stopped(_number: int, _frame: object) -> NoReturn:
+        message = "a hidden prompt cannot be suspended: what is typed after it would be shown"
+        raise Refusal("cannot run", message, "nothing was written; run the command again")
+
+    before = signal.signal(signal.SIGTSTP, stopped)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 def hidden_values(keys: Sequence[str]) -> dict[str, SecretValue]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import getpass
 import io
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,45 @@ def test_an_input_that_ends_or_is_no_text_is_told_without_it(monkeypatch: pytest
     with pytest.raises(Refusal, match="the input ended") as caught:
         hidden("A: ")
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("-----BEGIN PRIVATE KEY-----", "a prompt takes one line"),
+        (" -----BEGIN OPENSSH PRIVATE KEY-----\r", "a prompt takes one line"),
+        ("{", "a prompt takes one line"),
+        ("s" * 4095, "a terminal takes no more than 4095 bytes in a line"),
+        ("s" * 4091 + "é" * 2, "a terminal takes no more than 4095 bytes in a line"),
+    ],
+)
+def test_a_part_of_a_longer_text_is_no_value(monkeypatch: pytest.MonkeyPatch, typed: str, why: str) -> None:
+    typing(monkeypatch, lambda _question: typed)
+    with pytest.raises(Refusal, match=f"{why}, and only a part") as caught:
+        hidden_values(("A",))
+    assert caught.value.help == "nothing was written; give the text by a file"
+
+
+@pytest.mark.parametrize("typed", ["s" * 4094, "{s3ntinel", "-----BEGIN X-----s3ntinel-----END X-----", "---BEGIN"])
+def test_a_whole_line_is_a_value(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    typing(monkeypatch, lambda _question: typed)
+    assert hidden_values(("A",))["A"].reveal() == typed
+
+
+def test_ctrl_z_at_a_hidden_prompt_ends_the_command_as_a_shell_would_show_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def typed(_question: str) -> str:
+        # Raised only where it is handled: it would stop this process for good.
+        if callable(signal.getsignal(signal.SIGTSTP)):
+            signal.raise_signal(signal.SIGTSTP)
+        return "s3ntinel"
+
+    before = signal.getsignal(signal.SIGTSTP)
+    typing(monkeypatch, typed)
+    with pytest.raises(Refusal, match="a hidden prompt cannot be suspended"):
+        hidden("A: ")
+    assert signal.getsignal(signal.SIGTSTP) is before
 
 
 @pytest.mark.parametrize("stdin", [io.StringIO("s3ntinel\n"), None])
