@@ -18,6 +18,7 @@ from compiler.model.named_file import NamedFileError, as_file
 from compiler.operations.cluster.objects import ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
 from compiler.stores.sending.bounded_reply import BoundedResponse
+from compiler.stores.sending.quiet_logs import silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,9 +150,8 @@ def _event(line: bytes) -> LiveObject:
 def _silence_client() -> None:
     # At debug level the client's logger prints replies, and Secrets are among them.
     logging.getLogger("kubernetes.client.rest").disabled = True
-    # A log-in program's complaint goes to the root logger, which prints where it has no handler.
-    if not logging.getLogger().handlers:
-        logging.getLogger().addHandler(logging.NullHandler())
+    # A log-in program's complaint goes to the root logger.
+    silence()
 
 
 def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:

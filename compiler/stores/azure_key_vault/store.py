@@ -1,6 +1,5 @@
 """Implements SecretWriter for Azure Key Vault on Microsoft's SDK; the only module that imports azure."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -43,6 +42,7 @@ from compiler.stores.interface import Attributes, Identity
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, Limiter
+from compiler.stores.sending.quiet_logs import silence
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.secret import SecretValue
 
@@ -82,7 +82,8 @@ class SdkClient:
     def __init__(
         self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions, credential: Credential | None
     ) -> None:
-        _silence_sdk()
+        # The second is what the credentials log in by.
+        silence("azure", "msal")
         self._store = address.absolute
         url = address.url.rstrip("/")
         self._server = server_of(url)
@@ -226,14 +227,6 @@ class SdkClient:
 def _is_emulator(url: str, environ: Mapping[str, str]) -> bool:
     address = parse_address(url)
     return environ.get(EMULATOR_VARIABLE) == "1" and address is not None and is_loopback(address.host)
-
-
-def _silence_sdk() -> None:
-    # Its records hold responses, and without a handler Python prints its warnings with a traceback.
-    logger = logging.getLogger("azure")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
 
 
 def _of_text(_response: object, shown: Mapping[str, object], _headers: object) -> Mapping[str, object]:

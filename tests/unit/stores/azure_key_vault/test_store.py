@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import socket
 import threading
@@ -179,6 +180,27 @@ def test_a_log_in_that_fails_shows_entras_codes_only(vault: LocalKeyVault) -> No
     store.close()
     assert SENTINEL not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
+
+
+def test_what_a_log_in_logs_is_not_printed(
+    vault: LocalKeyVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class LoggingCredential:
+        def get_token(self, *_scopes: str, **_options: object) -> Any:  # noqa: ANN401
+            # As msal does with a log-in server's whole answer, where a gateway made that no JSON.
+            logging.getLogger("msal.oauth2cli.oauth2").error("Token response is not in json format: %s", SENTINEL)
+            raise ValueError
+
+    # As in a process of its own, without pytest's handler.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    # Nor with what another test's store has set.
+    monkeypatch.setattr(logging.getLogger("msal"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger("msal"), "propagate", True)
+    store = AzureKeyVaultStore(address_of(vault), vault.environ(), credential=LoggingCredential())
+    with pytest.raises(UnauthenticatedError):
+        store.read("a")
+    store.close()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_token_of_a_stranger_is_refused(vault: LocalKeyVault) -> None:
