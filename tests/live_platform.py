@@ -107,7 +107,7 @@ class LivePlatform:
         if volume:
             spec["volumes"] = [{"name": "v", "secret": {"secretName": secret}}]
         state = {"waiting": {"reason": waiting, "message": PLANTED}} if waiting else {"running": {}}
-        owner = {"kind": "ReplicaSet", "name": f"{name}-5d8f", "controller": True}
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{name}-5d8f", "controller": True}
         self.double.put(
             "pods",
             {

@@ -72,7 +72,8 @@ def slim_pod(found: LiveObject) -> LiveObject:
         container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in of_volumes]
     metadata = _picked(_map(found, "metadata"), ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
     metadata["ownerReferences"] = [
-        _picked(each, ("kind", "name", "controller")) for each in _map(found, "metadata").get("ownerReferences") or ()
+        _picked(each, ("apiVersion", "kind", "name", "controller"))
+        for each in _map(found, "metadata").get("ownerReferences") or ()
     ]
     ready = [
         _picked(each, ("type", "status")) for each in status.get("conditions") or () if each.get("type") == "Ready"

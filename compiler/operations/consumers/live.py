@@ -9,7 +9,7 @@ from compiler.operations.cluster.slim import keys_of
 from compiler.operations.consumers.manifests import PART_OF_LABEL
 from compiler.operations.consumers.objects import Gathered, Made
 from compiler.operations.consumers.pod_specs import child, maps, text
-from compiler.operations.consumers.workloads import workload_of
+from compiler.operations.consumers.workloads import is_workload, workload_of
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _KINDS = {
 }
 # Who may not list these is told the rest: not every cluster has Rollouts, and ConfigMaps only hide variables.
 _DISPENSABLE = frozenset({"rollouts", "configmaps"})
+# A pod that is over reads nothing any more.
+_COMPLETED = frozenset({"Succeeded", "Failed"})
 _HELM = ("app.kubernetes.io/managed-by", "Helm")
 
 
@@ -81,8 +83,10 @@ def readers_in(cluster: LiveCollections, namespace: str) -> Mapping[str, tuple[s
 
 def _take_workload(gathered: Gathered, namespace: str, kind: str, found: LiveObject) -> None:
     metadata = child(found, "metadata")
-    if _controller(metadata) is not None or metadata.get("deletionTimestamp"):
-        # What it belongs to is listed itself.
+    owner = _controller(metadata)
+    # What belongs to one of those kinds is told by its owner; an operator's own kind has no pods' spec to look at.
+    is_told = is_workload(text(owner, "apiVersion") or "", text(owner, "kind") or "")
+    if is_told or metadata.get("deletionTimestamp") or child(found, "status").get("phase") in _COMPLETED:
         return
     gathered.objects += 1
     gathered.workloads.append(workload_of(kind, namespace, metadata, child(found, "spec"), lambda _: None))
@@ -104,7 +108,7 @@ def _take_secrets(gathered: Gathered, namespace: str, every: Iterable[LiveObject
     for found in every:
         metadata = child(found, "metadata")
         name, label = text(metadata, "name") or "", _HELM[0]
-        controller = _controller(metadata)
+        controller = text(_controller(metadata), "kind")
         known = gathered.made.get((namespace, name), [])
         if controller == "ExternalSecret" and known:
             # Its ExternalSecret is listed; what it really has says more than the spec.
@@ -118,6 +122,6 @@ def _take_secrets(gathered: Gathered, namespace: str, every: Iterable[LiveObject
             gathered.make(Made(kind, namespace, name, keys_of(found), name))
 
 
-def _controller(metadata: Mapping[str, Any]) -> str | None:
-    owners = [each for _, each in maps(metadata.get("ownerReferences")) if each.get("controller")]
-    return text(owners[0], "kind") if owners else None
+def _controller(metadata: LiveObject) -> LiveObject:
+    """The reference to the owner that controls the object, an empty one where none does."""
+    return next((each for _, each in maps(metadata.get("ownerReferences")) if each.get("controller")), {})

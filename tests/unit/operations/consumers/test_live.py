@@ -46,7 +46,11 @@ def of_template(spec: dict[str, Any]) -> dict[str, Any]:
     return {"template": {"spec": spec}}
 
 
-OWNED = {"ownerReferences": [{"kind": "ReplicaSet", "name": "x", "controller": True}]}
+def owned_by(api_version: str, kind: str) -> dict[str, Any]:
+    return {"ownerReferences": [{"apiVersion": api_version, "kind": kind, "name": "x", "controller": True}]}
+
+
+OWNED = owned_by("apps/v1", "ReplicaSet")
 
 
 def test_every_kind_of_workload_is_read_and_what_it_owns_is_not(fake: FakeCluster, cluster: KubernetesCluster) -> None:
@@ -78,6 +82,25 @@ def test_pods_without_an_owner_are_workloads(fake: FakeCluster, cluster: Kuberne
     put(fake, "/api/v1/namespaces/agents/pods", "alone", pods("a"))
     put(fake, "/api/v1/namespaces/agents/pods", "owned", pods("a"), **OWNED)
     assert [each.name for each in gather(cluster, ["agents"])[0].workloads] == ["alone"]
+
+
+def test_what_an_operators_own_kind_controls_is_a_workload(fake: FakeCluster, cluster: KubernetesCluster) -> None:
+    # Its owner is not listed, so nothing else tells what its pods read.
+    put(fake, f"{APPS}/statefulsets", "keycloak", of_template(pods("a")), **owned_by("k8s.keycloak.org/v2", "Keycloak"))
+    put(fake, f"{BATCH}/jobs", "of-cron", of_template(pods("b")), **owned_by("batch/v1", "CronJob"))
+    kruise = owned_by("apps.kruise.io/v1beta1", "StatefulSet")
+    put(fake, "/api/v1/namespaces/agents/pods", "database-1", pods("a"), **kruise)
+    found = gather(cluster, ["agents"])[0]
+    assert [each.title for each in found.workloads] == ['StatefulSet "keycloak"', 'Pod "database-1"']
+    assert list(readers_in(cluster, "agents") or ()) == ["a"]
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_reads_nothing_any_more(fake: FakeCluster, cluster: KubernetesCluster, phase: str) -> None:
+    put(fake, "/api/v1/namespaces/agents/pods", "step", pods("a"), **owned_by("argoproj.io/v1alpha1", "Workflow"))
+    (listed,) = fake.objects["/api/v1/namespaces/agents/pods"]["items"]
+    listed["status"] = {"phase": phase}
+    assert not gather(cluster, ["agents"])[0].workloads
 
 
 def test_no_value_of_a_secret_a_config_map_or_a_variable_is_kept(fake: FakeCluster, cluster: KubernetesCluster) -> None:
