@@ -50,10 +50,10 @@ class LiveStore:
 
 @dataclass(frozen=True, slots=True)
 class LiveExternalSecret:
-    """An ExternalSecret; `target` is the name of the Secret it makes."""
+    """An ExternalSecret; `target` is the name of the Secret it makes, None where it makes none."""
 
     name: str
-    target: str
+    target: str | None
     labels: Mapping[str, str]
     ready: Ready | None
 

@@ -22,6 +22,7 @@ from compiler.operations.cluster.slim import (
     slim_pod,
     slim_secret,
     slim_workload,
+    target_of,
 )
 
 if TYPE_CHECKING:
@@ -207,8 +208,7 @@ def _accepted(plural: str, form: str) -> str:
 def _external_secret(item: LiveObject) -> LiveExternalSecret:
     metadata = item.get("metadata") or {}
     name = str(metadata.get("name", ""))
-    target = ((item.get("spec") or {}).get("target") or {}).get("name") or name
-    return LiveExternalSecret(name, str(target), metadata.get("labels") or {}, _ready(item))
+    return LiveExternalSecret(name, target_of(item), metadata.get("labels") or {}, _ready(item))
 
 
 def _secret(item: LiveObject) -> LiveSecret:

@@ -47,6 +47,14 @@ def slim_external_secret(found: LiveObject) -> LiveObject:
     return kept if status is None else {**kept, "status": status}
 
 
+def target_of(external_secret: LiveObject) -> str | None:
+    """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
+    target = _map(external_secret, "spec", "target")
+    if target.get("creationPolicy") == "None" or target.get("manifest"):
+        return None
+    return str(target.get("name") or _map(external_secret, "metadata").get("name") or "")
+
+
 def slim_secret(found: LiveObject) -> LiveObject:
     """Identity, owners, the operator's own annotations and the names of keys: kubectl notes a Secret in one of its."""
     metadata = _map(found, "metadata")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cluster.slim import keys_of
+from compiler.operations.cluster.slim import keys_of, target_of
 from compiler.operations.consumers.manifests import PART_OF_LABEL
 from compiler.operations.consumers.objects import Gathered, Made
 from compiler.operations.consumers.pod_specs import child, maps, text
@@ -95,11 +95,12 @@ def _take_workload(gathered: Gathered, namespace: str, kind: str, found: LiveObj
 def _take_external_secrets(gathered: Gathered, namespace: str, every: Iterable[LiveObject]) -> None:
     for found in every:
         metadata, spec = child(found, "metadata"), child(found, "spec")
-        name = text(metadata, "name") or ""
+        name, target = text(metadata, "name") or "", target_of(found)
+        if target is None:
+            continue
         data = [text(item, "secretKey") for _, item in maps(spec.get("data"))]
         is_known = bool(data) and not spec.get("dataFrom") and not child(spec, "target", "template")
         keys = frozenset(key for key in data if key is not None) if is_known else None
-        target = text(child(spec, "target"), "name") or name
         part_of = text(child(metadata, "labels"), PART_OF_LABEL)
         gathered.make(Made("ExternalSecret", namespace, target, keys, name, part_of))
 

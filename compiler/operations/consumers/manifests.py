@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.operations.consumers.objects import Gathered, Made
 from compiler.operations.consumers.pod_specs import child, text
-from compiler.operations.consumers.workloads import POD_SPECS, hook_of, is_workload, workload_of
+from compiler.operations.consumers.workloads import POD_SPECS, TEMPLATE, hook_of, is_workload, workload_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from compiler.model.document import Node
     from compiler.model.source import Span
     from compiler.operations.consumers.pod_specs import Path, PlainMap
 
 PART_OF_LABEL = "app.kubernetes.io/part-of"
-# What refers to no Secret, or is large and says nothing of those that there are.
-_WITHOUT = frozenset({"ConfigMap", "Service", "CustomResourceDefinition", "Namespace", "NetworkPolicy"})
+# What refers to no Secret but the ones that it makes, or is large and says nothing of those that there are.
+_WITHOUT = frozenset(
+    {"ConfigMap", "Service", "CustomResourceDefinition", "Namespace", "NetworkPolicy", "Secret", "SecretProviderClass"}
+)
 _REFERENCES = ("secretref", "secretkeyref", "secretkeyselector", "credentials", "secret")
 _NAMES = ("secretname", "existingsecret", "credentialname")
 _LISTS = frozenset({"imagePullSecrets", "secrets"})
@@ -41,20 +43,32 @@ def take(document: Node, gathered: Gathered, namespace: str) -> None:
     metadata = metadata if isinstance(metadata, dict) else {}
     here = text(metadata, "namespace") or namespace
     api_version = document.text("apiVersion") or ""
-    if is_workload(api_version, kind):
-        _take_workload(document, gathered, here, metadata)
+    if (pods := _pods_path(document, api_version, kind)) is not None:
+        _take_workload(document, pods, gathered, here, metadata)
     elif kind == "ConfigMap":
         keys = _keys(document, "data") | _keys(document, "binaryData")
         gathered.config_maps[here, text(metadata, "name") or ""] = keys
-    elif (made := _made(document, api_version, kind, here, metadata)) is not None:
+    for made in _made(document, api_version, kind, here, metadata):
         gathered.make(made)
-    if kind not in _WITHOUT and kind != "Secret":
+    if kind not in _WITHOUT:
         gathered.mentioned.update((at or here, name) for at, name in _mentions(document))
 
 
-def _take_workload(document: Node, gathered: Gathered, namespace: str, metadata: PlainMap) -> None:
+def _pods_path(document: Node, api_version: str, kind: str) -> tuple[str, ...] | None:
+    """Where the spec of the pods is that an object runs, None where it runs none.
+
+    In a kind that is not known it is where most have it, as in a Service of Knative.
+    """
+    if is_workload(api_version, kind):
+        return POD_SPECS[kind]
+    return TEMPLATE if document.get(*TEMPLATE, "containers") is not None else None
+
+
+def _take_workload(
+    document: Node, pods: tuple[str, ...], gathered: Gathered, namespace: str, metadata: PlainMap
+) -> None:
     kind = document.text("kind") or ""
-    spec_node = document.get(*POD_SPECS[kind])
+    spec_node = document.get(*pods)
     spec: Any = spec_node.plain_data() if spec_node is not None else {}
 
     def locate(path: Path) -> Span | None:
@@ -85,46 +99,55 @@ def _keys(node: Node, *members: str) -> frozenset[str]:
     return frozenset(found.children) if found is not None else frozenset()
 
 
-def _made(document: Node, api_version: str, kind: str, namespace: str, metadata: PlainMap) -> Made | None:
+def _made(document: Node, api_version: str, kind: str, namespace: str, metadata: PlainMap) -> Iterator[Made]:
+    """Every Secret that an object makes."""
     name = text(metadata, "name") or ""
-    group = api_version.partition("/")[0]
-    keys: frozenset[str] | None
-    target = name
-    match kind, group:
-        case "Secret", "v1":
-            keys = _keys(document, "data") | _keys(document, "stringData")
-        case "ExternalSecret", "external-secrets.io":
-            target = document.text("spec", "target", "name") or name
-            keys = _keys_of_external_secret(document)
-        case "SealedSecret", "bitnami.com":
-            target = document.text("spec", "template", "metadata", "name") or name
-            keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
-        case "Certificate", "cert-manager.io":
-            target = document.text("spec", "secretName") or ""
-            stores = _keys(document, "spec", "keystores")
-            keys = _TLS | {file for store in stores for file in _KEYSTORES.get(store, ())}
-        case _:
-            return None
     part_of = text(child(metadata, "labels"), PART_OF_LABEL)
     _, moment = hook_of(metadata)
-    return Made(kind, namespace, target, keys, name, part_of, name_place(document), moment)
+    for target, keys in _targets(document, api_version.partition("/")[0], kind, name):
+        yield Made(kind, namespace, target, keys, name, part_of, name_place(document), moment)
+
+
+def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple[str, frozenset[str] | None]]:
+    """The name of each Secret that an object makes, with its keys."""
+    match kind, group:
+        case "Secret", "v1":
+            yield name, _keys(document, "data") | _keys(document, "stringData")
+        case "ExternalSecret", "external-secrets.io":
+            target = document.get("spec", "target")
+            if target is None or (target.text("creationPolicy") != "None" and target.get("manifest") is None):
+                yield document.text("spec", "target", "name") or name, _keys_of_external_secret(document)
+        case "SealedSecret", "bitnami.com":
+            keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
+            yield document.text("spec", "template", "metadata", "name") or name, keys
+        case "Certificate", "cert-manager.io":
+            stores = _keys(document, "spec", "keystores")
+            keys = _TLS | {file for store in stores for file in _KEYSTORES.get(store, ())}
+            yield document.text("spec", "secretName") or "", keys
+        case "SecretProviderClass", "secrets-store.csi.x-k8s.io":
+            for each in _items(document, "spec", "secretObjects"):
+                yield each.text("secretName") or "", _texts(_items(each, "data"), "key")
 
 
 def _keys_of_external_secret(document: Node) -> frozenset[str] | None:
-    spec = document.get("spec")
-    if spec is None:
-        return frozenset()
-    template = spec.get("target", "template")
-    of_template = _keys(template, "data") if template is not None else frozenset()
-    replaces = template is not None and template.text("mergePolicy") != "Merge"
-    if template is not None and template.get("templateFrom") is not None:
+    template = ("spec", "target", "template")
+    of_template = _keys(document, *template, "data")
+    if _items(document, *template, "templateFrom"):
         return None
-    if template is not None and template.get("data") is not None and replaces:
+    if of_template and document.text(*template, "mergePolicy") != "Merge":
         return of_template
-    if spec.get("dataFrom") is not None:
+    if _items(document, "spec", "dataFrom"):
         return None
-    data = spec.get("data")
-    return of_template | {key for item in (data.items if data is not None else ()) if (key := item.text("secretKey"))}
+    return of_template | _texts(_items(document, "spec", "data"), "secretKey")
+
+
+def _items(node: Node, *path: str) -> Sequence[Node]:
+    found = node.get(*path)
+    return found.items if found is not None else ()
+
+
+def _texts(nodes: Iterable[Node], member: str) -> frozenset[str]:
+    return frozenset(found for each in nodes if (found := each.text(member)))
 
 
 def _mentions(document: Node) -> Iterator[tuple[str | None, str]]:

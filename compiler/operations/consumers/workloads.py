@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     Locate = Callable[[Path], Span | None]
 
-_TEMPLATE = ("spec", "template", "spec")
+TEMPLATE = ("spec", "template", "spec")
 # Where the spec of the pods is in each kind; of Argo Rollouts, whose group is its own, as in a Deployment.
 POD_SPECS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Rollout"), _TEMPLATE),
-    "CronJob": ("spec", "jobTemplate", *_TEMPLATE),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Rollout"), TEMPLATE),
+    "CronJob": ("spec", "jobTemplate", *TEMPLATE),
     "Pod": ("spec",),
 }
 _GROUPS = {"Pod": "v1", "Job": "batch/", "CronJob": "batch/", "Rollout": "argoproj.io/"}

@@ -10,6 +10,7 @@ from compiler.operations.cluster.slim import (
     slim_pod,
     slim_secret,
     slim_workload,
+    target_of,
 )
 from tests.recorded_cluster import by_name, recorded
 
@@ -102,6 +103,19 @@ def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
         {"name": "init", "restartCount": 1, "waiting": None},
         {"name": "main", "restartCount": 0, "waiting": "CreateContainerConfigError"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "made"),
+    [
+        ({}, "es"),
+        ({"name": "other", "creationPolicy": "Merge"}, "other"),
+        ({"name": "other", "creationPolicy": "None"}, None),
+        ({"name": "other", "manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}, None),
+    ],
+)
+def test_an_external_secret_makes_the_secret_that_it_names_or_none(target: dict[str, object], made: str | None) -> None:
+    assert target_of({"metadata": {"name": "es"}, "spec": {"target": target}}) == made
 
 
 def test_an_event_is_as_old_as_it_was_last_seen() -> None:

@@ -143,6 +143,15 @@ def test_the_keys_of_an_external_secret_are_known_where_it_lists_them_alone(
     assert gather(cluster, ["agents"])[0].made["agents", "es"][0].keys is None
 
 
+def test_an_external_secret_that_makes_another_kind_makes_no_secret(
+    fake: FakeCluster, cluster: KubernetesCluster
+) -> None:
+    fake.external_secret("agents", "es")
+    (item,) = fake.objects[f"{ESO}/namespaces/agents/externalsecrets"]["items"]
+    item["spec"]["target"]["manifest"] = {"apiVersion": "v1", "kind": "ConfigMap"}
+    assert gather(cluster, ["agents"])[0].made == {}
+
+
 def test_findings_of_a_cluster_stand_at_the_environments_lines(
     bench: Bench, fake: FakeCluster, cluster: KubernetesCluster
 ) -> None:

@@ -25,6 +25,16 @@ def test_a_workload_knows_its_place_and_namespace() -> None:
     assert [(each.at.where if each.at else "", each.key_at) for each in first.readings] == [("m0.yaml:10:40", None)]
 
 
+def test_a_kind_that_is_not_known_runs_pods_where_most_kinds_have_their_spec() -> None:
+    text = deployment("envFrom: [{secretRef: {name: a}}]").replace("apps/v1", "serving.knative.dev/v1")
+    (workload,) = gathered(text.replace("Deployment", "Service")).workloads
+    assert workload.title == 'Service "platform-agent"'
+    assert [(each.read.secret, each.at.where if each.at else "") for each in workload.readings] == [
+        ("a", "m0.yaml:10:40")
+    ]
+    assert not gathered("apiVersion: v1\nkind: X\nspec: {template: {spec: {secretName: a}}}\n").workloads
+
+
 def test_a_list_is_all_of_its_items() -> None:
     text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n- 7\n- {kind: ''}\n"
     found = gathered(text)
@@ -62,6 +72,8 @@ def test_of_a_config_map_only_the_names_of_keys_are_kept() -> None:
         ("spec: {target: {template: {mergePolicy: Merge, data: {T: x}}}, dataFrom: [{extract: {key: x}}]}", None),
         ("spec: {target: {template: {templateFrom: [{configMap: {name: x}}]}}, data: [{secretKey: A}]}", None),
         ("spec: {target: {template: {type: Opaque}}, data: [{secretKey: A}]}", {"A"}),
+        # What is empty counts as not written.
+        ("spec: {target: {template: {data: {}, templateFrom: []}}, data: [{secretKey: A}], dataFrom: []}", {"A"}),
     ],
 )
 def test_the_keys_of_an_external_secret_are_those_of_its_data_or_template(
@@ -81,6 +93,22 @@ def test_a_sealed_secret_and_a_certificate_make_a_secret() -> None:
     assert keys is not None
     assert keys > {"tls.crt", "tls.key", "ca.crt", "keystore.jks", "truststore.p12"}
     assert len(keys) == 7
+
+
+def test_a_secret_provider_class_makes_its_secret_objects_and_refers_to_none() -> None:
+    text = "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {name: c}\n"
+    text += "spec: {secretObjects: [{secretName: a, data: [{key: A}, {key: B}]}, {secretName: b}]}\n"
+    found = gathered(text)
+    assert {name: made[0].keys for name, made in found.made.items()} == {
+        ("agents", "a"): frozenset({"A", "B"}),
+        ("agents", "b"): frozenset(),
+    }
+    assert not found.mentioned
+
+
+@pytest.mark.parametrize("target", ["creationPolicy: None", "manifest: {apiVersion: v1, kind: ConfigMap}"])
+def test_an_external_secret_may_make_no_secret(target: str) -> None:
+    assert gathered(f"{ESO}spec: {{target: {{{target}}}, data: [{{secretKey: A}}]}}").made == {}
 
 
 def test_another_group_makes_no_secret() -> None:
