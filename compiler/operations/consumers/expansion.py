@@ -1,24 +1,37 @@
-"""Finds the variables that Kubernetes puts into the command, the arguments and the variables of a container.
+"""Finds the variables that people write into the texts of a container, for Kubernetes to put their values there.
 
-The form is `$(NAME)`; a name that the container does not set stays as it is written. `$$` is a dollar sign.
+The form is `$(NAME)`; a name that the container does not set stays as it is written. `$$` is a dollar sign. Which
+variables the kubelet knows differs from place to place (read in its `container/helpers.go`, `prober.go` and
+`lifecycle/handlers.go`).
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.operations.consumers.pod_specs import maps, text
+from compiler.operations.consumers.pod_specs import child, maps, text
 from compiler.text.regex import regex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from compiler.operations.consumers.pod_specs import Path, PlainMap
 
 # What Kubernetes takes as the name of a variable, in every version; a command of a shell, as in `$(cat file)`, is none.
 _NAME = regex(r"[-._a-zA-Z][-._a-zA-Z0-9]{0,252}")
+_PROBES, _HOOKS = ("livenessProbe", "readinessProbe", "startupProbe"), ("postStart", "preStop")
 # An option by which a shell, or another interpreter, is given its script.
 _SCRIPT_OPTION = regex(r"-[a-z]{0,8}c")
+
+
+class Where(StrEnum):
+    """In what a reference stands, and so what the kubelet puts there."""
+
+    START = "start"  # the command, the arguments and the variables: every variable of the container
+    SUB_PATH = "the path of a volume"  # the same, and without a value the container is not made
+    PROBE = "the command of a probe"  # what `env` writes out; nothing for a variable that it takes from elsewhere
+    HOOK = "the command of a hook"  # none
 
 
 class Reference(NamedTuple):
@@ -34,22 +47,12 @@ class Reference(NamedTuple):
     variable: str | None = None
     earlier: int | None = None
     is_script: bool = False
+    where: Where = Where.START
 
 
 def references(container: PlainMap) -> Iterator[Reference]:
     """Every reference of a container, each once for each text that has it."""
-    words = [
-        (word, (member, at))
-        for member in ("command", "args")
-        if isinstance(every := container.get(member), list | tuple)
-        for at, word in enumerate(every)
-        if isinstance(word, str)
-    ]
-    is_script = False
-    for word, path in words:
-        for name in names_in(word):
-            yield Reference(name, path, is_script=is_script or "\n" in word)
-        is_script = _SCRIPT_OPTION.fullmatch(word) is not None
+    yield from _in_words(Where.START, [*_words(container, "command"), *_words(container, "args")])
     earlier = 0
     for at, variable in maps(container.get("env")):
         if set_one := text(variable, "name"):
@@ -57,6 +60,28 @@ def references(container: PlainMap) -> Iterator[Reference]:
             for name in names_in(value) if isinstance(value, str) else ():
                 yield Reference(name, ("env", at, "value"), set_one, earlier)
             earlier += 1
+    for at, mount in maps(container.get("volumeMounts")):
+        if path := text(mount, "subPathExpr"):
+            yield from _in_words(Where.SUB_PATH, [(path, ("volumeMounts", at, "subPathExpr"))])
+    for where, above in (
+        *((Where.PROBE, (probe,)) for probe in _PROBES),
+        *((Where.HOOK, ("lifecycle", hook)) for hook in _HOOKS),
+    ):
+        yield from _in_words(where, _words(container, *above, "exec", "command"))
+
+
+def _words(container: PlainMap, *path: str) -> list[tuple[str, Path]]:
+    every = child(container, *path[:-1]).get(path[-1])
+    words = enumerate(every) if isinstance(every, list | tuple) else ()
+    return [(word, (*path, at)) for at, word in words if isinstance(word, str)]
+
+
+def _in_words(where: Where, words: Iterable[tuple[str, Path]]) -> Iterator[Reference]:
+    is_script = False
+    for word, path in words:
+        for name in names_in(word):
+            yield Reference(name, path, is_script=is_script or "\n" in word, where=where)
+        is_script = _SCRIPT_OPTION.fullmatch(word) is not None
 
 
 def names_in(written: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from compiler.operations.consumers.expansion import Where
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Use:
-    """A `$(NAME)` in a container's command, arguments or variables, and where the text is that has it.
+    """A `$(NAME)` in one of a container's texts, and where the text is that has it.
 
     Of the fields in common, see Reference.
     """
@@ -71,6 +72,7 @@ class Use:
     variable: str | None = None
     earlier: int | None = None
     is_script: bool = False
+    where: Where = Where.START
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Finds the variables that a container's command, arguments or variables refer to and that nothing sets."""
+"""Finds the variables that a container's texts refer to and that nothing sets, or that Kubernetes puts not there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, NamedTuple
 
 from compiler.model.diagnostic import Related
+from compiler.operations.consumers.expansion import Where
 from compiler.operations.consumers.gaps import MISSPELT, in_other_variant
 from compiler.operations.consumers.own import keys_of
 from compiler.operations.consumers.source_keys import SourceKeys
@@ -35,13 +36,15 @@ _OF_SERVICE = regex(
 class _Verdict(NamedTuple):
     """What is wrong with a reference, and the way out; `secret` is the one of the environment that has the value.
 
-    Where it `is_ours`, the value is plainly one of the catalogue's.
+    Where it `is_ours`, the value is plainly one of the catalogue's. `gets` is what the workload has in its place, with
+    the reference for `{}`.
     """
 
     why: str
     way_out: str
     secret: str | None = None
     is_ours: bool = True
+    gets: str = "the text {} for a value"
 
 
 def unset(own: Own, gathered: Gathered) -> Iterator[tuple[Finding, bool]]:
@@ -64,7 +67,13 @@ def _in_container(own: Own, known: SourceKeys, namespace: str, container: Contai
     if environment is None:
         return
     for use in container.uses:
-        verdict = None if environment.has(use) else _verdict(own, environment, use)
+        verdict = None
+        if use.where in {Where.PROBE, Where.HOOK}:
+            verdict = _of_command(environment, use)
+        elif not environment.has(use):
+            verdict = _verdict(own, environment, use)
+        if verdict is not None and use.where is Where.SUB_PATH:
+            verdict = verdict._replace(gets=f"no container for want of {{}} in {use.where}")
         if verdict is not None:
             yield use, verdict
 
@@ -112,9 +121,27 @@ class _Environment(NamedTuple):
         return use.name in self.whole or (at is not None and (use.earlier is None or at < use.earlier))
 
 
+def _of_command(environment: _Environment, use: Use) -> _Verdict | None:
+    """What is wrong with a variable of a Secret in the command of a probe or a hook, where Kubernetes puts none."""
+    at = environment.first.get(use.name)
+    held = next((each.id for before, each in environment.taken if use.name in _names(before, each)), None)
+    secret = held if at is None else environment.setters[at]
+    if secret is None or (use.is_script and not use.name.isupper()):
+        return None
+    gets = "an empty text for {}" if at is not None and use.where is Where.PROBE else "the text {}"
+    why = "Kubernetes puts no variable of a Secret there"
+    way_out = f"""have a shell read it there: `[sh, -c, '... "${use.name}"']`"""
+    return _Verdict(why, way_out, secret, gets=f"{gets} in {use.where}")
+
+
+def _names(before: str, secret: Secret) -> frozenset[str]:
+    """The variables of a Secret that is taken whole."""
+    return frozenset(before + key for key in keys_of(secret))
+
+
 def _verdict(own: Own, environment: _Environment, use: Use) -> _Verdict | None:
     """What is wrong with a reference that has no value, None where it may be something else than one."""
-    is_upper = use.name.isupper()
+    is_upper = use.name.isupper() or use.where is Where.SUB_PATH
     if _OF_SERVICE.fullmatch(use.name) or (use.is_script and not is_upper):
         # A word in a shell's script is a command, such as `$(date)`.
         return None
@@ -123,7 +150,7 @@ def _verdict(own: Own, environment: _Environment, use: Use) -> _Verdict | None:
         return later
     names = [*environment.first, *environment.whole]
     match = closest(use.name, names)
-    ours = [*environment.keys.values(), *(before + key for before, each in environment.taken for key in keys_of(each))]
+    ours = [*environment.keys.values(), *(name for before, each in environment.taken for name in _names(before, each))]
     is_ours = match in ours and SequenceMatcher(None, use.name, match or "").ratio() >= MISSPELT
     meant = f'did you mean "$({match})"? else ' if match is not None else ""
     way_out = f"{meant}set it in `env`; Kubernetes does not know the variables of an image"
@@ -185,7 +212,7 @@ def _finding(own: Own, name: str, verdict: _Verdict, every: list[tuple[Workload,
         if use.at is not None and use.at != at:
             related.setdefault(use.at, Related(f"{workload.title} has it", use.at))
     return Finding(
-        f"{get(workload for workload, _ in every)} the text {quoted(f'$({name})')} for a value: {verdict.why}",
+        f"{get(workload for workload, _ in every)} {verdict.gets.format(quoted(f'$({name})'))}: {verdict.why}",
         at if at is not None else own.place.key_span,
         help=f"{verdict.way_out}; {accept}" if verdict.is_ours else verdict.way_out,
         related=tuple(related.values())[:_MOST_PLACES],

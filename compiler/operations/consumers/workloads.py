@@ -101,4 +101,4 @@ def _settings(container: PlainMap) -> Iterator[Setting]:
 
 def _uses(path: Path, container: PlainMap, locate: Locate) -> Iterator[Use]:
     for each in references(container):
-        yield Use(each.name, locate((*path, *each.path)), each.variable, each.earlier, each.is_script)
+        yield Use(each.name, locate((*path, *each.path)), each.variable, each.earlier, each.is_script, each.where)

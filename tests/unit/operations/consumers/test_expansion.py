@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from compiler.operations.consumers.expansion import Reference, names_in, references
+from compiler.operations.consumers.expansion import Reference, Where, names_in, references
 
 
 # What `expansion.Expand` of Kubernetes makes of them, by its own tests and by reading it.
@@ -50,6 +50,22 @@ def test_references_stand_in_words_and_values_in_their_order() -> None:
         Reference("A", ("command", 1)),
         Reference("B", ("args", 0)),
         Reference("X", ("env", 3, "value"), "Y", 1),
+    ]
+
+
+def test_paths_of_volumes_probes_and_hooks_come_last() -> None:
+    container = {
+        "lifecycle": {"preStop": {"exec": {"command": ["bye", "$(D)"]}}, "postStart": {"httpGet": {"path": "$(N)"}}},
+        "readinessProbe": {"exec": {"command": ["sh", "-c", "ping $(C)"]}},
+        "livenessProbe": {"exec": "$(N)"},
+        "volumeMounts": [{"name": "v", "subPath": "$(N)"}, {"name": "w", "subPathExpr": "a/$(B)"}],
+        "args": ["$(A)"],
+    }
+    assert list(references(container)) == [
+        Reference("A", ("args", 0)),
+        Reference("B", ("volumeMounts", 1, "subPathExpr"), where=Where.SUB_PATH),
+        Reference("C", ("readinessProbe", "exec", "command", 2), is_script=True, where=Where.PROBE),
+        Reference("D", ("lifecycle", "preStop", "exec", "command", 1), where=Where.HOOK),
     ]
 
 

@@ -89,6 +89,42 @@ def test_what_is_plainly_one_of_the_catalogues_is_an_error(
     assert f"$({name})" in text.split("\n")[found.span.line - 1][found.span.column - 1 :]
 
 
+def probe(*words: str) -> str:
+    return f"readinessProbe: {{exec: {{command: [{', '.join(words)}]}}}}"
+
+
+def hook(*words: str) -> str:
+    return f"lifecycle: {{preStop: {{exec: {{command: [{', '.join(words)}]}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("container", "gets"),
+    [
+        ((renamed("TOKEN"), probe("run", "$(TOKEN)")), 'an empty text for "$(TOKEN)" in the command of a probe'),
+        ((renamed("TOKEN"), probe("sh", "-c", "run $(TOKEN)")), 'an empty text for "$(TOKEN)" in the command of a'),
+        ((renamed("TOKEN"), hook("run", "$(TOKEN)")), 'the text "$(TOKEN)" in the command of a hook'),
+        ((GITHUB, probe("run", "$(GITHUB_TOKEN)")), 'the text "$(GITHUB_TOKEN)" in the command of a probe'),
+        ((PREFIXED, hook("run", "$(X_GITHUB_TOKEN)")), 'the text "$(X_GITHUB_TOKEN)" in the command of a hook'),
+    ],
+)
+def test_a_probe_and_a_hook_get_no_variable_of_a_secret(bench: Bench, container: tuple[str, ...], gets: str) -> None:
+    found = bench.one("unset-variable", lines(*container))
+    assert (found.severity, found.scope) == (Severity.ERROR, ("secrets", "github"))
+    assert found.message.startswith(f'Deployment "platform-agent" gets {gets}')
+    assert found.message.endswith(": Kubernetes puts no variable of a Secret there")
+    assert (found.help or "").startswith("have a shell read it there: `[sh, -c, '... \"$")
+
+
+def test_without_a_path_for_a_volume_there_is_no_container(bench: Bench) -> None:
+    found = bench.one("unset-variable", lines('volumeMounts: [{name: v, subPathExpr: "a/$(JIRA_URL)"}]'))
+    assert (found.severity, found.scope) == (Severity.ERROR, ("secrets", "jira"))
+    said = 'gets no container for want of "$(JIRA_URL)" in the path of a volume: nothing sets that variable'
+    assert said in found.message
+    # No word of a shell is meant there.
+    other = bench.one("unset-variable", lines('volumeMounts: [{name: v, subPathExpr: "$(pod)"}]'))
+    assert other.severity is Severity.NOTE
+
+
 @pytest.mark.parametrize(
     ("container", "said"),
     [
@@ -118,6 +154,10 @@ def test_what_may_be_anybodys_is_a_note(bench: Bench, container: tuple[str, ...]
         ('command: [sh, -c, "echo $(date) $(jira_url)"]',),
         ('args: ["$(date)", "$(Get-Date)", "$(cat JIRA_URL)"]',),
         ('args: ["$(KUBERNETES_SERVICE_HOST):$(A_B_SERVICE_PORT_HTTP)", "$(A_PORT_80_TCP_ADDR)"]',),
+        (GITHUB, 'volumeMounts: [{name: v, subPathExpr: "$(GITHUB_TOKEN)"}]'),
+        # What `env` writes out is known to a probe, and what no Secret has is none of ours.
+        ("env: [{name: JIRA_URL, value: a}]", probe("run", "$(JIRA_URL)", "$(OTHER)"), hook("run", "$(OTHER)")),
+        (renamed("token"), hook("sh", "-c", "run $(token)")),
         # What others make may have it.
         ("envFrom: [{secretRef: {name: others}}]", 'args: ["$(JIRA_URL)"]'),
         ("envFrom: [{configMapRef: {name: others}}]", 'args: ["$(JIRA_URL)"]'),
