@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.model.diagnostic import Diagnostic
 
 
 class Verdict(StrEnum):
@@ -40,6 +44,11 @@ class Check:
     verdict: Verdict
     message: str
     mend: str | None = None
+
+
+def stated(diagnostic: Diagnostic) -> str:
+    """A finding in one line, in the form of every finding: the outlet takes `missing-secret: "…"` for a credential."""
+    return f"{diagnostic.span.where}: {diagnostic.severity.value}[{diagnostic.rule}]: {diagnostic.message}"
 
 
 def is_closed(checks: tuple[Check, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.operations.cutover.check import About, Check, Verdict
+from compiler.operations.cutover.check import About, Check, Verdict, stated
 from compiler.operations.cutover.comparison import Likeness
 from compiler.operations.live.stores import AddressError
 from compiler.text.wording import counted, listed, quoted
@@ -13,7 +13,6 @@ from compiler.text.wording import counted, listed, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from compiler.model.diagnostic import Diagnostic
     from compiler.operations.cutover.commands import Commands
     from compiler.operations.cutover.comparison import Compared, Comparison
     from compiler.operations.cutover.trial import Switch
@@ -44,7 +43,7 @@ def verified(
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
     for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:_MOST]:
-        yield Check(About.VERIFIED, Verdict.NOTED, _said(each), each.help)
+        yield Check(About.VERIFIED, Verdict.NOTED, stated(each), each.help)
     errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
     if not errors:
         stores = listed(dict.fromkeys(each.destination.id for each in switches))
@@ -58,11 +57,7 @@ def verified(
     mends = {id(diagnostic): mend for status, mend in found_mends for diagnostic in status.found}
     for each in errors:
         mend = mends.get(id(each)) or each.help or commands.rule(each.rule)
-        yield Check(About.VERIFIED, verdict, _said(each), mend)
-
-
-def _said(diagnostic: Diagnostic) -> str:
-    return f"{diagnostic.span.where}: {diagnostic.rule}: {diagnostic.message}"
+        yield Check(About.VERIFIED, verdict, stated(each), mend)
 
 
 def _mends(

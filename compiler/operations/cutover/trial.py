@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.model.outline import compare
 from compiler.operations.chart.diff import differences, side_of_environment
-from compiler.operations.cutover.check import About, Check, Verdict
+from compiler.operations.cutover.check import About, Check, Verdict, stated
 from compiler.operations.cutover.request import Mode
 from compiler.pipeline import VALUES_FOLDER, compile_project, plan_values
 from compiler.text.wording import listed, quoted
@@ -142,14 +142,12 @@ def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:
     request = commands.request
     errors = [each for each in trial.new if each.severity is Severity.ERROR]
     for each in errors[:_MOST]:
-        message = f"{each.span.where}: {each.rule}: {each.message}"
-        yield Check(About.COMPILES, Verdict.REFUSED, message, each.help or commands.rule(each.rule))
+        yield Check(About.COMPILES, Verdict.REFUSED, stated(each), each.help or commands.rule(each.rule))
     if not errors:
         yield Check(About.COMPILES, Verdict.PASSED, "the edited environment compiles without a new error")
         yield from _same_keys(trial, commands)
     for each in [each for each in trial.new if each.severity is not Severity.ERROR][:_MOST]:
-        message = f"new warning: {each.span.where}: {each.rule}: {each.message}"
-        yield Check(About.WARNINGS, Verdict.NOTED, message, each.help)
+        yield Check(About.WARNINGS, Verdict.NOTED, f"new: {stated(each)}", each.help)
     if trial.stale:
         message = f"the values file of {listed(trial.stale)} is not what is compiled now"
         verdict = Verdict.NOTED if request.mode is Mode.BACK else Verdict.REFUSED

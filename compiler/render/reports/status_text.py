@@ -91,7 +91,8 @@ def _headline(status: Status) -> tuple[Piece, ...]:
 
 def _cells(row: Row, now: datetime) -> tuple[str, ...]:
     values = row.values
-    likeness = str(values.likeness).replace("-", " ")
+    # The other store has no fault in it where the one in use did not say.
+    likeness = "not compared" if values.closed else str(values.likeness).replace("-", " ")
     return (
         row.secret.id,
         row.store.id,

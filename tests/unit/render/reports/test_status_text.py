@@ -69,6 +69,15 @@ def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
     ]
 
 
+def test_a_silent_store_in_use_is_not_laid_to_the_other(world: World) -> None:
+    status = with_row(world.status(), "jira", values=Values(Likeness.NO_ACCESS, closed=("it is sealed",)))
+    status = with_row(status, "github", values=Values(Likeness.NO_ACCESS))
+    assert [" ".join(line.split()) for line in shown(status)[2:4]] == [
+        "github vault - azure: no access - - not asked",
+        "jira vault - azure: not compared - - not asked",
+    ]
+
+
 def test_what_did_not_answer_has_its_way_out_once(world: World) -> None:
     helps = {"a": "run: pip install it", "b": "run: pip install it", "c": "log in"}
     status = replace(world.status(), closed=("a", "b", "c", "d"), helps=helps)
