@@ -197,8 +197,10 @@ class Library:
 
     def _unknown_environment(self, name: str) -> Refusal:
         message = f"there is no environment {quoted(name)}"
-        if f"{name}.yml" in self._listed(FOLDER):
-            return Refusal("usage", message, f"input files end in `.yaml`: rename {FOLDER}/{name}.yml to {name}.yaml")
+        for other in self._listed(FOLDER):
+            if _NAME.fullmatch(name) and other != f"{name}.yaml" and other.lower() in (f"{name}.yml", f"{name}.yaml"):
+                why = "input files end in `.yaml`" if other.lower().endswith(".yml") else "names are in lower case"
+                return Refusal("usage", message, f"{why}: rename {FOLDER}/{other} to {name}.yaml")
         known = self.names
         listed = f"the environments are {', '.join(known)}" if known else "there are no environments"
         # A shell completes the file's path.

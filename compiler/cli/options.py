@@ -100,6 +100,10 @@ class Parser(argparse.ArgumentParser):
             message = message.partition(":")[0].removeprefix("argument ") + " takes no value"
         if message.endswith(": expected one argument"):
             message = message.partition(":")[0].removeprefix("argument ") + " needs a value"
+        missing = message.rpartition("are required: ")[2].split(", ")
+        for action in self._actions:
+            if action.choices is not None and not action.option_strings and action.dest in missing:
+                raise Refusal("usage", f"no {action.dest} given", suggest("", action.choices, f"{action.dest}s"))
         raise Refusal("usage", message, f"`{self.prog} --help` lists the arguments")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - argparse's own signature

@@ -158,7 +158,7 @@ def test_what_cannot_be_written_is_known_before_a_secret_is_read(world: World, k
     (world.root / "prod.age").write_bytes(b"old")
     path, done = backup(world, keys)
     assert done.code == 3
-    assert done.err.startswith("error: the file already exists")
+    assert "already exists" in done.err.splitlines()[0]
     assert path.read_bytes() == b"old"
     done = world.run("backup", "prod", str(world.root / "new.age"), "--recipient", "age1nonsense")
     assert done.err.startswith("error: recipient 1 is not an age recipient")

@@ -46,12 +46,14 @@ def test_environments_are_all_files_but_base_and_catalogue(tmp_path: Path) -> No
         ("qa", "input files end in `.yaml`: rename environments/qa.yml to qa.yaml"),
         ("environments/prod.yaml", 'did you mean "prod"?'),
         ("prod.yaml", 'did you mean "prod"?'),
+        ("eu", "names are in lower case: rename environments/EU.yaml to eu.yaml"),
         ("nothing", 'the environments are "dev", "prod"'),
     ],
 )
 def test_the_way_to_an_environment_that_is_not_there(tmp_path: Path, name: str, way_out: str) -> None:
     found = library(tmp_path, dev="", prod="")
-    (tmp_path / "environments" / "qa.yml").write_text("", "utf-8")
+    for other in ("qa.yml", "EU.yaml"):
+        (tmp_path / "environments" / other).write_text("", "utf-8")
     with pytest.raises(Refusal) as caught:
         found.select([name])
     assert caught.value.help == way_out

@@ -17,6 +17,7 @@ from compiler.operations.put.plan import COMMAND, put, spaced_keys, target_of
 from compiler.operations.put.value_input import InputForm, read_values
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
+from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ EXAMPLES = (
     "platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
 )
 # What the command is given; its undo knows all of it from the journal.
+_EITHER = "give either a secret or a run with --undo"
 _OWN = {
     "SECRET": "secret",
     "KEY": "keys",
@@ -79,6 +81,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
 
 def _answer(asked: Asked) -> Answer:
     arguments, environment = asked.arguments, asked.environment
+    if arguments.secret is None:
+        raise Refusal("usage", _EITHER, suggest("", environment.secrets, "secrets"))
     target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
     if target.unused:
         named = ", ".join(target.unused)
@@ -133,10 +137,8 @@ def _refuse_contradictions(arguments: Namespace) -> None:
                 "a value cannot be an argument: the shell's history and the process list would show it",
                 "give only the key's name, and replace that value: it is exposed",
             )
-    if (arguments.secret is None) == (arguments.undo is None):
-        raise Refusal(
-            "usage", "give either a secret or a run with --undo", "name a secret of the catalogue, or a run of `put`"
-        )
+    if arguments.secret is not None and arguments.undo is not None:
+        raise Refusal("usage", _EITHER, "leave one of them out")
     if arguments.stdin and arguments.from_file is not None:
         raise Refusal("usage", "--stdin cannot be combined with --from-file", "leave one of them out")
     if arguments.stdin and is_terminal():

@@ -80,7 +80,8 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if (arguments.file is None) == (arguments.undo is None):
-        raise Refusal("usage", "give either a backup file or a run with --undo")
+        way_out = "add the backup's FILE or --undo RUN" if arguments.file is None else "leave one of them out"
+        raise Refusal("usage", "give either a backup file or a run with --undo", way_out)
     return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from compiler.model.temporary_name import temporary_beside
 from compiler.operations.runs.line_file import sync_folder
 from compiler.refusal import Refusal
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,21 +20,22 @@ _MODE = 0o600
 
 def require_writable(path: Path, *, replaces: bool) -> None:
     """Raises Refusal where `write_private` would: asked before the work that makes the content."""
+    shown = quoted(str(path))
     try:
         status = os.lstat(path)
     except FileNotFoundError:
         status = None
     except OSError as error:
-        raise Refusal("cannot run", f"the file cannot be written: {_reason(error)}", "name another file") from None
+        raise Refusal("cannot run", f"{shown} cannot be written: {_reason(error)}", "name another file") from None
     if status is not None and not stat.S_ISREG(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-        raise Refusal("cannot run", f"the file is {kind}", "name another file")
+        raise Refusal("cannot run", f"{shown} is {kind}", "name another file")
     if status is not None and not replaces:
-        raise Refusal("cannot run", "the file already exists", "name another file, or add --replace")
+        raise Refusal("cannot run", f"{shown} already exists", "name another file, or add --replace")
     if not path.parent.is_dir():
-        raise Refusal("cannot run", "the file's folder does not exist", "create it, or name another file")
+        raise Refusal("cannot run", f"the folder of {shown} does not exist", "create it, or name another file")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise Refusal("cannot run", "the file's folder is read-only", "name another file")
+        raise Refusal("cannot run", f"the folder of {shown} is read-only", "name another file")
 
 
 def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
@@ -42,7 +44,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     Raises Refusal; then, and after Ctrl-C, the old file is unchanged.
     """
     require_writable(path, replaces=replaces)
-    temporary = temporary_beside(path)
+    temporary, shown = temporary_beside(path), quoted(str(path))
     try:
         _write(temporary, content)
         if replaces:
@@ -51,9 +53,9 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
             _put_in_place(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
-        raise Refusal("cannot run", "the file already exists", "name another file, or add --replace") from None
+        raise Refusal("cannot run", f"{shown} already exists", "name another file, or add --replace") from None
     except OSError as error:
-        raise Refusal("cannot run", f"the file cannot be written: {_reason(error)}", "name another file") from None
+        raise Refusal("cannot run", f"{shown} cannot be written: {_reason(error)}", "name another file") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

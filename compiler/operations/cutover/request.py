@@ -59,6 +59,9 @@ class Wish:
 
 def wish_of(environment: Environment, request: Request) -> Wish:
     """Raises Refusal where the request names what the environment does not have, or does not say enough."""
+    if request.mode in (Mode.TO, Mode.FINISH) and request.to is None:
+        stores = " or ".join(f"--to {store}" for store in environment.stores)
+        raise Refusal("usage", "no store is named", f"add {stores}" if stores else None)
     if request.mode is Mode.FINISH:
         store = store_named(environment, request.to or "")
         leaving = [

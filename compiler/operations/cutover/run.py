@@ -188,5 +188,3 @@ def checked_request(mode: Mode, secrets: Sequence[str], to: str | None) -> None:
         raise Refusal("usage", "no secret is named", "name those to switch; `--next` takes those of `moves:`")
     if mode is Mode.NEXT and to is not None:
         raise Refusal("usage", "--next goes to the store of `moves:`", "leave --to out")
-    if mode in (Mode.TO, Mode.FINISH) and to is None:
-        raise Refusal("usage", "no store is named", "add --to with the id of the store that is to serve the secrets")

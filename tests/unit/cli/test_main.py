@@ -219,3 +219,8 @@ def test_only_what_must_be_named_is_said_to_be_missing(
     done = run(*arguments)
     assert done.code == 2
     assert done.err.splitlines()[0] == f"error: the following arguments are required: {missing}"
+
+
+def test_words_to_choose_from_are_listed_where_none_is_given(run: Callable[..., Any]) -> None:
+    done = run("new")
+    assert done.err == 'error: no kind given\nhelp: the kinds are "project", "environment", "secret", "chart"\n'

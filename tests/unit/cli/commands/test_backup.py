@@ -103,7 +103,7 @@ def test_a_wrong_command_line_is_told(
         (("dev", "x.age", "--recipient", public, "--only", "jirra"), 2, 'did you mean "jira"?'),
         (("dev", "x.age", "--recipient", "age1x"), 3, "recipient 1 is not an age recipient"),
         (("dev", "there.age", "--recipient", public), 3, "add --replace"),
-        (("dev", "no/folder/x.age", "--recipient", public), 3, "folder does not exist"),
+        (("dev", "no/folder/x.age", "--recipient", public), 3, 'x.age" does not exist'),
     ):
         done = run("backup", *arguments)
         assert done.code == code, arguments

@@ -113,7 +113,8 @@ def test_a_report_is_one_object(cutover: Callable[..., Done]) -> None:
         (("jira", "--to", "azur"), 'has no store "azur"'),
         (("jiro", "--to", "azure"), 'has no secret "jiro"'),
         (("--next",), "has no `moves:`"),
-        (("jira",), "no store is named"),
+        (("jira",), "no store is named\nhelp: add --to vault or --to azure\n"),
+        (("--finish",), "no store is named\nhelp: add --to vault or --to azure\n"),
         (("--to", "azure"), "no secret is named"),
     ],
 )

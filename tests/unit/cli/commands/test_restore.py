@@ -55,7 +55,7 @@ def restore(run: Callable[..., Done], *options: str) -> Done:
 @pytest.mark.parametrize("options", [(), ("dev.age", "--undo", "20250131-120000-4fa1c2")])
 def test_either_a_backup_or_a_run_is_named(run: Callable[..., Done], project: Path, options: tuple[str, ...]) -> None:
     done = run("restore", "dev", *options)
-    assert (done.code, "give either a backup file or a run with --undo" in done.err) == (2, True)
+    assert (done.code, "give either a backup file or a run with --undo\nhelp: " in done.err) == (2, True)
 
 
 def test_the_plan_is_shown_and_nothing_applied(store: MemoryStore, run: Callable[..., Done]) -> None:

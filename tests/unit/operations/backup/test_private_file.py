@@ -63,7 +63,7 @@ def test_what_cannot_be_written_is_refused_with_its_reason(tmp_path: Path, monke
     for name, reason in (
         ("link", "is a link"),
         (".", "not a regular file"),
-        ("no/such", "folder does not exist"),
+        ("no/such", 'no/such" does not exist'),
         ("file/below", "cannot be written: not a directory"),
     ):
         with pytest.raises(Refusal, match=reason):

@@ -98,8 +98,6 @@ def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -
         (Mode.NEXT, [], "azure", "--next goes to the store of `moves:`"),
         (Mode.TO, [], "azure", "no secret is named"),
         (Mode.BACK, [], None, "no secret is named"),
-        (Mode.TO, ["jira"], None, "no store is named"),
-        (Mode.FINISH, [], None, "no store is named"),
     ],
 )
 def test_words_that_do_not_go_together_are_refused(mode: Mode, secrets_: list[str], to: str | None, said_: str) -> None:
