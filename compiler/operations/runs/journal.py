@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -65,31 +66,11 @@ class Journal:
         folder = runs_folder(root)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         journal = cls(folder / f"{run}.jsonl", new=True)
-        journal._append(
-            "run",
-            format=FORMAT,
-            run=run,
-            command=plan.command,
-            environment=plan.environment,
-            destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
-            sources=dict(plan.sources),
-            identity=dict(identity),
-        )
-        # A partial plan counts as none, so its lines go to the disk with the last one.
-        for write in plan.writes:
-            journal._append(
-                "plan",
-                wait=False,
-                store=write.store,
-                name=write.name,
-                kind=str(write.kind),
-                before=write.before,
-                recover=write.recover,
-                deleted=write.deleted,
-                versions=list(write.versions),
-                keys=[_key(write, index) for index in range(len(write.steps))],
-            )
-        journal._append("planned", writes=len(plan.writes))
+        with ExitStack() as stack:
+            stack.callback(journal.close)
+            journal._announce(run, plan, identity)
+            # It stays open where all of the plan is in it.
+            stack.pop_all()
         return journal
 
     def started(self, target: Target, before: str | None, *, owes: bool = False) -> None:
@@ -131,6 +112,33 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+    def _announce(self, run: str, plan: Plan, identity: Mapping[str, Any]) -> None:
+        self._append(
+            "run",
+            format=FORMAT,
+            run=run,
+            command=plan.command,
+            environment=plan.environment,
+            destinations=[{"store": store, "address": address} for store, address in plan.destinations.items()],
+            sources=dict(plan.sources),
+            identity=dict(identity),
+        )
+        # A partial plan counts as none, so its lines go to the disk with the last one.
+        for write in plan.writes:
+            self._append(
+                "plan",
+                wait=False,
+                store=write.store,
+                name=write.name,
+                kind=str(write.kind),
+                before=write.before,
+                recover=write.recover,
+                deleted=write.deleted,
+                versions=list(write.versions),
+                keys=[_key(write, index) for index in range(len(write.steps))],
+            )
+        self._append("planned", writes=len(plan.writes))
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
         self._append(what, wait=wait, store=target[0], name=target[1], **rest)

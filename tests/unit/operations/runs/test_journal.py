@@ -5,8 +5,10 @@ import os
 import re
 import stat
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +33,6 @@ from tests.unit.operations.changes import entries_of, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from compiler.operations.runs.entries import Run
 
@@ -51,6 +52,14 @@ def plan() -> Plan:
 
 def begin(root: Path, run: str = FIRST, identity: dict[str, Any] | None = None) -> Journal:
     return Journal.begin(root, run, plan(), identity or {"environment": "prod"})
+
+
+def open_files() -> list[str]:
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # of the folder itself, once it is read
+            found.append(str(link.readlink()))
+    return found
 
 
 def test_an_id_tells_when_and_no_two_are_alike() -> None:
@@ -271,6 +280,20 @@ def test_a_journal_is_never_begun_over_another(tmp_path: Path) -> None:
     begin(tmp_path).close()
     with pytest.raises(FileExistsError):
         begin(tmp_path)
+
+
+@pytest.mark.parametrize("line", range(4))
+def test_a_journal_that_cannot_be_begun_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: int) -> None:
+    left, write = [line], os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        left[0] -= 1
+        return write(descriptor, data if left[0] >= 0 else data[:5])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        begin(tmp_path)
+    assert not [path for path in open_files() if path.startswith(str(tmp_path))]
 
 
 def test_an_identity_tells_which_where_what_and_how() -> None:
