@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Ran:
-    """A run: what stood in the remote secrets that it changed, and what it left there once it is `complete`."""
+    """A run: what stood in the remote secrets that it changed, and what it left there once it is `complete`.
+
+    `given_back` are those that an undo, of the run or of a part of it, has given back.
+    """
 
     id: str
     command: str
@@ -24,6 +27,7 @@ class Ran:
     replaced: dict[Target, str | None] = field(default_factory=dict)
     after: dict[Target, Content] = field(default_factory=dict)
     versions: dict[Target, str | None] = field(default_factory=dict)
+    given_back: set[Target] = field(default_factory=set)
     is_complete: bool = False
     is_undone: bool = False
     is_disturbed: bool = False
@@ -94,9 +98,12 @@ class History:
             if now not in (moved.before.get(target), before):
                 raise BrokenError(f"the undo of {ran.id} left neither the run's values nor those before it in {target}")
             is_own = moved.versions.get(target) == ran.versions[target] and moved.before.get(target) == left
-            stays = now == left and left != before
+            # What was given back already and is there again has been recovered by another run, which it belongs to now.
+            stays = now == left and left != before and target not in ran.given_back
             if moved.done.code == 0 and ran.is_complete and not ran.is_undone and is_own and stays:
                 raise BrokenError(f"the undo of {ran.id} says that it is done and left {target} as the run wrote it")
+            if now == before:
+                ran.given_back.add(target)
         ran.is_undone = ran.is_undone or moved.done.code == 0
 
     def check_undone(self, ran: Ran, moved: Moved) -> None:
