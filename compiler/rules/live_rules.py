@@ -134,6 +134,15 @@ These are queries, modifiers and several paths of gjson; keys and certificates o
     property: 'tokens.#(name=="ci").value'
 
 Use a plain property, or a secret of its own with `whole: true`.""",
+    "unusable-bundle": """The operator cannot make keys of all the properties that a remote secret has.
+
+With `fetch: bundle` it reads all of them, also those that no key asks for, and puts `_` in place of each character that
+is no letter, digit, `-`, `.` or `_`. Two names that become one, or a name longer than 253 bytes, fail the whole
+ExternalSecret.
+
+    {"GITHUB_TOKEN": "...", "GITHUB TOKEN": "..."}    # and `fetch: bundle`
+
+Rename or remove one of them in the store, or read this secret by `fetch: perKey`.""",
     "cluster-no-answer": """`--cluster` is given, but the cluster does not answer or does not speak the expected API.
 
     $ KUBECONFIG=/nowhere platform-secrets verify prod --cluster
@@ -143,8 +152,8 @@ Set KUBECONFIG or name a context with `--context`; the stores are verified all t
 
     $ kubectl auth can-i list externalsecrets --namespace ai-platform-engineering        # no
 
-Needed are `get` on clustersecretstores or secretstores and on secrets, `list` on externalsecrets and events. Of
-Secrets only the names of keys are used.""",
+Needed are `get` on clustersecretstores or secretstores, `list` on externalsecrets, secrets and events. Of Secrets only
+the metadata is asked for.""",
     "store-not-ready": """A store of the environment is missing in the cluster, or the operator reports it as not ready.
 
     $ kubectl get clustersecretstores                 # vault-secret-store   False

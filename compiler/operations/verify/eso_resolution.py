@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from compiler.operations.verify.gjson import UnprovenPathError, find
 from compiler.stores.values.document import write_object
 from compiler.stores.values.secret import JsonKind, SecretValue
 from compiler.text.regex import regex
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from compiler.stores.interface import RemoteSecret
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 _PLAIN = regex(r"[A-Za-z0-9_-]+", re.ASCII)
 _SECRET, _OTHER_OBJECTS = "secret", ("cert", "key")
 _DATA = "data/"
+# Of the name of a Secret's key, in bytes.
+_LONGEST = 253
 
 
 class Absence(Enum):
@@ -34,6 +39,10 @@ class InvalidReferenceError(Exception):
 
 class UnprovenReferenceError(Exception):
     """The operator may resolve the reference, and this program cannot. The text says why."""
+
+
+class UnextractedError(Exception):
+    """The operator refuses to make a bundle of the remote secret, whichever keys are wanted. The text says why."""
 
 
 def remote_name(provider: str, mount: str, key: str) -> str:
@@ -59,7 +68,7 @@ def remote_name(provider: str, mount: str, key: str) -> str:
 def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name: bool = False) -> SecretValue | Absence:
     """The value that the operator writes for the property `wanted`; None means the whole value.
 
-    `by_name` is how `dataFrom.extract` with a template finds it: by the property's name only. A path is
+    `by_name` is how a template finds it in what is `extracted`: by the property's name only. A path is
     followed by gjson, on Vault after a look-up by name, on Key Vault before one of names with dots.
     Raises UnprovenReferenceError.
     """
@@ -78,6 +87,23 @@ def resolve(provider: str, remote: RemoteSecret, wanted: str | None, *, by_name:
     except UnprovenPathError:
         raise UnprovenReferenceError("its property uses gjson syntax that this program does not evaluate") from None
     return found if found is not None else Absence.NO_PROPERTY
+
+
+def extracted(remote: RemoteSecret) -> RemoteSecret:
+    """What `dataFrom.extract` makes of it: in a property's name, what no Secret's key can have becomes `_`.
+
+    Raises UnextractedError where the operator then refuses all of it, whichever keys are wanted.
+    """
+    found: dict[str, SecretValue] = {}
+    names: dict[str, str] = {}
+    for name, value in remote.properties.items():
+        key = "".join(each if each in "-._" or unicodedata.category(each)[0] in "LN" else "_" for each in name)
+        if key in found:
+            raise UnextractedError(f"its properties {quoted(names[key])} and {quoted(name)} become one key")
+        if len(key.encode()) > _LONGEST:
+            raise UnextractedError(f"the name of a property is longer than {_LONGEST} bytes")
+        found[key], names[key] = value, name
+    return replace(remote, properties=found)
 
 
 def _document(provider: str, remote: RemoteSecret) -> SecretValue:

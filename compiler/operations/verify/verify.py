@@ -12,7 +12,9 @@ from compiler.operations.live.read_many import WORKERS, is_of_store, is_silence,
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import (
     InvalidReferenceError,
+    UnextractedError,
     UnprovenReferenceError,
+    extracted,
     remote_name,
     resolve,
 )
@@ -194,10 +196,12 @@ def _judge(
             findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
     broken: list[Reference] = []
     findings.origins.update(dict.fromkeys(asking, remote))
+    bundle = _bundle([each for each in asking if each.by_name], remote, findings)
     for same in _of_one_value(asking):
         reference, others = same[0], same[1:]
+        read = bundle if reference.by_name else remote
         try:
-            value = resolve(reference.store.provider, remote, reference.property, by_name=reference.by_name)
+            value = resolve(reference.store.provider, read, reference.property, by_name=reference.by_name)
         except UnprovenReferenceError as error:
             unproven = KeyFinding("unproven-reference", f"cannot be resolved: {error}")
             findings.add(same, unproven.diagnostic(reference, others))
@@ -212,6 +216,17 @@ def _judge(
     for group in _by_holder(broken):
         message = f'"{remote.name}" is not a JSON object with unique names'
         findings.add(group, of_remote("not-json", group, message, "store one, or mark the key `whole: true`"))
+
+
+def _bundle(asking: Sequence[Reference], remote: RemoteSecret, findings: _Findings) -> RemoteSecret:
+    """What the operator takes a bundle's keys from; the remote secret itself where it refuses that."""
+    try:
+        return extracted(remote) if asking else remote
+    except UnextractedError as error:
+        message = f'"{remote.name}" cannot be fetched as a bundle: {error}'
+    for group in _by_holder(asking):
+        findings.add(group, of_remote("unusable-bundle", group, message, "rename or remove it; or `fetch: perKey`"))
+    return remote
 
 
 def _report_store(

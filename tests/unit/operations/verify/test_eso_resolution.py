@@ -6,7 +6,9 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.operations.verify.eso_resolution import (
     Absence,
     InvalidReferenceError,
+    UnextractedError,
     UnprovenReferenceError,
+    extracted,
     remote_name,
     resolve,
 )
@@ -123,3 +125,26 @@ def test_what_is_no_object_has_no_properties_but_a_whole() -> None:
     remote = RemoteSecret("x", "1", {}, Attributes(), SecretValue("bare"), is_object=False)
     assert resolve(AZURE_KEY_VAULT, remote, "PLAIN") is Absence.NOT_JSON
     assert text_of(resolve(AZURE_KEY_VAULT, remote, None)) == "bare"
+
+
+# What `ConvertKeys` and `ValidateKeys` of the operator make of names.
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "key"), [("MY KEY", "MY_KEY"), ("a/b", "a_b"), ("ü.1-²", "ü.1-²"), ("e\u0301", "e_"), ("", "")]
+)
+def test_a_bundle_has_the_names_that_keys_can_have(provider: str, name: str, key: str) -> None:
+    remote = extracted(stored(provider, f'{{"{name}": "found", "OTHER": "x"}}'))
+    assert text_of(resolve(provider, remote, key, by_name=True)) == "found"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"A B": "1", "A_B": "2", "C": "3"}', 'its properties "A B" and "A_B" become one key'),
+        (f'{{"C": "3", "{"ü" * 127}": "4"}}', "the name of a property is longer than 253 bytes"),
+    ],
+)
+def test_a_bundle_is_refused_for_a_property_that_nobody_asks_for(provider: str, text: str, why: str) -> None:
+    with pytest.raises(UnextractedError, match=f"^{why}$"):
+        extracted(stored(provider, text))

@@ -291,6 +291,18 @@ def test_a_property_that_is_not_evaluated_is_said_at_its_key() -> None:
     assert found.diagnostics[0].message.startswith('"TOKEN" of "github" cannot be resolved: its property uses gjson')
 
 
+def test_a_bundle_fails_for_properties_that_no_key_asks_for() -> None:
+    held = {"github": '{"TOKEN": "x1", "A B": "y", "A_B": "z"}'}
+    (diagnostic,) = run(held, replace(asked(), by_name=True), asked("ID", wanted="A_B"))[0].diagnostics
+    assert (diagnostic.rule, diagnostic.span) == ("unusable-bundle", at(2))
+    assert diagnostic.message.startswith(
+        '"github" cannot be fetched as a bundle: its properties "A B" and "A_B" become'
+    )
+    assert [related.key for related in diagnostic.related] == ["TOKEN"]
+    # The operator finds a property by the name that it gives it.
+    assert rules({"github": '{"MY TOKEN": "x1"}'}, replace(asked(wanted="MY_TOKEN"), by_name=True)) == []
+
+
 def test_who_asked_may_stay_unknown() -> None:
     found, _ = run({"github": '{"TOKEN": "x1"}', "whoami": refused(errors.UnavailableError)}, asked())
     assert [seen.identity for seen in found.seen] == [None]
