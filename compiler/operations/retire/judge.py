@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compiler.stores.values.secret import Comparer, SecretValue
 
 _NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
+_LASTING = "set delete_version_after of it and of its mount to 0s there, then `bao kv undelete` that version"
 _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 
@@ -150,9 +151,19 @@ class Judging:
             over = self._migrate(self._sides.left, held.serving, held, *more, "--on-conflict", "overwrite")
             remedy = f"if {serving} is right, write its value here first: {over}"
             return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy
+        if self._ends_sooner(held.serving, there, reading):
+            what = f"version {there.version} deletes itself on {there.attributes.expires:%Y-%m-%d}"
+            return Kind.REFUSE, f"in {serving}, which serves it, {what}", _LASTING
         is_vault = self._sides.left.provider == Provider.VAULT
         taken = numbered(self.readable) if is_vault else "all versions"
         return Kind.DELETE, f"{taken}; {serving} holds the same", ""
+
+    def _ends_sooner(self, serving: Store, there: RemoteSecret, reading: RemoteSecret) -> bool:
+        """Whether what serves it is going to delete itself, and before what is left does: an expiry in Vault alone."""
+        ends, own = there.attributes.expires, reading.attributes.expires
+        if serving.provider != Provider.VAULT or ends is None:
+            return False
+        return self._sides.left.provider != Provider.VAULT or own is None or ends < own
 
     def _same(self, found: SecretValue, value: SecretValue) -> bool:
         """Whether they are equal, or `found` is the text of `value`, as `migrate --stringify` writes it."""

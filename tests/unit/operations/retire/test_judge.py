@@ -20,6 +20,7 @@ from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.unit.operations.memory_store import secrets
 
 if TYPE_CHECKING:
+    from tests.unit.operations.memory_store import MemoryStore
     from tests.unit.operations.retire.conftest import Bench
 
 PLACE = StoreLocation("vault", "agents/jira")
@@ -179,3 +180,45 @@ def test_vault_addr_that_stands_for_both_stores_is_found(bench: Bench) -> None:
     bench.vault.seed("agents/jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
     step = bench.steps("jira")["JIRA_URL"]
     assert (step.kind, "the same remote secret" in step.reason) == (Kind.REFUSE, True)
+
+
+EARLY, LATE = (Attributes(expires=datetime(2030, 1, day, tzinfo=UTC)) for day in (1, 2))
+
+
+def dated(store: MemoryStore, name: str, attributes: Attributes) -> None:
+    *earlier, newest = store.versions[name]
+    store.versions[name] = [*earlier, replace(newest, attributes=attributes)]
+
+
+@pytest.mark.parametrize(
+    ("left", "serving", "kind"),
+    [
+        (Attributes(), EARLY, Kind.REFUSE),
+        (LATE, EARLY, Kind.REFUSE),
+        (EARLY, EARLY, Kind.DELETE),
+        (EARLY, LATE, Kind.DELETE),
+        (EARLY, Attributes(), Kind.DELETE),
+    ],
+)
+def test_what_deletes_itself_before_the_other_does_not_serve_it(
+    bench: Bench, left: Attributes, serving: Attributes, kind: Kind
+) -> None:
+    bench.base("  azure:", '  again: {provider: vault, name: a, server: "https://again.example.com"}\n  azure:')
+    bench.write("prod", "store: again\n")
+    bench.store("again").seed("agents/jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+    dated(bench.vault, "agents/jira", left)
+    dated(bench.store("again"), "agents/jira", serving)
+    step = bench.steps("jira")["JIRA_URL"]
+    assert step.kind is kind
+    if kind is Kind.REFUSE:
+        assert step.reason.startswith('in "again", which serves it, version ')
+        assert step.reason.endswith(" deletes itself on 2030-01-01")
+        assert "`bao kv undelete` that version" in step.remedy
+
+
+def test_the_expiry_of_a_key_vault_deletes_nothing(bench: Bench) -> None:
+    dated(bench.azure, "agents-jira", EARLY)
+    assert bench.steps("jira")["JIRA_URL"].kind is Kind.DELETE
+    bench.write("prod", "store: vault\n")
+    dated(bench.vault, "agents/jira", LATE)
+    assert bench.steps("jira", store="azure")["JIRA_URL"].kind is Kind.REFUSE
