@@ -182,8 +182,6 @@ def values_tree(text: str) -> Any | None:  # noqa: ANN401 - PyYAML types no node
     loader = _Loader(text)
     try:
         return loader.get_single_node()
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
-        return None
     finally:
         loader.dispose()
 

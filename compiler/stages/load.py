@@ -238,7 +238,8 @@ class _Builder:
                 "write a plain name before the colon",
             )
         if event.anchor is not None or event.tag is not None:
-            self._refuse_event(event, "an anchor or tags are not allowed")
+            what = "anchors" if event.anchor is not None else "tags"
+            self._refuse_event(event, f"{what} are not allowed")
         # Most keys are the schema's few words, thousands of times.
         key: str = sys.intern(event.value)
         if not event.style:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.start import leave_no_core, run_program
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
 # With arguments that end each at once.
@@ -97,6 +99,35 @@ def test_no_value_in_memory_reaches_the_disk_in_a_core_file(program: str) -> Non
     assert said["asked"][0][1] in (0, 1)
     assert len(said["seen"]) > 1, "the program never looked at its arguments"
     assert set(said["seen"]) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("most", "limits"),
+    [(resource.RLIM_INFINITY, (1, resource.RLIM_INFINITY)), (4096, (1, 4096)), (1, (1, 1)), (0, (0, 0))],
+)
+def test_a_core_may_have_one_byte_or_none(monkeypatch: pytest.MonkeyPatch, most: int, limits: tuple[int, int]) -> None:
+    asked: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (0, most))
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: asked.append(limit))
+    leave_no_core()
+    assert asked == [(resource.RLIMIT_CORE, limits)]
+
+
+def test_a_program_ends_at_once_with_the_code_of_its_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(code: int) -> None:
+        raise SystemExit(code)
+
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "_exit", ends)
+    monkeypatch.setattr("compiler.start.leave_no_core", lambda: None)
+    monkeypatch.setattr("compiler.start.gc.disable", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["program", "a", "b"])
+    for main, code in ((len, 2), (interrupted, 130)):
+        with pytest.raises(SystemExit) as ended:
+            run_program(main)
+        assert ended.value.code == code
 
 
 def test_a_process_that_is_started_by_one_leaves_no_core_either() -> None:

@@ -143,6 +143,11 @@ def test_an_alias_is_refused_even_without_its_anchor() -> None:
     assert refused("*x : a\n").message == "aliases are not allowed"
 
 
+def test_a_key_has_no_anchor_and_no_tag() -> None:
+    assert refused("&x a: b\n").message == "anchors are not allowed"
+    assert refused("!x a: b\n").message == "tags are not allowed"
+
+
 def test_the_limits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_NODES == 100_000
     monkeypatch.setattr(compiler.stages.load, "MAX_NODES", 50)
@@ -150,6 +155,8 @@ def test_the_limits_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     deep = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
     assert load(f"{deep}\n")
     assert refused(f"[{deep}]\n").rule == "too-large"
+    # libyaml has a limit of its own, which it may meet before it reports what it has read.
+    assert refused("[" * 2000).rule == "too-large"
     # The root counts too.
     assert load("".join(f"- {index}\n" for index in range(49)))
     assert refused("- a\n" * 50).rule == "too-large"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,3 +100,28 @@ def test_a_path_upwards_is_refused(tmp_path: Path) -> None:
     text, (diagnostic,) = read_text(tmp_path / "in", "../a.yaml")
     assert text is None
     assert diagnostic.rule == "unreadable-file"
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read = tmp_path / "a.yaml", os.read
+    path.write_text("a: b\n", "utf-8")
+
+    def grows(descriptor: int, most: int) -> bytes:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("c: d\n")
+        return read(descriptor, most)
+
+    monkeypatch.setattr("compiler.stages.read.os.read", grows)
+    text, (diagnostic,) = read_text(tmp_path, "a.yaml")
+    assert (text, diagnostic.message) == (None, "the file changed while it was read; run again")
+
+
+def test_a_disk_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.yaml").write_text("a: b\n", "utf-8")
+
+    def fails(*_arguments: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("compiler.stages.read.os.read", fails)
+    text, (diagnostic,) = read_text(tmp_path, "a.yaml")
+    assert (text, diagnostic.message) == (None, "the file cannot be read: input/output error")

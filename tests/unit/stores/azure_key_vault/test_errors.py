@@ -85,3 +85,24 @@ def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
     command = f"az keyvault secret recover --id {PLACE.store}/deletedsecrets/{PLACE.name}"
     remedy = f"recover it (`{command}`, or `--recover` of put, restore or migrate)"
     assert (error.version, error.remedy) == ("v1", remedy)
+
+
+@pytest.mark.parametrize(
+    ("inner", "reason", "remedy"),
+    [
+        (
+            "AccessDenied",
+            "the vault's access policy does not grant the caller secrets/set",
+            "add it (`az keyvault set-policy --secret-permissions set`)",
+        ),
+        (
+            "ForbiddenByFirewall",
+            "the vault's firewall blocks this network",
+            "add this address to the vault's network rules, or run from an allowed network",
+        ),
+        ("Other", 'the vault denies it with code "Other"', "ask the vault's owner for secrets/set"),
+    ],
+)
+def test_each_cause_of_a_refusal_has_its_way_out(inner: str, reason: str, remedy: str) -> None:
+    error = error_of(Answer(403, "Forbidden", inner, is_key_vaults=True), PLACE, Action.WRITE)
+    assert (error.reason, error.remedy) == (reason, remedy)

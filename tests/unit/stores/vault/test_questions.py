@@ -11,6 +11,7 @@ from compiler.stores.errors import (
     ExpiredTokenError,
     ForbiddenCause,
     ForbiddenError,
+    SealedError,
     StoreError,
     StoreLocation,
     UnexpectedReplyError,
@@ -19,13 +20,13 @@ from compiler.stores.errors import (
 )
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
-from compiler.stores.vault.replies import RefusedError, Reply, error_of_reply, malformed
+from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, Reply, error_of_reply, malformed
 
 ADDRESS = StoreAddress(Provider.VAULT, "https://vault.example.com", mount="team/kv")
 PLACE = StoreLocation(ADDRESS.absolute, "github")
 READ = Request(Action.READ, "github", "team/kv/data/github", "read")
 MOUNT = Request(Action.CONNECT, None, "sys/internal/ui/mounts/team/kv", "read")
-LOOKUP, CAPABILITIES = "auth/token/lookup-self", "sys/capabilities-self"
+LOOKUP, CAPABILITIES, SEAL = "auth/token/lookup-self", "sys/capabilities-self", "sys/seal-status"
 POLICY_DENIES = RefusedError(Reply(403, ("1 error occurred:\n\t* permission denied\n\n",)))
 TOKEN_IS_DEAD = RefusedError(Reply(403, ("permission denied",)))
 DEAD_TO_VAULT = RefusedError(Reply(403, ("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",)))
@@ -38,7 +39,7 @@ class Server:
 
     def __init__(self, **answers: object) -> None:
         self.answers = {LOOKUP: answers.get("lookup"), CAPABILITIES: answers.get("capabilities")}
-        self.answers[MOUNT.path] = answers.get("mount")
+        self.answers |= {MOUNT.path: answers.get("mount"), SEAL: answers.get("seal")}
         self.asked: list[Request] = []
 
     def attempt(self, request: Request, call: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as the connection has it
@@ -264,3 +265,22 @@ def test_what_a_token_is_known_to_lack_is_refused_beforehand_with_the_permission
     assert (error.place, error.action, error.cause) == (PLACE, Action.READ, ForbiddenCause.POLICY)
     assert error.permission == f"read on {READ.path}"
     assert error.remedy == f'add to a policy: path "{READ.path}" {{ capabilities = ["read"] }}'
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"initialized": False, "progress": 0, "t": 0}, NOT_INITIALISED),
+        ({"initialized": True, "progress": 0, "t": 1}, SEALED),
+        ({"initialized": True, "progress": 2, "t": 3}, (f"{SEALED[0]} (2 of 3 unseal keys are entered)", SEALED[1])),
+        # Of another shape, or refused: no more is known.
+        ({"initialized": True}, ("as it said", "do")),
+        (RefusedError(Reply(503, is_vaults=False)), ("as it said", "do")),
+    ],
+)
+def test_a_sealed_server_tells_how_far_it_is_from_open(state: object, told: tuple[str, str]) -> None:
+    questions, server = asking(seal=state)
+    error = questions.explain_sealed(SealedError(PLACE, Action.READ, "as it said", "do"))
+    assert (type(error), error.place, error.action) == (SealedError, PLACE, Action.READ)
+    assert (error.reason, error.remedy) == told
+    assert server.asked == [Request(Action.READ, None, SEAL, "read")]

@@ -12,46 +12,51 @@ SERVER = Server("https", "vault", 443, "VAULT_ADDR")
 SENTINEL = "s3ntinel-4711"
 
 
-def of(status: int, *errors: str, **metadata: object) -> StoreError:
-    return error_of_reply(Reply(status, (*errors, SENTINEL), metadata), PLACE, Action.READ)
+def saying(status: int, *errors: str, **metadata: object) -> Reply:
+    return Reply(status, (*errors, SENTINEL), metadata)
 
 
-def absent(**metadata: object) -> StoreError:
-    """Of a 404 as Vault has it: without a text."""
-    return error_of_reply(Reply(404, (), metadata), PLACE, Action.READ)
+def silent(status: int, **metadata: object) -> Reply:
+    """A reply without a text, as a Vault tells that a secret is not there."""
+    return Reply(status, (), metadata)
+
+
+def error_of(reply: Reply) -> StoreError:
+    return error_of_reply(reply, PLACE, Action.READ)
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("reply", "code"),
     [
-        (of(200), "unexpected-reply"),
-        (of(301), "redirect-refused"),
-        (of(307), "redirect-refused"),
-        (of(400), "unexpected-reply"),
-        (of(400, "check-and-set parameter did not match the current version"), "conflict"),
-        (of(400, "Client sent an HTTP request to an HTTPS server."), "tls-failure"),
-        (of(400, "Upgrading from non-versioned to versioned data. This backend will be unavailable"), "unavailable"),
-        (absent(), "not-found"),
-        (of(404), "unexpected-reply"),
-        (of(404, version=3), "unexpected-reply"),
-        (of(404, "namespace not found"), "wrong-mount"),
-        (of(404, 'no handler for route "x". route entry not found.'), "wrong-mount"),
-        (absent(version=3, deletion_time="2026-01-01T00:00:00Z", destroyed=False), "soft-deleted"),
-        (absent(version=3, deletion_time="", destroyed=True), "version-gone"),
-        (of(405, "unsupported operation"), "unexpected-reply"),
-        (of(412), "unavailable"),
-        (of(413), "too-large"),
-        (of(429), "throttled"),
-        (of(472), "unavailable"),
-        (of(473), "unavailable"),
-        (of(500), "unavailable"),
-        (of(500, "put failed due to value being too large; got 2 bytes, max: 1 bytes"), "too-large"),
-        (of(501, "not initialized"), "sealed"),
-        (of(503), "unavailable"),
-        (of(503, "Vault is sealed"), "sealed"),
+        (saying(200), "unexpected-reply"),
+        (saying(301), "redirect-refused"),
+        (saying(307), "redirect-refused"),
+        (saying(400), "unexpected-reply"),
+        (saying(400, "check-and-set parameter did not match the current version"), "conflict"),
+        (saying(400, "Client sent an HTTP request to an HTTPS server."), "tls-failure"),
+        (saying(400, "Upgrading from non-versioned to versioned data."), "unavailable"),
+        (silent(404), "not-found"),
+        (saying(404), "unexpected-reply"),
+        (saying(404, version=3), "unexpected-reply"),
+        (saying(404, "namespace not found"), "wrong-mount"),
+        (saying(404, 'no handler for route "x". route entry not found.'), "wrong-mount"),
+        (silent(404, version=3, deletion_time="2026-01-01T00:00:00Z", destroyed=False), "soft-deleted"),
+        (silent(404, version=3, deletion_time="", destroyed=True), "version-gone"),
+        (saying(405, "unsupported operation"), "unexpected-reply"),
+        (saying(412), "unavailable"),
+        (saying(413), "too-large"),
+        (saying(429), "throttled"),
+        (saying(472), "unavailable"),
+        (saying(473), "unavailable"),
+        (saying(500), "unavailable"),
+        (saying(500, "put failed due to value being too large; got 2 bytes, max: 1 bytes"), "too-large"),
+        (saying(501, "not initialized"), "sealed"),
+        (saying(503), "unavailable"),
+        (saying(503, "Vault is sealed"), "sealed"),
     ],
 )
-def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error: StoreError, code: str) -> None:
+def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(reply: Reply, code: str) -> None:
+    error = error_of(reply)
     assert error.code == code
     assert SENTINEL not in str(error)
     assert '"a" in https://vault/secret' in str(error)
@@ -59,12 +64,13 @@ def test_each_reply_is_the_error_that_it_means_and_shows_none_of_its_text(error:
 
 def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
     # What verify, put and restore report too, which have no such option of their own.
-    assert absent(version=3).remedy == "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)"
+    remedy = "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)"
+    assert error_of(silent(404, version=3)).remedy == remedy
 
 
 def test_an_answer_that_vault_never_gives_is_another_servers() -> None:
     # A Key Vault's, or that of a proxy that wants a log-in.
-    error = of(401)
+    error = error_of(saying(401))
     assert (error.code, error.reason) == ("unexpected-reply", "the server that answered is not Vault: status 401")
 
 
@@ -131,51 +137,48 @@ def test_no_answer_may_have_been_stored(kind: type[Exception]) -> None:
 
 
 def test_another_shape_is_an_unexpected_reply() -> None:
-    assert malformed(PLACE, Action.READ).code == "unexpected-reply"
+    error = malformed(PLACE, Action.READ)
+    assert (error.code, error.reason) == ("unexpected-reply", "the reply lacks fields of KV version 2")
+    assert error.remedy == "check for a proxy in between, or another engine"
 
 
 LOG, PROXY = "see the server's log", "check the address and the proxy in between"
 GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
 
 
-def silent(status: int, **metadata: object) -> StoreError:
-    """Of a reply without a text, as a Vault tells that a secret is not there."""
-    return error_of_reply(Reply(status, (), metadata), PLACE, Action.READ)
-
-
 @pytest.mark.parametrize(
-    ("error", "reason", "remedy"),
+    ("reply", "reason", "remedy"),
     [
-        (of(204), "the server that answered is not Vault: status 204 without JSON", PROXY),
+        (saying(204), "the server that answered is not Vault: status 204 without JSON", PROXY),
         (
-            of(307),
+            saying(307),
             "the server redirects to another address",
             "use the address of the active node or of its load balancer",
         ),
         (
-            of(400, "check-and-set parameter did not match the current version"),
+            saying(400, "check-and-set parameter did not match the current version"),
             "another version was written",
             "plan again",
         ),
         (
-            of(400, "Client sent an HTTP request to an HTTPS server."),
+            saying(400, "Client sent an HTTP request to an HTTPS server."),
             "the server speaks TLS only",
             "use https:// in its address",
         ),
         (
-            of(400, "Upgrading from non-versioned to versioned data."),
+            saying(400, "Upgrading from non-versioned to versioned data."),
             "the mount is being upgraded to version 2",
             "run again in a moment",
         ),
-        (of(400), "the server answered 400", LOG),
-        (of(401), "the server that answered is not Vault: status 401", PROXY),
+        (saying(400), "the server answered 400", LOG),
+        (saying(401), "the server that answered is not Vault: status 401", PROXY),
         (
-            of(404, "namespace not found"),
+            saying(404, "namespace not found"),
             "the server has no such namespace",
             "correct vaultNamespace or VAULT_NAMESPACE",
         ),
         (
-            of(404, 'no handler for route "x".'),
+            saying(404, 'no handler for route "x".'),
             "no engine is mounted there",
             "correct the store's mount, or an address with a path, such as /v1",
         ),
@@ -186,74 +189,79 @@ def silent(status: int, **metadata: object) -> StoreError:
             "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)",
         ),
         (silent(404), "the store has no such secret", "create it, or correct its name"),
-        (of(404), "the server answered 404", LOG),
-        (of(405), "the server answered 405", LOG),
+        (saying(404), "the server answered 404", LOG),
+        (saying(405), "the server answered 405", LOG),
         (
-            of(413),
+            saying(413),
             "the document is larger than the server allows",
             "split it, or raise the storage's max_entry_size",
         ),
         (
-            of(500, "put failed due to value being too large"),
+            saying(500, "put failed due to value being too large"),
             "the document is larger than the server allows",
             "split it, or raise the storage's max_entry_size",
         ),
-        (of(429), "the server is throttling requests", "run again later"),
-        (of(500), "the server answered 500", f"{LOG}, and run again"),
+        (saying(429), "the server is throttling requests", "run again later"),
+        (saying(500), "the server answered 500", f"{LOG}, and run again"),
         (
-            of(503, "Vault is sealed"),
+            saying(503, "Vault is sealed"),
             "the server runs, but is sealed: it can read none of its secrets",
             "unseal it (`bao operator unseal`, `vault operator unseal`), then run again",
         ),
         (
-            of(501),
+            saying(501),
             "the server is not initialised: it is new, and holds nothing yet",
             "initialise and unseal it (`bao operator init`, `bao operator unseal`), or correct the address",
         ),
         (
-            of(500, "local node not active but active cluster node not found"),
+            saying(500, "local node not active but active cluster node not found"),
             "this node is a standby and knows no active node",
             "wait for the election, then run again",
         ),
-        (of(412), "this node has not caught up with the others", "run again in a moment"),
+        (saying(412), "this node has not caught up with the others", "run again in a moment"),
         (
-            of(472),
+            saying(472),
             "this node belongs to a cluster for disaster recovery, which serves nobody",
             "use the primary's address",
         ),
         (
-            of(473),
+            saying(473),
             "this node is a standby, which does not serve this request",
             "use the address of the active node",
         ),
         (
-            error_of_reply(Reply(503, is_vaults=False), PLACE, Action.READ),
+            Reply(503, is_vaults=False),
             "what stands before the server answers 503: it reaches no server that is ready",
             "check that the server runs and is unsealed, then run again",
         ),
+    ],
+)
+def test_an_error_says_what_was_done_where_why_not_and_what_to_do(reply: Reply, reason: str, remedy: str) -> None:
+    assert str(error_of(reply)) == f'cannot read "a" in https://vault/secret: {reason}; {remedy}'
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason", "remedy"),
+    [
         (
-            error_of_transport(ConnectionResetError(SENTINEL), SERVER, PLACE, Action.READ),
+            ConnectionResetError(SENTINEL),
             "the connection was closed without an answer",
             "check the network between (VPN, firewall, proxy) and that the server runs, then run again",
         ),
         (
-            error_of_transport(ssl.SSLError("wrong version number"), SERVER, PLACE, Action.READ),
+            ssl.SSLError("wrong version number"),
             "no trusted connection: it does not speak TLS",
             "correct VAULT_ADDR: its port, or http:// in place of https://",
         ),
         (
-            error_of_transport(ssl.SSLError("something else"), SERVER, PLACE, Action.READ),
+            ssl.SSLError("something else"),
             "no trusted connection: the TLS handshake failed",
             "set VAULT_CACERT to its CA, or correct VAULT_ADDR",
         ),
-        (
-            malformed(PLACE, Action.READ),
-            "the reply lacks fields of KV version 2",
-            "check for a proxy in between, or another engine",
-        ),
     ],
 )
-def test_an_error_says_what_was_done_where_why_not_and_what_to_do(error: StoreError, reason: str, remedy: str) -> None:
+def test_an_exchange_without_a_reply_says_the_same(problem: Exception, reason: str, remedy: str) -> None:
+    error = error_of_transport(problem, SERVER, PLACE, Action.READ)
     assert str(error) == f'cannot read "a" in https://vault/secret: {reason}; {remedy}'
 
 
@@ -268,14 +276,14 @@ def test_a_log_in_without_a_vaults_fields_was_answered_by_something_else() -> No
     [(299, "unexpected-reply"), (300, "redirect-refused"), (399, "redirect-refused"), (499, "unexpected-reply")],
 )
 def test_the_ends_of_each_kind_of_status(status: int, code: str) -> None:
-    assert of(status).code == code
+    assert error_of(saying(status)).code == code
 
 
 @pytest.mark.parametrize(
     ("status", "said"), [(500, "Vault is sealed"), (503, "not initialized"), (500, "not initialized"), (501, "")]
 )
 def test_a_seal_is_told_by_its_words_or_its_status(status: int, said: str) -> None:
-    assert of(status, said).code == "sealed"
+    assert error_of(saying(status, said)).code == "sealed"
 
 
 @pytest.mark.parametrize(
@@ -287,9 +295,9 @@ def test_a_server_that_says_no_reason_is_understood_too(status: int, code: str) 
 
 def test_a_deleted_version_is_named_where_the_server_does() -> None:
     for destroyed in (True, False):
-        told = silent(404, **GONE, destroyed=destroyed)
+        told = error_of(silent(404, **GONE, destroyed=destroyed))
         assert getattr(told, "version", None) == "3"
-        untold = silent(404, deletion_time="2026-01-01T00:00:00Z", destroyed=destroyed)
+        untold = error_of(silent(404, deletion_time="2026-01-01T00:00:00Z", destroyed=destroyed))
         assert getattr(untold, "version", None) == ""
 
 
