@@ -15,6 +15,7 @@ Read less often; the annotation `force-sync` refreshes at once after a rotation:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
@@ -71,8 +72,9 @@ def _over_budget(environment: Environment) -> Iterator[Finding]:
             loads[vault] = (first, load + _reads(secret) * _WINDOW_SECONDS / secret.refresh.seconds)
     for store, load in loads.values():
         if load > _BUDGET:
+            times = math.ceil(load)
             yield Finding(
-                f'the Key Vault of the store "{store.id}" is read {load:.0f} times in 10 s, but allows {_BUDGET}',
+                f'the Key Vault of the store "{store.id}" is read {times} times in 10 s, but allows {_BUDGET}',
                 environment.root.nearest("refreshInterval"),
                 help="use a longer `refreshInterval`, or `fetch: bundle`",
                 scope=("stores", store.id),
