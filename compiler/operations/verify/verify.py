@@ -133,10 +133,12 @@ def verify(
                     findings.add(group, of_store_error(group, answer))
             continue
         _judge(asking, answer, findings, moment, expires_within)
-    failures = {reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError)}
+    # Another secret of the same store may have been refused for a reason of its own at the same time.
+    failures = {
+        reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError) and is_of_store(error)
+    }
     for reader, error in failures.items():
-        if is_of_store(error):
-            _report_store(reader, error, wanted, answers, findings)
+        _report_store(reader, error, wanted, answers, findings)
     answered = {reader for (reader, _), answer in answers.items() if not _is_silent(answer)}
     read = tuple(answer for answer in answers.values() if not isinstance(answer, StoreError))
     return Verification(

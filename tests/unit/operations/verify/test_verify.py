@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -212,6 +213,24 @@ def test_a_store_that_tells_nothing_is_said_once_at_its_line(error: StoreError, 
     assert diagnostic.message.endswith("the reason; 3 keys not checked")
     assert [status.rules for status in found.keys] == [(rule,)] * 3
     assert found.answered == answered
+
+
+def test_a_store_that_falls_silent_is_told_whatever_it_said_of_other_secrets_at_the_same_time() -> None:
+    both = Barrier(2)
+
+    class Failing(FakeStore):
+        """Reads two secrets at a time."""
+
+        def read(self, name: str) -> RemoteSecret:
+            if name != "github":
+                both.wait(60)
+            return super().read(name)
+
+    held = {"github": '{"TOKEN": "x1"}', "silent": refused(errors.ThrottledError)}
+    references = (asked(), asked("A", "silent"), asked("B", "absent"))
+    with LiveStores({}, lambda address, _environ: cast("SecretWriter", Failing(address, held))) as stores:
+        found = verify(references, stores, now=NOW, workers=2)
+    assert [status.rules for status in found.keys] == [(), ("no-answer",), ("missing-secret",)]
 
 
 def test_one_store_that_answers_is_an_answer() -> None:
