@@ -45,8 +45,9 @@ class LineFile:
     def append(self, line: Mapping[str, Any], *, wait: bool = True) -> None:
         data = json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
         with self._lock:
-            written = os.write(self._file, b"\n" + data if self._needs_newline else data)
-            self._needs_newline = written < len(data)
+            if self._needs_newline:
+                data = b"\n" + data
+            self._needs_newline = os.write(self._file, data) < len(data)
             if self._needs_newline:
                 # A full disk is the only cause of a short write; the next one would fail with this error.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -65,6 +65,21 @@ def test_a_line_that_did_not_fit_is_an_error_and_the_next_one_stands_alone(
     assert list(read_lines(tmp_path / "run")) == [{"kept": 1}]
 
 
+def test_a_line_that_lacks_its_line_break_alone_did_not_fit_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = tmp_path / "run", os.write
+    path.write_text('{"cut')
+    file = LineFile(path, new=False)
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:-1]))
+    with pytest.raises(OSError, match="No space left"):
+        file.append({"a": 1})
+    monkeypatch.setattr(os, "write", write)
+    file.append({"b": 2})
+    file.close()
+    assert list(read_lines(path)) == [{"a": 1}, {"b": 2}]
+
+
 def test_threads_share_one_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = LineFile(tmp_path / "run", new=True)
     sizes: list[int] = []
