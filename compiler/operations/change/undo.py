@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.version_states import States
     from compiler.operations.runs.entries import Run, RunEntry
-    from compiler.operations.runs.history import WritingRun
+    from compiler.operations.runs.history import PastRun
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
 _BY_HAND = "compare the versions and keep the right one by hand"
@@ -169,7 +169,7 @@ class _OneUndo:
         retired = self._history.retired.get((self._address, self._name))
         if retired is None or not isinstance(error, SoftDeletedError):
             return error.remedy
-        return f"undo that run first: {undo_command(retired.command, retired.environment, retired.id)}"
+        return _undo_first(retired)
 
     def _kept(self, reason: str, version: str | None) -> Verdict:
         """Nothing is left to undo; `version` is the one that an earlier undo wrote, None where it deleted."""
@@ -182,7 +182,7 @@ class _OneUndo:
     def _original(self, version: str) -> str:
         return self._history.original(self._address, self._name, version)
 
-    def _foreign(self, current: RemoteSecret, other: WritingRun | None) -> Verdict:
+    def _foreign(self, current: RemoteSecret, other: PastRun | None) -> Verdict:
         """The current version is not the run's: its own undo wrote it, or the run `other`, or an unknown writer."""
         if self._entry.undo == "started" and not self._deletes:
             # That undo was stopped before it could note the new version.
@@ -217,17 +217,20 @@ class _OneUndo:
         # Vault counts from 1 again after a secret's metadata was deleted: only the value proves a version.
         return None if _same(current, own) else self._changed(current, None)
 
-    def _changed(self, current: RemoteSecret, other: WritingRun | None) -> Verdict:
+    def _changed(self, current: RemoteSecret, other: PastRun | None) -> Verdict:
         reason = f"the current version is {current.version}, the run wrote version {self._entry.after}"
         if other is None:
             return Verdict(Kind.REFUSE, f"{reason}: another writer changed it since", _BY_HAND)
-        remedy = f"undo that run first: {undo_command(other.command, self._run.environment, other.id)}"
-        return Verdict(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", remedy)
+        return Verdict(Kind.REFUSE, f"{reason}: the run {other.id} wrote it since", _undo_first(other))
 
 
 def undo_command(command: str, environment: str, run: str) -> str:
     """The command line that plans the undo of a run of `command`."""
     return command_line(command, environment, "--undo", run)
+
+
+def _undo_first(run: PastRun) -> str:
+    return f"undo that run first: {undo_command(run.command, run.environment, run.id)}"
 
 
 def _settle(run: Run) -> str:

@@ -17,16 +17,8 @@ Version = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class WritingRun:
-    """A run and the command that wrote it."""
-
-    id: str
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetiringRun:
-    """A run that deleted a remote secret, and the command and the environment that undo it."""
+class PastRun:
+    """A run, with the command and the environment that undo it."""
 
     id: str
     command: str
@@ -42,8 +34,8 @@ class RunHistory:
     """
 
     again: dict[Version, str] = field(default_factory=dict)
-    runs: dict[Version, WritingRun] = field(default_factory=dict)
-    retired: dict[tuple[str, str], RetiringRun] = field(default_factory=dict)
+    runs: dict[Version, PastRun] = field(default_factory=dict)
+    retired: dict[tuple[str, str], PastRun] = field(default_factory=dict)
 
     def original(self, address: str, name: str, version: str) -> str:
         """The version whose value `version` restored, or itself where no undo wrote it."""
@@ -60,15 +52,17 @@ def history_of(runs: Iterable[Run]) -> RunHistory:
     """The history that the journals of `runs`, newest first, tell."""
     found = RunHistory()
     for run in runs:
+        past = PastRun(run.id, run.command, run.environment)
         for (store, name), entry in run.entries.items():
             address = run.destinations.get(store, "")
             before = entry.before or entry.planned_before
             if entry.kind is Kind.DELETE:
                 # It wrote no version.
                 if entry.undo != "done" and (entry.after is not None or entry.maybe_stored):
-                    found.retired.setdefault((address, name), RetiringRun(run.id, run.command, run.environment))
+                    found.retired.setdefault((address, name), past)
             elif entry.after is not None:
-                found.runs[address, name, entry.after] = WritingRun(run.id, run.command)
+                # A Vault counts from 1 again after a secret's metadata was deleted: the newest of a number counts.
+                found.runs.setdefault((address, name, entry.after), past)
             if entry.undone_as is not None and before is not None:
-                found.again[address, name, entry.undone_as] = before
+                found.again.setdefault((address, name, entry.undone_as), before)
     return found

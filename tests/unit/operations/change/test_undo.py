@@ -84,7 +84,7 @@ def test_runs_on_one_secret_are_undone_newest_first() -> None:
     step, write = only(older, store, history)
     # The newer one may be another command's: its own line undoes it.
     assert (step.kind, write) == (Kind.REFUSE, None)
-    assert step.remedy == f"undo that run first: {undo_command('put', 'prod', 'newer')}"
+    assert step.remedy == f"undo that run first: {undo_command('put', 'staging', 'newer')}"
     assert step.reason == "the current version is v3, the run wrote version v2: the run newer wrote it since"
     step, write = only(newer, store, history)
     assert step.kind is Kind.UPDATE

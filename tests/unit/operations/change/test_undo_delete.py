@@ -6,7 +6,7 @@ from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Adopted, Kind
 from compiler.operations.change.undo import plan_undo
 from compiler.operations.change.undo_delete import doubt_of_deletion, judge_recovery
-from compiler.operations.runs.history import RetiringRun, RunHistory
+from compiler.operations.runs.history import PastRun, RunHistory
 from compiler.stores.errors import Action, StoreLocation, UnavailableError, VersionGoneError
 from compiler.stores.interface import VersionState
 from tests.unit.operations.change.deleting import ID, PROVIDERS, deleted, deletion, run_of, three
@@ -124,7 +124,7 @@ def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
     store.deleted.add("a")
     step, _ = only(writing_run(a=updated()), store)
     assert step.remedy == "recover it (`migrate --recover`)"
-    history = RunHistory(retired={("https://memory", "a"): RetiringRun(ID, "retire", "staging")})
+    history = RunHistory(retired={("https://memory", "a"): PastRun(ID, "retire", "staging")})
     step, write = only(writing_run(a=updated()), store, history)
     assert (step.kind, write) == (Kind.REFUSE, None)
     assert step.remedy == f"undo that run first: platform-secrets retire staging --undo {ID}"

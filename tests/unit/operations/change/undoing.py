@@ -7,7 +7,7 @@ from pathlib import Path
 from compiler.operations.change.plan import Kind, Plan, Step, Write
 from compiler.operations.change.undo import plan_undo
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
-from compiler.operations.runs.history import RunHistory, WritingRun
+from compiler.operations.runs.history import PastRun, RunHistory
 from compiler.stores.errors import StoreLocation
 from tests.unit.operations.memory_store import MemoryStore
 
@@ -15,7 +15,7 @@ ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")
 MEMORY = "https://memory"
 KEYS = (RecordedKey("jira", "KEY", "A"),)
-OLDER, NEWER = WritingRun("older", "migrate"), WritingRun("newer", "put")
+OLDER, NEWER = PastRun("older", "migrate", "prod"), PastRun("newer", "put", "staging")
 
 
 def run_of(**entries: RunEntry) -> Run:

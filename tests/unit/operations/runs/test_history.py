@@ -4,7 +4,7 @@ from pathlib import Path
 
 from compiler.operations.change.plan import Kind
 from compiler.operations.runs.entries import Run, RunEntry
-from compiler.operations.runs.history import RetiringRun, RunHistory, WritingRun, history_of
+from compiler.operations.runs.history import PastRun, RunHistory, history_of
 
 V, OTHER = "https://v", "https://other"
 
@@ -24,16 +24,23 @@ def test_each_version_has_its_run_and_that_of_an_undo_the_version_it_is_again() 
         run("older", a=wrote("v1", "v2", "v5"), c=wrote("v1", None)),
         run("elsewhere", address=OTHER, a=wrote("v7", "v8", "v9")),
     )
-    newer, older = WritingRun("newer", "put"), WritingRun("older", "migrate")
+    newer, older = PastRun("newer", "put", "prod"), PastRun("older", "migrate", "prod")
     assert history_of(runs) == RunHistory(
         again={(V, "a", "v4"): "v2", (V, "a", "v5"): "v1", (OTHER, "a", "v9"): "v7"},
         runs={
             (V, "a", "v3"): newer,
             (V, "b", "v1"): newer,
             (V, "a", "v2"): older,
-            (OTHER, "a", "v8"): WritingRun("elsewhere", "migrate"),
+            (OTHER, "a", "v8"): PastRun("elsewhere", "migrate", "prod"),
         },
     )
+
+
+def test_the_newest_run_has_a_number_that_a_vault_gave_out_again() -> None:
+    # Which it does after the metadata of a secret was deleted.
+    found = history_of((run("newer", a=wrote("v1", "v2", "v3")), run("older", "put", a=wrote("v2", "v2", "v3"))))
+    assert found.runs == {(V, "a", "v2"): PastRun("newer", "migrate", "prod")}
+    assert found.again == {(V, "a", "v3"): "v1"}
 
 
 def test_a_run_of_two_stores_tells_their_versions_apart() -> None:
@@ -74,7 +81,7 @@ def test_a_deletion_writes_no_version_and_is_known_until_it_is_undone() -> None:
     )
     found = history_of(runs)
     assert found.retired == {
-        (V, "a"): RetiringRun("newest", "retire", "prod"),
-        (V, "b"): RetiringRun("older", "retire", "prod"),
+        (V, "a"): PastRun("newest", "retire", "prod"),
+        (V, "b"): PastRun("older", "retire", "prod"),
     }
-    assert found.runs == {(V, "a", "v3"): WritingRun("wrote", "migrate")}
+    assert found.runs == {(V, "a", "v3"): PastRun("wrote", "migrate", "prod")}
