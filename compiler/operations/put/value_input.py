@@ -33,7 +33,8 @@ class ValueInputError(Refusal):
 
 
 LARGEST_BYTES = 1024 * 1024
-_LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
+_LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
+_SPACE = regex(r"[ \t]*")
 _BLANK = regex(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 # Possessive: a long text without a closing quote must not be tried from every place.
 _QUOTED = {"'": regex(r"'([^']*+)'"), '"': regex(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)}
@@ -141,9 +142,11 @@ def _dotenv(text: str) -> dict[str, SecretValue]:
 
 
 def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
-    quote = text[start : start + 1]
-    if quote in _QUOTED and quote:
-        match = _QUOTED[quote].match(text, start)
+    space = _SPACE.match(text, start)
+    begin = space.end() if space is not None else start
+    quote = text[begin : begin + 1]
+    if quote in _QUOTED:
+        match = _QUOTED[quote].match(text, begin)
         rest = _BLANK.match(text, match.end()) if match else None
         if match is None or rest is None:
             raise ValueInputError(
