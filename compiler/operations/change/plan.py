@@ -216,12 +216,16 @@ class Plan:
         return not any(step.kind in {Kind.CONFLICT, Kind.REFUSE, Kind.MISSING} for step in self.steps)
 
     @property
+    def stopping_kinds(self) -> frozenset[Kind]:
+        """The kinds of steps that keep it from being written."""
+        is_skipped = self.options.on_conflict is OnConflict.SKIP
+        return frozenset({Kind.REFUSE, Kind.MISSING, *(() if is_skipped else (Kind.CONFLICT,))})
+
+    @property
     def is_blocked(self) -> bool:
         """Whether nothing may be written, unless the caller goes on in spite of errors."""
-        bad = {Kind.REFUSE, Kind.MISSING}
-        if self.options.on_conflict is not OnConflict.SKIP:
-            bad.add(Kind.CONFLICT)
-        return any(step.kind in bad for step in self.steps)
+        stopping = self.stopping_kinds
+        return any(step.kind in stopping for step in self.steps)
 
 
 class State(StrEnum):

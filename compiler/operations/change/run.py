@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from compiler.operations.change.apply import apply_plan, end_blocked
-from compiler.operations.change.plan import Kind, OnConflict
 from compiler.operations.runs.audit import AuditLog
 from compiler.operations.runs.journal import Journal, find_unfinished, new_id
 from compiler.operations.runs.lock import RunLock
@@ -211,11 +210,3 @@ def callers_of(planned: Planned, log: AuditLog | None) -> dict[str, str]:
         return {}
     stores = dict.fromkeys([*(write.store for write in planned.plan.writes), *(a.store for a in planned.plan.adopted)])
     return {store: planned.plan.who.get(store) or planned.stores[store].whoami().subject for store in stores}
-
-
-def stopping_kinds(plan: Plan) -> frozenset[Kind]:
-    """The kinds of steps that keep a plan from being written."""
-    kinds = {Kind.REFUSE, Kind.MISSING}
-    if plan.options.on_conflict is not OnConflict.SKIP:
-        kinds.add(Kind.CONFLICT)
-    return frozenset(kinds)

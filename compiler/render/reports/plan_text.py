@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import WRITING, Kind, NoteKind, State
-from compiler.operations.change.run import stopping_kinds
 from compiler.render.content import HANGING, Painted, Style, Wrapped
 from compiler.render.reports.version_loss import loss_lines
 from compiler.text.command_line import PROGRAM
@@ -84,8 +83,8 @@ def summary(plan: Plan) -> str:
 
 def blocked_reason(plan: Plan, *, can_continue: bool) -> str:
     """Why a plan is not applied; `can_continue` where --continue-on-error is an option of the command."""
-    kinds = stopping_kinds(plan)
-    count = sum(step.kind in kinds for step in plan.steps)
+    stopping = plan.stopping_kinds
+    count = sum(step.kind in stopping for step in plan.steps)
     what = "1 key blocks" if count == 1 else f"{count} keys block"
     rest = can_continue and any(step.kind in WRITING for step in plan.steps)
     return f"nothing was written: {what} this plan" + ("; add --continue-on-error to write the rest" if rest else "")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.change.plan import Adopted, Kind, OnConflict, Options, Plan, State, Step
-from compiler.operations.change.run import Change, End, Planned, Setting, carry_out, stopping_kinds
+from compiler.operations.change.plan import Adopted, Kind, Plan, State, Step
+from compiler.operations.change.run import Change, End, Planned, Setting, carry_out
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.runs.audit import AuditError
 from compiler.operations.runs.journal import find_unfinished, runs
@@ -262,11 +262,6 @@ def test_a_second_writer_is_told_for_whom_it_waits(
         carry_out(change(applies=True), listening)
     assert len(listening.waited) == 1
     assert "migrate, run one" in listening.waited[0]
-
-
-def test_a_conflict_that_is_skipped_stops_nothing() -> None:
-    assert Kind.CONFLICT in stopping_kinds(plan_of())
-    assert Kind.CONFLICT not in stopping_kinds(plan_of(options=Options(on_conflict=OnConflict.SKIP)))
 
 
 def test_a_command_writes_asks_and_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
