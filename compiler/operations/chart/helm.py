@@ -110,7 +110,6 @@ def template(
     *,
     release: str = RELEASE,
     namespace: str | None = None,
-    options: Sequence[str] = (),
 ) -> str:
     """What `helm template` prints for `chart` with the values in `values_files`. Raises HelmError where it refuses.
 
@@ -119,7 +118,7 @@ def template(
     values = [f"--values={path.absolute()}" for path in values_files]
     # Options are joined to their values: a release that begins with a hyphen must not become one.
     names = [f"--namespace={namespace}"] if namespace is not None else []
-    done = _run(helm.path, ("template", *values, *names, *options, "--", release, str(chart.absolute())))
+    done = _run(helm.path, ("template", *values, *names, "--", release, str(chart.absolute())))
     if done.returncode:
         raise HelmError(f"Helm {helm.version} refuses the chart", done.stderr.strip())
     return done.stdout

@@ -28,4 +28,4 @@ def rendered(project: Project, helm: Helm, chart: Path, release: str = RELEASE, 
         if diagnostics or write_values(files, root):
             raise Refusal("cannot run", "the values cannot be written to a temporary folder", "check TMPDIR")
         namespace = namespace or environment.root.text("namespace")
-        return template(helm, chart, [files[0].output.path], release=release, namespace=namespace, options=())
+        return template(helm, chart, [files[0].output.path], release=release, namespace=namespace)
