@@ -10,6 +10,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.chart.foreign_values import ChartValues
 from compiler.stages.emit import values_tree
 from compiler.text.credential import CONCEALED
+from compiler.text.difference import first_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def stale_values(file: ValuesFile) -> Diagnostic:
     if old is None:
         message = f"{shown} is missing"
         return Diagnostic("stale-values", Severity.ERROR, message, Span(Source(shown)), help=way_out)
-    start = min(_first_difference(old, file.output.text), max(0, len(old) - 1))
+    start = first_difference(old, file.output.text)
     message = f'{shown} is not what "{file.environment}" compiles to'
     source = Source(shown, old)
     line_start, line_end = source.line_bounds(source.place(start)[0])
@@ -66,12 +67,3 @@ def _without(text: str, hidden: list[Bounds]) -> str:
         shown += (text[at:start], CONCEALED)
         at = end
     return "".join((*shown, text[at:]))
-
-
-def _first_difference(old: str, new: str) -> int:
-    offset = 0
-    for before, after in zip(old.splitlines(keepends=True), new.splitlines(keepends=True), strict=False):
-        if before != after:
-            break
-        offset += len(before)
-    return offset

@@ -15,9 +15,10 @@ from compiler.refusal import Refusal
 from compiler.stages.write import Output, read_old, refuse_outside, write_all
 from compiler.text.command_line import PROGRAM
 from compiler.text.credential import looks_like_credential
+from compiler.text.difference import first_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 # How every generated file begins: a file that does not is somebody else's.
@@ -113,18 +114,8 @@ def _stale(output: Output, old: str | None) -> Diagnostic:
     if old is None:
         message = f"{output.shown} is missing"
         return Diagnostic("stale-output", Severity.ERROR, message, Span(Source(output.shown)), help=way_out)
-    source, start = Source(output.shown, old), _first_difference(old, output.text)
+    source, start = Source(output.shown, old), first_difference(old, output.text)
     message = f"{output.shown} is not what is generated now"
     # What stands there in place of it may be anything, and is not shown.
     bounds = Span(source, *source.line_bounds(source.place(start)[0]))
     return Diagnostic("stale-output", Severity.ERROR, message, Span(source, start, start), way_out, conceals=(bounds,))
-
-
-def _first_difference(old: str, new: str) -> int:
-    lines: Iterator[tuple[str, str]] = zip(old.splitlines(keepends=True), new.splitlines(keepends=True), strict=False)
-    offset = 0
-    for before, after in lines:
-        if before != after:
-            break
-        offset += len(before)
-    return min(offset, max(0, len(old) - 1))
