@@ -11,13 +11,13 @@ from compiler.text.extra import install_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.operations.cluster.objects import LiveCollections
+    from compiler.operations.cluster.client import KubernetesCluster
 
 
-def connected(environ: Mapping[str, str], context: str | None) -> LiveCollections:
+def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
     """The cluster of the kubeconfig's `context`, the current one for None; nothing is asked of it yet.
 
-    Raises Refusal where the client is not installed, and where no kubeconfig can be used.
+    Raises Refusal where the client is not installed, and ClusterError where no kubeconfig can be used.
     """
     try:
         # 0.6 s of import that only this needs.
@@ -25,8 +25,13 @@ def connected(environ: Mapping[str, str], context: str | None) -> LiveCollection
     except ModuleNotFoundError:
         message = "--cluster needs the Kubernetes client"
         raise Refusal("cannot run", message, f"run: {install_line('cluster')}") from None
+    return KubernetesCluster(environ, context)
+
+
+def connected(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:
+    """As `opened`, for those who can do nothing without a cluster: raises Refusal alone."""
     try:
-        return KubernetesCluster(environ, context)
+        return opened(environ, context)
     except ClusterError as error:
         failure = Refusal("cannot run", str(error), error.remedy)
     raise failure

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.slim import keys_of
+from compiler.operations.cluster.slim import child, keys_of
 from compiler.operations.cluster.store_access import Access, access_of, is_ready
 from compiler.text.wording import listed, quoted
 
@@ -67,7 +67,7 @@ class Live:
 
 def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
     """Why the manifest `compiled` is not in effect; empty where it is."""
-    metadata = _map(compiled, "metadata")
+    metadata = child(compiled, "metadata")
     title = f"{metadata.get('namespace')}/{metadata.get('name')}"
     found = live.external_secret
     if found is None:
@@ -81,14 +81,14 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
 
 def is_own(external_secret: LiveObject, compiled: LiveObject) -> bool:
     """Whether the chart that prints `compiled` wrote it."""
-    own = {_FIRST_VALUE, _map(compiled, "metadata", "labels").get(_OWN_LABEL)}
-    return _map(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
+    own = {_FIRST_VALUE, child(compiled, "metadata", "labels").get(_OWN_LABEL)}
+    return child(external_secret, "metadata", "labels").get(_OWN_LABEL) in own
 
 
 def is_synced(external_secret: LiveObject) -> bool:
     """Whether the operator's last success was with this generation: a failing spec keeps the old mark."""
-    generation = _map(external_secret, "metadata").get("generation")
-    synced = str(_map(external_secret, "status").get("syncedResourceVersion") or "")
+    generation = child(external_secret, "metadata").get("generation")
+    synced = str(child(external_secret, "status").get("syncedResourceVersion") or "")
     return generation is not None and synced.startswith(f"{generation}-")
 
 
@@ -102,9 +102,9 @@ def ready_reason(external_secret: LiveObject) -> str | None:
 
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     """The keys of the Secret that a manifest makes."""
-    spec = _map(compiled, "spec")
+    spec = child(compiled, "spec")
     listed_keys = [str(item.get("secretKey")) for item in spec.get("data") or ()]
-    return (*listed_keys, *map(str, _map(spec, "target", "template", "data")))
+    return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
 
 
 def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> Iterator[Reason]:
@@ -127,8 +127,8 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
     if secret is None:
         yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
         return
-    name = _map(compiled, "metadata").get("name")
-    owners = [each for each in _map(secret, "metadata").get("ownerReferences") or () if each.get("controller")]
+    name = child(compiled, "metadata").get("name")
+    owners = [each for each in child(secret, "metadata").get("ownerReferences") or () if each.get("controller")]
     if not owners and not has_synced:
         message = f"nothing owns the Secret {quoted(title)}: the operator takes it over when it synchronises"
         yield Reason(Lack.NOT_SYNCED, message)
@@ -140,25 +140,18 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
 
 
 def _of_store(compiled: LiveObject, live: Live) -> Iterator[Reason]:
-    reference = _map(compiled, "spec", "secretStoreRef")
+    reference = child(compiled, "spec", "secretStoreRef")
     subject = f"the {reference.get('kind')} {quoted(str(reference.get('name')))}"
     if live.store is None:
         yield Reason(Lack.STORE, f"{subject} is not in the cluster")
         return
     if not is_ready(live.store):
         yield Reason(Lack.STORE, f"{subject} is not ready")
-    namespace = str(_map(compiled, "metadata").get("namespace"))
+    namespace = str(child(compiled, "metadata").get("namespace"))
     if access_of(live.store, namespace, live.namespace) is Access.DENIED:
         yield Reason(Lack.STORE, f"{subject} does not allow the namespace {quoted(namespace)}")
 
 
 def _ready(found: LiveObject) -> LiveObject | None:
-    conditions = _map(found, "status").get("conditions") or ()
+    conditions = child(found, "status").get("conditions") or ()
     return next((each for each in conditions if each.get("type") == "Ready"), None)
-
-
-def _map(data: LiveObject, *path: str) -> LiveObject:
-    for key in path:
-        found = data.get(key)
-        data = found if isinstance(found, dict) else {}
-    return data

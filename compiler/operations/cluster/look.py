@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.operations.cluster.connect import opened
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cluster.verify import unreachable, verify_cluster
-from compiler.refusal import Refusal
-from compiler.text.extra import install_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,13 +27,7 @@ def look_into(expected: Sequence[Expected], environ: Mapping[str, str], context:
     if not expected:
         return lambda _read: ()
     try:
-        # 0.6 s of import that only this needs.
-        from compiler.operations.cluster.client import KubernetesCluster  # noqa: PLC0415
-    except ModuleNotFoundError:
-        message = "--cluster needs the Kubernetes client"
-        raise Refusal("cannot run", message, f"run: {install_line('cluster')}") from None
-    try:
-        cluster = KubernetesCluster(environ, context)
+        cluster = opened(environ, context)
     except ClusterError as error:
         silent = unreachable(expected, error)
         return lambda _read: (silent,)

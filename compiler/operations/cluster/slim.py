@@ -43,45 +43,45 @@ def _as_map(found: object) -> LiveObject:
 def slim_external_secret(found: LiveObject) -> LiveObject:
     """Identity, spec and status."""
     status = found.get("status")
-    kept = {"metadata": _picked(_map(found, "metadata"), _IDENTITY), "spec": found.get("spec")}
+    kept = {"metadata": _picked(child(found, "metadata"), _IDENTITY), "spec": found.get("spec")}
     return kept if status is None else {**kept, "status": status}
 
 
 def target_of(external_secret: LiveObject) -> str | None:
     """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
-    target = _map(external_secret, "spec", "target")
+    target = child(external_secret, "spec", "target")
     if target.get("creationPolicy") == "None" or target.get("manifest"):
         return None
-    return str(target.get("name") or _map(external_secret, "metadata").get("name") or "")
+    return str(target.get("name") or child(external_secret, "metadata").get("name") or "")
 
 
 def slim_secret(found: LiveObject) -> LiveObject:
     """Identity, owners, the operator's own annotations and the names of keys: kubectl notes a Secret in one of its."""
-    metadata = _map(found, "metadata")
+    metadata = child(found, "metadata")
     annotations = metadata.get("annotations") or {}
     kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
     kept["annotations"] = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
-    names = [_map(each, "fieldsV1", "f:data") for each in metadata.get("managedFields") or ()]
+    names = [child(each, "fieldsV1", "f:data") for each in metadata.get("managedFields") or ()]
     kept["managedFields"] = [{"fieldsV1": {"f:data": dict.fromkeys(each)}} for each in names if each]
     return {"metadata": kept}
 
 
 def slim_pod(found: LiveObject) -> LiveObject:
     """Identity, which Secrets its spec names and where, and how its containers are."""
-    spec, status = _map(found, "spec"), _map(found, "status")
+    spec, status = child(found, "spec"), child(found, "status")
     kept: dict[str, Any] = {}
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
+    for kind in _CONTAINERS:
         kept[kind] = [_container(each) for each in spec.get(kind) or ()]
     volumes = [_picked(each, ("name", "secret", "projected")) for each in spec.get("volumes") or ()]
     kept["volumes"] = [each for each in volumes if len(each) > 1]
     kept["imagePullSecrets"] = spec.get("imagePullSecrets") or ()
     of_volumes = {each["name"] for each in kept["volumes"]}
-    for container in (*kept["initContainers"], *kept["containers"], *kept["ephemeralContainers"]):
+    for container in (each for kind in _CONTAINERS for each in kept[kind]):
         container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in of_volumes]
-    metadata = _picked(_map(found, "metadata"), ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
+    metadata = _picked(child(found, "metadata"), ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
     metadata["ownerReferences"] = [
         _picked(each, ("apiVersion", "kind", "name", "controller"))
-        for each in _map(found, "metadata").get("ownerReferences") or ()
+        for each in child(found, "metadata").get("ownerReferences") or ()
     ]
     ready = [
         _picked(each, ("type", "status")) for each in status.get("conditions") or () if each.get("type") == "Ready"
@@ -96,13 +96,13 @@ def slim_pod(found: LiveObject) -> LiveObject:
 
 def slim_workload(found: LiveObject) -> LiveObject:
     """Identity, the annotations that say when it is applied, and of its pods' spec what names Secrets and variables."""
-    metadata = _map(found, "metadata")
+    metadata = child(found, "metadata")
     kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
     annotations = metadata.get("annotations") or {}
     kept["annotations"] = {name: annotations[name] for name in _APPLIED if name in annotations}
-    spec = _map(found, "spec")
-    template = _map(spec, "jobTemplate", "spec", "template") or _map(spec, "template")
-    pods = _map(template, "spec") or spec
+    spec = child(found, "spec")
+    template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
+    pods = child(template, "spec") or spec
     slim: dict[str, Any] = {kind: list(map(_setting, pods.get(kind) or ())) for kind in _CONTAINERS}
     slim["volumes"] = [_picked(each, ("name", "secret", "projected")) for each in pods.get("volumes") or ()]
     return {"metadata": kept, "spec": {**slim, "imagePullSecrets": pods.get("imagePullSecrets") or ()}}
@@ -111,7 +111,7 @@ def slim_workload(found: LiveObject) -> LiveObject:
 def _setting(found: LiveObject) -> LiveObject:
     named = [_picked(each, ("prefix", "secretRef", "configMapRef")) for each in found.get("envFrom") or ()]
     variables = [
-        {"name": each.get("name"), "valueFrom": {"secretKeyRef": _map(each, "valueFrom", "secretKeyRef")}}
+        {"name": each.get("name"), "valueFrom": {"secretKeyRef": child(each, "valueFrom", "secretKeyRef")}}
         for each in found.get("env") or ()
     ]
     mounts = [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()]
@@ -120,10 +120,10 @@ def _setting(found: LiveObject) -> LiveObject:
 
 def slim_event(found: LiveObject) -> LiveObject:
     """Which object it is about, what it says, how often, and when it was last seen."""
-    series = _map(found, "series")
+    series = child(found, "series")
     moments = (series.get("lastObservedTime"), *(found.get(name) for name in ("lastTimestamp", "eventTime")))
     return {
-        "name": str(_map(found, "involvedObject").get("name")),
+        "name": str(child(found, "involvedObject").get("name")),
         "message": str(found.get("message") or ""),
         "moment": next((str(each) for each in (*moments, found.get("firstTimestamp")) if each), ""),
         "count": series.get("count") or found.get("count") or 1,
@@ -132,11 +132,11 @@ def slim_event(found: LiveObject) -> LiveObject:
 
 def keys_of(secret: LiveObject) -> frozenset[str]:
     """The names of a Secret's keys, from the fields that its writers own: the data is never asked for."""
-    entries = _map(secret, "metadata").get("managedFields") or ()
+    entries = child(secret, "metadata").get("managedFields") or ()
     return frozenset(
         name.removeprefix("f:")
         for entry in entries
-        for name in _map(entry, "fieldsV1", "f:data")
+        for name in child(entry, "fieldsV1", "f:data")
         if name.startswith("f:")
     )
 
@@ -152,12 +152,12 @@ def _container(found: LiveObject) -> dict[str, Any]:
 
 def _variables(env: Iterable[LiveObject]) -> Iterator[LiveObject]:
     for each in env:
-        if reference := _map(each, "valueFrom", "secretKeyRef"):
+        if reference := child(each, "valueFrom", "secretKeyRef"):
             yield {"name": each.get("name"), "valueFrom": {"secretKeyRef": reference}}
 
 
 def _state(found: LiveObject) -> LiveObject:
-    waiting = _map(found, "state", "waiting").get("reason")
+    waiting = child(found, "state", "waiting").get("reason")
     return {"name": found.get("name"), "restartCount": found.get("restartCount") or 0, "waiting": waiting}
 
 
@@ -165,7 +165,8 @@ def _picked(data: LiveObject, names: Iterable[str]) -> dict[str, Any]:
     return {name: data[name] for name in names if data.get(name)}
 
 
-def _map(data: LiveObject, *path: str) -> LiveObject:
+def child(data: LiveObject, *path: str) -> LiveObject:
+    """The map under `path`, an empty one where there is none."""
     for key in path:
         found = data.get(key)
         data = found if isinstance(found, dict) else {}

@@ -10,7 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from compiler.operations.consumers.pod_specs import child, maps, text
+from compiler.operations.cluster.slim import child
+from compiler.operations.consumers.pod_specs import maps, text
 from compiler.text.regex import regex
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cluster.slim import keys_of, target_of
+from compiler.operations.cluster.slim import child, keys_of, target_of
 from compiler.operations.consumers.manifests import PART_OF_LABEL
 from compiler.operations.consumers.objects import Gathered, Made
-from compiler.operations.consumers.pod_specs import child, maps, text
+from compiler.operations.consumers.pod_specs import maps, text
 from compiler.operations.consumers.workloads import is_workload, workload_of
 from compiler.refusal import Refusal
 

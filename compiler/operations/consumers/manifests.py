@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.slim import child
 from compiler.operations.consumers.objects import Gathered, Made
-from compiler.operations.consumers.pod_specs import child, text
+from compiler.operations.consumers.pod_specs import text
 from compiler.operations.consumers.workloads import POD_SPECS, TEMPLATE, hook_of, is_workload, workload_of
 
 if TYPE_CHECKING:

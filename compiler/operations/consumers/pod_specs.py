@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.slim import child
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -78,14 +80,6 @@ def maps(value: object) -> Iterator[tuple[int, PlainMap]]:
     for at, each in enumerate(value if isinstance(value, list | tuple) else ()):
         if isinstance(each, dict):
             yield at, each
-
-
-def child(data: PlainMap, *path: str) -> PlainMap:
-    """The map under `path`, an empty one where there is none."""
-    for key in path:
-        found = data.get(key)
-        data = found if isinstance(found, dict) else {}
-    return data
 
 
 def text(data: PlainMap, key: str) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.operations.cluster.slim import child
 from compiler.operations.consumers.expansion import references
 from compiler.operations.consumers.objects import Container, Moment, Phase, Reading, Setting, Use, Workload
-from compiler.operations.consumers.pod_specs import child, containers, maps, prefix, secret_reads, text
+from compiler.operations.consumers.pod_specs import containers, maps, prefix, secret_reads, text
 from compiler.text.regex import regex
 
 if TYPE_CHECKING:
