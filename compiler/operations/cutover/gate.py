@@ -27,7 +27,7 @@ _DELETED = "soft-deleted-secret"
 
 def one_place(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]:
     """A refusal where both stores are one as seen from here: a comparison would find everything equal to itself."""
-    for source, destination in {(each.source, each.destination) for each in switches}:
+    for source, destination in dict.fromkeys((each.source, each.destination) for each in switches):
         try:
             same = stores.address(source) == stores.address(destination)
         except AddressError:

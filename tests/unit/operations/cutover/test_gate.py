@@ -145,6 +145,11 @@ def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> Non
     same = replace(moved, destination=replace(vault, id="other"))
     assert list(one_place([same], LiveStores({}))) == []
     assert list(one_place([replace(moved, destination=replace(other, address=None))], LiveStores({}))) == []
+    # In the order of the switches, whatever the stores hash to.
+    names = [f"store-{number}" for number in range(9)]
+    several = [replace(moved, destination=replace(other, id=name)) for name in names]
+    checks = one_place(several, LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
+    assert [check.message.split('"')[3] for check in checks] == names
 
 
 def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: Bench) -> None:
