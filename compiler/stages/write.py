@@ -30,7 +30,7 @@ _PAUSE = 0.02
 class Output:
     """A file to write: where, how people are shown that, and its text.
 
-    Where `replaces` is given, the file is written only if it still has that text, and keeps its mode.
+    Where `replaces` is given, the file is written only if it still has that text and is writable, and keeps its mode.
     """
 
     path: Path
@@ -120,9 +120,8 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
     try:
         for output in outputs:
             shown = output.shown
-            if output.replaces is not None and _read(output.path) != output.replaces.encode():
-                what = "was changed by somebody else meanwhile; nothing was written"
-                return (_refused("unwritable-output", shown, what, "run the command again"),)
+            if output.replaces is not None and (found := _refused_replacement(output, output.replaces)):
+                return found
             staged.append(_Staged(output, temporary_beside(output.path)))
             _stage(staged[-1])
         for each in staged:
@@ -140,6 +139,16 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
         raise
     finally:
         _surely(lambda: _clean_up(staged))
+    return ()
+
+
+def _refused_replacement(output: Output, old: str) -> tuple[Diagnostic, ...]:
+    """Why a file that is replaced only as it was read, as `old`, stays as it is. Raises OSError."""
+    if not output.path.lstat().st_mode & 0o222:
+        return (_refused("unwritable-output", output.shown, "is read-only", "make it writable"),)
+    if _read(output.path) != old.encode():
+        what = "was changed by somebody else meanwhile; nothing was written"
+        return (_refused("unwritable-output", output.shown, what, "run the command again"),)
     return ()
 
 

@@ -98,7 +98,10 @@ def new_entry(root: Path, wanted: Wanted) -> tuple[NewEntry | None, tuple[Diagno
         else:
             drafts.append(_listed(document, wanted))
     # A link inside the project stays a link: what it leads to is replaced.
-    outputs = [Output((root / each.source.path).resolve(), each.source.path, each.text) for each in drafts]
+    outputs = [
+        Output((root / each.source.path).resolve(), each.source.path, each.text, replaces=each.source.text)
+        for each in drafts
+    ]
     result = judged(root, drafts)
     helped = tuple(_with_option(each, names) for each in result.diagnostics)
     return NewEntry(tuple(outputs), tuple(unchanged), replace(result, diagnostics=helped)), ()

@@ -193,7 +193,7 @@ def write_new(outputs: Sequence[Output], root: Path) -> None:
         raise Refusal("cannot run", f"a folder cannot be created: {_reason(error)}") from None
     failures = write_all(outputs, root)
     if failures:
-        raise Refusal("cannot run", failures[0].message)
+        raise Refusal("cannot run", failures[0].message, failures[0].help if outputs[0].replaces is not None else None)
 
 
 def _reason(error: OSError) -> str:

@@ -43,12 +43,21 @@ def test_an_edit_that_somebody_made_meanwhile_is_not_lost(bench: Bench) -> None:
     assert (bench.text(), (bench.root / FILES[1]).exists()) == ("labels: {team: other}\n", False)
 
 
+def test_a_file_that_somebody_removed_meanwhile_stays_away(bench: Bench) -> None:
+    found = bench.to_azure("jira")
+    (bench.root / FILES[0]).unlink()
+    with pytest.raises(Refusal, match=r"environments/prod\.yaml cannot be written: no such file"):
+        write(found)
+    assert not (bench.root / FILES[0]).exists()
+
+
 def test_a_file_that_is_read_only_or_out_of_the_project_is_not_written(bench: Bench, tmp_path: Path) -> None:
     path = bench.root / FILES[0]
     path.chmod(0o444)
     with pytest.raises(Refusal, match=r"environments/prod\.yaml is read-only"):
         write(bench.to_azure("jira"))
     path.chmod(0o644)
+    (bench.root / "chart").rmdir()
     (tmp_path / "elsewhere").mkdir()
     (bench.root / "chart").symlink_to(tmp_path / "elsewhere")
     found = bench.to_azure("jira")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.edit.new_entry import Wanted, new_entry
+from compiler.operations.edit.start import write_new
 from compiler.refusal import Refusal
 from tests.agents_project import write_agents_project
 
@@ -45,6 +46,26 @@ def test_an_entry_is_added_with_the_names_of_the_patterns(root: Path) -> None:
         *["syncWave:", "-49", "keys:", "DB_PASSWORD:", "{}"],
     ]
     assert (entry.result.diagnostics, entry.listed_by("db"), entry.unchanged) == ((), (), ())
+
+
+def test_what_somebody_added_meanwhile_is_not_lost_and_modes_stay(root: Path) -> None:
+    catalogue = root / "environments/catalogue.yaml"
+    catalogue.chmod(0o640)
+    first, second = (new_entry(root, wanted(name))[0] for name in ("db", "cache"))
+    assert first is not None
+    assert second is not None
+    write_new(first.outputs, root)
+    assert catalogue.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(Refusal) as caught:
+        write_new(second.outputs, root)
+    assert "catalogue.yaml was changed by somebody else meanwhile" in caught.value.message
+    assert caught.value.help == "run the command again"
+    assert "  db:" in catalogue.read_text("utf-8")
+    catalogue.chmod(0o440)
+    read_only, _ = new_entry(root, wanted("cache"))
+    assert read_only is not None
+    with pytest.raises(Refusal, match=r"catalogue\.yaml is read-only"):
+        write_new(read_only.outputs, root)
 
 
 def test_it_is_listed_where_it_is_wanted(root: Path) -> None:
