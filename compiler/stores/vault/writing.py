@@ -1,9 +1,7 @@
 """Writes secrets to Vault: every write is a compare-and-set, and a lost reply is settled by reading back."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import (
     Action,
     ConflictError,
@@ -15,29 +13,15 @@ from compiler.stores.errors import (
     UnverifiedError,
 )
 from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreState, Written
-from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
-from compiler.stores.sending.no_answer import Server
 from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
 from compiler.stores.vault.lifecycle import VaultLifecycle
-from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request
 
 
 class VaultWriting(VaultLifecycle):
     """The SecretWriter half of VaultStore."""
-
-    def __init__(
-        self,
-        address: StoreAddress,
-        login: VaultLogin,
-        options: StoreOptions,
-        client: Any,  # noqa: ANN401 - hvac has no types
-        server: Server,
-    ) -> None:
-        super().__init__(address, login, options, client, server)
-        self._comparer = Comparer()
 
     def check(
         self,
@@ -157,7 +141,7 @@ class VaultWriting(VaultLifecycle):
                 newest = self.read_version(name, mine)
         except StoreError:
             newest = None
-        if newest is not None and self._same(newest.properties, properties):
+        if newest is not None and _is_same(newest.properties, properties):
             return Written(mine)
         if newest is not None:
             raise self._conflict(name, Action.WRITE, str(version), newest.version)
@@ -173,9 +157,6 @@ class VaultWriting(VaultLifecycle):
             return self.read(name)
         except NotFoundError:
             return None
-
-    def _same(self, one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -> bool:
-        return one.keys() == other.keys() and all(self._comparer.same(one[key], other[key]) for key in one)
 
     def _tag(self, request: Request, tags: Mapping[str, str], written: Written) -> None:
         try:
@@ -194,3 +175,8 @@ class VaultWriting(VaultLifecycle):
         reason = f"version {written.version} is stored, but its tags are not: {failure.reason}"
         remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
         raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
+
+
+def _is_same(one: Mapping[str, SecretValue], other: Mapping[str, SecretValue]) -> bool:
+    comparer = Comparer()
+    return one.keys() == other.keys() and all(comparer.same(one[key], other[key]) for key in one)
