@@ -102,7 +102,8 @@ class VaultConnection:
                     except StoreError as error:
                         self._failure = error
         if self._failure is not None:
-            raise self._failure
+            # Kept for all threads: each would add its frames to it.
+            raise self._failure.with_traceback(None)
         self._renew_in_time()
 
     def _with_token(self, run: Callable[[], T]) -> T:
@@ -222,7 +223,7 @@ class VaultConnection:
             if self._failure is None:
                 self._failure = self._replaced(expired)
             if self._failure is not None:
-                raise self._failure
+                raise self._failure.with_traceback(None)
 
     def _replaced(self, expired: ExpiredTokenError) -> StoreError | None:
         """Log in once more; a failure is kept, as sixteen workers that try each for itself lock the caller out."""

@@ -104,6 +104,7 @@ class VaultReading:
         except NotFoundError:
             return {}
 
+    @one_operation
     def dropped_by_write(self, name: str) -> Dropped | None:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         keeps = self._kept_by_mount()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -135,6 +136,13 @@ def test_a_first_failure_is_told_to_everyone_after_without_asking_again(vault: S
             act()
         assert str(caught.value) == str(first)
     assert len(vault.asked) == asked
+
+
+def test_a_failure_that_is_kept_gathers_no_frames_of_those_who_meet_it(vault: ScriptedVault) -> None:
+    vault.on("GET", MOUNT, data(path="secret/", type="kv", options={"version": "1"}))
+    store = vault.open()
+    depths = {len([*traceback.walk_tb(failure(store).__traceback__)]) for _ in range(3)}
+    assert len(depths) == 1
 
 
 @pytest.mark.parametrize(("patience", "longest"), [(120.0, 10.0), (3.0, 3.0)])

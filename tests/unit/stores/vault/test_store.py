@@ -99,3 +99,14 @@ def test_the_environments_namespace_is_used_where_the_address_has_none() -> None
 def test_a_mount_that_leaves_its_place_is_refused() -> None:
     with pytest.raises(InvalidNameError, match="mount"):
         VaultStore(StoreAddress(Provider.VAULT, "https://vault", mount="a/../sys"), {}, StoreOptions())
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("read", "read_version", "describe", "version_states", "dropped_by_write", "whoami"),
+        *("write", "restore", "soft_delete", "recover", "delete_versions", "recover_versions"),
+    ],
+)
+def test_all_requests_of_a_method_share_one_deadline(method: str) -> None:
+    assert hasattr(getattr(VaultStore, method), "__wrapped__")
