@@ -41,10 +41,19 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--no-color", action="store_true", help=argparse.SUPPRESS)
         self.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
         self._written: list[argparse.Action] = []
+        self._asking_cluster: tuple[str, ...] = ()
 
     def add_written_file(self, name: str, help_text: str) -> None:
         """Adds an argument that names a file to write: no link in the project may lead it elsewhere."""
         self._written.append(self.add_argument(name, metavar="FILE", help=help_text))
+
+    def add_cluster(self, help_text: str, *, implied_by: Sequence[str] = ()) -> None:
+        """Adds `--cluster` and its `--context`, which is refused alone; `implied_by` are options that ask it too."""
+        self.add_argument("--cluster", action="store_true", help=f'{help_text}; needs the extra "cluster"')
+        self.add_argument(
+            "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
+        )
+        self._asking_cluster = ("cluster", *implied_by)
 
     def written_files(self, parsed: argparse.Namespace) -> dict[str, str]:
         """The files that the arguments name for writing, by the argument as people know it."""
@@ -65,6 +74,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown[0]))
         self._refuse_empty(parsed)
+        self._refuse_idle_context(parsed)
         return parsed
 
     def _refuse_empty(self, parsed: argparse.Namespace) -> None:
@@ -73,6 +83,12 @@ class Parser(argparse.ArgumentParser):
             value = getattr(parsed, action.dest, None)
             if "" in (value if isinstance(value, list) else [value]):
                 raise Refusal("usage", f"{_shown(action)} is empty", "give it a value or leave it out")
+
+    def _refuse_idle_context(self, parsed: argparse.Namespace) -> None:
+        asks = any(getattr(parsed, name) for name in self._asking_cluster)
+        if self._asking_cluster and not asks and parsed.context is not None:
+            # Whoever names a context would take it for looked at.
+            raise Refusal("usage", "--context is for --cluster", "leave it out, or give --cluster")
 
     def format_help(self) -> str:
         from compiler.cli.help_text import help_text  # noqa: PLC0415 - only where it is asked for

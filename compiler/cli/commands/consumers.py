@@ -62,12 +62,9 @@ def configure(parser: Parser) -> None:
         default=[],
         help="manifests before an upgrade, to compare with --manifests",
     )
-    parser.add_argument("--cluster", action="store_true", help='look at the cluster; needs the extra "cluster"')
+    parser.add_cluster("look at the cluster")
     parser.add_argument(
         "--namespace", metavar="NAME", help="namespace of manifests that name none, or the only one of the cluster"
-    )
-    parser.add_argument(
-        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
@@ -116,7 +113,5 @@ def _refuse_contradictions(arguments: Namespace) -> None:
         raise Refusal("usage", f"--cluster cannot be combined with {other}", "give one of them")
     if not arguments.cluster and not arguments.manifests:
         raise Refusal("usage", "nothing to look at", "name rendered manifests with --manifests, or give --cluster")
-    if arguments.context is not None and not arguments.cluster:
-        raise Refusal("usage", "--context is for --cluster", "leave it out, or give --cluster")
     if [*arguments.manifests, *arguments.since].count(STDIN) > 1:
         raise Refusal("usage", "standard input can be read once", "write the other manifests to a file")

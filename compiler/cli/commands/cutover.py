@@ -81,12 +81,7 @@ def configure(parser: Parser) -> None:
     )
     parser.add_argument("--with-dependants", action="store_true", help="also switch environments that extend this one")
     parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
-    parser.add_argument(
-        "--cluster", action="store_true", help='also check the objects in the cluster; needs the extra "cluster"'
-    )
-    parser.add_argument(
-        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
-    )
+    parser.add_cluster("also check the objects in the cluster")
     add_format(parser, REPORT_FORMATS)
 
 

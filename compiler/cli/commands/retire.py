@@ -53,12 +53,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment whose secrets to delete there")
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets; by default all")
     parser.add_argument("--store", metavar="ID", help="id of the store to delete from")
-    parser.add_argument(
-        "--cluster", action="store_true", help='also ask the cluster who reads it; needs the extra "cluster"'
-    )
-    parser.add_argument(
-        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
-    )
+    parser.add_cluster("also ask the cluster who reads it")
     parser.add_argument("--continue-on-error", action="store_true", help="delete the others if some cannot be deleted")
     add_writing(parser, apply_help="delete; without it, only show the plan", recovers=False)
     add_format(parser, REPORT_FORMATS)

@@ -67,14 +67,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
     parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="only this secret; repeatable")
     parser.add_argument("--offline", action="store_true", help="say what the files alone tell, and ask no store")
-    parser.add_argument(
-        "--cluster",
-        action="store_true",
-        help='also look at the objects in the cluster, of one environment; needs the extra "cluster"',
-    )
-    parser.add_argument(
-        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
-    )
+    parser.add_cluster("also look at the objects in the cluster, of one environment", implied_by=("wait", "force_sync"))
     parser.add_argument("--wait", action="store_true", help="wait until all is in effect; implies --cluster")
     parser.add_argument(
         "--timeout",

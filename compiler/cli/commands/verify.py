@@ -57,14 +57,7 @@ def configure(parser: Parser) -> None:
         default=EXPIRES_WITHIN,
         help=f"warn of secrets that expire within this many days; {EXPIRES_WITHIN.days} by default",
     )
-    parser.add_argument(
-        "--cluster",
-        action="store_true",
-        help='also check the objects in the cluster; needs the extra "cluster"',
-    )
-    parser.add_argument(
-        "--context", metavar="NAME", help="kubeconfig context for --cluster; by default the current one"
-    )
+    parser.add_cluster("also check the objects in the cluster")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
     add_all(parser)

@@ -42,6 +42,23 @@ def test_an_environment_as_argument_is_known(parser: Parser) -> None:
     assert parser.takes_environment
 
 
+@pytest.mark.parametrize("command", ["verify", "cutover", "retire", "status", "consumers"])
+def test_a_context_of_which_nothing_is_asked_is_refused(command: str) -> None:
+    parser = parser_of(command, COMMANDS[command][0])
+    with pytest.raises(Refusal) as caught:
+        parser.parse(["prod", "--context", "there"])
+    assert (caught.value.message, caught.value.help) == (
+        "--context is for --cluster",
+        "leave it out, or give --cluster",
+    )
+    assert parser.parse(["prod", "--context", "there", "--cluster"]).context == "there"
+
+
+@pytest.mark.parametrize("option", ["--wait", "--force-sync"])
+def test_what_implies_the_cluster_may_have_a_context(option: str) -> None:
+    assert parser_of("status", "status").parse(["prod", option, "--context", "there"]).context == "there"
+
+
 def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) -> None:
     assert parser.format_help().endswith("examples:\n  platform-secrets try it\n")
     assert parser.options() == ("--help", "--strict", "--format", "--store")

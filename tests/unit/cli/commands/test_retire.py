@@ -39,7 +39,9 @@ def test_either_a_store_or_a_run_is_named(retire: Callable[..., Done], options: 
     assert ("help: leave one of them out" if options else "help: add --store vault or --store azure") in found.err
 
 
-@pytest.mark.parametrize("option", [("--cluster",), ("--continue-on-error",), ("--context", "here"), ("github",)])
+@pytest.mark.parametrize(
+    "option", [("--cluster",), ("--cluster", "--context", "here"), ("--continue-on-error",), ("github",)]
+)
 def test_an_undo_takes_no_choice_of_secrets(retire: Callable[..., Done], option: tuple[str, ...]) -> None:
     found = retire(*option, "--undo", "run")
     named = option[0] if option[0].startswith("--") else "SECRET"
