@@ -1,6 +1,6 @@
-"""Keeps commands of this project ready for shells: each runs in a fork of a process that has imported the program.
+"""Keeps commands of this project ready for shells and tests: each is a fork of a process that has imported its modules.
 
-Importing is most of the time of a short command, and a page has a hundred of them. For a shell a command is a file on
+Importing is most of the time of a short command, and a page has a hundred of them. A command is a file, for a shell on
 its PATH: a small client that hands its arguments, folder, variables and open files to the process that has the
 modules, and ends as the command ends. Each command sees what a process of its own would see: modules that were imported
 and nothing that another command left behind.
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Command = Callable[[], object]
 
@@ -51,17 +51,19 @@ for number in passed_on:
 _signal.pthread_sigmask(_signal.SIG_UNBLOCK, passed_on)
 code = int.from_bytes(server.recv(4), "big", signed=True)
 if code < 0:
-    _signal.signal(-code, _signal.SIG_DFL)
+    if code != -_signal.SIGKILL:
+        _signal.signal(-code, _signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
 
 
 @contextmanager
-def ready_commands(folder: Path, commands: Mapping[str, str]) -> Iterator[None]:
+def ready_commands(folder: Path, commands: Mapping[str, str], modules: Sequence[str] = ()) -> Iterator[None]:
     """Puts each command into `folder` as a program of its name, for the length of the `with` block.
 
-    Each is named by its function, such as `compiler.__main__:run`. The folder's path is short: a socket lies there.
+    Each is named by its function, such as `compiler.__main__:run`. Imported are `modules`, or the whole program for
+    none. The folder's path is short: a socket lies there.
     """
     client, address = folder / ".client.py", folder / ".socket"
     client.write_text(CLIENT.format(socket=str(address)), "utf-8")
@@ -74,7 +76,7 @@ def ready_commands(folder: Path, commands: Mapping[str, str]) -> Iterator[None]:
         listener.bind(str(address))
         listener.listen()
         named = (f"{name}={function}" for name, function in commands.items())
-        start = [sys.executable, "-m", "scripts.ready_commands", str(listener.fileno()), *named]
+        start = [sys.executable, "-m", "scripts.ready_commands", str(listener.fileno()), ",".join(modules), *named]
         variables = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
         # It ends when this process closes its standard input, or ends.
         server = subprocess.Popen(start, env=variables, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
@@ -84,10 +86,10 @@ def ready_commands(folder: Path, commands: Mapping[str, str]) -> Iterator[None]:
         server.communicate(timeout=10)
 
 
-def import_all(commands: Mapping[str, str]) -> dict[str, Command]:
-    """Imports the whole program, and returns the functions of `commands`."""
-    for module in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler."):
-        import_module(module.name)
+def import_all(commands: Mapping[str, str], modules: Iterable[str]) -> dict[str, Command]:
+    """Imports `modules`, or the whole program for none, and returns the functions of `commands`."""
+    for name in modules or (each.name for each in pkgutil.walk_packages([str(ROOT / "compiler")], "compiler.")):
+        import_module(name)
     found: dict[str, Command] = {}
     for name, function in commands.items():
         module_name, _, attribute = function.partition(":")
@@ -160,8 +162,8 @@ def _command(asked: bytes, files: array.array[int], commands: Mapping[str, Comma
     return commands[name]
 
 
-def main(descriptor: str, *named: str) -> None:
-    commands = import_all(dict(each.split("=", 1) for each in named))
+def main(descriptor: str, modules: str, *named: str) -> None:
+    commands = import_all(dict(each.split("=", 1) for each in named), [each for each in modules.split(",") if each])
     command = serve(socket.socket(fileno=int(descriptor)), commands)
     if command is not None:
         sys.exit(command())  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.github_project import BASE, CATALOGUE
-from tests.own_process import COMPILE, OwnProcesses
+from tests.own_process import COMPILE, OwnProcesses, processes_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,8 @@ FILES = {"base": BASE, "catalogue": CATALOGUE, "prod": "extends: [base, eu]\nlab
 
 @pytest.fixture(scope="package")
 def own_processes() -> Iterator[OwnProcesses]:
-    processes = OwnProcesses.start(COMPILE)
-    yield processes
-    processes.stop()
+    with processes_with(COMPILE) as processes:
+        yield processes
 
 
 @pytest.fixture

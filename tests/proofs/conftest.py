@@ -16,7 +16,7 @@ from compiler.demo.local_key_vault import LocalKeyVault, VaultOptions
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.agents_project import write_agents_project
 from tests.commands import run_command
-from tests.own_process import LIVE, OwnProcesses
+from tests.own_process import LIVE, OwnProcesses, processes_with
 from tests.proofs.writing import COMMANDS, Writing
 
 if TYPE_CHECKING:
@@ -107,9 +107,8 @@ def raft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalOpenBao]:
 
 @pytest.fixture(scope="session")
 def own_processes() -> Iterator[OwnProcesses]:
-    processes = OwnProcesses.start(LIVE)
-    yield processes
-    processes.stop()
+    with processes_with(LIVE) as processes:
+        yield processes
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from compiler.model.temporary_name import is_temporary
 from compiler.operations.edit.new_project import Platform, project_files
-from tests.own_process import COMPILE, OwnProcesses
+from tests.own_process import COMPILE, OwnProcesses, processes_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,9 +109,8 @@ class Folder:
 
 @pytest.fixture(scope="module")
 def own_processes() -> Iterator[OwnProcesses]:
-    processes = OwnProcesses.start(COMPILE)
-    yield processes
-    processes.stop()
+    with processes_with(COMPILE) as processes:
+        yield processes
 
 
 @pytest.fixture

@@ -40,6 +40,11 @@ def patient() -> int:
     return 5
 
 
+def killed() -> None:
+    """Ends as nobody can catch it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def counting() -> None:
     """How often it ran in this process."""
     _COUNTED.append(1)

@@ -19,6 +19,7 @@ COMMANDS = {
     "platform-secrets": "compiler.__main__:run",
     "surroundings": "tests.unit.scripts.commands_to_be_ready:surroundings",
     "patient": "tests.unit.scripts.commands_to_be_ready:patient",
+    "killed": "tests.unit.scripts.commands_to_be_ready:killed",
     "counting": "tests.unit.scripts.commands_to_be_ready:counting",
 }
 
@@ -94,6 +95,10 @@ def test_a_signal_reaches_the_command_and_ends_both(shell: Shell, name: str) -> 
     line = f"set -m; mkfifo ready; patient > ready & read -r begun < ready; kill -{name} $!; wait $!; echo $?"
     done = shell(line)
     assert done.stdout.splitlines()[-1] == str(128 + signal.Signals[f"SIG{name}"]), done.stderr
+
+
+def test_a_command_that_is_killed_ends_so(shell: Shell) -> None:
+    assert shell("killed; echo $?").stdout == f"{128 + signal.SIGKILL}\n"
 
 
 def test_a_command_may_end_by_itself_after_a_signal(shell: Shell) -> None:
