@@ -98,7 +98,9 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
     invocation = Invocation(Globals(root, is_debug))
     for shown, file in parser.written_files(parsed).items():
         if leads_out(invocation.root, Path(file)):
-            raise Refusal("cannot run", f"{shown} leads out of the project by a link", "name the file that it leads to")
+            raise Refusal(
+                "cannot run", f"{shown} leads out of the project through a link", "name the file that it leads to"
+            )
     with orderly_termination():
         return command(module).run(parsed, invocation)
 

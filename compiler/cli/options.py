@@ -127,7 +127,7 @@ class Parser(argparse.ArgumentParser):
             what = _shown(action)
             if action.option_strings:
                 # What was given to it is not shown: to `put --input` it may be a secret.
-                message = f"the value of {what} is none of its choices"
+                message = f"unknown value for {what}"
                 raise Refusal("usage", message, suggest(value, action.choices, "choices"))
             raise Refusal("usage", f"unknown {what} {quoted(value)}", suggest(value, action.choices, f"{what}s"))
 

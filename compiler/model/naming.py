@@ -39,10 +39,10 @@ def faults(pattern: str) -> Iterator[PatternFault]:
     """What keeps `pattern` from naming secrets: braces that are no placeholder, and no place for the secret's id."""
     for part in _PART.finditer(pattern):
         if part[1] is None:
-            message = f'a "{part[0]}" alone is no placeholder'
+            message = f'a "{part[0]}" alone is not a placeholder'
             yield PatternFault(part.start(), part.end(), message, f"the placeholders are {_LISTED}")
         elif part[1] not in PLACEHOLDERS:
-            message = f"{quoted(part[1])} is no placeholder"
+            message = f"{quoted(part[1])} is not a placeholder"
             yield PatternFault(part.start(), part.end(), message, suggest(part[1], PLACEHOLDERS, "placeholders"))
     if OWN_ID not in placeholders(pattern):
         message = f'the pattern has no "{{{OWN_ID}}}", so that every secret would have one name'

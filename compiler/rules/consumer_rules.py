@@ -87,7 +87,7 @@ Application, so that the hook waits for a Secret that waits for the hook. Hooks 
     metadata: {annotations: {argocd.argoproj.io/hook: PreSync}}
 
 Synchronise the secrets in an Application before that of the hook, and waive it, or put the hook into a later wave.""",
-    "unusable-variable": """A pod takes a whole Secret as variables, and one of its keys is no valid variable name.
+    "unusable-variable": """A pod takes a whole Secret as variables, and one of its keys is not a valid variable name.
 
 Kubernetes leaves out what begins with a digit, with nothing but an event on the pod; shells cannot read names with dots
 or hyphens. A `prefix` counts as part of the name.

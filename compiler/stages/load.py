@@ -167,7 +167,7 @@ class _Builder:
             sign = self._source.text[start : start + 1]
             way_out = "write the value out, or share it through a layer"
             if sign in ("*", "&", "!"):
-                way_out += f'; a text that begins with "{sign}" goes in quotes'
+                way_out += f'; quote a text that begins with "{sign}"'
         _refuse(self._source, rule, message, start, min(end, len(self._source.text)), way_out)
 
     def _node(self, events: Iterator[yaml.Event], event: yaml.Event, key_start: int, key_end: int, depth: int) -> Node:

@@ -176,7 +176,7 @@ class _Reader:
     def _repeated(self, event: Any, key_start: int, key_end: int, depth: int) -> Node:  # noqa: ANN401
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
-            self._refuse(event, "an alias must stand behind what it repeats, and not inside it", "forbidden-yaml")
+            self._refuse(event, "an alias must come after the value that it repeats, not inside it", "forbidden-yaml")
         # As many values as are written out: a few hundred bytes of aliases would be gigabytes.
         self._count += anchored.size
         self._deepest = max(self._deepest, depth + anchored.height)
@@ -191,7 +191,7 @@ class _Reader:
         finding = Finding(
             f"the key {quoted(name)} is written twice; the last one counts",
             later.key_span,
-            help="whoever writes the manifest means one of the two",
+            help="remove one of the two where the manifest is written",
             related=(Related("first written", earlier.key_span),),
             brief=True,
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AS_UTF_8 = "save it as UTF-8"
-_INSTEAD = "put the file itself in its place"
+_INSTEAD = "replace it with the file itself"
 _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 

@@ -76,7 +76,7 @@ def refuse_outside(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, ..
     """Why no file in `folder` may be written or deleted: a link leads it out of the project `root`."""
     if not leads_out(root, folder):
         return ()
-    return (_refused("unwritable-output", shown, "leads out of the project by a link"),)
+    return (_refused("unwritable-output", shown, "leads out of the project through a link"),)
 
 
 def _read(path: Path) -> bytes:

@@ -57,7 +57,7 @@ def test_a_chart_that_is_a_link_out_is_not_written(
     before = contents(elsewhere)
     done = run(*(word.format(project=project) for word in command))
     assert done.code == (3 if command[0] == "new" else 1)
-    assert "leads out of the project by a link" in done.err
+    assert "leads out of the project through a link" in done.err
     assert done.out == ""
     assert contents(elsewhere) == before
     assert sorted(path.name for path in elsewhere.iterdir()) == sorted(before)
@@ -82,7 +82,7 @@ def test_environments_that_are_a_link_out_get_no_file(run: Callable[..., Done], 
     done = run("new", "environment", "qa")
     assert (done.code, done.out) == (3, "")
     assert done.err == (
-        "error: environments/qa.yaml leads out of the project by a link\nhelp: replace the link with a folder\n"
+        "error: environments/qa.yaml leads out of the project through a link\nhelp: replace the link with a folder\n"
     )
     assert run("new", "secret", "grafana", "--key", "TOKEN").code == 2
     assert contents(elsewhere) == before
@@ -122,5 +122,7 @@ def test_a_file_that_is_named_in_the_project_stays_in_it(
     before = contents(elsewhere)
     done = run(*(word.format(file=file) for word in command))
     assert (done.code, done.out) == (3, "")
-    assert done.err == (f"error: {shown} leads out of the project by a link\nhelp: name the file that it leads to\n")
+    assert done.err == (
+        f"error: {shown} leads out of the project through a link\nhelp: name the file that it leads to\n"
+    )
     assert contents(elsewhere) == before

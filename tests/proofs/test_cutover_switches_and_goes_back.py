@@ -98,7 +98,7 @@ def test_the_way_back_needs_nothing_of_the_store_that_is_left(filled: World) -> 
     filled.azure.server.close()
     done = cutover(filled, "jira", "--back", "--apply")
     assert done.code == 0, done.out + done.err
-    assert 'of "jira", not compared: "JIRA_TOKEN", "JIRA_URL": ' in done.out
+    assert 'keys of "jira" not compared: "JIRA_TOKEN", "JIRA_URL": ' in done.out
     assert "Without comparison: azure did not answer for jira/JIRA_TOKEN, jira/JIRA_URL." in done.out
     assert stores(filled) == {"github": "vault-store", "jira": "vault-store"}
 
@@ -138,7 +138,7 @@ def test_a_different_value_is_named_by_its_key_and_has_to_be_accepted(filled: Wo
     filled.put("agents/jira", {"JIRA_TOKEN": SENTINELS[0], "JIRA_URL": f"https://{SENTINELS[2]}"})
     done = cutover(filled, "jira", "--to", "azure", "--apply")
     assert done.code == 1
-    assert 'of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"' in done.out
+    assert 'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"' in done.out
     assert "cutover prod jira --to azure --accept-differences jira/JIRA_TOKEN" in done.out
     assert "--on-conflict overwrite --apply" in done.out
     report = cutover(filled, "jira", "--to", "azure", "--format", "json").report
@@ -152,7 +152,7 @@ def test_a_different_value_is_named_by_its_key_and_has_to_be_accepted(filled: Wo
     assert "Accepted with another value: jira/JIRA_TOKEN." in accepted.out
     # And back, with both there: the old store's value is another one.
     back = cutover(filled, "jira", "--back", "--apply")
-    assert (back.code, 'not the same in "vault" as in "azure": "JIRA_TOKEN"' in back.out) == (1, True)
+    assert (back.code, 'values of "jira" differ in "vault" and "azure": "JIRA_TOKEN"' in back.out) == (1, True)
     assert cutover(filled, "jira", "--back", "--accept-differences", "JIRA_TOKEN", "--apply").code == 0
 
 

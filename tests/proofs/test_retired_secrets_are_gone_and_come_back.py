@@ -100,7 +100,7 @@ def test_a_values_file_that_is_behind_keeps_everything(retiring: Retiring) -> No
     assert retiring.world.run("compile", "prod").code == 0
     retiring.reads(retiring.serving)
     done = retiring("--apply")
-    assert (done.code, 'the values file of "prod" is not what is compiled now' in done.err) == (1, True)
+    assert (done.code, 'the values file of "prod" is out of date' in done.err) == (1, True)
     assert retiring.states() == retiring.before
 
 

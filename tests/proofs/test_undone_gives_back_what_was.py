@@ -57,7 +57,7 @@ def test_on_vault_an_undo_restores_and_deletes_too(world: World, tmp_path: Path,
     writing = Writing(world, tmp_path, name, "vault")
     assert writing("--apply").code == 0
     stays = writing.undo("--apply")
-    assert (stays.code, 'it is in use by now, read there by "prod/github"' in " ".join(stays.out.split())) == (1, True)
+    assert (stays.code, 'it is in use again, read there by "prod/github"' in " ".join(stays.out.split())) == (1, True)
     assert world.get(VAULT) == VALUES
     world.serve_from("azure")
     assert writing.undo("--apply").code == 0

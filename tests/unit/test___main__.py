@@ -93,7 +93,7 @@ def test_an_older_python_is_told_before_anything_is_imported(
     assert caught.value.code == 3
     assert capsys.readouterr().err.splitlines() == [
         f"error: Python 3.11 or newer is needed; {sys.executable} is 3.10.13",
-        "help: run it by a newer one; with make, set PYTHON, such as `make values PYTHON=python3.12`",
+        "help: run it with a newer one; with make, set PYTHON, such as `make values PYTHON=python3.12`",
     ]
 
 

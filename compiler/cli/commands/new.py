@@ -142,7 +142,7 @@ def _project(arguments: Namespace) -> int:
     name = checked_name("project", arguments.platform or name_of_folder(folder))
     provider = arguments.store or VAULT
     if provider not in PROVIDERS:
-        message = f"{quoted(provider)} is no provider of stores"
+        message = f"{quoted(provider)} is not a provider of stores"
         raise Refusal("usage", message, suggest(provider, PROVIDERS, "providers"))
     namespace = arguments.namespace or name
     outputs, result = new_project(folder, Platform(name, namespace, provider, arguments.server, arguments.vault_url))
@@ -172,8 +172,8 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
     new = new_environment(invocation.root, name, arguments.extends, arguments.store, addresses)
     if not _judged_and_written([new.output], new.result, invocation.root):
         return FOUND
-    what = f"the {new.lacks} of its store and what else" if new.lacks is not None else "what else"
-    _say_next(f"write {what} differs into it, then run {command_line('compile', name)}")
+    what = f"the {new.lacks} of its store and whatever else" if new.lacks is not None else "whatever else"
+    _say_next(f"add {what} differs, then run {command_line('compile', name)}")
     return OK
 
 
@@ -206,7 +206,7 @@ def _checked_sources(words: Sequence[str]) -> dict[str, str]:
         key, _, other = word.partition("=")
         if not key or not _SOURCE.fullmatch(other):
             help_text = "write the key, `=`, another secret's id, `/` and its key, such as `--from TOKEN=github/TOKEN`"
-            raise Refusal("usage", "--from has another form than KEY=SECRET/KEY", help_text)
+            raise Refusal("usage", "--from is not of the form KEY=SECRET/KEY", help_text)
         if key in taken:
             raise Refusal("usage", f"the key {quoted(key)} is given twice", "give each --from once")
         taken[key] = other

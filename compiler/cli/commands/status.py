@@ -117,7 +117,7 @@ def _wishes(arguments: Namespace) -> Wishes:
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
     duration = parse_duration(arguments.timeout or _TIMEOUT)
     if duration is None:
-        raise Refusal("usage", "--timeout is no duration", "write it as 90s, 10m or 1h30m")
+        raise Refusal("usage", "--timeout is not a duration", "write it as 90s, 10m or 1h30m")
     seconds = duration.seconds if arguments.wait else None
     return Wishes(tuple(arguments.only), arguments.offline, seconds, arguments.force_sync)
 

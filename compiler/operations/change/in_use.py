@@ -44,7 +44,7 @@ def spared(
     steps = list(plan.steps)
     for index, step in enumerate(steps):
         if step.destination is not None and (found := why.get((step.destination.store, step.destination.name))):
-            reason = f"it is in use by now, read there by {listed(found)}"
+            reason = f"it is in use again, read there by {listed(found)}"
             steps[index] = replace(step, kind=Kind.REFUSE, reason=reason, remedy=_REMEDY)
     return replace(
         plan,

@@ -95,7 +95,7 @@ def _opened(run: Run, environment: Environment, stores: LiveStores) -> dict[str,
         writers[store_id] = stores.open(store)
         if writers[store_id].address.absolute != address:
             raise JournalError(
-                f'the store "{store.id}" has another address now than in the run',
+                f'the store "{store.id}" has another address than in the run',
                 # Not "set it back": the journal may be forged, and whatever listens there would be sent a token.
                 f"the run names {address}: if you know that it was there, set it back",
             )

@@ -45,7 +45,9 @@ def find_chart(root: Path) -> tuple[Path, tuple[Diagnostic, ...]]:
         raise HelmError('there is no chart in "chart/"', help_text=help_text)
     # As for what is written there: the folder may be a link to another one of the project.
     if leads_out(root, chart):
-        return chart, (_refused(_FOLDER, "leads out of the project by a link", "replace the link with the folder"),)
+        return chart, (
+            _refused(_FOLDER, "leads out of the project through a link", "replace the link with the folder"),
+        )
     return chart.resolve(), _first_findings(root, chart)
 
 

@@ -182,7 +182,9 @@ def _formed(take: Callable[[], T]) -> T:
         return take()
     except (AttributeError, LookupError, TypeError, ValueError):
         pass
-    raise ClusterError("its answer has not the form of the API", "check the kubeconfig's server, and what is before it")
+    raise ClusterError(
+        "its answer is not in the form of the API", "check the kubeconfig's server, and what is before it"
+    )
 
 
 def _content(page: LiveObject, slim: Callable[[LiveObject], LiveObject]) -> tuple[list[LiveObject], str, str]:

@@ -138,7 +138,7 @@ def unusable(own: Own, readers: Mapping[Name, Readers]) -> Iterator[Finding]:
             for key in keys_of(secret):
                 if not _FORM.fullmatch(f"{prefix}{key}"):
                     yield Finding(
-                        f"{quoted(prefix + key)} is no valid variable name: {named(each for each, _ in asking)} may "
+                        f"{quoted(prefix + key)} is not a valid variable name: {named(each for each, _ in asking)} may "
                         f"start without that key of {quoted(secret.id)}",
                         secret.node.key_span,
                         help="name the key with letters, digits and _, not starting with a digit; "

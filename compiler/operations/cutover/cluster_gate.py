@@ -101,8 +101,8 @@ def in_cluster(switches: Sequence[Switch], look: Look, verify: str, *, is_back: 
     yield from refused
     if not refused:
         what = counted(len(switches), "ExternalSecret")
-        state = "there and ours" if is_back else "there, ours and in order"
-        yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster {state}")
+        state = "managed by this chart" if is_back else "managed by this chart and not failing"
+        yield Check(About.CLUSTER_SECRETS, Verdict.PASSED, f"{what} in the cluster, {state}")
 
 
 def _namespace(switch: Switch) -> str:
@@ -131,7 +131,7 @@ def _store(switch: Switch, namespace: str, look: Look) -> Iterator[Check]:
     if why is not None:
         yield Check(About.CLUSTER_STORE, Verdict.REFUSED, f"{subject} {why}", mend)
     else:
-        message = f"{subject} is ready, and nothing keeps the namespace {quoted(namespace)} from it"
+        message = f"{subject} is ready and allows the namespace {quoted(namespace)}"
         yield Check(About.CLUSTER_STORE, Verdict.PASSED, message)
 
 

@@ -97,25 +97,24 @@ def likenesses(
 def _differences(
     switch: Switch, keys: Sequence[Compared], accepted: frozenset[tuple[str, str]], commands: Commands
 ) -> Iterator[Check]:
+    of, here, there = quoted(switch.secret), quoted(switch.source.id), quoted(switch.destination.id)
     for likeness, what in (
-        (Likeness.DIFFERENT, f"not the same in {quoted(switch.destination.id)} as in {quoted(switch.source.id)}"),
-        (Likeness.ONLY_THERE, f"in {quoted(switch.destination.id)} and not in {quoted(switch.source.id)}"),
+        (Likeness.DIFFERENT, f"values of {of} differ in {there} and {here}"),
+        (Likeness.ONLY_THERE, f"keys of {of} are in {there} and not in {here}"),
     ):
         names = [each.key for each in keys if each.likeness is likeness]
         taken = [name for name in names if (switch.secret, name) in accepted]
         if taken:
-            message = f"of {quoted(switch.secret)}, accepted, {what}: {listed(taken, len(taken))}"
+            message = f"accepted: {what}: {listed(taken, len(taken))}"
             yield Check(About.COMPARED, Verdict.NOTED, message)
         left = [name for name in names if name not in taken]
         if left:
-            message = f"of {quoted(switch.secret)}, {what}: {listed(left, len(left))}"
-            mend = (
-                f"accept the values of {quoted(switch.destination.id)}: {_accepting(commands, switch, left, accepted)}"
-            )
+            message = f"{what}: {listed(left, len(left))}"
+            mend = f"to accept those of {there}: {_accepting(commands, switch, left, accepted)}"
             if likeness is Likeness.DIFFERENT:
                 where = (switch.environment.name, (switch.secret,), switch.destination.id)
                 copy = commands.migrate(*where, "--on-conflict", "overwrite", "--apply")
-                mend = f"{mend}; or write those of {quoted(switch.source.id)} over them: {copy}"
+                mend = f"{mend}; to overwrite them with those of {here}: {copy}"
             yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
 
 
@@ -130,7 +129,7 @@ def _unknown(switch: Switch, keys: Sequence[Compared], commands: Commands, *, is
         return
     reason = unknown[0].why
     names = [each.key for each in unknown]
-    message = f"of {quoted(switch.secret)}, not compared: {listed(names, len(names))}: {reason}"
+    message = f"keys of {quoted(switch.secret)} not compared: {listed(names, len(names))}: {reason}"
     if is_back or commands.request.without_comparison:
         yield Check(About.COMPARED, Verdict.NOTED, message)
     else:

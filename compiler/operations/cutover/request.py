@@ -118,7 +118,7 @@ def accepted_keys(known: Collection[tuple[str, str]], words: Sequence[str]) -> f
         named = {pair for pair in known if (pair == (secret, key) if slash else pair[1] == word)}
         if not named:
             names = listed(sorted({key for _, key in known}))
-            message = f"--accept-differences names {quoted(word)}, which is no key of the secrets that switch"
+            message = f"--accept-differences names {quoted(word)}, which is not a key of the secrets to switch"
             raise Refusal("usage", message, f"their keys are {names}" if known else "leave it out")
         found |= named
     return frozenset(found)

@@ -149,7 +149,7 @@ def checks_of(trial: Trial, commands: Commands) -> Iterator[Check]:
     for each in [each for each in trial.new if each.severity is not Severity.ERROR][:_MOST]:
         yield Check(About.WARNINGS, Verdict.NOTED, f"new: {stated(each)}", each.help)
     if trial.stale:
-        message = f"the values file of {listed(trial.stale)} is not what is compiled now"
+        message = f"the values file of {listed(trial.stale)} is out of date"
         verdict = Verdict.NOTED if request.mode is Mode.BACK else Verdict.REFUSED
         yield Check(About.VALUES_FILE, verdict, message, commands.compile(trial.stale))
     if trial.names:

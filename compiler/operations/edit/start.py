@@ -47,7 +47,7 @@ def name_of_folder(folder: Path) -> str:
     """The name of a platform whose project lies in `folder`. Raises Refusal where the folder's name has no letter."""
     name = re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower())[:63].strip("-")
     if not name:
-        raise Refusal("usage", "the folder's name is none that a platform can have", f"give --name; {FORM}")
+        raise Refusal("usage", "the folder's name is not valid for a platform", f"give --name; {FORM}")
     return name
 
 

@@ -94,7 +94,10 @@ def _refused_folder(folder: Path, shown: str, root: Path) -> tuple[Diagnostic, .
     if (read := _read_place(folder, root)) is None:
         return refuse_outside(folder, shown, root)
     # `--out` itself is elsewhere, or `refuse_place` had refused it.
-    message, way_out = f"{shown} leads by a link into {read}", "remove the link, or name another folder with `--out`"
+    message, way_out = (
+        f"{shown} leads through a link into {read}",
+        "remove the link, or name another folder with `--out`",
+    )
     return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
 
 
@@ -115,7 +118,7 @@ def _stale(output: Output, old: str | None) -> Diagnostic:
         message = f"{output.shown} is missing"
         return Diagnostic("stale-output", Severity.ERROR, message, Span(Source(output.shown)), help=way_out)
     source, start = Source(output.shown, old), first_difference(old, output.text)
-    message = f"{output.shown} is not what is generated now"
+    message = f"{output.shown} is out of date"
     # What stands there in place of it may be anything, and is not shown.
     bounds = Span(source, *source.line_bounds(source.place(start)[0]))
     return Diagnostic("stale-output", Severity.ERROR, message, Span(source, start, start), way_out, conceals=(bounds,))

@@ -53,7 +53,7 @@ def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
             raise Refusal("found", f"what the cluster reads is not known: {refused[0].message}", refused[0].help)
         stale = [file.environment for file in files if file.is_stale and file.old is not None]
         if stale:
-            message = f"the values file of {listed(stale)} is not what is compiled now: the cluster may read otherwise"
+            message = f"the values file of {listed(stale)} is out of date: the cluster may read something else"
             raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
     return tuple(environment for project in projects for environment in project.environments)
 

@@ -42,7 +42,7 @@ def head_lines(cutover: Cutover) -> Iterator[Line]:
 def _heading(cutover: Cutover) -> Iterator[Line]:
     name, to = cutover.trial.before.name, cutover.wish.store.id
     if cutover.wish.there:
-        yield name, f': on "{to}" already: ', listed(cutover.wish.there, len(cutover.wish.there))
+        yield name, f': already on "{to}": ', listed(cutover.wish.there, len(cutover.wish.there))
     progress = cutover.wish.progress
     if progress is not None and progress.next is not None:
         yield name, f": step {progress.next + 1} of {len(progress.steps)} to ", f'"{to}"'
@@ -50,7 +50,7 @@ def _heading(cutover: Cutover) -> Iterator[Line]:
         places = f'from "{switch.source.id}" to "{switch.destination.id}"'
         yield switch.environment.name, ": ", switch.secret, " ", places
     if cutover.commands.request.mode is Mode.FINISH and not cutover.is_nothing:
-        yield name, ": ", f'"{to}"', " becomes its store, and overrides that name it go"
+        yield name, ": ", f'"{to}"', " becomes its store, and the overrides that name it are removed"
 
 
 def _check(check: Check) -> Iterator[Line]:
@@ -89,7 +89,7 @@ def end_lines(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str
     elif cutover.is_nothing:
         progress = cutover.wish.progress
         is_end = progress is not None and progress.next is None
-        yield "nothing to do" + (": every step is there" if is_end else "")
+        yield "nothing to do" + (": every step is done" if is_end else "")
         if is_end:
             yield Painted("next: ", Style.HELP), commands.finish(to)
     elif not written:

@@ -85,7 +85,7 @@ def _headline(status: Status) -> tuple[Piece, ...]:
     moved = sum(row.store.id == progress.to.id for row in status.rows)
     where = f": {moved} of {counted(len(status.rows), 'secret')} on "
     if progress.next is None:
-        return (where, f'"{progress.to.id}"', "; every step of the move is there")
+        return (where, f'"{progress.to.id}"', "; every step of the move is done")
     return (where, f'"{progress.to.id}"', f"; step {progress.next + 1} of {len(progress.steps)} is next")
 
 
@@ -151,7 +151,7 @@ def wait_lines(waited: Waited) -> Iterator[Line]:
     if waited.end is End.IN_EFFECT:
         yield (Painted("all are in effect", Style.GREEN),)
     elif waited.end is End.FAILED:
-        yield (Painted("not in effect, and waiting longer does not help", Style.ERROR),)
+        yield (Painted("not in effect, and waiting longer will not help", Style.ERROR),)
     else:
         yield (Painted(f"not in effect after {short_duration(round(waited.seconds))}", Style.ERROR),)
         if waited.error is not None:

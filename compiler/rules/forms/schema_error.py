@@ -179,7 +179,7 @@ def _contradiction(node: Node, key: str) -> Diagnostic:
     return Diagnostic(
         "contradictory-source",
         Severity.ERROR,
-        f'{quoted(key)} cannot stand beside "from"',
+        f'{quoted(key)} cannot be combined with "from"',
         node.key_span,
         help="remove it: what the key that `from` names says of it holds for both",
         conceals=(node.span,),

@@ -125,7 +125,9 @@ class VaultLogin:
             value, lack = _content(default_file)
         if not value:
             tried = f"{variable} is not set" + (f", and {where} {lack or 'is empty'}" if where != variable else "")
-            raise self._error(tried, f"set {variable} or {variable}_FILE, or another PLATFORM_SECRETS_VAULT_AUTH")
+            raise self._error(
+                tried, f"set {variable} or {variable}_FILE, or choose another log-in with PLATFORM_SECRETS_VAULT_AUTH"
+            )
         if refused.search(value):
             what = "a character that tokens cannot have" if refused is _NO_TOKEN else "a control character"
             raise self._error(f"{where} has a line break or {what}", "write the credential again, on one line")

@@ -94,7 +94,7 @@ def test_what_another_environment_reads_by_now_stays(writing: Writing, done: str
     )
     for options in ((), ("--apply",)):
         found = writing.undo(done, *options)
-        assert (found.code, 'it is in use by now, read there by "qa/github"' in " ".join(found.out.split())) == (
+        assert (found.code, 'it is in use again, read there by "qa/github"' in " ".join(found.out.split())) == (
             1,
             True,
         )

@@ -11,10 +11,10 @@ def test_a_pattern_of_known_placeholders_has_no_fault(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "marked", "message", "way_out"),
     [
-        ("{nam}-{secret}", "{nam}", '"nam" is no placeholder', 'did you mean "name"?'),
-        ("{}{secret}", "{}", '"" is no placeholder', 'the placeholders are "name", "namespace", "secret"'),
-        ("{secret", "{", 'a "{" alone is no placeholder', "the placeholders are {name}, {namespace}, {secret}"),
-        ("{secret}}", "}", 'a "}" alone is no placeholder', "the placeholders are {name}, {namespace}, {secret}"),
+        ("{nam}-{secret}", "{nam}", '"nam" is not a placeholder', 'did you mean "name"?'),
+        ("{}{secret}", "{}", '"" is not a placeholder', 'the placeholders are "name", "namespace", "secret"'),
+        ("{secret", "{", 'a "{" alone is not a placeholder', "the placeholders are {name}, {namespace}, {secret}"),
+        ("{secret}}", "}", 'a "}" alone is not a placeholder', "the placeholders are {name}, {namespace}, {secret}"),
         (
             "{name}-x",
             "{name}-x",
@@ -30,8 +30,8 @@ def test_what_is_wrong_is_marked_with_a_way_out(pattern: str, marked: str, messa
 
 def test_every_fault_is_found() -> None:
     assert [each.message for each in faults("{a}{b}")] == [
-        '"a" is no placeholder',
-        '"b" is no placeholder',
+        '"a" is not a placeholder',
+        '"b" is not a placeholder',
         'the pattern has no "{secret}", so that every secret would have one name',
     ]
 

@@ -194,7 +194,7 @@ def test_windows_line_breaks_are_fine() -> None:
         ("a: {{ b }}\n", "forbidden-yaml", "1:4", "write the value itself"),
         ("---\na: b\n", "forbidden-yaml", "1:1", "remove it"),
         ("a: b\n---\nc: d\n", "forbidden-yaml", "2:1", "put this into a file of its own"),
-        ("a: *b\n", "forbidden-yaml", "1:4", 'a text that begins with "*" goes in quotes'),
+        ("a: *b\n", "forbidden-yaml", "1:4", 'quote a text that begins with "*"'),
         ('a: "b\nc: "d"\n', "invalid-yaml", "1:4", "close it where its value ends"),
         ("a: 'b\n", "invalid-yaml", "1:4", "close it where its value ends"),
     ],

@@ -82,7 +82,7 @@ def test_what_cannot_be_read_has_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "out").symlink_to("/etc/hostname")
     helps = [read_text(tmp_path, name)[1][0].help for name in ("folder", "out", "missing")]
-    instead = "put the file itself in its place"
+    instead = "replace it with the file itself"
     assert helps == [instead, instead, "create it, or restore it, as from Git"]
 
 

@@ -217,7 +217,7 @@ def test_what_only_the_key_that_has_the_value_may_say_is_taken_out_beside_from()
         ("contradictory-source", "remote"),
         ("contradictory-source", "rotate"),
     ]
-    assert found[1].message == '"rotate" cannot stand beside "from"'
+    assert found[1].message == '"rotate" cannot be combined with "from"'
     assert hidden(found[1]) == ["9d"]
     key = document.root.get("secrets", "a", "keys", "K")
     assert key is not None

@@ -464,7 +464,7 @@ def test_nothing_is_written_where_a_link_leads_out_of_the_project(three: Path, t
     (project / "chart").symlink_to(three)
     (diagnostic,) = write_all([*outputs(project, "new"), *outputs(project / "chart", "a", "c")], project)
     assert (diagnostic.rule, diagnostic.span.path) == ("unwritable-output", "chart/a")
-    assert diagnostic.message == "chart/a leads out of the project by a link"
+    assert diagnostic.message == "chart/a leads out of the project through a link"
     assert (three / "a").read_text("utf-8") == OLD
     assert not (three / "c").exists()
     assert not (project / "new").exists()

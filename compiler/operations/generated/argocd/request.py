@@ -125,7 +125,7 @@ def _judge(option: str, value: str) -> None:
         )
     if option in _FOLDERS and (not _PATH.fullmatch(value) or ".." in value.split("/")):
         way_out = "write it from the repository's root, such as secrets/chart"
-        raise Refusal("usage", f"{option} is no path of a folder inside the repository", way_out)
+        raise Refusal("usage", f"{option} is not the path of a folder in the repository", way_out)
     problem = None
     if option == "--namespace":
         problem = namespace_problem(value)

@@ -104,7 +104,7 @@ def _unconfirmed(environment: Environment) -> Iterator[Diagnostic]:
         return
     options = ",".join(dict.fromkeys(option for missing in lacks.values() for option in missing))
     of = f"{counted(len(lacks), 'ExternalSecret')} of {quoted(environment.name)}"
-    message = f"{of} would be deleted without a question, for want of {options}: {listed(lacks)}"
+    message = f"{of} would be deleted without confirmation, as {options} is missing: {listed(lacks)}"
     annotation = f"{SYNC_OPTIONS}: {ASKS_FIRST}"
     way_out = f"write `{annotation}` under `annotations:` of environments/base.yaml, and compile"
     # Where the annotations are, else where the environment is.

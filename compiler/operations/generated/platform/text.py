@@ -78,7 +78,7 @@ def _version(forms: Forms, text: str) -> Version:
     version = version_of(text)
     if version is None:
         way_out = "write it as Chart.yaml of CAIPE's chart does, such as 0.6.0 or 1.3.0-rc.6"
-        raise Refusal("usage", f"--chart-version is no version: {quoted(text)}", way_out)
+        raise Refusal("usage", f"--chart-version is not a version: {quoted(text)}", way_out)
     if version < forms.oldest:
         oldest = ".".join(map(str, forms.oldest.release))
         way_out = f"upgrade it: the forms of {oldest} and newer are known"

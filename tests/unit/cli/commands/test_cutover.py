@@ -78,7 +78,7 @@ def test_it_is_written_with_the_commit_to_make_and_the_way_back(cutover: Callabl
     assert "azure-keyvault-store" in (project / "chart/values-dev.yaml").read_text("utf-8")
     again = cutover("jira", "--to", "azure", "--apply")
     assert (again.code, again.out.splitlines()[0], again.out.splitlines()[-1]) == (
-        *(0, 'dev: on "azure" already: "jira"', "nothing to do"),
+        *(0, 'dev: already on "azure": "jira"', "nothing to do"),
     )
     assert cutover("jira", "--back", "--apply").code == 0
     assert "azure-keyvault-store" not in (project / "chart/values-dev.yaml").read_text("utf-8")
@@ -141,7 +141,7 @@ def test_steps_are_numbered_and_the_last_one_names_the_finish(
     assert (first.code, first.out.splitlines()[0]) == (0, 'dev: step 1 of 1 to "azure"')
     last = cutover("--next")
     assert last.out.splitlines()[-2:] == [
-        "nothing to do: every step is there",
+        "nothing to do: every step is done",
         "next: platform-secrets cutover dev --finish --to azure",
     ]
 

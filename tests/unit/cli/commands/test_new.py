@@ -230,7 +230,7 @@ def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, m
     ("options", "code", "said"),
     [
         (("--name", "My Shop"), 2, "the project's name is invalid"),
-        (("--store", "azure"), 2, '"azure" is no provider of stores\nhelp: did you mean "azurekv"?'),
+        (("--store", "azure"), 2, '"azure" is not a provider of stores\nhelp: did you mean "azurekv"?'),
         (("--namespace", "My_Shop"), 1, "--namespace:1:1: error[invalid-kubernetes-name]"),
         (("--server", "vault"), 1, "--server:1:1: error[invalid-address]"),
         (("--extends", "x"), 2, "--extends is an option of `new environment`"),
@@ -250,7 +250,7 @@ def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], p
     url = "https://ai-platform-qa.vault.azure.net"
     done = run("new", "environment", "qa", "--store", "azure", "--vault-url", url)
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith("\nnext: write what else differs into it, then run platform-secrets compile qa\n")
+    assert done.out.endswith("\nnext: add whatever else differs, then run platform-secrets compile qa\n")
     assert (
         (project / "environments/qa.yaml")
         .read_text("utf-8")
@@ -259,7 +259,7 @@ def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], p
     assert run("compile", "qa").code == 0
     done = run("new", "environment", "qc", "--store", "azure")
     assert done.out.endswith(
-        "\nnext: write the vaultUrl of its store and what else differs into it, then run platform-secrets compile qc\n"
+        "\nnext: add the vaultUrl of its store and whatever else differs, then run platform-secrets compile qc\n"
     )
     assert run("new", "environment", "qb", "--server", "https://vault.example.com").code == 0
     assert "    server: https://vault.example.com\n" in (project / "environments/qb.yaml").read_text("utf-8")
@@ -346,7 +346,7 @@ def test_what_may_be_a_value_in_place_of_another_key_is_not_shown(
 ) -> None:
     before = (project / "environments/catalogue.yaml").read_text("utf-8")
     done = run("new", "secret", "ui", "--from", word)
-    assert (done.code, "--from has another form than KEY=SECRET/KEY" in done.err) == (2, True)
+    assert (done.code, "--from is not of the form KEY=SECRET/KEY" in done.err) == (2, True)
     assert "hunter22" not in done.out + done.err
     assert (project / "environments/catalogue.yaml").read_text("utf-8") == before
 

@@ -157,7 +157,7 @@ def test_what_waiting_does_not_mend_is_1(status: Callable[..., Done], platform: 
     found["metadata"]["labels"] = {}
     platform.double.put("externalsecrets", found)
     done = status("dev", "--wait")
-    assert (done.code, "waiting longer does not help" in done.out) == (1, True)
+    assert (done.code, "waiting longer will not help" in done.out) == (1, True)
 
 
 def test_forcing_sets_the_annotation_of_what_is_named(status: Callable[..., Done], platform: LivePlatform) -> None:
@@ -199,7 +199,7 @@ def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], en
         (["dev", "--offline", "--cluster"], "--offline cannot be combined with --cluster"),
         (["dev", "--offline", "--force-sync"], "--offline cannot be combined with --force-sync"),
         (["dev", "--timeout", "5m"], "--timeout is how long --wait waits"),
-        (["dev", "--wait", "--timeout", "soon"], "--timeout is no duration"),
+        (["dev", "--wait", "--timeout", "soon"], "--timeout is not a duration"),
         (["dev", "--rbac", "--format", "json"], "--rbac prints YAML"),
         (["dev", "--only", "jura"], 'the environment "dev" has no secret "jura"'),
     ],

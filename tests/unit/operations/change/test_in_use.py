@@ -75,7 +75,7 @@ def test_what_an_environment_reads_stays_and_the_rest_is_deleted(
     assert found.writes == (free,)
     assert [loss.name for loss in found.losses] == ["github-app-key"]
     assert [step.kind for step in found.steps] == [Kind.REFUSE, Kind.REFUSE, Kind.DELETE]
-    assert found.steps[0].reason == 'it is in use by now, read there by "staging/jira"'
+    assert found.steps[0].reason == 'it is in use again, read there by "staging/jira"'
     assert found.steps[0].remedy == "let another store serve it first (`cutover`), or set the right value (`put`)"
     assert not found.is_clean
 
@@ -86,7 +86,7 @@ def test_each_reader_is_named_once_and_capitals_of_a_key_vault_do_not_count(
     azure.seed("Agents-Jira", JIRA_TOKEN="t")
     plan = plan_of(deletion(azure, "Agents-Jira", *JIRA))
     found = spare(plan, *(reading(environment, "azure", name) for name in ("prod", "prod", "staging")))
-    assert found.steps[1].reason == 'it is in use by now, read there by "prod/jira", "staging/jira"'
+    assert found.steps[1].reason == 'it is in use again, read there by "prod/jira", "staging/jira"'
 
 
 def test_a_vault_elsewhere_is_another_one(spare: Callable[..., Plan], stores: Stores, environment: Environment) -> None:

@@ -116,7 +116,7 @@ def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., End
     azure.address = MemoryStore("https://elsewhere").address
     with pytest.raises(JournalError) as refused:
         undo()
-    assert str(refused.value) == 'the store "azure" has another address now than in the run'
+    assert str(refused.value) == 'the store "azure" has another address than in the run'
     assert refused.value.help == f"the run names {address}: if you know that it was there, set it back"
     assert azure.deleted == set()
 

@@ -78,7 +78,7 @@ def test_a_chart_may_be_a_link_inside_the_project(root: Path) -> None:
 def test_a_chart_that_is_a_link_out_of_the_project_is_none(root: Path) -> None:
     (root / "project").mkdir()
     (root / "project/chart").symlink_to("../chart")
-    assert found(root / "project") == [("chart:1:1", "chart leads out of the project by a link")]
+    assert found(root / "project") == [("chart:1:1", "chart leads out of the project through a link")]
 
 
 def test_what_is_no_file_and_what_is_packed_is_refused(root: Path) -> None:

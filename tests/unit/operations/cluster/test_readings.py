@@ -219,14 +219,14 @@ def said(ask: Callable[[Readings], object], answer: object) -> str:
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_an_answer_in_another_form_is_none(odd: object) -> None:
     for ask in LISTED.values():
-        assert said(ask, {"items": [odd]}) == "its answer has not the form of the API"
+        assert said(ask, {"items": [odd]}) == "its answer is not in the form of the API"
     for ask in ONE.values():
-        assert said(ask, odd) == "its answer has not the form of the API"
+        assert said(ask, odd) == "its answer is not in the form of the API"
     event = {"type": "ADDED", "object": odd}
-    assert said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event).startswith("its answer has not")
+    assert said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event).startswith("its answer is not")
 
 
 @pytest.mark.parametrize("page", [5, [1], {"items": 7}, {"items": "ab"}, {"items": {"a": 1}}, {"metadata": [1]}])
 def test_a_list_in_another_form_is_none(page: object) -> None:
     for ask in LISTED.values():
-        assert said(ask, page) == "its answer has not the form of the API"
+        assert said(ask, page) == "its answer is not in the form of the API"

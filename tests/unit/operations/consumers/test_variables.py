@@ -99,7 +99,7 @@ def test_a_key_that_is_no_name_of_a_variable_is_found(bench: Bench, key: str, pr
     bench.change("catalogue", "      JIRA_URL: {description: URL}", f'      "{key}": {{description: URL}}')
     taken = deployment(f"envFrom: [{{prefix: '{prefix}', secretRef: {{name: agent-jira-secrets}}}}]")
     found = bench.of("unusable-variable", taken)
-    expected = f'{said} is no valid variable name: Deployment "platform-agent" may start without that key of "jira"'
+    expected = f'{said} is not a valid variable name: Deployment "platform-agent" may start without that key of "jira"'
     assert found == ([expected] if said is not None else [])
 
 

@@ -91,12 +91,10 @@ def told(checks: Sequence[Check]) -> list[tuple[str, str]]:
 
 
 def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCluster, dev: Environment) -> None:
-    store = (
-        f'the ClusterSecretStore "azure-keyvault-store" is ready, and nothing keeps the namespace "{NAMESPACE}" from it'
-    )
+    store = f'the ClusterSecretStore "azure-keyvault-store" is ready and allows the namespace "{NAMESPACE}"'
     assert told(gate(cluster, dev, "slack", "jira")) == [
         ("passed", store),
-        ("passed", "2 ExternalSecrets in the cluster there, ours and in order"),
+        ("passed", "2 ExternalSecrets in the cluster, managed by this chart and not failing"),
     ]
     assert sorted(cluster.asked) == ["external secrets", "store", "store"]
 

@@ -73,20 +73,20 @@ def test_differences_are_named_by_key_and_accepted_by_key(bench: Bench) -> None:
     bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="s3ntinel-0815", JIRA_URL="s3ntinel-u"))
     found = bench.to_azure("jira")
     different, only = of(found, "compared")
-    assert different[:2] == ("refused", 'of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"')
+    assert different[:2] == ("refused", 'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"')
     again = "platform-secrets cutover prod jira --to azure --accept-differences"
     assert different[2] == (
-        f'accept the values of "azure": {again} jira/JIRA_TOKEN; '
-        f'or write those of "vault" over them: {MIGRATE} --on-conflict overwrite --apply'
+        f'to accept those of "azure": {again} jira/JIRA_TOKEN; '
+        f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply'
     )
     assert only == (
         "refused",
-        'of "jira", in "azure" and not in "vault": "JIRA_URL"',
-        f'accept the values of "azure": {again} jira/JIRA_URL',
+        'keys of "jira" are in "azure" and not in "vault": "JIRA_URL"',
+        f'to accept those of "azure": {again} jira/JIRA_URL',
     )
     half = bench.to_azure("jira", accepted=("JIRA_TOKEN",))
     noted, refused = of(half, "compared")
-    assert noted == ("noted", 'of "jira", accepted, not the same in "azure" as in "vault": "JIRA_TOKEN"', None)
+    assert noted == ("noted", 'accepted: values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"', None)
     # The command that is named next accepts both.
     assert str(refused[2]).endswith("--accept-differences jira/JIRA_TOKEN jira/JIRA_URL")
     assert not bench.to_azure("jira", accepted=("JIRA_TOKEN", "jira/JIRA_URL")).is_refused
@@ -99,7 +99,7 @@ def test_a_present_store_that_is_gone_has_to_be_waived_but_not_on_the_way_back(b
     assert found.is_unanswered
     ((verdict, message, mend),) = of(found, "compared")
     assert verdict == "unanswered"
-    assert message.startswith('of "jira", not compared: "JIRA_TOKEN", "JIRA_URL": the store "vault"')
+    assert message.startswith('keys of "jira" not compared: "JIRA_TOKEN", "JIRA_URL": the store "vault"')
     assert mend == "platform-secrets cutover prod jira --to azure --without-comparison"
     waived = bench.to_azure("jira", without_comparison=True)
     assert (of(waived, "compared")[0][0], waived.is_refused) == ("noted", False)

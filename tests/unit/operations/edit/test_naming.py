@@ -73,7 +73,7 @@ def test_what_is_wrong_with_a_pattern_is_found_where_it_stands() -> None:
     document = catalogue(NAMING.replace("{name}", "{nam}"))
     names, (found,) = names_of(document, "shop", "db", {})
     assert names is None
-    assert (found.rule, found.message) == ("invalid-naming-pattern", '"nam" is no placeholder')
+    assert (found.rule, found.message) == ("invalid-naming-pattern", '"nam" is not a placeholder')
     assert document.source.text[found.span.start : found.span.end] == "{nam}"
     # A pattern that is not needed is not in the way.
     assert names_of(document, "shop", "db", {"target": "mine"})[0] is not None

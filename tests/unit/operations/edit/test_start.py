@@ -95,7 +95,7 @@ def test_a_platform_is_called_as_its_folder(tmp_path: Path, folder: str, name: s
 
 def test_a_folder_without_a_letter_names_no_platform(tmp_path: Path) -> None:
     kind, message, help_text = refused(lambda: name_of_folder(tmp_path / "___"))
-    assert (kind, message) == ("usage", "the folder's name is none that a platform can have")
+    assert (kind, message) == ("usage", "the folder's name is not valid for a platform")
     assert (help_text or "").startswith("give --name; ")
 
 

@@ -40,7 +40,7 @@ def test_a_check_tells_the_first_line_that_differs(tmp_path: Path, before: str, 
     found = generate(tmp_path, is_check=True)
     assert found.states == {"out/a.yaml": "up to date", "out/prod/b.yaml": "stale"}
     (stale,) = found.diagnostics
-    assert (stale.rule, stale.message) == ("stale-output", "out/prod/b.yaml is not what is generated now")
+    assert (stale.rule, stale.message) == ("stale-output", "out/prod/b.yaml is out of date")
     assert stale.span.line == line
     # What somebody wrote there may be anything.
     (hidden,) = stale.conceals
@@ -85,7 +85,7 @@ def test_no_link_leads_to_where_every_file_is_read(tmp_path: Path, place: str, r
         refused = generate(tmp_path, is_check=is_check).diagnostics[-1]
         assert (refused.rule, refused.message) == (
             "unwritable-output",
-            f"out/prod/b.yaml leads by a link into {reader}",
+            f"out/prod/b.yaml leads through a link into {reader}",
         )
         assert refused.help == "remove the link, or name another folder with `--out`"
     assert list((tmp_path / place).iterdir()) == []

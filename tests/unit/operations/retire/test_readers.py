@@ -89,7 +89,7 @@ def test_a_values_file_that_is_behind_or_strange_keeps_everything(bench: Bench) 
     write_values(files, bench.root)
     assert [each.name for each in every_environment(bench.root, Outside())] == ["prod"]
     bench.write("prod", "store: vault\n")
-    with pytest.raises(Refusal, match='the values file of "prod" is not what is compiled now') as stale:
+    with pytest.raises(Refusal, match='the values file of "prod" is out of date') as stale:
         every_environment(bench.root, Outside())
     assert stale.value.help == "compile and commit it first: platform-secrets compile prod"
     (chart / "values-prod.yaml").write_text("somebody: else\n", "utf-8")

@@ -36,10 +36,8 @@ def test_the_gate_is_listed_check_by_check(bench: Bench) -> None:
         "  ok         the Secret keeps its name and keys",
         '  ok         "azure" holds every key: 2 keys, at https://agents.vault.azure.net',
     ]
-    assert found[4] == '  refused    of "jira", not the same in "azure" as in "vault": "JIRA_TOKEN"'
-    assert found[5].startswith(
-        '             help: accept the values of "azure": platform-secrets cutover prod jira --to'
-    )
+    assert found[4] == '  refused    values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"'
+    assert found[5].startswith('             help: to accept those of "azure": platform-secrets cutover prod jira --to')
     bench.silent.add("vault")
     assert told(head_lines(bench.to_azure("jira")))[4].startswith("  no answer  ")
 
@@ -47,13 +45,13 @@ def test_the_gate_is_listed_check_by_check(bench: Bench) -> None:
 def test_the_heading_says_what_is_there_already_which_step_it_is_and_what_a_finish_does(bench: Bench) -> None:
     bench.write("prod", "moves: {to: azure, steps: [[github], [jira]]}\nsecrets: {github: {store: azure}}\n")
     assert told(head_lines(bench.to_azure("github", "jira")))[:2] == [
-        'prod: on "azure" already: "github"',
+        'prod: already on "azure": "github"',
         'prod: jira from "vault" to "azure"',
     ]
     assert told(head_lines(bench.plan(Mode.NEXT)))[0] == 'prod: step 2 of 2 to "azure"'
     assert told(head_lines(bench.plan(Mode.FINISH, to="azure")))[:2] == [
         'prod: jira from "vault" to "azure"',
-        'prod: "azure" becomes its store, and overrides that name it go',
+        'prod: "azure" becomes its store, and the overrides that name it are removed',
     ]
 
 
@@ -107,6 +105,6 @@ def test_the_end_names_what_is_next(bench: Bench) -> None:
     bench.write("prod", "store: azure\nmoves: {to: azure, steps: [[all]]}\n")
     assert end(bench.to_azure("jira")) == ["nothing to do"]
     assert end(bench.plan(Mode.NEXT)) == [
-        "nothing to do: every step is there",
+        "nothing to do: every step is done",
         "next: platform-secrets cutover prod --finish --to azure",
     ]

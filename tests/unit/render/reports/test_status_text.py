@@ -54,7 +54,7 @@ def test_a_row_a_secret_with_the_next_command_below(world: World) -> None:
 def test_without_a_move_and_at_its_end(world: World) -> None:
     assert shown(world.status())[0] == "prod: 2 secrets"
     world.bench.write("prod", f"{MOVE}store: azure\n")
-    assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is there'
+    assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is done'
 
 
 def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
@@ -138,7 +138,7 @@ def waited(end: End, error: ClusterError | None = None, unanswered: str = "") ->
 def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
     late = "jira: not compared with the state before, which this run did not see: UID, data"
     assert waited(End.IN_EFFECT) == ["all are in effect", late]
-    assert waited(End.FAILED) == ["not in effect, and waiting longer does not help", late]
+    assert waited(End.FAILED) == ["not in effect, and waiting longer will not help", late]
     assert waited(End.TIME_UP, error=ClusterError("it is gone", "wait")) == [
         "not in effect after 10m",
         "  because: the cluster cannot be asked: it is gone",

@@ -249,7 +249,7 @@ def test_what_a_method_lacks_is_named_and_nothing_is_sent(
     for rest in ({**environ, variable: ""}, {name: text for name, text in environ.items() if name != variable}):
         error = refusal(rest, client)
         assert error.reason == f"{variable} is not set"
-        assert f"set {variable} or {variable}_FILE, or another {METHOD}" in error.remedy
+        assert f"set {variable} or {variable}_FILE, or choose another log-in with {METHOD}" in error.remedy
 
 
 @pytest.mark.parametrize("method", ["ldap", "Token", "token ", "../token", "kubernetes\n"])

@@ -121,9 +121,9 @@ def test_a_user_of_ssh_is_none(tmp_path: Path, repo: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"path": "../chart"}, "--path is no path of a folder inside the repository"),
-        ({"path": "/chart"}, "--path is no path of a folder inside the repository"),
-        ({"path": "chart/"}, "--path is no path of a folder inside the repository"),
+        ({"path": "../chart"}, "--path is not the path of a folder in the repository"),
+        ({"path": "/chart"}, "--path is not the path of a folder in the repository"),
+        ({"path": "chart/"}, "--path is not the path of a folder in the repository"),
         ({"project": "Shop"}, "--project may only have lower-case letters, digits, inner hyphens and dots"),
         ({"project": "a" * 64}, "--project has 64 characters, and Kubernetes allows 63"),
         ({"namespace": "a.b"}, "--namespace may only have lower-case letters, digits and inner hyphens"),

@@ -95,7 +95,7 @@ def test_what_would_go_unasked_is_told(
     made, (found,) = texts(tmp_path, {"prod": text})
     assert found.rule == "unconfirmed-prune"
     assert found.message == (
-        f'1 ExternalSecret of "prod" would be deleted without a question, for want of {lacking}: "github"'
+        f'1 ExternalSecret of "prod" would be deleted without confirmation, as {lacking} is missing: "github"'
     )
     assert (found.span.path, found.span.line) == line
     assert yaml.safe_load(made["application-prod.yaml"])["spec"]["syncPolicy"]["automated"]["prune"] is prunes

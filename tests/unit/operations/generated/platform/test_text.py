@@ -118,7 +118,7 @@ def test_an_unknown_newer_version_is_told_and_has_the_newest_form(tmp_path: Path
     ("version", "message"),
     [
         ("0.0.9", "CAIPE's chart 0.0.9 is older than any that is known"),
-        ("latest", '--chart-version is no version: "latest"'),
+        ("latest", '--chart-version is not a version: "latest"'),
     ],
 )
 def test_what_is_no_known_version_is_refused(tmp_path: Path, version: str, message: str) -> None:
