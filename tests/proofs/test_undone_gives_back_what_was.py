@@ -143,4 +143,4 @@ def test_a_run_into_a_vault_that_is_elsewhere_now_is_refused(world: World, writi
     base = world.root / "environments/base.yaml"
     base.write_text(base.read_text("utf-8").replace(world.azure.url, "https://other.vault.azure.net"), "utf-8")
     done = writing.undo()
-    assert (done.code, "has another address now" in done.err) == (2, True)
+    assert (done.code, "has another address than in the run" in done.err) == (2, True)

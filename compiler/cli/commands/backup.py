@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 DESCRIPTION = f"""Reads the keys of the catalogue from an environment's stores and saves them to one file, encrypted
 with age to the recipients' public keys, or with a passphrase: the content of the file that
 {backup_keys.PASSPHRASE_FILE_VARIABLE} names, or asked for; of
-{SHORTEST_PASSPHRASE} characters or more. Values are never on the disk unencrypted.
+{SHORTEST_PASSPHRASE} characters or more. Values are never written to disk unencrypted.
 
 A key in use that cannot be read stops the backup, unless --partial is given.
 `restore` writes the values to the same store or another.

@@ -32,10 +32,10 @@ are missing, read by nobody, made twice, hidden by other variables, or needed by
 pods refer to and nothing sets. Reads rendered manifests of any application, or the live workloads of a cluster; never
 the value of a Secret.
 
-With --since it also says what must exist before the old manifests are replaced by the new, as commands to paste, and
-what nobody needs afterwards.
+With --since it also prints, as commands to paste, what must exist before the new manifests replace the old ones, and
+lists what nobody needs afterwards.
 
-What others make belongs into `madeElsewhere:` of the environment. Exits 1 for an error."""
+List Secrets that others make under `madeElsewhere:` of the environment. Exits 1 for an error."""
 EXAMPLES = (
     "helm template platform ./caipe -f values.yaml | platform-secrets consumers prod --manifests -",
     "platform-secrets consumers prod --manifests rendered/ --namespace ai-platform",

@@ -43,7 +43,7 @@ their keys stay the same. What the gate refuses changes nothing; each refusal na
 Without --apply it only shows the gate, the edit, and what it means in the cluster. With --apply it writes the
 environment and its values file, and prints the commit to make. Stores are only read.
 
---back needs nothing from the store that is left. --next takes the first step of `moves:` that is not wholly there.
+--back works even if the store that it leaves is down. --next takes the first step of `moves:` that is not complete.
 --finish makes a store the environment's, and drops the overrides that name it.
 
 Exits 1 if the gate refuses, 3 if a store that it needs does not answer."""
@@ -61,13 +61,13 @@ _WRITTEN = "the environment and its values file were written; commit them"
 
 def configure(parser: Parser) -> None:
     parser.add_argument("environment", metavar="ENV", help="the environment")
-    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch; `all` for every one")
+    parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch; `all` for all of them")
     parser.add_argument("--to", metavar="ID", help="id of the store that is to serve them")
     parser.add_argument(
-        "--back", action="store_true", help="go back to the other store; with --to where there are more"
+        "--back", action="store_true", help="go back to the other store; with --to if there are more than two"
     )
     parser.add_argument("--next", action="store_true", help="switch the next step of `moves:`")
-    parser.add_argument("--finish", action="store_true", help="make --to the environment's store and drop overrides")
+    parser.add_argument("--finish", action="store_true", help="make --to the environment's store and remove overrides")
     parser.add_argument(
         "--accept-differences",
         metavar="KEY",

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.cli.targets.interface import Target
 
-DESCRIPTION = """Writes what other programs read of environments; all of them if none is named.
+DESCRIPTION = """Generates files for Argo CD and CAIPE from environments; from all if none is named.
   argocd: AppProjects and Applications; printed, or written to --out
   argocd-health: health checks of ExternalSecrets and Applications, as a patch of argocd-cm; printed
-  platform: the values by which CAIPE's chart mounts these Secrets and makes none; printed, or written to --out"""
+  platform: values that make CAIPE's chart mount these Secrets and create none; printed, or written to --out"""
 EXAMPLES = (
     "platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git",
     "platform-secrets generate argocd prod --form app-of-apps --repo https://git.example.com/secrets.git --out argocd",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
   project: environments, schemas, the chart and editor settings in an empty folder (NAME, or the working folder)
-  environment: environments/NAME.yaml, equal to what it extends but for the store and the addresses given
+  environment: environments/NAME.yaml, equal to what it extends except for the store and the addresses given
   secret: an entry of the catalogue, named by the patterns under its `naming`, and a line in each file of --into
   chart: the chart that the values files are for, in a project without one"""
 EXAMPLES = (
@@ -102,7 +102,7 @@ def configure(parser: Parser) -> None:
         metavar="KEY=SECRET/KEY",
         action="append",
         default=[],
-        help="secret: one of its keys, and the key of another secret whose value it has; repeatable",
+        help="secret: one of its keys, and the key of another secret whose value it takes; repeatable",
     )
     parser.add_argument(
         "--into",

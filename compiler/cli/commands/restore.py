@@ -70,7 +70,7 @@ def configure(parser: Parser) -> None:
         "--only", metavar="SECRET", action="append", default=[], help="restore only this secret; repeatable"
     )
     parser.add_argument(
-        "--from-environment", metavar="NAME", help="the environment that the backup was made of, if it is another"
+        "--from-environment", metavar="NAME", help="the environment that was backed up, if it is another"
     )
     choices = [str(choice) for choice in OnConflict]
     parser.add_argument("--on-conflict", choices=choices, help="if the store holds another value; fail by default")

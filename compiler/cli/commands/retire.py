@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.cli.writing import Answer, Asked
 
-DESCRIPTION = """Deletes an environment's remote secrets from a store that serves them no more, so that the old values
+DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.
 
 A remote secret stays where any environment of the project reads it at that address, and with --cluster where any

@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from compiler.operations.status.row import Seen
     from compiler.operations.status.so_far import Looked
 
-DESCRIPTION = """Shows for each secret of environments the store in use, the next step of the move, whether the other
-store holds the same, how old the values are and when they expire; with --cluster also whether the cluster runs on it.
-Below the table stands the command that comes next. Changes nothing; only --force-sync sets an annotation.
+DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
+holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
+The next command stands below the table. Changes nothing, except that --force-sync sets an annotation.
 
-With --wait it follows the cluster until every secret is in effect, or until --timeout: that is the time of all, the
-stores and a cluster that hangs included. Start it before the change is deployed: then it also
-compares the Secret's UID and data, and restarts of the pods that read it.
+With --wait it follows the cluster until every secret is in effect, or until --timeout, which limits the whole command,
+including a store or a cluster that hangs. Start it before the change is deployed: then it also compares the Secret's
+UID and data, and reports restarts of the pods that read it.
 
-Exits 1 for a problem in the cluster or a value that is missing in the store in use, 3 if what is asked does not answer,
-4 if the time of --wait is up."""
+Exits 1 for a problem in the cluster or a value that the store in use lacks, 3 if a store or the cluster does not
+answer, 4 if --wait runs out of time."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -66,21 +66,21 @@ _OF_ONE = ("wait", "force_sync", "cluster", "rbac", "only")
 def configure(parser: Parser) -> None:
     parser.add_argument("environments", metavar="ENV", nargs="*", help="the environments; all by default")
     parser.add_argument("--only", metavar="SECRET", action="append", default=[], help="only this secret; repeatable")
-    parser.add_argument("--offline", action="store_true", help="say what the files alone tell, and ask no store")
+    parser.add_argument("--offline", action="store_true", help="report from the files alone, and contact no store")
     parser.add_cluster("also look at the objects in the cluster, of one environment", implied_by=("wait", "force_sync"))
-    parser.add_argument("--wait", action="store_true", help="wait until all is in effect; implies --cluster")
+    parser.add_argument("--wait", action="store_true", help="wait until all secrets are in effect; implies --cluster")
     parser.add_argument(
         "--timeout",
         metavar="DURATION",
         default=None,
-        help=f"after how long --wait ends at the latest, such as 90s; {_TIMEOUT} by default",
+        help=f"the longest that --wait waits, such as 90s; {_TIMEOUT} by default",
     )
     parser.add_argument(
         "--force-sync",
         action="store_true",
-        help="have the operator synchronise at once, by an annotation; implies --cluster",
+        help="ask the operator, by an annotation, to synchronise at once; implies --cluster",
     )
-    parser.add_argument("--rbac", action="store_true", help="print the roles that all this needs, and do nothing else")
+    parser.add_argument("--rbac", action="store_true", help="print the RBAC roles that these options need, and exit")
     add_format(parser, REPORT_FORMATS)
 
 

@@ -30,14 +30,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--path": {"metavar": "PATH", "help": "argocd: the chart's folder in it, with the values files; chart by default"},
     "--project": {
         "metavar": "NAME",
-        "help": "argocd: the AppProject, with which names begin; platform-secrets by default",
+        "help": "argocd: the AppProject, and the prefix of all names; platform-secrets by default",
     },
     "--namespace": {"metavar": "NAME", "help": "argocd: Argo CD's own namespace; argocd by default"},
     "--cluster": {
         "metavar": "ENV=NAME",
         "action": "append",
         "default": [],
-        "help": "argocd: Argo CD's name of the environment's cluster, by default its own; repeatable",
+        "help": "argocd: the environment's cluster as Argo CD names it, by default Argo CD's own; repeatable",
     },
     "--chart-repo": {"metavar": "URL", "help": "multi-source: where the chart is; the same repository by default"},
     "--chart-revision": {"metavar": "REV", "help": "multi-source: the chart's branch, tag or version"},

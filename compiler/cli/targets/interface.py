@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # What every target takes that writes files: one text for all, as each option is told once.
 OF_FILES: Mapping[str, dict[str, Any]] = {
-    "--out": {"metavar": "PATH", "help": "write to this folder, for platform to this file, in place of printing"},
+    "--out": {"metavar": "PATH", "help": "write to this folder (platform: to this file) instead of printing"},
     "--check": {"action": "store_true", "help": "write nothing; exit 1 if what is in --out is stale"},
 }
 

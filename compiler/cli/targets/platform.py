@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--chart-version": {"metavar": "VERSION", "help": "platform: the version of CAIPE's chart, such as 0.6.0"},
     "--release": {"metavar": "NAME", "help": "platform: the name of CAIPE's release; caipe by default"},
-    "--under": {"metavar": "NAME", "help": "platform: CAIPE's name in a parent chart, under which its values nest"},
+    "--under": {"metavar": "NAME", "help": "platform: CAIPE's name in a parent chart, to nest its values under"},
     **OF_FILES,
     "--against": {
         "metavar": "CHART",
-        "help": "platform: render this folder's chart with the values, and find what its pods lack, as consumers does",
+        "help": "platform: render the chart in this folder with the values, and find what its pods lack",
     },
     "--values": {
         "metavar": "FILE",
         "action": "append",
         "default": [],
-        "help": "--against: your own values of CAIPE, below the generated ones; repeatable",
+        "help": "--against: your own values for CAIPE, which the generated ones override; repeatable",
     },
     "--helm": {"metavar": "PATH", "help": f"--against: Helm binary; by default the first in {VARIABLE}, else on PATH"},
     "--format": {"choices": FORMATS, "help": "--against: output format; text by default"},
