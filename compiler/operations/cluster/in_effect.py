@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
 _OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _SYNCED = "SecretSynced"
+_GIVEN_UP = frozenset({"SecretOwnedByOther", "SecretImmutable"})
 # The operator's message where a failing provider left the last good Secret in place with Ready still true. The only
 # text of it that is matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
@@ -100,6 +101,16 @@ def ready_reason(external_secret: LiveObject) -> str | None:
     return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
 
 
+def waits_for_a_change(live: Live, name: str) -> bool:
+    """Whether the operator has given up on the ExternalSecret `name` until somebody changes it or its Secret.
+
+    It tries nothing again where another controller owns the Secret, or where that is immutable.
+    """
+    owners = _controllers(live.secret or {})
+    reason = ready_reason(live.external_secret or {})
+    return bool(owners and owners != [("ExternalSecret", name)]) or reason in _GIVEN_UP
+
+
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     """The keys of the Secret that a manifest makes."""
     spec = child(compiled, "spec")
@@ -128,11 +139,11 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
         yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
         return
     name = child(compiled, "metadata").get("name")
-    owners = [each for each in child(secret, "metadata").get("ownerReferences") or () if each.get("controller")]
+    owners = _controllers(secret)
     if not owners and not has_synced:
         message = f"nothing owns the Secret {quoted(title)}: the operator takes it over when it synchronises"
         yield Reason(Lack.NOT_SYNCED, message)
-    elif [(each.get("kind"), each.get("name")) for each in owners] != [("ExternalSecret", name)]:
+    elif owners != [("ExternalSecret", name)]:
         yield Reason(Lack.FOREIGN, f"the Secret {quoted(title)} does not belong to its ExternalSecret")
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(compiled) if key not in present]:
@@ -150,6 +161,11 @@ def _of_store(compiled: LiveObject, live: Live) -> Iterator[Reason]:
     namespace = str(child(compiled, "metadata").get("namespace"))
     if access_of(live.store, namespace, live.namespace) is Access.DENIED:
         yield Reason(Lack.STORE, f"{subject} does not allow the namespace {quoted(namespace)}")
+
+
+def _controllers(secret: LiveObject) -> list[tuple[object, object]]:
+    owners = child(secret, "metadata").get("ownerReferences") or ()
+    return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
 
 
 def _ready(found: LiveObject) -> LiveObject | None:

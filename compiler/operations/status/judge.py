@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from compiler.operations.cluster.in_effect import Lack, reasons_against
+from compiler.operations.cluster.in_effect import Lack, reasons_against, waits_for_a_change
 from compiler.operations.cluster.masking import Mask, values_of
 from compiler.operations.status.live import refusals_of
 from compiler.operations.status.pods import unready
@@ -49,7 +49,8 @@ class Judge:
         """The live state of a secret, with the problems `more` that its caller knows."""
         manifest = self.state.manifests[secret]
         namespace, name = str(manifest["metadata"]["namespace"]), str(manifest["metadata"]["name"])
-        reasons = reasons_against(manifest, self.state.live(manifest))
+        live = self.state.live(manifest)
+        reasons = reasons_against(manifest, live)
         pods = self.state.pods(namespace, name)
         problems = (
             *(Problem(State(str(reason.lack)), reason.message) for reason in reasons),
@@ -60,6 +61,8 @@ class Judge:
         is_old = any(reason.lack is Lack.OTHER_SPEC for reason in reasons)
         # A failure of the old spec is not what keeps the new one from being in effect.
         causes, next_try = self._causes(secret, namespace, name) if is_failing and not is_old else ((), None)
+        if waits_for_a_change(live, name):
+            next_try = None
         help_line = more_help
         if next_try is not None:
             help_line = command_line("status", self._name, "--only", secret, "--wait", "--force-sync")

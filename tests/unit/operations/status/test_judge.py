@@ -63,6 +63,26 @@ def test_the_next_try_follows_from_the_number_of_failures(world: World, count: i
     assert judge.seen("jira").next_try == seconds
 
 
+def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "target is owned by another ExternalSecret")
+    assert world.judge().seen("jira").next_try is not None
+    secret = world.platform.double.get("secrets", SPACE, JIRA)
+    secret["metadata"]["ownerReferences"][0]["name"] = "theirs"
+    world.platform.double.put("secrets", secret)
+    seen = world.judge().seen("jira")
+    assert (seen.state, seen.next_try, seen.help) == (State.NOT_READY, None, None)
+    assert seen.causes == ("target is owned by another ExternalSecret",)
+
+
+@pytest.mark.parametrize(("reason", "is_tried"), [("SecretSyncedError", True), ("SecretImmutable", False)])
+def test_by_its_reason_the_operator_has_given_up(world: World, reason: str, *, is_tried: bool) -> None:
+    world.platform.fail(SPACE, JIRA, "no")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    found["status"]["conditions"][0]["reason"] = reason
+    world.platform.double.put("externalsecrets", found)
+    assert (world.judge().seen("jira").next_try is not None) is is_tried
+
+
 def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> None:
     world.platform.fail(SPACE, JIRA, "no")
     judge = world.judge()
