@@ -1,7 +1,8 @@
 """A rendered Vault store logs in by Kubernetes without an audience.
 
-Vault from 1.21 on wants an audience on the roles of its Kubernetes auth method, and refuses tokens that were made for
-another one. A role that works today fails with `invalid audience` on the day that Vault is upgraded.
+Without one, External Secrets Operator asks for a token that is meant for the cluster's own API server and hands it to
+Vault: whoever gets hold of it there can use it against the cluster. A role without an audience takes tokens that were
+made for anybody; Vault warns of it in its log.
 
     auth:
       kubernetes:
@@ -15,8 +16,9 @@ Ask for the audience that the role has:
         role: external-secrets
         serviceAccount: {name: external-secrets, namespace: external-secrets, audiences: [vault]}
 
-and set it on the role: `vault write auth/kubernetes/role/external-secrets audience=vault …`. OpenBao and older Vaults
-can do without; waive it there.
+and set it on the role: `vault write auth/kubernetes/role/external-secrets audience=vault …`. With one that the role
+does not have, the log-in fails with `invalid audience`. Waive this rule where the role cannot be changed, or where
+Vault has each token reviewed by the API server with that token itself.
 """
 
 from __future__ import annotations
