@@ -48,8 +48,8 @@ EXAMPLES = (
     "platform-secrets put prod jira --from-file jira.env --store azure",
     "platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply",
 )
-# What the command is given; its undo knows all of it from the journal.
 _EITHER = "give either a secret or a run with --undo"
+# What the command is given; its undo knows all of it from the journal.
 _OWN = {
     "SECRET": "secret",
     "KEY": "keys",

@@ -1,4 +1,4 @@
-"""Finds the variables that a container's texts refer to and that nothing sets, or that Kubernetes puts not there."""
+"""Finds references to variables in a container that nothing sets, or where Kubernetes expands none."""
 
 from __future__ import annotations
 
