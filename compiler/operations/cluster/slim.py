@@ -50,7 +50,7 @@ def slim_external_secret(found: LiveObject) -> LiveObject:
 def target_of(external_secret: LiveObject) -> str | None:
     """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
     target = child(external_secret, "spec", "target")
-    if target.get("creationPolicy") == "None" or target.get("manifest"):
+    if target.get("creationPolicy") == "None" or child(target, "manifest").get("kind", "Secret") != "Secret":
         return None
     return str(target.get("name") or child(external_secret, "metadata").get("name") or "")
 
@@ -72,8 +72,7 @@ def slim_pod(found: LiveObject) -> LiveObject:
     kept: dict[str, Any] = {}
     for kind in _CONTAINERS:
         kept[kind] = [_container(each) for each in spec.get(kind) or ()]
-    volumes = [_picked(each, ("name", "secret", "projected")) for each in spec.get("volumes") or ()]
-    kept["volumes"] = [each for each in volumes if len(each) > 1]
+    kept["volumes"] = [each for each in map(_volume, spec.get("volumes") or ()) if len(each) > 1]
     kept["imagePullSecrets"] = spec.get("imagePullSecrets") or ()
     of_volumes = {each["name"] for each in kept["volumes"]}
     for container in (each for kind in _CONTAINERS for each in kept[kind]):
@@ -104,8 +103,15 @@ def slim_workload(found: LiveObject) -> LiveObject:
     template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template")
     pods = child(template, "spec") or spec
     slim: dict[str, Any] = {kind: list(map(_setting, pods.get(kind) or ())) for kind in _CONTAINERS}
-    slim["volumes"] = [_picked(each, ("name", "secret", "projected")) for each in pods.get("volumes") or ()]
+    slim["volumes"] = list(map(_volume, pods.get("volumes") or ()))
     return {"metadata": kept, "spec": {**slim, "imagePullSecrets": pods.get("imagePullSecrets") or ()}}
+
+
+def _volume(found: LiveObject) -> LiveObject:
+    kept = _picked(found, ("name", "secret", "projected", "azureFile"))
+    # A driver's other attributes are anybody's.
+    driver = _picked(child(found, "csi"), ("nodePublishSecretRef",))
+    return {**kept, "csi": driver} if driver else kept
 
 
 def _setting(found: LiveObject) -> LiveObject:

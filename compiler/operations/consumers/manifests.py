@@ -115,9 +115,10 @@ def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple
         case "Secret", "v1":
             yield name, _keys(document, "data") | _keys(document, "stringData")
         case "ExternalSecret", "external-secrets.io":
-            target = document.get("spec", "target")
-            if target is None or (target.text("creationPolicy") != "None" and target.get("manifest") is None):
-                yield document.text("spec", "target", "name") or name, _keys_of_external_secret(document)
+            target = ("spec", "target")
+            made = document.text(*target, "manifest", "kind") or "Secret"
+            if made == "Secret" and document.text(*target, "creationPolicy") != "None":
+                yield document.text(*target, "name") or name, _keys_of_external_secret(document)
         case "SealedSecret", "bitnami.com":
             keys = _keys(document, "spec", "encryptedData") | _keys(document, "spec", "template", "data")
             yield document.text("spec", "template", "metadata", "name") or name, keys

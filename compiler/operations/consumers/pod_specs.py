@@ -125,6 +125,10 @@ def _of_volumes(spec: PlainMap) -> Iterator[SecretRead]:
         for index, source in maps(child(volume, "projected").get("sources")):
             above = ("volumes", at, "projected", "sources", index, "secret")
             yield from _files(child(source, "secret"), "name", way, above)
+        # What a driver logs in with, without which the volume is not mounted.
+        for *within, named in (("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")):
+            if secret := text(child(volume, *within), named):
+                yield SecretRead(secret, None, Way.VOLUME, path=("volumes", at, *within, named))
 
 
 def _files(source: PlainMap, named: str, way: Way, above: Path) -> Iterator[SecretRead]:

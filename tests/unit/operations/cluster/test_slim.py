@@ -78,7 +78,11 @@ def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
         "metadata": {"name": "p", "namespace": "team", "uid": "1", "annotations": {"a": SENTINEL}},
         "spec": {
             "containers": [container],
-            "volumes": [{"name": "v", "secret": {"secretName": "s"}}, {"name": "other", "emptyDir": {}}],
+            "volumes": [
+                {"name": "v", "secret": {"secretName": "s"}},
+                {"name": "other", "emptyDir": {}},
+                {"name": "inline", "csi": {"driver": "d", "volumeAttributes": {"password": SENTINEL}}},
+            ],
             "imagePullSecrets": [{"name": "pull"}],
         },
         "status": {
@@ -112,6 +116,7 @@ def test_of_a_pod_nothing_stays_that_may_be_a_credential() -> None:
         ({"name": "other", "creationPolicy": "Merge"}, "other"),
         ({"name": "other", "creationPolicy": "None"}, None),
         ({"name": "other", "manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}, None),
+        ({"name": "other", "manifest": {"apiVersion": "v1", "kind": "Secret"}}, "other"),
     ],
 )
 def test_an_external_secret_makes_the_secret_that_it_names_or_none(target: dict[str, object], made: str | None) -> None:

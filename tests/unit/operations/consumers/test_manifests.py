@@ -109,6 +109,8 @@ def test_a_secret_provider_class_makes_its_secret_objects_and_refers_to_none() -
 @pytest.mark.parametrize("target", ["creationPolicy: None", "manifest: {apiVersion: v1, kind: ConfigMap}"])
 def test_an_external_secret_may_make_no_secret(target: str) -> None:
     assert gathered(f"{ESO}spec: {{target: {{{target}}}, data: [{{secretKey: A}}]}}").made == {}
+    made = "spec: {target: {manifest: {apiVersion: v1, kind: Secret}}, data: [{secretKey: A}]}"
+    assert keys_of(ESO + made) == frozenset({"A"})
 
 
 def test_another_group_makes_no_secret() -> None:

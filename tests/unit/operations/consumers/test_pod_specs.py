@@ -33,6 +33,8 @@ SPEC = {
             "name": "mixed",
             "projected": {"sources": [{"secret": {"name": "g", "items": [{"key": "L"}]}}, {"configMap": {}}]},
         },
+        {"name": "vault", "csi": {"driver": "d", "nodePublishSecretRef": {"name": "i"}}},
+        {"name": "share", "azureFile": {"shareName": "s", "secretName": "j"}},
         {"name": "none", "emptyDir": {}},
     ],
     "imagePullSecrets": [{"name": "h"}, {}],
@@ -49,6 +51,8 @@ def test_every_way_in_which_a_pod_reads_a_secret_is_found() -> None:
         SecretRead("e", None, Way.VOLUME),
         SecretRead("f", "K", Way.SUB_PATH, optional=True),
         SecretRead("g", "L", Way.VOLUME),
+        SecretRead("i", None, Way.VOLUME),
+        SecretRead("j", None, Way.VOLUME),
         SecretRead("h", None, Way.IMAGE_PULL, optional=True),
     )
 
