@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from compiler.refusal import Refusal
 from compiler.render.interface import FORMATS
 from compiler.text.command_line import PROGRAM
+from compiler.text.regex import regex
 from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
+_OPTION = regex(r"-[a-zA-Z]|--[a-zA-Z][a-zA-Z-]*")
 # Its own words stay as they are: `error` below goes by them, and looking for a translation imports `locale`.
 argparse._ = str  # type: ignore[attr-defined]
 
@@ -133,7 +134,10 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown(self, word: str) -> str:
         shown = word.partition("=")[0]
-        return f'unknown option "{shown}"' if word.startswith("-") else f'unexpected argument "{shown}"'
+        if not word.startswith("-"):
+            return f'unexpected argument "{shown}"'
+        # What is no option's name is not shown: it may be a password that begins with a hyphen.
+        return f'unknown option "{shown}"' if _OPTION.fullmatch(shown) else "unknown option"
 
     def _way_out(self, word: str) -> str:
         match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None

@@ -11,7 +11,8 @@ from compiler.refusal import Refusal
 
 
 def read_stdin() -> bytes:
-    return sys.stdin.buffer.read(LARGEST_BYTES + 1)
+    # None where it was closed when the process began: as empty as a pipe that nobody wrote into.
+    return sys.stdin.buffer.read(LARGEST_BYTES + 1) if sys.stdin is not None else b""
 
 
 def read_file(name: str, limit: int = LARGEST_BYTES, *, is_secret: bool = True, variable: str | None = None) -> bytes:

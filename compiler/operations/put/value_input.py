@@ -160,4 +160,9 @@ def _dotenv_value(text: str, start: int, number: int) -> tuple[str, int]:
     end = len(text) if end < 0 else end
     line = text[start:end]
     comment = _COMMENT.search(line)
-    return (line[: comment.start()] if comment else line).strip(), end + 1
+    value = (line[: comment.start()] if comment else line).strip()
+    if "\r" in value:
+        # A line break of old: the next key and its value would become a part of this one.
+        message = f"line {number} of the input has a carriage return in its value"
+        raise ValueInputError(message, "end lines by a line feed, or put the value in quotes")
+    return value, end + 1

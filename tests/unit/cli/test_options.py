@@ -69,6 +69,8 @@ def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) ->
     [
         (["--strikt"], 'unknown option "--strikt"', 'did you mean "--strict"?'),
         (["--zzz=1"], 'unknown option "--zzz"', "`platform-secrets try --help` lists the arguments"),
+        (["-s3ntinel"], "unknown option", "`platform-secrets try --help` lists the arguments"),
+        (["--s3ntinel"], "unknown option", "`platform-secrets try --help` lists the arguments"),
         (["--stric"], 'unknown option "--stric"', 'did you mean "--strict"?'),
         (["--format", "xml"], "unknown value for --format", 'the choices are "text", "json"'),
         (["--format", "jsn"], "unknown value for --format", 'did you mean "json"?'),

@@ -22,6 +22,11 @@ def test_no_more_than_any_store_takes_is_read(monkeypatch: pytest.MonkeyPatch) -
     assert len(read_stdin()) == LARGEST_BYTES + 1
 
 
+def test_a_closed_input_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert read_stdin() == b""
+
+
 def test_a_file_that_others_can_read_is_read_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"x" * 10)

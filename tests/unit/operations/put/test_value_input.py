@@ -63,6 +63,7 @@ def test_json_gives_the_keys_that_are_asked_for_and_else_all() -> None:
         ('TOKEN="joined \\\nline"', "joined line"),
         ("TOKEN=x==", "x=="),
         ("TOKEN=windows\r", "windows"),
+        ("TOKEN='quoted\rreturn'", "quoted\rreturn"),
         ("TOKEN=''", ""),
     ],
 )
@@ -84,6 +85,7 @@ def test_any_text_survives_double_quotes(text: str) -> None:
         (SENTINEL.encode(), (), None, "line 1 of the input is not KEY=value"),
         (f"TOKEN=x\nTOKEN={SENTINEL}".encode(), (), None, "line 2 of the input repeats a key"),
         (f'\nTOKEN="{SENTINEL}'.encode(), (), None, "line 2 of the input has unbalanced quotes"),
+        (f"\nTOKEN=x\rURL={SENTINEL}\r".encode(), (), None, "line 2 of the input has a carriage return in its value"),
         (f"TOKEN='x' {SENTINEL}".encode(), (), None, "line 1 of the input has unbalanced quotes"),
         (f'{{"TOKEN": "{SENTINEL}"'.encode(), (), None, "not a JSON object"),
         (f'{{"TOKEN": "a", "TOKEN": "{SENTINEL}"}}'.encode(), (), None, "not a JSON object with unique"),
