@@ -89,10 +89,12 @@ class Written:
 
     `slipped` are versions of other writers between what was read and this one: never any on Vault, whose
     compare-and-set refuses the write; on Key Vault they are found afterwards, already covered by this version.
+    `made` is when the store made the version, where its number alone does not tell it from another's: in a Vault.
     """
 
     version: str
     slipped: tuple[str, ...] = ()
+    made: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ def forge(path: Path, plan: dict[str, Any], step: dict[str, Any]) -> None:
     forged = []
     for line in map(json.loads, path.read_text("utf-8").splitlines()):
         said = {"plan": plan, "step": step if "after" in line else {}}.get(line["type"], {})
-        forged.append(line | said | ({"name": THEIRS} if "name" in line else {}))
+        # Nor does it tell the time by which a version of theirs is not the run's.
+        kept = {name: held for name, held in line.items() if name != "made"}
+        forged.append(kept | said | ({"name": THEIRS} if "name" in line else {}))
     path.write_text("".join(f"{json.dumps(line)}\n" for line in forged), "utf-8")
 
 

@@ -72,6 +72,20 @@ def test_on_vault_an_undo_restores_and_deletes_too(world: World, tmp_path: Path,
     assert world.get(VAULT) == {"GITHUB_TOKEN": "old", "KEPT": "k"}
 
 
+def test_a_vaults_version_of_the_same_number_is_not_the_runs(world: World, tmp_path: Path) -> None:
+    writing = Writing(world, tmp_path, "put", "vault")
+    world.put(VAULT, {"GITHUB_TOKEN": "old"})
+    world.serve_from("azure")
+    assert writing("--apply").code == 0
+    # Or another server behind the same address, as at the end of a tunnel.
+    world.bao.call("DELETE", f"{world.mount}/metadata/{VAULT}")
+    for value in ("theirs, earlier", "theirs"):
+        world.put(VAULT, {"GITHUB_TOKEN": value})
+    undone = writing.undo("--apply")
+    assert (undone.code, "its version 2 is not the run's" in said(undone)) == (1, True)
+    assert world.get(VAULT) == {"GITHUB_TOKEN": "theirs"}
+
+
 def test_two_runs_on_the_same_secrets_are_undone_newest_first(world: World, writing: Writing) -> None:
     world.azure.seed(TOKEN, OLD)
     assert writing("--apply").code == 0

@@ -124,6 +124,9 @@ class _OneUndo:
         # What an earlier undo wrote is the run's own where the run recovered it: its version is then the run's.
         if entry.after not in {reading.version, original}:
             return self._foreign(reading, self._history.runs.get((self._address, self._name, original)))
+        if self._is_of_another_time(reading):
+            reason = f"its version {reading.version} is not the run's, which was made at another time"
+            return Verdict(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
         if (unlike := self._unlike(reading)) is not None:
             return unlike
         if entry.slipped:
@@ -192,6 +195,17 @@ class _OneUndo:
             if _same(current, verdict.earlier):
                 return replace(self._kept("it is already undone", current.version), current=current)
         return self._changed(current, other)
+
+    def _is_of_another_time(self, current: RemoteSecret) -> bool:
+        """Whether the current version has the number of the run's and is not it.
+
+        A Vault counts from 1 again after a secret's metadata was deleted, and behind an address, a tunnel's for one,
+        may stand another server than then.
+        """
+        made, created = self._entry.made, current.attributes.created
+        if made is None or created is None or current.version != self._entry.after:
+            return False
+        return created.isoformat() != made
 
     def _restoration(self, current: RemoteSecret) -> Verdict:
         before = self._entry.before or self._entry.planned_before or ""

@@ -58,7 +58,7 @@ class RemoteWriter:
                 line.written(written.version)
                 owes = self._log.lacks
             finally:
-                self._log.written(write, written.version, written.slipped, owes=owes)
+                self._log.written(write, written.version, written.slipped, owes=owes, made=written.made)
         if doubt is not None:
             return _doubtful(write, doubt)
         return read_back(write, written.version, lambda: self._verified(write, written, store))

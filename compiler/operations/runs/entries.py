@@ -40,6 +40,7 @@ class RunEntry:
     undo: str | None = None
     deleted: str | None = None  # with `recover`, the version that was soft-deleted
     undone_as: str | None = None  # the version by which an undo put back what stood there before
+    made: str | None = None  # when the store made the version `after`, where its number does not tell it from others
     slipped: tuple[str, ...] = ()
     owes: bool = False  # the audit file has no line yet that says how the write ended
     undo_owes: bool = False  # the same of the undo's write
@@ -131,6 +132,7 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
     if entry.state == "started" or ("before" in line and entry.before is None):
         entry.before = _text(line.get("before"))
     entry.after = _text(line.get("after", entry.after))
+    entry.made = _text(line.get("made", entry.made))
     entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
     # The audit file needs no outcome of a write that was not stored.
     entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)

@@ -78,11 +78,19 @@ class Journal:
         self._record("step", target, state="started", before=before, owes=owes)
 
     def written(
-        self, target: Target, before: str | None, after: str, slipped: tuple[str, ...], *, owes: bool = False
+        self,
+        target: Target,
+        before: str | None,
+        after: str,
+        slipped: tuple[str, ...],
+        *,
+        owes: bool = False,
+        made: datetime | None = None,
     ) -> None:
-        """A write was stored as `after`; with `owes`, the audit file still needs its line."""
+        """A write was stored as `after`, at the time `made`; with `owes`, the audit file still needs its line."""
         rest = {"before": before, "after": after, "slipped": list(slipped), "owes": owes}
-        self._record("step", target, wait=False, state="written", **rest)
+        time = {"made": made.isoformat()} if made is not None else {}
+        self._record("step", target, wait=False, state="written", **rest, **time)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """The result for a remote secret."""

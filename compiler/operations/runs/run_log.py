@@ -10,6 +10,7 @@ from compiler.operations.runs.audit import Audited, AuditEntry, AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from compiler.operations.change.plan import Target, Write
     from compiler.operations.runs.audit import AuditLog
@@ -45,9 +46,17 @@ class RunLog:
     def started(self, write: Write) -> None:
         self.journal.started(write.target, write.before, owes=self.owes)
 
-    def written(self, write: Write, version: str, slipped: tuple[str, ...] = (), *, owes: bool = False) -> None:
+    def written(
+        self,
+        write: Write,
+        version: str,
+        slipped: tuple[str, ...] = (),
+        *,
+        owes: bool = False,
+        made: datetime | None = None,
+    ) -> None:
         """The write is stored; with `owes`, the audit file still needs its line."""
-        self.journal.written(write.target, write.before, version, slipped, owes=owes)
+        self.journal.written(write.target, write.before, version, slipped, owes=owes, made=made)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         self.journal.settled(result, maybe_stored=maybe_stored)
@@ -70,8 +79,16 @@ class UndoLog(RunLog):
     def started(self, write: Write) -> None:
         self.journal.undo(write.target, "started", before=write.before, owes=self.owes)
 
-    def written(self, write: Write, version: str, slipped: tuple[str, ...] = (), *, owes: bool = False) -> None:
-        del slipped
+    def written(
+        self,
+        write: Write,
+        version: str,
+        slipped: tuple[str, ...] = (),
+        *,
+        owes: bool = False,
+        made: datetime | None = None,
+    ) -> None:
+        del slipped, made
         self.journal.undo(write.target, "done", version if write.earlier is not None else None, owes=owes)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:

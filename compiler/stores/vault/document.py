@@ -26,6 +26,14 @@ def remote_secret(name: str, body: Mapping[str, Any]) -> RemoteSecret:
     )
 
 
+def made_of(body: Mapping[str, Any]) -> datetime | None:
+    """Return when a write's version was made, None where the reply to it does not tell: the version is stored."""
+    try:
+        return _time(body["data"].get("created_time"))
+    except (AttributeError, ArithmeticError, TypeError, ValueError):
+        return None
+
+
 def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     """Return the state that the metadata of a name tells. Raises as `remote_secret` does."""
     data = body["data"]

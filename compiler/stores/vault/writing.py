@@ -16,6 +16,7 @@ from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreSt
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
+from compiler.stores.vault.document import made_of
 from compiler.stores.vault.lifecycle import VaultLifecycle
 from compiler.stores.vault.questions import Request
 
@@ -105,7 +106,7 @@ class VaultWriting(VaultLifecycle):
             body = self._kv.create_or_update_secret(
                 name, dict(properties), cas=version, mount_point=self._address.mount
             )
-            return Written(str(int(body["data"]["version"])))
+            return Written(str(int(body["data"]["version"])), made=made_of(body))
 
         def settle() -> Written | None:
             return self._settled(name, properties, version)
@@ -142,7 +143,7 @@ class VaultWriting(VaultLifecycle):
         except StoreError:
             newest = None
         if newest is not None and _is_same(newest.properties, properties):
-            return Written(mine)
+            return Written(mine, made=newest.attributes.created)
         if newest is not None:
             raise self._conflict(name, Action.WRITE, str(version), newest.version)
         raise OutcomeUnknownError(

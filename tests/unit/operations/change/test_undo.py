@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
@@ -15,7 +18,7 @@ from compiler.stores.errors import (
     UnavailableError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped
+from compiler.stores.interface import Attributes, Dropped
 from tests.unit.operations.change.undoing import (
     ID,
     KEYS,
@@ -141,6 +144,21 @@ def test_a_begun_write_over_what_an_undo_put_back_was_not_stored() -> None:
     store = two_versions()
     store.seed("a", A="old")
     assert plan_for(run_of(a=begun("v1", "update")), store, RunHistory(again={(MEMORY, "a", "v3"): "v1"})).steps == ()
+
+
+def test_a_version_that_has_only_the_number_of_the_runs_is_another_writers() -> None:
+    store = two_versions()
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    *earlier, newest = store.versions["a"]
+    store.versions["a"] = [*earlier, replace(newest, attributes=Attributes(created=then))]
+    other = "2025-01-01T00:00:00+00:00"
+    for made, kind in ((then.isoformat(), Kind.UPDATE), (None, Kind.UPDATE), (other, Kind.REFUSE)):
+        (step,) = plan_for(run_of(a=replace(updated(), made=made)), store).steps
+        assert step.kind is kind
+    assert step.reason == "its version v2 is not the run's, which was made at another time"
+    # A store that tells no time.
+    store.versions["a"] = [*earlier, newest]
+    assert kinds(run_of(a=replace(updated(), made=then.isoformat())), store) == [Kind.UPDATE]
 
 
 def test_an_earlier_version_that_is_gone_or_cannot_be_read_is_refused() -> None:

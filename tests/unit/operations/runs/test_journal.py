@@ -315,6 +315,19 @@ def test_another_writers_versions_are_remembered_past_later_lines(tmp_path: Path
     assert find_run(tmp_path, FIRST).entries[A].slipped == ("v1",)
 
 
+def test_when_a_version_was_made_is_remembered_past_later_lines(tmp_path: Path) -> None:
+    made = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    journal = begin(tmp_path)
+    journal.written(A, None, "2", (), made=made)
+    journal.settled(Result("azure", "a", State.DONE, "2"))
+    journal.written(B, None, "v1", ())
+    journal.close()
+    found = find_run(tmp_path, FIRST).entries
+    assert (found[A].made, found[B].made) == (made.isoformat(), None)
+    # Key Vault's versions need no time.
+    assert find_run(tmp_path, FIRST).path.read_text("utf-8").count('"made"') == 1
+
+
 def test_the_version_that_an_undo_wrote_comes_back(tmp_path: Path) -> None:
     journal = begin(tmp_path)
     journal.written(A, None, "v1", ())

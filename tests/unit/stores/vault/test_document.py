@@ -5,7 +5,7 @@ import pytest
 
 from compiler.stores.interface import Dropped, StoreState, VersionState
 from compiler.stores.values.secret import JsonKind, SecretValue
-from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state, version_states
+from compiler.stores.vault.document import dropped_by_next, made_of, remote_secret, secret_state, version_states
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
@@ -108,3 +108,19 @@ def test_each_version_has_a_state_in_the_order_of_the_numbers() -> None:
         ("9", VersionState.READABLE),
         ("10", VersionState.READABLE),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "made"),
+    [
+        ({"data": {"created_time": "2026-01-01T00:00:00.123456789Z"}}, "2026-01-01T00:00:00.123456+00:00"),
+        ({"data": {"version": 1}}, None),
+        ({"data": {"version": 1, "created_time": 7}}, None),
+        ({"data": {"version": 1, "created_time": "yesterday"}}, None),
+        ({"data": {"version": 1, "created_time": "0001-01-01T00:00:00+23:59"}}, None),
+        ({"data": []}, None),
+    ],
+)
+def test_a_write_that_does_not_tell_its_time_is_stored_all_the_same(body: dict[str, Any], made: str | None) -> None:
+    found = made_of(body)
+    assert (found.isoformat() if found is not None else None) == made
