@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Forms are looked up by so many of their first characters: many values begin alike, but not for so long.
 _START = 8
+# What may stand behind a text that was cut off in the middle of a value.
+_CUT = ".…\ufffd \"'`)]}"
 
 
 def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
@@ -29,7 +31,7 @@ def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
 
 
 class Mask:
-    """Hides `secrets` in texts, in plain, Base64, URL or JSON form.
+    """Hides `secrets` in texts, in plain, Base64, URL or JSON form; and their beginning where a text was cut off in it.
 
     A value of fewer than four characters, a boolean, null, and the words for them are never hidden, as they occur in
     ordinary sentences. Build one for all the texts of a run: then a text costs time by its own length,
@@ -55,8 +57,9 @@ class Mask:
         """`text` with `…` for each place where a value stands."""
         shown: list[str] = []
         at = hidden_to = 0
+        stop = len(text.rstrip(_CUT))
         for start in range(len(text) - LEAST + 1):
-            end = self._end(text, start)
+            end = self._end(text, start, stop)
             if end <= hidden_to:
                 continue
             # A value that begins inside of another one goes on hiding: no rest of either is left.
@@ -65,9 +68,13 @@ class Mask:
             at = hidden_to = end
         return "".join((*shown, text[at:]))
 
-    def _end(self, text: str, start: int) -> int:
-        """Where the longest value that begins at `start` ends; 0 where none does."""
+    def _end(self, text: str, start: int, stop: int) -> int:
+        """Where the longest value that begins at `start` ends, or the text at `stop` in the midst of it; 0 for none."""
         here: set[str] = set()
         for length in range(LEAST, _START + 1):
             here |= self.__by_start.get(text[start : start + length], set())
-        return max((start + len(form) for form in here if text.startswith(form, start)), default=0)
+        end = max((start + len(form) for form in here if text.startswith(form, start)), default=0)
+        left = stop - start
+        if left >= _START and any(len(form) > left and form.startswith(text[start:stop]) for form in here):
+            return max(end, stop)
+        return end

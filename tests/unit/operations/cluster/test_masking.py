@@ -42,6 +42,18 @@ def test_a_value_too_short_to_be_told_from_words_takes_none_away() -> None:
     assert masked("the map has no entry", secrets("map", "no", "e")) == "the map has no entry"
 
 
+@pytest.mark.parametrize("ending", ["", "...", "…", '..."', "')", "\ufffd"])
+def test_the_beginning_of_a_value_is_hidden_where_the_text_was_cut_off_in_it(ending: str) -> None:
+    value = "s3ntinel/4711-and-more"
+    encoded = base64.b64encode(value.encode()).decode()
+    for form in (value, encoded, "first line\n" + value):
+        for left in (8, len(form) - 1):
+            assert masked(f"not valid: {form[:left]}{ending}", secrets(value, form)) == f"not valid: …{ending}"
+    # Too little to be told from other words, and what does not reach to the end.
+    assert masked(f"not valid: s3ntine{ending}", secrets(value)) == f"not valid: s3ntine{ending}"
+    assert masked("https://a.example is down", secrets("https://a.example/b")) == "https://a.example is down"
+
+
 def test_booleans_and_null_are_words() -> None:
     words = [SecretValue("true", JsonKind.BOOLEAN), SecretValue("null", JsonKind.NULL), SecretValue("true")]
     assert masked("status is not true but null", words) == "status is not true but null"
