@@ -55,6 +55,8 @@ def differing_lines(file: ValuesFile) -> Iterator[str]:
 
 
 def _hidden(text: str) -> list[Bounds]:
+    if not text:
+        return []
     root = values_tree(text)
     # A text that is not YAML was not written by the compiler, so all of it is hidden.
     return ChartValues().hidden(text, root) if root is not None else [(text.find("\n") + 1, len(text))]

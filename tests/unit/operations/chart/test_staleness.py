@@ -33,7 +33,9 @@ def test_the_first_line_that_differs_is_named(old: str | None, new: str, where: 
 
 
 def test_a_missing_file_is_called_missing() -> None:
-    assert stale_values(_file(None, "a\n")).message == "chart/values-dev.yaml is missing"
+    missing = _file(None, "a\n")
+    assert stale_values(missing).message == "chart/values-dev.yaml is missing"
+    assert list(differing_lines(missing))[2:] == ["@@ -0,0 +1 @@", "+a"]
 
 
 def test_the_lines_are_a_unified_diff() -> None:
