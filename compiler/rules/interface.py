@@ -79,6 +79,12 @@ class Rule:
     def summary(self) -> str:
         return self.page.strip().split("\n", 1)[0]
 
+    def waivers(self, finding: Finding, roots: Iterable[Node]) -> list[Node]:
+        """The reasons in `roots` that waive `finding`: where it is, or above; none for a rule that nobody may waive."""
+        lengths = range(len(finding.scope) + 1) if self.waivable else ()
+        found = (root.get(*finding.scope[:length], "waive", self.id) for root in roots for length in lengths)
+        return [reason for reason in found if reason is not None]
+
     def diagnostic(self, finding: Finding) -> Diagnostic:
         return Diagnostic(
             rule=self.id,

@@ -16,7 +16,19 @@ Take the waiver out, or move it to the secret, store or environment that needs i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from compiler.model.diagnostic import Severity
-from compiler.rules.interface import Rule, Scope
+from compiler.rules.interface import Finding, Rule, Scope
+
+if TYPE_CHECKING:
+    from compiler.model.diagnostic import Diagnostic
+    from compiler.model.document import Node
 
 RULE = Rule("unused-waiver", Severity.WARNING, Scope.INPUT, page=__doc__)
+
+
+def diagnostic(rule: str, reason: Node) -> Diagnostic:
+    """The finding that the waiver of `rule` whose `reason` is that node is needed by none."""
+    message = f'this waiver is unused: "{rule}" has no finding here'
+    return RULE.diagnostic(Finding(message, reason.key_span, help="remove it"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, and_more
 from compiler.rules import RULES, shadowed_variable, unused_waiver
-from compiler.rules.interface import Finding, Rule, Scope
+from compiler.rules.interface import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
     from compiler.model.environment import Environment
     from compiler.model.project import Project
+    from compiler.rules.interface import Finding, Rule
 
 _BY_SCOPE = {scope: tuple(rule for rule in RULES if rule.scope is scope and rule.check is not None) for scope in Scope}
 # Without what `consumers` finds too, from evidence that is not here: a waiver may be needed there alone.
@@ -74,15 +75,9 @@ class Checker:
                 yield diagnostic
 
     def _is_waived(self, rule: Rule, finding: Finding, roots: tuple[Node, ...]) -> bool:
-        waived = False
-        if rule.waivable:
-            for root in roots:
-                for length in range(len(finding.scope) + 1):
-                    reason = root.get(*finding.scope[:length], "waive", rule.id)
-                    if reason is not None:
-                        self._used.add(id(reason))
-                        waived = True
-        return waived
+        reasons = rule.waivers(finding, roots)
+        self._used.update(map(id, reasons))
+        return bool(reasons)
 
     def _unused_waivers(self, project: Project) -> Iterator[Diagnostic]:
         seen: set[int] = set()
@@ -91,11 +86,11 @@ class Checker:
                 judged = project.is_whole or reason.source is environment.document.source
                 if judged and id(reason) not in seen and id(reason) not in self._used and rule_id in _KNOWN:
                     seen.add(id(reason))
-                    yield _unused(rule_id, reason)
+                    yield unused_waiver.diagnostic(rule_id, reason)
         if project.is_whole:
             for rule_id, reason in _waivers(project.catalogue.document.root):
                 if id(reason) not in self._used and rule_id in _KNOWN:
-                    yield _unused(rule_id, reason)
+                    yield unused_waiver.diagnostic(rule_id, reason)
 
 
 def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
@@ -108,8 +103,3 @@ def _waivers(root: Node) -> Iterator[tuple[str, Node]]:
         waive = place.children.get("waive")
         if waive is not None:
             yield from waive.children.items()
-
-
-def _unused(rule_id: str, reason: Node) -> Diagnostic:
-    finding = Finding(f'this waiver is unused: "{rule_id}" has no finding here', reason.key_span, help="remove it")
-    return unused_waiver.RULE.diagnostic(finding)

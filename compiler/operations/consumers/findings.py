@@ -64,12 +64,7 @@ def judge(own: Own, gathered: Gathered) -> tuple[Diagnostic, ...]:
     report.add(BY_ID["unusable-variable"], unusable(own, readers))
     report.add(BY_ID["unset-variable"], unset(own, gathered))
     report.add(BY_ID["wrong-mounted-by"], wrong_mounted_by(own, gathered, readers))
-    unused = [
-        unused_waiver.RULE.diagnostic(
-            Finding(f'this waiver is unused: "{rule}" has no finding here', reason.key_span, help="remove it")
-        )
-        for rule, reason in report.waivers.unused(BY_ID, namespaces)
-    ]
+    unused = [unused_waiver.diagnostic(rule, reason) for rule, reason in report.waivers.unused(BY_ID, namespaces)]
     return tuple(sorted((*report.diagnostics, *unused), key=lambda each: (each.span.path, each.span.start)))
 
 

@@ -66,14 +66,9 @@ class Waivers:
 
     def covers(self, rule: Rule, finding: Finding) -> bool:
         """Whether the finding is waived where it is, or above."""
-        is_waived = False
-        for root in self._roots if rule.waivable else ():
-            for length in range(len(finding.scope) + 1):
-                reason = root.get(*finding.scope[:length], "waive", rule.id)
-                if reason is not None:
-                    self._used.add(id(reason))
-                    is_waived = True
-        return is_waived
+        reasons = rule.waivers(finding, self._roots)
+        self._used.update(map(id, reasons))
+        return bool(reasons)
 
     def unused(self, rules: Mapping[str, Rule], namespaces: Collection[str]) -> Iterator[tuple[str, Node]]:
         """The waivers of `rules` in the environment's own file that no finding needed.
