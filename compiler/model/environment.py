@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from compiler.model.duration import Duration
     from compiler.model.place import Place
 
+# What `fetch` may say: one read for each key, which is the default, or one for each secret.
+PER_KEY, BUNDLE = "perKey", "bundle"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.model.confirmed_deletion import SYNC_OPTIONS, asks_before_pruning
+from compiler.model.environment import BUNDLE, PER_KEY
 from compiler.model.part_of import LABEL, PART_OF
 from compiler.model.record import dataclass
 from compiler.model.sync_wave import ANNOTATION
@@ -103,7 +104,7 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         fields = {
             "refreshInterval": _text(spec.get("refreshInterval", "")),
             "syncWave": _text(annotations.pop(ANNOTATION, "")),
-            "fetch": "bundle" if spec.get("dataFrom") else "perKey",
+            "fetch": BUNDLE if spec.get("dataFrom") else PER_KEY,
             "store": _store(spec.get("secretStoreRef") or {}),
         }
         fields["partOf"] = _text((metadata.get("labels") or {}).get(LABEL, ""))

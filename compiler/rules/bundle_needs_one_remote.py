@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
+from compiler.model.environment import BUNDLE
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import listed
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
-        if secret.fetch != "bundle" or secret.store is None:
+        if secret.fetch != BUNDLE or secret.store is None:
             continue
         provider, remote = secret.store.provider, secret.remote
         # Only a key that says something of its own place can lie elsewhere.

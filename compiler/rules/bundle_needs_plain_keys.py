@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Related, Severity
+from compiler.model.environment import BUNDLE
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 def check(environment: Environment) -> Iterator[Finding]:
     for secret in environment.secrets.values():
-        if secret.fetch != "bundle":
+        if secret.fetch != BUNDLE:
             continue
         for item in secret.keys:
             name = item.key.name

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Severity
+from compiler.model.environment import BUNDLE
 from compiler.rules.interface import Finding, Rule, Scope
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _over_budget(environment: Environment) -> Iterator[Finding]:
 
 
 def _reads(secret: Secret) -> int:
-    return 1 if secret.fetch == "bundle" else len(secret.keys)
+    return 1 if secret.fetch == BUNDLE else len(secret.keys)
 
 
 RULE = Rule("too-frequent-refresh", Severity.WARNING, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, Catalogue, Entry
 from compiler.model.duration import Duration, parse_duration
-from compiler.model.environment import Environment, Secret, SecretKey, Store
+from compiler.model.environment import PER_KEY, Environment, Secret, SecretKey, Store
 from compiler.model.part_of import PART_OF
 from compiler.model.place import place_in, remote_of
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from compiler.model.document import Document, Node
 
 _DEFAULT_KIND = "ClusterSecretStore"
-_DEFAULT_FETCH = "perKey"
 
 
 class Resolver:
@@ -74,7 +73,7 @@ class Resolver:
             namespace=_text(own.get("namespace") or shared.namespace),
             refresh=self._duration(_text(refresh_node)),
             refresh_node=refresh_node,
-            fetch=_text(own.get("fetch") or shared.fetch) or _DEFAULT_FETCH,
+            fetch=_text(own.get("fetch") or shared.fetch) or PER_KEY,
             remote=store.prefix + remote if store is not None and remote is not None else None,
             labels=labels,
             annotations=_over(shared.annotations, own.get("annotations")),

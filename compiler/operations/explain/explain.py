@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
+from compiler.model.environment import PER_KEY
 from compiler.operations.explain.explanation import Earlier, Explanation, shown_value, shown_where
 from compiler.operations.explain.key import explain_key
 from compiler.operations.explain.secret import explain_secret
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret
 
 _INHERITED = ("store", "namespace", "refreshInterval", "fetch")
-_DEFAULT_FETCH = "perKey"
 # Where a secret's labels and annotations come from, the one that wins first, beside its own map.
 _METADATA = {
     "labels": (("environment", "labels"),),
@@ -75,7 +75,7 @@ def _rows(environment: Environment) -> Iterator[Explanation]:
     root = environment.root
     yield from _written((), root)
     if root.get("fetch") is None:
-        yield Explanation("fetch", _DEFAULT_FETCH, "default")
+        yield Explanation("fetch", PER_KEY, "default")
     if root.get("partOf") is None:
         yield Explanation("partOf", environment.part_of, "usual", note="the default")
     for store in environment.stores.values():
@@ -127,7 +127,7 @@ def _of_secret(environment: Environment, secret: Secret) -> Iterator[Explanation
             row = written((*path, name), top)
             yield Explanation(row.path, row.value, "inherited", row.where, row.overrode, f"from `{name}`")
         elif secret.node.get(name) is None and name == "fetch":
-            yield Explanation(f"secrets.{secret.id}.fetch", _DEFAULT_FETCH, "usual", note="the default")
+            yield Explanation(f"secrets.{secret.id}.fetch", PER_KEY, "usual", note="the default")
     yield from _metadata(environment, secret)
     if secret.node.get("enabled") is None:
         yield Explanation(f"secrets.{secret.id}.enabled", "true", "usual", note="the default")

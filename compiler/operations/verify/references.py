@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
-from compiler.model.environment import SecretKey
+from compiler.model.environment import BUNDLE, SecretKey
 from compiler.model.place import place_in
 from compiler.model.record import dataclass
 from compiler.rules.missing_remote import way_out
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.source import Span
-
-BUNDLE = "bundle"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

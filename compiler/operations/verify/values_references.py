@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from compiler.model.address import DEFAULT_MOUNT, key_vault_url
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
-from compiler.model.environment import Store
+from compiler.model.environment import BUNDLE, Store
 from compiler.operations.live.stores import VAULT_ADDRESS_VARIABLE
-from compiler.operations.verify.references import BUNDLE, Reference
+from compiler.operations.verify.references import Reference
 from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
 from compiler.text.wording import quoted
