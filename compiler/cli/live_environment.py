@@ -11,6 +11,7 @@ from compiler.cli.compiling import compiled, environments
 from compiler.cli.terminal.outlet import standard_error
 from compiler.refusal import Refusal
 from compiler.stages.outside import STORE_VARIABLE, outside_of
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +45,7 @@ def refusals() -> Iterator[None]:
         yield
     except OSError as error:
         where = f' "{error.filename}"' if error.filename else ""
-        reason = (error.strerror or "unknown reason").lower()
+        reason = system_reason(error)
         failure = Refusal("cannot run", f"cannot use the run's files:{where} {reason}")
     else:
         return

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from compiler.model.record import dataclass
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,5 +153,5 @@ def _require_size(size: int, most: int) -> None:
 
 def _unreadable(error: OSError | ValueError) -> NamedFileError:
     # Its own text has the path, and people put the secret itself where a path belongs.
-    reason = (error.strerror or "unknown reason").lower() if isinstance(error, OSError) else "its path is not usable"
+    reason = system_reason(error) if isinstance(error, OSError) else "its path is not usable"
     return NamedFileError(f"cannot be read: {reason}", is_unreadable=True)

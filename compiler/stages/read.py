@@ -10,6 +10,7 @@ from compiler.model.confinement import is_inside
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.limits import MAX_BYTES
 from compiler.model.source import Source, Span
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,9 +93,7 @@ def _refused(path: str, rule: str, message: str, way_out: str | None = None) -> 
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return "its path is not usable"
+    return system_reason(error) if isinstance(error, OSError) else "its path is not usable"
 
 
 def _way_out(error: Exception) -> str | None:

@@ -16,6 +16,7 @@ from compiler.model.limits import MAX_BYTES
 from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
 from compiler.model.temporary_name import is_temporary, temporary_beside
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +51,7 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     except FileNotFoundError:
         return None, ()
     except OSError as error:
-        return None, (_refused("unwritable-output", shown, f"cannot be read: {_reason(error)}"),)
+        return None, (_refused("unwritable-output", shown, f"cannot be read: {system_reason(error)}"),)
     if not stat.S_ISREG(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
         return None, (_refused("unwritable-output", shown, f"is {kind}"),)
@@ -59,7 +60,7 @@ def read_old(path: Path, shown: str, header: str) -> tuple[str | None, tuple[Dia
     try:
         content = _read(path)
     except OSError as error:
-        return None, (_refused("unwritable-output", shown, f"cannot be read: {_reason(error)}"),)
+        return None, (_refused("unwritable-output", shown, f"cannot be read: {system_reason(error)}"),)
     if len(content) > MAX_BYTES:
         return None, (_refused("foreign-output", shown, f"{_FOREIGN}: it has more than {MAX_BYTES} bytes"),)
     try:
@@ -132,7 +133,7 @@ def _written(outputs: Sequence[Output]) -> tuple[Diagnostic, ...]:
             _sync_folder(folder)
     except OSError as error:
         _surely(lambda: _put_back(done))
-        return (_refused("unwritable-output", shown, f"cannot be written: {_reason(error)}"),)
+        return (_refused("unwritable-output", shown, f"cannot be written: {system_reason(error)}"),)
     except BaseException:
         # A signal between two files must not leave one environment new and the other old.
         _surely(lambda: _put_back(done))
@@ -269,7 +270,3 @@ _HELP = {
     "unwritable-output": "make it a regular, writable file, or name another folder with `--out`",
     "foreign-output": "move it away, or name another folder with `--out`",
 }
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown reason").lower()

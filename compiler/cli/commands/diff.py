@@ -17,6 +17,7 @@ from compiler.render.content import Data
 from compiler.render.envelope import envelope
 from compiler.render.interface import DIFF_FORMATS
 from compiler.render.reports.comparison import comparison_data, comparison_lines, markdown
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -111,5 +112,5 @@ def _content_of(path: str) -> bytes:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
             return file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        message = f"{_shown(path)} cannot be read: {(error.strerror or 'unknown reason').lower()}"
+        message = f"{_shown(path)} cannot be read: {system_reason(error)}"
         raise Refusal("usage", message, "name a values file or a manifest file") from None

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 
 from compiler.cli.exit_codes import COULD_NOT_RUN
+from compiler.text.system_reason import system_reason
 
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def open_streams() -> Iterator[Streams]:
         sys.stderr.flush()
         error = streams.outlets[0].error
         if error is not None:
-            sys.stderr.write(f"error: cannot write the output: {(error.strerror or 'unknown reason').lower()}\n")
+            sys.stderr.write(f"error: cannot write the output: {system_reason(error)}\n")
             sys.stderr.flush()
 
 

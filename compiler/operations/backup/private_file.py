@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from compiler.model.temporary_name import temporary_beside
 from compiler.operations.runs.line_file import sync_folder
 from compiler.refusal import Refusal
+from compiler.text.system_reason import system_reason
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def require_writable(path: Path, *, replaces: bool) -> None:
     except FileNotFoundError:
         status = None
     except OSError as error:
-        raise Refusal("cannot run", f"{shown} cannot be written: {_reason(error)}", "name another file") from None
+        raise Refusal("cannot run", f"{shown} cannot be written: {system_reason(error)}", "name another file") from None
     if status is not None and not stat.S_ISREG(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
         raise Refusal("cannot run", f"{shown} is {kind}", "name another file")
@@ -55,7 +56,7 @@ def write_private(path: Path, content: bytes, *, replaces: bool) -> None:
     except FileExistsError:
         raise Refusal("cannot run", f"{shown} already exists", "name another file, or add --replace") from None
     except OSError as error:
-        raise Refusal("cannot run", f"{shown} cannot be written: {_reason(error)}", "name another file") from None
+        raise Refusal("cannot run", f"{shown} cannot be written: {system_reason(error)}", "name another file") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -79,7 +80,3 @@ def _write(temporary: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown reason").lower()

@@ -21,6 +21,7 @@ from compiler.operations.chart.helm import HelmError
 from compiler.stages.read import read_text
 from compiler.text.command_line import command_line
 from compiler.text.regex import regex
+from compiler.text.system_reason import system_reason
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _findings(root: Path, chart: Path) -> Iterator[Diagnostic]:
             if stat.S_ISDIR(mode):
                 waiting += [path / name for name in _names(path)]
         except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
+            reason = system_reason(error)
             yield _refused(shown, f"cannot be read: {reason}", "make it readable, or remove it")
             continue
         if stat.S_ISLNK(mode):

@@ -17,6 +17,7 @@ from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.operations.chart.bounded_process import OutputTooLargeError, run_bounded
 from compiler.refusal import Refusal
 from compiler.text.regex import regex
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -137,4 +138,4 @@ def _run(program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess
     except subprocess.TimeoutExpired:
         raise HelmError(f"{program} did not end within {_SECONDS} seconds") from None
     except OSError as error:
-        raise HelmError(f"{program} cannot be run: {(error.strerror or 'unknown reason').lower()}") from None
+        raise HelmError(f"{program} cannot be run: {system_reason(error)}") from None

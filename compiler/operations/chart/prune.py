@@ -9,6 +9,7 @@ from compiler.model.source import Source, Span
 from compiler.pipeline import VALUES_FOLDER, read_values_file
 from compiler.stages.emit import HEADER
 from compiler.stages.write import refuse_outside
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def prune(project: Project, root: Path) -> tuple[tuple[str, ...], tuple[Diagnost
         try:
             (root / shown).unlink()
         except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
+            reason = system_reason(error)
             diagnostics.append(_kept("unwritable-output", shown, f"cannot be removed: {reason}"))
         else:
             removed.append(shown)

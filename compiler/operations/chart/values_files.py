@@ -9,6 +9,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{shown} cannot be created: {(error.strerror or 'unknown reason').lower()}"
+        message = f"{shown} cannot be created: {system_reason(error)}"
         way_out = "name another folder with `--out`"
         return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
     return ()

@@ -15,6 +15,7 @@ from compiler.operations.consumers.objects import Gathered
 from compiler.refusal import Refusal
 from compiler.stages.load_manifests import load_manifests
 from compiler.text.command_line import command_line
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,7 +95,7 @@ def _contents(path: str, most: int) -> Iterator[tuple[str, bytes]]:
             yield name, content
     except OSError as error:
         shown = SHOWN_STDIN if path == STDIN else path
-        message = f"{shown} cannot be read: {(error.strerror or 'unknown reason').lower()}"
+        message = f"{shown} cannot be read: {system_reason(error)}"
         raise Refusal("usage", message, "name a file or a folder of manifests, or - for standard input") from None
 
 

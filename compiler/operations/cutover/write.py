@@ -9,6 +9,7 @@ from compiler.operations.cutover.request import Mode
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.stages.write import Output, write_all
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def write(cutover: Cutover) -> tuple[str, ...]:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise Refusal("cannot run", f"{VALUES_FOLDER} cannot be created: {(error.strerror or '').lower()}") from None
+        raise Refusal("cannot run", f"{VALUES_FOLDER} cannot be created: {system_reason(error)}") from None
     if failures := write_all(every, root, [folder]):
         raise Refusal("cannot run", failures[0].message, failures[0].help)
     return tuple(output.shown for output in every)

@@ -19,6 +19,7 @@ from compiler.stages.merge import merge
 from compiler.stages.write import Output, refuse_outside, write_all
 from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
+from compiler.text.system_reason import system_reason
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]
         folder.mkdir(parents=True, exist_ok=True)
         there = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        raise Refusal("cannot run", f"the folder cannot be used: {_reason(error)}") from None
+        raise Refusal("cannot run", f"the folder cannot be used: {system_reason(error)}") from None
     if any(not name.startswith(".git") for name in there):
         raise Refusal("usage", "the folder of a new project must be empty", "name another one")
     files = project_files(platform)
@@ -190,11 +191,7 @@ def write_new(outputs: Sequence[Output], root: Path) -> None:
                 raise Refusal("cannot run", found[0].message, "replace the link with a folder")
             output.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refusal("cannot run", f"a folder cannot be created: {_reason(error)}") from None
+        raise Refusal("cannot run", f"a folder cannot be created: {system_reason(error)}") from None
     failures = write_all(outputs, root)
     if failures:
         raise Refusal("cannot run", failures[0].message, failures[0].help if outputs[0].replaces is not None else None)
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown reason").lower()

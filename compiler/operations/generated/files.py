@@ -16,6 +16,7 @@ from compiler.stages.write import Output, read_old, refuse_outside, write_all
 from compiler.text.command_line import PROGRAM
 from compiler.text.credential import looks_like_credential
 from compiler.text.difference import first_difference
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ def _made(outputs: Mapping[str, Output]) -> list[Diagnostic]:
         try:
             output.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"the folder of {name} cannot be created: {(error.strerror or 'unknown reason').lower()}"
+            message = f"the folder of {name} cannot be created: {system_reason(error)}"
             way_out = "name another folder with `--out`"
             return [Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(name)), help=way_out)]
     return []

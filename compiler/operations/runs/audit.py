@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from compiler.operations.runs.shared_sync import SharedSync
 from compiler.refusal import Refusal
 from compiler.stores.errors import StoreError
+from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ class AuditLog:
         try:
             self._descriptor = os.open(path, flags, _MODE)
         except OSError as error:
-            raise AuditError(f"the audit file cannot be opened: {_reason(error)}") from None
+            raise AuditError(f"the audit file cannot be opened: {system_reason(error)}") from None
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             os.close(self._descriptor)
             raise AuditError("the audit file is not a regular file")
@@ -115,7 +116,7 @@ class AuditLog:
                 mine = self._sync.added()
             self._sync.wait(mine)
         except OSError as error:
-            raise AuditError(f"the audit file cannot be written: {_reason(error)}") from None
+            raise AuditError(f"the audit file cannot be written: {system_reason(error)}") from None
 
     def _append(self, data: bytes) -> None:
         # Several commands may share the file; the lock makes taking back half a line safe.
@@ -175,7 +176,3 @@ class Audited:
         # A line that cannot be added must not hide the cause: the line before it says that the outcome is unknown.
         with suppress(AuditError):
             self._log.record(replace(self._entry, stage=Stage.FAILED if is_refused else Stage.UNKNOWN))
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "unknown reason").lower()
