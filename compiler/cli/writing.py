@@ -1,4 +1,4 @@
-"""Runs the writing commands: their options, what they share from the environment to the end, and `--undo`."""
+"""Runs the commands that write to stores: their common options, the steps from plan to report, and `--undo`."""
 
 from __future__ import annotations
 

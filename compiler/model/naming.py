@@ -27,7 +27,7 @@ _PART = regex(r"\{([^{}]*)\}|[{}]")
 
 @dataclass(frozen=True, slots=True)
 class PatternFault:
-    """What is wrong with a pattern: the offsets in it, the message and the way out."""
+    """An error in a pattern: its start and end in the text, the message and the way out."""
 
     start: int
     end: int

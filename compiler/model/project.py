@@ -1,4 +1,4 @@
-"""Holds all that one run looks at: the catalogue and the environments it names, and whether those are all there are."""
+"""Holds the input of one run: the catalogue, the chosen environments, and whether these are all of the project."""
 
 from __future__ import annotations
 

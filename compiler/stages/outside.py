@@ -1,4 +1,4 @@
-"""Turns what is said outside the files (`--store`, environment variables) into layers with a place of their own."""
+"""Turns `--store` and environment variables into a layer on top of the files, with the option's name as its place."""
 
 from __future__ import annotations
 

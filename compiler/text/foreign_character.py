@@ -1,4 +1,4 @@
-"""Names the first character of a name that no ASCII name has: one that is not seen, or looks like a plain one."""
+"""Names the first character of a name that is not ASCII, as it may be invisible or look like an ASCII one."""
 
 from __future__ import annotations
 

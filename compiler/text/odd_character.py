@@ -1,4 +1,4 @@
-"""Finds the characters of a text that a reviewer does not see: controls, tabs as indentation, spaces that are none."""
+"""Finds characters that a reviewer does not see: control characters, tabs as indentation, spaces that YAML refuses."""
 
 from __future__ import annotations
 

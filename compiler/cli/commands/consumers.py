@@ -1,4 +1,4 @@
-"""Runs `consumers`, which holds what pods read, by manifests or in a cluster, against what an environment makes."""
+"""Runs `consumers`, which compares the Secrets that pods read with those that an environment makes."""
 
 from __future__ import annotations
 

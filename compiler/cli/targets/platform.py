@@ -102,7 +102,7 @@ def _refuse_contradictions(arguments: Namespace) -> None:
 
 
 def _words(arguments: Namespace, default: str) -> list[str]:
-    """The arguments that make the same file again, in one order, without what is so by default."""
+    """The arguments that generate the same file, in a fixed order and without defaults."""
     words = ["generate", "platform", *arguments.environments, "--chart-version", arguments.chart_version]
     if arguments.release not in (None, default):
         words += ["--release", arguments.release]

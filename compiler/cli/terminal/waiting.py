@@ -1,4 +1,4 @@
-"""Shows what a wait waits for: on a terminal one line with the time left, elsewhere a line for each change."""
+"""Shows the progress of a wait: on a terminal one line with the time left, elsewhere a line for each change."""
 
 from __future__ import annotations
 

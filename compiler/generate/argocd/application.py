@@ -109,7 +109,7 @@ def root_spec(wanted: Wanted, environment: str) -> dict[str, Any]:
 
 
 def root_project(wanted: Wanted) -> str:
-    """The name of the AppProject that may make Applications, and nothing else."""
+    """The name of the AppProject whose Applications may create Applications alone."""
     return f"{wanted.project}-apps"
 
 

@@ -1,4 +1,4 @@
-"""Defines what is asked of the Argo CD generator, and what it takes from an environment."""
+"""Defines the input of the Argo CD generator: the repository and names, and what it needs of an environment."""
 
 from __future__ import annotations
 

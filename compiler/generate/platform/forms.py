@@ -1,4 +1,4 @@
-"""Defines where a platform's chart takes the names of Secrets, by version, and makes that of plain data."""
+"""Defines which Helm values of a platform's chart name its Secrets, by chart version; parsed from plain data."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Forms:
     hints: Mapping[str, str]
 
     def is_newer(self, version: Version) -> bool:
-        """Whether nothing is known of `version` but what holds for older ones."""
+        """Whether `version` is newer than the newest chart whose values are known."""
         return version.release[:2] > self.newest
 
 

@@ -1,4 +1,4 @@
-"""Makes the values by which a platform's chart of one version mounts the Secrets that there are."""
+"""Builds the Helm values that make one version of a platform's chart mount an environment's Secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Available:
 
 @dataclass(slots=True)
 class Mounted:
-    """The values, the ids of the secrets in them, and what is to be told of those.
+    """The Helm values, the ids of the secrets that they mount, and notes about those.
 
     `misnamed` are secrets whose name is not the one that the chart derives, which stands beside; `lacking` those
     without a key that is read by its name.

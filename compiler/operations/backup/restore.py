@@ -44,7 +44,7 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
 
 
 def require_only(backup: Backup, environment: Environment, only: Sequence[str]) -> None:
-    """Raises Refusal for a secret of which the backup holds nothing, neither a value that it takes from another."""
+    """Raises Refusal for a secret of which the backup has no value, neither of its own nor one that it takes over."""
     for secret in only:
         if not any(_is_chosen(environment, name, (secret,)) for name in backup.values):
             known = ", ".join(backup.secrets) or "no secrets"
@@ -84,7 +84,7 @@ def restoration(
 def _undisputed(
     found: Iterable[tuple[ValueName, Wanted | Step]], environment: Environment, only: Sequence[str]
 ) -> Iterator[Wanted | Step]:
-    """What is wanted, where a key that takes its value from another had one of its own when the backup was made.
+    """The values to write, without those of keys that had a value of their own and take another key's by now.
 
     The place is the other's, and so is the value that goes there.
     """

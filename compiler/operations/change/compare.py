@@ -124,7 +124,7 @@ def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan
 
 
 def _rewritten(plan: Plan, seen: Seen) -> Iterator[NextWrite]:
-    """The writes over what is there, or was before it was deleted."""
+    """The writes that replace a version, also one that was deleted."""
     for write in plan.writes:
         place = Location(write.store, write.name, None)
         if not isinstance(seen.standing(place), NotFoundError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def stored(write: Callable[[], Written]) -> tuple[Written, UnverifiedError | None]:
-    """What `write` stored, and what is wrong with it, where the store already said so.
+    """The version that `write` stored, and the error where the store itself reported it as different.
 
     Such a version exists all the same, and is recorded and reported. Raises StoreError where none is known to exist.
     """

@@ -58,7 +58,7 @@ _METADATA_ALONE = frozenset({"secrets", "configmaps"})
 
 
 class Readings(ABC):
-    """What is read of one cluster; a class below knows how to send. Implements Cluster and LiveObjects."""
+    """Implements Cluster, LiveObjects and LiveCollections on three requests, which a subclass sends."""
 
     @abstractmethod
     def _got(

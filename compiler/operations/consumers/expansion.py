@@ -1,4 +1,4 @@
-"""Finds the variables that people write into the texts of a container, for Kubernetes to put their values there.
+"""Finds the references to variables, `$(NAME)`, in the texts of a container, which Kubernetes expands.
 
 The form is `$(NAME)`; a name that the container does not set stays as it is written. `$$` is a dollar sign. Which
 variables the kubelet knows differs from place to place (read in its `container/helpers.go`, `prober.go` and

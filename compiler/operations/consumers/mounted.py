@@ -1,4 +1,4 @@
-"""Holds the catalogue's `mountedBy` against the workloads that read each Secret."""
+"""Compares the catalogue's `mountedBy` with the workloads that read each Secret."""
 
 from __future__ import annotations
 

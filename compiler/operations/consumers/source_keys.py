@@ -31,5 +31,5 @@ class SourceKeys:
         return self._of_secrets[at]
 
     def of(self, namespace: str, setting: Setting) -> frozenset[str]:
-        """The same, none where they cannot be told."""
+        """As `known`, with an empty set where they cannot be told."""
         return self.known(namespace, setting) or frozenset()

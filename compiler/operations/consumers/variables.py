@@ -42,7 +42,7 @@ class _Source(NamedTuple):
 
 
 def shadowed(own: Own, gathered: Gathered) -> Iterator[Finding]:
-    """A finding for each Secret of which some container does not get keys, and for what hides them."""
+    """A finding for each Secret whose keys another source overrides in some container, by that source."""
     hidden: dict[tuple[str, str, _Source], dict[str, list[Workload]]] = {}
     known = SourceKeys(own, gathered)
     for workload in gathered.workloads:

@@ -1,4 +1,4 @@
-"""Checks in the cluster that the new store can serve the namespace, and that what is switched works as it is."""
+"""Checks in the cluster that the new store can serve the namespace, and that the ExternalSecrets are in order now."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _reads(environment: Environment, secret: str, store: Store) -> bool:
 
 
 def _other(environment: Environment, secrets: Sequence[str]) -> Store:
-    """The store to go back to: the only other one than that of `moves:`, or than the one that the secrets read."""
+    """The store to go back to, of two: not that of `moves:`, else not the one that the secrets read now."""
     left = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
     moves = moves_of(environment.root)
     if moves is not None and moves.to in environment.stores:

@@ -1,4 +1,4 @@
-"""Holds back a switch that would part secrets which belong together, or take one that guards a store before others."""
+"""Refuses a switch that separates secrets of one remote place, or moves a secret that guards a store too early."""
 
 from __future__ import annotations
 

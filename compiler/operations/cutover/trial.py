@@ -118,7 +118,7 @@ def _switches(before: Environment, after: Environment) -> Iterator[Switch]:
 
 
 def _files(result: Result, root: Path) -> tuple[tuple[ValuesFile, ...], tuple[Diagnostic, ...], tuple[str, ...]]:
-    """The values files, the errors, and the files that are there and not what is compiled."""
+    """The values files, the errors, and the environments whose file on disk is stale."""
     errors = tuple(each for each in result.diagnostics if each.severity is Severity.ERROR)
     if errors or result.project is None:
         return (), errors, ()
@@ -128,7 +128,7 @@ def _files(result: Result, root: Path) -> tuple[tuple[ValuesFile, ...], tuple[Di
 
 
 def _new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-    """What is found after the edit only, wherever its line is now."""
+    """The diagnostics that only the edited project has, compared without their lines."""
     known = Counter((each.rule, each.span.path, each.message) for each in before)
     for each in after:
         key = (each.rule, each.span.path, each.message)

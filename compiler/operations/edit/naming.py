@@ -1,4 +1,4 @@
-"""Names a new secret in the cluster and in each provider, as it is told or else by the catalogue's patterns."""
+"""Chooses the names of a new secret in the cluster and each provider: those given, else by the catalogue's patterns."""
 
 from __future__ import annotations
 

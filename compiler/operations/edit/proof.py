@@ -1,4 +1,4 @@
-"""Proves that an edited text has one secret more and is otherwise, to two readers of YAML, what it was."""
+"""Proves by two YAML parsers that an edited text has one secret more and is otherwise unchanged."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class NewSecret:
 def environment_text(
     name: str, extends: Sequence[str], store: str | None = None, addresses: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
-    """The text of an environment that adds to what it extends no more than a store and the addresses of stores.
+    """The text of an environment that sets only its store and the addresses of stores, and extends the rest.
 
     `addresses` has for a store's id the key, such as `vaultUrl`, and its value.
     """
@@ -59,7 +59,7 @@ def environment_text(
 
 
 def address_scalar(url: str) -> str:
-    """A URL as people write it, and whatever is none in quotes."""
+    """A URL without quotes, any other text in quotes."""
     return url if re.fullmatch(r"https?://[A-Za-z0-9.:/-]*[A-Za-z0-9/]", url) else quote(url)
 
 

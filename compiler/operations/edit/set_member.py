@@ -109,7 +109,7 @@ def _indent(mapping: Node) -> int:
 
 
 def _end_of_block(mapping: Node) -> int:
-    """Below the last member and the comments that are indented as what is in it."""
+    """The offset below the last member and the comments that belong to it by their indentation."""
     text = mapping.source.text
     at, indent = next_line(text, content_end(mapping)), _indent(mapping)
     while found := re.compile(r"( *)#[^\n]*(?:\n|\Z)").match(text, at):

@@ -94,7 +94,7 @@ def new_chart(root: Path) -> list[Output]:
 
 @dataclass(frozen=True, slots=True)
 class NewEnvironment:
-    """The file, what compiling it would find in what was given, and the key of an address that its store lacks."""
+    """The file, the findings about the given options, and the address key that its store still lacks, if any."""
 
     output: Output
     result: Result

@@ -59,7 +59,7 @@ def _way_out(environment: Environment, path: str, rows: Sequence[Explanation]) -
 
 
 def _meant(environment: Environment, path: str) -> str | None:
-    """The path of what is named without the part before it, or of a key whose secret is misspelt."""
+    """The full path of a key or store that was named alone, or of a key whose secret is misspelt."""
     entries = environment.catalogue.entries
     secret, slash, key = path.partition("/")
     if not slash:

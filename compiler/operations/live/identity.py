@@ -59,7 +59,7 @@ def identities(store: Store, stores: LiveStores) -> frozenset[str]:
 
 
 def is_same(other: Store, own: Container[str], stores: LiveStores) -> bool:
-    """Whether `other` leads to one of the addresses `own`; one that is nowhere to be found may be any."""
+    """Whether `other` has one of the addresses `own`; a store without any address counts as the same."""
     address = written(other)
     if address is None:
         try:

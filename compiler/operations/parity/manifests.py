@@ -1,4 +1,4 @@
-"""Makes the ExternalSecrets that an environment compiles to, to hold live ones against."""
+"""Makes the ExternalSecrets that an environment compiles to, for comparison with live ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a parent chart that depends on the project's chart under a name, as somebody would write it."""
+"""Makes a parent chart that has the project's chart as a dependency with an alias, as users write one."""
 
 from __future__ import annotations
 

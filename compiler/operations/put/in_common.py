@@ -1,4 +1,4 @@
-"""Finds who else has a value that `put` sets: other keys of the environment that lie in the same place."""
+"""Finds the other keys of an environment that share a value which `put` sets, as they lie in the same place."""
 
 from __future__ import annotations
 

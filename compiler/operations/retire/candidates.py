@@ -1,4 +1,4 @@
-"""Lists the remote secrets that an environment's secrets have in a store, with where each key is served from now."""
+"""Lists the remote secrets that an environment has in a store, with the place that serves each key now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps what a look at an environment has found so far, and tells it where the time is up before the look has ended."""
+"""Keeps the partial result of a status look, to report it when the time is up before the look has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds to the report of `verify` for programs who read which store, and the status of every key."""
+"""Builds what only the JSON report of `verify` has: the identity that read each store, and every key's status."""
 
 from __future__ import annotations
 

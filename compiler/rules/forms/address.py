@@ -1,4 +1,4 @@
-"""Tells which hosts each cluster has its own of, so that the same address need not be the same store."""
+"""Tells which host names mean another machine in each cluster, so that one address may be several stores."""
 
 from __future__ import annotations
 

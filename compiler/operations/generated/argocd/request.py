@@ -95,7 +95,7 @@ def wanted_of(given: Given, root: Path) -> Wanted:
 
 
 def words_of(given: Given, environments: list[str]) -> list[str]:
-    """The arguments that make the same files again, in one order, without what is so by default."""
+    """The arguments that generate the same files, in a fixed order and without defaults."""
     words = ["generate", "argocd", *environments]
     for option, value in given.options.items():
         if isinstance(value, list):

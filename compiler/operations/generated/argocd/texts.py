@@ -1,4 +1,4 @@
-"""Judges what is asked of the Argo CD generator and makes its files' texts from a compiled project."""
+"""Checks the input of the Argo CD generator, and makes the texts of its files from a compiled project."""
 
 from __future__ import annotations
 

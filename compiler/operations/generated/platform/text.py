@@ -1,4 +1,4 @@
-"""Judges what is asked of CAIPE's values for an environment and makes their text, with what people should know."""
+"""Checks the options of `generate platform`, and makes the text of the values file, with notes and warnings."""
 
 from __future__ import annotations
 
