@@ -25,40 +25,40 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     `--on-conflict` says: another writer was there since. So is a key whose value was given, where the run has written
     another value for it already. `versions` are those that the destinations show; of a deleted one, the deleted one's.
     """
-    writes: list[Write] = []
-    changed: dict[Target, str] = {}
-    for write in plan.writes:
-        entry = run.entries.get(write.target)
-        if entry is None:
-            continue
-        # Where the run was stopped right after recovering the secret, the recovered version is the current one.
-        expected = entry.after or entry.before or entry.planned_before or run.recovering.get(write.target)
-        if write.versions and entry.after is not None:
-            changed[write.target] = f"another writer recovered it: the run already deleted version {entry.after}"
-        elif write.versions != entry.versions:
-            changed[write.target] = "another writer changed it: other versions can be read than the run expected"
-        elif not write.recover and write.before != expected:
-            meant = f"version {expected}" if expected is not None else "no version"
-            current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
-            changed[write.target] = f"another writer changed it: {current}, the run expected {meant}"
-        elif plan.command in _GIVEN and entry.after is not None and not write.recover:
-            changed[write.target] = f"the run already wrote a different value for it, version {entry.after}"
-        else:
-            writes.append(write)
-    steps = tuple(_step(step, changed) for step in plan.steps if _target(step) in run.entries)
-    still_to_do = {_target(step) for step in steps if step.kind is not Kind.KEEP}
-    adopted = tuple(_adoptions(run, versions, still_to_do))
-    left_out = tuple(write.target for write in plan.writes if write.target not in run.entries)
-    return replace(plan, steps=steps, writes=tuple(writes), left_out=left_out, adopted=adopted)
+    own = [write for write in plan.writes if write.target in run.entries]
+    changes = ((write.target, _change_since(write, run, is_given=plan.command in _GIVEN)) for write in own)
+    changed = {target: change for target, change in changes if change is not None}
+    steps = tuple(_step(step, changed) for step in plan.steps if step.target in run.entries)
+    still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
+    return replace(
+        plan,
+        steps=steps,
+        writes=tuple(write for write in own if write.target not in changed),
+        left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
+        adopted=tuple(_adoptions(run, versions, still_to_do)),
+    )
 
 
-def _target(step: Step) -> Target | None:
-    return (step.destination.store, step.destination.name) if step.destination is not None else None
+def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
+    """How a remote secret differs from what the run expects; with `is_given` the value is not from a store."""
+    entry = run.entries[write.target]
+    # Where the run was stopped right after recovering the secret, the recovered version is the current one.
+    expected = entry.after or entry.before or entry.planned_before or run.recovering.get(write.target)
+    if write.versions and entry.after is not None:
+        return f"another writer recovered it: the run already deleted version {entry.after}"
+    if write.versions != entry.versions:
+        return "another writer changed it: other versions can be read than the run expected"
+    if not write.recover and write.before != expected:
+        meant = f"version {expected}" if expected is not None else "no version"
+        current = f"the current version is {write.before}" if write.before is not None else "it does not exist now"
+        return f"another writer changed it: {current}, the run expected {meant}"
+    if is_given and entry.after is not None and not write.recover:
+        return f"the run already wrote a different value for it, version {entry.after}"
+    return None
 
 
 def _step(step: Step, changed: Mapping[Target, str]) -> Step:
-    target = _target(step)
-    reason = changed.get(target) if target is not None else None
+    reason = changed.get(step.target) if step.target is not None else None
     if reason is None or step.kind not in WRITING:
         return step
     remedy = "run the command again for a new plan; this run ends here"
