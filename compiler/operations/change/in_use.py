@@ -5,10 +5,10 @@ A run may have created a secret that nobody read then; once a switch has put it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import Kind
+from compiler.operations.change.leave_out import without
 from compiler.operations.live.identity import folded, identities, is_same
 from compiler.text.wording import listed
 
@@ -40,18 +40,10 @@ def spared(
     # Once a store: looking through all environments for each write would take minutes for thousands.
     reads = {name: _Reads.of(own[name], every, stores) for name in dict.fromkeys(name for name, _ in taking)}
     readers = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
-    why = {target: found for target, found in readers.items() if found}
-    steps = list(plan.steps)
-    for index, step in enumerate(steps):
-        if step.destination is not None and (found := why.get((step.destination.store, step.destination.name))):
-            reason = f"it is in use again, read there by {listed(found)}"
-            steps[index] = replace(step, kind=Kind.REFUSE, reason=reason, remedy=_REMEDY)
-    return replace(
-        plan,
-        steps=tuple(steps),
-        writes=tuple(write for write in plan.writes if write.target not in why),
-        losses=tuple(loss for loss in plan.losses if (loss.store, loss.name) not in why),
-    )
+    in_use = {
+        target: f"it is in use again, read there by {listed(found)}" for target, found in readers.items() if found
+    }
+    return without(plan, {target: (reason, _REMEDY) for target, reason in in_use.items()})
 
 
 def _takes(write: Write) -> Callable[[str | None], bool] | None:

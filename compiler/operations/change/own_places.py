@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import WRITING, Kind
+from compiler.operations.change.leave_out import without
 from compiler.operations.live.identity import folded
 from compiler.operations.live.key_places import catalogue_places
 
@@ -37,20 +37,7 @@ def kept_to_own(plan: Plan, environment: Environment, stores: Mapping[str, Store
         store, name = target
         return folded(name, stores[store].provider) in own[store]
 
-    foreign = {each.target for each in plan.writes if not is_own(each.target)}
-    steps = tuple(
-        replace(step, kind=Kind.REFUSE, reason=_REASON, remedy=_REMEDY)
-        if step.kind in WRITING
-        and step.destination is not None
-        and (step.destination.store, step.destination.name) in foreign
-        else step
-        for step in plan.steps
-    )
-    return replace(
-        plan,
-        steps=steps,
-        writes=tuple(write for write in plan.writes if write.target not in foreign),
-        # Nor is a line added to the audit file that says who wrote it.
-        adopted=tuple(each for each in plan.adopted if is_own((each.store, each.name))),
-        losses=tuple(loss for loss in plan.losses if (loss.store, loss.name) not in foreign),
-    )
+    foreign = [each.target for each in plan.writes if not is_own(each.target)]
+    kept = without(plan, dict.fromkeys(foreign, (_REASON, _REMEDY)))
+    # Nor is a line added to the audit file that says who wrote it.
+    return replace(kept, adopted=tuple(each for each in plan.adopted if is_own(each.target)))

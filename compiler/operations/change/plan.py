@@ -66,6 +66,10 @@ class Location:
         return f"{self.store}:{self.name}" + (f"#{self.property}" if self.property is not None else "")
 
 
+# A remote secret of a run: the id of its store and its name there.
+Target = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say.
@@ -81,9 +85,10 @@ class Step:
     reason: str = ""
     remedy: str = ""
 
-
-# A remote secret of a run: the id of its store and its name there.
-Target = tuple[str, str]
+    @property
+    def target(self) -> Target | None:
+        """The remote secret that it is about, None where it has no place there."""
+        return (self.destination.store, self.destination.name) if self.destination is not None else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,6 +53,10 @@ class VersionLoss:
     keeps: int | None
     remedy: str
 
+    @property
+    def target(self) -> tuple[str, str]:
+        return self.store, self.name
+
 
 def losses_of(writes: Iterable[NextWrite], workers: int = _WORKERS) -> tuple[VersionLoss, ...]:
     """The losses of `writes`, in their order, without those that drop no readable version.

@@ -42,7 +42,7 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
         "leftOut": [{"store": store, "name": name} for store, name in plan.left_out],
         "notes": [
             *map(_note, plan.notes),
-            *(loss_note(loss, secrets.get((loss.store, loss.name))) for loss in plan.losses),
+            *(loss_note(loss, secrets.get(loss.target)) for loss in plan.losses),
         ],
         "blocked": plan.is_blocked,
         "applied": ended.end is End.APPLIED,

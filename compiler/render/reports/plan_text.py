@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, Step
+    from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, Step, Target
     from compiler.render.content import Line, Piece
 
 # How the words that ask for attention look; the others have no style.
@@ -141,12 +141,12 @@ def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
 
     These are of one remote secret, or else all that are stopped.
     """
-    reasons: dict[tuple[object, ...], dict[tuple[object, ...], list[Step]]] = {}
+    reasons: dict[tuple[object, ...], dict[Target | None, list[Step]]] = {}
     for step in plan.steps:
         if step.kind is Kind.KEEP and not verbose:
             continue
         is_written = step.kind in WRITING or step.kind is Kind.KEEP
-        target = (step.destination.store, step.destination.name) if is_written and step.destination else ()
+        target = step.target if is_written else None
         reasons.setdefault((step.kind, step.reason, step.remedy), {}).setdefault(target, []).append(step)
     found = [list(groups.values()) for groups in reasons.values()]
     return sorted(found, key=lambda groups: groups[0][0].kind not in WRITING)
