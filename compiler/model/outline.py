@@ -13,9 +13,13 @@ from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE
 from compiler.text.credential import CONCEALED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from compiler.model.values_data import ValuesData
+
+    _Fields = dict[str, str]
+    # A remote secret, and its property or None for the whole.
+    _Place = tuple[str, str | None]
 
 _METADATA = {
     "labels": "label",
@@ -73,7 +77,7 @@ def outlines_of_values(data: ValuesData | None) -> Outlines:
     for secret in secrets.values() if isinstance(secrets, dict) else ():
         if not isinstance(secret, dict):
             continue
-        keys: dict[str, tuple[str, str | None]] = {}
+        keys: dict[str, _Place] = {}
         listed = secret.get("keys")
         for key in listed if isinstance(listed, list) else ():
             keys[_text(key)] = (_text(secret.get("remoteKey", "")), _text(key))
@@ -98,30 +102,37 @@ def outlines_of_manifests(manifests: Iterable[Any]) -> Outlines:
         if not isinstance(manifest, dict) or manifest.get("kind") != "ExternalSecret":
             continue
         metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
-        annotations = dict(metadata.get("annotations") or {})
         target = spec.get("target") or {}
         template = target.get("template") or {}
-        fields = {
-            "refreshInterval": _text(spec.get("refreshInterval", "")),
-            "syncWave": _text(annotations.pop(ANNOTATION, "")),
-            "fetch": BUNDLE if spec.get("dataFrom") else PER_KEY,
-            "store": _store(spec.get("secretStoreRef") or {}),
-        }
-        fields["partOf"] = _text((metadata.get("labels") or {}).get(LABEL, ""))
-        fields[_COPIES] = _OWN if template else _COPIED
-        made = template.get("metadata") or {}
-        fields |= _flat("label", _added(metadata)) | _flat("annotation", annotations)
-        fields |= _flat("secret label", _added(made)) | _flat("secret annotation", made.get("annotations"))
-        keys: dict[str, tuple[str, str | None]] = {}
-        for item in spec.get("data") or ():
-            reference = item.get("remoteRef") or {}
-            keys[_text(item.get("secretKey"))] = (_text(reference.get("key", "")), _optional(reference.get("property")))
-        for item in spec.get("dataFrom") or ():
-            remote = _text((item.get("extract") or {}).get("key", ""))
-            keys |= {_text(key): (remote, _text(key)) for key in template.get("data") or {}}
         name = _text(target.get("name") or metadata.get("name", ""))
+        fields, keys = _manifest_fields(metadata, spec, template), dict(_manifest_keys(spec, template))
         _add(found, SecretOutline(_text(metadata.get("namespace", "")), name, fields, keys))
     return found
+
+
+def _manifest_fields(metadata: Mapping[str, Any], spec: Mapping[str, Any], template: Mapping[str, Any]) -> _Fields:
+    annotations, made = dict(metadata.get("annotations") or {}), template.get("metadata") or {}
+    return {
+        "refreshInterval": _text(spec.get("refreshInterval", "")),
+        "syncWave": _text(annotations.pop(ANNOTATION, "")),
+        "fetch": BUNDLE if spec.get("dataFrom") else PER_KEY,
+        "store": _store(spec.get("secretStoreRef") or {}),
+        "partOf": _text((metadata.get("labels") or {}).get(LABEL, "")),
+        _COPIES: _OWN if template else _COPIED,
+        **_flat("label", _added(metadata)),
+        **_flat("annotation", annotations),
+        **_flat("secret label", _added(made)),
+        **_flat("secret annotation", made.get("annotations")),
+    }
+
+
+def _manifest_keys(spec: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[tuple[str, _Place]]:
+    for item in spec.get("data") or ():
+        reference = item.get("remoteRef") or {}
+        yield _text(item.get("secretKey")), (_text(reference.get("key", "")), _optional(reference.get("property")))
+    for item in spec.get("dataFrom") or ():
+        remote = _text((item.get("extract") or {}).get("key", ""))
+        yield from ((_text(key), (remote, _text(key))) for key in template.get("data") or {})
 
 
 def compare(before: Outlines, after: Outlines) -> tuple[SecretChange, ...]:

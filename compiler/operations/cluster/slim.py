@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     LiveObject = Mapping[str, Any]
 
@@ -68,29 +68,27 @@ def slim_secret(found: LiveObject) -> LiveObject:
 
 def slim_pod(found: LiveObject) -> LiveObject:
     """Identity, which Secrets its spec names and where, and how its containers are."""
-    spec, status = child(found, "spec"), child(found, "status")
-    kept: dict[str, Any] = {}
-    for kind in _CONTAINERS:
-        kept[kind] = [_container(each) for each in spec.get(kind) or ()]
-    kept["volumes"] = [each for each in map(_volume, spec.get("volumes") or ()) if len(each) > 1]
-    kept["imagePullSecrets"] = spec.get("imagePullSecrets") or ()
-    of_volumes = {each["name"] for each in kept["volumes"]}
-    for container in (each for kind in _CONTAINERS for each in kept[kind]):
-        container["volumeMounts"] = [each for each in container["volumeMounts"] if each.get("name") in of_volumes]
-    metadata = _picked(child(found, "metadata"), ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
-    metadata["ownerReferences"] = [
-        _picked(each, ("apiVersion", "kind", "name", "controller"))
-        for each in child(found, "metadata").get("ownerReferences") or ()
-    ]
-    ready = [
-        _picked(each, ("type", "status")) for each in status.get("conditions") or () if each.get("type") == "Ready"
-    ]
+    metadata, status = child(found, "metadata"), child(found, "status")
+    kept = _picked(metadata, ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"))
+    owners = metadata.get("ownerReferences") or ()
+    kept["ownerReferences"] = [_picked(each, ("apiVersion", "kind", "name", "controller")) for each in owners]
+    ready = [each for each in status.get("conditions") or () if each.get("type") == "Ready"]
     states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return {
-        "metadata": metadata,
-        "spec": kept,
-        "status": {"phase": status.get("phase"), "conditions": ready, "containers": list(map(_state, states))},
+        "metadata": kept,
+        "spec": _pod_spec(child(found, "spec")),
+        "status": {
+            "phase": status.get("phase"),
+            "conditions": [_picked(each, ("type", "status")) for each in ready],
+            "containers": list(map(_state, states)),
+        },
     }
+
+
+def _pod_spec(spec: LiveObject) -> LiveObject:
+    volumes = {each["name"]: each for each in map(_volume, spec.get("volumes") or ()) if len(each) > 1}
+    slim = {kind: [_container(each, volumes) for each in spec.get(kind) or ()] for kind in _CONTAINERS}
+    return {**slim, "volumes": list(volumes.values()), "imagePullSecrets": spec.get("imagePullSecrets") or ()}
 
 
 def slim_workload(found: LiveObject) -> LiveObject:
@@ -147,12 +145,13 @@ def keys_of(secret: LiveObject) -> frozenset[str]:
     )
 
 
-def _container(found: LiveObject) -> dict[str, Any]:
+def _container(found: LiveObject, volumes: Container[str]) -> LiveObject:
+    mounts = [each for each in found.get("volumeMounts") or () if each.get("name") in volumes]
     return {
         "name": found.get("name"),
         "env": list(_variables(found.get("env") or ())),
         "envFrom": [each for each in found.get("envFrom") or () if each.get("secretRef")],
-        "volumeMounts": [_picked(each, ("name", "subPath", "subPathExpr")) for each in found.get("volumeMounts") or ()],
+        "volumeMounts": [_picked(each, ("name", "subPath", "subPathExpr")) for each in mounts],
     }
 
 

@@ -120,26 +120,21 @@ def new_environment(
     if (root / shown).exists() or (root / shown).is_symlink():
         raise Refusal("usage", f"{shown} already exists", "choose another name, or edit the file")
     placed: dict[str, tuple[str, str]] = {}
-    origins: dict[tuple[str, ...], Span] = {}
     lacks = None
     if store is not None or addresses:
         below = _below(root, shown, environment_text(name, extends))
         listed_stores = below.get("stores")
         stores = listed_stores.children if listed_stores is not None else {}
-        providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
-        if store is not None and store not in providers:
-            raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, providers, "stores"))
-        for provider, address in (addresses or {}).items():
-            option, key = _ADDRESSES[provider]
-            store_id = _addressed(provider, store, providers)
-            # What a layer below says already would be an override that changes nothing.
-            if stores[store_id].text(key) == address:
-                continue
-            placed[store_id] = key, address
-            origins["stores", store_id, key] = given(option, address)
+        if store is not None and store not in stores:
+            raise Refusal("usage", f"there is no store {quoted(store)}", suggest(store, stores, "stores"))
+        placed = _placed(addresses or {}, store, stores)
         lacks = _lacking(stores[store]) if store is not None and store not in placed else None
         store = None if store == below.text("store") else store
     text = environment_text(name, extends, store, placed)
+    options = {key: option for option, key in _ADDRESSES.values()}
+    origins: dict[tuple[str, ...], Span] = {
+        ("stores", store_id, key): given(options[key], address) for store_id, (key, address) in placed.items()
+    }
     result = judged(root, [_draft(shown, text, origins)])
     # What else it lacks is to be written into it, and `compile` tells with the line.
     said = tuple(each for each in result.diagnostics if each.span in origins.values())
@@ -153,6 +148,16 @@ def _below(root: Path, shown: str, text: str) -> Node:
     if not layers:
         raise Refusal("found", "the layers of the environment have errors", f"`{command_line('compile')}` says which")
     return merge(layers)[0]
+
+
+def _placed(addresses: Mapping[str, str], store: str | None, stores: Mapping[str, Node]) -> dict[str, tuple[str, str]]:
+    """For each store that gets one of the `addresses`, its key and the address.
+
+    What a layer below says already is left out: it would be an override that changes nothing.
+    """
+    providers = {store_id: node.text("provider") or "" for store_id, node in stores.items()}
+    found = {_addressed(each, store, providers): (_ADDRESSES[each][1], url) for each, url in addresses.items()}
+    return {store_id: (key, url) for store_id, (key, url) in found.items() if stores[store_id].text(key) != url}
 
 
 def _lacking(store: Node) -> str | None:
