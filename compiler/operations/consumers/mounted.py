@@ -10,7 +10,7 @@ from compiler.rules.interface import Finding
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from compiler.operations.consumers.objects import Gathered, Name, Reading, Workload
     from compiler.operations.consumers.own import Own
@@ -32,16 +32,9 @@ def wrong_mounted_by(
         if not said or not reading or _ALL in said:
             continue
         unsaid = [each for each in reading if not any(is_of(each[0], component) for component in said)]
-        actual = {id(workload) for workload, _ in reading}
-        idle = [
-            component
-            for component in said
-            if not any(is_of(workload, component) for workload, _ in reading)
-            and any(
-                is_of(workload, component) and id(workload) not in actual and workload.namespace == name[0]
-                for workload in gathered.workloads
-            )
-        ]
+        reads = {workload for workload, _ in reading}
+        here = [workload for workload in gathered.workloads if workload.namespace == name[0]]
+        idle = [component for component in said if _is_idle(component, here, reads)]
         if not unsaid and not idle:
             continue
         found = [f"leaves out {named(workload for workload, _ in unsaid)}"] if unsaid else []
@@ -53,6 +46,12 @@ def wrong_mounted_by(
             related=places(unsaid or reading),
             scope=("secrets", secret.id),
         )
+
+
+def _is_idle(component: str, workloads: Iterable[Workload], readers: Container[Workload]) -> bool:
+    """Whether a component has workloads, and none of them is one of `readers`."""
+    own = [workload for workload in workloads if is_of(workload, component)]
+    return bool(own) and not any(workload in readers for workload in own)
 
 
 def is_of(workload: Workload, component: str) -> bool:

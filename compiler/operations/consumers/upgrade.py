@@ -14,9 +14,9 @@ from compiler.text.printable import printable
 from compiler.text.regex import regex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from compiler.operations.consumers.objects import Gathered, Name, Workload
+    from compiler.operations.consumers.objects import Gathered, Name, Reading, Workload
     from compiler.operations.consumers.own import Own
 
 _NO_ID, _LONGEST_ID = regex("[^a-z0-9-]+"), 63
@@ -65,13 +65,7 @@ def _needs(own: Own, old: Gathered, new: Gathered) -> Iterator[Need]:
     before = old.readers()
     for name, reading in new.readers().items():
         earlier = before.get(name, ())
-        had = {each.read.key for _, each in earlier if not each.read.optional}
-        asked_before = {each.read.key for _, each in earlier}
-        fresh = [
-            (workload, each)
-            for workload, each in reading
-            if each.read.key not in asked_before or not (each.read.optional or each.read.key in had)
-        ]
+        fresh = _fresh(reading, earlier)
         others = [made for made in new.made.get(name, ()) if not own.is_of(made)]
         if not fresh or name[1] in own.elsewhere or (others and name not in own.secrets):
             continue
@@ -86,6 +80,17 @@ def _needs(own: Own, old: Gathered, new: Gathered) -> Iterator[Need]:
             tuple(dict.fromkeys(workload for workload, _ in needed or fresh)),
             tuple(_steps(own, name, keys, is_new=not earlier)),
         )
+
+
+def _fresh(
+    reading: Iterable[tuple[Workload, Reading]], earlier: Iterable[tuple[Workload, Reading]]
+) -> list[tuple[Workload, Reading]]:
+    """The readings of a Secret that are new, or that need now what was optional in all `earlier` ones."""
+    before = [each.read for _, each in earlier]
+    asked, needed = {read.key for read in before}, {read.key for read in before if not read.optional}
+    return [
+        (workload, each) for workload, each in reading if each.read.key not in (asked if each.read.optional else needed)
+    ]
 
 
 def _steps(own: Own, name: Name, keys: list[str], *, is_new: bool) -> Iterator[str]:
