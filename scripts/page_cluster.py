@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
 
 CONTROL = "PAGE_CLUSTER"
-_OWNED = "target is owned by another ExternalSecret"
+# The event of ESO 0.16 to 2.9; the condition says less.
+_OWNED = "unable to mutate secret {}: secret is owned by another ExternalSecret: {}"
 _PATIENCE = 120.0
 
 
@@ -121,10 +122,11 @@ class PageCluster:
                 self.platform.store(store.name)
         for target in self.platform.deploy(environment):
             space = environment.secrets[self.platform.secret_of(environment, target)].namespace or ""
-            if self._owner(space, target) in (None, target):
+            owner = self._owner(space, target)
+            if owner in (None, target):
                 self.platform.sync(space, target)
             else:
-                self.platform.fail(space, target, _OWNED)
+                self.platform.fail(space, target, _OWNED.format(target, owner))
 
     def _fail(self, folder: Path, name: str, secret: str, *message: str) -> None:
         """The cluster gets what is compiled, and the operator cannot read `secret`: the last good Secret stays."""

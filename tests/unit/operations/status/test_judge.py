@@ -64,14 +64,15 @@ def test_the_next_try_follows_from_the_number_of_failures(world: World, count: i
 
 
 def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: World) -> None:
-    world.platform.fail(SPACE, JIRA, "target is owned by another ExternalSecret")
+    said = "unable to mutate secret agent-jira-secrets: secret is owned by another ExternalSecret: theirs"
+    world.platform.fail(SPACE, JIRA, said)
     assert world.judge().seen("jira").next_try is not None
     secret = world.platform.double.get("secrets", SPACE, JIRA)
     secret["metadata"]["ownerReferences"][0]["name"] = "theirs"
     world.platform.double.put("secrets", secret)
     seen = world.judge().seen("jira")
     assert (seen.state, seen.next_try, seen.help) == (State.NOT_READY, None, None)
-    assert seen.causes == ("target is owned by another ExternalSecret",)
+    assert seen.causes == (said,)
 
 
 @pytest.mark.parametrize(("reason", "is_tried"), [("SecretSyncedError", True), ("SecretImmutable", False)])
