@@ -2,11 +2,16 @@
 
 Excerpts of source lines conceal on their own, for they know more of what they quote; nothing else does. Text is
 concealed before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
+
+A runner of GitHub looks for its commands in all that a step prints: `::name::` at the beginning of a line, and
+`##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs). What is quoted, of a pull request for one,
+gives none.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 _VERSIONS = frozenset({"version", "otherVersions"})
 _VERSION = regex("[0-9a-f]{32}")
 _MARKS = regex(r"[\\|`_*\[]")
+_COMMAND = regex(r"(?m)^ *:(?=:)|##(?=\[)")
 # Characters of a wrapped line: what a terminal has where nobody made it wider.
 WIDTH = 80
 # No longer text is likely to occur twice.
@@ -38,15 +44,20 @@ def text_of(content: Content, *, colour: bool = False) -> str:
 
 def line_text(line: Line, *, colour: bool = False) -> str:
     """One line; whatever it holds, it stays one."""
-    return _Writer(colour=colour).line(line)
+    return _harmless(_Writer(colour=colour).line(line))
 
 
 def block_text(text: str) -> str:
     """Several lines that belong together, with secrets concealed and control characters escaped."""
     concealed = conceal(text)
     if concealed.isascii() and concealed.replace("\n", "").isprintable():
-        return concealed
-    return "\n".join(map(printable, concealed.split("\n")))
+        return _harmless(concealed)
+    return _harmless("\n".join(map(printable, concealed.split("\n"))))
+
+
+def _harmless(text: str) -> str:
+    """Printed lines without a command of a workflow, where a runner of GitHub reads them."""
+    return _COMMAND.sub(r"\g<0> ", text) if os.environ.get("GITHUB_ACTIONS") else text
 
 
 class _Writer:
@@ -61,9 +72,10 @@ class _Writer:
         from compiler.render.content import Commands, Data, Lines  # noqa: PLC0415 - plain lines need none of them
 
         if isinstance(content, Lines):
-            return "".join(f"{self.line(line)}\n" for line in content.lines)
+            return _harmless("".join(f"{self.line(line)}\n" for line in content.lines))
         if isinstance(content, Data):
-            return json.dumps(self._members(content.content), indent=2) + "\n"
+            # Outside of strings there is no such text, and in them the escape means the same.
+            return json.dumps(self._members(content.content), indent=2).replace("##[", r"##\u005b") + "\n"
         if isinstance(content, Commands):
             return "".join(f"{self._command(command)}\n" for command in content.commands)
         return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *self._element(content, ""), ""))
@@ -171,4 +183,5 @@ def _xml(text: str) -> str:
     """Printable `text`, which XML can hold all of, in ASCII as the content of an element or attribute."""
     from html import escape  # noqa: PLC0415 - a large table, which one format of five needs
 
-    return escape(text).encode("ascii", "xmlcharrefreplace").decode()
+    safe = escape(text).replace("##[", "##&#91;").replace("::", ":&#58;")
+    return safe.encode("ascii", "xmlcharrefreplace").decode()

@@ -19,6 +19,7 @@ from compiler.render.content import (
     Painted,
     Style,
     Words,
+    Wrapped,
 )
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
@@ -112,3 +113,32 @@ def test_ten_thousand_lines_cost_linear_time() -> None:
     turns = [(seconds(2_000), seconds(10_000)) for _ in range(3)]
     small, large = (min(each) for each in zip(*turns, strict=True))
     assert large < 12 * max(small, 0.0125)
+
+
+HOSTILE = ("::error::x", "  ::add-mask::x", "a ##[add-mask]x", "a ::error::x", ":x", "# [x]")
+
+
+def test_a_line_gives_a_runner_of_github_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert [line_text(line) for line in HOSTILE] == list(HOSTILE)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    harmless = [": :error::x", "  : :add-mask::x", "a ## [add-mask]x", "a ::error::x", ":x", "# [x]"]
+    assert [line_text(line) for line in HOSTILE] == harmless
+    text = "".join(f"{line}\n" for line in harmless)
+    assert block_text("".join(f"{line}\n" for line in HOSTILE)) == text
+    assert text_of(Lines(HOSTILE)) == text
+    # What is wrapped may begin a line with any of its words.
+    assert "\n  : :error::x" in line_text(Wrapped(("a" * 78, " ::error::x"), 2))
+    assert text_of(Commands([Command("error", {"title": "x"}, ["a"])])) == "::error title=x::a\n"
+
+
+def test_nor_does_json_or_xml_which_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    text = text_of(Data({"a": list(HOSTILE)}))
+    assert "##[" not in text
+    assert json.loads(text) == {"a": list(HOSTILE)}
+    text = text_of(Element("a", {"b": HOSTILE[2]}, text=HOSTILE))
+    assert "##[" not in text
+    assert "::" not in text
+    found = ET.fromstring(text)  # noqa: S314 - our own
+    assert (found.attrib, found.text) == ({"b": HOSTILE[2]}, "".join(f"{line}\n" for line in HOSTILE))
