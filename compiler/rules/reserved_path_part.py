@@ -1,8 +1,8 @@
 """A Vault path has the part `data`, which belongs to the API's path and not to the secret's name.
 
 KV version 2 serves a secret at `<mount>/data/<path>`, and `vault kv get` shows the path so. External Secrets Operator
-puts `data/` in by itself. Written into the name it is either doubled, or cut out of the middle of a path that really
-has it, and the read answers with a 403 or 404 that names neither.
+puts `data/` in by itself. Written into the name it is doubled, and the read answers with a 403 or 404 that does not say
+so.
 
     github:
       remote: {vault: data/ai-platform-engineering/github-secret}
@@ -12,7 +12,8 @@ Leave it out:
     github:
       remote: {vault: ai-platform-engineering/github-secret}
 
-A secret whose path really has a part named `data` must be moved to another path first.
+A secret whose path really has a part named `data` must be moved to another path first: nobody can tell it from the
+mistake.
 """
 
 from __future__ import annotations
