@@ -1,9 +1,9 @@
 """A rendered store's `auth` is missing or incomplete.
 
 A store that the chart renders needs exactly one authentication method, of its own provider, with all its fields. A
-ClusterSecretStore belongs to no namespace, so each ServiceAccount, Secret and certificate it refers to needs one; a
-SecretStore may refer to its own namespace only. External Secrets Operator accepts the object all the same, and every
-secret read from it fails.
+ClusterSecretStore belongs to no namespace, so each ServiceAccount, Secret and certificate it refers to needs one:
+without it External Secrets Operator looks in the namespace of each ExternalSecret. A SecretStore may refer to its own
+namespace only. Most such objects are accepted all the same, and every secret read from them fails.
 
     stores:
       vault:
