@@ -89,8 +89,8 @@ Application, so that the hook waits for a Secret that waits for the hook. Hooks 
 Synchronise the secrets in an Application before that of the hook, and waive it, or put the hook into a later wave.""",
     "unusable-variable": """A pod takes a whole Secret as variables, and one of its keys is not a valid variable name.
 
-Kubernetes leaves out what begins with a digit, with nothing but an event on the pod; shells cannot read names with dots
-or hyphens. A `prefix` counts as part of the name.
+Kubernetes up to 1.31 leaves out what begins with a digit, with nothing but an event on the pod; shells cannot read such
+names, nor those with dots or hyphens. A `prefix` counts as part of the name.
 
     envFrom: [{secretRef: {name: agent-argocd-secrets}}]   # with the key argocd.token
 

@@ -1,7 +1,8 @@
 """A key of a mounted Secret that is not a valid environment variable name.
 
-Pods take these Secrets by `envFrom`. A key that is not a C identifier is skipped there, with an event on the pod and
-nothing in its log: the variable is simply not set.
+Pods take these Secrets by `envFrom`. Of a key that is not a C identifier Kubernetes makes a variable that no shell can
+read, nor a program that asks for the name with `_`. One that begins with a digit is left out up to Kubernetes 1.31,
+with an event on the pod and nothing in its log.
 
     argocd:
       mountedBy: [mcp-argocd]
@@ -43,7 +44,7 @@ def check(catalogue: Catalogue) -> Iterator[Finding]:
             for key in entry.keys.values():
                 if not _FORM.fullmatch(key.name):
                     yield Finding(
-                        f"{quoted(key.name)} is not a valid environment variable name, so pods start without it",
+                        f"{quoted(key.name)} is not a valid environment variable name: no shell can read it",
                         key.node.key_span,
                         help=f"use letters, digits and _, not starting with a digit{_such_as(key.name)}",
                         scope=("secrets", entry.id),

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", ["aws.region", "aws-region", "1AWS"])
-def test_finds_a_key_that_pods_skip(judge: Judge, name: str) -> None:
+def test_finds_a_key_that_no_shell_can_read(judge: Judge, name: str) -> None:
     found = judge(RULE, CATALOGUE.replace("AWS_REGION", f'"{name}"'))
-    assert found.messages == [f'"{name}" is not a valid environment variable name, so pods start without it']
+    assert found.messages == [f'"{name}" is not a valid environment variable name: no shell can read it']
     assert found.marked == [f'"{name}"']
 
 
