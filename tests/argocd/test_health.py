@@ -120,16 +120,16 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         external_secret(2, 1, "True", refreshPolicy="OnChange", refreshInterval="0"),
         "Progressing",
         "generation 2",
-        "Progressing",
+        "Healthy",
     ),
     "on change, synchronised": (
         external_secret(2, 2, "True", refreshPolicy="OnChange"),
         "Healthy",
         "said of",
-        "Progressing",
+        "Healthy",
     ),
-    "neither true nor false": (external_secret(2, 1, "Unknown"), "Progressing", "waiting", ""),
-    "neither, of this generation": (external_secret(2, 2, "Unknown"), "Progressing", "waiting", ""),
+    "neither true nor false": (external_secret(2, 1, "Unknown"), "Progressing", "waiting", "Progressing"),
+    "neither, of this generation": (external_secret(2, 2, "Unknown"), "Progressing", "waiting", "Progressing"),
     "empty": ({}, "Progressing", "waiting", "Progressing"),
 }
 
