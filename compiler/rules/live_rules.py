@@ -187,7 +187,7 @@ Store it again without; where it is part of the value, as in a PEM file, leave i
 
     $ az keyvault secret show ...                     # "expires": the day after tomorrow
 
-Rotate it before that day.""",
+Rotate it before that day. In Vault it is a version with `delete_version_after`, which is then deleted.""",
     "not-in-cluster": """An ExternalSecret of the environment is not in the cluster.
 
     $ kubectl get externalsecret agent-github-secrets # NotFound

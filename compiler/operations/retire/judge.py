@@ -10,6 +10,7 @@ from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.live.identity import folded, identity
 from compiler.operations.retire.candidates import Held
+from compiler.operations.verify.remedies import LASTING
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import VersionState
 from compiler.stores.values.stringify import stringified
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from compiler.stores.values.secret import Comparer, SecretValue
 
 _NOT_HELD = (NotFoundError, SoftDeletedError, VersionGoneError)
-_LASTING = "set delete_version_after of it and of its mount to 0s there, then `bao kv undelete` that version"
 _PARTLY = "the same, but not all of this remote secret is, so it stays"
 
 
@@ -153,7 +153,7 @@ class Judging:
             return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy
         if self._ends_sooner(held.serving, there, reading):
             what = f"version {there.version} deletes itself on {there.attributes.expires:%Y-%m-%d}"
-            return Kind.REFUSE, f"in {serving}, which serves it, {what}", _LASTING
+            return Kind.REFUSE, f"in {serving}, which serves it, {what}", LASTING
         is_vault = self._sides.left.provider == Provider.VAULT
         taken = numbered(self.readable) if is_vault else "all versions"
         return Kind.DELETE, f"{taken}; {serving} holds the same", ""

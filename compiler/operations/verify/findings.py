@@ -8,7 +8,7 @@ from compiler.model.diagnostic import Related
 from compiler.model.record import dataclass
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import Absence
-from compiler.operations.verify.remedies import put_command, way_out_of
+from compiler.operations.verify.remedies import LASTING, put_command, way_out_of
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (
@@ -112,8 +112,13 @@ def value_findings(reference: Reference, value: SecretValue | Absence) -> Iterat
                 yield KeyFinding(rule, message, _VALUE_HELP[rule].format(put=put_command([reference])))
 
 
-def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyFinding | None:
-    """What is wrong with the dates of a remote secret; `message` is a sentence of its own."""
+def date_finding(
+    remote: RemoteSecret, now: datetime, within: timedelta, *, is_vault: bool = False
+) -> KeyFinding | None:
+    """What is wrong with the dates of a remote secret; `message` is a sentence of its own.
+
+    Key Vault serves what is expired. A Vault deletes it.
+    """
     attributes, name = remote.attributes, quoted(remote.name)
     if (expired := attributes.past_expires(now)) is not None:
         message = f"{name} expired on {expired:%Y-%m-%d}"
@@ -122,6 +127,9 @@ def date_finding(remote: RemoteSecret, now: datetime, within: timedelta) -> KeyF
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
         return KeyFinding("not-yet-valid", message, "correct the date, or write a version that is valid now")
     if (soon := attributes.past_expires(now + within)) is not None:
+        if is_vault:
+            message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
+            return KeyFinding("expires-soon", message, f"rotate it before then; or {LASTING}")
         message = f"{name} expires on {soon:%Y-%m-%d}"
         return KeyFinding("expires-soon", message, "rotate it before then, with a new expiry date")
     return None

@@ -6,6 +6,7 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
 from compiler.model.record import dataclass
 from compiler.operations.live.read_many import WORKERS, is_of_store, is_silence, read_all
@@ -192,7 +193,7 @@ def _names(
 def _judge(
     asking: Sequence[Reference], remote: RemoteSecret, findings: _Findings, now: datetime, within: timedelta
 ) -> None:
-    dated = date_finding(remote, now, within)
+    dated = date_finding(remote, now, within, is_vault=asking[0].store.provider == VAULT)
     if dated is not None:
         for group in _by_holder(asking):
             findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))

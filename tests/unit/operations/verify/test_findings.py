@@ -163,6 +163,14 @@ def test_of_its_dates_the_gravest_is_said(
     assert (found and (found.rule, found.message)) == expected
 
 
+def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
+    remote = RemoteSecret("gh", "3", {}, Attributes(expires=NOW + SECOND))
+    found = date_finding(remote, NOW, MONTH, is_vault=True)
+    assert found is not None
+    assert (found.rule, found.message) == ("expires-soon", 'version 3 of "gh" deletes itself on 2026-01-01')
+    assert "delete_version_after" in (found.help or "")
+
+
 @pytest.mark.parametrize("count", [1, 7])
 def test_a_remote_that_keys_need_is_said_at_the_secret_with_each_of_them(count: int) -> None:
     group = [asked(f"KEY_{number}", line=10 + number) for number in range(count)]
