@@ -78,31 +78,35 @@ def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
 
 def _contents(path: str, most: int) -> Iterator[tuple[str, bytes]]:
     """Each file that `path` stands for, as people know it, and its content, no longer than one byte past `most`."""
+    shown = SHOWN_STDIN if path == STDIN else path
     try:
         if path == STDIN:
             with open(0, "rb", closefd=False) as file:
-                yield SHOWN_STDIN, file.read(most + 1)
+                yield shown, file.read(most + 1)
             return
-        if not Path(path).is_dir():
-            # A pipe too: the shell's `<(helm template …)` is one.
-            with Path(path).open("rb") as file:
-                yield path, file.read(most + 1)
-            return
-        for name in _below(path):
-            with Path(name).open("rb") as file:
+        # What is no folder may be a pipe too: the shell's `<(helm template …)` is one.
+        for shown in _below(path) if Path(path).is_dir() else (path,):
+            with Path(shown).open("rb") as file:
                 content = file.read(most + 1)
             most -= len(content)
-            yield name, content
+            yield shown, content
     except OSError as error:
-        shown = SHOWN_STDIN if path == STDIN else path
-        message = f"{shown} cannot be read: {system_reason(error)}"
-        raise Refusal("usage", message, "name a file or a folder of manifests, or - for standard input") from None
+        raise _refused(shown, error) from None
+
+
+def _refused(shown: str, error: OSError) -> Refusal:
+    message = f"{shown} cannot be read: {system_reason(error)}"
+    return Refusal("usage", message, "name a file or a folder of manifests, or - for standard input")
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise _refused(str(error.filename), error)
 
 
 def _below(folder: str) -> list[str]:
     """The files below a folder that may be manifests, in the order of names; links to folders are not followed."""
     found = []
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=_refuse_folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         paths = [Path(where, name) for name in sorted(names) if name.endswith(_ENDINGS) and not name.startswith(".")]
         found += [str(path) for path in paths if path.is_file()]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
@@ -97,6 +98,29 @@ def test_what_holds_no_manifest_is_refused(tmp_path: Path, content: bytes, said:
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="cannot be read: no such file"):
         names(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("what", ["inner", "inner/a.yaml"])
+def test_what_cannot_be_read_of_a_folder_is_refused_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (tmp_path / "inner").mkdir()
+    for name in ("inner/a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(POD % "x", "utf-8")
+    closed = str(tmp_path / what)
+
+    def allowed(path: str | Path) -> str | Path:
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), closed)
+        return path
+
+    scandir, opened = os.scandir, io.open
+    # Root may read everything, so permissions alone would not keep the tests from it.
+    monkeypatch.setattr(os, "scandir", lambda path: scandir(allowed(path)))
+    monkeypatch.setattr(io, "open", lambda path, *given: opened(allowed(path), *given))
+    with pytest.raises(Refusal, match="permission denied") as refused:
+        names(tmp_path)
+    assert refused.value.message.startswith(f"{closed} cannot be read")
 
 
 def test_all_together_keep_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
