@@ -46,11 +46,12 @@ _ENVIRONMENT = {
     "secrets": "secrets: {db: {}}",
 }
 _STORE = {"provider": "provider: vault", "name": "name: vault-secret-store"}
+# Of an entry by its own name, and by the name that its variables begin with.
 _ENTRY = {
-    "target": "target: my-platform-db",
-    "remote": "remote: {vault: my-platform/db, azurekv: my-platform-db}",
+    "target": "target: my-platform-%(name)s",
+    "remote": "remote: {vault: my-platform/%(name)s, azurekv: my-platform-%(name)s}",
     "syncWave": "syncWave: -49",
-    "keys": "keys: {DB_PASSWORD: {description: Password}}",
+    "keys": "keys: {%(variable)s_PASSWORD: {description: Password}}",
 }
 
 
@@ -112,7 +113,7 @@ def _missing(message: str, environment: Environment, name: str, example: str) ->
 
 
 def _for(entry_id: str, example: str) -> str:
-    return example.replace("example", entry_id).replace("EXAMPLE", entry_id.upper().replace("-", "_"))
+    return example % {"name": entry_id, "variable": entry_id.upper().replace("-", "_")}
 
 
 def _is_empty(node: Node, name: str) -> bool:

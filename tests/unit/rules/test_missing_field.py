@@ -73,6 +73,19 @@ def test_finds_what_an_entry_lacks(judge: Judge) -> None:
     assert found.marked == ["github"] * 4
 
 
+def test_shows_what_an_entry_lacks_by_its_own_name(judge: Judge) -> None:
+    found = judge(RULE, catalogue="secrets: {argocd-name: {description: x}}")
+    assert found.helps == [
+        f"add it, such as `{line}`"
+        for line in (
+            "target: my-platform-argocd-name",
+            "remote: {vault: my-platform/argocd-name, azurekv: my-platform-argocd-name}",
+            "syncWave: -49",
+            "keys: {ARGOCD_NAME_PASSWORD: {description: Password}}",
+        )
+    ]
+
+
 def test_needs_no_remote_where_each_key_has_its_own(judge: Judge) -> None:
     keys = "keys: {A: {remote: {vault: a}}, B: {remote: {vault: b}}}"
     assert not judge(RULE, catalogue=f"secrets: {{github: {{target: a, syncWave: 1, {keys}}}}}")
