@@ -28,6 +28,7 @@ from compiler.text.wording import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from compiler.model.catalogue import Entry
     from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret, Store
 
@@ -42,25 +43,33 @@ def check(environment: Environment) -> Iterator[Finding]:
                 yield _finding("the prefix", front, store, store.node.nearest("prefix"), ("stores", store.id))
             else:
                 fronts[store.id] = front
-    if fronts:
-        for secret in environment.secrets.values():
-            store_read = secret.store
-            if store_read is not None and (found := fronts.get(store_read.id)):
-                yield from _of_secret(secret, store_read, found)
+    said: set[Node] = set()
+    listed = environment.root.get("secrets")
+    for secret in environment.secrets.values() if fronts else ():
+        store_read = secret.store
+        if store_read is not None and (found := fronts.get(store_read.id)):
+            for path, node in _wrong(secret, store_read, found, listed):
+                # Several keys may be taken from one place.
+                if node not in said:
+                    said.add(node)
+                    yield _finding(f"the path {quoted(path)}", found, store_read, node, ("secrets", secret.id))
 
 
-def _of_secret(secret: Secret, store: Store, front: str) -> Iterator[Finding]:
-    scope = ("secrets", secret.id)
-    remote = secret.remote
-    if remote is not None and remote.startswith(front):
-        own = secret.node.get("remote", store.provider)
-        node = own if own is not None else secret.entry.node.nearest("remote", store.provider)
-        yield _finding(f"the path {quoted(remote)}", front, store, node, scope)
+def _wrong(secret: Secret, store: Store, front: str, listed: Node | None) -> Iterator[tuple[str, Node]]:
+    """Each path that begins with `front`, and where it is written: for a key that takes its value, at the other's."""
+    if secret.remote is not None and secret.remote.startswith(front):
+        yield secret.remote, _written(secret.entry, store, listed)
     for key in secret.keys:
-        place = key.place
-        if place is not None and place.remote_key != remote and place.remote_key.startswith(front):
-            node = key.key.node.nearest("remote", store.provider, "name")
-            yield _finding(f"the path {quoted(place.remote_key)}", front, store, node, scope)
+        path = key.place.remote_key if key.place is not None else ""
+        if path != secret.remote and path.startswith(front):
+            own = key.key.held.node.nearest("remote", store.provider, "name")
+            is_path = isinstance(own.value, str)
+            yield path, own if is_path else _written(key.key.holder(secret.entry), store, listed)
+
+
+def _written(entry: Entry, store: Store, listed: Node | None) -> Node:
+    own = listed.get(entry.id, "remote", store.provider) if listed is not None else None
+    return own if own is not None else entry.node.nearest("remote", store.provider)
 
 
 def _finding(what: str, front: str, store: Store, node: Node, scope: tuple[str, str]) -> Finding:

@@ -42,3 +42,20 @@ def test_leaves_other_paths_and_key_vaults_alone(judge: Judge) -> None:
     assert not judge(RULE, "secrets: {github: {remote: {vault: secrets/gh}}}")
     assert not judge(RULE, "store: azure", catalogue=CATALOGUE.replace("platform/github", "secret/github"))
     assert not judge(RULE, "stores: {vault: {mount: platforms}}")
+
+
+def test_finds_the_path_of_a_secret_from_which_a_key_takes_its_value(judge: Judge) -> None:
+    taken = """\
+  ui:
+    target: ui
+    syncWave: 1
+    keys: {A: {from: github/GITHUB_TOKEN}, B: {from: github/GITHUB_TOKEN}}
+"""
+    catalogue = CATALOGUE.replace("platform/github", "secret/platform/github") + taken
+    found = judge(RULE, "secrets: {github: null, ui: {}}", catalogue=catalogue)
+    assert (found.marked, found.helps) == (["secret/platform/github"], ['write "platform/github"'])
+    assert judge(RULE, "secrets: {ui: {}}", catalogue=catalogue).marked == ["secret/platform/github"]
+    with_property = catalogue.replace("[pat]}", "[pat], remote: {vault: {property: T}}}")
+    assert judge(RULE, "secrets: {ui: {}}", catalogue=with_property).marked == ["secret/platform/github"]
+    own = "secrets: {github: {enabled: false, remote: {vault: secret/gh}}, ui: {}}"
+    assert judge(RULE, own, catalogue=CATALOGUE + taken).marked == ["secret/gh"]
