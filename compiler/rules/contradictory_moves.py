@@ -69,10 +69,13 @@ def _rest(steps: Sequence[Sequence[Node]]) -> Iterator[Finding]:
 
 
 def _guards(steps: Sequence[Sequence[Node]], entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    # The last step with a secret that guards nothing.
+    last = max(
+        (index for index, step in enumerate(steps) if not all(_is_guard(item, entries) for item in step)), default=-1
+    )
     for index, step in enumerate(steps):
-        others = [item for later in steps[index:] for item in later if not _is_guard(item, entries)]
         for item in step:
-            if _is_guard(item, entries) and (len(step) > 1 or others):
+            if _is_guard(item, entries) and (len(step) > 1 or index <= last):
                 message = f"{quoted(str(item.value))} guards a store, so it moves alone and after all others"
                 entry = entries[str(item.value)].node
                 related = (Related("said here", entry.nearest("guards").key_span),)

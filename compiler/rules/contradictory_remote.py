@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compiler.model.catalogue import VAULT
+from compiler.model.catalogue import PROVIDERS, VAULT
 from compiler.model.diagnostic import Severity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
@@ -36,34 +36,35 @@ if TYPE_CHECKING:
 
 def check(catalogue: Catalogue) -> Iterator[Finding]:
     for entry in catalogue.entries.values():
-        for key in entry.keys.values():
-            for provider, own in key.remote.items() if key.remote else ():
-                if own.whole and (problem := _problem(entry, key, provider)):
+        for provider in PROVIDERS:
+            wholes = [key for key in entry.keys.values() if provider in key.remote and key.remote[provider].whole]
+            parted = frozenset(_with_properties(entry, provider)) if wholes else frozenset()
+            for key in wholes:
+                if problem := _problem(entry, key, provider, parted):
                     message, way_out = problem
                     node = key.node.nearest("remote", provider, "whole")
                     yield Finding(message, node, help=way_out, scope=("secrets", entry.id))
 
 
-def _problem(entry: Entry, key: CatalogueKey, provider: str) -> tuple[str, str] | None:
+def _problem(entry: Entry, key: CatalogueKey, provider: str, parted: frozenset[str | None]) -> tuple[str, str] | None:
     own = key.remote[provider]
     if provider == VAULT:
         return f"{quoted(key.name)} cannot be a whole Vault secret", "remove `whole`: Vault secrets have properties"
     if own.property is not None:
         return f"{quoted(key.name)} is a property and the whole secret at once", "remove `whole` or `property`"
     place = own.name or entry.remote.get(provider)
-    if place is not None and any(_is_property_of(place, entry, other, provider) for other in entry.keys.values()):
+    if place is not None and place in parted:
         message = f"{quoted(key.name)} is the whole of a remote secret that has other keys as properties"
         return message, "add `name` with a remote secret of its own, or remove `whole`"
     return None
 
 
-def _is_property_of(place: str, entry: Entry, key: CatalogueKey, provider: str) -> bool:
-    if key.is_taken:
-        return False
-    own = key.remote.get(provider)
-    if own is None:
-        return entry.remote.get(provider) == place
-    return not own.whole and (own.name or entry.remote.get(provider)) == place
+def _with_properties(entry: Entry, provider: str) -> Iterator[str | None]:
+    """The remote secrets of which some key of the entry is a property."""
+    for key in entry.keys.values():
+        own = key.remote.get(provider)
+        if not key.is_taken and (own is None or not own.whole):
+            yield (own.name if own is not None else None) or entry.remote.get(provider)
 
 
 RULE = Rule("contradictory-remote", Severity.ERROR, Scope.CATALOGUE, page=__doc__, check=check)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.rules.contradictory_moves import RULE
+from tests.pace import allowed
 from tests.unit.rules.conftest import CATALOGUE, TAKING
 
 if TYPE_CHECKING:
@@ -65,3 +67,10 @@ def test_secrets_with_a_value_in_common_stand_in_one_step(judge: Judge) -> None:
     assert not judge(RULE, listed + moves("[[ci, github], [all]]"), catalogue=TAKING)
     assert not judge(RULE, listed + moves("[[aws], [all]]"), catalogue=TAKING)
     assert not judge(RULE, moves("[[github], [all]]"), catalogue=TAKING)
+
+
+def test_many_steps_are_judged_in_time(judge: Judge) -> None:
+    steps = ", ".join(f"[s{number}]" for number in range(15000))
+    begin = time.process_time()
+    assert not judge(RULE, moves(f"[{steps}]"))
+    assert time.process_time() - begin < allowed(2)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.rules.contradictory_remote import RULE
+from tests.pace import allowed
 from tests.unit.rules.conftest import CATALOGUE
 
 if TYPE_CHECKING:
@@ -51,3 +53,12 @@ def test_leaves_a_clear_place_alone(judge: Judge, remote: str) -> None:
 def test_the_only_key_may_be_the_whole(judge: Judge) -> None:
     text = "secrets: {a: {target: a, syncWave: 1, remote: {azurekv: a}, keys: {A: {remote: {azurekv: {whole: true}}}}}}"
     assert not judge(RULE, text)
+
+
+def test_many_whole_values_are_judged_in_time(judge: Judge) -> None:
+    keys = "\n      ".join(
+        f"K{number}: {{remote: {{azurekv: {{name: k{number}, whole: true}}}}}}" for number in range(3000)
+    )
+    begin = time.process_time()
+    assert not judge(RULE, CATALOGUE.replace("AWS_REGION: {}", keys))
+    assert time.process_time() - begin < allowed(2)
