@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from compiler.cli.terminal.outlet import standard_error
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import SecretValue
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _LONGEST: Final = 4095
 # The first line of a pasted JSON object or array.
 _BRACKETS: Final = ("{", "[")
+# But for a tab: what keys make that move a cursor nobody sees, or a terminal around what is pasted.
+_CONTROL: Final = regex(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 def is_terminal() -> bool:
@@ -32,7 +35,8 @@ def is_terminal() -> bool:
 def hidden(question: str) -> SecretValue | None:
     """One line that is not shown while it is typed; None for an empty one.
 
-    Raises Refusal without an answer, and for a part of a longer text, of which a terminal loses the rest.
+    Raises Refusal without an answer, for a part of a longer text, of which a terminal loses the rest, and for one with
+    control characters.
     """
     from getpass import getpass  # noqa: PLC0415 - only for prompts
 
@@ -48,6 +52,9 @@ def hidden(question: str) -> SecretValue | None:
     if lost := _lost(text):
         message = f"{lost}, and only a part of this text would be taken"
         raise Refusal("cannot run", message, "nothing was written; give the text by a file")
+    if _CONTROL.search(text):
+        message = "what was typed has a control character, as an arrow key makes one"
+        raise Refusal("cannot run", message, "nothing was written; type it again, or give the text by a file")
     return SecretValue(text) if text else None
 
 

@@ -77,7 +77,19 @@ def test_a_part_of_a_longer_text_is_no_value(monkeypatch: pytest.MonkeyPatch, ty
     assert caught.value.help == "nothing was written; give the text by a file"
 
 
-@pytest.mark.parametrize("typed", ["s" * 4094, "{s3ntinel", "-----BEGIN X-----s3ntinel-----END X-----", "---BEGIN"])
+@pytest.mark.parametrize(
+    "typed", ["s3ntinle\x1b[D\x1b[D", "\x1b[200~s3ntinel\x1b[201~", "s3n\x7ftinel", "s3n\x9btinel"]
+)
+def test_keys_that_move_the_cursor_are_no_part_of_a_value(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    typing(monkeypatch, lambda _question: typed)
+    with pytest.raises(Refusal, match="what was typed has a control character") as caught:
+        hidden_values(("A",))
+    assert caught.value.help == "nothing was written; type it again, or give the text by a file"
+
+
+@pytest.mark.parametrize(
+    "typed", ["tab\tbed", "s" * 4094, "{s3ntinel", "-----BEGIN X-----s3ntinel-----END X-----", "---BEGIN"]
+)
 def test_a_whole_line_is_a_value(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     typing(monkeypatch, lambda _question: typed)
     assert hidden_values(("A",))["A"].reveal() == typed
