@@ -69,6 +69,7 @@ def test_secrets_with_a_value_in_common_stand_in_one_step(judge: Judge) -> None:
     assert not judge(RULE, moves("[[github], [all]]"), catalogue=TAKING)
 
 
+@pytest.mark.heavy
 def test_many_steps_are_judged_in_time(judge: Judge) -> None:
     steps = ", ".join(f"[s{number}]" for number in range(15000))
     begin = time.process_time()

@@ -55,9 +55,10 @@ def test_the_only_key_may_be_the_whole(judge: Judge) -> None:
     assert not judge(RULE, text)
 
 
+@pytest.mark.heavy
 def test_many_whole_values_are_judged_in_time(judge: Judge) -> None:
     keys = "\n      ".join(
-        f"K{number}: {{remote: {{azurekv: {{name: k{number}, whole: true}}}}}}" for number in range(3000)
+        f"K{number}: {{remote: {{azurekv: {{name: k{number}, whole: true}}}}}}" for number in range(4000)
     )
     begin = time.process_time()
     assert not judge(RULE, CATALOGUE.replace("AWS_REGION: {}", keys))
