@@ -127,7 +127,8 @@ def serve(listener: socket.socket, commands: Mapping[str, Command]) -> Command |
                 for each in (listener, ended, ends, client, *clients.values()):
                     each.close()
                 return _command(asked, files, commands)
-            client.sendall(child.to_bytes(4, "big"))
+            with suppress(BrokenPipeError):  # of one that was killed meanwhile
+                client.sendall(child.to_bytes(4, "big"))
             clients[child] = client
             for descriptor in files:
                 os.close(descriptor)
