@@ -20,6 +20,7 @@ Add the name to the entry, or to the environment's secret where it differs from 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import AZURE_KEY_VAULT
@@ -73,7 +74,8 @@ def way_out(holder: Entry, provider: str) -> str:
 
 def _name_for(entry: Entry, provider: str) -> str:
     other = next(iter(entry.remote.values()), entry.id)
-    return other.replace("/", "-") if provider == AZURE_KEY_VAULT else other
+    # A Key Vault's name has letters, digits and hyphens alone.
+    return re.sub(r"[^0-9A-Za-z]+", "-", other).strip("-") if provider == AZURE_KEY_VAULT else other
 
 
 RULE = Rule("missing-remote", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check)

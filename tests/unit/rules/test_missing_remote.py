@@ -19,6 +19,12 @@ def test_names_the_provider_and_the_entry(judge: Judge) -> None:
     assert found.related == ["remote"]
 
 
+def test_the_name_to_add_is_one_that_the_store_takes(judge: Judge) -> None:
+    catalogue = ONLY_VAULT.replace("platform/github", "platform/git_hub.pat/")
+    found = judge(RULE, "secrets: {github: {store: azure}}", catalogue=catalogue)
+    assert found.helps == ['add `azurekv: platform-git-hub-pat` under `remote` of "github" in the catalogue']
+
+
 def test_names_the_keys_where_others_have_their_own_place(judge: Judge) -> None:
     found = judge(RULE, "secrets: {github: {store: azure, use: [app]}}", catalogue=ONLY_VAULT)
     assert found.messages == ['"GITHUB_APP_ID" of "github" has no remote name for the Key Vault store "azure"']
