@@ -48,12 +48,11 @@ def render(shown: Sequence[Shown], rules: Sequence[Rule], run: Run) -> Data:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    page = rule.page.strip()
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": rule.summary},
-        "help": {"text": page, "markdown": page},
+        "help": {"text": rule.text, "markdown": rule.text},
         "defaultConfiguration": {"level": rule.severity.value},
     }
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from compiler.model.source import Span
 
 
+_DROPPED = "Its page is not here: run Python without -OO, or with PYTHONOPTIMIZE unset."
+
+
 class Scope(Enum):
     """What a rule's function is given, and how often.
 
@@ -76,8 +79,13 @@ class Rule:
     waivable: bool = False
 
     @property
+    def text(self) -> str:
+        """The page as it is shown; a line in its place where Python has dropped the docstrings (`-OO`)."""
+        return (self.page or _DROPPED).strip()
+
+    @property
     def summary(self) -> str:
-        return self.page.strip().split("\n", 1)[0]
+        return self.text.split("\n", 1)[0]
 
     def waivers(self, finding: Finding, roots: Iterable[Node]) -> list[Node]:
         """The reasons in `roots` that waive `finding`: where it is, or above; none for a rule that nobody may waive."""

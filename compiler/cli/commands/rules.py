@@ -48,7 +48,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     else:
         (rule,) = chosen
         waivable = "can be waived with a reason" if rule.waivable else "cannot be waived"
-        outlet.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.page.strip().split("\n")])
+        outlet.lines([f"{rule.id} ({rule.severity.value}, {waivable})", "", *rule.text.split("\n")])
     return OK
 
 
@@ -67,5 +67,5 @@ def _data(rule: Rule) -> dict[str, Any]:
         "scope": rule.scope.value,
         "waivable": rule.waivable,
         "summary": rule.summary,
-        "page": rule.page.strip(),
+        "page": rule.text,
     }

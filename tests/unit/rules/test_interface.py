@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compiler.model.diagnostic import Diagnostic, Related, Severity
 from compiler.model.document import Node, extent
 from compiler.model.source import Source, Span
@@ -11,6 +13,12 @@ SOURCE = Source("a.yaml", "key: value")
 
 def test_the_summary_is_the_first_line_of_the_page() -> None:
     assert RULE.summary == "A summary."
+
+
+def test_where_python_has_dropped_the_docstrings_the_way_out_stands_in_the_place_of_a_page() -> None:
+    dropped = replace(RULE, page=None)  # type: ignore[arg-type] # as `__doc__` is then
+    assert dropped.summary == dropped.text
+    assert "-OO" in dropped.text
 
 
 def test_a_finding_becomes_a_diagnostic_of_its_rule() -> None:
