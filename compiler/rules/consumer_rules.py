@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 _ERRORS: dict[str, str] = {
     "unmade-secret": """A pod needs a Secret that nothing makes: neither the environment nor the manifests.
 
-The pod waits for ever, with `CreateContainerConfigError` or a volume that cannot be mounted. A Secret, ExternalSecret,
-SealedSecret or Certificate among the manifests counts as made, and in a cluster the Secret itself. Where every reading
-is optional, it is a note.
+The pod waits for ever, with `CreateContainerConfigError` or a volume that cannot be mounted. What a Secret,
+ExternalSecret, SealedSecret, Certificate or SecretProviderClass among the manifests makes counts as made, and in a
+cluster the Secret itself. An ExternalSecret of `v1beta1` makes nothing where `externalSecretsOperator` is 0.17 or
+newer, which does not serve that API. Where every reading is optional, it is a note.
 
     envFrom: [{secretRef: {name: agent-jira-secrets}}]   # and the environment does not list jira
 

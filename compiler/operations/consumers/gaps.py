@@ -31,7 +31,8 @@ MISSPELT = 0.9
 def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Iterator[tuple[Finding, bool]]:
     """A finding for each Secret that nothing makes, and whether every reading of it is optional."""
     for name, reading in readers.items():
-        if name in own.secrets or name in gathered.made or name[1] in own.elsewhere:
+        made = gathered.made.get(name, ())
+        if name in own.secrets or name[1] in own.elsewhere or not all(map(own.is_unserved, made)):
             continue
         needed = [(workload, each) for workload, each in reading if not each.read.optional]
         every = needed or reading
@@ -39,12 +40,16 @@ def unmade(own: Own, gathered: Gathered, readers: Mapping[Name, Readers]) -> Ite
         message = f"{_wants(every, is_optional=not needed)} the Secret {quoted(name[1])}{where}, which nothing makes"
         at, known = every[0][1].at, entry_for(own, name[1])
         related = [each for each in places(every) if each.span != at]
+        for each in made:
+            unserved = f"External Secrets Operator {own.environment.operator} does not serve this one's API"
+            related += [Related(unserved, each.at)] if each.at is not None else []
         if known is not None:
             related.append(Related(f"the catalogue has it as {quoted(known.id)}", known.node.key_span))
         if at is not None:
             related.append(Related("the environment lists its secrets here", own.place.key_span))
         place = at if at is not None else own.place.key_span
         way_out = _way_out(own, name, known, is_manifest=at is not None)
+        way_out = f"switch that ExternalSecret to external-secrets.io/v1; else {way_out}" if made else way_out
         yield Finding(message, place, help=way_out, related=tuple(related), brief=at is not None), not needed
 
 

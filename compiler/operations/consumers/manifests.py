@@ -105,8 +105,10 @@ def _made(document: Node, api_version: str, kind: str, namespace: str, metadata:
     name = text(metadata, "name") or ""
     part_of = text(child(metadata, "labels"), PART_OF_LABEL)
     _, moment = hook_of(metadata)
-    for target, keys in _targets(document, api_version.partition("/")[0], kind, name):
-        yield Made(kind, namespace, target, keys, name, part_of, name_place(document), moment)
+    group, _, version = api_version.partition("/")
+    is_old = kind == "ExternalSecret" and version != "v1"
+    for target, keys in _targets(document, group, kind, name):
+        yield Made(kind, namespace, target, keys, name, part_of, name_place(document), moment, is_old)
 
 
 def _targets(document: Node, group: str, kind: str, name: str) -> Iterator[tuple[str, frozenset[str] | None]]:

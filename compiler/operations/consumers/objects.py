@@ -111,7 +111,8 @@ class Workload:
 class Made:
     """An object that makes a Secret. `keys` are those that it will have, None where that cannot be told.
 
-    `by` is the object's own name, and `part_of` its label of that name.
+    `by` is the object's own name, and `part_of` its label of that name. `is_old` says that it is an ExternalSecret of
+    an API before v1.
     """
 
     kind: str
@@ -122,6 +123,7 @@ class Made:
     part_of: str | None = None
     at: Span | None = None
     moment: Moment = _USUAL
+    is_old: bool = False
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiler.model.operator_release import parse_minor
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from compiler.operations.consumers.objects import Made, Name
     from compiler.rules.interface import Finding, Rule
 
+# The last minor of External Secrets Operator that serves v1beta1.
+_LAST_WITH_OLD = (0, 16)
 _MADE_ELSEWHERE = "madeElsewhere"
 
 
@@ -32,6 +36,11 @@ class Own:
     def other(self, namespace: str) -> str | None:
         """The namespace, where it is not that of the environment."""
         return namespace if namespace != self.environment.root.text("namespace") else None
+
+    def is_unserved(self, made: Made) -> bool:
+        """Whether it is of an API that the environment's operator does not serve, and so makes nothing."""
+        operator = parse_minor(self.environment.operator or "")
+        return made.is_old and operator is not None and operator > _LAST_WITH_OLD
 
     def is_of(self, made: Made) -> bool:
         """Whether a manifest is the ExternalSecret that the environment itself compiles to."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAKERS = {
     "Secret": "apiVersion: v1\nkind: Secret\nmetadata: {name: wanted}\n",
-    "ExternalSecret": "apiVersion: external-secrets.io/v1beta1\nkind: ExternalSecret\nmetadata: {name: wanted}\n",
+    "ExternalSecret": "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: wanted}\n",
     "by target": "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: other}\n"
     "spec: {target: {name: wanted}}\n",
     "SealedSecret": "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: wanted}\n",
@@ -44,6 +44,19 @@ def test_whatever_makes_it_is_enough(bench: Bench, maker: str) -> None:
     assert bench.of("unmade-secret", wants() + "---\n" + MAKERS[maker]) == []
     elsewhere = MAKERS[maker].replace("metadata: {", "metadata: {namespace: elsewhere, ")
     assert len(bench.of("unmade-secret", wants() + "---\n" + elsewhere)) == 1
+
+
+def test_an_external_secret_of_an_api_that_the_operator_does_not_serve_makes_nothing(bench: Bench) -> None:
+    old = MAKERS["ExternalSecret"].replace("io/v1", "io/v1beta1")
+    text = f"{old}{deployment(BOTH)}{wants()}"
+    found = bench.one("unmade-secret", text)
+    unserved = next(each for each in found.related if "does not serve" in each.message)
+    said = "External Secrets Operator 2.9 does not serve this one's API"
+    assert (unserved.message, unserved.span.where) == (said, "m0.yaml:3:18")
+    assert (found.help or "").startswith("switch that ExternalSecret to external-secrets.io/v1; else add it: ")
+    assert bench.of("unmade-secret", f"{text}---\n{MAKERS['Secret']}") == []
+    bench.change("base", 'externalSecretsOperator: "2.9"', 'externalSecretsOperator: "0.16"')
+    assert bench.of("unmade-secret", text) == []
 
 
 def test_what_others_make_by_the_environments_word_is_not_missed(bench: Bench) -> None:
