@@ -11,12 +11,20 @@ from urllib.parse import urlsplit
 from compiler.model.address import parse_address
 from compiler.model.named_file import NamedFileError, require_file
 from compiler.stores.azure_key_vault.session import CA_VARIABLE, CA_VARIABLES
-from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError, UnavailableError
+from compiler.stores.errors import (
+    Action,
+    InvalidNameError,
+    StoreError,
+    StoreLocation,
+    TlsFailureError,
+    UnavailableError,
+)
 from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, no_answer, why_untrusted
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
 
 # The authorities of a whole system are 200 KiB.
 _LARGEST_PEM: Final = 16 * 1024 * 1024
+_PROXY_SCHEMES: Final = frozenset({"http", "https"})
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
@@ -32,6 +40,21 @@ def verified(place: StoreLocation, url: str, ca: Path | None) -> str | bool:
         remedy = f"correct {', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
         raise TlsFailureError(place, Action.CONNECT, problem, remedy)
     return str(ca)
+
+
+def require_proxy(place: StoreLocation, proxy: str | None) -> None:
+    """Raise InvalidNameError for a proxy's address that cannot be used, such as one of SOCKS."""
+    if proxy is None:
+        return
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        is_usable = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        # Its text is not shown: it may hold a password.
+        reason = "HTTPS_PROXY or ALL_PROXY is not an http:// proxy address"
+        raise InvalidNameError(place, Action.CONNECT, reason, "correct it, or set NO_PROXY")
 
 
 def _problem(ca: Path) -> str:

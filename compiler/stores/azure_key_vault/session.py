@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -124,6 +124,12 @@ def _bounded(response: requests.Response) -> bytes:
             response.close()
             raise ReplyTooLargeError
     return bytes(content)
+
+
+def proxy_for(vault_url: str) -> str | None:
+    """The proxy that the environment names for the vault; None where there is none, or the vault is exempt."""
+    found: str | None = select_proxy(vault_url, get_environ_proxies(vault_url))
+    return found
 
 
 def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:

@@ -19,7 +19,7 @@ from azure.keyvault.secrets import DeletedSecret, KeyVaultSecret, SecretClient, 
 from compiler.model.address import is_loopback, parse_address
 from compiler.model.store_address import StoreAddress
 from compiler.stores.azure_key_vault.bundle import Bundle
-from compiler.stores.azure_key_vault.connection import connection_error, server_of, verified
+from compiler.stores.azure_key_vault.connection import connection_error, require_proxy, server_of, verified
 from compiler.stores.azure_key_vault.credential import (
     TOKEN_VARIABLE,
     no_token,
@@ -28,7 +28,7 @@ from compiler.stores.azure_key_vault.credential import (
 )
 from compiler.stores.azure_key_vault.errors import Answer, error_of
 from compiler.stores.azure_key_vault.identity import Credential, ForeignResourceError, NoTokenError, NoTokenInTimeError
-from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities
+from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities, proxy_for
 from compiler.stores.azure_key_vault.writing import KeyVaultWriter
 from compiler.stores.errors import (
     Action,
@@ -59,7 +59,8 @@ _UNAUTHORISED: Final = 401
 class AzureKeyVaultStore(KeyVaultWriter):
     """One vault. `credential` replaces the one that the environment names; nothing is sent before the first use.
 
-    Raises TlsFailureError for an address that is not https or authorities that cannot be read.
+    Raises TlsFailureError for an address that is not https or authorities that cannot be read, InvalidNameError for a
+    proxy's address that cannot be used.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class SdkClient:
         url = address.url.rstrip("/")
         self._server = server_of(url)
         verify = verified(StoreLocation(self._store), url, authorities(address.ca, environ))
+        require_proxy(StoreLocation(self._store), proxy_for(url))
         is_emulator = _is_emulator(url, environ)
         self._credential = shared_credential(
             credential, environ, url, StoreLocation(self._store), is_emulator=is_emulator

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.stores.azure_key_vault.connection import connection_error, server_of, verified
-from compiler.stores.errors import Action, StoreLocation, TlsFailureError, UnreachableError
+from compiler.stores.azure_key_vault.connection import connection_error, require_proxy, server_of, verified
+from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError, UnreachableError
 from compiler.stores.sending.timed_connection import UnknownHostError
 
 PLACE = StoreLocation("https://v.vault.azure.net")
@@ -21,6 +21,18 @@ def test_https_is_a_must_and_a_named_authority_must_be_readable(tmp_path: Path) 
     for url, ca in [("http://v", None), ("v", None), ("https://v", tmp_path / "absent")]:
         with pytest.raises(TlsFailureError):
             verified(PLACE, url, ca)
+
+
+@pytest.mark.parametrize("proxy", [None, "http://proxy:3128", "HTTPS://u:p@proxy", "proxy:3128"])
+def test_a_proxy_of_http_is_used(proxy: str | None) -> None:
+    require_proxy(PLACE, proxy)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://s3ntinel@proxy", "http://", "http://proxy:s3ntinel", "http://[s3ntinel"])
+def test_another_proxy_is_refused_without_its_text(proxy: str) -> None:
+    with pytest.raises(InvalidNameError, match="not an http:// proxy address") as caught:
+        require_proxy(PLACE, proxy)
+    assert "s3ntinel" not in f"{caught.value} {caught.value.remedy}"
 
 
 def test_a_cause_is_found_however_deep_it_is_wrapped() -> None:

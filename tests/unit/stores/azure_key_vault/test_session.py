@@ -12,7 +12,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from compiler.stores.azure_key_vault import session
-from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities
+from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities, proxy_for
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
 from compiler.stores.sending.clock import VirtualClock
 from compiler.stores.sending.deadline import Deadlines
@@ -152,6 +152,7 @@ def test_proxies_are_read_once_when_the_session_opens(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv("NO_PROXY", exempt)
+    assert proxy_for(URL) == ("http://proxy:3128" if proxied else None)
     wire = Wire()
     with session_over(wire) as opened:
         monkeypatch.setenv("HTTPS_PROXY", "http://later:3128")
