@@ -16,7 +16,7 @@ from compiler.stages.read import read_text
 from compiler.stages.validate import validate
 from compiler.text.command_line import command_line
 from compiler.text.regex import regex
-from compiler.text.suggestion import suggest
+from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -57,7 +57,14 @@ class Library:
 
     def catalogue(self, *, may_be_empty: bool = False) -> Document | None:
         """The catalogue; None where it is unusable. One without content is, unless `may_be_empty`."""
-        document = self._document(f"{FOLDER}/{CATALOGUE}.yaml", "catalogue")
+        path = f"{FOLDER}/{CATALOGUE}.yaml"
+        is_there = path in self._unwritten or os.path.lexists(self._root / path)
+        if not is_there and (other := closest(CATALOGUE, self.names)) is not None:
+            message, way_out = "there is no such file", f"rename {FOLDER}/{other}.yaml to {CATALOGUE}.yaml"
+            found = Diagnostic("unreadable-file", Severity.ERROR, message, Span(Source(path)), help=way_out)
+            self.diagnostics.append(found)
+            return None
+        document = self._document(path, "catalogue")
         if document is None or may_be_empty or not document.is_blank:
             return document
         self._say_empty(document, f"add a secret with `{command_line('new', 'secret', 'NAME', '--key', 'KEY')}`")

@@ -242,6 +242,14 @@ def test_an_empty_catalogue_is_none_but_for_who_fills_it(tmp_path: Path) -> None
     assert said(found) == [("empty-file", "this file is empty")]
 
 
+def test_a_catalogue_of_nearly_that_name_is_to_be_renamed(tmp_path: Path) -> None:
+    found = library(tmp_path, prod="", catalog="secrets: {}")
+    assert found.catalogue() is None
+    assert [(each.rule, each.span.source.path, each.help) for each in found.diagnostics] == [
+        ("unreadable-file", "environments/catalogue.yaml", "rename environments/catalog.yaml to catalogue.yaml")
+    ]
+
+
 def test_what_the_project_names_may_be_shown_where_it_is_misplaced(tmp_path: Path) -> None:
     catalogue = "secrets: {github: {keys: {API_KEY: {variants: [pat]}, OTHER: {}}}, jira: {}}"
     found = library(
