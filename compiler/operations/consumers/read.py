@@ -18,7 +18,7 @@ from compiler.text.command_line import command_line
 from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 STDIN = "-"
 SHOWN_STDIN = "<stdin>"
@@ -33,16 +33,16 @@ def read_manifests(paths: Sequence[str], namespace: str) -> tuple[Gathered | Non
     namespace is in `namespace`. Raises Refusal for what cannot be read, is empty, or is too large together.
     """
     gathered, found, is_whole, left = Gathered(), list[Diagnostic](), True, MAX_MANIFEST_BYTES
-    for path in paths:
-        for shown, content in _contents(path, left):
-            left -= len(content)
-            if left < 0:
-                raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
-            is_kept, diagnostics = _take_all(shown, _decoded(shown, content), gathered, namespace)
-            found += diagnostics
-            is_whole &= is_kept
+    for path in _files(paths):
+        content = _content(path, left)
+        left -= len(content)
+        if left < 0:
+            raise Refusal("cannot run", f"the manifests have more than {MAX_MANIFEST_BYTES} bytes")
+        is_kept, diagnostics = _take_all(_shown(path), _decoded(_shown(path), content), gathered, namespace)
+        found += diagnostics
+        is_whole &= is_kept
     if is_whole:
-        _refuse_none(gathered, ", ".join(SHOWN_STDIN if path == STDIN else path for path in paths))
+        _refuse_none(gathered, ", ".join(map(_shown, paths)))
     return gathered if is_whole else None, tuple(found)
 
 
@@ -76,22 +76,29 @@ def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
     return replace(diagnostic, help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
 
 
-def _contents(path: str, most: int) -> Iterator[tuple[str, bytes]]:
-    """Each file that `path` stands for, as people know it, and its content, no longer than one byte past `most`."""
-    shown = SHOWN_STDIN if path == STDIN else path
+def _files(paths: Iterable[str]) -> list[str]:
+    """Each file that `paths` stand for, once: what one manifest makes would be made twice."""
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            for file in _below(path) if path != STDIN and Path(path).is_dir() else (path,):
+                found.setdefault(STDIN if file == STDIN else os.path.realpath(file), file)
+        except OSError as error:
+            raise _refused(path, error) from None
+    return list(found.values())
+
+
+def _content(path: str, most: int) -> bytes:
+    """What a file holds, no longer than one byte past `most`; a pipe, as of `<(helm template …)`, counts as one."""
     try:
-        if path == STDIN:
-            with open(0, "rb", closefd=False) as file:
-                yield shown, file.read(most + 1)
-            return
-        # What is no folder may be a pipe too: the shell's `<(helm template …)` is one.
-        for shown in _below(path) if Path(path).is_dir() else (path,):
-            with Path(shown).open("rb") as file:
-                content = file.read(most + 1)
-            most -= len(content)
-            yield shown, content
+        with open(0, "rb", closefd=False) if path == STDIN else Path(path).open("rb") as file:
+            return file.read(most + 1)
     except OSError as error:
-        raise _refused(shown, error) from None
+        raise _refused(_shown(path), error) from None
+
+
+def _shown(path: str) -> str:
+    return SHOWN_STDIN if path == STDIN else path
 
 
 def _refused(shown: str, error: OSError) -> Refusal:
@@ -104,12 +111,15 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def _below(folder: str) -> list[str]:
-    """The files below a folder that may be manifests, in the order of names; links to folders are not followed."""
+    """The files below a folder that may be manifests, in the order of names; links to folders are not followed.
+
+    A link to a file that is not there is one of them, so that it is refused.
+    """
     found = []
     for where, folders, names in os.walk(folder, onerror=_refuse_folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         paths = [Path(where, name) for name in sorted(names) if name.endswith(_ENDINGS) and not name.startswith(".")]
-        found += [str(path) for path in paths if path.is_file()]
+        found += [str(path) for path in paths if path.is_file() or not path.exists()]
     return found
 
 

@@ -100,6 +100,18 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         names(tmp_path / "none.yaml")
 
 
+def test_a_link_to_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(POD % "x", "utf-8")
+    (tmp_path / "b.yaml").symlink_to("gone.yaml")
+    with pytest.raises(Refusal, match=r"b\.yaml cannot be read: no such file"):
+        names(tmp_path)
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(POD % "x", "utf-8")
+    assert names(tmp_path, tmp_path / "a.yaml", tmp_path / "../" / tmp_path.name) == ["x"]
+
+
 @pytest.mark.parametrize("what", ["inner", "inner/a.yaml"])
 def test_what_cannot_be_read_of_a_folder_is_refused_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
