@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Kind, Result, State
 from compiler.operations.change.read_back import read_back
-from compiler.stores.interface import VersionState
+from compiler.stores.interface import VersionState, Written
 from compiler.text.wording import numbered
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _send(write: Write, store: SecretWriter, log: RunLog, action: Kind, send: Ca
             line.written(newest)
             owes = log.lacks
         finally:
-            log.written(write, newest, owes=owes)
+            log.written(write, Written(newest), owes=owes)
 
 
 def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
@@ -62,7 +62,7 @@ def _gone(write: Write, store: SecretWriter, log: RunLog) -> Result:
     unseen = VersionState.DESTROYED if store.address.provider is Provider.VAULT else VersionState.DELETED
     if states and newest not in states and unseen is VersionState.DELETED:
         covered = tuple(states)
-        log.written(write, newest, covered, owes=log.lacks)
+        log.written(write, Written(newest, covered), owes=log.lacks)
         reason = f"another writer's {numbered(covered)} came in between and was deleted too"
         return Result(*write.target, State.CONFLICT, newest, covered, "conflict", reason, "undo this run")
     kept = (*write.versions, *write.others)

@@ -9,7 +9,7 @@ from compiler.operations.change.delete_remote import delete_versions, recover_ve
 from compiler.operations.change.plan import Kind, Result, State
 from compiler.operations.change.read_back import holds, is_as_meant, other_bytes, read_back, stored
 from compiler.stores.errors import Action, ConflictError, StoreError, StoreLocation, UnfinishedWriteError
-from compiler.stores.interface import StoreState
+from compiler.stores.interface import StoreState, Written
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Write
     from compiler.operations.runs.run_log import RunLog
     from compiler.stores.errors import UnverifiedError
-    from compiler.stores.interface import RemoteSecret, SecretWriter, Written
+    from compiler.stores.interface import RemoteSecret, SecretWriter
 
 _NEW_PLAN = "run the command again for a new plan"
 
@@ -48,7 +48,7 @@ class RemoteWriter:
         if write.recover:
             write, action = self._recovered(write, store), str(Kind.UPDATE)
             if not write.changes and write.whole is None:
-                self._log.written(write, write.before or "", owes=self._log.lacks)
+                self._log.written(write, Written(write.before or ""), owes=self._log.lacks)
                 return Result(*write.target, State.KEPT, write.before)
         with self._log.writing(store, write.target, write.properties, write.before, action) as line:
             written, doubt = stored(lambda: self._written(write, store))
@@ -58,7 +58,7 @@ class RemoteWriter:
                 line.written(written.version)
                 owes = self._log.lacks
             finally:
-                self._log.written(write, written.version, written.slipped, owes=owes, made=written.made)
+                self._log.written(write, written, owes=owes)
         if doubt is not None:
             return _doubtful(write, doubt)
         return read_back(write, written.version, lambda: self._verified(write, written, store))
@@ -79,7 +79,7 @@ class RemoteWriter:
                 line.written(version)
                 owes = self._log.lacks
             finally:
-                self._log.written(write, version, owes=owes)
+                self._log.written(write, Written(version), owes=owes)
         return read_back(write, version, lambda: _is_gone(write, version, store))
 
     def _recovered(self, write: Write, store: SecretWriter) -> Write:

@@ -10,12 +10,11 @@ from compiler.operations.runs.audit import Audited, AuditEntry, AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from compiler.operations.change.plan import Target, Write
     from compiler.operations.runs.audit import AuditLog
     from compiler.operations.runs.journal import Journal
-    from compiler.stores.interface import SecretWriter
+    from compiler.stores.interface import SecretWriter, Written
 
 AGAIN = "run the same command again to resume the run"
 
@@ -46,17 +45,9 @@ class RunLog:
     def started(self, write: Write) -> None:
         self.journal.started(write.target, write.before, owes=self.owes)
 
-    def written(
-        self,
-        write: Write,
-        version: str,
-        slipped: tuple[str, ...] = (),
-        *,
-        owes: bool = False,
-        made: datetime | None = None,
-    ) -> None:
+    def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
         """The write is stored; with `owes`, the audit file still needs its line."""
-        self.journal.written(write.target, write.before, version, slipped, owes=owes, made=made)
+        self.journal.written(write.target, write.before, stored.version, stored.slipped, owes=owes, made=stored.made)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         self.journal.settled(result, maybe_stored=maybe_stored)
@@ -79,17 +70,8 @@ class UndoLog(RunLog):
     def started(self, write: Write) -> None:
         self.journal.undo(write.target, "started", before=write.before, owes=self.owes)
 
-    def written(
-        self,
-        write: Write,
-        version: str,
-        slipped: tuple[str, ...] = (),
-        *,
-        owes: bool = False,
-        made: datetime | None = None,
-    ) -> None:
-        del slipped, made
-        self.journal.undo(write.target, "done", version if write.earlier is not None else None, owes=owes)
+    def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
+        self.journal.undo(write.target, "done", stored.version if write.earlier is not None else None, owes=owes)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """What is not as before, or could not be read back, is left for the next undo to compare."""

@@ -12,7 +12,7 @@ from compiler.operations.change.plan import Result, State, Write
 from compiler.operations.runs.audit import AuditError, AuditLog
 from compiler.operations.runs.journal import Journal, find_run
 from compiler.operations.runs.run_log import AGAIN, RunLog, UndoLog, unrecorded
-from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.interface import Attributes, RemoteSecret, Written
 from tests.unit.operations.changes import plan_of
 from tests.unit.operations.memory_store import MemoryStore, secrets
 
@@ -115,9 +115,9 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
     notes = RunLog(journal, "prod", is_audited=True)
     notes.started(write)
     assert (entry().state, entry().before, entry().owes) == ("started", "v1", True)
-    notes.written(write, "v2", ("v1b",), owes=True)
+    notes.written(write, Written("v2", ("v1b",)), owes=True)
     assert (entry().state, entry().after, entry().slipped, entry().owes) == ("written", "v2", ("v1b",), True)
-    notes.written(write, "v3")
+    notes.written(write, Written("v3"))
     assert (entry().before, entry().after, entry().slipped, entry().owes) == ("v1", "v3", (), False)
     notes.settled(Result("azure", "a", State.FAILED, code="unavailable"), maybe_stored=True)
     assert (entry().state, entry().maybe_stored) == ("failed", True)
@@ -130,7 +130,7 @@ def test_each_note_of_a_run_stands_in_its_journal(tmp_path: Path, journal: Journ
 def test_a_write_after_a_recovery_is_noted_with_the_version_that_came_back(tmp_path: Path, journal: Journal) -> None:
     notes = RunLog(journal, "prod")
     notes.started(replace(WRITE, recover=True))
-    notes.written(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), "v2")
+    notes.written(replace(WRITE, recover=True, base=RemoteSecret("a", "v1", {}, Attributes())), Written("v2"))
     entry = find_run(tmp_path, RUN).entries["azure", "a"]
     assert (entry.before, entry.after) == ("v1", "v2")
 
@@ -158,7 +158,7 @@ class TestAnUndo:
     def test_the_version_that_put_something_back_is_noted_and_a_deletion_has_none(
         self, tmp_path: Path, journal: Journal, earlier: RemoteSecret | None
     ) -> None:
-        UndoLog(journal, "prod").written(replace(WRITE, changes={}, earlier=earlier), "v3")
+        UndoLog(journal, "prod").written(replace(WRITE, changes={}, earlier=earlier), Written("v3"))
         entry = self.entry(tmp_path)
         assert (entry.undo, entry.undone_as) == ("done", "v3" if earlier is not None else None)
         # The run itself wrote no such version.
@@ -179,7 +179,7 @@ class TestAnUndo:
         self, tmp_path: Path, journal: Journal, result: Result, undo: str
     ) -> None:
         notes = UndoLog(journal, "prod")
-        notes.written(replace(WRITE, changes={}), "v3")
+        notes.written(replace(WRITE, changes={}), Written("v3"))
         notes.settled(result)
         assert self.entry(tmp_path).undo == undo
 
@@ -191,11 +191,11 @@ class TestAnUndo:
         owes: bool,  # noqa: FBT001
     ) -> None:
         notes = UndoLog(journal, "prod")
-        notes.written(replace(WRITE, changes={}), "v3", owes=owes)
+        notes.written(replace(WRITE, changes={}), Written("v3"), owes=owes)
         assert self.entry(tmp_path).undo_owes is owes
         notes.settled(Result("azure", "a", State.UNVERIFIED, "v3"))
         assert not self.entry(tmp_path).undo_owes
-        notes.written(replace(WRITE, changes={}), "v3")
+        notes.written(replace(WRITE, changes={}), Written("v3"))
         assert not self.entry(tmp_path).undo_owes
 
     def test_the_run_has_ended_whatever_becomes_of_its_undo(self, tmp_path: Path, journal: Journal) -> None:
