@@ -93,7 +93,7 @@ class Readings(ABC):
         plural, is_namespaced = _PLURALS[kind], kind == "SecretStore"
         scope = f"/namespaces/{namespace}" if is_namespaced else ""
         permission = f"get {plural} in {namespace}" if is_namespaced else f"get {plural}"
-        return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}")
+        return self._one(permission, f"/apis/{_GROUP}{scope}/{plural}/{name}", plural)
 
     def external_secret_objects(self, namespace: str) -> tuple[LiveObject, ...]:
         return self.collection("externalsecrets", namespace)[0]
@@ -102,11 +102,11 @@ class Readings(ABC):
         return self.collection("secrets", namespace)[0]
 
     def namespace_object(self, namespace: str) -> LiveObject | None:
-        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}")
+        return self._one("get namespaces", f"/api/v1/namespaces/{namespace}", "namespaces")
 
-    def _one(self, permission: str, path: str) -> LiveObject | None:
+    def _one(self, permission: str, path: str, plural: str) -> LiveObject | None:
         found = self._got(permission, path)
-        return None if found is None else _formed(lambda: checked(found))
+        return None if found is None else _formed(lambda: checked(plural, found))
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
@@ -118,12 +118,12 @@ class Readings(ABC):
 
     def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
         """All objects of a kind of the operator, of every namespace; None where the cluster has no such kind."""
-        found = self._paged(f"list {plural}", f"/apis/{_GROUP}/{plural}", _JSON, ())
+        found = self._paged(f"list {plural}", f"/apis/{_GROUP}/{plural}", _JSON, (), partial(checked, plural))
         return None if found is None else tuple(found[0])
 
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Collected:
         permission, path = f"list {plural} in {namespace}", _path(plural, namespace)
-        found = self._paged(permission, path, _accepted(plural, "List"), selected, _SLIM[plural])
+        found = self._paged(permission, path, _accepted(plural, "List"), selected, partial(_kept, plural))
         if found is not None:
             return found
         if plural == "externalsecrets":
@@ -136,7 +136,7 @@ class Readings(ABC):
         path: str,
         accepted: str,
         selected: Sequence[tuple[str, str]],
-        slim: Callable[[LiveObject], LiveObject] = dict,
+        take: Callable[[object], LiveObject],
     ) -> Collected | None:
         kept = list[Any]()
         query = paged = [*selected, ("limit", str(_PAGE))]
@@ -151,14 +151,13 @@ class Readings(ABC):
                 continue
             if page is None:
                 return None
-            items, mark, version = _formed(partial(_content, page, slim))
+            items, mark, version = _formed(partial(_content, page, take))
             kept += items
             if not mark:
                 return tuple(kept), version
             query = [*selected, ("limit", str(_PAGE)), ("continue", mark)]
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
-        slim = _SLIM[plural]
         events = self._watched(
             f"watch {plural} in {namespace}",
             _path(plural, namespace),
@@ -168,7 +167,7 @@ class Readings(ABC):
         )
         for event in events:
             # Of a bookmark only the version counts, which it has in common with every object.
-            yield _formed(partial(_change, event, slim))
+            yield _formed(partial(_change, event, plural))
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
         change = {"metadata": {"annotations": {"force-sync": mark}}}
@@ -187,15 +186,19 @@ def _formed(take: Callable[[], T]) -> T:
     )
 
 
-def _content(page: LiveObject, slim: Callable[[LiveObject], LiveObject]) -> tuple[list[LiveObject], str, str]:
+def _kept(plural: str, found: object) -> LiveObject:
+    return _SLIM[plural](checked(plural, found))
+
+
+def _content(page: LiveObject, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str, str]:
     """The objects of a page, the mark of the next one, empty for none, and the version of the list."""
     metadata = page.get("metadata") or {}
-    items = [slim(checked(each)) for each in page.get("items") or ()]
+    items = list(map(take, page.get("items") or ()))
     return items, str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or "")
 
 
-def _change(event: LiveObject, slim: Callable[[LiveObject], LiveObject]) -> tuple[str, LiveObject]:
-    return str(event.get("type")), slim(checked(event.get("object") or {}))
+def _change(event: LiveObject, plural: str) -> tuple[str, LiveObject]:
+    return str(event.get("type")), _kept(plural, event.get("object") or {})
 
 
 def _path(plural: str, namespace: str) -> str:

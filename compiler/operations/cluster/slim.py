@@ -1,14 +1,15 @@
-"""Keeps of each live object what is judged, and drops the rest at once: thousands are read, and some hold values.
+"""Checks the types of each live object's fields and keeps those that we use: thousands are read, and some hold values.
 
 A pod's variables and a Secret's other annotations may be credentials in the clear; neither gets any further.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator
 
     LiveObject = Mapping[str, Any]
 
@@ -22,22 +23,94 @@ _APPLIED = (
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation", "labels", "deletionTimestamp")
 
+# The fields that are read of an object, with their types: `_ANY` is each key of a map, a list has one type of items.
+# A field that is absent or null has every type.
+_Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
+_ANY = "*"
+_TEXTS: _Shape = {_ANY: str}
+_METADATA: _Shape = {
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"), str),
+    "generation": int,
+    "labels": _TEXTS,
+    "annotations": _TEXTS,
+    "ownerReferences": [{"apiVersion": str, "kind": str, "name": str, "controller": bool}],
+    "managedFields": [{"manager": str, "time": str, "fieldsV1": {}}],
+}
+_CONDITIONS: _Shape = [dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)]
+_OBJECT: dict[str, _Shape] = {"metadata": _METADATA, "spec": {}, "status": {"conditions": _CONDITIONS}}
+_SELECTOR: _Shape = {"matchLabels": _TEXTS, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
+_STORE: _Shape = {
+    **_OBJECT,
+    "kind": str,
+    "spec": {
+        "controller": str,
+        "conditions": [{"namespaces": [str], "namespaceRegexes": [str], "namespaceSelector": _SELECTOR}],
+        "provider": {
+            "azurekv": {"vaultUrl": str},
+            "vault": dict.fromkeys(("server", "path", "namespace", "version"), str),
+            _ANY: {},
+        },
+    },
+}
+_REFERENCE: _Shape = {"name": str, "kind": str}
+_SOURCE: _Shape = {"storeRef": _REFERENCE}
+_REMOTE: _Shape = {"key": str, "property": str, "version": str}
+_EXTERNAL_SECRET: _Shape = {
+    "secretStoreRef": _REFERENCE,
+    "refreshInterval": str,
+    "data": [{"secretKey": str, "remoteRef": _REMOTE, "sourceRef": _SOURCE}],
+    "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
+    "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
+}
+_SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
+_CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
+_SHAPES: dict[str, _Shape] = {
+    "externalsecrets": {**_OBJECT, "spec": _EXTERNAL_SECRET, "status": _SYNCED},
+    "clusterexternalsecrets": {**_OBJECT, "spec": {"externalSecretSpec": _EXTERNAL_SECRET}},
+    "secretstores": _STORE,
+    "clustersecretstores": _STORE,
+    "pods": {
+        **_OBJECT,
+        "status": {
+            "phase": str,
+            "conditions": _CONDITIONS,
+            "initContainerStatuses": _CONTAINERS_NOW,
+            "containerStatuses": _CONTAINERS_NOW,
+        },
+    },
+    "events": {
+        **_OBJECT,
+        **dict.fromkeys(("message", "lastTimestamp", "eventTime", "firstTimestamp"), str),
+        "count": int,
+        "involvedObject": {"name": str, "uid": str},
+        "series": {"count": int, "lastObservedTime": str},
+    },
+}
 
-def checked(found: object) -> LiveObject:
-    """The object itself, with maps where every object of the API has them. Raises TypeError where it has others."""
-    whole = _as_map(found)
-    metadata, spec, status = (_as_map(whole.get(name) or {}) for name in ("metadata", "spec", "status"))
-    for each in (metadata.get("labels"), metadata.get("annotations")):
-        _as_map(each or {})
-    for each in (*(spec.get("conditions") or ()), *(status.get("conditions") or ())):
-        _as_map(each)
-    return whole
+
+def checked(plural: str, found: object) -> LiveObject:
+    """The object of that kind itself. Raises TypeError where a field that is read of it has another type."""
+    whole: Any = found
+    _check(whole, _SHAPES.get(plural, _OBJECT))
+    return whole  # type: ignore[no-any-return]
 
 
-def _as_map(found: object) -> LiveObject:
-    if not isinstance(found, dict):
+def _check(found: object, shape: _Shape) -> None:
+    if isinstance(shape, type):
+        if not isinstance(found, shape):
+            raise TypeError
+    elif isinstance(shape, list):
+        if not isinstance(found, list):
+            raise TypeError
+        for each in found:
+            _check(each, shape[0])
+    elif not isinstance(found, dict):
         raise TypeError
-    return found
+    else:
+        for name, of in shape.items():
+            for value in found.values() if name == _ANY else (found.get(name),):
+                if value is not None:
+                    _check(value, of)
 
 
 def slim_external_secret(found: LiveObject) -> LiveObject:

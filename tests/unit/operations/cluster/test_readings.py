@@ -230,3 +230,23 @@ def test_an_answer_in_another_form_is_none(odd: object) -> None:
 def test_a_list_in_another_form_is_none(page: object) -> None:
     for ask in LISTED.values():
         assert said(ask, page) == "its answer is not in the form of the API"
+
+
+MALFORMED: list[tuple[Callable[[Readings], object], dict[str, object]]] = [
+    (lambda cluster: cluster.every_object("clustersecretstores"), {"items": [{"spec": {"provider": "x"}}]}),
+    (lambda cluster: cluster.every_object("externalsecrets"), {"items": [{"spec": {"data": ["x"]}}]}),
+    (lambda cluster: cluster.external_secrets("team"), {"items": [{"spec": {"data": [{"remoteRef": "x"}]}}]}),
+    (
+        lambda cluster: cluster.store_object("SecretStore", "a", "team"),
+        {"spec": {"conditions": [{"namespaceSelector": {"matchExpressions": ["x"]}}]}},
+    ),
+    (
+        lambda cluster: cluster.collection("pods", "team"),
+        {"items": [{"status": {"containerStatuses": [{"restartCount": "x"}]}}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("ask", "answer"), MALFORMED)
+def test_a_field_of_another_type_is_no_answer(ask: Callable[[Readings], object], answer: dict[str, object]) -> None:
+    assert said(ask, answer) == "its answer is not in the form of the API"

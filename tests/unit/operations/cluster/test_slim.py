@@ -27,11 +27,84 @@ SLACK_KEYS = {
 @pytest.mark.parametrize("name", ["externalsecrets-list", "secrets-metadata-list"])
 def test_every_recorded_object_has_the_form_of_the_api(name: str) -> None:
     for found in recorded(name)["items"]:
-        assert checked(found) is found
+        assert checked(name.partition("-")[0], found) is found
 
 
 def test_what_is_left_out_or_null_is_no_other_form() -> None:
-    assert checked({"metadata": None, "status": {"conditions": None}})
+    assert checked("externalsecrets", {"metadata": None, "status": {"conditions": None}})
+    assert checked("externalsecrets", {"spec": {"data": [{"remoteRef": None}], "target": None}}) is not None
+
+
+@pytest.mark.parametrize(
+    ("plural", "odd"),
+    [
+        *[("clustersecretstores", {"provider": each}) for each in ("x", ["x"], {"vault": "x"}, {"fake": "x"})],
+        ("clustersecretstores", {"provider": {"vault": {"server": 5}}}),
+        ("secretstores", {"provider": {"azurekv": {"vaultUrl": ["x"]}}}),
+        ("secretstores", {"controller": {}}),
+        *[("secretstores", {"conditions": [{name: "x"}]}) for name in ("namespaces", "namespaceRegexes")],
+        ("secretstores", {"conditions": [{"namespaceRegexes": [5]}]}),
+        ("secretstores", {"conditions": [{"namespaceSelector": {"matchLabels": {"a": ["x"]}}}]}),
+        ("secretstores", {"conditions": [{"namespaceSelector": {"matchExpressions": ["x"]}}]}),
+        ("secretstores", {"conditions": [{"namespaceSelector": {"matchExpressions": [{"values": "x"}]}}]}),
+        *[("externalsecrets", {name: ["x"]}) for name in ("data", "dataFrom", "target", "secretStoreRef")],
+        *[("externalsecrets", {name: "x"}) for name in ("data", "dataFrom", "target", "secretStoreRef")],
+        ("externalsecrets", {"data": [None]}),
+        ("externalsecrets", {"data": [{"remoteRef": "x"}]}),
+        ("externalsecrets", {"data": [{"remoteRef": {"key": ["x"]}}]}),
+        ("externalsecrets", {"data": [{"sourceRef": {"storeRef": "x"}}]}),
+        ("externalsecrets", {"dataFrom": [{"find": {"path": 5}}]}),
+        ("externalsecrets", {"dataFrom": [{"extract": "x"}]}),
+        ("clusterexternalsecrets", {"externalSecretSpec": {"data": ["x"]}}),
+        ("clusterexternalsecrets", {"externalSecretSpec": "x"}),
+    ],
+)
+def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        checked(plural, {"metadata": {"name": "a"}, "spec": odd})
+
+
+@pytest.mark.parametrize(
+    ("plural", "odd"),
+    [
+        ("pods", {"containerStatuses": [{"restartCount": "x"}]}),
+        ("pods", {"initContainerStatuses": [{"restartCount": 1.5}]}),
+        ("pods", {"containerStatuses": "x"}),
+        ("pods", {"containerStatuses": [{"state": {"waiting": {"reason": ["x"]}}}]}),
+        ("pods", {"phase": ["x"]}),
+        ("externalsecrets", {"conditions": [{"reason": ["x"]}]}),
+        ("externalsecrets", {"syncedResourceVersion": 4}),
+    ],
+)
+def test_a_status_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        checked(plural, {"status": odd})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"labels": {"app.kubernetes.io/part-of": ["x"]}},
+        {"ownerReferences": ["x"]},
+        {"managedFields": {"a": 1}},
+        {"managedFields": [{"fieldsV1": "x"}]},
+        {"generation": "4"},
+        {"name": ["x"]},
+    ],
+    ids=str,
+)
+def test_metadata_in_another_form_is_refused(odd: dict[str, object]) -> None:
+    for plural in ("secrets", "pods", "externalsecrets", "namespaces"):
+        with pytest.raises(TypeError):
+            checked(plural, {"metadata": odd})
+
+
+@pytest.mark.parametrize(
+    "odd", [{"count": "x"}, {"series": "x"}, {"involvedObject": [1]}, {"lastTimestamp": 5}], ids=str
+)
+def test_an_event_in_another_form_is_refused(odd: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        checked("events", odd)
 
 
 def test_of_a_secret_the_operators_marks_and_the_names_of_keys_are_kept() -> None:
