@@ -13,7 +13,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.model.confinement import leads_out
 from compiler.model.record import dataclass
 from compiler.refusal import Refusal
-from compiler.text.command_line import PROGRAM, name_project
+from compiler.text.command_line import PROGRAM, name_project, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -65,10 +65,8 @@ class Invocation:
 
 
 def _new_project(*folder: str) -> str:
-    import shlex  # noqa: PLC0415 - only where one is printed
-
     # The folder is an argument here: `--root` names a project that is there.
-    return f"create a project with `{shlex.join([PROGRAM, 'new', 'project', *folder])}`"
+    return f"create a project with `{shell_line(PROGRAM, 'new', 'project', *folder)}`"
 
 
 def command(module: str) -> Command:

@@ -10,6 +10,7 @@ from compiler.model.confinement import is_inside
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.limits import MAX_BYTES
 from compiler.model.source import Source, Span
+from compiler.text.command_line import shell_line
 from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ def _marked(path: str, encoding: str) -> Diagnostic:
 
 
 def _iconv(path: str, encoding: str) -> str:
-    import shlex  # noqa: PLC0415 - only where one is printed
-
-    return f"iconv -f {encoding} -t UTF-8 {shlex.quote(path)}"
+    return shell_line("iconv", "-f", encoding, "-t", "UTF-8", path)
 
 
 def _refused(path: str, rule: str, message: str, way_out: str | None = None) -> Diagnostic:

@@ -1,4 +1,7 @@
-"""Writes the command lines of this program that messages print, so that they work for whoever pastes them."""
+"""Writes every command line that is printed, of this program and of others, so that it works when it is pasted.
+
+The only module that quotes for a shell.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 PROGRAM = "platform-secrets"
+BLANK = "…"
 _ROOT: Final[ContextVar[str | None]] = ContextVar("the project's folder, as the command was given it", default=None)
 
 
@@ -22,7 +26,15 @@ def command_line(*words: str) -> str:
 
     `words` may hold no secret's value.
     """
+    root = _ROOT.get()
+    return shell_line(PROGRAM, *(["--root", root] if root is not None else []), *words)
+
+
+def shell_line(*words: str) -> str:
+    """`words`, such as those of a `kubectl` command, quoted for a shell; `…` stands for what the reader fills in.
+
+    `words` may hold no secret's value.
+    """
     import shlex  # noqa: PLC0415 - only where one is printed
 
-    root = _ROOT.get()
-    return shlex.join([PROGRAM, *(["--root", root] if root is not None else []), *words])
+    return " ".join(word if word == BLANK else shlex.quote(word) for word in words)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from compiler.text.command_line import PROGRAM
+from compiler.text.command_line import PROGRAM, shell_line
 
 _CLONE = Path(__file__).resolve().parents[2]
 
@@ -26,4 +25,4 @@ def install_line(extra: str | None = None) -> str:
         what = PROGRAM
     if extra is not None:
         what += f"[{extra}]"
-    return shlex.join([sys.executable or "python", "-m", "pip", "install", what])
+    return shell_line(sys.executable or "python", "-m", "pip", "install", what)

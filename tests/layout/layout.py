@@ -32,6 +32,18 @@ _SAY_NO_ROOT = frozenset(
     }
 )
 
+# The one module that quotes for a shell, and what begins a command line: a program, and a field or what it is to do.
+_SHELL_LINE = "text/command_line.py"
+_SHELL = re.compile(
+    r"\b(?:(?:az|bao) [a-z-]+|(?:argocd|az|bao|git|helm|kubectl|vault) \{\}"
+    r"|kubectl (?:-n|--\w+|annotate|apply|auth|create|delete|describe|edit)\b"
+    r"|kubectl (?:get|label|logs|patch|port-forward|rollout|wait)\b"
+    r"|vault (?:kv|login|operator|policy|secrets|token|write)\b"
+    r"|git (?:-C|add|checkout|clone|commit|diff|init|log|mv|pull|push|revert|show|status|switch)\b"
+    r"|argocd (?:account|app|proj)\b|helm (?:get|install|lint|pull|repo|template|upgrade)\b)"
+    r"|\{\} (?:kv|operator|keyvault|rollout) [a-z{-]+"
+)
+
 
 def mistakes(root: Path) -> list[str]:
     """Every mistake below `root`, in words, each with the file that makes it."""
@@ -141,6 +153,31 @@ def _unwritten_command_lines(root: Path) -> Iterator[str]:
                 )
 
 
+def _unquoted_shell_lines(root: Path) -> Iterator[str]:
+    """Command lines of other programs that `shell_line` did not write, and what quotes for a shell beside it."""
+    for path in _modules(root):
+        relative = path.relative_to(root / "compiler").as_posix()
+        if relative in (_SHELL_LINE, *_SAY_NO_ROOT) or relative.startswith("demo/"):
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        if any(isinstance(node, ast.Import) and node.names[0].name == "shlex" for node in ast.walk(tree)):
+            yield f"compiler/{relative} imports shlex, which is shell_line's"
+        strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)]
+        skipped = {id(inner) for node in ast.walk(tree) if _says_no_root(node) for inner in ast.walk(node)}
+        skipped |= {id(each) for node in strings if isinstance(node, ast.JoinedStr) for each in node.values}
+        for node in strings:
+            if id(node) not in skipped:
+                lines = _SHELL.findall(_text(node))
+                yield from (f"compiler/{relative} writes `{line}` past shell_line" for line in lines)
+
+
+def _text(node: ast.Constant | ast.JoinedStr) -> str:
+    """What stands in a string, with `{}` for each field."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(each) if isinstance(each, ast.Constant) else "{}" for each in node.values)
+    return node.value if isinstance(node.value, str) else ""
+
+
 def _says_no_root(node: ast.AST) -> bool:
     """A docstring or another bare text, a command's description, or its examples."""
     if isinstance(node, ast.Expr):
@@ -165,4 +202,5 @@ CHECKS = (
     _idle_errors,
     _past_outlet,
     _unwritten_command_lines,
+    _unquoted_shell_lines,
 )

@@ -82,6 +82,25 @@ def test_the_project_has_no_mistake() -> None:
             True,
             "compiler/model/source.py writes `platform-secrets ` past command_line",
         ),
+        (
+            "stores/open.py",
+            'HELP = f"run `bao kv enable-versioning {mount}`"\n',
+            True,
+            "compiler/stores/open.py writes `bao kv` past shell_line",
+        ),
+        (
+            "stores/open.py",
+            'HELP = f"kubectl {verb} pod"\n',
+            True,
+            "compiler/stores/open.py writes `kubectl {}` past shell_line",
+        ),
+        (
+            "stores/open.py",
+            'HELP = f"{tool} kv undelete {name}"\n',
+            True,
+            "compiler/stores/open.py writes `{} kv undelete` past shell_line",
+        ),
+        ("stores/open.py", "import shlex\n", True, "compiler/stores/open.py imports shlex, which is shell_line's"),
     ],
 )
 def test_a_planted_mistake_is_found(tree: Path, name: str, text: str, tested: bool, said: str) -> None:  # noqa: FBT001
@@ -104,6 +123,7 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
         ("rules/live_rules.py", 'PAGE = "run `platform-secrets put dev`"\n'),
         ("model/source.py", '"""Tells of `platform-secrets put dev`."""\nNAME = "platform-secrets"\n'),
         ("model/source.py", 'EXAMPLES = ("platform-secrets put dev",)\n'),
+        ("stores/open.py", '"""Runs `kubectl get`."""\nHELP = f"the vault denies {it}, as kubectl does"\n'),
         ("rules/forms/where.py", ""),
         (
             "operations/put/plan.py",

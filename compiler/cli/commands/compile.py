@@ -16,6 +16,7 @@ from compiler.operations.chart.values_files import Wanted, Written, values_files
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
+from compiler.text.command_line import shell_line
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ _ALL_OR_NONE = "either all values files were written or none; run the command ag
 _WRITTEN = "the values files were written"
 _STOPS_PODS = "pods that mount it will not start"
 # Argo CD waits for a person, and with it every later sync of the application.
-_CONFIRM = "Argo CD asks before it deletes: `argocd app confirm-deletion APP` confirms; until then later syncs wait too"
+_CONFIRM = (
+    f"Argo CD asks before it deletes: `{shell_line('argocd', 'app', 'confirm-deletion', 'APP')}` confirms; "
+    "until then later syncs wait too"
+)
 
 
 def configure(parser: Parser) -> None:

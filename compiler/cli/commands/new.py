@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from compiler.operations.edit.start import (
 )
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
-from compiler.text.command_line import command_line, name_project
+from compiler.text.command_line import command_line, name_project, shell_line
 from compiler.text.regex import regex
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
@@ -153,7 +152,7 @@ def _project(arguments: Namespace) -> int:
     standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
     # From there on the project is found without being named.
     name_project(None)
-    enter = "" if arguments.name is None else f"{shlex.join(['cd', arguments.name])}, then "
+    enter = "" if arguments.name is None else f"{shell_line('cd', arguments.name)}, then "
     _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
 

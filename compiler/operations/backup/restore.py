@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from compiler.operations.live.value_names import same_value, value_names
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import Comparer
+from compiler.text.command_line import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ def require_origin(backup: Backup, environment: str, said: str | None) -> None:
             "usage",
             f'the backup is of the environment "{backup.environment}", not of "{wanted}"',
             # Whoever made the file may have written anything there, and the line is for a shell.
-            f"if that is intended, add {shlex.join(('--from-environment', backup.environment))}",
+            f"if that is intended, add {shell_line('--from-environment', backup.environment)}",
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Kind, Location, Note, NoteKind
 from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.text.command_line import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,15 +93,15 @@ def _notes(each: Judged, kept: Attributes, now: datetime) -> Iterator[Note]:
 def _notes_of_base(write: Write, base: RemoteSecret, address: StoreAddress, now: datetime) -> Iterator[Note]:
     """The notes of an existing secret that keeps its dates in the new version."""
     has = base.attributes
-    command = f"az keyvault secret set-attributes --id {address.absolute}/secrets/{write.name}"
+    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address.absolute}/secrets/{write.name}")
     for step in write.steps:
         if step.destination is None:
             continue
         place = replace(step.destination, property=None)
         if has.past_expires(now) is not None:
-            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, f"{command} --expires DATE")
+            yield Note(NoteKind.KEEPS_EXPIRES, step.secret, place, has.expires, shell_line(*words, "--expires", "DATE"))
         if has.not_before_ahead(now) is not None:
-            remedy = f"{command} --not-before DATE"
+            remedy = shell_line(*words, "--not-before", "DATE")
             yield Note(NoteKind.KEEPS_NOT_BEFORE, step.secret, place, has.not_before, remedy)
 
 

@@ -5,7 +5,6 @@ Vault keeps a number of versions of each secret; Key Vault keeps all, and is not
 
 from __future__ import annotations
 
-import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from compiler.model.store_address import Provider
 from compiler.operations.live.read_many import is_of_store
 from compiler.stores.errors import StoreError
+from compiler.text.command_line import shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,4 +95,4 @@ def _remedy(address: StoreAddress, name: str, dropped: Dropped) -> str:
     """The command that makes the store keep twice as many versions as the larger of the secret's and mount's limits."""
     namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
     options = [*namespace, f"-mount={address.mount}", f"-max-versions={2 * dropped.keeps}", name]
-    return shlex.join(["bao", "kv", "metadata", "put", *options])
+    return shell_line("bao", "kv", "metadata", "put", *options)

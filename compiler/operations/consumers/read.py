@@ -14,7 +14,7 @@ from compiler.operations.consumers.manifests import take
 from compiler.operations.consumers.objects import Gathered
 from compiler.refusal import Refusal
 from compiler.stages.load_manifests import load_manifests
-from compiler.text.command_line import command_line
+from compiler.text.command_line import command_line, shell_line
 from compiler.text.system_reason import system_reason
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def _refuse_none(gathered: Gathered, shown: str) -> None:
 def _of_template(diagnostic: Diagnostic, text: str) -> Diagnostic:
     """With the way out for a chart's template, which a chart's folder holds in place of manifests."""
     start, end = diagnostic.span.source.line_bounds(diagnostic.span.line)
-    render = f"helm template NAME CHART | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
+    helm = shell_line("helm", "template", "NAME", "CHART")
+    render = f"{helm} | {command_line('consumers', 'ENV', '--manifests', STDIN)}"
     is_template = "{{" in text[start:end]
     return replace(diagnostic, help=f"this is a chart's template: render it, `{render}`") if is_template else diagnostic
 

@@ -10,6 +10,7 @@ from compiler.operations.cluster.store_access import Access, access_of, controll
 from compiler.operations.consumers.live import readers_in
 from compiler.operations.cutover.check import About, Check, Verdict
 from compiler.operations.parity.manifests import manifests_of
+from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ def _store(switch: Switch, namespace: str, look: Look) -> Iterator[Check]:
 
 
 def _describe(store: Store, namespace: str, *, verb: str = "describe") -> str:
-    where = f"-n {namespace} " if store.kind == "SecretStore" else ""
-    return f"kubectl {where}{verb} {store.kind.lower()} {store.name}"
+    where = ["-n", namespace] if store.kind == "SecretStore" else []
+    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name)
 
 
 def _selects(live: LiveObject) -> bool:

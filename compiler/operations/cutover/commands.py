@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.cutover.request import Mode
-from compiler.text.command_line import command_line
+from compiler.text.command_line import command_line, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -93,4 +92,4 @@ class Commands:
         git = ["git", *(["-C", self.given] if self.given is not None else [])]
         paths = [file if self.given is not None else os.path.relpath(self.root / file, self.here) for file in files]
         message = ["-m", subject, *(["-m", body] if body else [])]
-        return shlex.join([*git, "add", *paths]), shlex.join([*git, "commit", *message])
+        return shell_line(*git, "add", *paths), shell_line(*git, "commit", *message)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.cluster.slim import keys_of
 from compiler.operations.consumers.pod_specs import SecretRead, secret_reads
 from compiler.operations.status.row import Problem, State
+from compiler.text.command_line import shell_line
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
@@ -100,5 +100,5 @@ def restart_command(pods: Iterable[Pod], namespace: str) -> str | None:
             words = ["rollout", "restart", f"{kind.lower()}/{name}"]
         else:
             words = ["delete", "pod", pod.name]
-        return shlex.join(["kubectl", "-n", namespace, *words])
+        return shell_line("kubectl", "-n", namespace, *words)
     return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.stores.errors import NotFoundError, SoftDeletedError
-from compiler.text.command_line import command_line
+from compiler.text.command_line import command_line, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +15,10 @@ if TYPE_CHECKING:
     from compiler.stores.errors import StoreError
 
 # Of a version in Vault that deletes itself.
-LASTING = "set delete_version_after of it and of its mount to 0s there, then `bao kv undelete` that version"
+LASTING = (
+    "set delete_version_after of it and of its mount to 0s there, "
+    f"then `{shell_line('bao', 'kv', 'undelete')}` that version"
+)
 
 
 def put_command(group: Sequence[Reference]) -> str:
@@ -46,4 +48,4 @@ def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
         words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={error.version}", name]
     else:
         return error.remedy
-    return f"`{shlex.join(words)}` recovers it"
+    return f"`{shell_line(*words)}` recovers it"

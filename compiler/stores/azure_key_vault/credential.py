@@ -17,6 +17,7 @@ from compiler.stores.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from compiler.text.command_line import shell_line
 from compiler.text.extra import install_line
 from compiler.text.regex import regex
 
@@ -68,7 +69,7 @@ def shared_credential(
 def no_token(error: NoTokenError, place: StoreLocation, method: str) -> StoreError:
     """The error of a credential, called `method`, that gave no token; with Entra's codes."""
     codes = f" ({', '.join(error.codes)})" if error.codes else ""
-    remedy = "log in (`az login`), or name one credential in AZURE_TOKEN_CREDENTIALS"
+    remedy = f"log in (`{shell_line('az', 'login')}`), or name one credential in AZURE_TOKEN_CREDENTIALS"
     return UnauthenticatedError(place, Action.LOG_IN, f"{_without(method)}{codes}", remedy)
 
 

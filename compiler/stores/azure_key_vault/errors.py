@@ -1,6 +1,5 @@
 """Turns Key Vault's refusals into StoreErrors with cause and remedy, from the safe fields of an answer alone."""
 
-import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +23,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
 )
 from compiler.stores.sending.retry import parse_retry_after
+from compiler.text.command_line import BLANK, shell_line
 
 _PERMISSIONS: Final = {
     Action.READ: "secrets/get",
@@ -88,9 +88,11 @@ def _unauthenticated(answer: Answer, place: StoreLocation, action: Action) -> St
         return _fixed_token_rejected(answer, place, action)
     if answer.worked_before:
         reason = f"the token of {answer.credential} expired or was revoked, and a new one was rejected"
-        return ExpiredTokenError(place, action, reason, "log in again (`az login`), then run the same command again")
+        remedy = f"log in again (`{shell_line('az', 'login')}`), then run the same command again"
+        return ExpiredTokenError(place, action, reason, remedy)
     reason = f"the token of {answer.credential} was rejected"
-    remedy = "log in to the vault's own tenant (`az login --tenant …`) or name another credential"
+    log_in = shell_line("az", "login", "--tenant", BLANK)
+    remedy = f"log in to the vault's own tenant (`{log_in}`) or name another credential"
     return UnauthenticatedError(place, action, reason, remedy)
 
 
@@ -99,7 +101,7 @@ def _fixed_token_rejected(answer: Answer, place: StoreLocation, action: Action) 
     if answer.worked_before:
         reason, remedy = "expired or was revoked", f"renew {TOKEN_VARIABLE}, then run the same command again"
         return ExpiredTokenError(place, action, f"the token of {TOKEN_VARIABLE} {reason}", remedy)
-    way = "with a token of the vault's own tenant, or unset it to log in otherwise (`az login`)"
+    way = f"with a token of the vault's own tenant, or unset it to log in otherwise (`{shell_line('az', 'login')}`)"
     return UnauthenticatedError(
         place, action, f"the token of {TOKEN_VARIABLE} was rejected", f"renew {TOKEN_VARIABLE} {way}"
     )
@@ -116,7 +118,8 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
     permission = _PERMISSIONS.get(action, "secrets/get")
     match answer.inner:
         case "SecretDisabled":
-            command = f"az keyvault secret set-attributes --id {_id(place, 'secrets')} --enabled true"
+            words = ("set-attributes", "--id", _id(place, "secrets"), "--enabled", "true")
+            command = shell_line("az", "keyvault", "secret", *words)
             remedy = f"enable its newest version (`{command}`)"
             return DisabledError(place, action, "its newest version is disabled", remedy)
         case "ForbiddenByRbac":
@@ -130,7 +133,8 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
                 f"the vault's access policy does not grant the caller {permission}",
             )
             word = permission.partition("/")[2]
-            remedy = f"add it (`az keyvault set-policy --secret-permissions {word}`)"
+            command = shell_line("az", "keyvault", "set-policy", "--secret-permissions", word)
+            remedy = f"add it (`{command}`)"
         case "ForbiddenByFirewall":
             cause, reason = ForbiddenCause.FIREWALL, "the vault's firewall blocks this network"
             remedy = "add this address to the vault's network rules, or run from an allowed network"
@@ -152,13 +156,13 @@ def _conflict(answer: Answer, place: StoreLocation, action: Action) -> StoreErro
 
 def soft_deleted(place: StoreLocation, action: Action, version: str | None = None) -> SoftDeletedError:
     """Return the error for a name that is deleted and recoverable; `version` is the deleted one."""
-    command = f"az keyvault secret recover --id {_id(place, 'deletedsecrets')}"
+    command = shell_line("az", "keyvault", "secret", "recover", "--id", _id(place, "deletedsecrets"))
     remedy = f"recover it (`{command}`, or `--recover` of put, restore or migrate)"
     return SoftDeletedError(place, action, "it is soft-deleted", remedy, version)
 
 
 def _id(place: StoreLocation, kind: str) -> str:
-    return shlex.quote(f"{place.store}/{kind}/{place.name}")
+    return f"{place.store}/{kind}/{place.name}"
 
 
 def _word(code: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from compiler.model.address import cloud_of, is_loopback, service_of
 from compiler.stores.errors import Action, StoreError, StoreLocation, UnavailableError, UnreachableError
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
+from compiler.text.command_line import shell_line
 from compiler.text.regex import regex
 
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
@@ -73,7 +74,7 @@ def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocatio
     remedy = f"correct {server.setting}, or join the network that knows the name (VPN, DNS)"
     if service := service_of(host):
         reason = f"the host name {host} does not resolve here: it is the cluster's own"
-        forward = f"kubectl port-forward -n {service[1]} svc/{service[0]} {server.port}"
+        forward = shell_line("kubectl", "port-forward", "-n", service[1], f"svc/{service[0]}", str(server.port))
         remedy = f"forward its port (`{forward}`) and set VAULT_ADDR={server.scheme}://127.0.0.1:{server.port}"
     elif cloud_of(host) is not None:
         reason = (

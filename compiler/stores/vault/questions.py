@@ -19,7 +19,8 @@ from compiler.stores.errors import (
     WrongMountError,
 )
 from compiler.stores.vault.login import VaultLogin
-from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, Reply
+from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, Reply, either_line
+from compiler.text.command_line import shell_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class VaultQuestions:
                 StoreLocation(self._address.absolute),
                 action,
                 f"{self._login.token} is unknown, expired, revoked or used up",
-                f"log in again (`bao login`, `vault login`), and renew {self._login.source}",
+                f"log in again ({either_line('login')}), and renew {self._login.source}",
             )
         return facts
 
@@ -123,8 +124,12 @@ class VaultQuestions:
                 place,
                 Action.CONNECT,
                 "the mount is KV version 1, and version 2 is needed",
-                f"upgrade it (bao kv enable-versioning {mount}), or name a KV version 2 mount",
+                f"upgrade it (`{self._enable_versioning()}`), or name a KV version 2 mount",
             )
+
+    def _enable_versioning(self) -> str:
+        namespace = [f"-namespace={each}"] if (each := self._address.vault_namespace) else []
+        return shell_line("bao", "kv", "enable-versioning", *namespace, self._address.mount)
 
     def explain_denied(self, request: Request, place: StoreLocation) -> StoreError:
         """Return why a 403 was answered, as far as the token may find out; raise when it is the token that ended."""

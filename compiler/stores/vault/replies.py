@@ -30,6 +30,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.sending.no_answer import NO_TLS, Server, no_answer, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
+from compiler.text.command_line import shell_line
 from compiler.text.regex import regex
 
 # A standby or secondary that cannot serve this request, now or at all: another node or a moment later can.
@@ -40,14 +41,21 @@ _NOT_THIS_NODE: Final = {
     473: ("this node is a standby, which does not serve this request", "use the address of the active node"),
 }
 _LEADERLESS: Final = ("this node is a standby and knows no active node", "wait for the election, then run again")
+
+
+def either_line(*words: str) -> str:
+    """The command of `words` for OpenBao and for Vault, each in backticks."""
+    return ", ".join(f"`{shell_line(program, *words)}`" for program in ("bao", "vault"))
+
+
 # The reason and the remedy of a server that has to be opened first.
 SEALED: Final = (
     "the server runs, but is sealed: it can read none of its secrets",
-    "unseal it (`bao operator unseal`, `vault operator unseal`), then run again",
+    f"unseal it ({either_line('operator', 'unseal')}), then run again",
 )
 NOT_INITIALISED: Final = (
     "the server is not initialised: it is new, and holds nothing yet",
-    "initialise and unseal it (`bao operator init`, `bao operator unseal`), or correct the address",
+    f"initialise it ({either_line('operator', 'init')}) and unseal it, or correct the address",
 )
 # What a load balancer or an ingress says itself.
 _GATEWAYS: Final = frozenset({502, 503, 504})
@@ -164,7 +172,7 @@ def _missing(reply: Reply, place: StoreLocation, action: Action, *, is_about_a_s
         place,
         action,
         f"its version {version} is deleted",
-        "recover it (`bao kv undelete`, or `--recover` of put, restore or migrate)",
+        f"recover it (`{shell_line('bao', 'kv', 'undelete')}`, or `--recover` of put, restore or migrate)",
         version,
     )
 

@@ -19,6 +19,7 @@ from compiler.stores.vault.checks import error_of_problem, problems_of_tags, pro
 from compiler.stores.vault.document import made_of
 from compiler.stores.vault.lifecycle import VaultLifecycle
 from compiler.stores.vault.questions import Request
+from compiler.text.command_line import shell_line
 
 
 class VaultWriting(VaultLifecycle):
@@ -89,7 +90,7 @@ class VaultWriting(VaultLifecycle):
             state = self.describe(name)
         if state.state is StoreState.SOFT_DELETED:
             reason = f"its version {state.version} is deleted"
-            remedy = "recover it (`bao kv undelete`), or plan again with `--recover`"
+            remedy = f"recover it (`{shell_line('bao', 'kv', 'undelete')}`), or plan again with `--recover`"
             raise SoftDeletedError(self._place(name), Action.WRITE, reason, remedy, state.version)
         if state.state is StoreState.DESTROYED and base is None and state.version is not None:
             # No version is left to be lost; only the numbering goes on.
@@ -174,7 +175,8 @@ class VaultWriting(VaultLifecycle):
             return
         # Not that error: it would deny a version that was stored.
         reason = f"version {written.version} is stored, but its tags are not: {failure.reason}"
-        remedy = f"{failure.remedy}; then write the tags (bao kv metadata patch -custom-metadata)"
+        command = shell_line("bao", "kv", "metadata", "patch", "-custom-metadata")
+        remedy = f"{failure.remedy}; then write the tags (`{command}`)"
         raise UnfinishedWriteError(self._place(request.name), Action.WRITE, reason, remedy, written.version)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from compiler.model.confirmed_deletion import ASKS_FIRST, SYNC_OPTIONS, asks_bef
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.operations.generated.files import HEADER
 from compiler.refusal import Refusal
-from compiler.text.command_line import PROGRAM
+from compiler.text.command_line import PROGRAM, shell_line
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def argocd_texts(
     """
     _refuse(environments, wanted)
     deployed = [_deployed(environment) for environment in environments]
-    header = f"{HEADER}argocd`. Do not edit; run:\n#   {shlex.join([PROGRAM, *words])}\n"
+    header = f"{HEADER}argocd`. Do not edit; run:\n#   {shell_line(PROGRAM, *words)}\n"
     made = files(form, wanted, deployed)
     texts = {name: header + "---\n".join(map(manifest_text, manifests)) for name, manifests in made.items()}
     return texts, tuple(found for environment in environments for found in _unconfirmed(environment))

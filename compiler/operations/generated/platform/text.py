@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from compiler.generate.platform.version import version_of
 from compiler.operations.generated.files import HEADER
 from compiler.refusal import Refusal
 from compiler.rules.forms.kubernetes_form import object_name_problem
-from compiler.text.command_line import PROGRAM
+from compiler.text.command_line import PROGRAM, shell_line
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def platform_text(
     )
     _refuse_misfits(made, release)
     values = {under: made.values} if under is not None else made.values
-    header = f"{HEADER}platform`. Do not edit; run:\n#   {shlex.join([PROGRAM, *words])}\n"
+    header = f"{HEADER}platform`. Do not edit; run:\n#   {shell_line(PROGRAM, *words)}\n"
     unread = tuple(each.id for each in near if each.id not in made.used)
     warning = None
     if forms.is_newer(version):

@@ -1,4 +1,6 @@
+import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -158,6 +160,18 @@ def test_a_mount_of_version_1_is_told_how_to_be_upgraded() -> None:
     questions, _ = asking(mount={"data": {**KV2, "options": {"version": "1"}}})
     with pytest.raises(UnsupportedEngineError, match="bao kv enable-versioning team/kv"):
         questions.check_mount()
+
+
+def test_a_line_for_a_mount_with_shell_characters_runs_nothing_else() -> None:
+    mount = "a;touch${IFS}pwn"
+    address = replace(ADDRESS, mount=mount, vault_namespace="team a")
+    server = Server(mount={"data": {**KV2, "path": f"{mount}/", "options": {"version": "1"}}})
+    server.answers[f"sys/internal/ui/mounts/{mount}"] = server.answers[MOUNT.path]
+    questions = VaultQuestions(address, VaultLogin({"VAULT_TOKEN": "t"}, PLACE), server.attempt)
+    with pytest.raises(UnsupportedEngineError) as caught:
+        questions.check_mount()
+    line = caught.value.remedy.split("`")[1]
+    assert shlex.split(line) == ["bao", "kv", "enable-versioning", "-namespace=team a", mount]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"data": None}, {"data": []}, {"data": "team/kv/"}])

@@ -211,7 +211,7 @@ GONE = {"version": 3, "deletion_time": "2026-01-01T00:00:00Z"}
         (
             saying(501),
             "the server is not initialised: it is new, and holds nothing yet",
-            "initialise and unseal it (`bao operator init`, `bao operator unseal`), or correct the address",
+            "initialise it (`bao operator init`, `vault operator init`) and unseal it, or correct the address",
         ),
         (
             saying(500, "local node not active but active cluster node not found"),
