@@ -10,7 +10,7 @@ WORKERS := -n 3 --dist worksteal
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart bench bench-stores bench-status proofs test-live e2e sarif lock clean
+.PHONY: help values check parity migrate-secrets-to-azure test test-fast lint types layers golden docs schemas chart mutants bench bench-stores bench-status proofs test-live e2e sarif lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-25s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ bench-status: .venv/.dev ## Measure status of a large cluster against its budget
 
 proofs: .venv/.dev ## Run every proof on live stores, those of weather, limits and patience in real time too (minutes)
 	@PLATFORM_SECRETS_PROOFS=1 $(BIN)/python -m pytest tests/proofs tests/contract -q -n 2 --dist worksteal
+
+mutants: .venv/.dev ## Plant each mistake of tests/mutants in a copy and print those that no test notices (minutes)
+	@$(BIN)/python scripts/mutants.py $(FILES)
 
 test-live: .venv/.dev ## Run the contract suite on the store that PLATFORM_SECRETS_TEST_VAULT_ADDR or _KEY_VAULT_URL names
 	@test -n "$$PLATFORM_SECRETS_TEST_VAULT_ADDR$$PLATFORM_SECRETS_TEST_KEY_VAULT_URL" \

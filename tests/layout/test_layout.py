@@ -39,7 +39,7 @@ def test_the_project_has_no_mistake() -> None:
     ("name", "text", "tested", "said"),
     [
         ("model/source.py", "", False, "compiler/model/source.py has no test: tests/unit/model/test_source.py"),
-        ("model/source.py", "\n" * 301, True, "compiler/model/source.py has 301 lines"),
+        ("model/source.py", "\n" * 601, True, "compiler/model/source.py has 601 lines"),
         (
             "model/source.py",
             "class A:\n    async def long(self):\n" + "        pass\n" * 50,
@@ -116,7 +116,7 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("model/source.py", "\n" * 300),
+        ("model/source.py", "\n" * 600),
         ("model/source.py", "def f():\n" + "    pass\n" * 49),
         ("model/__init__.py", ""),
         ("rules/interface.py", ""),
@@ -133,4 +133,11 @@ def test_a_command_of_the_table_without_a_file_is_found(tree: Path) -> None:
 )
 def test_what_is_within_the_bounds_is_none(tree: Path, name: str, text: str) -> None:
     plant(tree, name, text)
+    assert mistakes(tree) == []
+
+
+def test_a_test_of_the_room_serves_its_modules(tree: Path) -> None:
+    plant(tree, "operations/retire/plan.py", "", tested=False)
+    (tree / "tests/unit/operations").mkdir(parents=True)
+    (tree / "tests/unit/operations/test_retire.py").write_text("")
     assert mistakes(tree) == []

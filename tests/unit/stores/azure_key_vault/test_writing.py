@@ -46,6 +46,12 @@ def test_a_new_object_gets_the_content_type_of_json(vault: LocalKeyVault, store:
     assert version.tags == {"team": "platform"}
 
 
+def test_a_write_keeps_the_other_properties_and_their_bytes(vault: LocalKeyVault, store: AzureKeyVaultStore) -> None:
+    vault.seed("github", '{"A":"x",  "B": 1.0}')
+    store.write("github", {"A": SecretValue("y")}, store.read("github"))
+    assert vault.value("github") == '{"A":"y",  "B": 1.0}'
+
+
 def test_tags_content_type_and_attributes_are_sent_again_with_each_version(
     vault: LocalKeyVault, store: AzureKeyVaultStore
 ) -> None:

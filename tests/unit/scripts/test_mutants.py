@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from scripts.mutants import FOLDER, ROOT, Mutant, load, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MUTANTS = load(ROOT, sorted((ROOT / FOLDER).glob("*.yaml")))
+CODE = "def larger(a: int, b: int) -> int:\n    return a if a > b else b\n"
+TEST = "from larger import larger\n\n\ndef test_the_larger() -> None:\n    assert larger(2, 1) == 2\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, text in {"larger.py": CODE, "test_larger.py": TEST}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / FOLDER).mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)  # noqa: S607
+    return tmp_path
+
+
+def plant(tree: Path, *entries: dict[str, str]) -> None:
+    common = {"file": "larger.py", "tests": ["test_larger.py"], "why": "the smaller is returned"}
+    (tree / FOLDER / "area.yaml").write_text(yaml.safe_dump([{**common, **entry} for entry in entries]))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mutant_of_the_project_can_be_planted(mutant: Mutant) -> None:
+    text = mutant.applied(ROOT)
+    assert text != (ROOT / mutant.file).read_text("utf-8")
+    if mutant.file.endswith(".py"):
+        compile(text, mutant.file, "exec")
+    assert [test for test in mutant.tests if not (ROOT / test.partition("::")[0]).exists()] == []
+
+
+def test_what_survives_is_printed_and_fails(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    survivor = {"old": "a > b", "new": "a > b - 1", "why": "equal numbers"}
+    argued = {"old": "a > b", "new": "a >= b", "why": "of two equal", "equivalent": "either is as large"}
+    plant(tree, {"old": "a > b", "new": "a < b"}, survivor, argued)
+    assert main(["--workers", "1"], root=tree) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "survived: tests/mutants/area.yaml: larger.py: 'a > b': equal numbers",
+        "equivalent: tests/mutants/area.yaml: larger.py: 'a > b': of two equal: either is as large",
+        "1 of 2 mutants killed, 1 argued as equivalent",
+    ]
+    assert (tree / "larger.py").read_text() == CODE
+
+
+def test_all_killed_is_fine(tree: Path) -> None:
+    plant(tree, {"old": "a > b", "new": "a < b"})
+    assert main(["--workers", "2", str(tree / FOLDER / "area.yaml")], root=tree) == 0
+
+
+def test_tests_that_fail_anyway_prove_nothing(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "larger.py").write_text(CODE.replace("a > b", "a < b"))
+    plant(tree, {"old": "a < b", "new": "a <= b"})
+    assert main(["--workers", "1"], root=tree) == 3
+    assert capsys.readouterr().err == "the tests fail without any mutant\n"
+
+
+def test_a_text_that_is_not_there_once_is_refused(tree: Path) -> None:
+    plant(tree, {"old": "b", "new": "a"})
+    with pytest.raises(ValueError, match="the old text occurs 3 times"):
+        main(["--workers", "1"], root=tree)
