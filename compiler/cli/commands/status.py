@@ -47,7 +47,7 @@ including a store or a cluster that hangs. Start it before the change is deploye
 UID and data, and reports restarts of the pods that read it.
 
 Exits 1 for a problem in the cluster or a value that the store in use lacks, 3 if a store or the cluster does not
-answer, 4 if --wait runs out of time."""
+answer, 4 if --wait runs out of time or may not ask for all that it takes."""
 EXAMPLES = (
     "platform-secrets status",
     "platform-secrets status staging",
@@ -79,6 +79,11 @@ def configure(parser: Parser) -> None:
         "--force-sync",
         action="store_true",
         help="ask the operator, by an annotation, to synchronise at once; implies --cluster",
+    )
+    parser.add_argument(
+        "--without-secrets",
+        action="store_true",
+        help="ask for no Secret, so that --wait needs no right to list them; keys and UID are then not looked at",
     )
     parser.add_argument("--rbac", action="store_true", help="print the RBAC roles that these options need, and exit")
     add_format(parser, REPORT_FORMATS)
@@ -119,7 +124,11 @@ def _wishes(arguments: Namespace) -> Wishes:
     if duration is None:
         raise Refusal("usage", "--timeout is not a duration", "write it as 90s, 10m or 1h30m")
     seconds = duration.seconds if arguments.wait else None
-    return Wishes(tuple(arguments.only), arguments.offline, seconds, arguments.force_sync)
+    if arguments.without_secrets and not _is_live(arguments):
+        raise Refusal("usage", "--without-secrets is about the cluster", "add --cluster or --wait, or leave it out")
+    return Wishes(
+        tuple(arguments.only), arguments.offline, seconds, arguments.force_sync, not arguments.without_secrets
+    )
 
 
 def _option(name: str) -> str:
@@ -171,7 +180,7 @@ def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput
 def _code(looked: Looked) -> int:
     status, waited = looked.status, looked.waited
     if waited is not None and waited.end is not End.IN_EFFECT:
-        return INCOMPLETE if waited.end is End.TIME_UP else FOUND
+        return FOUND if waited.end is End.FAILED else INCOMPLETE
     if status.is_asked and not status.answered:
         return COULD_NOT_RUN
     return OK if status.is_fine else FOUND

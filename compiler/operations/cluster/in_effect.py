@@ -32,6 +32,7 @@ class Lack(StrEnum):
     """What keeps an ExternalSecret from being in effect."""
 
     ABSENT = "absent"  # there is no such ExternalSecret
+    DELETED = "being-deleted"  # it, or the Secret, is being deleted
     FOREIGN = "foreign"  # it, or the Secret, is not this chart's
     OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
     NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
@@ -119,6 +120,8 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
 
 
 def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> Iterator[Reason]:
+    if child(found, "metadata").get("deletionTimestamp"):
+        yield Reason(Lack.DELETED, f"the ExternalSecret {quoted(title)} is being deleted, and its Secret goes with it")
     if not is_own(found, compiled):
         yield Reason(Lack.FOREIGN, f"the ExternalSecret {quoted(title)} is not managed by this chart")
     if found.get("spec") != compiled.get("spec"):
@@ -138,6 +141,8 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
     if secret is None:
         yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
         return
+    if child(secret, "metadata").get("deletionTimestamp"):
+        yield Reason(Lack.DELETED, f"the Secret {quoted(title)} is being deleted")
     name = child(compiled, "metadata").get("name")
     owners = _controllers(secret)
     if not owners and not has_synced:

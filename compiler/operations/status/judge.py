@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.in_effect import Lack, reasons_against, waits_for_a_change
 from compiler.operations.cluster.masking import Mask, values_of
-from compiler.operations.status.live import refusals_of
 from compiler.operations.status.pods import unready
 from compiler.operations.status.row import Problem, Seen, State
 from compiler.text.command_line import command_line
@@ -71,7 +70,7 @@ class Judge:
             causes,
             next_try,
             help_line,
-            refusals_of(self.state, namespace),
+            self.state.not_asked(namespace),
             len(pods) if pods is not None else None,
         )
 

@@ -20,16 +20,25 @@ if TYPE_CHECKING:
 
 EXTERNAL_SECRETS, SECRETS, PODS = "externalsecrets", "secrets", "pods"
 _PLURALS = (EXTERNAL_SECRETS, SECRETS, PODS)
+# Without these nobody can say that a secret is in effect; pods, events and labels only add to it.
+_NEEDED = frozenset({SECRETS, "clustersecretstores", "secretstores"})
 
 
 class LiveState:
-    """The objects that belong to `manifests`, the compiled ExternalSecrets by the id of their secret."""
+    """The objects that belong to `manifests`, the compiled ExternalSecrets by the id of their secret.
 
-    def __init__(self, cluster: LiveCollections, manifests: Mapping[str, LiveObject]) -> None:
+    No Secret is asked for unless `with_secrets`.
+    """
+
+    def __init__(
+        self, cluster: LiveCollections, manifests: Mapping[str, LiveObject], *, with_secrets: bool = True
+    ) -> None:
         self._cluster = cluster
         self.manifests = manifests
         names = {_place(each) for each in manifests.values()}
         self.namespaces = tuple(dict.fromkeys(namespace for namespace, _ in names))
+        self._plurals = tuple(plural for plural in _PLURALS if with_secrets or plural != SECRETS)
+        self._with_secrets = with_secrets
         self._wanted = {space: {name for at, name in names if at == space} for space in self.namespaces}
         self._objects: dict[tuple[str, str], dict[str, LiveObject]] = {}
         # By the Secret that they read, then by their uid: looking through all pods for each secret would take minutes.
@@ -61,7 +70,7 @@ class LiveState:
         """
         versions: dict[tuple[str, str], str] = {}
         for space in self.namespaces:
-            for plural in _PLURALS:
+            for plural in self._plurals:
                 try:
                     with self.asks(f"list {plural}", space):
                         found, versions[plural, space] = self._cluster.collection(plural, space)
@@ -134,13 +143,31 @@ class LiveState:
             self._objects.get((SECRETS, namespace), {}).get(name),
             store,
             self._space(namespace) if selects else None,
-            (SECRETS, namespace) not in self.refused,
+            self._has_secrets(namespace),
             has_store,
         )
 
     def secrets(self, namespace: str) -> Mapping[str, LiveObject] | None:
         """The Secrets of a namespace by name, None where they may not be asked for."""
-        return None if (SECRETS, namespace) in self.refused else self._objects.get((SECRETS, namespace), {})
+        return self._objects.get((SECRETS, namespace), {}) if self._has_secrets(namespace) else None
+
+    def _has_secrets(self, namespace: str) -> bool:
+        return self._with_secrets and (SECRETS, namespace) not in self.refused
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was allowed that tells a secret in effect; `--without-secrets` says that no Secret is needed."""
+        return not any(what in _NEEDED for what, _ in self.refused)
+
+    def not_asked(self, namespace: str) -> tuple[str, ...]:
+        """What was not asked in a namespace, and why, in words."""
+        left_out = () if self._with_secrets else (f"{_ABOUT[SECRETS]}: --without-secrets",)
+        refused = (
+            f"{_ABOUT[what]}: you are not allowed to {permission}"
+            for (what, space), permission in self.refused.items()
+            if space == namespace
+        )
+        return (*left_out, *refused)
 
     def pods(self, namespace: str, secret: str) -> tuple[Pod, ...] | None:
         """The pods that read a Secret, None where pods may not be asked for."""
@@ -181,15 +208,6 @@ class LiveState:
 def _place(manifest: LiveObject) -> tuple[str, str]:
     metadata = manifest["metadata"]
     return str(metadata["namespace"]), str(metadata["name"])
-
-
-def refusals_of(state: LiveState, namespace: str) -> tuple[str, ...]:
-    """What may not be asked in a namespace, in words."""
-    return tuple(
-        f"{_ABOUT[what]}: you are not allowed to {permission}"
-        for (what, space), permission in state.refused.items()
-        if space == namespace
-    )
 
 
 _ABOUT = {

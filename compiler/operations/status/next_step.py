@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from compiler.operations.status.row import Row, Status
 
 # The cluster does not have what was compiled: it is to be committed and deployed, and then waited for.
-_NOT_DEPLOYED = frozenset({State.ABSENT, State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_REFRESHED, State.PODS})
+_NOT_DEPLOYED = frozenset(
+    {State.ABSENT, State.DELETED, State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_REFRESHED, State.PODS}
+)
 
 
 def next_commands(status: Status, cluster: tuple[str, ...] = (), only: Sequence[str] = ()) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ class State(StrEnum):
     NOT_ASKED = "not-asked"
     IN_EFFECT = "in-effect"
     ABSENT = "absent"
+    DELETED = "being-deleted"
     FOREIGN = "foreign"
     OTHER_SPEC = "other-spec"
     NOT_SYNCED = "not-synced"

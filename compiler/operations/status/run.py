@@ -36,13 +36,15 @@ _GRACE = 1.0
 class Wishes:
     """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
 
-    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once.
+    `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once; no Secret is asked
+    for unless `with_secrets`.
     """
 
     only: tuple[str, ...] = ()
     is_offline: bool = False
     seconds: float | None = None
     is_forced: bool = False
+    with_secrets: bool = True
 
 
 def look_at(
@@ -93,7 +95,7 @@ def _live(
     begun: float,
 ) -> Looked:
     status = so_far.status
-    so_far.state = state = LiveState(cluster, compiled_objects(status))
+    so_far.state = state = LiveState(cluster, compiled_objects(status), with_secrets=wishes.with_secrets)
     versions = state.read()
     judge = Judge(state, status, remotes)
     if wishes.seconds is None:

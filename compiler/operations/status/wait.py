@@ -30,6 +30,7 @@ class End(StrEnum):
     IN_EFFECT = "in-effect"
     FAILED = "failed"  # waiting longer would not help
     TIME_UP = "time-up"
+    UNPROVEN = "unproven"  # nothing is wrong, and not all that tells it may be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,10 @@ class Wait:
             seen = self._now(seen)
             left = end - self._clock()
             tell(seen, left)
-            if (how := _end_of(seen)) is not None or left <= 0:
+            how = _end_of(seen)
+            if how is End.IN_EFFECT and not self._judge.state.is_whole:
+                how = End.UNPROVEN
+            if how is not None or left <= 0:
                 return Waited(how or End.TIME_UP, seconds, seen, self.not_compared, self._silence or self._error)
             for event in follower.events(min(_TICK, left)):
                 self._take(event)

@@ -25,6 +25,7 @@ _WORDS = {
     State.NOT_ASKED: "not asked",
     State.IN_EFFECT: "in effect",
     State.ABSENT: "not deployed",
+    State.DELETED: "being deleted",
     State.FOREIGN: "not ours",
     State.OTHER_SPEC: "old spec",
     State.NOT_SYNCED: "not synced",
@@ -147,9 +148,16 @@ def seen_lines(name: str, seen: Seen) -> Iterator[Line]:
 
 
 def wait_lines(waited: Waited) -> Iterator[Line]:
-    """How a wait ended, and what it could not compare."""
+    """How a wait ended, and what it could not compare or look at."""
     if waited.end is End.IN_EFFECT:
         yield (Painted("all are in effect", Style.GREEN),)
+    elif waited.end is End.UNPROVEN:
+        yield (Painted("nothing is wrong, but what may not be asked could be", Style.ERROR),)
+        yield (
+            "  ",
+            Painted("help: ", Style.HELP),
+            "get a role that allows it, or leave the Secrets out: --without-secrets",
+        )
     elif waited.end is End.FAILED:
         yield (Painted("not in effect, and waiting longer will not help", Style.ERROR),)
     else:
@@ -160,3 +168,6 @@ def wait_lines(waited: Waited) -> Iterator[Line]:
             yield "  because: ", f"no answer yet from {waited.unanswered}"
     for name, what in waited.not_compared.items():
         yield f"{name}: ", f"not compared with the state before, which this run did not see: {', '.join(what)}"
+    unseen = dict.fromkeys(what for each in waited.seen.values() for what in each.not_asked)
+    if unseen:
+        yield "not looked at: ", "; ".join(unseen)

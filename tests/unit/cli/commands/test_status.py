@@ -182,6 +182,19 @@ def test_without_a_permission_the_check_is_not_asked(status: Callable[..., Done]
     assert done.out.count("\nnot asked: keys and UID of the Secret: you are not allowed to list secrets in") == 1
 
 
+def test_a_wait_without_a_right_that_it_takes_is_4_unless_that_is_said(
+    status: Callable[..., Done], platform: LivePlatform
+) -> None:
+    platform.double.refused["list secrets"] = 403
+    done = status("dev", "--wait")
+    last = f"not looked at: keys and UID of the Secret: you are not allowed to list secrets in {SPACE}"
+    assert (done.code, done.out.splitlines()[-1]) == (4, last)
+    assert "all are in effect" not in done.out
+    done = status("dev", "--wait", "--without-secrets")
+    assert (done.code, "all are in effect" in done.out) == (0, True)
+    assert done.out.splitlines()[-1] == "not looked at: keys and UID of the Secret: --without-secrets"
+
+
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
     done = status("dev", "--rbac")
     assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 2, 2)
@@ -198,6 +211,7 @@ def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], en
         (["--only", "jira"], "--only applies to one environment"),
         (["dev", "--offline", "--cluster"], "--offline cannot be combined with --cluster"),
         (["dev", "--offline", "--force-sync"], "--offline cannot be combined with --force-sync"),
+        (["dev", "--without-secrets"], "--without-secrets is about the cluster"),
         (["dev", "--timeout", "5m"], "--timeout is how long --wait waits"),
         (["dev", "--wait", "--timeout", "soon"], "--timeout is not a duration"),
         (["dev", "--rbac", "--format", "json"], "--rbac prints YAML"),

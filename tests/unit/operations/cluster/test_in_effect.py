@@ -161,3 +161,10 @@ def test_ours_is_what_has_the_chart_s_label() -> None:
     assert is_own(other, other)
     assert is_own(EXTERNAL_SECRETS[SLACK], other)
     assert ready_reason({}) == "NoCondition"
+
+
+@pytest.mark.parametrize("which", ["external_secret", "secret"])
+def test_what_is_being_deleted_is_not_in_effect(which: str) -> None:
+    leaving = copy.deepcopy(getattr(live(SLACK), which))
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
+    assert lacks(AZURE[SLACK], live(SLACK, **{which: leaving})) == [Lack.DELETED]

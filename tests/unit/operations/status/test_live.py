@@ -6,7 +6,7 @@ import pytest
 
 from compiler.operations.cluster.in_effect import reasons_against
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.status.live import LiveState, refusals_of
+from compiler.operations.status.live import LiveState
 from compiler.operations.status.look import compiled_objects
 from tests.unit.operations.status.conftest import GITHUB, JIRA, SPACE
 
@@ -47,13 +47,21 @@ def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> No
     assert made.pods(SPACE, JIRA) is None
     assert made.secrets(SPACE) is None
     assert made.warning(SPACE, JIRA) is None
-    assert refusals_of(made, SPACE) == (
+    assert made.not_asked(SPACE) == (
         "keys and UID of the Secret: you are not allowed to list secrets in agents",
         "pods: you are not allowed to list pods in agents",
         "the store: you are not allowed to get clustersecretstores",
         "the operator's warnings: you are not allowed to list events in agents",
     )
-    assert refusals_of(made, "elsewhere") == ()
+    assert made.not_asked("elsewhere") == ()
+
+
+def test_without_secrets_none_is_asked_for_and_that_is_no_lack(world: World) -> None:
+    made = LiveState(world.cluster, compiled_objects(world.status()), with_secrets=False)
+    made.read()
+    assert (made.secrets(SPACE), made.is_whole) == (None, True)
+    assert made.not_asked(SPACE) == ("keys and UID of the Secret: --without-secrets",)
+    assert not [each for each in world.double.asked if each.path.endswith("/secrets")]
 
 
 def test_without_the_external_secrets_there_is_nothing_to_say(world: World) -> None:

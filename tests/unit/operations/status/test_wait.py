@@ -165,6 +165,27 @@ def test_pods_that_start_after_the_change_need_none(world: World) -> None:
     assert waited.end is End.IN_EFFECT, told
 
 
+@pytest.mark.parametrize("plural", ["externalsecrets", "secrets"])
+def test_what_is_being_deleted_is_not_in_effect(world: World, plural: str) -> None:
+    found = world.double.get(plural, SPACE, JIRA)
+    found["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
+    world.double.put(plural, found)
+    waited, _ = followed(world, up_at="being-deleted")
+    assert (waited.end, states(waited)["jira"]) == (End.TIME_UP, [State.DELETED])
+
+
+@pytest.mark.parametrize("right", ["list secrets", "get clustersecretstores"])
+def test_without_the_right_to_ask_for_secrets_or_stores_nothing_is_proven(world: World, right: str) -> None:
+    world.double.refused[right] = 403
+    waited, _ = followed(world)
+    assert (waited.end, states(waited)) == (End.UNPROVEN, {"github": [], "jira": []})
+
+
+def test_pods_and_events_that_may_not_be_asked_prove_nothing_less(world: World) -> None:
+    world.double.refused.update({"list pods": 403, "list events": 403})
+    assert followed(world)[0].end is End.IN_EFFECT
+
+
 def test_a_restart_is_wrong(world: World) -> None:
     world.platform.pod(SPACE, "jira", JIRA, restarts=2)
     deploy, sync = switched(world)
