@@ -30,8 +30,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.model.address import parse_address
-from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.diagnostic import Related, Severity
+from compiler.model.store_identity import remote_name, written_identity
 from compiler.rules.forms.address import is_cluster_internal
 from compiler.rules.forms.where import top_of, waiver
 from compiler.rules.interface import Finding, Rule, Scope
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.project import Project
     from compiler.model.source import Span
+    from compiler.model.store_identity import StoreIdentity
 
     # Provider, address, mount and Vault namespace, as written.
     _Written = tuple[str, str | None, str, str | None]
@@ -57,10 +58,10 @@ def check(project: Project) -> Iterator[Finding]:
             yield from _shared(readers)
 
 
-def _by_address(project: Project) -> dict[str, list[tuple[Environment, Store]]]:
-    """The environments with their stores that secrets are read from, by the store's absolute address."""
-    absolute: dict[_Written, str | None] = {}
-    readers: dict[str, list[tuple[Environment, Store]]] = {}
+def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment, Store]]]:
+    """The environments with their stores that secrets are read from, by the store's identity."""
+    absolute: dict[_Written, StoreIdentity | None] = {}
+    readers: dict[StoreIdentity, list[tuple[Environment, Store]]] = {}
     for environment in project.environments:
         for store in environment.stores_in_use():
             written = (store.provider, store.address, store.mount, store.vault_namespace)
@@ -72,15 +73,11 @@ def _by_address(project: Project) -> dict[str, list[tuple[Environment, Store]]]:
     return readers
 
 
-def _absolute(store: Store) -> str | None:
+def _absolute(store: Store) -> StoreIdentity | None:
     address = parse_address(store.address) if store.address else None
     if address is None or address.extra or is_cluster_internal(address.host):
         return None
-    port = address.port or (443 if address.scheme == "https" else 80)
-    parts = [store.provider, f"{address.host}:{port}", address.path.strip("/")]
-    if store.provider != AZURE_KEY_VAULT:
-        parts += [(store.vault_namespace or "").strip("/"), store.mount.strip("/")]
-    return "|".join(parts)
+    return written_identity(store)
 
 
 def _shared(readers: list[tuple[Environment, Store]]) -> Iterator[Finding]:
@@ -91,7 +88,7 @@ def _shared(readers: list[tuple[Environment, Store]]) -> Iterator[Finding]:
             if secret.store is not store:
                 continue
             for name in _remote_keys(secret):
-                place = name.lower() if store.provider == AZURE_KEY_VAULT else name
+                place = remote_name(store.provider, name)
                 first, first_secret = seen.setdefault(place, (environment, secret))
                 if first is not environment and place not in said:
                     said.add(place)

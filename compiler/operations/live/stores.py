@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.catalogue import VAULT
 from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store_identity import StoreIdentity, address_identity, written_identity
 from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
 from compiler.stores.open import open_store
@@ -82,6 +83,14 @@ class LiveStores:
     def address(self, store: Store) -> StoreAddress:
         """Where `store` is reached from here. Raises AddressError."""
         return address_of(store, self._environ)
+
+    def identities(self, store: Store) -> tuple[StoreIdentity, ...]:
+        """What `store` is known as: as it is reached from here, and as its environment writes it.
+
+        With VAULT_ADDR the first is what is written to, and another environment may name it. Raises AddressError.
+        """
+        written = [written_identity(store)] if store.address else []
+        return tuple(dict.fromkeys((address_identity(self.address(store)), *written)))
 
     def open(self, store: Store) -> SecretWriter:
         """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""

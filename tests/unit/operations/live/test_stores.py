@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store_identity import written_identity
 from compiler.operations.live.stores import AddressError, LiveStores, address_of
 from compiler.stores.errors import Action, StoreLocation, TlsFailureError
 from compiler.stores.vault.store import VaultStore
@@ -216,3 +217,15 @@ def test_without_another_opener_it_is_the_providers_own_adapter(vault: Store) ->
         opened = stores.open(vault)
         assert isinstance(opened, VaultStore)
         assert opened.address == address_of(vault, {})
+
+
+def test_a_store_is_known_by_its_own_address_and_as_it_is_reached_from_here(vault: Store) -> None:
+    written = written_identity(vault)
+    forwarded = LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"})
+    here = replace(written, server="localhost:8200")
+    assert LiveStores({}).identities(vault) == (written,)
+    assert forwarded.identities(vault) == (here, written)
+    nowhere = replace(vault, address=None)
+    assert forwarded.identities(nowhere) == (here,)
+    with pytest.raises(AddressError):
+        LiveStores({}).identities(nowhere)

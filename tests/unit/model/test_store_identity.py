@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store_identity import (
+    Sameness,
+    StoreIdentity,
+    address_identity,
+    compare_any,
+    compare_servers,
+    compare_stores,
+    found_below,
+    is_below,
+    live_identity,
+    remote_name,
+    remote_places,
+    vault_identity,
+    written_identity,
+)
+from compiler.pipeline import compile_project
+from tests.agents_project import write_agents_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICE = "http://vault.vault.svc.cluster.local:8200"
+
+
+def vault(url: str | None, mount: str | None = "secret", namespace: str | None = None, **more: str) -> StoreIdentity:
+    fields = {"server": url, "path": mount, "namespace": namespace, **more}
+    return vault_identity({name: value for name, value in fields.items() if value is not None})
+
+
+def key_vault(url: str) -> StoreIdentity:
+    return address_identity(StoreAddress(Provider.AZURE_KEY_VAULT, url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://vault.vault:8200",
+        "http://vault.vault.svc:8200",
+        "http://vault.vault.svc.:8200/",
+        "http://VAULT.vault.svc.cluster.local.:8200",
+        "https://vault.vault.svc:8200",
+    ],
+)
+def test_the_forms_of_a_services_name_are_one(url: str) -> None:
+    assert compare_stores(vault(url), vault(SERVICE)) is Sameness.SAME
+    assert vault(url) == vault(SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://Vault.example.com", "https://vault.example.com:443/"),
+        ("http://v.example.com:80", "http://v.example.com"),
+        ("http://127.0.0.1:8200", "http://localhost:8200"),
+        ("http://[::1]:8200", "http://127.0.0.1:8200"),
+        ("http://my.localhost:8200", "http://LOCALHOST.:8200"),
+        ("no url/", "NO URL"),
+    ],
+)
+def test_one_server_is_known_however_it_is_spelt(one: str, other: str) -> None:
+    assert compare_stores(vault(one), vault(other)) is Sameness.SAME
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://v:8200", "https://v:8201"),
+        ("https://v", "https://v/other"),
+        ("http://vault:8200", "http://vault.vault.svc:8200"),
+        ("http://vault-0.vault.svc:8200", SERVICE),
+        ("http://127.0.0.1:8200", SERVICE),
+        ("https://v", None),
+        (None, None),
+    ],
+)
+def test_a_vault_whose_address_alone_differs_is_unproven(one: str | None, other: str | None) -> None:
+    assert compare_stores(vault(one), vault(other)) is Sameness.UNPROVEN
+    assert compare_stores(vault(other), vault(one)) is Sameness.UNPROVEN
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (vault("https://v"), vault("https://v", "kv")),
+        (vault("https://v"), vault("https://v", None)),
+        (vault("https://v"), vault("https://v", namespace="team")),
+        (vault("https://v"), vault("https://v", version="v1")),
+        (vault(None), vault("https://v", "kv")),
+        (vault("https://v"), key_vault("https://v")),
+        (vault("https://v"), StoreIdentity("fake", None)),
+        (key_vault("https://a.vault.azure.net"), key_vault("https://b.vault.azure.net")),
+        (key_vault("https://a.vault.azure.net"), key_vault("https://a.vault.azure.cn")),
+    ],
+)
+def test_another_store_is_proven_by_what_no_spelling_changes(one: StoreIdentity, other: StoreIdentity) -> None:
+    assert compare_stores(one, other) is Sameness.ANOTHER
+    assert compare_stores(other, one) is Sameness.ANOTHER
+
+
+def test_the_root_namespace_is_none_and_a_mount_may_begin_with_a_namespace() -> None:
+    plain = vault("https://v")
+    for namespace in ("root", "/root/", "", "/"):
+        assert compare_stores(vault("https://v", "/secret/", namespace), plain) is Sameness.SAME
+    inside = vault("https://v", "secret", "/team//a/")
+    assert compare_stores(vault("https://v", "team/a/secret"), inside) is Sameness.SAME
+    assert compare_stores(vault("https://v", "secret", "root/team/a"), inside) is Sameness.SAME
+    assert compare_stores(vault("https://v", "secret", "rooted"), plain) is Sameness.ANOTHER
+
+
+def test_two_cluster_ids_that_differ_prove_another_and_equal_ones_prove_nothing() -> None:
+    one, other = vault("https://v"), vault("https://w")
+    assert compare_servers(replace(one, cluster_id="a"), replace(one, cluster_id="b")) is Sameness.ANOTHER
+    assert compare_stores(replace(one, cluster_id="a"), replace(one, cluster_id="b")) is Sameness.ANOTHER
+    assert compare_stores(replace(one, cluster_id="a"), replace(other, cluster_id="a")) is Sameness.UNPROVEN
+    assert compare_stores(replace(one, cluster_id="a"), one) is Sameness.SAME
+
+
+def test_a_key_vault_is_known_by_its_name_and_cloud() -> None:
+    one = key_vault("https://Agents.vault.azure.net/")
+    assert compare_stores(one, key_vault("https://agents.vault.azure.net.:443")) is Sameness.SAME
+    assert compare_stores(one, key_vault("https://agents.privatelink.vaultcore.azure.net")) is Sameness.UNPROVEN
+    assert compare_stores(key_vault("https://localhost:1"), key_vault("https://127.0.0.1:1")) is Sameness.SAME
+
+
+def test_of_several_identities_the_nearest_counts() -> None:
+    here, there = vault("http://127.0.0.1:8200"), vault(SERVICE)
+    assert compare_any([here, there], vault("http://vault.vault:8200")) is Sameness.SAME
+    assert compare_any([here], there) is Sameness.UNPROVEN
+    assert compare_any([here, there], key_vault("https://v")) is Sameness.ANOTHER
+
+
+def test_an_environments_store_and_the_address_from_here_have_one_form(tmp_path: Path) -> None:
+    write_agents_project(tmp_path)
+    (tmp_path / "environments/prod.yaml").write_text("store: vault\n", "utf-8")
+    project = compile_project(tmp_path, ["prod"]).project
+    assert project is not None
+    stores = project.environments[0].stores
+    address = StoreAddress(Provider.VAULT, "https://vault.example.com:8200", "secret", None)
+    assert written_identity(stores["vault"]) == address_identity(address)
+    assert written_identity(stores["azure"]) == key_vault("https://agents.vault.azure.net")
+    assert written_identity(replace(stores["vault"], address=None)).server is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "identity"),
+    [
+        ({"provider": {"vault": {"server": "https://v/", "path": "secret", "version": "v2"}}}, vault("https://v")),
+        ({"provider": {"vault": {"server": "https://v"}}}, vault("https://v", None)),
+        ({"provider": {"vault": {"server": 1, "path": ["x"]}}}, vault(None, None)),
+        ({"provider": {"vault": "x"}}, vault(None, None)),
+        ({"provider": {"azurekv": {"vaultUrl": "https://V.vault.azure.net"}}}, key_vault("https://v.vault.azure.net")),
+        ({"provider": {"fake": {"data": []}}}, StoreIdentity("fake", None)),
+        ({"provider": "x"}, StoreIdentity("", None)),
+        ("x", StoreIdentity("", None)),
+        (None, StoreIdentity("", None)),
+    ],
+)
+def test_a_live_store_leads_where_its_provider_says(spec: Any, identity: StoreIdentity) -> None:  # noqa: ANN401 - any JSON
+    assert live_identity({"spec": spec}) == identity
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("platform/jira", "platform//jira", "platform/jira/", "./platform/jira", "/platform/jira"),
+        *("x/../platform/jira", "secret/platform/jira", "secret/data/platform/jira", "data/platform/jira"),
+        *("secret/data//platform/jira", "secret//data/platform/jira", "../data/platform/jira", "platform/./jira"),
+    ],
+)
+def test_a_vaults_names_mean_what_the_operator_reads(name: str) -> None:
+    own = remote_places(vault("https://v"), "platform/jira")
+    assert remote_places(vault("https://v"), name) & own
+
+
+@pytest.mark.parametrize("name", ["platform/Jira", "platform/jira-2", "jira", "kv/platform/jira", "platform", ""])
+def test_another_name_is_another_place(name: str) -> None:
+    assert not remote_places(vault("https://v"), name) & remote_places(vault("https://v"), "platform/jira")
+
+
+def test_an_engine_of_version_1_reads_the_paths_of_version_2_as_they_are() -> None:
+    own = remote_places(vault("https://v"), "platform/jira")
+    old = vault("https://v", "secret/data", version="v1")
+    assert remote_places(old, "platform/jira") == own
+    assert remote_places(vault("https://v", "secret", version="v1"), "data/platform/jira") & own
+    assert not remote_places(vault("https://v", "secret", version="v1"), "platform/jira") & own
+    assert remote_places(vault("https://v", None, version="v1"), "secret/data/platform/jira") == own
+    # Without a path each name begins with the mount, with and without `data/`.
+    assert remote_places(vault("https://v", None), "secret/platform/jira") & own
+    assert remote_places(vault("https://v", None), "secret/data/platform/jira") & own
+    inside = vault("https://v", "secret", "team")
+    assert not remote_places(inside, "platform/jira") & own
+    assert remote_places(vault("https://v", "team/secret"), "platform/jira") == remote_places(inside, "platform/jira")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "agents-jira",
+        "AGENTS-jira",
+        "secret/agents-jira",
+        "secret/agents-jira/4f",
+        "secret/Agents-Jira/",
+        "cert/agents-jira",
+    ],
+)
+def test_a_key_vaults_name_is_the_part_after_the_first_slash(name: str) -> None:
+    assert remote_name("azurekv", name) == "agents-jira"
+    assert remote_places(key_vault("https://v"), name) == {"agents-jira"}
+
+
+def test_a_search_finds_whatever_lies_below_its_path() -> None:
+    (place,) = remote_places(vault("https://v"), "platform/jira")
+
+    def finds(path: str, store: StoreIdentity | None = None) -> bool:
+        return any(is_below(place, above) for above in found_below(store or vault("https://v"), path))
+
+    assert all(finds(path) for path in ("", "./", "/", "platform", "platform/", "secret/data/platform", "x/..", ".."))
+    assert not any(finds(path) for path in ("plat", "platform/jira-2", "other"))
+    assert finds("platform", vault("https://v", "secret/data", version="v1"))
+    assert finds("", vault("https://v", None))
+    assert not finds("", vault("https://v", "kv"))
+    # The operator passes over the path of a Key Vault's search.
+    assert all(is_below("agents-jira", above) for above in found_below(key_vault("https://v"), "other"))
