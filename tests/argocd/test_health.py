@@ -179,6 +179,24 @@ def test_without_a_clock_only_patience_is_missing(judge: Callable[[Sequence[Case
         assert health.status == patient, name
 
 
+def test_what_is_being_deleted_is_progressing_whatever_its_status_says(
+    judge: Callable[[Sequence[Case]], list[Health]],
+) -> None:
+    """Its conditions are of the time before, and a wave must not take them for the state to come."""
+    healthy = {"health": {"status": "Healthy", "message": "of the time before"}}
+    finalizers = ["externalsecrets.external-secrets.io/externalsecret-cleanup", "example.com/other"]
+    found = []
+    for script_, object_ in ((EXTERNAL_SECRET, external_secret(3, 3, "True")), (APPLICATION, {"status": healthy})):
+        deleted = {**object_.get("metadata", {}), "deletionTimestamp": JUST_NOW}
+        with_metadata = [{**object_, "metadata": {**deleted, **more}} for more in ({}, {"finalizers": finalizers})]
+        found += judge([Case(script_, each, NOW) for each in with_metadata])
+    assert {(health.status, health.error) for health in found} == {("Progressing", "")}
+    assert [health.message for health in found] == [
+        "being deleted",
+        "being deleted; waits for its finalizers: " + ", ".join(finalizers),
+    ] * 2
+
+
 def test_an_application_is_as_healthy_as_argo_cd_found_it(judge: Callable[[Sequence[Case]], list[Health]]) -> None:
     degraded = {"health": {"status": "Degraded", "message": "a secret is missing"}}
     objects: list[dict[str, Any]] = [{}, {"status": {}}, {"status": {"health": {}}}, {"status": degraded}]

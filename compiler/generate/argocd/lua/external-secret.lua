@@ -1,5 +1,14 @@
 -- Health of an ExternalSecret of the generation that is in Git, not of the one before it.
 -- Argo CD gives a health script Lua's base, table and package, and of os only time and date, by require.
+local metadata, spec, status = obj.metadata or {}, obj.spec or {}, obj.status or {}
+
+-- The conditions of an object that is being deleted are of the time before.
+if metadata.deletionTimestamp ~= nil then
+  local finalizers = table.concat(metadata.finalizers or {}, ", ")
+  local wait = finalizers ~= "" and "; waits for its finalizers: " .. finalizers or ""
+  return { status = "Progressing", message = "being deleted" .. wait }
+end
+
 local PATIENCE = 900 -- seconds: External Secrets Operator waits up to 420 between two tries
 
 -- Go durations that are zero; there is no string library to read them with.
@@ -8,7 +17,6 @@ local NEVER = {
   ["0m0s"] = true, ["0h0m"] = true, ["0h0m0s"] = true,
 }
 
-local metadata, spec, status = obj.metadata or {}, obj.spec or {}, obj.status or {}
 local generation = metadata.generation or 0
 
 local function health(state, message)
