@@ -3,8 +3,9 @@
 One such name fails the whole synchronisation, late and far from its cause. Checked are namespaces (DNS labels of at
 most 63 characters), names of targets and stores (DNS names; 253 characters, but 63 where they also become the value
 of the label `app.kubernetes.io/name`, as those of targets and rendered stores do), keys of Secrets, the objects that
-a rendered store refers to, `partOf`, which is a label's value, and labels and annotations, of ExternalSecrets and of
-Secrets, with their keys, values and total size (256 KiB).
+a rendered store refers to, `partOf`, which is a label's value, `argocdProject`, of which names are made (at most 63
+characters), and labels and annotations, of ExternalSecrets and of Secrets, with their keys, values and total size (256
+KiB).
 
     namespace: AI_Platform
     labels: {team: "platform & tools"}
@@ -57,6 +58,9 @@ def check(environment: Environment) -> Iterator[Finding]:
     part_of = root.get("partOf")
     if part_of is not None and isinstance(part_of.value, str) and (problem := label_value_problem(part_of.value)):
         yield _finding("the value of `partOf`", part_of.value, problem, part_of, ())
+    project = environment.root.text("argocdProject")
+    if project is not None and (problem := object_name_problem(project, LONGEST_LABEL)):
+        yield _finding("the AppProject's name", project, problem, root["argocdProject"], ())
     yield from _metadata(environment.root, ())
     for store in environment.stores.values():
         yield from _store(store)

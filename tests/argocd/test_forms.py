@@ -113,9 +113,22 @@ def test_files_are_the_same_bytes_again_and_a_stale_one_is_told(
     assert f"{written[-1]}: stale" in done.out
 
 
+@every_form
+def test_kubectl_applies_the_projects_before_any_application(
+    form: str, generate: Callable[..., Done], project: Path
+) -> None:
+    """It goes through the files of a folder by their names; a sync whose project is not there fails and is retried."""
+    generate("--form", form, *CLUSTERS, *MORE.get(form, ()), "--out", "argocd")
+    first, *others = sorted(path for path in (project / "argocd").iterdir() if path.is_file())
+    assert {each["kind"] for each in manifests(first.read_text("utf-8"))} == {"AppProject"}
+    assert others
+    for path in others:
+        assert "AppProject" not in {each["kind"] for each in manifests(path.read_text("utf-8"))}
+
+
 def test_the_head_of_a_file_makes_it_again(generate: Callable[..., Done], project: Path) -> None:
     generate("prod", "--form", "application", "--out", "argocd")
-    head = (project / "argocd/project.yaml").read_text("utf-8").splitlines()[1]
+    head = (project / "argocd/00-project.yaml").read_text("utf-8").splitlines()[1]
     assert head == (
         "#   platform-secrets generate argocd prod --form application --repo https://git.example.com/secrets.git"
         " --out argocd"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from compiler.cli.targets.interface import OF_FILES, Target
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.generate.argocd.forms import FORMS
-from compiler.operations.generated.argocd.request import Given, wanted_of, words_of
+from compiler.operations.generated.argocd.hand_over import hand_over
+from compiler.operations.generated.argocd.request import Given, named_project, wanted_of, words_of
 from compiler.operations.generated.argocd.texts import argocd_texts, unmade_namespaces
 from compiler.operations.generated.files import HEADER, generated_files, refuse_place
-from compiler.operations.generated.left_over import left_over
+from compiler.operations.generated.left_over import generated_texts, left_over
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
 
@@ -30,7 +32,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--path": {"metavar": "PATH", "help": "argocd: the chart's folder in it, with the values files; chart by default"},
     "--project": {
         "metavar": "NAME",
-        "help": "argocd: the AppProject, and the prefix of all names; platform-secrets by default",
+        "help": "argocd: the AppProject and prefix of all names; by default `argocdProject`, else platform-secrets",
     },
     "--namespace": {"metavar": "NAME", "help": "argocd: Argo CD's own namespace; argocd by default"},
     "--cluster": {
@@ -70,7 +72,14 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     chosen = environments(result)
     if not chosen:
         return FOUND
-    texts, found = argocd_texts(chosen, arguments.form, wanted, words_of(given, [each.name for each in chosen]))
+    named = named_project(chosen)
+    project = arguments.project or named
+    if project is None:
+        message = "the environments name different AppProjects by `argocdProject`"
+        raise Refusal("usage", message, "generate each by itself, or name one for all with --project")
+    wanted = replace(wanted, project=project)
+    words = words_of(given, [each.name for each in chosen], named)
+    texts, found = argocd_texts(chosen, arguments.form, wanted, words)
     for note in unmade_namespaces(chosen, wanted) if not arguments.check else ():
         standard_error().note(note)
     if given.out is None:
@@ -78,6 +87,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         standard_output().product("---\n".join(texts.values()))
         return code_of(found)
     folder, shown = given.out
+    before = generated_texts(texts, folder, f"{HEADER}argocd`")
     with interruption("either all files were written or none"):
         outcome = generated_files(texts, folder, shown, root, is_check=arguments.check)
         found += outcome.diagnostics
@@ -89,6 +99,9 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         standard_error().lines(["nothing was written"])
     else:
         standard_output().lines(f"{name}: {state}" for name, state in outcome.states.items())
+    for note, lines in hand_over(before, texts.values(), chosen, wanted, shown):
+        standard_error().note(note)
+        standard_error().lines(f"  {line}" for line in lines)
     return code
 
 

@@ -14,7 +14,7 @@ API_VERSION = "argoproj.io/v1alpha1"
 # The secrets first: the platform's PreSync hooks, which run before every wave of its own, read them.
 SECRETS_WAVE, PLATFORM_WAVE = "-10", "0"
 # The release of the chart, which names nothing of what it prints.
-_RELEASE = "platform-secrets"
+RELEASE = "platform-secrets"
 # Fields that the API server defaults are no difference to a dry run of the server.
 _SERVER_SIDE_DIFF = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
 # Longer in all than the 7 minutes that External Secrets Operator may wait between two tries. `refresh` takes a commit
@@ -121,4 +121,4 @@ def destination(wanted: Wanted, environment: str) -> dict[str, str]:
 
 def _helm(values_file: str) -> dict[str, Any]:
     # Written although it is the default: with `true`, a misspelt file would render no secret at all.
-    return {"releaseName": _RELEASE, "valueFiles": [values_file], "ignoreMissingValueFiles": False}
+    return {"releaseName": RELEASE, "valueFiles": [values_file], "ignoreMissingValueFiles": False}

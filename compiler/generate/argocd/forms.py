@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     # The manifests of each file.
     Files = dict[str, list[dict[str, Any]]]
 
-_PROJECT = "project.yaml"
+# The first by name: `kubectl apply -f DIR` goes by it, and no Application synchronises before its project is there.
+_PROJECT = "00-project.yaml"
 
 
 def files(form: str, wanted: Wanted, deployed: Sequence[Deployed]) -> Files:

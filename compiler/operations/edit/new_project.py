@@ -17,6 +17,9 @@ from compiler.stages.validate import read_schema
 
 # The id that a new project gives to the store of each provider.
 STORES = {VAULT: "vault", AZURE_KEY_VAULT: "azure"}
+# Of the AppProject: the platform's own Applications have its bare name.
+_SUFFIX = "-secrets"
+_LONGEST = 63 - len(_SUFFIX)
 # Where Vault's own chart puts it, in a namespace of its name.
 _USUAL_SERVER = "http://vault.vault.svc.cluster.local:8200"
 
@@ -37,6 +40,7 @@ def project_files(platform: Platform) -> dict[str, str]:
     base = _BASE.format(
         name=scalar(platform.name),
         namespace=scalar(platform.namespace),
+        argocd_project=scalar(f"{platform.name[:_LONGEST].rstrip('-')}{_SUFFIX}"),
         sync_options=SYNC_OPTIONS,
         asks_first=ASKS_FIRST,
         store=STORES[platform.provider],
@@ -81,6 +85,7 @@ _EDITOR = {
 _BASE = """# What every environment shares. An environment says only what differs.
 namespace: {namespace}
 partOf: {name}
+argocdProject: {argocd_project}
 store: {store}
 refreshInterval: 1h
 fetch: perKey

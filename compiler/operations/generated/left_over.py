@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
+from compiler.stages.write import read_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+
+# The former name of the file with the AppProjects.
+_FORMER = "project.yaml"
 
 
 def left_over(names: Iterable[str], folder: Path, shown: str, header: str, *, is_check: bool) -> Iterator[Diagnostic]:
@@ -26,7 +31,17 @@ def left_over(names: Iterable[str], folder: Path, shown: str, header: str, *, is
         if name not in every and _begins(folder / name, header.encode()):
             message = f"{shown}/{name} is left from another form or environment, and would still be applied"
             way_out = "remove it; what it has deployed stays until you remove that too"
+            if name == _FORMER:
+                message = f"{shown}/{name} is named {every[0]} now, and would be applied after it"
+                way_out = "remove it: the new file has the same AppProjects"
             yield Diagnostic("stale-output", severity, message, Span(Source(f"{shown}/{name}")), help=way_out)
+
+
+def generated_texts(names: Iterable[str], folder: Path, header: str) -> list[str]:
+    """The text of each file in `folder` that begins with `header`, of `names` and of what another run has left."""
+    every = list(names)
+    texts = (read_old(folder / name, name, header)[0] for name in {*every, *_below(folder, every[0])})
+    return [text for text in texts if text]
 
 
 def _below(folder: Path, first: str) -> list[str]:
@@ -35,7 +50,8 @@ def _below(folder: Path, first: str) -> list[str]:
     for entry in _listed(folder):
         if entry.is_dir(follow_symlinks=False):
             inside = [each.name for each in _listed(folder / entry.name)]
-            found += [f"{entry.name}/{name}" for name in inside if first not in inside and name.endswith(".yaml")]
+            if first not in inside and _FORMER not in inside:
+                found += [f"{entry.name}/{name}" for name in inside if name.endswith(".yaml")]
         elif entry.name.endswith(".yaml"):
             found.append(entry.name)
     return sorted(found)

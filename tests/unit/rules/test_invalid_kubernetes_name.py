@@ -96,6 +96,14 @@ def test_finds_what_cannot_be_the_value_of_part_of(judge: Judge, part_of: str) -
     assert not judge(RULE, "partOf: Shop_1.0-a")
 
 
+@pytest.mark.parametrize("project", ["Shop", "shop_secrets", "a" * 64])
+def test_finds_what_cannot_be_the_name_of_an_app_project(judge: Judge, project: str) -> None:
+    found = judge(RULE, f"argocdProject: {project}")
+    assert found.marked == [project]
+    assert found.messages[0].startswith("the AppProject's name ")
+    assert not judge(RULE, "argocdProject: shop-secrets")
+
+
 @pytest.mark.parametrize(
     ("member", "kind"), [("annotations", "annotations"), ("secretAnnotations", "Secret's annotations")]
 )

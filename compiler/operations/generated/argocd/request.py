@@ -20,12 +20,16 @@ from compiler.text.regex import regex
 from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from compiler.model.environment import Environment
+
+# The AppProject where neither an option nor an environment names one.
+PROJECT: Final = "platform-secrets"
 DEFAULTS: Final = {
     "--revision": "main",
     "--path": VALUES_FOLDER,
-    "--project": "platform-secrets",
+    "--project": PROJECT,
     "--namespace": "argocd",
     "--platform-project": "default",
 }
@@ -94,13 +98,23 @@ def wanted_of(given: Given, root: Path) -> Wanted:
     )
 
 
-def words_of(given: Given, environments: list[str]) -> list[str]:
-    """The arguments that generate the same files, in a fixed order and without defaults."""
+def named_project(environments: Sequence[Environment]) -> str | None:
+    """The AppProject that all the environments name by `argocdProject`, or the default; None where they differ."""
+    names = {environment.root.text("argocdProject") or PROJECT for environment in environments}
+    return names.pop() if len(names) == 1 else None
+
+
+def words_of(given: Given, environments: list[str], project: str | None = PROJECT) -> list[str]:
+    """The arguments that generate the same files, in a fixed order and without defaults.
+
+    `project` is the AppProject where none is given.
+    """
     words = ["generate", "argocd", *environments]
+    defaults = {**DEFAULTS, "--project": project}
     for option, value in given.options.items():
         if isinstance(value, list):
             words += [word for each in sorted(value) for word in (option, each)]
-        elif value is not None and value != DEFAULTS.get(option):
+        elif value is not None and value != defaults.get(option):
             words += [option, given.out[1] if option == "--out" and given.out is not None else value]
     return words
 

@@ -21,7 +21,7 @@ def test_without_a_folder_all_is_printed(run: Callable[..., Any], project: Path)
 def test_files_are_written_and_told(run: Callable[..., Any], project: Path) -> None:
     done = run(*ASKED, "--out", "argocd/")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == ["argocd/project.yaml: written", "argocd/application-prod.yaml: written"]
+    assert done.out.splitlines() == ["argocd/00-project.yaml: written", "argocd/application-prod.yaml: written"]
     assert (project / "argocd/application-prod.yaml").is_file()
 
 
@@ -31,13 +31,13 @@ def test_a_check_needs_a_folder_and_ends_with_1(run: Callable[..., Any], project
     done = run(*ASKED, "--check", "--out", "argocd")
     assert done.code == 1
     assert done.rules == ["stale-output", "stale-output"]
-    assert done.out.splitlines() == ["argocd/project.yaml: stale", "argocd/application-prod.yaml: stale"]
+    assert done.out.splitlines() == ["argocd/00-project.yaml: stale", "argocd/application-prod.yaml: stale"]
     assert not (project / "argocd").exists()
 
 
 def test_what_cannot_be_written_is_told(run: Callable[..., Any], project: Path) -> None:
     (project / "argocd").mkdir()
-    (project / "argocd/project.yaml").write_text("mine: 1\n", "utf-8")
+    (project / "argocd/00-project.yaml").write_text("mine: 1\n", "utf-8")
     done = run(*ASKED, "--out", "argocd")
     assert done.code == 1
     assert done.rules == ["foreign-output"]
@@ -53,7 +53,7 @@ def test_what_another_form_has_left_fails_a_check_and_is_told_when_it_is_written
     done = run(*ASKED, "--out", "argocd")
     assert (done.code, done.rules) == (0, ["stale-output"])
     assert "argocd/applicationset.yaml:1:1: warning[stale-output]" in done.err
-    assert done.out.splitlines() == ["argocd/project.yaml: written", "argocd/application-prod.yaml: written"]
+    assert done.out.splitlines() == ["argocd/00-project.yaml: written", "argocd/application-prod.yaml: written"]
     done = run(*ASKED, "--out", "argocd", "--check")
     assert (done.code, done.rules) == (1, ["stale-output"])
     (project / "argocd/applicationset.yaml").unlink()
@@ -67,7 +67,47 @@ def test_files_are_not_written_among_the_environments(run: Callable[..., Any], p
         "error: --out is in environments, where each file is read as an environment",
         "help: name a folder of its own, such as argocd or caipe",
     ]
-    assert not (project / "environments/project.yaml").exists()
+    assert not (project / "environments/00-project.yaml").exists()
+
+
+def test_names_are_those_that_the_project_says_and_else_as_ever(
+    run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    named = [each["metadata"]["name"] for each in yaml.safe_load_all(run(*ASKED).out)]
+    assert named == ["platform-secrets", "platform-secrets-prod"]
+    edit("environments/base.yaml", "namespace:", "argocdProject: shop-secrets\nnamespace:")
+    done = run(*ASKED)
+    assert [each["metadata"]["name"] for each in yaml.safe_load_all(done.out)] == ["shop-secrets", "shop-secrets-prod"]
+    assert "--project" not in done.out
+    # The option counts more, and the head of the file that it makes has it.
+    done = run(*ASKED, "--project", "platform-secrets")
+    assert [each["metadata"]["name"] for each in yaml.safe_load_all(done.out)] == named
+    assert "--project platform-secrets\n" in done.out
+    (project / "environments/dev.yaml").write_text("argocdProject: other\n", "utf-8")
+    both = (ASKED[0], ASKED[1], "dev", *ASKED[2:], "--cluster", "dev=lab")
+    done = run(*both)
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "error: the environments name different AppProjects by `argocdProject`",
+    )
+    assert run(*both, "--project", "shop").code == 0
+
+
+def test_files_with_other_names_than_before_come_with_the_lines_of_the_hand_over(
+    run: Callable[..., Any], project: Path
+) -> None:
+    """Without them Argo CD would refuse the new Application for good."""
+    assert run(*ASKED, "--out", "argocd").code == 0
+    former = (project / "argocd/application-prod.yaml").read_bytes()
+    note = 'note: prod: the Application "platform-secrets-prod" is named "shop-prod" now'
+    # A check says it before the files are written, too.
+    for words, code in ((("--check",), 1), ((), 0)):
+        done = run(*ASKED, "--project", "shop", "--out", "argocd", *words)
+        assert done.code == code
+        assert note in done.err
+        assert "argocd.argoproj.io/tracking-id-\n  kubectl apply -f argocd\n" in done.err
+    assert (project / "argocd/application-prod.yaml").read_bytes() != former
+    assert run(*ASKED, "--project", "shop", "--out", "argocd").err == ""
 
 
 def test_a_namespace_that_nothing_makes_is_told_where_files_are_made(

@@ -11,10 +11,13 @@ from tests.unit.generate.argocd.asked import CHART, DEV, PLATFORM, PROD, WANTED
 @pytest.mark.parametrize(
     ("form", "names"),
     [
-        ("application", ["project.yaml", "application-prod.yaml", "application-dev.yaml"]),
-        ("multi-source", ["project.yaml", "application-prod.yaml", "application-dev.yaml"]),
-        ("applicationset", ["project.yaml", "applicationset.yaml"]),
-        ("app-of-apps", ["project.yaml", "root-prod.yaml", "prod/secrets.yaml", "root-dev.yaml", "dev/secrets.yaml"]),
+        ("application", ["00-project.yaml", "application-prod.yaml", "application-dev.yaml"]),
+        ("multi-source", ["00-project.yaml", "application-prod.yaml", "application-dev.yaml"]),
+        ("applicationset", ["00-project.yaml", "applicationset.yaml"]),
+        (
+            "app-of-apps",
+            ["00-project.yaml", "root-prod.yaml", "prod/secrets.yaml", "root-dev.yaml", "dev/secrets.yaml"],
+        ),
     ],
 )
 def test_each_form_has_its_files(form: str, names: list[str]) -> None:

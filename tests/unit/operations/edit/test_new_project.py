@@ -39,7 +39,7 @@ def test_a_new_project_has_the_chart_that_its_values_are_for() -> None:
 
 def test_a_new_project_has_a_name_a_namespace_and_no_secret_yet() -> None:
     base, catalogue = FILES["environments/base.yaml"], FILES["environments/catalogue.yaml"]
-    assert "\nnamespace: shop-ns\npartOf: shop\nstore: vault\n" in base
+    assert "\nnamespace: shop-ns\npartOf: shop\nargocdProject: shop-secrets\nstore: vault\n" in base
     assert base.endswith("\nsecrets: {}\n")
     assert catalogue.endswith(
         '\nnaming:\n  name: shop\n  target: "{name}-{secret}"\n  vault: "{namespace}/{secret}"\n'
@@ -71,7 +71,7 @@ def test_the_stores_are_where_they_are_said_to_be() -> None:
 
 def test_names_that_yaml_reads_otherwise_are_quoted() -> None:
     files = project_files(Platform("no", "1"))
-    assert '\nnamespace: "1"\npartOf: "no"\n' in files["environments/base.yaml"]
+    assert '\nnamespace: "1"\npartOf: "no"\nargocdProject: no-secrets\n' in files["environments/base.yaml"]
     assert '\n  name: "no"\n' in files["environments/catalogue.yaml"]
 
 
