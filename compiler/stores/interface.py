@@ -97,15 +97,25 @@ class Written:
     made: datetime | None = None
 
 
+class Limit(StrEnum):
+    """Where `delete_version_after` is set."""
+
+    NAME = "name"  # in the metadata of the secret
+    MOUNT = "mount"
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """The readable versions that the next write makes the store drop for good, oldest first.
 
-    `keeps` is how many versions the store keeps of the secret.
+    `keeps` is how many versions the store keeps of the secret. `lives` is after how many seconds the new version
+    deletes itself, None where it stays; `limits` is where that is set.
     """
 
     versions: tuple[str, ...]
     keeps: int
+    lives: int | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ class SecretReader(Protocol):
         """
 
     def dropped_by_write(self, name: str) -> Dropped | None:
-        """Return what the next write of `name` would make the store drop, None when that is no readable version.
+        """Return what the next write of `name` would make the store drop, now or later; None when that is nothing.
 
         Raises ForbiddenError where the caller may not ask.
         """

@@ -295,3 +295,19 @@ def test_no_value_is_shown_whatever_the_stores_hold_and_whatever_breaks(
     for path in files:
         text = path.read_bytes().decode("utf-8", "replace")
         assert not [leak for sentinel in SENTINELS for leak in leaks(text, sentinel)], path
+
+
+def test_a_version_that_deletes_itself_is_not_switched_to_until_the_printed_settings_are_made(filled: World) -> None:
+    assert cutover(filled, "jira", "--to", "azure", "--apply").code == 0
+    filled.bao.call("POST", f"{filled.mount}/metadata/agents/jira", {"delete_version_after": "1h"})
+    filled.put("agents/jira", {"JIRA_TOKEN": SENTINELS[2], "JIRA_URL": f"https://{SENTINELS[2]}"})
+    closed = cutover(filled, "jira", "--to", "vault", "--apply")
+    assert closed.code == 1
+    assert 'version 2 of "agents/jira" in "vault" deletes itself on ' in closed.out
+    stay = f"bao kv metadata put -mount={filled.mount} -delete-version-after=0s agents/jira && bao kv undelete"
+    assert f"{stay} -mount={filled.mount} -versions=2 agents/jira\n" in closed.out
+    assert "cutover prod jira --to vault --accept-ending jira --apply\n" in closed.out
+    # What those lines do.
+    filled.bao.call("POST", f"{filled.mount}/metadata/agents/jira", {"delete_version_after": "0s"})
+    filled.bao.call("POST", f"{filled.mount}/undelete/agents/jira", {"versions": [2]})
+    assert cutover(filled, "jira", "--to", "vault").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,3 +194,41 @@ def test_the_command_of_the_help_keeps_the_version_and_what_lies_beside_it(world
     assert notes(put(world, "--apply", "--format", "json")) == []
     assert there(world) == list(range(1, 12))
     assert world.bao.call("GET", f"{world.mount}/metadata/{NAME}")["data"]["custom_metadata"] == {"owner": "us"}
+
+
+@pytest.mark.parametrize(
+    ("own", "mount", "lives", "setting"),
+    [
+        ("90s", "0s", "1m30s", "bao kv metadata put -mount={0} -delete-version-after=0s agents/jira"),
+        ("0s", "2h", "2h", "bao write {0}/config delete_version_after=0s"),
+    ],
+)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_put_says_when_what_it_writes_deletes_itself(
+    world: World,
+    own: str,
+    mount: str,
+    lives: str,
+    setting: str,
+    is_new: bool,  # noqa: FBT001
+) -> None:
+    if not is_new:
+        age(world, 1)
+    world.bao.call("POST", f"{world.mount}/metadata/{NAME}", {"delete_version_after": own})
+    world.bao.call("POST", f"{world.mount}/config", {"delete_version_after": mount})
+    shown = put(world)
+    assert f"what is written will delete itself: {NAME} ({lives} after the write, on " in " ".join(shown.out.split())
+    line = f"to have it stay, first: {setting.format(world.mount)}"
+    assert line in shown.out
+    # What is then written does end, and no longer once that line has run.
+    done = put(world, "--apply", "--format", "json")
+    (note,) = [note for note in done.report["notes"] if note["kind"] == "deletes-itself"]
+    written = world.bao.call("GET", f"{world.mount}/data/{NAME}")["data"]["metadata"]
+    said, ends = (datetime.fromisoformat(text) for text in (note["date"], written["deletion_time"]))
+    assert abs((ends - said).total_seconds()) < 60
+    ended = {"delete_version_after": "0s"}
+    world.bao.call("POST", f"{world.mount}/{'metadata/' + NAME if mount == '0s' else 'config'}", ended)
+    age(world, 1)
+    last = put(world, "--apply")
+    assert "1 update" in last.out
+    assert "delete itself" not in last.out

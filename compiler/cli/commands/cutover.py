@@ -77,6 +77,14 @@ def configure(parser: Parser) -> None:
         help="accept another value of these keys in the new store; KEY or SECRET/KEY",
     )
     parser.add_argument(
+        "--accept-ending",
+        metavar="SECRET",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="accept that the new store, a Vault, deletes what it holds of these secrets after a time",
+    )
+    parser.add_argument(
         "--without-comparison", action="store_true", help="switch although the present store does not answer"
     )
     parser.add_argument("--with-dependants", action="store_true", help="also switch environments that extend this one")
@@ -113,6 +121,7 @@ def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Comma
         tuple(arguments.secrets),
         arguments.to,
         tuple(arguments.accept_differences),
+        tuple(arguments.accept_ending),
         arguments.without_comparison,
         arguments.with_dependants,
     )
@@ -120,7 +129,7 @@ def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Comma
     cluster = ("--cluster", *context) if arguments.cluster else ()
     root = invocation.root
     given, here = invocation.options.root, working_folder()
-    return Commands(root, given, here, arguments.environment, request, cluster, _retired(root))
+    return Commands(root, given, here, arguments.environment, request, cluster, _retired(root), arguments.apply)
 
 
 def _retired(root: Path) -> dict[tuple[str, str], tuple[str, ...]]:

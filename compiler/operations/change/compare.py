@@ -120,16 +120,16 @@ def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan
     )
     if head.run is not None:
         plan = narrowed(plan, head.run, seen.versions())
-    return replace(plan, notes=notes_of(plan, judged, seen), losses=losses_of(_rewritten(plan, seen)))
+    return replace(plan, notes=notes_of(plan, judged, seen), losses=losses_of(_next_writes(plan, seen)))
 
 
-def _rewritten(plan: Plan, seen: Seen) -> Iterator[NextWrite]:
-    """The writes that replace a version, also one that was deleted."""
+def _next_writes(plan: Plan, seen: Seen) -> Iterator[NextWrite]:
+    """The writes; those of a secret that exists, also as a deleted one, replace a version."""
     for write in plan.writes:
         place = Location(write.store, write.name, None)
-        if not isinstance(seen.standing(place), NotFoundError):
-            replaces = write.deleted if write.recover else write.before
-            yield NextWrite(write.store, seen.writer(place), write.name, replaces)
+        is_new = isinstance(seen.standing(place), NotFoundError)
+        replaces = write.deleted if write.recover else write.before
+        yield NextWrite(write.store, seen.writer(place), write.name, replaces, is_new)
 
 
 def callers(plan: Plan, seen: Seen) -> Plan:

@@ -38,12 +38,17 @@ class About(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding of the gate. `mend` says how to open it, with the command where one does it."""
+    """One finding of the gate. `mend` says how to open it, with a command where one does it; `more` are other ways."""
 
     about: About
     verdict: Verdict
     message: str
     mend: str | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def mends(self) -> tuple[str, ...]:
+        return () if self.mend is None else (self.mend, *self.more)
 
 
 def stated(diagnostic: Diagnostic) -> str:

@@ -22,6 +22,8 @@ _FEW = 5
 class Commands:
     """How this run was called: the project's folder, as `given` with --root, and `here` where the caller stands.
 
+    `applies` where it writes: a command that goes on with it does too, and one that goes back always.
+
     `retired` are the command lines that bring back what runs of this project deleted, by the store's absolute address
     and the remote name.
     """
@@ -33,6 +35,7 @@ class Commands:
     request: Request
     cluster: tuple[str, ...] = ()
     retired: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    applies: bool = False
 
     def again(self, *more: str) -> str:
         """This command with `more` options."""
@@ -40,13 +43,19 @@ class Commands:
         words = [*request.secrets, *([f"--{request.mode}"] if request.mode is not Mode.TO else [])]
         words += ["--to", request.to] if request.to is not None else []
         words += ["--accept-differences", *request.accepted] if request.accepted else []
+        words += ["--accept-ending", *request.ending] if request.ending else []
         words += ["--without-comparison"] if request.without_comparison else []
         words += ["--with-dependants"] if request.with_dependants else []
-        return command_line("cutover", self.environment, *words, *self.cluster, *more)
+        apply = ["--apply"] if self.applies or request.mode is Mode.BACK else []
+        return command_line("cutover", self.environment, *words, *self.cluster, *more, *apply)
 
     def accepting(self, keys: Sequence[str]) -> str:
         """This command with those keys accepted as different, and no others."""
         return replace(self, request=replace(self.request, accepted=tuple(keys))).again()
+
+    def accepting_ending(self, secrets: Iterable[str]) -> str:
+        """This command with those secrets accepted although what the new store holds of them deletes itself."""
+        return replace(self, request=replace(self.request, ending=tuple(secrets))).again()
 
     def switch(self, environment: str, secrets: Iterable[str], to: str) -> str:
         """The switch of those secrets, as a plan."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.operations.live.lasting import end_before
 from compiler.operations.live.read_many import WORKERS
 from compiler.operations.verify.references import references_of
 from compiler.operations.verify.verify import verify
@@ -16,6 +17,7 @@ from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from compiler.operations.cutover.trial import Switch
     from compiler.operations.live.stores import LiveStores
@@ -40,20 +42,35 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One key of a switch, and why it could not be compared where `likeness` is UNKNOWN."""
+    """One key of a switch, and why it could not be compared where `likeness` is UNKNOWN.
+
+    `is_deleted` where it is ONLY_THERE as the present store has it deleted, and can recover it.
+    """
 
     switch: Switch
     key: str
     likeness: Likeness
     why: str = ""
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A version in the new store that deletes itself, at `ends`, before the one that serves the switch's secret now."""
+
+    switch: Switch
+    name: str
+    version: str
+    ends: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the new stores hold, as `verify` finds it, and each key compared."""
+    """What the new stores hold, as `verify` finds it, each key compared, and what does not stay there."""
 
     found: Verification
     keys: tuple[Compared, ...]
+    endings: tuple[Ending, ...] = ()
 
     def of(self, switch: Switch) -> tuple[Compared, ...]:
         return tuple(each for each in self.keys if each.switch is switch)
@@ -68,12 +85,19 @@ def compared(switches: Sequence[Switch], stores: LiveStores, workers: int = WORK
     comparer = Comparer()
     statuses = {id(status.reference): status for status in present.keys}
     keys: list[Compared] = []
+    endings: dict[Ending, None] = {}
     for switch, new, old in zip(switches, there, here, strict=True):
         by_key = {reference.key: reference for reference in old}
         for reference in new:
             status = statuses.get(id(by_key.get(reference.key)))
             keys.append(_judged(switch, reference, status, found, present, comparer))
-    return Comparison(found, tuple(keys))
+            remote = found.origins.get(reference)
+            serving = present.origins.get(status.reference) if status is not None else None
+            if remote is None:
+                continue
+            if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
+                endings[Ending(switch, remote.name, remote.version, ends)] = None
+    return Comparison(found, tuple(keys), tuple(endings))
 
 
 def _references(switch: Switch, *, is_destination: bool) -> tuple[Reference, ...]:
@@ -101,6 +125,7 @@ def _judged(
         likeness = Likeness.EQUAL if comparer.same(new, old) else Likeness.DIFFERENT
         return Compared(switch, reference.key, likeness)
     if status is not None and _NOT_HELD & set(status.rules):
-        return Compared(switch, reference.key, Likeness.ONLY_THERE)
+        is_deleted = "soft-deleted-secret" in status.rules
+        return Compared(switch, reference.key, Likeness.ONLY_THERE, is_deleted=is_deleted)
     why = status.found[0].message if status is not None and status.found else f"{switch.source.id} does not give it"
     return Compared(switch, reference.key, Likeness.UNKNOWN, why)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.operations.cutover.check import About, Check, Verdict, stated
 from compiler.operations.cutover.comparison import Likeness
+from compiler.operations.live.lasting import lasting_command
 from compiler.operations.live.stores import AddressError
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from compiler.operations.cutover.commands import Commands
     from compiler.operations.cutover.comparison import Compared, Comparison
@@ -90,32 +91,64 @@ def likenesses(
             between = f"{quoted(switch.source.id)} and {quoted(switch.destination.id)}"
             message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
-        yield from _differences(switch, keys, accepted, commands)
+        yield from _differences(switch, keys, accepted, commands, is_back=is_back)
         yield from _unknown(switch, keys, commands, is_back=is_back)
 
 
+def endings(
+    comparison: Comparison, accepted: Collection[str], commands: Commands, live: LiveStores, *, is_back: bool
+) -> Iterator[Check]:
+    """Whether what the new stores hold stays there: a version that deletes itself would leave the Secret as it is."""
+    for switch in dict.fromkeys(each.switch for each in comparison.endings):
+        found = [each for each in comparison.endings if each.switch is switch]
+        there, here = quoted(switch.destination.id), quoted(switch.source.id)
+        versions = ", ".join(f"version {each.version} of {quoted(each.name)}" for each in found)
+        when = f"{min(each.ends for each in found):%Y-%m-%d %H:%M:%S} UTC"
+        message = f"{versions} in {there} deletes itself on {when}, before what {here} holds of {quoted(switch.secret)}"
+        address = live.address(switch.destination)
+        stay = [f"to have it stay: {lasting_command(address, each.name, version=each.version)}" for each in found]
+        if is_back:
+            yield Check(About.COMPARED, Verdict.NOTED, message, stay[0], tuple(stay[1:]))
+        elif switch.secret in accepted:
+            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {message}")
+        else:
+            accept = f"to accept that: {commands.accepting_ending(dict.fromkeys((*accepted, switch.secret)))}"
+            yield Check(About.COMPARED, Verdict.REFUSED, message, stay[0], (*stay[1:], accept))
+
+
 def _differences(
-    switch: Switch, keys: Sequence[Compared], accepted: frozenset[tuple[str, str]], commands: Commands
+    switch: Switch,
+    keys: Sequence[Compared],
+    accepted: frozenset[tuple[str, str]],
+    commands: Commands,
+    *,
+    is_back: bool,
 ) -> Iterator[Check]:
     of, here, there = quoted(switch.secret), quoted(switch.source.id), quoted(switch.destination.id)
-    for likeness, what in (
-        (Likeness.DIFFERENT, f"values of {of} differ in {there} and {here}"),
-        (Likeness.ONLY_THERE, f"keys of {of} are in {there} and not in {here}"),
+    only = [each for each in keys if each.likeness is Likeness.ONLY_THERE]
+    for what, found in (
+        (f"values of {of} differ in {there} and {here}", [e for e in keys if e.likeness is Likeness.DIFFERENT]),
+        (f"keys of {of} are in {there} and not in {here}", [each for each in only if not each.is_deleted]),
+        (f"keys of {of} are in {there} and deleted in {here}", [each for each in only if each.is_deleted]),
     ):
-        names = [each.key for each in keys if each.likeness is likeness]
+        is_different = any(each.likeness is Likeness.DIFFERENT for each in found)
+        names = [each.key for each in found]
+        if is_back and names and not is_different:
+            # That the store that is left lacks them is why one goes back.
+            yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {listed(names, len(names))}")
+            continue
         taken = [name for name in names if (switch.secret, name) in accepted]
-        if taken:
-            message = f"accepted: {what}: {listed(taken, len(taken))}"
-            yield Check(About.COMPARED, Verdict.NOTED, message)
         left = [name for name in names if name not in taken]
+        if taken:
+            yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {listed(taken, len(taken))}")
         if left:
-            message = f"{what}: {listed(left, len(left))}"
-            mend = f"to accept those of {there}: {_accepting(commands, switch, left, accepted)}"
-            if likeness is Likeness.DIFFERENT:
+            mends = [f"to accept those of {there}: {_accepting(commands, switch, left, accepted)}"]
+            if is_different:
                 where = (switch.environment.name, (switch.secret,), switch.destination.id)
                 copy = commands.migrate(*where, "--on-conflict", "overwrite", "--apply")
-                mend = f"{mend}; to overwrite them with those of {here}: {copy}"
-            yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
+                mends.append(f"to overwrite them with those of {here}: {copy}")
+            message = f"{what}: {listed(left, len(left))}"
+            yield Check(About.COMPARED, Verdict.REFUSED, message, mends[0], tuple(mends[1:]))
 
 
 def _accepting(commands: Commands, switch: Switch, keys: Sequence[str], accepted: frozenset[tuple[str, str]]) -> str:

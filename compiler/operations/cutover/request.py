@@ -33,12 +33,16 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The command line. `accepted` are keys that may differ between the stores, as KEY or SECRET/KEY."""
+    """The command line. `accepted` are keys that may differ between the stores, as KEY or SECRET/KEY.
+
+    `ending` are secrets of which the new store may hold a version that deletes itself.
+    """
 
     mode: Mode
     secrets: tuple[str, ...] = ()
     to: str | None = None
     accepted: tuple[str, ...] = ()
+    ending: tuple[str, ...] = ()
     without_comparison: bool = False
     with_dependants: bool = False
 

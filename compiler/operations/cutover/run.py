@@ -10,12 +10,13 @@ from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cutover.check import About, Check, Verdict, is_closed
 from compiler.operations.cutover.cluster_gate import in_cluster, in_effect
 from compiler.operations.cutover.comparison import Comparison, Likeness, compared
-from compiler.operations.cutover.gate import likenesses, one_place, verified
+from compiler.operations.cutover.gate import endings, likenesses, one_place, verified
 from compiler.operations.cutover.request import Mode, accepted_keys, wish_of
 from compiler.operations.cutover.together import guarded, partings
 from compiler.operations.cutover.trial import checks_of, tried
 from compiler.operations.edit.environment_edit import edited
 from compiler.refusal import Refusal
+from compiler.text.wording import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -104,8 +105,10 @@ class Cutover:
 
 def _effect(switch: Switch, comparison: Comparison | None, live: tuple[str, ...] | None) -> Effect:
     keys = comparison.of(switch) if comparison is not None else ()
-    changing = tuple(each.key for each in keys if each.likeness in (Likeness.DIFFERENT, Likeness.ONLY_THERE))
-    unknown = tuple(each.key for each in keys if each.likeness in (Likeness.UNKNOWN, Likeness.MISSING))
+    # Where the present store lacks a key, the operator keeps the Secret of before: what that holds is not known here.
+    is_stale = any(each.likeness is Likeness.ONLY_THERE for each in keys)
+    changing = tuple(each.key for each in keys if each.likeness is Likeness.DIFFERENT and not is_stale)
+    unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
     return Effect(switch, changing, unknown, live)
 
 
@@ -121,6 +124,7 @@ def planned(
     text = edited(environment.document, wish.edits)
     trial = tried(environment, text, commands.root, outside, with_dependants=request.with_dependants)
     accepted = _accepted(trial, request.accepted)
+    _require_switched(trial, request.ending)
     checks = [
         *checks_of(trial, commands),
         *_order(trial, wish, commands, look),
@@ -132,7 +136,9 @@ def planned(
     if trial.switches and not is_closed(tuple(checks)):
         comparison = compared(trial.switches, stores)
         checks += verified(comparison, trial.switches, commands, stores)
-        checks += likenesses(comparison, accepted, commands, is_back=request.mode is Mode.BACK)
+        is_back = request.mode is Mode.BACK
+        checks += likenesses(comparison, accepted, commands, is_back=is_back)
+        checks += endings(comparison, request.ending, commands, stores, is_back=is_back)
     live: Mapping[Switch, tuple[str, ...] | None] = {}
     if trial.switches and look is not None:
         checks += _in_cluster(trial, commands, look)
@@ -150,6 +156,15 @@ def _accepted(trial: Trial, words: Sequence[str]) -> frozenset[tuple[str, str]]:
         (each.secret, item.key.name) for each in trial.switches for item in each.environment.secrets[each.secret].keys
     }
     return accepted_keys(known, words) if known else frozenset()
+
+
+def _require_switched(trial: Trial, secrets: Sequence[str]) -> None:
+    """Raises Refusal for a secret of --accept-ending that is not one to switch."""
+    known = dict.fromkeys(each.secret for each in trial.switches)
+    for secret in secrets if known else ():
+        if secret not in known:
+            message = f"--accept-ending names {quoted(secret)}, which is not one of the secrets to switch"
+            raise Refusal("usage", message, f"they are {listed(known)}")
 
 
 def _order(trial: Trial, wish: Wish, commands: Commands, look: Look | None) -> Iterator[Check]:

@@ -67,8 +67,14 @@ def _remarks(cutover: Cutover) -> Iterator[str]:
     if unknown:
         stores = dict.fromkeys(each.switch.source.id for each in keys if each.likeness is Likeness.UNKNOWN)
         yield f"Without comparison: {', '.join(stores)} did not answer for {', '.join(unknown)}."
-    differing = (Likeness.DIFFERENT, Likeness.ONLY_THERE)
-    if accepted := dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness in differing):
-        yield f"Accepted with another value: {', '.join(accepted)}."
+    for likeness, what in (
+        (Likeness.DIFFERENT, "Accepted with another value"),
+        (Likeness.ONLY_THERE, "Not in the store that is left"),
+    ):
+        if found := dict.fromkeys(f"{each.switch.secret}/{each.key}" for each in keys if each.likeness is likeness):
+            yield f"{what}: {', '.join(found)}."
+    endings = cutover.comparison.endings if cutover.comparison is not None else ()
+    if ending := dict.fromkeys(each.switch.secret for each in endings):
+        yield f"Deletes itself there: {', '.join(ending)}."
     if cutover.trial.taken:
         yield f"Also of {', '.join(before.name for before, _ in cutover.trial.taken)}."

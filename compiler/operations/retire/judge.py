@@ -9,8 +9,8 @@ from compiler.model.place import Place
 from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.live.identity import folded, identity
+from compiler.operations.live.lasting import end_before, lasting_command
 from compiler.operations.retire.candidates import Held
-from compiler.operations.verify.remedies import LASTING
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import VersionState
 from compiler.stores.values.stringify import stringified
@@ -151,19 +151,14 @@ class Judging:
             over = self._migrate(self._sides.left, held.serving, held, *more, "--on-conflict", "overwrite")
             remedy = f"if {serving} is right, write its value here first: {over}"
             return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy
-        if self._ends_sooner(held.serving, there, reading):
-            what = f"version {there.version} deletes itself on {there.attributes.expires:%Y-%m-%d}"
-            return Kind.REFUSE, f"in {serving}, which serves it, {what}", LASTING
+        if (ends := end_before(held.serving, there, self._sides.left, reading)) is not None:
+            what = f"version {there.version} deletes itself on {ends:%Y-%m-%d}"
+            address = self._sides.serving[held.serving.id].address
+            remedy = f"to have it stay: {lasting_command(address, there.name, version=there.version)}"
+            return Kind.REFUSE, f"in {serving}, which serves it, {what}", remedy
         is_vault = self._sides.left.provider == Provider.VAULT
         taken = numbered(self.readable) if is_vault else "all versions"
         return Kind.DELETE, f"{taken}; {serving} holds the same", ""
-
-    def _ends_sooner(self, serving: Store, there: RemoteSecret, reading: RemoteSecret) -> bool:
-        """Whether what serves it is going to delete itself, and before what is left does: an expiry in Vault alone."""
-        ends, own = there.attributes.expires, reading.attributes.expires
-        if serving.provider != Provider.VAULT or ends is None:
-            return False
-        return self._sides.left.provider != Provider.VAULT or own is None or ends < own
 
     def _same(self, found: SecretValue, value: SecretValue) -> bool:
         """Whether they are equal, or `found` is the text of `value`, as `migrate --stringify` writes it."""

@@ -65,5 +65,5 @@ def _check(check: Check) -> dict[str, Any]:
         "about": str(check.about),
         "verdict": str(check.verdict),
         "message": check.message,
-        "mend": check.mend,
+        "mend": "; ".join(check.mends) or None,
     }

@@ -56,8 +56,9 @@ def _heading(cutover: Cutover) -> Iterator[Line]:
 def _check(check: Check) -> Iterator[Line]:
     word = Painted(_WORDS[check.verdict].ljust(_WIDEST), _STYLES[check.verdict])
     yield "  ", word, "  ", check.message
-    if check.mend is not None and check.verdict is not Verdict.PASSED:
-        yield " " * (_WIDEST + 4), Painted("help: ", Style.HELP), check.mend
+    if check.verdict is not Verdict.PASSED:
+        # A line each: what is pasted is one command.
+        yield from ((" " * (_WIDEST + 4), Painted("help: ", Style.HELP), mend) for mend in check.mends)
 
 
 def values_lines(cutover: Cutover) -> Iterator[Line]:

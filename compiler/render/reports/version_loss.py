@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.duration import short_duration
 from compiler.operations.change.version_loss import LossKind
 from compiler.render.content import HANGING, Wrapped
 from compiler.text.wording import counted
@@ -18,7 +19,9 @@ _BEGIN = {
     LossKind.WAY_BACK: "the store will drop the version that is replaced, and it cannot be restored:",
     LossKind.VERSIONS: "the store will permanently drop earlier versions:",
     LossKind.UNKNOWN: "unknown whether the store will drop earlier versions:",
+    LossKind.ITSELF: "what is written will delete itself:",
 }
+_PURPOSES = {LossKind.UNKNOWN: "", LossKind.ITSELF: "to have it stay, first: "}
 # A line of a plan; the report for programs names all.
 _MOST_NAMES = 12
 _MOST_VERSIONS = 5
@@ -34,7 +37,7 @@ def loss_lines(losses: Sequence[VersionLoss]) -> Iterator[Line]:
         left = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
         named = [piece for loss in found[:_MOST_NAMES] for piece in (", ", _named(loss))][1:]
         yield Wrapped((f"note: {begin} ", *named, left), _INDENT, HANGING)
-        purpose = "" if kind is LossKind.UNKNOWN else "to keep them, first: "
+        purpose = _PURPOSES.get(kind, "to keep them, first: ")
         others = ", and likewise for the others" if len(found) > 1 else ""
         yield " " * _INDENT, "help: ", purpose, found[0].remedy, others
 
@@ -45,7 +48,7 @@ def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
         "kind": str(loss.kind),
         "secret": secret,
         "place": {"store": loss.store, "name": loss.name},
-        "date": None,
+        "date": loss.ends.isoformat() if loss.ends is not None else None,
         "versions": list(loss.versions),
         "keeps": loss.keeps,
         "remedy": loss.remedy,
@@ -53,6 +56,8 @@ def loss_note(loss: VersionLoss, secret: str | None = None) -> dict[str, Any]:
 
 
 def _named(loss: VersionLoss) -> str:
+    if loss.ends is not None:
+        return f"{loss.name} ({short_duration(loss.lives or 0)} after the write, on {loss.ends:%Y-%m-%d %H:%M} UTC)"
     if not loss.versions:
         return loss.name
     what = f"version {loss.versions[0]}" if len(loss.versions) == 1 else f"versions {', '.join(loss.versions)}"

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from compiler.stores.interface import Attributes, Dropped, RemoteSecret, SecretState, StoreState, VersionState
+from compiler.model.duration import parse_duration
+from compiler.model.record import dataclass
+from compiler.stores.interface import (
+    Attributes,
+    Dropped,
+    Limit,
+    RemoteSecret,
+    SecretState,
+    StoreState,
+    VersionState,
+)
 
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
 DEFAULT_KEEPS: Final = 10
@@ -67,12 +77,39 @@ def _state_of(version: Mapping[str, Any], now: datetime) -> VersionState:
     return VersionState.DELETED if _is_past(version["deletion_time"], now) else VersionState.READABLE
 
 
-def dropped_by_next(body: Mapping[str, Any], mount_keeps: int | None) -> Dropped | None:
-    """Return the readable versions that one more write makes Vault drop, by the metadata of a name.
+@dataclass(frozen=True, slots=True)
+class MountSettings:
+    """What a mount does with versions by itself: how many it `keeps`, 0 for the default, and for how many seconds.
 
-    `mount_keeps` is the mount's own `max_versions`, 0 where it has none and None where it is not told. Raises as
-    `remote_secret` does.
+    A negative `lives` has all versions stay. None: the mount does not tell.
     """
+
+    keeps: int | None = None
+    lives: int | None = None
+
+
+def mount_settings(body: Mapping[str, Any]) -> MountSettings:
+    """Return what the configuration of a mount says. Raises as `remote_secret` does."""
+    data = body["data"]
+    return MountSettings(int(data["max_versions"]), _seconds(data.get("delete_version_after")))
+
+
+def dropped_by_next(body: Mapping[str, Any] | None, mount: MountSettings) -> Dropped | None:
+    """Return the readable versions that one more write makes Vault drop, by the metadata of a name, None for no name.
+
+    Raises as `remote_secret` does.
+    """
+    data = body["data"] if body is not None else {}
+    versions, keeps = _dropped(body, mount.keeps) if body is not None else ((), mount.keeps or DEFAULT_KEEPS)
+    found = {Limit.NAME: _seconds(data.get("delete_version_after")), Limit.MOUNT: mount.lives or 0}
+    # A mount with a negative time ends no version, whatever the secret says; else the shorter time counts (measured on
+    # OpenBao 2.7).
+    limits = tuple(limit for limit, seconds in found.items() if seconds > 0) if found[Limit.MOUNT] >= 0 else ()
+    lives = min((found[limit] for limit in limits), default=None)
+    return Dropped(versions, keeps, lives, limits) if versions or limits else None
+
+
+def _dropped(body: Mapping[str, Any], mount_keeps: int | None) -> tuple[tuple[str, ...], int]:
     data = body["data"]
     current, oldest = int(data["current_version"]), int(data["oldest_version"])
     if mount_keeps is None and oldest > 1:
@@ -83,8 +120,15 @@ def dropped_by_next(body: Mapping[str, Any], mount_keeps: int | None) -> Dropped
         keeps = max(int(data["max_versions"]), mount_keeps or 0) or DEFAULT_KEEPS
     last = current + 1 - keeps
     states = version_states(body).items()
-    versions = tuple(version for version, state in states if int(version) <= last and state is VersionState.READABLE)
-    return Dropped(versions, keeps) if versions else None
+    return tuple(version for version, state in states if int(version) <= last and state is VersionState.READABLE), keeps
+
+
+def _seconds(text: str | None) -> int:
+    """The seconds of a duration as Vault writes it, `1h0m0s`; 0 for none, and negative for "never"."""
+    if text and text.startswith("-"):
+        return -1
+    duration = parse_duration(text) if text else None
+    return int(duration.seconds) if duration is not None else 0
 
 
 def _is_past(text: str | None, now: datetime) -> bool:

@@ -20,7 +20,14 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.no_answer import Server
 from compiler.stores.vault.connection import VaultConnection
-from compiler.stores.vault.document import dropped_by_next, remote_secret, secret_state, version_states
+from compiler.stores.vault.document import (
+    MountSettings,
+    dropped_by_next,
+    mount_settings,
+    remote_secret,
+    secret_state,
+    version_states,
+)
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.names import name_problem
 from compiler.stores.vault.questions import Request
@@ -48,8 +55,8 @@ class VaultReading:
         self._kv = client.secrets.kv.v2
         self._connection = VaultConnection(address, login, options, client, server)
         self._deadlines = self._connection.deadlines
-        # Asked for once; () until then, and (None,) where the mount does not tell.
-        self._mount_keeps: tuple[()] | tuple[int | None] = ()
+        # Asked for once; None until then.
+        self._mount: MountSettings | None = None
 
     @property
     def address(self) -> StoreAddress:
@@ -107,15 +114,15 @@ class VaultReading:
     @one_operation
     def dropped_by_write(self, name: str) -> Dropped | None:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
-        keeps = self._kept_by_mount()
+        mount = self._mount_settings()
         try:
             return self._parsed(
                 request,
-                lambda _, body: dropped_by_next(body, keeps),
+                lambda _, body: dropped_by_next(body, mount),
                 lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
             )
         except NotFoundError:
-            return None
+            return dropped_by_next(None, mount)
 
     @one_operation
     def whoami(self) -> Identity:
@@ -136,21 +143,19 @@ class VaultReading:
             return SecretState(name, StoreState.DESTROYED, error.version)
         return SecretState(name, StoreState.PRESENT, found.version, found.attributes)
 
-    def _kept_by_mount(self) -> int | None:
-        if not self._mount_keeps:
+    def _mount_settings(self) -> MountSettings:
+        if self._mount is None:
             request = Request(Action.DESCRIBE, None, f"{self._address.mount}/config", "read")
             try:
-                told = self._parsed(
+                self._mount = self._parsed(
                     request,
-                    lambda _, body: int(body["data"]["max_versions"]),
+                    lambda _, body: mount_settings(body),
                     lambda _: self._kv.read_configuration(mount_point=self._address.mount),
                 )
             except ForbiddenError:
-                # Few policies give it, and few mounts have a number of their own.
-                self._mount_keeps = (None,)
-            else:
-                self._mount_keeps = (told,)
-        return self._mount_keeps[0]
+                # Few policies give it, and few mounts have settings of their own.
+                self._mount = MountSettings()
+        return self._mount
 
     def _read(self, name: str, version: int | None) -> Any:  # noqa: ANN401 - hvac has no types
         return self._kv.read_secret_version(

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.operations.change.version_loss import LossKind, NextWrite, VersionLoss, losses_of
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, UnavailableError
-from compiler.stores.interface import Dropped
+from compiler.stores.interface import Dropped, Limit
 from tests.unit.operations.memory_store import MemoryStore
 
 TEN = Dropped(("1",), 10)
@@ -71,6 +72,29 @@ def test_what_may_not_be_asked_is_told_as_unknown(vault: MemoryStore) -> None:
     assert found(vault) == VersionLoss(LossKind.UNKNOWN, "kv", "a", (), None, "no policy; add one")
 
 
+def test_a_version_that_will_delete_itself_is_named_with_the_lines_that_have_it_stay(vault: MemoryStore) -> None:
+    vault.drops = {"a": Dropped(("9",), 1, 90, (Limit.NAME, Limit.MOUNT))}
+    dropped, itself = losses_of([NextWrite("kv", vault, "a", "10")])
+    assert (dropped.kind, dropped.lives, dropped.ends) == (LossKind.VERSIONS, None, None)
+    assert (itself.kind, itself.versions, itself.lives) == (LossKind.ITSELF, (), 90)
+    assert itself.ends is not None
+    assert abs((itself.ends - datetime.now(UTC)).total_seconds() - 90) < 30
+    assert itself.remedy == (
+        "bao write team/kv/config delete_version_after=0s"
+        " && bao kv metadata put -mount=team/kv -delete-version-after=0s a"
+    )
+
+
+def test_the_metadata_of_new_names_are_no_loss_where_they_may_not_be_read(vault: MemoryStore) -> None:
+    for name in "ab":
+        vault.failures["dropped_by_write", name] = ForbiddenError(
+            vault.place(name), Action.DESCRIBE, "no policy", "add one", cause=ForbiddenCause.POLICY, permission="read"
+        )
+    assert losses_of([NextWrite("kv", vault, name, None, is_new=True) for name in "ab"], workers=1) == ()
+    # Each refusal is asked about at length: one is enough to know.
+    assert vault.calls == [("dropped_by_write", "a")]
+
+
 def test_a_store_that_is_gone_ends_the_plan(vault: MemoryStore) -> None:
     gone = UnavailableError(vault.place("a"), Action.DESCRIBE, "no answer", "wait")
     vault.failures["dropped_by_write", "a"] = gone
@@ -120,4 +144,4 @@ def test_after_a_failure_nothing_more_is_asked_and_nothing_waited_for(vault: Mem
 
 
 def test_its_kinds_have_the_words_of_the_output() -> None:
-    assert list(map(str, LossKind)) == ["drops-versions", "drops-way-back", "drops-unknown"]
+    assert list(map(str, LossKind)) == ["drops-versions", "drops-way-back", "drops-unknown", "deletes-itself"]

@@ -37,6 +37,7 @@ class Bench:
         write_agents_project(root)
         self.stores: dict[str, MemoryStore] = {}
         self.vault, self.azure = MemoryStore("https://vault"), MemoryStore("https://azure")
+        self.again = MemoryStore("https://again.example.com")
         self.silent: set[str] = set()
 
     def equal(self) -> None:
@@ -85,6 +86,8 @@ class Bench:
     def _open(self, address: StoreAddress, environ: Mapping[str, str]) -> MemoryStore:
         del environ
         store = self.vault if address.provider == "vault" else self.azure
+        if address.url == "https://again.example.com":
+            store = self.again
         store.address = address
         if address.provider in self.silent:
             raise UnavailableError(

@@ -22,7 +22,7 @@ def test_the_same_command_is_written_with_all_that_was_given() -> None:
     found = commands(request, cluster=("--cluster", "--context", "a b")).again("--more")
     assert found == (
         "platform-secrets cutover prod jira slack --back --to vault --accept-differences A jira/B "
-        "--without-comparison --with-dependants --cluster --context 'a b' --more"
+        "--without-comparison --with-dependants --cluster --context 'a b' --more --apply"
     )
     assert commands(Request(Mode.TO, ("jira",), "azure")).again() == "platform-secrets cutover prod jira --to azure"
     assert commands(Request(Mode.NEXT)).accepting(["A"]).endswith("cutover prod --next --accept-differences A")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ from compiler.operations.cutover.gate import one_place, verified
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.trial import Switch
 from compiler.operations.live.stores import LiveStores
+from compiler.refusal import Refusal
+from compiler.stores.interface import Attributes
 from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.cutover.conftest import said
 from tests.unit.operations.memory_store import secrets
@@ -75,10 +78,9 @@ def test_differences_are_named_by_key_and_accepted_by_key(bench: Bench) -> None:
     different, only = of(found, "compared")
     assert different[:2] == ("refused", 'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"')
     again = "platform-secrets cutover prod jira --to azure --accept-differences"
-    assert different[2] == (
-        f'to accept those of "azure": {again} jira/JIRA_TOKEN; '
-        f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply'
-    )
+    assert different[2] == f'to accept those of "azure": {again} jira/JIRA_TOKEN'
+    (both,) = [each for each in found.checks if each.message == different[1]]
+    assert both.more == (f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',)
     assert only == (
         "refused",
         'keys of "jira" are in "azure" and not in "vault": "JIRA_URL"',
@@ -105,6 +107,33 @@ def test_a_present_store_that_is_gone_has_to_be_waived_but_not_on_the_way_back(b
     assert (of(waived, "compared")[0][0], waived.is_refused) == ("noted", False)
     back = bench.plan(Mode.BACK, "jira", to="azure")
     assert (of(back, "compared")[0][0], back.is_refused) == ("noted", False)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_the_way_back_is_open_where_only_the_store_that_is_left_lacks_values(bench: Bench, is_deleted: bool) -> None:  # noqa: FBT001
+    bench.write("prod", "store: azure\n")
+    if is_deleted:
+        bench.azure.deleted.add("agents-jira")
+    else:
+        del bench.azure.versions["agents-jira"]
+    found = bench.plan(Mode.BACK, "all", to="vault")
+    how = "deleted in" if is_deleted else "not in"
+    message = f'keys of "jira" are in "vault" and {how} "azure": "JIRA_TOKEN", "JIRA_URL"'
+    assert [each for each in of(found, "compared") if each[0] != "passed"] == [("noted", message, None)]
+    assert not found.is_refused
+    # The same forward is refused, and says what is deleted.
+    bench.write("prod", "store: azure\n")
+    forward = bench.plan(Mode.TO, "jira", to="vault")
+    assert of(forward, "compared")[0][:2] == ("refused", message)
+
+
+def test_another_value_is_refused_on_the_way_back_too_with_a_way_that_writes(bench: Bench) -> None:
+    bench.write("prod", "store: azure\n")
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    ((verdict, _, mend),) = of(bench.plan(Mode.BACK, "jira", to="vault"), "compared")
+    back = "platform-secrets cutover prod jira --back --to vault"
+    assert verdict == "refused"
+    assert mend == f'to accept those of "vault": {back} --accept-differences jira/JIRA_TOKEN --apply'
 
 
 def test_without_comparison_does_not_hide_a_difference_that_can_be_seen(bench: Bench) -> None:
@@ -169,3 +198,71 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
     place = (bench.azure.address.absolute, "agents-jira")
     assert mends({("https://elsewhere", "agents-jira"): words}) == {copy}
     assert mends({place: words}) == {"platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply"}
+
+
+END = datetime(2030, 1, 1, 7, 31, tzinfo=UTC)
+
+
+def ending(bench: Bench, *, vault: datetime | None, again: datetime | None) -> None:
+    """Two Vaults: what `vault` holds of jira, and what `again`, which serves it, does."""
+    bench.change(
+        "base", "  azure:", '  again: {provider: vault, name: again, server: "https://again.example.com"}\n  azure:'
+    )
+    bench.write("prod", "secrets: {jira: {store: again}}\n")
+    for store, when in ((bench.vault, vault), (bench.again, again)):
+        store.seed("agents/jira", JIRA_TOKEN="t-2", JIRA_URL="https://jira")
+        newest = store.versions["agents/jira"][-1]
+        store.versions["agents/jira"][-1] = replace(newest, attributes=Attributes(expires=when))
+
+
+def test_a_version_that_deletes_itself_before_the_one_that_serves_is_not_switched_to(bench: Bench) -> None:
+    ending(bench, vault=END, again=None)
+    found = bench.plan(Mode.TO, "jira", to="vault")
+    assert (found.is_refused, found.is_unanswered) == (True, False)
+    _, (verdict, message, mend) = of(found, "compared")
+    what = 'version v2 of "agents/jira" in "vault" deletes itself on 2030-01-01 07:31:00 UTC'
+    assert (verdict, message) == ("refused", f'{what}, before what "again" holds of "jira"')
+    assert mend == (
+        "to have it stay: bao write secret/config delete_version_after=0s"
+        " && bao kv metadata put -mount=secret -delete-version-after=0s agents/jira"
+        " && bao kv undelete -mount=secret -versions=v2 agents/jira"
+    )
+    assert found.checks[-1].more == (
+        "to accept that: platform-secrets cutover prod jira --to vault --accept-ending jira",
+    )
+    accepted = bench.plan(Mode.TO, "jira", to="vault", ending=("jira",))
+    assert not accepted.is_refused
+    assert of(accepted, "compared")[1][:2] == ("noted", f"accepted: {message}")
+    with pytest.raises(Refusal, match='names "github", which is not one of the secrets to switch'):
+        bench.plan(Mode.TO, "jira", to="vault", ending=("jira", "github"))
+
+
+def test_the_way_back_only_warns_of_a_version_that_deletes_itself(bench: Bench) -> None:
+    ending(bench, vault=END, again=None)
+    found = bench.plan(Mode.BACK, "jira", to="vault")
+    assert not found.is_refused
+    assert [verdict for verdict, _, _ in of(found, "compared")] == ["passed", "noted"]
+
+
+def test_a_version_that_ends_no_sooner_than_the_one_that_serves_is_taken(bench: Bench) -> None:
+    ending(bench, vault=END, again=END)
+    assert not bench.plan(Mode.TO, "jira", to="vault").is_refused
+
+
+def test_the_expiry_date_of_a_key_vault_is_no_end(bench: Bench) -> None:
+    newest = bench.azure.versions["agents-jira"][-1]
+    bench.azure.versions["agents-jira"][-1] = replace(newest, attributes=Attributes(expires=END))
+    assert not bench.to_azure("jira").is_refused
+
+
+def test_a_key_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: Bench) -> None:
+    bench.change("catalogue", "      JIRA_TOKEN:", "      GITHUB_TOKEN: {description: Also}\n      JIRA_TOKEN:")
+    for store, name in ((bench.vault, "agents/jira"), (bench.azure, "agents-jira")):
+        store.hold(name, secrets(GITHUB_TOKEN=store.address.url, JIRA_TOKEN="t-2", JIRA_URL="https://jira"))
+    bench.azure.hold("agents-github", secrets(GITHUB_TOKEN="other"))
+    found = bench.to_azure("jira", "github", accepted=("jira/GITHUB_TOKEN",))
+    assert [(verdict, message) for verdict, message, _ in of(found, "compared")] == [
+        ("refused", 'values of "github" differ in "azure" and "vault": "GITHUB_TOKEN"'),
+        ("noted", 'accepted: values of "jira" differ in "azure" and "vault": "GITHUB_TOKEN"'),
+    ]
+    assert not bench.to_azure("jira", "github", accepted=("GITHUB_TOKEN",)).is_refused

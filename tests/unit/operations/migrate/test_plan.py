@@ -16,7 +16,7 @@ from compiler.operations.migrate.plan import plan_migration
 from compiler.operations.migrate.routes import routes_of
 from compiler.operations.runs.entries import Run, RunEntry
 from compiler.stores.errors import Action, UnavailableError
-from compiler.stores.interface import Attributes, Dropped
+from compiler.stores.interface import Attributes, Dropped, Limit
 from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
@@ -160,15 +160,18 @@ def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(environ
     ends.azure.seed("agents-github", GITHUB_TOKEN="t2")
     ends.azure.seed("agents-jira", JIRA_TOKEN="t", JIRA_URL="u")
     del ends.vault.versions["agents/jira"]
-    ends.vault.drops = dict.fromkeys(("agents/github", "agents/jira"), Dropped(("v1",), 1))
+    ends.vault.drops = {"agents/github": Dropped(("v1",), 1), "agents/jira": Dropped((), 10, 60, (Limit.MOUNT,))}
     routes = routes_of(environment, environment.stores["vault"], environment.stores["azure"], ())
     found = plan_migration(routes, ends.live, Options(on_conflict=OnConflict.OVERWRITE)).plan
     assert [write.name for write in found.writes] == ["agents/github", "agents/jira"]
-    assert [(loss.kind, loss.name) for loss in found.losses] == [(LossKind.WAY_BACK, "agents/github")]
-    assert ("dropped_by_write", "agents/jira") not in ends.vault.calls
+    assert [(loss.kind, loss.name) for loss in found.losses] == [
+        (LossKind.WAY_BACK, "agents/github"),
+        (LossKind.ITSELF, "agents/jira"),
+    ]
     # What is not written costs nothing.
     kept = plan_migration(routes, ends.live, Options()).plan
-    assert (kept.losses, ends.vault.calls.count(("dropped_by_write", "agents/github"))) == ((), 1)
+    assert [loss.name for loss in kept.losses] == ["agents/jira"]
+    assert ends.vault.calls.count(("dropped_by_write", "agents/github")) == 1
 
 
 def test_nothing_beside_keys_that_cannot_be_read(environment: Environment, ends: Ends) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.render.content import Data, Lines
@@ -37,6 +40,17 @@ def test_each_kind_is_a_line_with_its_way_out_the_worst_first() -> None:
         f"      help: {REMEDY}",
     ]
     assert told([]) == []
+
+
+def test_what_deletes_itself_is_named_with_its_end() -> None:
+    ends = datetime(2026, 11, 28, 7, 31, tzinfo=UTC)
+    found = replace(loss("team/a", kind=LossKind.ITSELF, keeps=None), lives=5400, ends=ends)
+    assert told([found]) == [
+        "note: what is written will delete itself: team/a (1h30m after the write,",
+        "      on 2026-11-28 07:31 UTC)",
+        f"      help: to have it stay, first: {REMEDY}",
+    ]
+    assert (loss_note(found)["kind"], loss_note(found)["date"]) == ("deletes-itself", "2026-11-28T07:31:00+00:00")
 
 
 def test_many_versions_are_counted() -> None:

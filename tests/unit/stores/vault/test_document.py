@@ -3,9 +3,17 @@ from typing import Any
 
 import pytest
 
-from compiler.stores.interface import Dropped, StoreState, VersionState
+from compiler.stores.interface import Dropped, Limit, StoreState, VersionState
 from compiler.stores.values.secret import JsonKind, SecretValue
-from compiler.stores.vault.document import dropped_by_next, made_of, remote_secret, secret_state, version_states
+from compiler.stores.vault.document import (
+    MountSettings,
+    dropped_by_next,
+    made_of,
+    mount_settings,
+    remote_secret,
+    secret_state,
+    version_states,
+)
 
 CREATED = "2026-11-25T11:12:14.487050773Z"
 
@@ -78,7 +86,35 @@ def history(current: int, oldest: int, own: int, **states: dict[str, Any]) -> di
     ],
 )
 def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, expected: Dropped | None) -> None:
-    assert dropped_by_next(body, mount) == expected
+    assert dropped_by_next(body, MountSettings(mount)) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "mount", "lives", "limits"),
+    [
+        ("0s", "0s", None, ()),
+        ("", None, None, ()),
+        ("10m0s", "0s", 600, (Limit.NAME,)),
+        ("0s", "1h0m0s", 3600, (Limit.MOUNT,)),
+        # The shorter one counts, and both have to go for a version to stay.
+        ("3h0m0s", "1h0m0s", 3600, (Limit.NAME, Limit.MOUNT)),
+        ("10m0s", "1h0m0s", 600, (Limit.NAME, Limit.MOUNT)),
+        # A mount may forbid it to all its secrets.
+        ("10m0s", "-1s", None, ()),
+    ],
+)
+def test_what_is_written_deletes_itself_after_the_shorter_time(
+    own: str, mount: str | None, lives: int | None, limits: tuple[Limit, ...]
+) -> None:
+    settings = mount_settings({"data": {"max_versions": 0, "delete_version_after": mount}})
+    body = history(1, 0, 0)
+    body["data"]["delete_version_after"] = own
+    assert dropped_by_next(body, settings) == (Dropped((), 10, lives, limits) if lives else None)
+
+
+def test_a_name_that_is_not_there_yet_has_the_time_of_the_mount() -> None:
+    assert dropped_by_next(None, MountSettings(0, 60)) == Dropped((), 10, 60, (Limit.MOUNT,))
+    assert dropped_by_next(None, MountSettings()) is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +126,7 @@ def test_what_one_more_version_drops(body: dict[str, Any], mount: int | None, ex
     ],
 )
 def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any], is_readable: bool) -> None:  # noqa: FBT001
-    found = dropped_by_next(history(2, 0, 2, v1=state), 0)
+    found = dropped_by_next(history(2, 0, 2, v1=state), MountSettings(0))
     assert found == (Dropped(("1",), 2) if is_readable else None)
 
 

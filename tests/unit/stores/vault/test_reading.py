@@ -16,7 +16,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped, StoreState
+from compiler.stores.interface import Dropped, Limit, StoreState
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     LOOKUP,
@@ -230,6 +230,14 @@ def test_what_a_write_drops_is_told_by_the_metadata_and_the_mount_which_is_asked
     vault.on("GET", DESCRIBE, metadata(2, **SMALL))
     assert vault.open().dropped_by_write("github") == Dropped(("2",), 1)
     assert len(vault.paths("GET", CONFIG)) == 2
+
+
+def test_what_is_written_deletes_itself_by_the_mount_also_under_a_new_name(
+    vault: ScriptedVault, store: VaultStore
+) -> None:
+    vault.on("GET", CONFIG, data(max_versions=0, delete_version_after="1m0s"))
+    vault.on("GET", DESCRIBE, ABSENT)
+    assert store.dropped_by_write("github") == Dropped((), 10, 60, (Limit.MOUNT,))
 
 
 def test_a_mount_that_does_not_tell_is_asked_once_too(vault: ScriptedVault, store: VaultStore) -> None:

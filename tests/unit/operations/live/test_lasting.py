@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from compiler.model.store_address import Provider, StoreAddress
+from compiler.operations.live.lasting import end_before, lasting_command
+from compiler.stores.interface import Attributes, Limit, RemoteSecret
+
+EARLY, LATE = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
+
+
+class Held:
+    """What counts of an environment's store: its provider."""
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+
+
+VAULT, AZURE = Held("vault"), Held("azurekv")
+
+
+def ending(when: datetime | None) -> RemoteSecret:
+    return RemoteSecret("a", "3", {}, Attributes(expires=when))
+
+
+@pytest.mark.parametrize(
+    ("new", "ends", "old", "serving", "expected"),
+    [
+        (VAULT, EARLY, VAULT, ending(LATE), EARLY),
+        (VAULT, EARLY, VAULT, ending(None), EARLY),
+        # It is not known to end earlier itself.
+        (VAULT, EARLY, VAULT, None, EARLY),
+        # A Key Vault serves what is past its date.
+        (VAULT, LATE, AZURE, ending(EARLY), LATE),
+        (VAULT, LATE, VAULT, ending(EARLY), None),
+        (VAULT, EARLY, VAULT, ending(EARLY), None),
+        (VAULT, None, VAULT, ending(EARLY), None),
+        (AZURE, EARLY, VAULT, ending(None), None),
+    ],
+)
+def test_only_a_version_in_vault_that_ends_before_the_other_does_not_stay(
+    new: Any,  # noqa: ANN401 - a store
+    ends: datetime | None,
+    old: Any,  # noqa: ANN401 - a store
+    serving: RemoteSecret | None,
+    expected: datetime | None,
+) -> None:
+    assert end_before(new, ending(ends), old, serving) == expected
+
+
+def test_the_lines_that_have_it_stay_are_those_of_the_settings_and_of_the_version() -> None:
+    address = StoreAddress(Provider.VAULT, "https://vault", mount="kv/", vault_namespace="team a")
+    assert lasting_command(address, "x y", version="3") == (
+        "bao write '-namespace=team a' kv/config delete_version_after=0s"
+        " && bao kv metadata put '-namespace=team a' -mount=kv -delete-version-after=0s 'x y'"
+        " && bao kv undelete '-namespace=team a' -mount=kv -versions=3 'x y'"
+    )
+    plain = StoreAddress(Provider.VAULT, "https://vault", mount="kv")
+    assert lasting_command(plain, "x", [Limit.MOUNT]) == "bao write kv/config delete_version_after=0s"
+    assert lasting_command(plain, "x", [Limit.NAME]) == "bao kv metadata put -mount=kv -delete-version-after=0s x"
