@@ -90,7 +90,7 @@ def _values_table(values_text: str) -> Iterator[str]:
     yield "| Key | Type | Default | Description |"
     yield "|-----|------|---------|-------------|"
     for name, default in yaml.safe_load(values_text).items():
-        kind = "object" if isinstance(default, dict) else "string"
+        kind = {dict: "object", bool: "bool"}.get(type(default), "string")
         yield f"| {name} | {kind} | `{json.dumps(default)}` | {documented[name]} |"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model.outline import SecretChange
 from compiler.model.record import dataclass
-from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE, STORES
+from compiler.model.values_data import ALLOW_EMPTY, EXTERNAL_SECRETS, PART_OF_VALUE, STORES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # One of these is in every file of this chart's values.
 _MARKS = frozenset({EXTERNAL_SECRETS, *STORES})
 # Keys that are no chart's name: Helm's own, and those of this chart, which stand where a name would.
-_NO_NAMES = frozenset({"global", "tags", "remoteRefDefaults", PART_OF_VALUE, *_MARKS})
+_NO_NAMES = frozenset({"global", "tags", "remoteRefDefaults", PART_OF_VALUE, ALLOW_EMPTY, *_MARKS})
 
 
 @dataclass(frozen=True, slots=True)

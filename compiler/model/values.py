@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.operator_release import NEWEST, parse_minor
 from compiler.model.store_object import store_object
-from compiler.model.values_data import EXTERNAL_SECRETS, PART_OF_VALUE
+from compiler.model.values_data import ALLOW_EMPTY, EXTERNAL_SECRETS, PART_OF_VALUE, STORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +37,8 @@ def values_of(environment: Environment) -> dict[str, ValuesData]:
         }
         if rendered:
             data[key] = rendered
+    if not any(data.get(each) for each in (EXTERNAL_SECRETS, *STORES)):
+        data[ALLOW_EMPTY] = True
     return data
 
 

@@ -12,3 +12,5 @@ EXTERNAL_SECRETS = "externalSecrets"
 STORES = ("clusterSecretStores", "secretStores")
 # The key of the label that all of it carries.
 PART_OF_VALUE = "partOf"
+# The key by which the chart prints nothing without an error.
+ALLOW_EMPTY = "allowEmpty"

@@ -75,8 +75,20 @@ def test_lint_is_clean(sample: str | None, helm: Helm) -> None:
     assert not re.search(r"\[(WARNING|ERROR)\]", done.stdout)
 
 
-def test_the_chart_alone_prints_nothing(helm: Helm) -> None:
-    assert list(yaml.load_all(helm.template(), yaml.CSafeLoader)) == []
+def test_the_chart_alone_stops_with_one_sentence(helm: Helm) -> None:
+    done = helm.run("template", "platform-secrets", CHART)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no ExternalSecret and no store is given: pass an environment's file" in done.stderr
+
+
+@pytest.mark.parametrize("only", ["externalSecrets", "clusterSecretStores", "secretStores"])
+def test_it_stops_for_neither_secrets_nor_stores_alone(only: str, helm: Helm, tmp_path: Path) -> None:
+    values = yaml.load((VALUES / "mixed.yaml").read_text("utf-8"), yaml.CSafeLoader)
+    path = tmp_path / "values.yaml"
+    path.write_text(json.dumps({only: values[only]}), "utf-8")
+    assert list(yaml.load_all(helm.template(path), yaml.CSafeLoader))
+    path.write_text(json.dumps({"allowEmpty": True}), "utf-8")
+    assert list(yaml.load_all(helm.template(path), yaml.CSafeLoader)) == []
 
 
 def test_notes_say_what_to_do(helm: Helm, tmp_path: Path) -> None:
@@ -84,7 +96,7 @@ def test_notes_say_what_to_do(helm: Helm, tmp_path: Path) -> None:
     chart = shutil.copytree(CHART, tmp_path / "chart")
     probe = '{"notes": {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}}'
     (chart / "templates/probe.yaml").write_text(probe, "utf-8")
-    notes = yaml.load(helm.template(chart=chart), yaml.CSafeLoader)["notes"]
+    notes = yaml.load(helm.template(chart=chart, options=("--set", "allowEmpty=true")), yaml.CSafeLoader)["notes"]
     assert "make values ENV=prod" in notes
     assert "helm upgrade --install platform-secrets <chart> --values chart/values-prod.yaml" in notes
     assert "kubectl wait externalsecret" in notes
@@ -178,11 +190,14 @@ def test_a_package_carries_no_environment(helm: Helm, tmp_path: Path) -> None:
 
 
 def test_templates_decide_nothing() -> None:
-    """Loops, `with` and one comparison: what to print is in the values, where a review sees it."""
+    """Loops, `with`, one comparison, one refusal: what to print is in the values, where a review sees it."""
     text = "".join(path.read_text("utf-8") for path in sorted((CHART / "templates").iterdir()))
     code = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", text, flags=re.DOTALL)
     actions = re.findall(r"\{\{-?\s*(.*?)\s*-?\}\}", code)
-    assert {action for action in actions if action.startswith("if")} == {'if eq $secret.fetch "bundle"'}
+    empty = "if not (or .Values.externalSecrets .Values.clusterSecretStores .Values.secretStores .Values.allowEmpty)"
+    assert {action for action in actions if action.startswith("if")} == {empty, 'if eq $secret.fetch "bundle"'}
+    (refusal,) = [action for action in actions if action.startswith("fail ")]
+    actions.remove(refusal)
     assert not re.search(
         r"\b(tpl|lookup|fail|required|default|set|unset|merge|randAlphaNum|now|ternary)\b", " ".join(actions)
     )
@@ -196,5 +211,5 @@ def test_every_value_is_documented_and_in_the_schema() -> None:
     schema = json.loads((ROOT / "schemas/values.schema.json").read_text("utf-8"))
     values = yaml.load(text, yaml.CSafeLoader)
     assert list(values) == list(schema["properties"])
-    assert {name: value for name, value in values.items() if value != {}} == {"partOf": PART_OF}
+    assert {name: value for name, value in values.items() if value != {}} == {"partOf": PART_OF, "allowEmpty": False}
     assert re.findall(r"^# -- [A-Z].*(?:\n# .*)*\n(\w+):", text, re.MULTILINE) == list(values)

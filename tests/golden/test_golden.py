@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,38 @@ def test_what_passes_renders_alike_and_as_it_is_meant(case: Path, helms: tuple[H
         # Helm 4 keeps the line break before a document's end that Helm 3 trims.
         assert older == newer.replace("\n\n---\n", "\n---\n")
         assert outlines_of_manifests(yaml.safe_load_all(newer)) == outlines_of_values(values.values)
+
+
+NO_VALUES = "no ExternalSecret and no store is given"
+DISABLED = HERE / "ok/every-secret-disabled/expected"
+
+
+def test_the_chart_refuses_to_print_nothing_without_a_file_and_passes_helm_lint(helm: Helm) -> None:
+    done = helm.run("template", "platform-secrets", CHART)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{NO_VALUES}: pass an environment's file, such as --values chart/values-prod.yaml" in done.stderr
+    for values in ((), ("--values", DISABLED / "values-prod.yaml"), ("--set", "allowEmpty=true")):
+        done = helm.run("lint", "--strict", CHART, *values)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_environment_whose_secrets_are_all_disabled_prints_nothing(helm: Helm, tmp_path: Path) -> None:
+    assert yaml.safe_load(helm.template(DISABLED / "values-prod.yaml")) is None
+    nested = parent_chart(tmp_path, CHART, "platform-secrets")
+    assert yaml.safe_load(helm.template(DISABLED / "values-nested.yaml", chart=nested)) is None
+
+
+def test_a_subchart_needs_a_file_unless_it_is_disabled(helm: Helm, tmp_path: Path) -> None:
+    parent = parent_chart(tmp_path, CHART, "platform-secrets")
+    done = helm.run("template", "parent", parent)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert NO_VALUES in done.stderr
+    described = yaml.safe_load((parent / "Chart.yaml").read_text("utf-8"))
+    described["dependencies"][0]["condition"] = "platform-secrets.enabled"
+    (parent / "Chart.yaml").write_text(json.dumps(described), "utf-8")
+    assert yaml.safe_load(helm.template(chart=parent, options=("--set", "platform-secrets.enabled=false"))) is None
+    done = helm.run("lint", parent)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("case", ERR, ids=[case.name for case in ERR])

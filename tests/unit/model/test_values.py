@@ -101,6 +101,13 @@ def test_the_label_of_all_is_there_where_an_environment_says_it() -> None:
     assert values_of(environment("partOf: ai-platform-engineering\n"))["partOf"] == "ai-platform-engineering"
 
 
+def test_only_an_environment_without_a_secret_or_a_store_may_render_nothing() -> None:
+    assert values_of(environment("secrets: {github: null}\n"))["allowEmpty"] is True
+    assert "allowEmpty" not in values_of(environment(""))
+    rendered = "stores: {vault: {render: true}}\nsecrets: {github: null}\n"
+    assert "allowEmpty" not in values_of(environment(rendered))
+
+
 def test_stores_are_there_where_they_are_rendered() -> None:
     assert not {"clusterSecretStores", "secretStores"} & values_of(environment("")).keys()
     rendered = "stores: {vault: {render: true}, azure: {render: true, kind: SecretStore}}\n"

@@ -26,7 +26,9 @@ def test_the_parent_prints_what_the_chart_prints(alias: str, helm: Helm, tmp_pat
     assert rendered == list(yaml.safe_load_all(helm.template(VALUES)))
     assert rendered
     # What is not under the name does not reach it.
-    assert list(yaml.safe_load_all(helm.template(VALUES, chart=chart))) == []
+    done = helm.run("template", "parent", chart, "--values", VALUES)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no ExternalSecret and no store is given" in done.stderr
 
 
 def test_the_dependency_is_the_chart_by_its_own_name_and_of_any_version(helm: Helm, tmp_path: Path) -> None:
