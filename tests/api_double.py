@@ -31,7 +31,17 @@ _SELECTABLE = {
     "events": {"involvedObject.kind", "involvedObject.name", "type", "reason"},
     "externalsecrets": {"spec.secretStoreRef.name", "spec.secretStoreRef.kind", "spec.target.name"},
 }
-_KINDS = {"externalsecrets": ESO, "secretstores": ESO, "clustersecretstores": ESO}
+# What a kind is called where it is more than its plural with a capital.
+_KINDS = {
+    "externalsecrets": "ExternalSecret",
+    "clusterexternalsecrets": "ClusterExternalSecret",
+    "secretstores": "SecretStore",
+    "clustersecretstores": "ClusterSecretStore",
+    "configmaps": "ConfigMap",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
+    "cronjobs": "CronJob",
+}
 
 
 class Address(NamedTuple):
@@ -248,7 +258,7 @@ class ApiDouble:
                 return
             found["metadata"].pop("generation", None)
             found = self.put(at.plural, _merged(found, json.loads(body)))
-        _send(handler, 200, json.dumps(_shown(at, found)).encode())
+        _send(handler, 200, json.dumps(_shown(at, found, is_partial=at.plural == "secrets")).encode())
 
     def _list(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
         chosen = self._selector(at.plural, query)
@@ -264,9 +274,12 @@ class ApiDouble:
             metadata = {"resourceVersion": str(self._version)}
             if end < len(every):
                 metadata["continue"] = str(end)
-            items = [_shown(at, each) for each in every[start:end]]
-            kind = "ConfigMapList" if at.plural == "configmaps" else "List"
-            found = {"kind": kind, "apiVersion": at.version, "metadata": metadata, "items": items}
+            is_partial = _is_partial(handler)
+            items = [_shown(at, each, is_partial=is_partial) for each in every[start:end]]
+            version, kind = _type(at, is_partial=is_partial)
+            # As a real server writes an empty list of metadata.
+            shown = items or (None if is_partial else [])
+            found = {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": shown}
             body = json.dumps(found).encode()
         _send(handler, 200, body)
 
@@ -295,7 +308,8 @@ class ApiDouble:
             for each in new:
                 seen = each.version
                 if each.plural == at.plural and at.namespace in ("", each.namespace):
-                    event = {"type": each.type, "object": _shown(at, each.object)}
+                    is_partial = _is_partial(handler)
+                    event = {"type": each.type, "object": _shown(at, each.object, is_partial=is_partial)}
                     _chunk(handler, json.dumps(event).encode() + b"\n")
             if not new:
                 break
@@ -318,10 +332,26 @@ def _verb(method: str, at: Address, query: dict[str, str]) -> str:
     return "watch" if query.get("watch") == "true" else "list"
 
 
-def _shown(at: Address, found: dict[str, Any]) -> dict[str, Any]:
-    if at.plural == "secrets":
-        return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": found["metadata"]}
-    return found
+def _is_partial(handler: BaseHTTPRequestHandler) -> bool:
+    return "as=PartialObjectMetadata" in (handler.headers.get("Accept") or "")
+
+
+def _type(at: Address, *, is_partial: bool) -> tuple[str, str]:
+    """The API and the kind of what is answered."""
+    if is_partial:
+        return "meta.k8s.io/v1", "PartialObjectMetadata"
+    return at.version, kind_of(at.plural)
+
+
+def kind_of(plural: str) -> str:
+    """What an object of a collection is called."""
+    return _KINDS.get(plural, plural[:-1].capitalize())
+
+
+def _shown(at: Address, found: dict[str, Any], *, is_partial: bool) -> dict[str, Any]:
+    version, kind = _type(at, is_partial=is_partial)
+    rest = {"metadata": found["metadata"]} if is_partial else found
+    return {"kind": kind, "apiVersion": version, **rest}
 
 
 def _matches(found: dict[str, Any], chosen: dict[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from compiler.demo.quiet_handler import QuietHandler
+from tests.api_double import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,12 +128,23 @@ class FakeCluster:
             status = status or (None if "as=PartialObjectMetadataList" in handler.headers["Accept"] else 500)
             items = [{"metadata": each["metadata"]} for each in (found or {}).get("items", ())]
             found = {"metadata": (found or {}).get("metadata", {}), "items": items}
+        if found is not None and "items" in found:
+            version = parts.path.partition("/namespaces/")[0].removeprefix("/api/").removeprefix("/apis/")
+            found = {**_type(parts.path, version), **found}
         body = json.dumps(found if status is None and found is not None else {"message": "body-4711"}).encode()
         handler.send_response(status or (200 if found is not None else 404))
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
+
+
+def _type(path: str, version: str) -> dict[str, str]:
+    """The API and the kind of the list that stands under the path."""
+    plural = path.rpartition("/")[2]
+    if plural in ("secrets", "configmaps"):
+        return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList"}
+    return {"apiVersion": version.removesuffix(f"/{plural}"), "kind": f"{kind_of(plural)}List"}
 
 
 def _status(message: str, *, ready: bool | None, reason: str | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.limits import has_more_values
 from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object, write_object
 
@@ -19,8 +20,9 @@ FORMAT = "platform-secrets backup"
 # Raised when an older program could not restore the file correctly; a new field of the manifest raises it too.
 VERSION = 1
 
-# A name in it takes 0.1 KB; other JSON may take a hundred times its size in the file once it is in memory.
+# A name takes 0.1 KB in memory, and other JSON 0.1 KB for each of its values: `[],` is three bytes of a file.
 _LONGEST_MANIFEST = 16 * 1024 * 1024
+_MOST_VALUES = 1_000_000
 
 # Secret id, key: both by the catalogue's names, so that any store can take the values.
 KeyName = tuple[str, str]
@@ -81,7 +83,8 @@ def decode(data: bytes) -> Backup:
 
 def _manifest(head: bytes) -> dict[str, Any]:
     try:
-        manifest = json.loads(head)
+        text = _bounded(head.decode())
+        manifest = json.loads(text)
     except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -101,7 +104,7 @@ def _manifest(head: bytes) -> dict[str, Any]:
 
 def _values(body: bytes) -> dict[KeyName, SecretValue]:
     try:
-        found = read_object(body.decode("utf-8", "surrogatepass"))
+        found = read_object(_bounded(body.decode("utf-8", "surrogatepass")))
     except (NotAnObjectError, UnicodeDecodeError):
         # Either error may hold the content.
         found = None
@@ -114,6 +117,13 @@ def _values(body: bytes) -> dict[KeyName, SecretValue]:
             raise _unusable("its content is damaged")
         values[secret, key] = value
     return values
+
+
+def _bounded(text: str) -> str:
+    """The text itself. Raises Refusal where it has so many values that it is none that `encode` made."""
+    if has_more_values(text, _MOST_VALUES):
+        raise _unusable(f"it has more than {_MOST_VALUES} values")
+    return text
 
 
 def _grouped(names: list[KeyName]) -> dict[str, list[str]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +16,12 @@ import urllib3.exceptions
 from kubernetes import client, config
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from compiler.model.limits import has_more_values
 from compiler.model.named_file import NamedFileError, as_file
-from compiler.operations.cluster.objects import ClusterError, WatchEndedError
+from compiler.operations.cluster.objects import AnswerTooLargeError, ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
-from compiler.stores.sending.bounded_reply import BoundedResponse
+from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.stores.sending.deadline import within
 from compiler.stores.sending.quiet_logs import silence
 
 if TYPE_CHECKING:
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _IN_POD = "KUBERNETES_SERVICE_HOST"
 _TIMEOUT = (5, 30)  # seconds to connect and to read
+# Seconds for all that one command asks: those that the stores have. 100,000 ExternalSecrets are read in as many.
+_PATIENCE = 120.0
+# Of an answer, and of an event of a watch: 500 pods take 8 MiB and 200,000 values.
+_LARGEST = 32 * 1024 * 1024
+_MOST_VALUES = 500_000
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
 # Beyond the time after which the server itself ends a watch.
@@ -41,7 +50,7 @@ _MERGE = "application/merge-patch+json"
 class _Reply(BoundedResponse):
     """A reply with an end: a gateway that sends a byte at a time keeps no timeout of a single read."""
 
-    # A page of 500 objects, or all of a namespace in one answer where the mark of a page has expired.
+    # Of a watch, which brings one object after the other; a whole answer is at most as large as _LARGEST.
     largest = 512 * 1024 * 1024
     # Beyond the longest watch.
     longest = 300.0
@@ -65,6 +74,7 @@ class KubernetesCluster(Readings):
         if why:
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
+        self._patience, self._spent = _PATIENCE, 0.0
         self._api: Any = client.ApiClient(settings)
         manager = self._api.rest_client.pool_manager
         pools = manager.pool_classes_by_scheme
@@ -74,36 +84,52 @@ class KubernetesCluster(Readings):
         self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
         def read() -> LiveObject:
-            found: LiveObject = json.loads(self._asked("GET", path, accepted, query, _TIMEOUT).read())
-            return found
+            return _object(self._asked("GET", path, accepted, query, _TIMEOUT).read(_LARGEST + 1, decode_content=False))
 
-        return _answer(permission, read)
+        with self._in_time():
+            return _answer(permission, read)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Let what is asked inside end with the time of the whole command. Raises ClusterError where none is left."""
+        left, begun = self._patience - self._spent, time.monotonic()
+        if left <= 0:
+            raise ClusterError(f"it took more than {_PATIENCE:g} s to answer", "check the cluster's API server")
+        try:
+            with within(left):
+                yield
+        finally:
+            self._spent += time.monotonic() - begun
 
     def _watched(
         self, permission: str, path: str, accepted: str, query: Sequence[tuple[str, str]], seconds: int
     ) -> Iterator[LiveObject]:
+        # Whoever watches waits, as long as `--timeout` says.
+        self._patience = math.inf
         ends = [*query, ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
         timeout = (_TIMEOUT[0], seconds + _GRACE)
         reply: Any = _answer(permission, lambda: self._asked("GET", path, accepted, ends, timeout))
         if reply is None:
             raise WatchEndedError
-        lines = _lines(reply.response.stream())
+        lines = _lines(reply.stream(decode_content=False))
         try:
             while line := _answer(permission, lambda: next(lines, b"")):
-                event = _answer(permission, partial(_event, line)) or {}
+                event = _answer(permission, partial(_object, line)) or {}
                 if event.get("type") == "ERROR":
                     # Mostly 410: the version is too old to go on from.
                     raise WatchEndedError
                 yield event
         finally:
-            reply.response.close()
+            reply.close()
 
     def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
         def send() -> bool:
-            self._asked("PATCH", path, "application/json", (), _TIMEOUT, change).read()
+            reply = self._asked("PATCH", path, "application/json", (), _TIMEOUT, change)
+            reply.read(_LARGEST, decode_content=False)
             return True
 
-        return _answer(permission, send) or False
+        with self._in_time():
+            return _answer(permission, send) or False
 
     def _asked(
         self,
@@ -119,9 +145,9 @@ class KubernetesCluster(Readings):
         request = self._api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        reply = self._api.call_api(*request, _request_timeout=timeout)
+        reply = self._api.call_api(*request, _request_timeout=timeout).response
         if reply.status != _FINE:
-            reply.read()
+            reply.read(_LARGEST, decode_content=False)
             raise client.ApiException(status=reply.status)
         return reply
 
@@ -136,12 +162,16 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     begun = b""
     for chunk in chunks:
         *whole, begun = (begun + chunk).split(b"\n")
+        if len(begun) > _LARGEST:
+            raise ReplyTooLargeError
         yield from (line for line in whole if line.strip())
 
 
-def _event(line: bytes) -> LiveObject:
-    """Raises ValueError and TypeError where the line holds no object."""
-    found = json.loads(line)
+def _object(content: bytes) -> LiveObject:
+    """Raises ReplyTooLargeError, and ValueError and TypeError where the content is no object."""
+    if len(content) > _LARGEST or has_more_values(text := content.decode(), _MOST_VALUES):
+        raise ReplyTooLargeError
+    found = json.loads(text)
     if not isinstance(found, dict):
         raise TypeError
     return found
@@ -186,6 +216,8 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
         if not status:
             # What the client makes of a failed handshake.
             status, failure = None, _unusable(_NO_TLS)
+    except ReplyTooLargeError:
+        status, failure = None, _too_large()
     except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         status, failure = None, _unusable(_why(error))
     # Raised out here, without the client's error as context: that one holds headers and body of the reply.
@@ -200,6 +232,11 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
     if status is not None:
         raise ClusterError(f"it answered with status {status}", "check the cluster's API server, and run again")
     raise failure
+
+
+def _too_large() -> ClusterError:
+    message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
+    return AnswerTooLargeError(message, "check the kubeconfig's server, and what is before it")
 
 
 def _unusable(why: str) -> ClusterError:

@@ -23,6 +23,10 @@ class ClusterError(Exception):
         self.permission = permission
 
 
+class AnswerTooLargeError(ClusterError):
+    """The answer is larger than any that is read; a list is asked for again with fewer objects."""
+
+
 class WatchEndedError(Exception):
     """A watch cannot go on from where it was; whoever follows lists again."""
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compiler.operations.cluster.objects import (
+    AnswerTooLargeError,
     ClusterError,
     LiveExternalSecret,
     LiveSecret,
@@ -34,12 +35,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _GROUP = "external-secrets.io/v1"
-# Of what is not of the core.
-_GROUPS = {
-    "externalsecrets": _GROUP,
-    **dict.fromkeys(("deployments", "statefulsets", "daemonsets"), "apps/v1"),
-    **dict.fromkeys(("jobs", "cronjobs"), "batch/v1"),
-    "rollouts": "argoproj.io/v1alpha1",
+# The API and the kind of each collection. A list is taken only where it is one of that kind: any other JSON with status
+# 200 would be read as "there are none".
+_TYPES = {
+    "externalsecrets": (_GROUP, "ExternalSecret"),
+    "clusterexternalsecrets": (_GROUP, "ClusterExternalSecret"),
+    "secretstores": (_GROUP, "SecretStore"),
+    "clustersecretstores": (_GROUP, "ClusterSecretStore"),
+    "deployments": ("apps/v1", "Deployment"),
+    "statefulsets": ("apps/v1", "StatefulSet"),
+    "daemonsets": ("apps/v1", "DaemonSet"),
+    "jobs": ("batch/v1", "Job"),
+    "cronjobs": ("batch/v1", "CronJob"),
+    "rollouts": ("argoproj.io/v1alpha1", "Rollout"),
+    "pods": ("v1", "Pod"),
+    "events": ("v1", "Event"),
+    "secrets": ("v1", "Secret"),
+    "configmaps": ("v1", "ConfigMap"),
 }
 _PLURALS = {"ClusterSecretStore": "clustersecretstores", "SecretStore": "secretstores"}
 _PAGE = 500
@@ -52,9 +64,12 @@ _SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
     "pods": slim_pod,
     "events": slim_event,
     "configmaps": slim_secret,
-    **dict.fromkeys((name for name in _GROUPS if name != "externalsecrets"), slim_workload),
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"), slim_workload),
 }
 _METADATA_ALONE = frozenset({"secrets", "configmaps"})
+# Of one list. A cluster that has more ExternalSecrets than these has none that a person looks after.
+_MOST_OBJECTS = 100_000
+_CHECK_SERVER = "check the kubeconfig's server, and what is before it"
 
 
 class Readings(ABC):
@@ -118,12 +133,11 @@ class Readings(ABC):
 
     def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
         """All objects of a kind of the operator, of every namespace; None where the cluster has no such kind."""
-        found = self._paged(f"list {plural}", f"/apis/{_GROUP}/{plural}", _JSON, (), partial(checked, plural))
-        return None if found is None else tuple(found[0])
+        found = self._paged(f"list {plural}", plural, "", (), partial(checked, plural))
+        return None if found is None else found[0]
 
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Collected:
-        permission, path = f"list {plural} in {namespace}", _path(plural, namespace)
-        found = self._paged(permission, path, _accepted(plural, "List"), selected, partial(_kept, plural))
+        found = self._paged(f"list {plural} in {namespace}", plural, namespace, selected, partial(_kept, plural))
         if found is not None:
             return found
         if plural == "externalsecrets":
@@ -133,29 +147,40 @@ class Readings(ABC):
     def _paged(
         self,
         permission: str,
-        path: str,
-        accepted: str,
+        plural: str,
+        namespace: str,
         selected: Sequence[tuple[str, str]],
         take: Callable[[object], LiveObject],
     ) -> Collected | None:
-        kept = list[Any]()
-        query = paged = [*selected, ("limit", str(_PAGE))]
+        """Every object of a list and the version of the last page; None for a kind that the cluster does not serve."""
+        path, accepted, limit = _path(plural, namespace), _accepted(plural, "List"), _PAGE
+        kept, marks, is_second = list[Any](), [""], False
         while True:
+            following = [("continue", marks[-1])] if marks[-1] else []
             try:
-                page = self._got(permission, path, accepted, query)
+                page = self._got(permission, path, accepted, [*selected, ("limit", str(limit)), *following])
+            except AnswerTooLargeError:
+                if limit == 1:
+                    raise
+                # The same page again. Those after it are as large, and are asked for like this at once.
+                limit = max(1, limit // 10)
+                continue
             except WatchEndedError:
-                # The mark of the next page has expired: all over again, and in one answer.
-                if query is not paged and not kept:
+                if is_second or not following:
                     raise ClusterError("its lists expire while they are read", "run the same command again") from None
-                kept, query = [], list(selected)
+                # The mark of the next page has expired: all over again.
+                kept, marks, is_second = [], [""], True
                 continue
             if page is None:
                 return None
-            items, mark, version = _formed(partial(_content, page, take))
+            items, mark, version = _formed(partial(_content, page, plural, take))
             kept += items
             if not mark:
                 return tuple(kept), version
-            query = [*selected, ("limit", str(_PAGE)), ("continue", mark)]
+            if mark in marks or len(kept) > _MOST_OBJECTS:
+                why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
+                raise ClusterError(f"its list of {plural} {why}", _CHECK_SERVER)
+            marks.append(mark)
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
         events = self._watched(
@@ -181,29 +206,43 @@ def _formed(take: Callable[[], T]) -> T:
         return take()
     except (AttributeError, LookupError, TypeError, ValueError):
         pass
-    raise ClusterError(
-        "its answer is not in the form of the API", "check the kubeconfig's server, and what is before it"
-    )
+    raise ClusterError("its answer is not in the form of the API", _CHECK_SERVER)
 
 
 def _kept(plural: str, found: object) -> LiveObject:
     return _SLIM[plural](checked(plural, found))
 
 
-def _content(page: LiveObject, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str, str]:
+def _content(page: LiveObject, plural: str, take: Callable[[object], LiveObject]) -> tuple[list[LiveObject], str, str]:
     """The objects of a page, the mark of the next one, empty for none, and the version of the list."""
-    metadata = page.get("metadata") or {}
-    items = list(map(take, page.get("items") or ()))
-    return items, str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or "")
+    _require_kind(page, plural, "List")
+    metadata, found = page.get("metadata") or {}, page["items"]
+    # An API server's empty list of metadata is null (kubernetes/apiserver, handlers/response.go); no other one is.
+    if found is None and plural in _METADATA_ALONE:
+        found = []
+    if not isinstance(found, list):
+        raise TypeError
+    return list(map(take, found)), str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or "")
 
 
 def _change(event: LiveObject, plural: str) -> tuple[str, LiveObject]:
-    return str(event.get("type")), _kept(plural, event.get("object") or {})
+    found = event.get("object") or {}
+    _require_kind(found, plural, "")
+    return str(event.get("type")), _kept(plural, found)
+
+
+def _require_kind(found: LiveObject, plural: str, form: str) -> None:
+    """Raises ClusterError for what is not of the kind asked for: an object, or with the form "List" a list of them."""
+    wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
+    if (found.get("apiVersion"), found.get("kind")) != (wanted[0], f"{wanted[1]}{form}"):
+        raise ClusterError(f'its answer is not the "{wanted[1]}{form}" that was asked for', _CHECK_SERVER)
 
 
 def _path(plural: str, namespace: str) -> str:
-    root = f"/apis/{_GROUPS[plural]}" if plural in _GROUPS else "/api/v1"
-    return f"{root}/namespaces/{namespace}/{plural}"
+    """Where a collection is listed; with an empty namespace, that of all of them."""
+    version = _TYPES[plural][0]
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/{'apis' if '/' in version else 'api'}/{version}{within}/{plural}"
 
 
 def _accepted(plural: str, form: str) -> str:

@@ -14,7 +14,8 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util import parse_url
 
-from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
+from compiler.model.limits import has_more_values
+from compiler.stores.sending.bounded_reply import MOST_VALUES, BoundedResponse, ReplyTooLargeError
 from compiler.stores.sending.deadline import note_answer
 from compiler.stores.sending.timed_connection import TimedConnection, open_socket
 
@@ -123,6 +124,9 @@ def _bounded(response: requests.Response) -> bytes:
         if len(content) > BoundedResponse.largest:
             response.close()
             raise ReplyTooLargeError
+    # The SDK parses it.
+    if has_more_values(content.decode("latin-1"), MOST_VALUES):
+        raise ReplyTooLargeError
     return bytes(content)
 
 

@@ -3,13 +3,18 @@
 import io
 import time
 from http.client import HTTPResponse
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from compiler.stores.sending.deadline import rest
 
 
 class ReplyTooLargeError(ValueError):
     """The server sends more than any store does. The error carries no part of the reply."""
+
+
+# Of a store's reply: a hundred times what the largest one has.
+MOST_VALUES: Final = 100_000
+TOO_LARGE_REPLY: Final = "its reply is larger than any of a store"
 
 
 class BoundedResponse(HTTPResponse):
@@ -20,8 +25,8 @@ class BoundedResponse(HTTPResponse):
     ReplyTooLargeError, and TimeoutError where the reply is not whole in time.
     """
 
-    # Vault's documents end at 1 MiB and Key Vault's pages at 25 entries.
-    largest: ClassVar[int] = 64 * 1024 * 1024
+    # Vault's documents end at 1 MiB, the versions of one in its metadata too, and Key Vault's pages at 25 entries.
+    largest: ClassVar[int] = 8 * 1024 * 1024
     longest: ClassVar[float] = 60.0
 
     def __init__(self, sock: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - http.client's signature

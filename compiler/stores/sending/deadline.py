@@ -116,6 +116,12 @@ class Deadlines:
             return self._asked + self._first_contact
 
 
+def within(seconds: float) -> AbstractContextManager[None]:
+    """Let every wait inside end after so many seconds, whatever is asked."""
+    end = time.monotonic() + seconds
+    return _Request(_Limit(end, end, threading.Event()))
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

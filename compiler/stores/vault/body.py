@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from compiler.model.limits import has_more_values
+from compiler.stores.sending.bounded_reply import MOST_VALUES
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import SecretValue
 
@@ -18,11 +20,12 @@ _MOST_DIGITS: Final = 20
 def read_reply(content: bytes) -> dict[str, Any] | None:
     """Return a reply's JSON object, None for every other content and where readers disagree on it (a name twice).
 
-    Where it holds a version of a secret, `["data"]["data"]` is a mapping of its properties as Secrets.
+    None also for more than MOST_VALUES values, which are counted before they take memory. Where it holds a version of a
+    secret, `["data"]["data"]` is a mapping of its properties as Secrets.
     """
     try:
         text = content.decode()
-        body = _DECODER.decode(text)
+        body = None if has_more_values(text, MOST_VALUES) else _DECODER.decode(text)
     except (ValueError, RecursionError):
         # Either error may hold the reply.
         return None

@@ -25,6 +25,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Identity
 from compiler.stores.options import StoreOptions
+from compiler.stores.sending.bounded_reply import ReplyTooLargeError
 from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import UNLIMITED, Limiter, RequestClass
 from compiler.stores.sending.no_answer import Server
@@ -137,8 +138,9 @@ class VaultConnection:
         except (OSError, HTTPException) as problem:
             failure: StoreError = error_of_transport(problem, self._server, self._place(request), request.action)
             reply = None
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-            failure = malformed(self._place(request), request.action)
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
+            is_too_large = isinstance(problem, ReplyTooLargeError)
+            failure = malformed(self._place(request), request.action, is_too_large=is_too_large)
             reply = None
         place = self._place(request)
         # Raised out here, the error carries no context: what broke off may hold a part of the reply.

@@ -28,6 +28,7 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
+from compiler.stores.sending.bounded_reply import TOO_LARGE_REPLY
 from compiler.stores.sending.no_answer import NO_TLS, Server, no_answer, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
 from compiler.text.command_line import shell_line
@@ -214,8 +215,10 @@ def _unavailable(reply: Reply, place: StoreLocation, action: Action) -> StoreErr
     return UnavailableError(place, action, f"the server answered {reply.status}", "see the server's log, and run again")
 
 
-def malformed(place: StoreLocation, action: Action) -> StoreError:
-    """Return the error of a JSON object that lacks what the API promises."""
+def malformed(place: StoreLocation, action: Action, *, is_too_large: bool = False) -> StoreError:
+    """Return the error of a JSON object that lacks what the API promises, or of a reply that is no store's by size."""
+    if is_too_large:
+        return UnexpectedReplyError(place, action, TOO_LARGE_REPLY, "check the address and the proxy in between")
     if action is Action.LOG_IN:
         reason = "the server that answered is not Vault: its success lacks Vault's fields"
         return UnexpectedReplyError(place, action, reason, "check the address and the proxy in between")

@@ -13,10 +13,11 @@ import pytest
 
 from compiler.operations.live.stores import LiveStores
 from tests.commands import run_command
+from tests.lying_cluster import LyingCluster
 from tests.unit.cli.two_ends import KEY, VAULT, WRITING, Ends, Writing, journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.commands import Done
 
@@ -92,6 +93,14 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Ends:
     monkeypatch.setattr("compiler.cli.writing.LiveStores", stores)
     monkeypatch.setenv("AZURE_KEYVAULT_NAME", "ai-platform")
     return made
+
+
+@pytest.fixture
+def lying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LyingCluster]:
+    """The cluster of the kubeconfig."""
+    with LyingCluster() as cluster:
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
+        yield cluster
 
 
 @pytest.fixture(params=WRITING)

@@ -1,8 +1,23 @@
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
+from typing import Any
 
-from compiler.model.limits import MAX_BYTES, MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_MANIFEST_NODES, MAX_NODES, most_values
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.model.limits import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_MANIFEST_BYTES,
+    MAX_MANIFEST_NODES,
+    MAX_NODES,
+    has_more_values,
+    most_values,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 # `MaxDecompressedFileSize` of Helm's loader of charts.
@@ -25,3 +40,36 @@ def test_the_page_of_the_rules_states_the_bounds_of_a_file() -> None:
 
 def test_a_values_file_may_have_more_values_the_longer_it_is() -> None:
     assert [most_values(length) for length in (0, 800_007, 800_008, MAX_BYTES)] == [100_000, 100_000, 100_001, 524_288]
+
+
+DOCUMENTS: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('a,[{"\\é')),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.sampled_from(',[{"\\a')), inner),
+    max_leaves=30,
+)
+
+
+def values_in(document: object) -> int:
+    members = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return 1 + sum(map(values_in, members))
+
+
+@given(DOCUMENTS, st.booleans())
+def test_no_document_has_more_values_than_are_counted(document: object, ascii_only: bool) -> None:  # noqa: FBT001
+    text, many = json.dumps(document, ensure_ascii=ascii_only), values_in(document)
+    assert not many > 1 or has_more_values(text, many - 1)
+    # An empty container counts as one with a member.
+    assert not has_more_values(text, 2 * many)
+
+
+def test_marks_in_a_text_are_no_values() -> None:
+    text = json.dumps({"a": ",[{" * 1000, "b": '\\" ,,,,', "c": "\\"})
+    assert not has_more_values(text, 4)
+    assert has_more_values(text, 3)
+
+
+@pytest.mark.parametrize("text", ['"\\"' * 1_000_000, '"' + '\\"' * 2_000_000 + ",,", '"\\' * 1_000_000], ids=len)
+def test_a_text_without_its_end_is_counted_in_no_time(text: str) -> None:
+    begun = time.process_time()
+    has_more_values(text + "," * 10, 5)
+    assert time.process_time() - begun < 2

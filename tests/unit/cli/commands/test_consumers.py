@@ -10,12 +10,14 @@ import pytest
 from compiler.cli.options import Parser
 from scripts.bench_projects import generate_manifests
 from tests.fake_cluster import ESO, FakeCluster
+from tests.lying_cluster import BODIES
 from tests.pace import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.commands import Done
+    from tests.lying_cluster import LyingCluster
 
 ROOT = Path(__file__).resolve().parents[4]
 SENTINEL = "sentinel-4711-value"
@@ -205,3 +207,14 @@ def test_ten_thousand_documents_take_seconds_and_not_much_memory(project: Path) 
     cpu, memory = map(float, done.stdout.split())
     assert cpu < allowed(10)
     assert memory < 200
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_what_is_no_list_does_not_say_that_there_is_nothing(
+    run: Callable[..., Done], project: Path, lying: LyingCluster, body: object
+) -> None:
+    assert project.is_dir()
+    lying.body = body
+    done = run("consumers", "dev", "--cluster")
+    assert (done.code, done.out) == (3, "")
+    assert 'its answer is not the "ExternalSecretList" that was asked for' in done.err

@@ -9,6 +9,7 @@ from compiler.operations.live.stores import LiveStores
 from compiler.operations.parity.manifests import manifests_of
 from compiler.pipeline import compile_project
 from tests.fake_cluster import ESO, FakeCluster
+from tests.lying_cluster import BODIES
 from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, recorded
 from tests.unit.cli.two_ends import Ends
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.commands import Done
+    from tests.lying_cluster import LyingCluster
 
 JIRA = ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL", "ATLASSIAN_API_URL", "ATLASSIAN_VERIFY_SSL")
 SENTINEL = "s3ntinel-4711-s3ntinel"
@@ -217,3 +219,16 @@ def test_the_workloads_that_read_a_secret_are_named_by_the_cluster(
     cluster.refused["/deployments"] = 403
     refused = cutover("--next", "--cluster", "--format", "json").report
     assert refused["switches"][0]["readers"] == ["mcp-jira"]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_a_cluster_whose_lists_are_none_opens_no_gate(
+    cutover: Callable[..., Done], edit: Callable[[str, str, str], None], lying: LyingCluster, body: object
+) -> None:
+    edit("environments/dev.yaml", "secrets:\n", "moves: {to: azure, steps: [[jira]]}\nsecrets:\n")
+    for name, store in by_name("clustersecretstores-list").items():
+        lying.put("clustersecretstores", {**store, "metadata": {"name": name}})
+    lying.body = body
+    done = cutover("--next", "--cluster", "--apply")
+    assert done.code != 0
+    assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err

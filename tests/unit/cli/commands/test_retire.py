@@ -6,6 +6,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from scripts.build_docs import output_schemas
+from tests.lying_cluster import BODIES
 from tests.unit.cli.two_ends import AZURE, KEY, VAULT, journal, journals
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.commands import Done
+    from tests.lying_cluster import LyingCluster
     from tests.unit.cli.two_ends import Ends
 
 
@@ -100,3 +102,14 @@ def test_a_cluster_is_asked_before_any_store(
     found = retire("--store", "vault", "--cluster")
     assert (found.code, "no usable kubeconfig" in found.err) == (3, True)
     assert ends.vault.calls == []
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_what_is_no_list_of_readers_does_not_say_that_nobody_reads(
+    retire: Callable[..., Done], ends: Ends, lying: LyingCluster, body: object
+) -> None:
+    lying.body = body
+    found = retire("--store", "vault", "--cluster", "--apply")
+    assert found.code == 3
+    assert 'its answer is not the "ClusterSecretStoreList" that was asked for' in found.err
+    assert set(ends.vault.held) == {VAULT}

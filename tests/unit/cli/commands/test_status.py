@@ -10,6 +10,7 @@ from compiler.pipeline import compile_project
 from compiler.stores.errors import Action, StoreLocation, UnavailableError
 from tests.api_double import ApiDouble
 from tests.live_platform import PLANTED, LivePlatform
+from tests.lying_cluster import BODIES
 from tests.unit.cli.two_ends import Ends
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
     from tests.commands import Done
+    from tests.lying_cluster import LyingCluster
 
 SENTINEL = "s3ntinel-4711-s3ntinel"
 SPACE, JIRA = "ai-platform-engineering", "agent-jira-secrets"
@@ -238,3 +240,14 @@ def test_several_environments_are_one_report(status: Callable[..., Done], monkey
     report = json.loads(status("--offline", "--format", "json").out)
     assert report["environment"] is None
     assert [each["environment"] for each in report["environments"]] == ["dev", "prod", "staging"]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_what_is_no_list_does_not_say_that_all_is_in_effect(
+    status: Callable[..., Done], lying: LyingCluster, body: object
+) -> None:
+    lying.body = body
+    for words in (("--wait", "--timeout", "1s"), ("--cluster",)):
+        done = status("dev", *words)
+        assert done.code == 3
+        assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err

@@ -11,12 +11,14 @@ from compiler.cli.commands.verify import days
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
 from tests.fake_cluster import FakeCluster
+from tests.lying_cluster import BODIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.commands import Done
+    from tests.lying_cluster import LyingCluster
 
 SENTINEL = "sentinel-4711-value"
 NAME = "ai-platform-engineering/github-secret"
@@ -328,3 +330,14 @@ def test_days_are_whole_and_bounded() -> None:
     for text in ("x", "-1", "10001"):
         with pytest.raises(ValueError, match=r"days|invalid literal"):
             days(text)
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_what_is_no_list_does_not_say_that_all_is_well(
+    run: Callable[..., Done], vault: Callable[..., None], lying: LyingCluster, body: object
+) -> None:
+    vault({KEY: SENTINEL})
+    lying.body = body
+    done = run("verify", "dev", "github", "--cluster")
+    assert done.code not in {0, 4}
+    assert 'its answer is not the "ExternalSecretList" that was asked for' in done.out + done.err

@@ -14,8 +14,16 @@ import pytest
 from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
-from compiler.operations.cluster.client import KubernetesCluster, _Reply
-from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
+from compiler.operations.cluster.client import KubernetesCluster, _lines, _Reply
+from compiler.operations.cluster.objects import (
+    AnswerTooLargeError,
+    ClusterError,
+    LiveExternalSecret,
+    LiveSecret,
+    LiveStore,
+    Ready,
+)
+from compiler.stores.sending.bounded_reply import ReplyTooLargeError
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import recorded
 from tests.trickling_gateway import TricklingGateway
@@ -158,9 +166,90 @@ def test_what_keeps_a_cluster_from_answering_is_told_in_words_for_people(
     assert caught.value.__context__ is None
 
 
+class Answer(io.BytesIO):
+    """A reply as urllib3 gives it, read as it comes: what is compressed is not asked for, and grows without bounds."""
+
+    def read(self, most: int | None = -1, /, *, decode_content: bool = True) -> bytes:
+        assert not decode_content
+        return super().read(most)
+
+
+PAGE = b'{"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecretList", "metadata": {}, "items": ['
+
+
+@pytest.mark.parametrize("many", [b"{},", b"[],", b"0,", b'{"a":0},', b'"",'], ids=repr)
+def test_an_answer_of_many_tiny_values_is_refused_before_it_is_parsed(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, many: bytes
+) -> None:
+    content, asked = PAGE + many * 500_000 + b"{}]}", list[str]()
+    cluster = KubernetesCluster(environ)
+
+    def answer(_method: str, _path: str, _accepted: str, query: tuple[tuple[str, str], ...], *_: object) -> Answer:
+        asked.append(dict(query)["limit"])
+        return Answer(content)
+
+    monkeypatch.setattr(cluster, "_asked", answer)
+    monkeypatch.setattr("json.loads", lambda _: pytest.fail("it was parsed"))
+    with pytest.raises(AnswerTooLargeError):
+        cluster.external_secrets("team")
+    assert asked == ["500", "50", "5", "1"]
+
+
+def test_an_answer_of_many_bytes_is_refused_and_one_of_long_texts_is_read(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = KubernetesCluster(environ)
+    fine = PAGE + b'{"metadata": {"name": "a"}, "spec": {"note": "' + b'[{,\\"' * 300_000 + b'"}}]}'
+    monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(fine))
+    assert [each.name for each in cluster.external_secrets("team")] == ["a"]
+    monkeypatch.setattr("compiler.operations.cluster.client._LARGEST", len(fine) - 1)
+    with pytest.raises(AnswerTooLargeError):
+        cluster.external_secrets("team")
+
+
+def test_a_watch_s_event_without_an_end_is_given_up(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.operations.cluster.client._LARGEST", 1000)
+    with pytest.raises(ReplyTooLargeError):
+        list(_lines(iter([b"{}\n", *[b"x" * 100] * 11])))
+    assert list(_lines(iter([b"{}\n", *[b"x" * 100] * 9, b"\n"]))) == [b"{}", b"x" * 900]
+
+
+def test_all_that_a_command_asks_ends_with_its_time(fake: FakeCluster, environ: dict[str, str]) -> None:
+    fake.external_secret("team", "github")
+    cluster = KubernetesCluster(environ)
+    cluster._patience = 0.4
+
+    def ask_on() -> None:
+        while True:
+            cluster.external_secrets("team")
+
+    # The last one may be cut off.
+    with pytest.raises(ClusterError, match=r"it took more than 120 s to answer|it does not answer"):
+        ask_on()
+    asked = len(fake.asked)
+    with pytest.raises(ClusterError, match="it took more than 120 s to answer"):
+        cluster.force_sync("team", "github", "1")
+    assert len(fake.asked) == asked
+    # A wait has an end of its own.
+    list(cluster.watch("externalsecrets", "team", "1", 1))
+    assert cluster.external_secrets("team")
+
+
+def test_an_answer_that_trickles_ends_with_the_time_of_the_command(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.external_secret("team", "github")
+    with TricklingGateway(int(fake.url.rpartition(":")[2]), lambda _: True, pace=0.02) as gateway:
+        fake.url = f"http://127.0.0.1:{gateway.port}"
+        cluster = KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))})
+        cluster._patience = 0.3
+        with pytest.raises(ClusterError, match="it does not answer"):
+            cluster.external_secrets("team")
+        with pytest.raises(ClusterError, match="it took more than 120 s"):
+            cluster.external_secrets("team")
+
+
 def test_an_answer_of_brackets_alone_is_none(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = KubernetesCluster(environ)
-    monkeypatch.setattr(cluster, "_asked", lambda *_: io.BytesIO(b"[" * 200_000))
+    monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(b"[" * 200_000))
     with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
         cluster.external_secrets("team")
 
@@ -182,7 +271,7 @@ def test_an_answer_that_trickles_or_does_not_end_is_given_up(
     fake.external_secret("team", "github")
     environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
     monkeypatch.setattr(_Reply, "largest", 10)
-    with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
+    with pytest.raises(AnswerTooLargeError, match="its answer has more than 32 MiB or 500000 values"):
         KubernetesCluster(environ).external_secrets("team")
     monkeypatch.undo()
     with TricklingGateway(int(fake.url.rpartition(":")[2]), lambda _: True, pace=0.02) as gateway:

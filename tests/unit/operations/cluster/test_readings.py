@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.operations.cluster.client import KubernetesCluster
-from compiler.operations.cluster.objects import ClusterError, WatchEndedError
+from compiler.operations.cluster.objects import AnswerTooLargeError, ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
@@ -47,22 +47,90 @@ def test_collections_are_read_in_pages_with_the_version_to_watch_from(
     assert [each.query.get("continue") for each in double.asked] == [None, "2", "4"]
 
 
-def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again(
+def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
     double: ApiDouble, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     double.page = 1
-    for name in ("a", "b"):
+    for name in ("a", "b", "c"):
         double.put("secrets", secret(name))
-    usual = cluster._got
+    usual, expired = cluster._got, list[str]()
 
     def expiring(permission: str, path: str, accepted: str = "", query: tuple[tuple[str, str], ...] = ()) -> object:
-        if dict(query).get("continue"):
+        mark = dict(query).get("continue", "")
+        if mark == "2" and mark not in expired:
+            expired.append(mark)
             raise WatchEndedError
         return usual(permission, path, accepted, query)
 
     monkeypatch.setattr(cluster, "_got", expiring)
-    assert [each.name for each in cluster.secrets("team")] == ["a", "b"]
-    assert "limit" not in double.asked[-1].query
+    assert [each.name for each in cluster.secrets("team")] == ["a", "b", "c"]
+    assert all(each.query["limit"] == "500" for each in double.asked)
+    assert [each.query.get("continue") for each in double.asked] == [None, "1", None, "1", "2"]
+
+
+def pages(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch, answer: Callable[[dict[str, str]], Any]) -> None:
+    """Have `answer` give each page, from the query."""
+    monkeypatch.setattr(cluster, "_got", lambda _permission, _path, _accepted, query: answer(dict(query)))
+
+
+A = {"metadata": {"name": "a"}}
+
+
+def listed(kind: str, *items: dict[str, Any], mark: str = "") -> dict[str, Any]:
+    return {"apiVersion": "external-secrets.io/v1", "kind": kind, "metadata": {"continue": mark}, "items": list(items)}
+
+
+def test_a_server_that_gives_a_mark_twice_is_not_followed(
+    cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = {"": "one", "one": "two", "two": "one"}
+    asked = list[str]()
+
+    def answer(query: dict[str, str]) -> dict[str, Any]:
+        asked.append(query.get("continue", ""))
+        return listed("ExternalSecretList", A, mark=following[asked[-1]])
+
+    pages(cluster, monkeypatch, answer)
+    with pytest.raises(ClusterError, match="its list of externalsecrets begins again in the middle"):
+        cluster.every_object("externalsecrets")
+    assert asked == ["", "one", "two"]
+
+
+def test_a_list_without_an_end_is_given_up(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.operations.cluster.readings._MOST_OBJECTS", 10)
+
+    def answer(query: dict[str, str]) -> dict[str, Any]:
+        return listed("ExternalSecretList", A, A, A, mark=f"{query.get('continue', '')}x")
+
+    pages(cluster, monkeypatch, answer)
+    with pytest.raises(ClusterError, match="its list of externalsecrets has more than 10 objects"):
+        cluster.every_object("externalsecrets")
+
+
+def test_a_page_that_is_too_large_is_asked_for_again_with_a_tenth_of_the_objects(
+    cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[tuple[str, str]]()
+
+    def answer(query: dict[str, str]) -> dict[str, Any]:
+        asked.append((query.get("continue", ""), query["limit"]))
+        if int(query["limit"]) > 5:
+            raise AnswerTooLargeError("too large", "")
+        return listed("ExternalSecretList", A, mark="" if "continue" in query else "next")
+
+    pages(cluster, monkeypatch, answer)
+    assert len(cluster.every_object("externalsecrets") or ()) == 2
+    assert asked == [("", "500"), ("", "50"), ("", "5"), ("next", "5")]
+    asked.clear()
+
+    def never(query: dict[str, str]) -> dict[str, Any]:
+        asked.append(("", query["limit"]))
+        raise AnswerTooLargeError("too large", "")
+
+    pages(cluster, monkeypatch, never)
+    with pytest.raises(AnswerTooLargeError):
+        cluster.every_object("externalsecrets")
+    assert [limit for _, limit in asked] == ["500", "50", "5", "1"]
 
 
 def test_lists_that_always_expire_are_an_error(cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,13 +255,30 @@ class Answering(Readings):
         return True
 
 
-LISTED: dict[str, Callable[[Readings], object]] = {
-    **{
-        plural: lambda cluster, plural=plural: cluster.collection(plural, "team")  # type: ignore[misc]
-        for plural in ("externalsecrets", "secrets", "pods", "events", "configmaps", "cronjobs", "rollouts")
-    },
-    "every": lambda cluster: cluster.every_object("externalsecrets"),
+ESO, METADATA = "external-secrets.io/v1", "meta.k8s.io/v1"
+TYPES = {
+    "externalsecrets": (ESO, "ExternalSecretList"),
+    "secrets": (METADATA, "PartialObjectMetadataList"),
+    "configmaps": (METADATA, "PartialObjectMetadataList"),
+    "pods": ("v1", "PodList"),
+    "events": ("v1", "EventList"),
+    "deployments": ("apps/v1", "DeploymentList"),
+    "statefulsets": ("apps/v1", "StatefulSetList"),
+    "daemonsets": ("apps/v1", "DaemonSetList"),
+    "jobs": ("batch/v1", "JobList"),
+    "cronjobs": ("batch/v1", "CronJobList"),
+    "rollouts": ("argoproj.io/v1alpha1", "RolloutList"),
 }
+OF_ALL = {
+    "externalsecrets": (ESO, "ExternalSecretList"),
+    "clusterexternalsecrets": (ESO, "ClusterExternalSecretList"),
+    "secretstores": (ESO, "SecretStoreList"),
+    "clustersecretstores": (ESO, "ClusterSecretStoreList"),
+}
+LISTED: list[tuple[tuple[str, str], Callable[[Readings], object]]] = [
+    *((kind, lambda cluster, plural=plural: cluster.collection(plural, "team")) for plural, kind in TYPES.items()),
+    *((kind, lambda cluster, plural=plural: cluster.every_object(plural)) for plural, kind in OF_ALL.items()),
+]
 ONE: dict[str, Callable[[Readings], object]] = {
     "store": lambda cluster: cluster.store_object("ClusterSecretStore", "a", ""),
     "namespace": lambda cluster: cluster.namespace_object("team"),
@@ -218,31 +303,86 @@ def said(ask: Callable[[Readings], object], answer: object) -> str:
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_an_answer_in_another_form_is_none(odd: object) -> None:
-    for ask in LISTED.values():
-        assert said(ask, {"items": [odd]}) == "its answer is not in the form of the API"
+    for (version, kind), ask in LISTED:
+        page = {"apiVersion": version, "kind": kind, "items": [odd]}
+        assert said(ask, page) == "its answer is not in the form of the API"
     for ask in ONE.values():
         assert said(ask, odd) == "its answer is not in the form of the API"
     event = {"type": "ADDED", "object": odd}
     assert said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event).startswith("its answer is not")
+    typed = {"apiVersion": "v1", "kind": "Pod", **odd} if isinstance(odd, dict) else odd
+    event = {"type": "ADDED", "object": typed}
+    words = said(lambda cluster: list(cluster.watch("pods", "team", "1", 1)), event)
+    assert words == "its answer is not in the form of the API"
 
 
-@pytest.mark.parametrize("page", [5, [1], {"items": 7}, {"items": "ab"}, {"items": {"a": 1}}, {"metadata": [1]}])
-def test_a_list_in_another_form_is_none(page: object) -> None:
-    for ask in LISTED.values():
+@pytest.mark.parametrize(
+    "rest", [{}, {"items": 7}, {"items": "ab"}, {"items": {"a": 1}}, {"items": [], "metadata": [1]}]
+)
+def test_a_list_in_another_form_is_none(rest: dict[str, object]) -> None:
+    for (version, kind), ask in LISTED:
+        page = {"apiVersion": version, "kind": kind, **rest}
         assert said(ask, page) == "its answer is not in the form of the API"
+        assert said(ask, 5) == said(ask, [1]) == "its answer is not in the form of the API"
+
+
+STATUS = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "items": []}
+OTHERS = [
+    {},
+    {"items": None},
+    {"items": []},
+    STATUS,
+    {"kind": "List", "apiVersion": "v1", "items": []},
+    {"kind": "ConfigMapList", "apiVersion": "v1", "items": []},
+    {"kind": "SecretList", "apiVersion": "v1", "items": []},
+    {"kind": "ExternalSecretList", "apiVersion": "external-secrets.io/v1beta1", "items": []},
+    {"kind": "PartialObjectMetadata", "apiVersion": METADATA, "metadata": {}},
+]
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=str)
+def test_what_is_no_list_of_the_kind_asked_for_does_not_say_that_there_are_none(page: object) -> None:
+    for (_, kind), ask in LISTED:
+        assert said(ask, page) == f'its answer is not the "{kind}" that was asked for'
+
+
+def test_an_empty_list_of_metadata_alone_may_be_null_as_a_real_server_writes_it() -> None:
+    for (version, kind), ask in LISTED:
+        page = {"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "7"}, "items": None}
+        if version == METADATA:
+            assert ask(Answering(page)) == ((), "7")
+        else:
+            assert said(ask, page) == "its answer is not in the form of the API"
+
+
+def test_a_watch_takes_no_object_of_another_kind() -> None:
+    whole = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {"TOKEN": SENTINEL}}
+    for found in (whole, {}, STATUS):
+        event = {"type": "DELETED", "object": found}
+        words = said(lambda cluster: list(cluster.watch("secrets", "team", "1", 1)), event)
+        assert words == 'its answer is not the "PartialObjectMetadata" that was asked for'
 
 
 MALFORMED: list[tuple[Callable[[Readings], object], dict[str, object]]] = [
-    (lambda cluster: cluster.every_object("clustersecretstores"), {"items": [{"spec": {"provider": "x"}}]}),
-    (lambda cluster: cluster.every_object("externalsecrets"), {"items": [{"spec": {"data": ["x"]}}]}),
-    (lambda cluster: cluster.external_secrets("team"), {"items": [{"spec": {"data": [{"remoteRef": "x"}]}}]}),
+    (
+        lambda cluster: cluster.every_object("clustersecretstores"),
+        listed("ClusterSecretStoreList", {"spec": {"provider": "x"}}),
+    ),
+    (
+        lambda cluster: cluster.every_object("externalsecrets"),
+        listed("ExternalSecretList", {"spec": {"data": ["x"]}}),
+    ),
+    (
+        lambda cluster: cluster.external_secrets("team"),
+        listed("ExternalSecretList", {"spec": {"data": [{"remoteRef": "x"}]}}),
+    ),
     (
         lambda cluster: cluster.store_object("SecretStore", "a", "team"),
         {"spec": {"conditions": [{"namespaceSelector": {"matchExpressions": ["x"]}}]}},
     ),
     (
         lambda cluster: cluster.collection("pods", "team"),
-        {"items": [{"status": {"containerStatuses": [{"restartCount": "x"}]}}]},
+        {"apiVersion": "v1", "kind": "PodList", "items": [{"status": {"containerStatuses": [{"restartCount": "x"}]}}]},
     ),
 ]
 

@@ -198,6 +198,11 @@ def test_what_comes_compressed_is_measured_by_what_it_becomes(monkeypatch: pytes
         opened.get(URL)
 
 
+def test_a_reply_of_many_tiny_values_is_refused_before_the_sdk_parses_it() -> None:
+    with session_over(Wire(200, b"[" + b"[]," * 50_000 + b"0]")) as opened, pytest.raises(ReplyTooLargeError):
+        opened.get(URL)
+
+
 def test_replies_have_an_end_through_a_proxy_too() -> None:
     with VaultSession(URL, 4, lambda _token: None) as opened:
         adapter = opened.get_adapter(URL)

@@ -124,8 +124,8 @@ def test_one_byte_above_the_bound_is_too_many(ends: tuple[socket.socket, socket.
         read(ours)
 
 
-@pytest.mark.parametrize(("announced", "refused"), [(64 * 1024 * 1024, False), (64 * 1024 * 1024 + 1, True)])
-def test_what_a_store_may_announce_is_64_mib(
+@pytest.mark.parametrize(("announced", "refused"), [(8 * 1024 * 1024, False), (8 * 1024 * 1024 + 1, True)])
+def test_what_a_store_may_announce_is_8_mib(
     ends: tuple[socket.socket, socket.socket], announced: int, *, refused: bool
 ) -> None:
     ours, theirs = ends

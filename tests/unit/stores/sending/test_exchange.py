@@ -267,11 +267,11 @@ def test_the_bound_is_of_all_bytes_and_the_last_one_is_within_it(ends: Ends, mor
         assert set(read(ours).content) == set(b"x")
 
 
-def test_what_a_store_may_announce_is_64_mib() -> None:
+def test_what_a_store_may_announce_is_8_mib() -> None:
     with pytest.raises(ReplyTooLargeError):
-        replied(OK + b"Content-Length: %d\r\n\r\n" % (64 * 1024 * 1024 + 1))
+        replied(OK + b"Content-Length: %d\r\n\r\n" % (8 * 1024 * 1024 + 1))
     with pytest.raises(IncompleteRead):
-        replied(OK + b"Content-Length: %d\r\n\r\n" % (64 * 1024 * 1024))
+        replied(OK + b"Content-Length: %d\r\n\r\n" % (8 * 1024 * 1024))
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 ", OK + b"X-A: ", OK + b"Content-Length: 900\r\n\r\n", CHUNKED])

@@ -78,3 +78,17 @@ def test_a_number_of_the_servers_own_may_be_of_any_length() -> None:
 def test_what_holds_no_secret_is_sent_as_json_has_it() -> None:
     body = {"role": 'a"é', "options": {}, "versions": [1, 2], "left": None, "data": {"\ud800": SecretValue("\ud800")}}
     assert json.loads(write_body(body)) == {**body, "data": {"\ud800": "\ud800"}}
+
+
+@pytest.mark.parametrize("many", [b"[],", b"{},", b"0,", b'"",', b'{"a":0},'], ids=repr)
+def test_a_reply_of_many_tiny_values_is_none_and_is_not_parsed(monkeypatch: pytest.MonkeyPatch, many: bytes) -> None:
+    content = b'{"data": {"data": {"A": [' + many * 100_000 + b"0]}}}"
+    monkeypatch.setattr("compiler.stores.vault.body._DECODER", None)
+    assert read_reply(content) is None
+
+
+def test_a_value_may_hold_as_many_commas_as_it_likes() -> None:
+    table = "1,[2],{}" * 20_000
+    body = read_reply(json.dumps({"data": {"data": {"TABLE": table}}}).encode())
+    assert body is not None
+    assert body["data"]["data"]["TABLE"].reveal() == table

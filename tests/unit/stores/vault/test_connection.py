@@ -658,6 +658,16 @@ def test_a_connection_that_breaks_off_is_told_with_what_was_done_and_how_it_brok
     )
 
 
+def test_a_reply_that_is_too_large_is_told_as_such(
+    vault: ScriptedVault, options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = vault.open(options=options)
+    store.whoami()
+    monkeypatch.setattr("compiler.stores.sending.exchange.Reader.largest", 2000)
+    vault.on("GET", READ, version(1, TOKEN="x" * 2000))
+    assert "its reply is larger than any of a store" in str(failure(store))
+
+
 def test_a_wait_is_as_long_as_chance_has_it(vault: ScriptedVault, clock: VirtualClock) -> None:
     store = vault.open(options=StoreOptions(clock=clock, read_timeout=5, chance=lambda: 1.0))
     store.whoami()
