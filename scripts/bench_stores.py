@@ -32,12 +32,12 @@ from compiler.demo.local_key_vault import LocalKeyVault  # noqa: E402 - a script
 from compiler.demo.local_openbao import LocalOpenBao  # noqa: E402
 from compiler.operations.change.apply import apply_plan  # noqa: E402
 from compiler.operations.change.plan import Options, Outcome, State  # noqa: E402
+from compiler.operations.live.readers import Readers, in_files  # noqa: E402
 from compiler.operations.live.stores import LiveStores  # noqa: E402
 from compiler.operations.migrate.plan import plan_migration  # noqa: E402
 from compiler.operations.migrate.routes import routes_of  # noqa: E402
 from compiler.operations.retire.candidates import candidates_of  # noqa: E402
 from compiler.operations.retire.plan import plan_retirement  # noqa: E402
-from compiler.operations.retire.readers import in_files  # noqa: E402
 from compiler.operations.runs.journal import Journal, identity_of, new_id  # noqa: E402
 from compiler.operations.runs.run_log import RunLog  # noqa: E402
 from compiler.operations.verify.references import references_of  # noqa: E402
@@ -245,7 +245,9 @@ def retiring(environment: Environment, left: str, root: Path) -> Callable[[Calla
     def action(opener: Callable[..., SecretWriter]) -> None:
         with LiveStores(os.environ, opener) as stores:
             store = environment.stores[left]
-            candidates = candidates_of(environment, store, (), in_files((environment,), store, stores))
+            candidates = candidates_of(
+                environment, store, (), in_files((environment,), Readers(stores.identities(store)))
+            )
             planned = plan_retirement(candidates, stores)
             if len(planned.plan.writes) != len(environment.secrets):
                 raise SystemExit("the plan is not the one that this benchmark measures")

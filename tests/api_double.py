@@ -41,6 +41,10 @@ _KINDS = {
     "statefulsets": "StatefulSet",
     "daemonsets": "DaemonSet",
     "cronjobs": "CronJob",
+    "pushsecrets": "PushSecret",
+    "clusterpushsecrets": "ClusterPushSecret",
+    "vaultdynamicsecrets": "VaultDynamicSecret",
+    "clustergenerators": "ClusterGenerator",
 }
 
 

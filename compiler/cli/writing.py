@@ -16,8 +16,8 @@ from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.change.run import Change, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
+from compiler.operations.live.readers import NOT_THE_SAME, every_environment
 from compiler.operations.live.stores import LiveStores
-from compiler.operations.retire.readers import every_environment
 from compiler.refusal import Refusal
 from compiler.stages.outside import outside_of
 from compiler.text.command_line import command_line
@@ -55,12 +55,14 @@ Answer = tuple["Change | Ended", "Mapping[str, Any]"]
 class WritingCommand:
     """One of the writing commands. `own` are its options and arguments that `--undo` does not take.
 
-    They stand there as shown, with the name that argparse gives them; none of them holds a value of a secret.
+    They stand there as shown, with the name that argparse gives them; none of them holds a value of a secret. It
+    `deletes` where its plans take remote secrets away, as otherwise those of an undo alone do.
     """
 
     name: str
     own: Mapping[str, str]
     answer: Callable[[Asked], Answer]
+    deletes: bool = False
 
 
 def add_writing(
@@ -71,6 +73,13 @@ def add_writing(
         parser.add_argument("--recover", action="store_true", help="recover deleted secrets in the store first")
     parser.add_argument("--apply", action="store_true", help=apply_help)
     parser.add_argument("--undo", metavar="RUN", help="undo what this run of the command wrote")
+    parser.add_argument(
+        NOT_THE_SAME,
+        metavar="STORE",
+        action="append",
+        default=[],
+        help="delete although this store, as a plan names it, may be the same one; repeatable",
+    )
     parser.add_written_file("--audit", "append a line to this file before and after each write")
     parser.add_argument("--verbose", action="store_true", help="also show unchanged keys")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -78,6 +87,8 @@ def add_writing(
 
 def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invocation) -> int:
     """Carry out what the command answers to its arguments, or undo the run that they name; returns the exit code."""
+    if arguments.not_the_same and not command.deletes and arguments.undo is None:
+        raise Refusal("usage", f"{NOT_THE_SAME} needs --undo", "leave it out: nothing is deleted")
     with orderly_termination(), interruption(NOTHING_WRITTEN):
         environment = live_environment(arguments.environment, invocation)
         if environment is None:
@@ -107,6 +118,7 @@ def _setting(arguments: Namespace, invocation: Invocation, stores: LiveStores) -
         continue_on_error=continues,
         audit=audit,
         environments=partial(every_environment, invocation.root, outside_of(None, os.environ, variable_counts=False)),
+        not_the_same=tuple(dict.fromkeys(arguments.not_the_same)),
     )
 
 
@@ -119,7 +131,7 @@ def _undo(
         message = f"--undo undoes the whole run and cannot be combined with {given[0]}"
         raise Refusal("usage", message, f"leave {given[0]} out")
     ended = undo_run(command.name, arguments.undo, environment, setting, output)
-    return output.end(ended, {"undo": arguments.undo})
+    return output.end(ended, {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)})
 
 
 def _recovering(command: WritingCommand, arguments: Namespace) -> str:

@@ -42,7 +42,8 @@ SCHEMAS = output_schemas()
 MAPS = ("secrets", "missing", "counts")
 # Of `change`, which tells of several commands, what each has of its own.
 OPTIONAL = {
-    ("change", name) for name in ("undo", "secret", "store", "inCommon", "backup", "inUse", "askedCluster", "notSeen")
+    ("change", name)
+    for name in ("undo", "secret", "store", "inCommon", "backup", "inUse", "notTheSame", "askedCluster", "notSeen")
 }
 _PLACE = {"store": "vault", "name": "team/github", "property": None}
 _REMOTE = {"store": "azure", "name": "team-github"}
@@ -350,8 +351,9 @@ def test_backup() -> None:
 def test_change() -> None:
     holds("change", CHANGE)
     held = {"environment": "prod", "time": "2026-01-02T03:04:05+00:00", "secrets": {"a": ["B"]}, "missing": {}}
-    in_use = [{"name": "team/a", "secrets": ["a"], "readers": ["prod/a"]}]
-    retired = {"command": "retire", "store": "vault", "inUse": in_use, "askedCluster": False, "notSeen": ["others"]}
+    in_use = [{"name": "team/a", "secrets": ["a"], "readers": ["prod/a"], "unproven": ["dev/vault"]}]
+    stays: dict[str, Any] = {"inUse": in_use, "notTheSame": ["lab/vault"], "askedCluster": False, "notSeen": ["others"]}
+    retired = {"command": "retire", "store": "vault", **stays}
     holds("change", CHANGE | retired)
     apart = [{"reader": "c/D", "store": "azure"}]
     common = {"key": "B", "holder": None, "place": "team/a[B]", "readers": ["b/C"], "apart": apart}

@@ -64,10 +64,11 @@ class Retiring:
 
     @property
     def words(self) -> tuple[str, ...]:
-        return ("retire", "prod", "--store", self.left)
+        return ("retire", "prod", "--store", self.left, "--without-cluster")
 
     def __call__(self, *options: str) -> Done:
-        return self.world.run(*self.words, "--quiet", *options)
+        words = [word for word in self.words if word != "--without-cluster" or "--cluster" not in options]
+        return self.world.run(*words, "--quiet", *options)
 
     def undo(self, *options: str) -> Done:
         """The undo of the newest run."""

@@ -9,25 +9,31 @@ from compiler.cli.options import add_format
 from compiler.cli.writing import WritingCommand, add_writing, run_writing
 from compiler.operations.cluster.connect import connected
 from compiler.operations.retire.plan import COMMAND
-from compiler.operations.retire.run import retirement
+from compiler.operations.retire.run import Retirement, retire
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
-from compiler.render.reports.retirement import retirement_lines, retirement_part
+from compiler.render.reports.retirement import Shown, retirement_lines, retirement_part
 from compiler.stages.outside import outside_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from typing import Any
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
     from compiler.cli.writing import Answer, Asked
+    from compiler.operations.retire.candidates import Candidates
 
 DESCRIPTION = """Deletes an environment's remote secrets from a store that no longer serves them, so that the old values
 cannot be read there. Without --apply it only reads, and shows the plan.
 
-A remote secret stays where any environment of the project reads it at that address, and with --cluster where any
-ExternalSecret of the cluster does. It is deleted only if the store that serves each of its keys now holds the same
-value. A key that differs, or that cannot be compared, exits 1, and the plan is not applied.
+A remote secret stays where any environment of the project reads it, and with --cluster where anything in the cluster
+reads or writes it: in the store itself, or in one that may be the same, as only the spelling of a Vault's address
+differs. If you know that it is another, say --not-the-same and its name. --apply needs --cluster, or
+--without-cluster where no cluster reads the store.
+
+It is deleted only if the store that serves each of its keys now holds the same value. A key that differs, or that
+cannot be compared, exits 1, and the plan is not applied.
 
 The deletion is soft: in Vault, all versions that can still be read; in Key Vault, the secret. Nothing is destroyed or
 purged. Each is read back and recorded in .platform-secrets/runs. After an interruption, run the same command again to
@@ -35,7 +41,7 @@ continue. --undo RUN brings back exactly the versions that the run deleted."""
 EXAMPLES = (
     "platform-secrets retire prod --store vault",
     "platform-secrets retire prod --store vault --cluster --apply --audit audit.jsonl",
-    "platform-secrets retire prod --store vault jira --apply",
+    "platform-secrets retire prod --store vault jira --without-cluster --apply",
     "platform-secrets retire prod --undo 20250131-120000-4fa1c2 --apply",
 )
 # What the command is given; its undo knows all of it from the journal.
@@ -43,9 +49,11 @@ _OWN = {
     "SECRET": "secrets",
     "--store": "store",
     "--cluster": "cluster",
+    "--without-cluster": "without_cluster",
     "--context": "context",
     "--continue-on-error": "continue_on_error",
 }
+_UNASKED = "who in the cluster reads the store is not asked: retire --apply needs --cluster or --without-cluster"
 _EITHER = "give either the store with --store or a run with --undo"
 
 
@@ -54,6 +62,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="only these secrets; by default all")
     parser.add_argument("--store", metavar="ID", help="id of the store to delete from")
     parser.add_cluster("also ask the cluster who reads it")
+    parser.add_argument("--without-cluster", action="store_true", help="do not ask: no cluster reads the store")
     parser.add_argument("--continue-on-error", action="store_true", help="delete the others if some cannot be deleted")
     add_writing(parser, apply_help="delete; without it, only show the plan", recovers=False)
     add_format(parser, REPORT_FORMATS)
@@ -62,7 +71,9 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     if arguments.store is not None and arguments.undo is not None:
         raise Refusal("usage", _EITHER, "leave one of them out")
-    return run_writing(WritingCommand(COMMAND, _OWN, _answer), arguments, invocation)
+    if arguments.cluster and arguments.without_cluster:
+        raise Refusal("usage", "--cluster cannot be combined with --without-cluster", "leave one of them out")
+    return run_writing(WritingCommand(COMMAND, _OWN, _answer, deletes=True), arguments, invocation)
 
 
 def _answer(asked: Asked) -> Answer:
@@ -70,8 +81,17 @@ def _answer(asked: Asked) -> Answer:
     if arguments.store is None:
         named = " or ".join(f"--store {store}" for store in asked.environment.stores)
         raise Refusal("usage", _EITHER, f"add {named}" if named else None)
+    if arguments.apply and not (arguments.cluster or arguments.without_cluster):
+        message = "add --cluster; if no cluster reads the store, add --without-cluster"
+        raise Refusal("usage", _UNASKED, message)
     outside = outside_of(None, os.environ, variable_counts=False)
     cluster = connected(os.environ, arguments.context) if arguments.cluster else None
-    found = retirement(asked.environment, arguments.store, arguments.secrets, asked.setting, outside, cluster)
-    asked.output.lines(retirement_lines(found))
-    return found.change, retirement_part(found)
+    wanted = Retirement(arguments.store, arguments.secrets, cluster)
+    part: dict[str, Any] = {}
+
+    def tell(found: Candidates) -> None:
+        shown = Shown(found, asked_cluster=cluster is not None, not_the_same=asked.setting.not_the_same)
+        asked.output.lines(retirement_lines(shown))
+        part.update(retirement_part(shown))
+
+    return retire(wanted, asked.environment, asked.setting, outside, tell), part

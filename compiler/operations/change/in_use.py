@@ -5,18 +5,17 @@ A run may have created a secret that nobody read then; once a switch has put it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.leave_out import without
-from compiler.operations.live.identity import folded, identities, is_same
-from compiler.text.wording import listed
+from compiler.operations.live.readers import Readers, in_files, read_by, way_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from compiler.model.environment import Environment, Store
     from compiler.operations.change.plan import Plan, Write
+    from compiler.operations.live.readers import Reader
     from compiler.operations.live.stores import LiveStores
 
 _REMEDY = "let another store serve it first (`cutover`), or set the right value (`put`)"
@@ -27,23 +26,30 @@ def spared(
     own: Mapping[str, Store],
     environments: Callable[[], Sequence[Environment]],
     stores: LiveStores,
+    not_the_same: Collection[str] = (),
 ) -> Plan:
     """The plan of an undo without the writes that would take away a key in use; their steps say who reads it.
 
-    `own` are the stores of the plan by their ids. `environments` is called where a write takes something away at all.
-    Raises what it raises, and AddressError.
+    `own` are the stores of the plan by their ids, `not_the_same` the stores that are known to be others. `environments`
+    is called where a write takes something away at all. Raises what it raises, Refusal and AddressError.
     """
     taking = {write.target: write for write in plan.writes if _takes(write) is not None}
     if not taking:
         return plan
     every = tuple({each.name: each for each in environments()}.values())
     # Once a store: looking through all environments for each write would take minutes for thousands.
-    reads = {name: _Reads.of(own[name], every, stores) for name in dict.fromkeys(name for name, _ in taking)}
-    readers = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
-    in_use = {
-        target: f"it is in use again, read there by {listed(found)}" for target, found in readers.items() if found
-    }
-    return without(plan, {target: (reason, _REMEDY) for target, reason in in_use.items()})
+    reads = {name: Readers(stores.identities(own[name]), not_the_same) for name in {name for name, _ in taking}}
+    for readers in reads.values():
+        in_files(every, readers)
+        readers.check_excluded()
+    found = {target: _readers(write, reads[write.store]) for target, write in taking.items()}
+    words = "it is in use again, read there by"
+    return without(plan, {target: (read_by(each, words), _remedy(each)) for target, each in found.items() if each})
+
+
+def _remedy(readers: Sequence[Reader]) -> str:
+    other = way_out(readers)
+    return f"{_REMEDY}; {other}" if other else _REMEDY
 
 
 def _takes(write: Write) -> Callable[[str | None], bool] | None:
@@ -58,30 +64,6 @@ def _takes(write: Write) -> Callable[[str | None], bool] | None:
     return gone.__contains__ if gone else None
 
 
-def _readers(write: Write, reads: _Reads) -> tuple[str, ...]:
+def _readers(write: Write, readers: Readers) -> tuple[Reader, ...]:
     takes = _takes(write)
-    found = reads.by_name.get(folded(write.name, reads.provider), ())
-    return tuple(dict.fromkeys(reader for prop, reader in found if takes is not None and takes(prop)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    """What is read in one store: by a remote secret's folded name each property with its reader."""
-
-    provider: str
-    by_name: Mapping[str, Sequence[tuple[str | None, str]]]
-
-    @classmethod
-    def of(cls, own: Store, every: Iterable[Environment], stores: LiveStores) -> _Reads:
-        addresses, provider = identities(own, stores), own.provider
-        found: dict[str, list[tuple[str | None, str]]] = {}
-        for environment in every:
-            for store in environment.stores_in_use():
-                if store.provider != provider or not is_same(store, addresses, stores):
-                    continue
-                for secret in environment.secrets.values():
-                    for key in secret.keys if secret.store is store else ():
-                        if key.place is not None:
-                            line = (key.place.property, f"{environment.name}/{secret.id}")
-                            found.setdefault(folded(key.place.remote_key, provider), []).append(line)
-        return cls(provider, found)
+    return tuple(each for each in readers.of(write.name) if takes is not None and takes(each.property))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.model.store_identity import remote_name
 from compiler.operations.change.leave_out import without
-from compiler.operations.live.identity import folded
 from compiler.operations.live.key_places import catalogue_places
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def kept_to_own(plan: Plan, environment: Environment, stores: Mapping[str, Store
     `stores` are those of the plan by their ids. Each step that is left out of the writes is refused.
     """
     own = {
-        store_id: {folded(place.remote_key, store.provider) for place in catalogue_places(environment, store)}
+        store_id: {remote_name(store.provider, place.remote_key) for place in catalogue_places(environment, store)}
         for store_id, store in stores.items()
     }
 
     def is_own(target: Target) -> bool:
         store, name = target
-        return folded(name, stores[store].provider) in own[store]
+        return remote_name(stores[store].provider, name) in own[store]
 
     foreign = [each.target for each in plan.writes if not is_own(each.target)]
     kept = without(plan, dict.fromkeys(foreign, (_REASON, _REMEDY)))

@@ -52,7 +52,8 @@ class Setting:
     """How a command writes: from the project at `root`, through `stores`, only where it `applies`.
 
     Where it `asks`, a person decides after seeing the plan. `environments` reads all of the project, for an undo that
-    would take something away; it may raise Refusal.
+    would take something away; it may raise Refusal. `not_the_same` are stores of others that a person knows to be other
+    ones than that which is deleted in.
     """
 
     root: Path
@@ -62,6 +63,7 @@ class Setting:
     continue_on_error: bool = False
     audit: Path | None = None
     environments: Callable[[], Sequence[Environment]] = tuple
+    not_the_same: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,6 +54,8 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
             log = stack.enter_context(AuditLog(setting.audit)) if setting.audit is not None else None
             journal = Journal(run.path, new=False)
             stack.callback(journal.close)
+            if setting.not_the_same:
+                journal.excluded(setting.not_the_same)
             run_log = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
             outcome = apply_plan(
                 plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
@@ -64,7 +66,8 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
 def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
     own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     plan = kept_to_own(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
-    return spared(plan, own, lambda: (environment, *setting.environments()), setting.stores)
+    every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
+    return spared(plan, own, every, setting.stores, setting.not_the_same)
 
 
 def _unwritten(plan: Plan) -> End:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     LiveObject = Mapping[str, Any]
 
 T = TypeVar("T")
-_GROUP = "external-secrets.io/v1"
+_GROUP, _ALPHA = "external-secrets.io/v1", "external-secrets.io/v1alpha1"
+_GENERATORS = "generators.external-secrets.io/v1alpha1"
 # The API and the kind of each collection. A list is taken only where it is one of that kind: any other JSON with status
 # 200 would be read as "there are none".
 _TYPES = {
@@ -42,6 +43,10 @@ _TYPES = {
     "clusterexternalsecrets": (_GROUP, "ClusterExternalSecret"),
     "secretstores": (_GROUP, "SecretStore"),
     "clustersecretstores": (_GROUP, "ClusterSecretStore"),
+    "pushsecrets": (_ALPHA, "PushSecret"),
+    "clusterpushsecrets": (_ALPHA, "ClusterPushSecret"),
+    "vaultdynamicsecrets": (_GENERATORS, "VaultDynamicSecret"),
+    "clustergenerators": (_GENERATORS, "ClusterGenerator"),
     "deployments": ("apps/v1", "Deployment"),
     "statefulsets": ("apps/v1", "StatefulSet"),
     "daemonsets": ("apps/v1", "DaemonSet"),

@@ -62,11 +62,21 @@ _EXTERNAL_SECRET: _Shape = {
     "dataFrom": [{"extract": _REMOTE, "find": {"path": str}, "sourceRef": _SOURCE}],
     "target": {"name": str, "creationPolicy": str, "manifest": {"kind": str}, "template": {"data": _TEXTS}},
 }
+_PUSH_SECRET: _Shape = {
+    "secretStoreRefs": [_REFERENCE],
+    "data": [{"match": {"remoteRef": {"remoteKey": str}}}],
+    "dataTo": [{}],
+}
+_GENERATOR: _Shape = {"path": str, "provider": dict.fromkeys(("server", "namespace"), str)}
 _SYNCED: _Shape = {"conditions": _CONDITIONS, "refreshTime": str, "syncedResourceVersion": str}
 _CONTAINERS_NOW: _Shape = [{"name": str, "restartCount": int, "state": {"waiting": {"reason": str}}}]
 _SHAPES: dict[str, _Shape] = {
     "externalsecrets": {**_OBJECT, "spec": _EXTERNAL_SECRET, "status": _SYNCED},
     "clusterexternalsecrets": {**_OBJECT, "spec": {"externalSecretSpec": _EXTERNAL_SECRET}},
+    "pushsecrets": {**_OBJECT, "spec": _PUSH_SECRET},
+    "clusterpushsecrets": {**_OBJECT, "spec": {"pushSecretSpec": _PUSH_SECRET}},
+    "vaultdynamicsecrets": {**_OBJECT, "spec": _GENERATOR},
+    "clustergenerators": {**_OBJECT, "spec": {"generator": {"vaultDynamicSecretSpec": _GENERATOR}}},
     "secretstores": _STORE,
     "clustersecretstores": _STORE,
     "pods": {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.model.place import remote_of
-from compiler.operations.live.identity import folded
+from compiler.model.store_identity import remote_name
 from compiler.operations.live.key_places import key_places
 from compiler.operations.live.names import secret_named
 from compiler.operations.live.value_names import value_names
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.model.place import Place
+    from compiler.operations.live.readers import Reader, Readers
     from compiler.operations.live.value_names import ValueName
-    from compiler.operations.retire.readers import Readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Remote:
     name: str
     keys: tuple[Held, ...]
     mains: tuple[tuple[str, Store, str], ...]
-    readers: tuple[str, ...]
+    readers: tuple[Reader, ...]
     secrets: tuple[str, ...]
 
 
@@ -69,19 +69,24 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
     names = value_names(environment)
     mains: dict[str, list[tuple[str, Store, str]]] = {}
     skipped: list[tuple[str, str]] = []
+    # By name: the readers of this environment whose own place is read and compared before anything is deleted.
+    compared: dict[str, set[tuple[str, str]]] = {}
     for secret in environment.secrets.values():
         if secret.store is None:
             continue
         held = _held(environment, secret, store, secret.store)
         for name, each in held:
-            _, values, secrets = groups.setdefault(folded(name, store.provider), (name, {}, []))
+            _, values, secrets = groups.setdefault(remote_name(store.provider, name), (name, {}, []))
             called = names.get((each.secret, each.key), (each.secret, each.key))
             values.setdefault(called, replace(each, secret=called[0], key=called[1]))
             secrets.append(secret.id)
+            if each.there is not None:
+                reader = (f"{environment.name}/{secret.id}", f"{environment.name}/{secret.store.id}")
+                compared.setdefault(each.there.remote_key, set()).add(reader)
         own, theirs = (remote_of(secret.entry, each.provider, secret.node) for each in (store, secret.store))
         if own is not None and theirs is not None:
             main = (secret.id, secret.store, secret.store.prefix + theirs)
-            mains.setdefault(folded(store.prefix + own, store.provider), []).append(main)
+            mains.setdefault(remote_name(store.provider, store.prefix + own), []).append(main)
         if not held and (not only or secret.id in only):
             skipped.append((secret.id, f"the catalogue gives it no place in {quoted(store.id)}"))
     remotes = [
@@ -89,7 +94,7 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
             name,
             tuple(values.values()),
             tuple(mains.get(key, ())),
-            readers.of(name),
+            _but(readers.of(name), compared.get(name, set())),
             tuple(dict.fromkeys(secrets)),
         )
         for key, (name, values, secrets) in groups.items()
@@ -103,6 +108,10 @@ def candidates_of(environment: Environment, store: Store, only: Sequence[str], r
         tuple(each for each in wanted if each.readers),
         tuple(skipped),
     )
+
+
+def _but(readers: tuple[Reader, ...], compared: set[tuple[str, str]]) -> tuple[Reader, ...]:
+    return tuple(each for each in readers if each.is_proven or (each.name, each.store) not in compared)
 
 
 def _held(environment: Environment, secret: Secret, store: Store, serving: Store) -> list[tuple[str, Held]]:

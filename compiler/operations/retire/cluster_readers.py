@@ -1,72 +1,131 @@
-"""Finds which ExternalSecrets of a cluster read a store, in every namespace, by the address of their store objects.
+"""Finds what in a cluster reads or writes a store, in every namespace, by what the store objects lead to.
 
-A store object counts as the store where its address is that, or its kind and name are: whatever may read a remote
+A store object that may be the store counts as it, and so does one of its kind and name: whatever may read a remote
 secret keeps it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from compiler.model.store_address import Provider, StoreAddress
+from compiler.model.store_identity import (
+    StoreIdentity,
+    found_below,
+    live_identity,
+    remote_places,
+    vault_identity,
+    written_identity,
+)
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.live.identity import folded, identity, server
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from compiler.model.environment import Store
     from compiler.operations.cluster.objects import LiveObjects
-    from compiler.operations.retire.readers import Readers
+    from compiler.operations.live.readers import Readers
 
     LiveObject = Mapping[str, Any]
 
 _UNKNOWN = "who reads the store in the cluster is not known"
-_OBJECT_TYPES = ("secret/", "key/", "cert/")
+_CLUSTER_STORE, _STORE = "ClusterSecretStore", "SecretStore"
+_READERS = ("externalsecrets", "clusterexternalsecrets", "pushsecrets", "clusterpushsecrets")
+_GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
+# Every kind that is asked for; one that the cluster does not have is none.
+KINDS = ("clustersecretstores", "secretstores", *_READERS, *_GENERATORS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The store that is asked about, and the stores of the cluster that are it or may be: kind, namespace and name."""
-
-    store: Store
-    found: frozenset[tuple[str, str, str]]
-
-    def is_meant(self, kind: str, namespace: str | None, name: str) -> bool:
-        """Whether a reference means it; a template without a namespace may come to any."""
-        if (kind, name) == (self.store.kind, self.store.name):
-            return True
-        if kind == "ClusterSecretStore":
-            return (kind, "", name) in self.found
-        return any((kind, name) == (each, called) and namespace in {None, where} for each, where, called in self.found)
-
-
-def in_cluster(cluster: LiveObjects, store: Store, own: frozenset[str], readers: Readers) -> None:
-    """Add to `readers` whoever reads `store`, which has the identities `own`, in the cluster. Raises Refusal."""
+def in_cluster(cluster: LiveObjects, store: Store, readers: Readers) -> None:
+    """Add to `readers` whatever reads or writes `store` in the cluster. Raises Refusal."""
     try:
-        stores = [
-            (kind, each)
-            for kind, plural in (("ClusterSecretStore", "clustersecretstores"), ("SecretStore", "secretstores"))
-            for each in cluster.every_object(plural) or ()
-        ]
-        secrets, templates = cluster.every_object("externalsecrets"), cluster.every_object("clusterexternalsecrets")
+        found = {plural: cluster.every_object(plural) for plural in KINDS}
+        if found["externalsecrets"] is not None:
+            _Search(store, readers, {plural: each or () for plural, each in found.items()}).run()
+            return
+        message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
+        failure = Refusal("cannot run", message, "choose the cluster with --context")
     except ClusterError as error:
         failure = Refusal("cannot run", f"{_UNKNOWN}: {error}", error.remedy)
-    else:
-        if secrets is None:
-            message = f"{_UNKNOWN}: it does not serve external-secrets.io/v1"
-            raise Refusal("cannot run", message, "choose the cluster with --context")
-        wanted = _Wanted(store, frozenset(_key(kind, each) for kind, each in stores if _is_at(each, store, own)))
-        for each in secrets:
-            namespace, name = _named(each)
-            _add(readers, wanted, each.get("spec") or {}, namespace, f"ExternalSecret {namespace}/{name}")
-        for each in templates or ():
-            spec = (each.get("spec") or {}).get("externalSecretSpec") or {}
-            _add(readers, wanted, spec, None, f"ClusterExternalSecret {_named(each)[1]}")
-        return
     raise failure
+
+
+class _Search:
+    """Looks through the objects of a cluster."""
+
+    def __init__(self, store: Store, readers: Readers, objects: Mapping[str, tuple[LiveObject, ...]]) -> None:
+        self._readers = readers
+        self._objects = objects
+        self._own = (store.kind, store.name)
+        self._written = written_identity(store)
+        # By kind, namespace and name: the store objects that count, with what their names may mean.
+        self._stores: dict[tuple[str, str, str], tuple[StoreIdentity, ...]] = {}
+
+    def run(self) -> None:
+        for kind, plural in ((_CLUSTER_STORE, "clustersecretstores"), (_STORE, "secretstores")):
+            for each in self._objects[plural]:
+                self._meet(kind, *_named(each), live_identity(each))
+        for each in self._objects["externalsecrets"]:
+            namespace, name = _named(each)
+            self._external_secret(each.get("spec") or {}, namespace, f"ExternalSecret {namespace}/{name}")
+        for each in self._objects["clusterexternalsecrets"]:
+            spec = (each.get("spec") or {}).get("externalSecretSpec") or {}
+            self._external_secret(spec, None, f"ClusterExternalSecret {_named(each)[1]}")
+        for each in self._objects["pushsecrets"]:
+            namespace, name = _named(each)
+            self._push_secret(each.get("spec") or {}, namespace, f"PushSecret {namespace}/{name}, which writes it")
+        for each in self._objects["clusterpushsecrets"]:
+            spec = (each.get("spec") or {}).get("pushSecretSpec") or {}
+            self._push_secret(spec, None, f"ClusterPushSecret {_named(each)[1]}, which writes it")
+        for each in self._objects["vaultdynamicsecrets"]:
+            namespace, name = _named(each)
+            self._generator(each.get("spec") or {}, f"VaultDynamicSecret {namespace}/{name}")
+        for each in self._objects["clustergenerators"]:
+            spec = ((each.get("spec") or {}).get("generator") or {}).get("vaultDynamicSecretSpec")
+            if spec is not None:
+                self._generator(spec, f"ClusterGenerator {_named(each)[1]}")
+
+    def _meet(self, kind: str, namespace: str, name: str, identity: StoreIdentity) -> None:
+        is_named = (kind, name) == self._own
+        if self._readers.meet(_label(kind, namespace, name), identity, is_named=is_named):
+            self._stores[kind, namespace, name] = (identity, self._written) if is_named else (identity,)
+
+    def _meant(self, reference: LiveObject, namespace: str | None) -> Iterator[tuple[str, StoreIdentity]]:
+        """The stores that a reference may mean, by their labels; a template without a namespace may come to any."""
+        kind, name = str(reference.get("kind") or _STORE), reference.get("name")
+        if (kind, name) == self._own and not any((each, called) == self._own for each, _, called in self._stores):
+            # Its object is gone or was never there.
+            self._meet(kind, "", str(name), StoreIdentity("", None))
+        for (each, where, called), identities in self._stores.items():
+            # Without a name a selector chooses by labels.
+            if each == kind and name in (None, called) and (namespace is None or where in ("", namespace)):
+                yield from ((_label(each, where, called), identity) for identity in identities)
+
+    def _external_secret(self, spec: LiveObject, namespace: str | None, reader: str) -> None:
+        for reference, name, is_path in _reads(spec):
+            for label, identity in self._meant(reference, namespace):
+                if is_path:
+                    self._readers.add_below(found_below(identity, name), reader, label)
+                else:
+                    self._readers.add(remote_places(identity, name), reader, label)
+
+    def _push_secret(self, spec: LiveObject, namespace: str | None, writer: str) -> None:
+        for reference in spec.get("secretStoreRefs") or ():
+            for label, identity in self._meant(reference, namespace):
+                for each in spec.get("data") or ():
+                    name = str(((each.get("match") or {}).get("remoteRef") or {}).get("remoteKey") or "")
+                    self._readers.add(remote_places(identity, name), writer, label)
+                if spec.get("dataTo"):
+                    # It names what it writes by the keys of a Secret.
+                    self._readers.add_below({""}, writer, label)
+
+    def _generator(self, spec: LiveObject, reader: str) -> None:
+        """What Vault answers to a request of its own path."""
+        identity = replace(vault_identity(spec.get("provider") or {}), mount=None, version="v1")
+        label = reader.replace(" ", "/")
+        if self._readers.meet(label, identity):
+            self._readers.add(remote_places(identity, str(spec.get("path") or "")), reader, label)
 
 
 def _named(each: LiveObject) -> tuple[str, str]:
@@ -74,36 +133,8 @@ def _named(each: LiveObject) -> tuple[str, str]:
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
-def _key(kind: str, each: LiveObject) -> tuple[str, str, str]:
-    return kind, *_named(each)
-
-
-def _is_at(each: LiveObject, store: Store, own: frozenset[str]) -> bool:
-    """Whether a store object of the cluster leads to one of the addresses `own`."""
-    provider = (each.get("spec") or {}).get("provider") or {}
-    if store.provider == Provider.AZURE_KEY_VAULT:
-        url = str((provider.get("azurekv") or {}).get("vaultUrl") or "")
-        return bool(url) and identity(StoreAddress(Provider.AZURE_KEY_VAULT, url)) in own
-    vault = provider.get("vault") or {}
-    url, namespace = str(vault.get("server") or ""), vault.get("namespace")
-    if not url:
-        return False
-    if path := str(vault.get("path") or ""):
-        return identity(StoreAddress(Provider.VAULT, url, path, namespace)) in own
-    # Without a path each name begins with the mount.
-    return any(each.startswith(server(Provider.VAULT, url, namespace)) for each in own)
-
-
-def _add(readers: Readers, wanted: _Wanted, spec: LiveObject, namespace: str | None, reader: str) -> None:
-    for reference, name, is_path in _reads(spec):
-        kind, called = str(reference.get("kind") or "SecretStore"), str(reference.get("name") or "")
-        if not wanted.is_meant(kind, namespace, called):
-            continue
-        for form in _forms(name, wanted.store):
-            if is_path:
-                readers.below.append((form, reader))
-            else:
-                readers.add(form, reader)
+def _label(kind: str, namespace: str, name: str) -> str:
+    return "/".join(part for part in (kind, namespace, name) if part)
 
 
 def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
@@ -122,16 +153,3 @@ def _reads(spec: LiveObject) -> Iterator[tuple[LiveObject, str, bool]]:
 
 def _reference(each: LiveObject, default: LiveObject) -> LiveObject:
     return (each.get("sourceRef") or {}).get("storeRef") or default
-
-
-def _forms(name: str, store: Store) -> Iterable[str]:
-    """The names that the operator may take `name` for: with the mount or an object type before it, or without."""
-    found = {name}
-    if store.provider == Provider.AZURE_KEY_VAULT:
-        found |= {name.removeprefix(kind) for kind in _OBJECT_TYPES}
-    else:
-        rest = name.removeprefix("/")
-        found |= {rest, rest.removeprefix("data/")}
-        inside = rest.removeprefix(f"{store.mount.strip('/')}/")
-        found |= {inside, inside.removeprefix("data/")}
-    return sorted(folded(each, store.provider) for each in found)

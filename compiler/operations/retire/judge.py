@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from compiler.model.place import Place
 from compiler.model.store_address import Provider
+from compiler.model.store_identity import Sameness, address_identity, compare_stores, remote_name
 from compiler.operations.change.plan import Kind, Location, Step
-from compiler.operations.live.identity import folded, identity
 from compiler.operations.live.lasting import end_before, lasting_command
 from compiler.operations.retire.candidates import Held
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
@@ -174,8 +174,8 @@ class Judging:
         if serving.address.provider is not provider:
             return False
         name = held.there.remote_key if held.there is not None else ""
-        if identity(serving.address) == identity(writer.address):
-            return folded(name, provider) == folded(self._remote.name, provider)
+        if compare_stores(address_identity(serving.address), address_identity(writer.address)) is Sameness.SAME:
+            return remote_name(provider, name) == remote_name(provider, self._remote.name)
         # Two names of one server: a copy is never of the same moment, and in a Key Vault never of the same version.
         made = reading.attributes.created
         return (

@@ -9,9 +9,9 @@ from compiler.operations.change.plan import Kind, Location, Options, Plan, Step,
 from compiler.operations.change.resume import narrowed
 from compiler.operations.change.run import Planned
 from compiler.operations.live.read_many import WORKERS, read_many
+from compiler.operations.live.readers import read_by, way_out
 from compiler.operations.live.version_states import version_states
 from compiler.operations.retire.judge import Judging, Sides
-from compiler.operations.retire.readers import still_read
 from compiler.stores.errors import SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.values.secret import Comparer
@@ -93,7 +93,8 @@ def _may_have_versions(reading: RemoteSecret | StoreError) -> bool:
 
 def _read_by(remote: Remote, candidates: Candidates) -> Iterator[Step]:
     """Of a secret that was named: it is not in silence that it stays."""
+    reason, other = read_by(remote.readers, "still read by"), way_out(remote.readers)
+    remedy = "switch whoever reads it to another store first" + (f"; {other}" if other else "")
     for key in remote.keys:
         place = Location(candidates.store.id, remote.name, key.property)
-        remedy = "switch whoever reads it to another store first"
-        yield Step(key.secret, key.key, Kind.REFUSE, None, place, still_read(remote.readers), remedy)
+        yield Step(key.secret, key.key, Kind.REFUSE, None, place, reason, remedy)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.run import Change
-from compiler.operations.live.identity import identities
-from compiler.operations.live.names import store_named
+from compiler.operations.live.names import secret_named, store_named
+from compiler.operations.live.readers import Readers, every_environment, in_files
 from compiler.operations.retire.candidates import candidates_of
 from compiler.operations.retire.cluster_readers import in_cluster
 from compiler.operations.retire.plan import COMMAND, plan_retirement
-from compiler.operations.retire.readers import every_environment, in_files
 from compiler.operations.runs.journal import identity_of
+from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from compiler.model.environment import Environment
     from compiler.operations.change.run import Planned, Setting
     from compiler.operations.cluster.objects import LiveObjects
-    from compiler.operations.live.stores import LiveStores
     from compiler.operations.retire.candidates import Candidates
     from compiler.operations.runs.entries import Run
     from compiler.stages.outside import Outside
@@ -29,40 +27,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """The change that deletes, and what it found out before: `candidates`, and whether the cluster was asked."""
+    """What is asked for: the secrets `only` to delete from the store `store_id`, of all where none is named.
 
-    change: Change
-    candidates: Candidates
-    asked_cluster: bool
+    `cluster` is None where no cluster is asked.
+    """
+
+    store_id: str
+    only: Sequence[str] = ()
+    cluster: LiveObjects | None = None
 
 
-def retirement(
+def retire(
+    asked: Retirement,
     environment: Environment,
-    store_id: str,
-    only: Sequence[str],
     setting: Setting,
     outside: Outside,
-    cluster: LiveObjects | None = None,
-) -> Retirement:
-    """The deletion from the store of what no environment, and with `cluster` nothing there, reads in it any more.
+    tell: Callable[[Candidates], None] = lambda _found: None,
+) -> Change:
+    """The deletion from the store of what no environment, and nothing in the cluster, reads in it any more.
 
-    Raises Refusal for names that the environment does not have and where who reads the store is not known, and
-    AddressError.
+    Who reads is found out as it is planned, which is under the lock where it is applied: until then a switch may put to
+    use what is to be deleted. `tell` is called with it before the plan is shown. Raises Refusal for names that the
+    environment does not have, and AddressError; planning raises Refusal where who reads the store is not known.
     """
-    store = store_named(environment, store_id)
-    readers = in_files(every_environment(setting.root, outside), store, setting.stores)
-    if cluster is not None:
-        in_cluster(cluster, store, identities(store, setting.stores), readers)
-    candidates = candidates_of(environment, store, only, readers)
-    identity = identity_of(
-        COMMAND,
-        environment.name,
-        {store.id: setting.stores.address(store).absolute},
-        {"only": sorted(only), "cluster": cluster is not None},
-    )
-    change = Change(COMMAND, identity, partial(_planned, candidates, setting.stores), setting)
-    return Retirement(change, candidates, asked_cluster=cluster is not None)
+    store = store_named(environment, asked.store_id)
+    address = setting.stores.address(store).absolute
+    for secret in asked.only:
+        secret_named(environment, secret)
+    more = {"notTheSame": sorted(setting.not_the_same)} if setting.not_the_same else {}
+    what = {"only": sorted(asked.only), "cluster": asked.cluster is not None, **more}
+    identity = identity_of(COMMAND, environment.name, {store.id: address}, what)
+
+    def planned(run: Run | None) -> Planned:
+        found = _candidates(asked, environment.name, address, setting, outside)
+        tell(found)
+        return plan_retirement(found, setting.stores, run=run)
+
+    return Change(COMMAND, identity, planned, setting)
 
 
-def _planned(candidates: Candidates, stores: LiveStores, run: Run | None) -> Planned:
-    return plan_retirement(candidates, stores, run=run)
+def _candidates(asked: Retirement, name: str, address: str, setting: Setting, outside: Outside) -> Candidates:
+    """What may be deleted, as all files and the cluster are now."""
+    every = {each.name: each for each in every_environment(setting.root, outside)}
+    environment = every[name]
+    store = store_named(environment, asked.store_id)
+    if setting.stores.address(store).absolute != address:
+        raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")
+    readers = in_files(every.values(), Readers(setting.stores.identities(store), setting.not_the_same))
+    if asked.cluster is not None:
+        in_cluster(asked.cluster, store, readers)
+    readers.check_excluded()
+    return candidates_of(environment, store, asked.only, readers)

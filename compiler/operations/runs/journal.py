@@ -114,6 +114,10 @@ class Journal:
         """
         self._record("undo", target, state=state, version=version, before=before, owes=owes)
 
+    def excluded(self, stores: tuple[str, ...]) -> None:
+        """What a person said in an undo: that these stores are other ones than that which is undone in."""
+        self._append("not-the-same", wait=False, stores=list(stores))
+
     def end(self, state: str) -> None:
         """`complete`, `conflict` (nothing is left to resume), `incomplete` or `interrupted`."""
         self._append("end", state=state)

@@ -135,7 +135,7 @@ def _retire(hand: Hand, dice: Random) -> Asked:
             hand.first(Asked(("cutover", each, *leaving, "--to", _other(store), "--apply")))
     only = () if dice.random() < 0.3 else (secret,)
     careless = ("--continue-on-error",) if dice.random() < 0.3 else ()
-    return Asked(("retire", environment, *only, "--store", store, *careless, *_APPLY))
+    return Asked(("retire", environment, *only, "--store", store, "--without-cluster", *careless, *_APPLY))
 
 
 def _copied(environment: str, secrets: Sequence[str], to: str) -> Asked:

@@ -13,7 +13,7 @@ from compiler.cli import compiling
 from compiler.model.document import Document
 from compiler.operations.cutover import trial
 from compiler.operations.edit import draft
-from compiler.operations.retire import readers
+from compiler.operations.live import readers
 from compiler.pipeline import compile_project
 from compiler.stages.load import load_text
 

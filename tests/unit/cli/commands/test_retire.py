@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,7 +57,7 @@ def test_only_what_nobody_reads_is_deleted_and_it_comes_back(
     shown = retire("--store", "vault", "github", "--format", "json").report
     assert (shown["exitCode"], shown["applied"], github(shown)) == (0, False, ["delete"])
     assert ends.vault.held
-    done = retire("--store", "vault", "github", "--apply", "--format", "json").report
+    done = retire("--store", "vault", "github", "--without-cluster", "--apply", "--format", "json").report
     assert (done["exitCode"], done["store"], done["askedCluster"]) == (0, "vault", False)
     assert [(each["name"], each["versions"]) for each in done["deletions"]] == [(VAULT, ["v1"])]
     assert (ends.vault.held, set(ends.azure.held)) == ({}, {AZURE})
@@ -66,7 +67,7 @@ def test_only_what_nobody_reads_is_deleted_and_it_comes_back(
     schema = Draft7Validator(output_schemas()["change"])
     for report in (shown, done, undone):
         assert [error.message for error in schema.iter_errors(report)] == []
-    for own in ("store", "inUse", "askedCluster", "notSeen"):
+    for own in ("store", "inUse", "notTheSame", "askedCluster", "notSeen"):
         assert not schema.is_valid({name: value for name, value in done.items() if name != own})
 
 
@@ -90,7 +91,7 @@ def test_people_are_told_what_stays_what_goes_and_how(retire: Callable[..., Done
 
 def test_a_difference_stops_it_and_nothing_is_written(retire: Callable[..., Done], project: Path, ends: Ends) -> None:
     ends.azure.seed(AZURE, **{KEY: "rotated"})
-    found = retire("--store", "vault", "github", "--apply")
+    found = retire("--store", "vault", "github", "--without-cluster", "--apply")
     assert (found.code, found.out.splitlines()[-1]) == (1, "nothing was written: 1 key blocks this plan")
     assert (set(ends.vault.held), journals(project)) == ({VAULT}, [])
 
@@ -113,3 +114,27 @@ def test_what_is_no_list_of_readers_does_not_say_that_nobody_reads(
     assert found.code == 3
     assert 'its answer is not the "ClusterSecretStoreList" that was asked for' in found.err
     assert set(ends.vault.held) == {VAULT}
+
+
+def test_it_is_not_applied_before_it_was_said_whether_a_cluster_reads_the_store(
+    retire: Callable[..., Done], ends: Ends
+) -> None:
+    found = retire("--store", "vault", "--apply")
+    assert (found.code, "retire --apply needs --cluster or --without-cluster" in found.err) == (2, True)
+    assert "help: add --cluster; if no cluster reads the store, add --without-cluster" in found.err
+    assert ends.vault.calls == []
+    found = retire("--store", "vault", "--apply", "--cluster", "--without-cluster")
+    assert (found.code, "--cluster cannot be combined with --without-cluster" in found.err) == (2, True)
+
+
+def test_a_store_that_is_said_to_be_another_stands_in_the_journal(
+    retire: Callable[..., Done], project: Path, edit: Callable[[str, str, str], None]
+) -> None:
+    found = retire("--store", "vault", "github", "--without-cluster", "--apply", "--not-the-same", "staging/vault")
+    assert (found.code, 'the store "staging/vault" is the same one' in found.err) == (2, True)
+    edit("environments/staging.yaml", "stores:\n", "stores:\n  vault: {server: 'https://vault-2.example.com'}\n")
+    found = retire("--store", "vault", "github", "--without-cluster", "--apply", "--not-the-same", "staging/vault")
+    assert found.code == 0, found
+    assert "note: taken for other stores: staging/vault" in found.out
+    head = json.loads(journal(project).read_text("utf-8").splitlines()[0])
+    assert head["identity"]["notTheSame"] == ["staging/vault"]

@@ -423,6 +423,10 @@ def test_the_objects_of_all_namespaces_are_read_in_pages(fake: FakeCluster, envi
     found = cluster.every_object("externalsecrets")
     assert [each["metadata"]["name"] for each in found or ()] == ["github", "jira"]
     assert cluster.every_object("clusterexternalsecrets") is None
+    generators = "/apis/generators.external-secrets.io/v1alpha1/vaultdynamicsecrets"
+    fake.objects[generators] = {"items": [{"metadata": {"name": "creds"}}]}
+    fake.objects["/apis/external-secrets.io/v1alpha1/pushsecrets"] = {"items": []}
+    assert [len(cluster.every_object(plural) or ()) for plural in ("vaultdynamicsecrets", "pushsecrets")] == [1, 0]
     fake.refused["/externalsecrets"] = 403
     with pytest.raises(ClusterError) as refused:
         cluster.every_object("externalsecrets")

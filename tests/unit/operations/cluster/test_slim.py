@@ -57,6 +57,11 @@ def test_what_is_left_out_or_null_is_no_other_form() -> None:
         ("externalsecrets", {"dataFrom": [{"extract": "x"}]}),
         ("clusterexternalsecrets", {"externalSecretSpec": {"data": ["x"]}}),
         ("clusterexternalsecrets", {"externalSecretSpec": "x"}),
+        *[("pushsecrets", {name: ["x"]}) for name in ("secretStoreRefs", "data", "dataTo")],
+        ("pushsecrets", {"data": [{"match": {"remoteRef": {"remoteKey": 5}}}]}),
+        ("clusterpushsecrets", {"pushSecretSpec": {"data": ["x"]}}),
+        *[("vaultdynamicsecrets", odd) for odd in ({"path": ["x"]}, {"provider": "x"}, {"provider": {"server": 5}})],
+        ("clustergenerators", {"generator": {"vaultDynamicSecretSpec": {"path": 5}}}),
     ],
 )
 def test_a_spec_in_another_form_is_refused(plural: str, odd: dict[str, object]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.change.run import Setting
+from compiler.operations.change.run import Change, Setting
 from compiler.operations.live.stores import LiveStores
-from compiler.operations.retire.run import Retirement, retirement
+from compiler.operations.retire.run import Retirement, retire
 from compiler.pipeline import compile_project
 from compiler.stages.outside import Outside
 from tests.agents_project import write_agents_project
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from compiler.model.store_address import StoreAddress
     from compiler.operations.change.plan import Plan, Step
     from compiler.operations.cluster.objects import LiveObjects
+    from compiler.operations.retire.candidates import Candidates
 
 
 @dataclass
 class Bench:
-    """The project in `root`; `opened` are its stores by their absolute address, `environ` is what the caller has."""
+    """The project in `root`; `opened` are its stores by their absolute address, `environ` is what the caller has.
+
+    `candidates` are those of each plan that was made.
+    """
 
     root: Path
     opened: dict[str, MemoryStore]
     environ: dict[str, str]
+    candidates: list[Candidates] = field(default_factory=list)
 
     def write(self, name: str, text: str) -> None:
         (self.root / f"environments/{name}.yaml").write_text(text, "utf-8")
@@ -64,12 +69,17 @@ class Bench:
     def azure(self) -> MemoryStore:
         return self.store("azure")
 
-    def retire(self, *only: str, cluster: LiveObjects | None = None, store: str = "vault", **more: Any) -> Retirement:  # noqa: ANN401 - of a setting
+    def change(self, *only: str, cluster: LiveObjects | None = None, store: str = "vault", **more: Any) -> Change:  # noqa: ANN401 - of a setting
         setting = Setting(self.root, self.live(), **more)
-        return retirement(self.environment(), store, only, setting, Outside(), cluster)
+        wanted = Retirement(store, only, cluster)
+        return retire(wanted, self.environment(), setting, Outside(), self.candidates.append)
+
+    def found(self, *only: str, **more: Any) -> Candidates:  # noqa: ANN401 - as above
+        self.change(*only, **more).plan(None)
+        return self.candidates[-1]
 
     def plan(self, *only: str, **more: Any) -> Plan:  # noqa: ANN401 - as above
-        return self.retire(*only, **more).change.plan(None).plan
+        return self.change(*only, **more).plan(None).plan
 
     def steps(self, *only: str, **more: Any) -> dict[str, Step]:  # noqa: ANN401 - as above
         return {step.key: step for step in self.plan(*only, **more).steps}

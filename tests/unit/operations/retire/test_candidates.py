@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.store_identity import remote_places, written_identity
+from compiler.operations.live.readers import Readers
 from compiler.operations.retire.candidates import Candidates, candidates_of
-from compiler.operations.retire.readers import Readers
 from compiler.refusal import Refusal
 from tests.unit.operations.conftest import TAKERS
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def found(bench: Bench, *only: str, read: str = "", store: str = "vault") -> Candidates:
-    readers = Readers(store if store == "vault" else "azurekv")
-    if read:
-        readers.add(read, "staging/jira")
     environment = bench.environment()
+    identity = written_identity(environment.stores[store])
+    readers = Readers((identity,))
+    if read:
+        assert readers.meet("staging/vault", identity)
+        readers.add(remote_places(identity, read), "staging/jira", "staging/vault")
     return candidates_of(environment, environment.stores[store], only, readers)
 
 
@@ -36,7 +39,8 @@ def test_each_remote_secret_has_its_keys_and_where_they_are_served(bench: Bench)
 def test_what_is_read_stays_apart_and_only_what_was_named_is_looked_at(bench: Bench) -> None:
     all_of_them = found(bench, read="agents/jira")
     assert [each.name for each in all_of_them.free] == ["agents/github"]
-    assert [(each.name, each.readers) for each in all_of_them.read] == [("agents/jira", ("staging/jira",))]
+    (jira,) = all_of_them.read
+    assert (jira.name, [each.name for each in jira.readers]) == ("agents/jira", ["staging/jira"])
     named = found(bench, "jira")
     assert ([each.name for each in named.free], named.read, named.only) == (["agents/jira"], (), ("jira",))
     with pytest.raises(Refusal, match="has no secret"):

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.live.identity import identities
-from compiler.operations.retire.cluster_readers import in_cluster
-from compiler.operations.retire.readers import Readers
+from compiler.operations.live.readers import Readers
+from compiler.operations.retire.cluster_readers import KINDS, in_cluster
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -48,9 +47,9 @@ def secret_store(name: str, provider: dict[str, Any], namespace: str | None = No
 
 def read(bench: Bench, cluster: Cluster, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
     found = bench.environment().stores[store]
-    readers = Readers(found.provider)
-    in_cluster(cluster, found, identities(found, bench.live()), readers)
-    return readers.of(name)
+    readers = Readers(bench.live().identities(found))
+    in_cluster(cluster, found, readers)
+    return tuple(each.name + ("" if each.is_proven else "?") for each in readers.of(name))
 
 
 def reading(reference: dict[str, str] | None, key: str = "agents/jira", **spec: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -59,29 +58,44 @@ def reading(reference: dict[str, str] | None, key: str = "agents/jira", **spec: 
 
 
 @pytest.mark.parametrize(
-    ("provider", "is_meant"),
+    ("provider", "found"),
     [
-        ({"vault": {"server": f"{SERVER}/", "path": "secret", "version": "v2"}}, True),
-        ({"vault": {"server": "https://VAULT.example.com:8200", "path": "/secret/"}}, True),
-        ({"vault": {"server": SERVER}}, True),
-        ({"vault": {"server": SERVER, "path": "kv"}}, False),
-        ({"vault": {"server": SERVER, "path": "secret", "namespace": "team"}}, False),
-        ({"vault": {"server": SERVER, "namespace": "team"}}, False),
-        ({"vault": {"server": "https://vault.example.com:8300"}}, False),
-        ({"vault": {}}, False),
-        ({"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}}, False),
-        ({"fake": {}}, False),
-        ({}, False),
+        ({"vault": {"server": f"{SERVER}/", "path": "secret", "version": "v2"}}, ""),
+        ({"vault": {"server": "https://VAULT.example.com:8200", "path": "/secret/"}}, ""),
+        ({"vault": {"server": SERVER, "path": "secret", "namespace": "root"}}, ""),
+        ({"vault": {"server": SERVER, "path": "secret", "version": "v1"}}, None),
+        ({"vault": {"server": SERVER, "path": "secret/data", "version": "v1"}}, ""),
+        ({"vault": {"server": SERVER, "path": "kv"}}, None),
+        ({"vault": {"server": SERVER, "path": "secret", "namespace": "team"}}, None),
+        ({"vault": {"server": SERVER, "namespace": "team"}}, None),
+        ({"vault": {"server": "https://vault.example.com:8300", "path": "secret"}}, "?"),
+        ({"vault": {"path": "secret"}}, "?"),
+        ({"vault": {"path": "kv"}}, None),
+        ({"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}}, None),
+        ({"fake": {}}, None),
+        ({}, None),
     ],
 )
-def test_a_store_of_any_name_is_meant_where_its_address_is_that_of_the_store(
-    bench: Bench, provider: dict[str, Any], *, is_meant: bool
+def test_a_store_of_any_name_is_meant_where_it_leads_to_the_store_or_may(
+    bench: Bench, provider: dict[str, Any], found: str | None
 ) -> None:
     cluster = Cluster(
         clustersecretstores=[secret_store("other", provider)],
         externalsecrets=[external_secret("team", "jira", reading(OTHER))],
     )
-    assert read(bench, cluster) == (("ExternalSecret team/jira",) if is_meant else ())
+    assert read(bench, cluster) == (() if found is None else (f"ExternalSecret team/jira{found}",))
+
+
+def test_a_store_without_a_path_is_read_by_names_that_begin_with_the_mount(bench: Bench) -> None:
+    cluster = Cluster(
+        clustersecretstores=[secret_store("other", {"vault": {"server": SERVER}})],
+        externalsecrets=[
+            external_secret("team", "a", reading(OTHER, "secret/agents/jira")),
+            external_secret("team", "b", reading(OTHER, "secret/data/agents/jira")),
+            external_secret("team", "c", reading(OTHER, "kv/agents/jira")),
+        ],
+    )
+    assert read(bench, cluster) == ("ExternalSecret team/a", "ExternalSecret team/b")
 
 
 def test_a_key_vault_is_known_by_its_url_and_its_names_by_neither_case_nor_type(bench: Bench) -> None:
@@ -92,14 +106,20 @@ def test_a_key_vault_is_known_by_its_url_and_its_names_by_neither_case_nor_type(
             external_secret("team", "a", reading(OTHER, "Agents-JIRA")),
             external_secret("team", "b", reading(OTHER, "secret/agents-jira")),
             external_secret("team", "c", reading(OTHER, "agents-jira-2")),
+            external_secret("team", "d", reading(OTHER, "secret/agents-jira/0a1b")),
+            external_secret("team", "e", reading(OTHER, data=[], dataFrom=[{"find": {"path": "other"}}])),
         ],
     )
-    assert read(bench, cluster, "agents-jira", "azure") == ("ExternalSecret team/a", "ExternalSecret team/b")
+    found = read(bench, cluster, "agents-jira", "azure")
+    assert found == tuple(f"ExternalSecret team/{name}" for name in "abde")
 
 
 def test_a_store_of_the_same_kind_and_name_is_meant_whatever_its_address_is(bench: Bench) -> None:
     cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading(VAULT))])
-    assert read(bench, cluster) == ("ExternalSecret team/jira",)
+    assert read(bench, cluster) == ("ExternalSecret team/jira?",)
+    elsewhere = [secret_store("vault-store", {"azurekv": {"vaultUrl": "https://agents.vault.azure.net"}})]
+    cluster = Cluster(clustersecretstores=elsewhere, externalsecrets=cluster.objects["externalsecrets"])
+    assert read(bench, cluster) == ("ExternalSecret team/jira?",)
     cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading({"name": "vault-store"}))])
     assert read(bench, cluster) == ()
 
@@ -133,20 +153,25 @@ def test_every_reference_of_a_spec_counts_with_the_store_of_its_own(bench: Bench
         "below": reading(VAULT, data=[], dataFrom=[{"find": {"path": "teams"}}]),
         "empty": {},
     }
-    cluster = Cluster(externalsecrets=[external_secret("n", name, spec) for name, spec in specs.items()])
-    found = read(bench, cluster)
+    stores = [secret_store("vault-store", {"vault": {"server": SERVER, "path": "secret"}})]
+    objects = [external_secret("n", name, spec) for name, spec in specs.items()]
+    found = tuple(dict.fromkeys(read(bench, Cluster(clustersecretstores=stores, externalsecrets=objects))))
     assert found == tuple(f"ExternalSecret n/{name}" for name in ("data", "extract", "find", "tags"))
 
 
 @pytest.mark.parametrize(
-    "key", ["agents/jira", "/agents/jira", "secret/agents/jira", "secret/data/agents/jira", "data/agents/jira"]
+    "key",
+    [
+        *("agents/jira", "/agents/jira", "secret/agents/jira", "secret/data/agents/jira", "data/agents/jira"),
+        *("agents//jira", "agents/jira/", "./agents/jira", "x/../agents/jira", "secret/data//agents/jira"),
+    ],
 )
-def test_a_key_is_the_same_with_and_without_its_mount(bench: Bench, key: str) -> None:
+def test_a_key_is_the_same_however_it_is_written(bench: Bench, key: str) -> None:
     cluster = Cluster(externalsecrets=[external_secret("n", "a", reading(VAULT, key))])
-    assert read(bench, cluster) == ("ExternalSecret n/a",)
+    assert read(bench, cluster) == ("ExternalSecret n/a?",)
 
 
-@pytest.mark.parametrize("plural", ["clustersecretstores", "secretstores", "externalsecrets", "clusterexternalsecrets"])
+@pytest.mark.parametrize("plural", KINDS)
 def test_a_cluster_that_does_not_tell_all_ends_the_command(bench: Bench, plural: str) -> None:
     error = ClusterError(f"you are not allowed to list {plural}", "get a role", f"list {plural}")
     with pytest.raises(Refusal) as refused:
@@ -158,3 +183,51 @@ def test_a_cluster_that_does_not_tell_all_ends_the_command(bench: Bench, plural:
 def test_a_cluster_without_the_operator_is_not_one_where_nobody_reads(bench: Bench) -> None:
     with pytest.raises(Refusal, match=r"does not serve external-secrets\.io/v1"):
         read(bench, Cluster(externalsecrets=None))
+
+
+def pushing(reference: dict[str, Any], key: str = "agents/jira", **spec: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    match = {"secretKey": "A", "remoteRef": {"remoteKey": key}}
+    return {"secretStoreRefs": [reference], "data": [{"match": match}], **spec}
+
+
+def test_whatever_writes_the_place_is_named(bench: Bench) -> None:
+    stores = [secret_store("other", {"vault": {"server": SERVER, "path": "secret"}})]
+    push = {
+        "a": pushing(OTHER),
+        "b": pushing(OTHER, "agents/github"),
+        "c": pushing({"kind": "ClusterSecretStore", "labelSelector": {"matchLabels": {"a": "b"}}}),
+        "d": pushing(OTHER, data=[], dataTo=[{"storeRef": OTHER}]),
+        "e": pushing({"name": "other"}),
+        "f": {},
+    }
+    cluster = Cluster(
+        clustersecretstores=stores,
+        pushsecrets=[external_secret("n", name, spec) for name, spec in push.items()],
+        clusterpushsecrets=[{"metadata": {"name": "all"}, "spec": {"pushSecretSpec": pushing(OTHER)}}],
+    )
+    found = [f"PushSecret n/{name}, which writes it" for name in "ac"]
+    found += ["ClusterPushSecret all, which writes it", "PushSecret n/d, which writes it"]
+    assert list(read(bench, cluster)) == found
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "found"),
+    [
+        (SERVER, "secret/data/agents/jira", ""),
+        (SERVER, "/secret//data/agents/jira", ""),
+        ("https://other.example.com", "secret/data/agents/jira", "?"),
+        (SERVER, "secret/data/agents/github", None),
+        (SERVER, "database/creds/jira", None),
+    ],
+)
+def test_a_generator_reads_a_path_of_vaults_api(bench: Bench, server: str, path: str, found: str | None) -> None:
+    spec = {"path": path, "provider": {"server": server}}
+    generators = {
+        "vaultdynamicsecrets": [external_secret("n", "a", spec)],
+        "clustergenerators": [
+            {"metadata": {"name": "b"}, "spec": {"generator": {"vaultDynamicSecretSpec": spec}}},
+            {"metadata": {"name": "c"}, "spec": {"generator": {"passwordSpec": {}}}},
+        ],
+    }
+    names = [] if found is None else [f"VaultDynamicSecret n/a{found}", f"ClusterGenerator b{found}"]
+    assert list(read(bench, Cluster(**generators))) == names

@@ -61,14 +61,14 @@ def test_a_named_secret_that_is_read_is_refused_and_an_unnamed_one_left_out(benc
 
 
 def test_a_deletion_that_was_sent_and_not_recorded_is_adopted_when_the_run_goes_on(bench: Bench) -> None:
-    found = bench.retire("jira")
-    first = found.change.plan(None)
-    journal = Journal.begin(bench.root, ID, first.plan, found.change.identity)
+    change = bench.change("jira")
+    first = change.plan(None)
+    journal = Journal.begin(bench.root, ID, first.plan, change.identity)
     journal.started(("vault", "agents/jira"), "v1")
     journal.close()
     bench.vault.delete_versions("agents/jira", ("v1",))
     run = read_run(bench.root / ".platform-secrets/runs" / f"{ID}.jsonl")
-    planned: Planned = plan_retirement(found.candidates, bench.live(), run=run)
+    planned: Planned = plan_retirement(bench.candidates[-1], bench.live(), run=run)
     assert [(each.name, each.version, each.action) for each in planned.plan.adopted] == [
         ("agents/jira", "v1", "delete")
     ]
@@ -86,8 +86,7 @@ def test_what_is_planned_is_deleted_and_nothing_in_the_serving_store_is_touched(
 ) -> None:
     left, serving = ("vault", "azure") if provider is Provider.VAULT else ("azure", "vault")
     bench.write("prod", f"store: {serving}\n")
-    found = bench.retire(store=left)
-    planned = found.change.plan(None)
+    planned = bench.change(store=left).plan(None)
     journal = Journal.begin(bench.root, ID, planned.plan, {})
     outcome = apply_plan(planned.plan, planned.stores, RunLog(journal, "prod"))
     journal.close()

@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 
 
 def test_the_same_run_is_told_by_where_and_what(bench: Bench) -> None:
-    first = bench.retire().change.identity
-    assert first == bench.retire().change.identity
+    first = bench.change().identity
+    assert first == bench.change().identity
     assert (first["command"], first["environment"]) == ("retire", "prod")
-    others = [bench.retire("jira"), bench.retire(store="azure"), bench.retire(cluster=Cluster())]
-    assert first not in [each.change.identity for each in others]
-    assert bench.retire("jira", "github").change.identity == bench.retire("github", "jira").change.identity
+    others = [bench.change("jira"), bench.change(store="azure"), bench.change(cluster=Cluster())]
+    others.append(bench.change(not_the_same=("lab/vault",)))
+    assert first not in [each.identity for each in others]
+    assert bench.change("jira", "github").identity == bench.change("github", "jira").identity
 
 
 def test_names_that_the_environment_does_not_have_are_refused(bench: Bench) -> None:
     with pytest.raises(Refusal, match="has no store"):
-        bench.retire(store="nowhere")
+        bench.change(store="nowhere")
     with pytest.raises(Refusal, match="has no secret"):
-        bench.retire("jria")
+        bench.change("jria")
     bench.base('vault-store, server: "https://vault.example.com:8200", mount: secret', "vault-store")
     with pytest.raises(AddressError):
-        bench.retire()
+        bench.change()
 
 
 def test_what_the_cluster_reads_stays(bench: Bench) -> None:
@@ -43,9 +44,38 @@ def test_what_the_cluster_reads_stays(bench: Bench) -> None:
             )
         ]
     )
-    found = bench.retire(cluster=cluster)
-    assert found.asked_cluster
-    assert [each.readers for each in found.candidates.read] == [("ExternalSecret agents/jira",)]
-    plan = found.change.plan(None).plan
+    plan = bench.plan(cluster=cluster)
+    (jira,) = bench.candidates[-1].read
+    assert [each.name for each in jira.readers] == ["ExternalSecret agents/jira"]
     assert {step.key for step in plan.steps if step.kind is Kind.DELETE} == {"GITHUB_TOKEN"}
-    assert not bench.retire().asked_cluster
+
+
+def test_who_reads_is_found_out_when_it_is_planned(bench: Bench) -> None:
+    change = bench.change("jira")
+    # A switch of another terminal, between the command's start and its turn at the lock.
+    bench.write("prod", "store: azure\nsecrets: {jira: {store: vault}}\n")
+    plan = change.plan(None).plan
+    assert (plan.writes, {step.kind for step in plan.steps}) == ((), {Kind.REFUSE})
+    assert plan.steps[0].reason == 'still read by "prod/jira"'
+
+
+def test_a_store_that_moved_meanwhile_ends_the_command(bench: Bench) -> None:
+    change = bench.change()
+    bench.base("https://vault.example.com:8200", "https://vault-2.example.com:8200")
+    with pytest.raises(Refusal, match="the address of vault changed meanwhile"):
+        change.plan(None)
+
+
+def test_a_store_that_may_be_the_same_keeps_what_it_reads_until_a_person_says_that_it_is_not(bench: Bench) -> None:
+    bench.write("staging", 'store: vault\nstores: {vault: {server: "https://vault-2.example.com:8200"}}\n')
+    step = bench.plan("jira").steps[0]
+    assert step.reason == 'it may be read by "staging/jira", in what may be the same store'
+    assert step.remedy.endswith('if "staging/vault" is another store, add --not-the-same staging/vault')
+    plan = bench.plan("jira", not_the_same=("staging/vault",))
+    assert {step.kind for step in plan.steps} == {Kind.DELETE}
+    with pytest.raises(Refusal, match='nobody is seen to read a store "staging/volt"') as unknown:
+        bench.plan(not_the_same=("staging/volt",))
+    assert unknown.value.help == 'did you mean "staging/vault"?'
+    bench.write("staging", "store: vault\n")
+    with pytest.raises(Refusal, match='the store "staging/vault" is the same one'):
+        bench.plan(not_the_same=("staging/vault",))

@@ -1,40 +1,54 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compiler.cli.terminal.contents import text_of
 from compiler.render.content import Lines
-from compiler.render.reports.retirement import retirement_lines, retirement_part
+from compiler.render.reports.retirement import Shown, retirement_lines, retirement_part
 from tests.unit.operations.retire.conftest import Bench, bench
-from tests.unit.operations.retire.test_cluster_readers import Cluster
-
-if TYPE_CHECKING:
-    from compiler.operations.retire.run import Retirement
 
 __all__ = ["bench"]
 
 
-def told(found: Retirement) -> str:
-    return " ".join(text_of(Lines(retirement_lines(found))).split())
+def told(shown: Shown) -> str:
+    return " ".join(text_of(Lines(retirement_lines(shown))).split())
 
 
 def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench: Bench) -> None:
     for number in range(7):
         bench.write(f"lab-{number}", "store: vault\nsecrets: {github: null}\n")
-    found = bench.retire()
-    assert told(found) == (
+    shown = Shown(bench.found(), asked_cluster=False)
+    assert told(shown) == (
         "in use vault:agents/jira read by lab-0/jira, lab-1/jira, lab-2/jira, lab-3/jira, lab-4/jira and 2 more "
         "note: not seen here: clusters (--cluster asks one), programs and people that read the store directly"
     )
-    assert retirement_part(found) == {
+    readers = [f"lab-{n}/jira" for n in range(7)]
+    assert retirement_part(shown) == {
         "store": "vault",
-        "inUse": [{"name": "agents/jira", "secrets": ["jira"], "readers": [f"lab-{n}/jira" for n in range(7)]}],
+        "inUse": [{"name": "agents/jira", "secrets": ["jira"], "readers": readers, "unproven": []}],
+        "notTheSame": [],
         "askedCluster": False,
         "notSeen": ["clusters (--cluster asks one)", "programs and people that read the store directly"],
     }
 
 
 def test_with_a_cluster_the_others_are_left(bench: Bench) -> None:
-    found = bench.retire(cluster=Cluster())
-    assert told(found) == "note: not seen here: other clusters, programs and people that read the store directly"
-    assert retirement_part(found)["askedCluster"]
+    shown = Shown(bench.found(), asked_cluster=True)
+    assert told(shown) == "note: not seen here: other clusters, programs and people that read the store directly"
+    assert retirement_part(shown)["askedCluster"]
+
+
+def test_what_may_be_the_same_store_is_named_with_the_way_out(bench: Bench) -> None:
+    bench.write("lab", 'store: vault\nstores: {vault: {server: "https://vault-2.example.com:8200"}}\n')
+    bench.write(
+        "qa", 'store: vault\nstores: {vault: {server: "https://vault-3.example.com:8200"}}\nsecrets: {jira: null}\n'
+    )
+    shown = Shown(bench.found(not_the_same=("qa/vault",)), asked_cluster=True, not_the_same=("qa/vault",))
+    assert told(shown) == (
+        "in use vault:agents/github read by lab/github in lab/vault "
+        "in use vault:agents/jira read by lab/jira in lab/vault "
+        "note: a store may be the same, as only its address is spelt differently: "
+        'if "lab/vault" is another store, add --not-the-same lab/vault '
+        "note: taken for other stores: qa/vault "
+        "note: not seen here: other clusters, programs and people that read the store directly"
+    )
+    part = retirement_part(shown)
+    assert (part["notTheSame"], part["inUse"][0]["unproven"]) == (["qa/vault"], ["lab/vault"])

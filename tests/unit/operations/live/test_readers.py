@@ -5,34 +5,80 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.live.identity import identities
-from compiler.operations.retire.readers import Readers, every_environment, in_files, still_read
+from compiler.model.store_identity import StoreIdentity, remote_places
+from compiler.operations.live.readers import (
+    Reader,
+    Readers,
+    every_environment,
+    in_files,
+    read_by,
+    unproven_stores,
+    way_out,
+)
 from compiler.pipeline import compile_project, plan_values, write_values
 from compiler.refusal import Refusal
 from compiler.stages.outside import Outside
+from tests.unit.operations.retire.conftest import Bench, bench
 
 if TYPE_CHECKING:
-    from tests.unit.operations.retire.conftest import Bench
+    from collections.abc import Iterable
+
+__all__ = ["bench"]
 
 SERVER = "https://vault.example.com:8200"
 
 
 def readers(bench: Bench, name: str = "agents/jira", store: str = "vault") -> tuple[str, ...]:
     environments = every_environment(bench.root, Outside())
-    return in_files(environments, bench.environment().stores[store], bench.live()).of(name)
+    own = bench.live().identities(bench.environment().stores[store])
+    return names(in_files(environments, Readers(own)).of(name))
+
+
+def names(found: Iterable[Reader]) -> tuple[str, ...]:
+    """Each reader once, with a question mark where its store may be another."""
+    return tuple(dict.fromkeys(each.name + ("" if each.is_proven else "?") for each in found))
 
 
 def test_whoever_reads_a_name_or_all_below_a_path_is_known_by_the_stores_own_rules() -> None:
-    found = Readers("azurekv")
-    found.add("Agents-Jira", "prod/jira")
-    found.add("agents-jira", "prod/jira")
-    found.below.append(("agents-", "ExternalSecret team/all"))
-    assert found.of("AGENTS-jira") == ("prod/jira", "ExternalSecret team/all")
-    assert found.of("other") == ()
-    vault = Readers("vault")
-    vault.add("agents/Jira", "prod/jira")
-    assert vault.of("agents/jira") == ()
-    assert still_read(["a", "b"]) == 'still read by "a", "b"'
+    azure, vault = StoreIdentity("azurekv", "v.vault.azure.net:443"), StoreIdentity("vault", "v:443", "secret")
+    found = Readers((azure,))
+    assert found.meet("prod/azure", azure)
+    found.add(remote_places(azure, "Agents-Jira"), "prod/jira", "prod/azure")
+    found.add(remote_places(azure, "agents-jira"), "prod/jira", "prod/azure")
+    found.add_below({""}, "ExternalSecret team/all", "prod/azure")
+    assert names(found.of("AGENTS-jira")) == ("prod/jira", "ExternalSecret team/all")
+    assert names(found.of("other")) == ("ExternalSecret team/all",)
+    found = Readers((vault,))
+    assert found.meet("prod/vault", vault)
+    found.add(remote_places(vault, "agents/Jira"), "prod/jira", "prod/vault")
+    assert found.of("agents/jira") == ()
+    assert names(found.of("agents//Jira")) == ("prod/jira",)
+
+
+def test_a_store_counts_unless_it_is_another_or_said_to_be() -> None:
+    own = StoreIdentity("vault", "v:8200", "secret")
+    found = Readers((own,), ["lab/vault"])
+    may_be = replace(own, server="w:8200")
+    assert found.meet("qa/vault", may_be)
+    assert not found.meet("lab/vault", may_be)
+    assert not found.meet("far/vault", replace(own, provider="azurekv"))
+    assert found.meet("named/vault", replace(own, provider="azurekv"), is_named=True)
+    other = Readers((replace(own, cluster_id="a"),))
+    assert not other.meet("qa/vault", replace(may_be, cluster_id="b"))
+    assert other.meet("qa/vault", replace(may_be, cluster_id="a"))
+
+
+def test_readers_are_told_apart_by_whether_their_store_is_proven() -> None:
+    proven, may_be = Reader("a/x", "a/vault", is_proven=True), Reader("b/x", "b/vault", is_proven=False)
+    assert read_by([proven], "still read by") == 'still read by "a/x"'
+    assert way_out([proven]) == ""
+    assert read_by([proven, may_be], "still read by") == (
+        'still read by "a/x"; it may be read by "b/x", in what may be the same store'
+    )
+    assert way_out([proven, may_be]) == 'if "b/vault" is another store, add --not-the-same b/vault'
+    both = [may_be, replace(may_be, store="c/vault")]
+    assert unproven_stores(both) == ("b/vault", "c/vault")
+    assert way_out(both).endswith("are other stores, add --not-the-same b/vault --not-the-same c/vault")
 
 
 def test_all_environments_count_by_the_address_of_their_store(bench: Bench) -> None:
@@ -47,15 +93,30 @@ def test_all_environments_count_by_the_address_of_their_store(bench: Bench) -> N
     assert readers(bench, "agents-jira", "azure") == ("prod/jira",)
 
 
+@pytest.mark.parametrize(
+    ("server", "may_be"),
+    [
+        ("https://vault.vault.svc:8200", ""),
+        ("https://vault.vault:8200", ""),
+        ("https://vault.vault.svc.cluster.local.:8200/", ""),
+        ("https://vault.example.com:8200", "?"),
+    ],
+)
+def test_an_address_that_is_spelt_otherwise_is_no_other_store(bench: Bench, server: str, may_be: str) -> None:
+    bench.base(SERVER, "https://vault.vault.svc.cluster.local:8200")
+    bench.write("qa", f'store: vault\nstores: {{vault: {{server: "{server}"}}}}\n')
+    assert readers(bench) == (f"qa/jira{may_be}",)
+    assert readers(bench, "agents/other") == ()
+
+
 def test_what_this_machine_reaches_under_another_address_counts_as_both(bench: Bench) -> None:
     bench.write("staging", 'store: vault\nstores: {vault: {server: "https://staging-vault.example.com"}}\n')
-    assert readers(bench) == ()
+    assert readers(bench) == ("staging/jira?",)
     # Whoever means to delete in production's Vault has the address of another one in the shell.
     bench.environ["VAULT_ADDR"] = "https://staging-vault.example.com"
     assert readers(bench) == ("staging/jira",)
-    assert len(identities(bench.environment().stores["vault"], bench.live())) == 2
     bench.environ["VAULT_ADDR"] = "http://127.0.0.1:8200"
-    assert readers(bench) == ()
+    assert readers(bench) == ("staging/jira?",)
     bench.write("staging", "store: vault\n")
     assert readers(bench) == ("staging/jira",)
 
@@ -109,10 +170,9 @@ def test_a_store_whose_address_is_not_known_here_may_be_any(bench: Bench) -> Non
     stores = {name: replace(store, address=None) for name, store in environment.stores.items()}
     secrets = {name: replace(each, store=stores["azure"]) for name, each in environment.secrets.items()}
     unknown = replace(environment, name="far", stores=stores, secrets=secrets)
-    readers = in_files([unknown], environment.stores["azure"], bench.live())
-    assert readers.of("agents-jira") == ("far/jira",)
-    # Here and there the same variable tells it.
+    live = bench.live()
+    found = in_files([unknown], Readers(live.identities(environment.stores["azure"])))
+    assert names(found.of("agents-jira")) == ("far/jira?",)
     vaults = {name: replace(each, store=stores["vault"]) for name, each in environment.secrets.items()}
-    bench.environ["VAULT_ADDR"] = "http://127.0.0.1:8200"
-    readers = in_files([replace(unknown, secrets=vaults)], environment.stores["vault"], bench.live())
-    assert readers.names
+    found = in_files([replace(unknown, secrets=vaults)], Readers(live.identities(environment.stores["vault"])))
+    assert names(found.of("agents-jira")) == ("far/jira?",)

@@ -1,0 +1,180 @@
+"""Finds who reads a store: the secrets of the project's environments, by what their stores lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.model.diagnostic import Severity
+from compiler.model.store_identity import Sameness, compare_any, is_below, remote_places, written_identity
+from compiler.pipeline import VALUES_FOLDER, compile_project, plan_values
+from compiler.refusal import Refusal
+from compiler.text.command_line import command_line
+from compiler.text.suggestion import suggest
+from compiler.text.wording import listed, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+    from compiler.model.project import Project
+    from compiler.model.store_identity import StoreIdentity
+    from compiler.pipeline import Result
+    from compiler.stages.outside import Outside
+
+NOT_THE_SAME = "--not-the-same"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whoever reads a remote secret, or a property of it, in the store that `--not-the-same` knows as `store`.
+
+    It is not proven where that may be another store.
+    """
+
+    name: str
+    store: str
+    is_proven: bool
+    property: str | None = None
+
+
+class Readers:
+    """Who reads the remote secrets of one store, which is known by its identities `own`.
+
+    A store that may be it counts as it, unless its name is one of `excluded`.
+    """
+
+    def __init__(self, own: tuple[StoreIdentity, ...], excluded: Collection[str] = ()) -> None:
+        self._own = own
+        self._excluded = frozenset(excluded)
+        self._met: dict[str, Sameness] = {}
+        self._at: dict[str, list[Reader]] = {}
+        self._below: list[tuple[str, Reader]] = []
+
+    def meet(self, store: str, identity: StoreIdentity, *, is_named: bool = False) -> bool:
+        """Whether the store of this name counts. With `is_named` it counts wherever it leads, by its name alone."""
+        found = compare_any(self._own, identity)
+        if is_named and found is Sameness.ANOTHER:
+            found = Sameness.UNPROVEN
+        self._met[store] = found
+        return found is Sameness.SAME or (found is Sameness.UNPROVEN and store not in self._excluded)
+
+    def add(self, places: Iterable[str], reader: str, store: str, prop: str | None = None) -> None:
+        """Note who reads a name that may mean each of these places; the store was met before."""
+        found = self._reader(reader, store, prop)
+        for place in places:
+            at = self._at.setdefault(place, [])
+            if found not in at:
+                at.append(found)
+
+    def add_below(self, places: Iterable[str], reader: str, store: str) -> None:
+        """Note who reads whatever lies below each of these places."""
+        self._below += [(place, self._reader(reader, store, None)) for place in places]
+
+    def _reader(self, reader: str, store: str, prop: str | None) -> Reader:
+        return Reader(reader, store, self._met[store] is Sameness.SAME, prop)
+
+    def of(self, name: str) -> tuple[Reader, ...]:
+        """Whoever reads the remote secret of this name; once for each of its properties that they read."""
+        places = dict.fromkeys(place for each in self._own for place in sorted(remote_places(each, name)))
+        found = [reader for place in places for reader in self._at.get(place, ())]
+        found += [reader for place in places for above, reader in self._below if is_below(place, above)]
+        return tuple(dict.fromkeys(found))
+
+    def check_excluded(self) -> None:
+        """Refuse `--not-the-same` for a store that is the same, or that nobody reads. Raises Refusal."""
+        for store in sorted(self._excluded):
+            found = self._met.get(store)
+            if found is Sameness.SAME:
+                raise Refusal(
+                    "usage", f"the store {quoted(store)} is the same one", f"leave out {NOT_THE_SAME} {store}"
+                )
+            if found is None:
+                known = sorted(name for name, each in self._met.items() if each is Sameness.UNPROVEN)
+                message = f"{NOT_THE_SAME}: nobody is seen to read a store {quoted(store)}"
+                raise Refusal("usage", message, suggest(store, known, "stores that may be the same"))
+
+
+def unproven_stores(readers: Iterable[Reader]) -> tuple[str, ...]:
+    """The stores of `readers` that may be other ones, by their names for `--not-the-same`."""
+    return tuple(dict.fromkeys(each.store for each in readers if not each.is_proven))
+
+
+def read_by(readers: Iterable[Reader], proven_words: str) -> str:
+    """The readers by name: behind `proven_words` where their store is the same, and apart where it may be."""
+    proven, others = dict[str, None](), dict[str, None]()
+    for each in readers:
+        (proven if each.is_proven else others)[each.name] = None
+    parts = [f"{proven_words} {listed(proven)}"] if proven else []
+    parts += [f"it may be read by {listed(others)}, in what may be the same store"] if others else []
+    return "; ".join(parts)
+
+
+def way_out(readers: Iterable[Reader]) -> str:
+    """What to add where the stores of `readers` are other ones; empty where each is proven to be the same."""
+    stores = unproven_stores(readers)
+    if not stores:
+        return ""
+    is_one = len(stores) == 1
+    options = " ".join(f"{NOT_THE_SAME} {store}" for store in stores)
+    return f"if {listed(stores)} {'is another store' if is_one else 'are other stores'}, add {options}"
+
+
+def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
+    """All environments of the project. Raises Refusal where one cannot be read, or its values file is not up to date.
+
+    What an environment with errors reads is unknown, and what its values file says is what the cluster reads.
+    """
+    projects = tuple(_projects(root, outside))
+    for project in projects:
+        files, refused = plan_values(project, root / VALUES_FOLDER, VALUES_FOLDER, root)
+        if refused:
+            raise Refusal("found", f"what the cluster reads is not known: {refused[0].message}", refused[0].help)
+        stale = [file.environment for file in files if file.is_stale and file.old is not None]
+        if stale:
+            message = f"the values file of {listed(stale)} is out of date: the cluster may read something else"
+            raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
+    return tuple(environment for project in projects for environment in project.environments)
+
+
+def _projects(root: Path, outside: Outside) -> Iterator[Project]:
+    """The project with all environments, or once with each where one is complete only with an address from outside."""
+    result = compile_project(root)
+    if not result.failed and result.project is not None:
+        yield result.project
+        return
+    for name in result.project.names if result.project is not None else ():
+        one = compile_project(root, (name,))
+        if one.failed:
+            one = compile_project(root, (name,), outside)
+        if one.failed or one.project is None:
+            raise _unknown(one)
+        yield one.project
+    if result.project is None:
+        raise _unknown(result)
+
+
+def _unknown(result: Result) -> Refusal:
+    error = next(each for each in result.diagnostics if each.severity is Severity.ERROR)
+    message = f"what the environments read is not known, as one has an error: {error.span.where}: {error.message}"
+    return Refusal("found", message, f"correct it; {command_line('compile', '--all')} shows all")
+
+
+def in_files(environments: Iterable[Environment], readers: Readers) -> Readers:
+    """Adds to `readers` the secrets of `environments`, with the properties that they read, and returns it."""
+    for environment in environments:
+        for store in environment.stores_in_use():
+            label, identity = f"{environment.name}/{store.id}", written_identity(store)
+            if not readers.meet(label, identity):
+                continue
+            places: dict[str, frozenset[str]] = {}
+            for secret in environment.secrets.values():
+                for key in secret.keys if secret.store is store else ():
+                    if key.place is None:
+                        continue
+                    name = key.place.remote_key
+                    if name not in places:
+                        places[name] = remote_places(identity, name)
+                    readers.add(places[name], f"{environment.name}/{secret.id}", label, key.place.property)
+    return readers
