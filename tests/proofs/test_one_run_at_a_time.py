@@ -32,6 +32,7 @@ with RunLock(Path(sys.argv[2]), "run 20250131-120000-4fa1c2"):
     print("held", flush=True)
     time.sleep(SECONDS)
 """
+MAIN = "import sys; from compiler.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 def start(world: World, program: str, *argv: str) -> subprocess.Popen[str]:
@@ -87,6 +88,40 @@ def test_the_second_of_two_goes_on_when_the_first_ends(world: World, writing: Wr
     assert "note: waiting" not in undone.err
 
 
+def test_a_switch_is_written_under_the_same_lock_and_only_shown_without(world: World) -> None:
+    (world.root / "environments/prod.yaml").write_text("store: vault\n", "utf-8")
+    world.fill()
+    assert world.migrate("--apply").code == 0
+    switch = ("cutover", "prod", "jira", "--to", "azure")
+    before = (world.root / "environments/prod.yaml").read_bytes()
+    with held(world, 60), start(world, MAIN, *switch, "--apply") as second:
+        assert second.stderr is not None
+        assert second.stderr.readline().startswith("note: waiting for another run: run 20250131-120000-4fa1c2")
+        assert world.run(*switch).code == 0
+        second.kill()
+    assert (world.root / "environments/prod.yaml").read_bytes() == before
+    with held(world, 0.5):
+        done = world.run(*switch, "--apply")
+    assert (done.code, "note: waiting for another run" in done.err) == (0, True)
+    assert (world.root / "environments/prod.yaml").read_bytes() != before
+
+
+def test_what_a_switch_put_to_use_while_a_retirement_waited_is_not_deleted(world: World) -> None:
+    (world.root / "environments/prod.yaml").write_text("store: azure\n", "utf-8")
+    world.fill()
+    assert world.migrate("--from", "vault", "--apply").code == 0
+    retire = ("retire", "prod", "jira", "--store", "vault", "--without-cluster", "--apply")
+    with held(world, 60) as first, start(world, MAIN, *retire) as second:
+        assert second.stderr is not None
+        assert second.stderr.readline().startswith("note: waiting for another run")
+        # What `cutover prod jira --back` writes; it holds the lock for that.
+        (world.root / "environments/prod.yaml").write_text("store: azure\nsecrets: {jira: {store: vault}}\n", "utf-8")
+        first.kill()
+        out, err = second.communicate(timeout=30)
+    assert (second.returncode, 'still read by "prod/jira"' in out) == (1, True), out + err
+    assert world.run("verify", "prod", "jira").code == 0
+
+
 def test_the_lock_is_let_go_when_a_run_ends(world: World) -> None:
     with RunLock(world.root, "one"):
         pass
@@ -104,8 +139,7 @@ def test_an_interrupt_finishes_what_is_under_way_says_how_to_go_on_and_is_resume
     values = {f"K{number}": f"value {number}" for number in range(40)}
     world.put("agents/jira", {"JIRA_TOKEN": "t", "JIRA_URL": "u", **values})
     world.azure.add_fault(Fault(FaultKind.DELAY, method="PUT", times=None, seconds=0.3))
-    program = "import sys; from compiler.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    with start(world, program, "migrate", "prod", "--to", "azure", "--apply") as process:
+    with start(world, MAIN, "migrate", "prod", "--to", "azure", "--apply") as process:
         while not any(version for name, version in world.azure_versions().items() if name.startswith("k")):
             assert process.poll() is None
             time.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
@@ -11,7 +12,7 @@ from compiler.cli.live_environment import live_environment, refusals
 from compiler.cli.options import add_format
 from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
-from compiler.cli.terminal.outlet import standard_output
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
 from compiler.operations.cluster.connect import connected
 from compiler.operations.cutover.cluster_gate import Look
@@ -21,6 +22,7 @@ from compiler.operations.cutover.run import checked_request, planned
 from compiler.operations.cutover.write import commit, write
 from compiler.operations.runs.history import history_of
 from compiler.operations.runs.journal import runs
+from compiler.operations.runs.lock import RunLock
 from compiler.operations.verify.asked import stores_to_ask
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
@@ -96,7 +98,11 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace, invocation: Invocation) -> int:
     mode = _mode(arguments)
     checked_request(mode, arguments.secrets, arguments.to)
-    with orderly_termination(), interruption(NOTHING_WRITTEN):
+    with orderly_termination(), interruption(NOTHING_WRITTEN), ExitStack() as stack:
+        if arguments.apply:
+            # Whatever deletes from a store asks under the same lock what the environments read.
+            with refusals():
+                stack.enter_context(RunLock(invocation.root, f"cutover {arguments.environment}", _waits))
         environment = live_environment(arguments.environment, invocation)
         if environment is None:
             return FOUND
@@ -106,6 +112,10 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         with refusals(), stores_to_ask(os.environ) as stores:
             cutover = planned(environment, commands, outside, stores, look)
         return _carried_out(cutover, arguments, CommandOutput(arguments, invocation))
+
+
+def _waits(holder: str) -> None:
+    standard_error().note(f"waiting for another run: {holder}")
 
 
 def _mode(arguments: Namespace) -> Mode:
