@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.cluster.in_effect import wanted_keys
@@ -19,7 +20,7 @@ _HASH = "reconcile.external-secrets.io/data-hash"
 
 
 class LivePlatform:
-    """The cluster that an environment runs in; `tick` makes the operator's times move on."""
+    """The cluster that an environment runs in; `tick` marks each of the operator's successes."""
 
     def __init__(self, double: ApiDouble) -> None:
         self.double = double
@@ -60,7 +61,7 @@ class LivePlatform:
         found = self.double.get("externalsecrets", namespace, name)
         self._status(found, "True", "SecretSynced", "secret synced")
         self.tick += 1
-        found["status"]["refreshTime"] = f"2026-11-26T00:{self.tick:02}:00Z"
+        found["status"]["refreshTime"] = _now()
         found["status"]["syncedResourceVersion"] = f"{found['metadata']['generation']}-{self.tick:02}"
         keys = [key for key in wanted_keys(found) if key not in set(without)]
         self.secret(namespace, name, keys, data)
@@ -123,4 +124,10 @@ class LivePlatform:
 
     def _status(self, found: dict[str, Any], status: str, reason: str, message: str) -> None:
         condition = {"type": "Ready", "status": status, "reason": reason, "message": message}
+        (old,) = found.get("status", {}).get("conditions") or [{}]
+        condition["lastTransitionTime"] = old["lastTransitionTime"] if old.get("status") == status else _now()
         found.setdefault("status", {})["conditions"] = [condition]
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

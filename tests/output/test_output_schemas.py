@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from compiler.operations.cutover.check import About
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.write import commit
 from compiler.operations.status.look import from_files
+from compiler.operations.status.next_step import Next
 from compiler.operations.status.row import Problem, Seen, State
 from compiler.operations.status.so_far import Looked
 from compiler.operations.status.values import Likeness, Values
@@ -323,14 +325,14 @@ def test_status(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "looked-at")
     bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = from_files(bench.environment())
-    seen = Seen((Problem(State.PODS, "no"),), ("why",), 3, "do", ("pods",), 2)
+    seen = Seen((Problem(State.PODS, "no"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), datetime.now(UTC))
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",))
     rows = tuple(replace(row, seen=seen, values=values) for row in status.rows)
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
     looked = Looked(replace(status, rows=rows, closed=("no",)), waited, ("jira",))
-    holds("status", json.loads(text_of(Data(status_report([(looked, ("next",))], 4)))))
+    holds("status", json.loads(text_of(Data(status_report([(looked, Next(("next",), "deploy"))], 4)))))
     bare = Looked(replace(status, progress=None), Waited(End.TIME_UP, 5, {}, {}, unanswered="the stores"))
-    assert errors("status", json.loads(text_of(Data(status_report([(bare, ()), (bare, ())], 0))))) == []
+    assert errors("status", json.loads(text_of(Data(status_report([(bare, Next()), (bare, Next())], 0))))) == []
     found = SCHEMAS["status"]["definitions"]
     assert found["problem"]["properties"]["state"]["enum"] == [str(each) for each in State][2:]
     assert found["live"]["properties"]["state"]["enum"] == [str(each) for each in State][1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = "agent-slack-secrets"
 PATIENCE = 60.0
+
+# By which no refresh was overdue.
+RECORDED = datetime(2026, 11, 26, 1, 30, tzinfo=UTC)
 
 
 class Recorded:
@@ -65,7 +69,7 @@ class Recorded:
         def clock() -> float:
             return time.monotonic() + (PATIENCE if not waiting and told[-1] == up_at else 0)
 
-        wait = Wait(Judge(state, status, ()), status.rows, clock=clock)
+        wait = Wait(Judge(state, status, (), now=lambda: RECORDED), status.rows, clock=clock)
 
         def tell(seen: Mapping[str, Seen], _left: float) -> None:
             told.append(str(seen["slack"].state))

@@ -17,7 +17,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.terminal.waiting import Item, Waiting
 from compiler.model.duration import parse_duration
 from compiler.operations.cluster.connect import connected
-from compiler.operations.status.next_step import next_commands
+from compiler.operations.status.next_step import Asked, next_step
 from compiler.operations.status.rbac import rbac
 from compiler.operations.status.row import State
 from compiler.operations.status.run import Wishes, look_at
@@ -127,12 +127,21 @@ def _wishes(arguments: Namespace) -> Wishes:
     if arguments.without_secrets and not _is_live(arguments):
         raise Refusal("usage", "--without-secrets is about the cluster", "add --cluster or --wait, or leave it out")
     return Wishes(
-        tuple(arguments.only), arguments.offline, seconds, arguments.force_sync, not arguments.without_secrets
+        tuple(arguments.only),
+        arguments.offline,
+        seconds,
+        arguments.force_sync,
+        not arguments.without_secrets,
+        _context(arguments),
     )
 
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _context(arguments: Namespace) -> tuple[str, ...]:
+    return ("--context", arguments.context) if arguments.context is not None else ()
 
 
 def _is_live(arguments: Namespace) -> bool:
@@ -165,16 +174,20 @@ def _item(name: str, seen: Seen) -> Item:
 
 def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput) -> int:
     code = max(map(_code, looked))
-    context = ("--context", arguments.context) if arguments.context is not None else ()
-    options = ("--cluster", *context) if _is_live(arguments) else ()
-    found = [(each, next_commands(each.status, options, arguments.only)) for each in looked]
-    for each, commands in found:
-        output.lines(status_lines(each.status, commands, datetime.now(UTC)))
+    options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
+    found = [(each, next_step(each.status, _asked(each, arguments, options))) for each in looked]
+    for each, step in found:
+        output.lines(status_lines(each.status, step, datetime.now(UTC)))
         output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             output.lines(wait_lines(each.waited))
     output.report(lambda: status_report(found, code))
     return code
+
+
+def _asked(looked: Looked, arguments: Namespace, options: tuple[str, ...]) -> Asked:
+    has_waited = looked.waited is not None and looked.waited.end in (End.FAILED, End.TIME_UP)
+    return Asked(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced))
 
 
 def _code(looked: Looked) -> int:

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
 _OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _SYNCED = "SecretSynced"
-_GIVEN_UP = frozenset({"SecretOwnedByOther", "SecretImmutable"})
-# The operator's message where a failing provider left the last good Secret in place with Ready still true. The only
-# text of it that is matched: nothing else in the status tells.
+_IMMUTABLE = "SecretImmutable"
+_GIVEN_UP = frozenset({"SecretOwnedByOther", _IMMUTABLE})
+# The operator's message where a failing provider left the last good Secret in place with Ready still true, and the one
+# of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
+_NOT_UPDATED = "could not update secret, target is immutable"
 
 
 class Lack(StrEnum):
@@ -37,6 +39,7 @@ class Lack(StrEnum):
     OTHER_SPEC = "other-spec"  # the cluster has not been given the compiled one
     NOT_SYNCED = "not-synced"  # the operator has not synchronised this generation
     NOT_READY = "not-ready"
+    IMMUTABLE = "immutable"  # the Secret is, so that the operator cannot update it
     RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
     NO_TARGET = "no-target"  # there is no Secret
     MISSING_KEY = "missing-key"
@@ -75,7 +78,7 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
     if found is None:
         return (Reason(Lack.ABSENT, f"there is no ExternalSecret {quoted(title)} in the cluster"),)
     return (
-        *_of_external_secret(compiled, found, title),
+        *_of_external_secret(compiled, found, title, is_frozen=is_immutable(live)),
         *(_of_secret(compiled, live.secret, title, has_synced=is_synced(found)) if live.has_secrets else ()),
         *(_of_store(compiled, live) if live.has_store else ()),
     )
@@ -109,7 +112,18 @@ def waits_for_a_change(live: Live, name: str) -> bool:
     """
     owners = _controllers(live.secret or {})
     reason = ready_reason(live.external_secret or {})
-    return bool(owners and owners != [("ExternalSecret", name)]) or reason in _GIVEN_UP
+    is_others = bool(owners and owners != [("ExternalSecret", name)])
+    return is_others or reason in _GIVEN_UP or is_immutable(live)
+
+
+def is_immutable(live: Live) -> bool:
+    """Whether the operator fails because the Secret is immutable: it says so, or somebody has set that field."""
+    condition = _ready(live.external_secret or {}) or {}
+    if not condition or condition.get("status") == "True":
+        return False
+    said = condition.get("reason") == _IMMUTABLE or str(condition.get("message") or "").startswith(_NOT_UPDATED)
+    fields = child(live.secret or {}, "metadata").get("managedFields") or ()
+    return said or any("f:immutable" in child(each, "fieldsV1") for each in fields)
 
 
 def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
@@ -119,7 +133,7 @@ def wanted_keys(compiled: LiveObject) -> tuple[str, ...]:
     return (*listed_keys, *map(str, child(spec, "target", "template", "data")))
 
 
-def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> Iterator[Reason]:
+def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str, *, is_frozen: bool) -> Iterator[Reason]:
     if child(found, "metadata").get("deletionTimestamp"):
         yield Reason(Lack.DELETED, f"the ExternalSecret {quoted(title)} is being deleted, and its Secret goes with it")
     if not is_own(found, compiled):
@@ -129,7 +143,9 @@ def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str) -> 
     if not is_synced(found):
         yield Reason(Lack.NOT_SYNCED, f"the operator has not synchronised {quoted(title)} as it is now")
     condition, why = _ready(found), ready_reason(found)
-    if why is not None:
+    if is_frozen:
+        yield Reason(Lack.IMMUTABLE, f"the Secret {quoted(title)} is immutable: the operator cannot update it")
+    elif why is not None:
         yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is not ready: {why}")
     elif condition is not None and _RETAINED in str(condition.get("message") or ""):
         yield Reason(Lack.RETAINED, f"the Secret {quoted(title)} is an earlier one that was kept")

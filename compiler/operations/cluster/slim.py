@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     LiveObject = Mapping[str, Any]
 
 _OPERATORS_OWN = "reconcile.external-secrets.io/"
+# By this annotation the operator is asked to synchronise at once.
+FORCE_SYNC = "force-sync"
 _APPLIED = (
     "argocd.argoproj.io/hook",
     "argocd.argoproj.io/sync-wave",
@@ -29,7 +31,7 @@ _Shape = type | list["_Shape"] | Mapping[str, "_Shape"]
 _ANY = "*"
 _TEXTS: _Shape = {_ANY: str}
 _METADATA: _Shape = {
-    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "deletionTimestamp"), str),
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str),
     "generation": int,
     "labels": _TEXTS,
     "annotations": _TEXTS,
@@ -124,9 +126,17 @@ def _check(found: object, shape: _Shape) -> None:
 
 
 def slim_external_secret(found: LiveObject) -> LiveObject:
-    """Identity, spec and status."""
-    status = found.get("status")
-    kept = {"metadata": _picked(child(found, "metadata"), _IDENTITY), "spec": found.get("spec")}
+    """Identity, spec and status, and when the operator was asked to synchronise."""
+    status, metadata = found.get("status"), child(found, "metadata")
+    kept: dict[str, Any] = {"metadata": _picked(metadata, (*_IDENTITY, "creationTimestamp")), "spec": found.get("spec")}
+    if (mark := child(metadata, "annotations").get(FORCE_SYNC)) is not None:
+        kept["metadata"]["annotations"] = {FORCE_SYNC: mark}
+        fields: Any = {"f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}}}
+        kept["metadata"]["managedFields"] = [
+            {**_picked(each, ("manager", "time")), "fieldsV1": fields}
+            for each in metadata.get("managedFields") or ()
+            if f"f:{FORCE_SYNC}" in child(each, "fieldsV1", "f:metadata", "f:annotations")
+        ]
     return kept if status is None else {**kept, "status": status}
 
 
@@ -144,9 +154,17 @@ def slim_secret(found: LiveObject) -> LiveObject:
     annotations = metadata.get("annotations") or {}
     kept = _picked(metadata, (*_IDENTITY, "ownerReferences"))
     kept["annotations"] = {name: value for name, value in annotations.items() if name.startswith(_OPERATORS_OWN)}
-    names = [child(each, "fieldsV1", "f:data") for each in metadata.get("managedFields") or ()]
-    kept["managedFields"] = [{"fieldsV1": {"f:data": dict.fromkeys(each)}} for each in names if each]
+    kept["managedFields"] = [entry for each in metadata.get("managedFields") or () if (entry := _writer(each))]
     return {"metadata": kept}
+
+
+def _writer(entry: LiveObject) -> LiveObject | None:
+    """Who wrote which keys and when, and whether the Secret was made immutable; None where it wrote neither."""
+    fields = child(entry, "fieldsV1")
+    kept: dict[str, Any] = {"f:data": dict.fromkeys(names)} if (names := child(fields, "f:data")) else {}
+    if "f:immutable" in fields:
+        kept["f:immutable"] = {}
+    return {**_picked(entry, ("manager", "time")), "fieldsV1": kept} if kept else None
 
 
 def slim_pod(found: LiveObject) -> LiveObject:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from compiler.operations.cluster.in_effect import Lack, reasons_against, waits_for_a_change
+from compiler.operations.cluster.freshness import Signs, is_answered, moment, older_value, refreshed_at, silence
+from compiler.operations.cluster.in_effect import (
+    Lack,
+    is_immutable,
+    reasons_against,
+    waits_for_a_change,
+    wanted_keys,
+)
 from compiler.operations.cluster.masking import Mask, values_of
-from compiler.operations.status.pods import unready
+from compiler.operations.status.before import Changes
+from compiler.operations.status.pods import look_commands, unlisted_keys, unready
 from compiler.operations.status.row import Problem, Seen, State
-from compiler.text.command_line import command_line
+from compiler.text.command_line import command_line, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from compiler.operations.cluster.freshness import Staleness
+    from compiler.operations.cluster.in_effect import Live
     from compiler.operations.status.live import LiveState
     from compiler.operations.status.row import Status
     from compiler.stores.interface import RemoteSecret
@@ -21,58 +31,95 @@ if TYPE_CHECKING:
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
-_FAILING = frozenset({Lack.NOT_READY, Lack.RETAINED})
+_FAILING = frozenset({Lack.NOT_READY, Lack.IMMUTABLE, Lack.RETAINED})
+# With these the operator has not read what the environment says, and the age of what it read says nothing.
+_NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *_FAILING})
 
 
 class Judge:
-    """Judges the secrets of one run; what the operator says is shown without the values of `remotes`."""
+    """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
+
+    `context` are the options by which command lines name the cluster.
+    """
 
     def __init__(
         self,
         state: LiveState,
         status: Status,
         remotes: Iterable[RemoteSecret],
+        context: tuple[str, ...] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.state = state
         self._rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
         self._mask = Mask(value for remote in remotes for value in values_of(remote))
+        self._context = context
         self._now = now
 
     def every(self) -> Mapping[str, Seen]:
         """The live state of each secret, by id. Raises ClusterError."""
         return {secret: self.seen(secret) for secret in self.state.manifests}
 
-    def seen(self, secret: str, more: tuple[Problem, ...] = (), more_help: str | None = None) -> Seen:
-        """The live state of a secret, with the problems `more` that its caller knows."""
+    def seen(self, secret: str, changes: Changes | None = None, *, is_forced: bool = False) -> Seen:
+        """The live state of a secret, with the `changes` since the run began.
+
+        `is_forced`: this run asked the operator to synchronise, after it had read the stores.
+        """
+        changes = changes if changes is not None else Changes()
         manifest = self.state.manifests[secret]
         namespace, name = str(manifest["metadata"]["namespace"]), str(manifest["metadata"]["name"])
         live = self.state.live(manifest)
         reasons = reasons_against(manifest, live)
         pods = self.state.pods(namespace, name)
+        stale = tuple(self._stale(secret, live, frozenset(reason.lack for reason in reasons), is_forced=is_forced))
         problems = (
             *(Problem(State(str(reason.lack)), reason.message) for reason in reasons),
-            *more,
+            *(each for each in changes.problems if each.state is not State.NOT_REFRESHED or not stale),
+            *stale,
             *unready(pods or (), namespace, self.state.secrets(namespace)),
         )
         is_failing = any(reason.lack in _FAILING for reason in reasons)
         is_old = any(reason.lack is Lack.OTHER_SPEC for reason in reasons)
         # A failure of the old spec is not what keeps the new one from being in effect.
         causes, next_try = self._causes(secret, namespace, name) if is_failing and not is_old else ((), None)
-        if waits_for_a_change(live, name):
+        if waits_for_a_change(live, name) or any(each.state is State.SILENT for each in stale):
             next_try = None
-        help_line = more_help
+        helps = changes.helps
         if next_try is not None:
-            help_line = command_line("status", self._name, "--only", secret, "--wait", "--force-sync")
+            helps = (command_line("status", self._name, "--only", secret, "--wait", "--force-sync", *self._context),)
+        elif is_immutable(live) and self._rows[secret].values.is_sound:
+            helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)
         return Seen(
             problems,
             causes,
             next_try,
-            help_line,
+            helps,
             self.state.not_asked(namespace),
             len(pods) if pods is not None else None,
+            changes.notes,
+            refreshed_at(live.external_secret or {}),
+            look_commands(pods or (), namespace),
+            unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest))),
         )
+
+    def _stale(self, secret: str, live: Live, lacks: frozenset[Lack], *, is_forced: bool) -> Iterator[Problem]:
+        found, metadata = live.external_secret, self.state.manifests[secret]["metadata"]
+        namespace, name = str(metadata["namespace"]), str(metadata["name"])
+        if found is None or Lack.DELETED in lacks:
+            return
+        title, now = f"{namespace}/{name}", self._now()
+        # What was asked for after the stores were read and is answered was read since, whatever the clocks say.
+        if not lacks & _NOT_READ and not (is_forced and is_answered(found)):
+            written = self._rows[secret].values.newest
+            yield from (_stale_problem(each) for each in older_value(found, written, title, now))
+        warning = self.state.warning(namespace, name) if lacks & _FAILING else None
+        # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
+        is_unknown = bool(lacks & _FAILING) and self.state.has_refused("events", namespace)
+        if is_unknown or waits_for_a_change(live, name):
+            return
+        signs = Signs(now, moment(warning["moment"]) if warning is not None else None, self.state.newest_sign)
+        yield from (_stale_problem(each) for each in silence(found, title, signs))
 
     def _causes(self, secret: str, namespace: str, name: str) -> tuple[tuple[str, ...], int | None]:
         row = self._rows[secret]
@@ -91,3 +138,7 @@ class Judge:
             return _LONGEST_PAUSE
         # Of clocks that differ nothing can be told but the longest pause.
         return round(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
+
+
+def _stale_problem(staleness: Staleness) -> Problem:
+    return Problem(State(str(staleness.kind)), staleness.message)

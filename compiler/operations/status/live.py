@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.freshness import moment, sign_of
 from compiler.operations.cluster.in_effect import Live
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.status.pods import Pod, pod_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
     from typing import TypeVar
 
     from compiler.operations.cluster.objects import LiveCollections
@@ -53,6 +55,8 @@ class LiveState:
         self.refused: dict[tuple[str, str], str] = {}
         # What the cluster has been asked and has not answered, as the permission that it takes; empty for nothing.
         self.unanswered = ""
+        # Of every ExternalSecret of the namespaces: whether one was dealt with shows whether the operator runs.
+        self.newest_sign: datetime | None = None
 
     @contextmanager
     def asks(self, what: str, namespace: str) -> Iterator[None]:
@@ -101,11 +105,17 @@ class LiveState:
         if plural == PODS:
             self._change_pod(namespace, found, is_gone=kind == "DELETED")
             return
+        if plural == EXTERNAL_SECRETS:
+            self._note_sign(sign_of(found))
         here, name = self._objects.setdefault((plural, namespace), {}), str(metadata.get("name"))
         if kind == "DELETED":
             here.pop(name, None)
         elif plural == SECRETS or name in self._wanted[namespace]:
             here[name] = found
+
+    def _note_sign(self, sign: datetime | None) -> None:
+        if sign is not None:
+            self.newest_sign = max(sign, self.newest_sign or sign)
 
     def _is_old(self, at: tuple[str, str, str], version: str) -> bool:
         if not version.isdecimal():
@@ -154,6 +164,10 @@ class LiveState:
     def _has_secrets(self, namespace: str) -> bool:
         return self._with_secrets and (SECRETS, namespace) not in self.refused
 
+    def has_refused(self, what: str, namespace: str) -> bool:
+        """Whether so much may not be asked in a namespace."""
+        return (what, namespace) in self.refused
+
     @property
     def is_whole(self) -> bool:
         """Whether all was allowed that tells a secret in effect; `--without-secrets` says that no Secret is needed."""
@@ -178,7 +192,10 @@ class LiveState:
     def warning(self, namespace: str, name: str) -> LiveObject | None:
         """The newest warning about an ExternalSecret; None where there is none, or events may not be asked for."""
         if namespace not in self._warnings:
-            self._warnings[namespace] = self._or_refused("events", namespace, self._cluster.warnings, namespace) or {}
+            found = self._or_refused("events", namespace, self._cluster.warnings, namespace) or {}
+            self._warnings[namespace] = found
+            for each in found.values():
+                self._note_sign(moment(each["moment"]))
         return self._warnings[namespace].get(name)
 
     def _store(self, kind: str, name: str, namespace: str) -> tuple[LiveObject | None, bool]:

@@ -1,13 +1,18 @@
-"""Decides which command comes next in an environment: what mends it, else the next step of its move."""
+"""Decides what comes next in an environment: what mends it, else the next step of its move. Never what has just failed.
+
+The only place that decides it. What is wrong leads by its state to a remedy, and the remedies to command lines.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from compiler.operations.live.value_names import value_names
 from compiler.operations.status.row import State
 from compiler.operations.status.values import Likeness
-from compiler.text.command_line import command_line
+from compiler.text.command_line import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,60 +21,166 @@ if TYPE_CHECKING:
     from compiler.operations.live.value_names import ValueName
     from compiler.operations.status.row import Row, Status
 
-# The cluster does not have what was compiled: it is to be committed and deployed, and then waited for.
-_NOT_DEPLOYED = frozenset(
-    {State.ABSENT, State.DELETED, State.OTHER_SPEC, State.NOT_SYNCED, State.NOT_REFRESHED, State.PODS}
-)
+
+class Remedy(IntEnum):
+    """What mends a secret in the cluster, in the order in which it is to be done."""
+
+    OPERATOR = 1  # look at the operator
+    VERIFY = 2  # a person has to decide
+    DEPLOY = 3
+    OWN = 4  # the lines that its live state has
+    BACK = 5  # serve it from the other store, which holds the same
+    FORCE = 6  # have the operator synchronise at once
+    WAIT = 7
+    CONSUMERS = 8  # pods read what the environment does not have
+    PODS = 9  # look at the pods
 
 
-def next_commands(status: Status, cluster: tuple[str, ...] = (), only: Sequence[str] = ()) -> tuple[str, ...]:
-    """The lines to paste, the first one first; empty where nothing is left to do.
+_REMEDIES = {
+    State.SILENT: Remedy.OPERATOR,
+    **dict.fromkeys((State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED), Remedy.VERIFY),
+    **dict.fromkeys((State.ABSENT, State.DELETED, State.OTHER_SPEC), Remedy.DEPLOY),
+    **dict.fromkeys((State.RESTART, State.IMMUTABLE), Remedy.OWN),
+    **dict.fromkeys((State.NOT_READY, State.RETAINED, State.STORE), Remedy.BACK),
+    **dict.fromkeys((State.OLDER_VALUE, State.NOT_REFRESHED, State.NO_TARGET, State.MISSING_KEY), Remedy.FORCE),
+    State.NOT_SYNCED: Remedy.WAIT,
+    State.PODS: Remedy.PODS,
+}
+# Of these nothing but the operator is to blame, once it was asked in vain.
+_OPERATORS = frozenset({State.OLDER_VALUE, State.NOT_REFRESHED, State.NOT_SYNCED})
 
-    `cluster` are the options by which the cluster was asked, `only` the secrets that were, empty for all.
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the command was asked. `cluster` are its options about the cluster, `only` its secrets, empty for all.
+
+    `has_waited` and `has_forced` tell that it waited in vain, after it had asked the operator to synchronise or not.
     """
-    return tuple(dict.fromkeys(_next(status, cluster, only)))
+
+    cluster: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    has_waited: bool = False
+    has_forced: bool = False
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        return tuple(word for word in self.cluster if word != "--cluster")
 
 
-def _next(status: Status, cluster: tuple[str, ...], only: Sequence[str]) -> Iterator[str]:
-    name = status.environment.name
-    ill = [row for row in status.rows if row.is_unread]
-    if ill:
-        yield from _mending(status.environment, ill)
-        return
-    troubled = [row for row in status.rows if not row.is_fine]
-    helped = [row.seen.help for row in troubled if row.seen is not None and row.seen.help]
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The lines to paste, the first one first; `first` says in words what a person does before, empty for nothing."""
+
+    commands: tuple[str, ...] = ()
+    first: str = ""
+
+
+def next_step(status: Status, asked: Asked | None = None) -> Next:
+    """What comes next; no command where nothing is left to do, or no command mends it."""
+    asked = asked if asked is not None else Asked()
+    if found := tuple(dict.fromkeys(_mending_values(status, asked))):
+        return Next(found)
+    troubled = [row for row in status.rows if row.seen is not None and row.seen.problems]
     if troubled:
-        yield from helped
-        if any(row.state in _NOT_DEPLOYED for row in troubled):
-            yield _wait(name, cluster, only)
-        elif not helped:
-            yield command_line("verify", name, *_ids(troubled), *cluster)
-        return
+        return _mending_cluster(status.environment, troubled, asked)
+    if any(row.is_unread for row in status.rows):
+        return Next()
     if status.is_live and any(row.seen is None for row in status.rows):
         # Its time was up before the cluster had told: whether the last step is in effect is not known.
-        yield _wait(name, cluster, only)
-        return
-    yield from _move(status, cluster)
+        return Next((_wait(status.environment, asked),))
+    restarts = [line for row in status.rows if row.seen is not None for line in row.seen.helps]
+    return Next(tuple(dict.fromkeys((*restarts, *_move(status, asked.cluster)))))
 
 
-def _mending(environment: Environment, ill: Sequence[Row]) -> Iterator[str]:
+def _mending_values(status: Status, asked: Asked) -> Iterator[str]:
+    """What gives the store in use the values that it lacks, or does without a store that does not answer."""
+    environment = status.environment
+    faulty = [row for row in status.rows if row.values.faults]
     names = value_names(environment)
     told: set[ValueName] = set()
-    for row in ill:
+    for row in faulty:
         unset = row.values.unset
         lacking = {names.get((row.secret.id, key), (row.secret.id, key)) for key in unset}
         if not lacking <= told:
             # Without a key it asks for all of the secret, and leaves what has a value already.
             yield command_line("put", environment.name, row.secret.id, *(unset if len(unset) == 1 else ()))
         told |= lacking
-    if others := [row for row in ill if not row.values.unset]:
+    if others := [row for row in faulty if not row.values.unset]:
         yield command_line("verify", environment.name, *_ids(others))
+    silent = [row for row in status.rows if row.values.is_silent and row.values.other_holds]
+    yield from _backs(environment.name, silent, asked)
 
 
-def _wait(name: str, cluster: tuple[str, ...], only: Sequence[str]) -> str:
-    context = tuple(word for word in cluster if word != "--cluster")
-    asked = [word for secret in only for word in ("--only", secret)]
-    return command_line("status", name, *asked, "--wait", *context)
+def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: Asked) -> Next:
+    by_remedy: dict[Remedy, list[Row]] = {}
+    for row in troubled:
+        by_remedy.setdefault(_remedy(row, asked), []).append(row)
+    if Remedy.OPERATOR in by_remedy:
+        return Next((_operator(),))
+    lines: list[str] = []
+    for remedy in sorted(by_remedy):
+        lines += _lines(environment, remedy, by_remedy[remedy], asked)
+    is_deployed = min(by_remedy) is not Remedy.DEPLOY
+    sync = shell_line("argocd", "app", "sync", BLANK)
+    first = "" if is_deployed else f"deploy chart/values-{environment.name}.yaml again ({sync})"
+    return Next(tuple(dict.fromkeys(lines)), first)
+
+
+def _remedy(row: Row, asked: Asked) -> Remedy:
+    states = {problem.state for problem in row.seen.problems} if row.seen is not None else set[State]()
+    remedy = min(_REMEDIES[state] for state in states)
+    if remedy is Remedy.OWN and row.seen is not None and not row.seen.helps:
+        return Remedy.VERIFY
+    if remedy is Remedy.BACK and row.values.likeness is not Likeness.EQUAL:
+        # A store that is not ready is none that a request mends.
+        remedy = Remedy.VERIFY if State.STORE in states else Remedy.FORCE
+    if remedy is Remedy.WAIT and asked.has_waited:
+        remedy = Remedy.FORCE
+    if remedy is Remedy.FORCE and asked.has_forced:
+        remedy = Remedy.OPERATOR if states & _OPERATORS else Remedy.VERIFY
+    if remedy is Remedy.PODS and row.seen is not None:
+        return Remedy.CONSUMERS if row.seen.unlisted else Remedy.PODS if asked.has_waited else Remedy.WAIT
+    return remedy
+
+
+def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked: Asked) -> Iterator[str]:
+    name = environment.name
+    if remedy is Remedy.VERIFY:
+        yield command_line("verify", name, *_ids(rows), *asked.cluster)
+    elif remedy is Remedy.OWN:
+        yield from (line for row in rows if row.seen is not None for line in row.seen.helps)
+    elif remedy is Remedy.BACK:
+        yield from _backs(name, rows, asked)
+    elif remedy is Remedy.CONSUMERS:
+        yield command_line("consumers", name, *asked.cluster)
+    elif remedy is Remedy.PODS:
+        yield from (line for row in rows if row.seen is not None for line in row.seen.looks)
+    elif remedy is Remedy.FORCE:
+        only = [word for secret in _ids(rows) for word in ("--only", secret)]
+        yield command_line("status", name, *only, "--wait", "--force-sync", *asked.context)
+    else:
+        yield _wait(environment, asked)
+
+
+def _operator() -> str:
+    """The line that shows whether the operator runs, by the label that its chart gives its pods."""
+    return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
+
+
+def _backs(name: str, rows: Sequence[Row], asked: Asked) -> Iterator[str]:
+    """A switch of the secrets to their other stores, for each of these."""
+    for other in dict.fromkeys(row.other.id for row in rows if row.other is not None):
+        going = [row for row in rows if row.other is not None and row.other.id == other]
+        # Where the move has not come to a secret yet, its other store lies ahead.
+        for is_ahead in sorted({row.to is not None for row in going}):
+            secrets = [row.secret.id for row in going if (row.to is not None) is is_ahead]
+            back = () if is_ahead else ("--back",)
+            yield command_line("cutover", name, *secrets, *back, "--to", other, *asked.cluster)
+
+
+def _wait(environment: Environment, asked: Asked) -> str:
+    only = [word for secret in asked.only for word in ("--only", secret)]
+    return command_line("status", environment.name, *only, "--wait", *asked.context)
 
 
 def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:

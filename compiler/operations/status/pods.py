@@ -84,13 +84,29 @@ def _lacks(pod: Pod, namespace: str, secrets: Mapping[str, LiveObject]) -> Itera
             yield f"the Secret {title} lacks {listed(missing)}"
 
 
+def unlisted_keys(pods: Iterable[Pod], secret: str, wanted: Container[str]) -> tuple[str, ...]:
+    """The keys of a Secret that pods which are not ready need, and that are not among the `wanted` ones."""
+    reads = (read for pod in pods if not pod.is_ready for read in pod.reads_of(secret) if not read.optional)
+    return tuple(dict.fromkeys(read.key for read in reads if read.key is not None and read.key not in wanted))
+
+
+def look_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
+    """The line that shows why the first pod is not ready; none where all are."""
+    lines = (shell_line("kubectl", "-n", namespace, "describe", "pod", pod.name) for pod in pods if not pod.is_ready)
+    return tuple(lines)[:1]
+
+
 def keepers(pods: Iterable[Pod], secret: str, stale: Container[str]) -> tuple[Pod, ...]:
     """The pods of `stale`, by uid, that keep what they read of a Secret before it changed."""
     return tuple(pod for pod in pods if pod.uid in stale and any(read.keeps for read in pod.reads_of(secret)))
 
 
-def restart_command(pods: Iterable[Pod], namespace: str) -> str | None:
-    """The line that starts the first pod's workload anew; None where it has none that can be."""
+def restart_commands(pods: Iterable[Pod], namespace: str) -> tuple[str, ...]:
+    """The lines that start the pods anew, one for each workload."""
+    return tuple(dict.fromkeys(_restarts(pods, namespace)))
+
+
+def _restarts(pods: Iterable[Pod], namespace: str) -> Iterator[str]:
     for pod in pods:
         kind, name = pod.owner or ("Pod", pod.name)
         if kind == "ReplicaSet":
@@ -100,5 +116,4 @@ def restart_command(pods: Iterable[Pod], namespace: str) -> str | None:
             words = ["rollout", "restart", f"{kind.lower()}/{name}"]
         else:
             words = ["delete", "pod", pod.name]
-        return shell_line("kubectl", "-n", namespace, *words)
-    return None
+        yield shell_line("kubectl", "-n", namespace, *words)

@@ -10,6 +10,7 @@ from compiler.operations.status.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.operations.edit.moves import Progress
@@ -26,20 +27,23 @@ class State(StrEnum):
     OTHER_SPEC = "other-spec"
     NOT_SYNCED = "not-synced"
     NOT_READY = "not-ready"
+    IMMUTABLE = "immutable"
     RETAINED = "retained"
     NO_TARGET = "no-target"
     MISSING_KEY = "missing-key"
     STORE = "store"
     REPLACED = "replaced"  # the Secret has another UID than before
     DATA_CHANGED = "data-changed"  # although both stores held the same
+    OLDER_VALUE = "older-value"
     NOT_REFRESHED = "not-refreshed"
+    SILENT = "operator-silent"
     RESTARTED = "restarted"
     PODS = "pods-not-ready"
     RESTART = "restart-needed"
 
 
 # What waiting does not mend: a person has to.
-FINAL = frozenset({State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED})
+FINAL = frozenset({State.FOREIGN, State.IMMUTABLE, State.REPLACED, State.DATA_CHANGED, State.RESTARTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,22 @@ class Seen:
     """The live state of a secret: its problems, the gravest first.
 
     `causes` are the operator's newest warning, without values, and what `verify` found. `next_try` is within how many
-    seconds the operator tries again, `help` the command that mends it; `not_asked` says what may not be asked.
-    `pods` is how many pods read the Secret, None where they were not asked for.
+    seconds the operator tries again, `helps` the commands that mend it; `not_asked` says what may not be asked.
+    `pods` is how many pods read the Secret, None where they were not asked for; `notes` keep nothing from being in
+    effect. `refreshed` is when the operator began its last success. `looks` are the commands that show why pods are not
+    ready, and `unlisted` the keys that such pods read and the environment does not have.
     """
 
     problems: tuple[Problem, ...] = ()
     causes: tuple[str, ...] = ()
     next_try: int | None = None
-    help: str | None = None
+    helps: tuple[str, ...] = ()
     not_asked: tuple[str, ...] = ()
     pods: int | None = None
+    notes: tuple[str, ...] = ()
+    refreshed: datetime | None = None
+    looks: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def state(self) -> State:
@@ -94,6 +104,10 @@ class Row:
     def state(self) -> State:
         return self.seen.state if self.seen is not None else State.NOT_ASKED
 
+    def has(self, state: State) -> bool:
+        """Whether that is among its problems in the cluster."""
+        return self.seen is not None and any(problem.state is state for problem in self.seen.problems)
+
     @property
     def is_unread(self) -> bool:
         """Whether the store in use lacks something, or did not say."""
@@ -108,7 +122,7 @@ class Row:
 class Status:
     """An environment's rows. `progress` is that of its `moves:`, None where it has none.
 
-    `answered` is false where neither store in use answered; `closed` says what stores did not say, and why, and
+    `answered` is false where a store in use did not answer; `closed` says what stores did not say, and why, and
     `helps` what to do about it, where that is known. `is_live`: the cluster was to be looked at too; a row that was not
     `seen` is one of which it had not told in time.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.objects import ClusterError
@@ -18,15 +20,18 @@ from compiler.refusal import Refusal
 from compiler.stores.sending.deadline import OutOfTimeError, call_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
     from compiler.model.environment import Environment
     from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.live.stores import LiveStores
+    from compiler.operations.status.row import Status
     from compiler.operations.status.so_far import Tell
     from compiler.stores.interface import RemoteSecret
 
     Connect = Callable[[], LiveCollections]
+    T = TypeVar("T")
 
 # A wait that ends by itself at its last second tells more than one that is ended from outside.
 _GRACE = 1.0
@@ -37,7 +42,7 @@ class Wishes:
     """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
 
     `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once; no Secret is asked
-    for unless `with_secrets`.
+    for unless `with_secrets`. `context` are the options that name the cluster, for command lines.
     """
 
     only: tuple[str, ...] = ()
@@ -45,6 +50,7 @@ class Wishes:
     seconds: float | None = None
     is_forced: bool = False
     with_secrets: bool = True
+    context: tuple[str, ...] = ()
 
 
 def look_at(
@@ -73,31 +79,62 @@ def _look(
 ) -> Looked:
     so_far.asked = "the log-in program of the kubeconfig"
     cluster = connect() if connect is not None else None
-    remotes: tuple[RemoteSecret, ...] = ()
-    if not wishes.is_offline:
-        so_far.asked = "the stores"
-        so_far.status, remotes = with_values(so_far.status, stores)
     if cluster is None:
+        _read_stores(so_far, wishes, stores)
         return Looked(so_far.status)
     try:
-        return _live(so_far, remotes, wishes, cluster, tell, begun)
+        so_far.asked = ""
+        so_far.state = state = LiveState(cluster, compiled_objects(so_far.status), with_secrets=wishes.with_secrets)
+        # Not after the stores, which may be silent for a while: a wait compares with what is in the cluster now.
+        listed = _begin(state.read)
+        status, remotes = _read_stores(so_far, wishes, stores)
+        versions = listed()
+        return _live(so_far, Judge(state, status, remotes, wishes.context), versions, wishes, cluster, tell, begun)
     except ClusterError as error:
         failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
     raise failure
 
 
+def _begin(ask: Callable[[], T]) -> Callable[[], T]:
+    """Call `ask` in a thread; the function that is returned waits for what it returns, or raises what it raises."""
+    ended: SimpleQueue[tuple[T, None] | tuple[None, Exception]] = SimpleQueue()
+
+    def call() -> None:
+        try:
+            ended.put((ask(), None))
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            ended.put((None, error))
+
+    def wait() -> T:
+        found, error = ended.get()
+        if error is not None:
+            raise error
+        return found  # type: ignore[return-value] # there is no error
+
+    # A daemon: a cluster that does not answer keeps no process alive.
+    threading.Thread(target=call, daemon=True).start()
+    return wait
+
+
+def _read_stores(so_far: SoFar, wishes: Wishes, stores: LiveStores) -> tuple[Status, tuple[RemoteSecret, ...]]:
+    if wishes.is_offline:
+        return so_far.status, ()
+    so_far.asked = "the stores"
+    so_far.status, remotes = with_values(so_far.status, stores)
+    so_far.asked = ""
+    return so_far.status, remotes
+
+
 def _live(
     so_far: SoFar,
-    remotes: Iterable[RemoteSecret],
+    judge: Judge,
+    versions: Mapping[tuple[str, str], str],
     wishes: Wishes,
     cluster: LiveCollections,
     tell: Tell,
     begun: float,
 ) -> Looked:
     status = so_far.status
-    so_far.state = state = LiveState(cluster, compiled_objects(status), with_secrets=wishes.with_secrets)
-    versions = state.read()
-    judge = Judge(state, status, remotes)
     if wishes.seconds is None:
         _force(so_far, wishes, cluster)
         return Looked(with_seen(status, judge.every()), None, tuple(so_far.forced))

@@ -31,7 +31,8 @@ class Looked:
 class SoFar:
     """What is known of an environment, in steps; whoever looks is in another thread than whoever waits for it.
 
-    `asked` is who is asked outside of the cluster, `state` what is known of that, and `seen` the last that was told.
+    `asked` is who is asked now outside of the cluster, empty for nobody, `state` what is known of that, and `seen` the
+    last that was told.
     """
 
     status: Status
@@ -60,6 +61,6 @@ class SoFar:
         return Looked(with_seen(self.status, self.seen), waited, tuple(self.forced))
 
     def _unanswered(self) -> str:
-        if self.state is None:
+        if self.asked or self.state is None:
             return self.asked
         return f"the cluster ({self.state.unanswered})" if self.state.unanswered else ""

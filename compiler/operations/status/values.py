@@ -44,8 +44,10 @@ class Values:
 
     `different` and `missing` are the keys of the other store that make its likeness. `faults` says what the operator
     could not read, or would read wrongly, in the store in use, `unset` the keys that it lacks where no other fault is;
-    `closed` says why that store did not say, and `is_known` is false then, and where nothing was asked. `written` is
-    the oldest value's date, `expires` the nearest one.
+    `closed` says why that store did not say, and `is_known` is false then, and where nothing was asked; `is_silent`
+    where it gave no answer. `other_holds`: the other store gives every key, equal or not. `written` is
+    the oldest value's date, `expires` the nearest one; `newest` is the newest value's date, `other_newest` that of the
+    other store.
     """
 
     likeness: Likeness = Likeness.NOT_ASKED
@@ -57,6 +59,15 @@ class Values:
     is_known: bool = False
     written: datetime | None = None
     expires: datetime | None = None
+    newest: datetime | None = None
+    other_newest: datetime | None = None
+    is_silent: bool = False
+    other_holds: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the store in use was read, and gives every key as the operator needs it."""
+        return self.is_known and not self.faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ def read_values(environment: Environment, others: Mapping[str, Store | None], st
     in_use = {reference.store.id for reference in own}
     closed = tuple(dict.fromkeys(message for status in found.keys for message in _why_closed(status)))
     helps = {each.message: each.help for each in found.diagnostics if each.rule in _CLOSED and each.help is not None}
-    return Read(values, found.read, not in_use or bool(in_use - silent), closed, helps)
+    return Read(values, found.read, not in_use & silent, closed, helps)
 
 
 def _is_silent(status: KeyStatus) -> bool:
@@ -128,7 +139,7 @@ def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str
 def _values(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
 ) -> Values:
-    origins = {id(each): each for each in (found.origins.get(status.reference) for status in here.values()) if each}
+    origins, dates = _origins(here, found), _dates(here, found)
     faults = [
         each.message
         for status in here.values()
@@ -146,11 +157,23 @@ def _values(
         _unset(here),
         closed,
         bool(here) and not closed,
-        min((date for each in origins.values() if (date := _written(each)) is not None), default=None),
-        min(
-            (each.attributes.expires for each in origins.values() if each.attributes.expires is not None), default=None
-        ),
+        min(dates, default=None),
+        min((each.attributes.expires for each in origins if each.attributes.expires is not None), default=None),
+        max(dates, default=None),
+        max(_dates(there or {}, found), default=None),
+        any(map(_is_silent, here.values())),
+        there is not None and all(key in there and there[key].reference in found.values for key in here),
     )
+
+
+def _origins(statuses: Mapping[str, KeyStatus], found: Verification) -> list[RemoteSecret]:
+    """The remote secrets that were read for the keys, each once."""
+    read = (found.origins.get(status.reference) for status in statuses.values())
+    return list({id(each): each for each in read if each}.values())
+
+
+def _dates(statuses: Mapping[str, KeyStatus], found: Verification) -> list[datetime]:
+    return [date for each in _origins(statuses, found) if (date := _written(each)) is not None]
 
 
 def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:

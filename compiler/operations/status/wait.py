@@ -144,8 +144,8 @@ class Wait:
             title = f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}"
             live = self._judge.state.live(manifest)
             needs = self._is_forced or before.saw
-            problems, help_line = compared(before, live, self._pods(secret), title, needs_refresh=needs)
-            found[secret] = self._judge.seen(secret, problems, help_line)
+            changes = compared(before, live, self._pods(secret), title, needs_refresh=needs)
+            found[secret] = self._judge.seen(secret, changes, is_forced=self._is_forced)
         return found
 
     def _pods(self, secret: str) -> tuple[Pod, ...] | None:

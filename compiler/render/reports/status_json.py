@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from compiler.operations.status.next_step import Next
     from compiler.operations.status.row import Row, Seen
     from compiler.operations.status.so_far import Looked
     from compiler.operations.status.wait import Waited
 
 
-def status_report(found: Sequence[tuple[Looked, tuple[str, ...]]], exit_code: int) -> dict[str, Any]:
-    """The whole object: what was found of each environment with the commands that come next."""
+def status_report(found: Sequence[tuple[Looked, Next]], exit_code: int) -> dict[str, Any]:
+    """The whole object: what was found of each environment with what comes next."""
     name = found[0][0].status.environment.name if len(found) == 1 else None
-    content = {"environments": [_status(looked, commands) for looked, commands in found]}
+    content = {"environments": [_status(looked, step) for looked, step in found]}
     return envelope("status", name, exit_code, content)
 
 
@@ -31,7 +32,7 @@ def _wait(waited: Waited) -> dict[str, Any]:
     }
 
 
-def _status(looked: Looked, commands: tuple[str, ...]) -> dict[str, Any]:
+def _status(looked: Looked, step: Next) -> dict[str, Any]:
     status, progress = looked.status, looked.status.progress
     return {
         "environment": status.environment.name,
@@ -45,7 +46,8 @@ def _status(looked: Looked, commands: tuple[str, ...]) -> dict[str, Any]:
         "secrets": [_row(row) for row in status.rows],
         "notAnswered": list(status.closed),
         "waysOut": list(dict.fromkeys(status.helps[why] for why in status.closed if why in status.helps)),
-        "next": list(commands),
+        "first": step.first or None,
+        "next": list(step.commands),
         "forced": list(looked.forced),
         "wait": _wait(looked.waited) if looked.waited is not None else None,
     }
@@ -78,7 +80,10 @@ def _seen(seen: Seen) -> dict[str, Any]:
         "problems": [{"state": str(each.state), "message": each.message} for each in seen.problems],
         "causes": list(seen.causes),
         "nextTrySeconds": seen.next_try,
-        "help": seen.help,
+        "help": seen.helps[0] if seen.helps else None,
+        "helps": list(seen.helps),
+        "notes": list(seen.notes),
+        "refreshed": _date(seen.refreshed),
         "pods": seen.pods,
         "notAsked": list(seen.not_asked),
     }

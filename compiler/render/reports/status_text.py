@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from compiler.operations.status.next_step import Next
     from compiler.operations.status.row import Row, Seen, Status
     from compiler.operations.status.wait import Waited
     from compiler.render.content import Line, Piece
@@ -30,13 +31,16 @@ _WORDS = {
     State.OTHER_SPEC: "old spec",
     State.NOT_SYNCED: "not synced",
     State.NOT_READY: "not ready",
+    State.IMMUTABLE: "immutable",
     State.RETAINED: "kept old",
     State.NO_TARGET: "no Secret",
     State.MISSING_KEY: "lacks keys",
     State.STORE: "store",
     State.REPLACED: "replaced",
     State.DATA_CHANGED: "data changed",
+    State.OLDER_VALUE: "older value",
     State.NOT_REFRESHED: "not refreshed",
+    State.SILENT: "operator off?",
     State.RESTARTED: "restarted",
     State.PODS: "pods not ready",
     State.RESTART: "restart needed",
@@ -48,7 +52,7 @@ def word_of(state: State) -> str:
     return _WORDS[state]
 
 
-def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iterator[Line]:
+def status_lines(status: Status, step: Next, now: datetime) -> Iterator[Line]:
     """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
     cells = [_cells(row, now) for row in status.rows]
@@ -66,8 +70,11 @@ def status_lines(status: Status, commands: Sequence[str], now: datetime) -> Iter
     # Once for all secrets of a namespace.
     asked = (what for row in status.rows if row.seen is not None for what in row.seen.not_asked)
     yield from (("not asked: ", what) for what in dict.fromkeys(asked))
-    for command in commands:
-        yield (Painted("next: ", Style.HELP), command)
+    if any(row.has(State.SILENT) for row in status.rows):
+        yield ("Secrets stay: running and new pods go on with the last values",)
+    for number, command in enumerate(step.commands):
+        first = f"{step.first}, then: " if step.first and number == 0 else ""
+        yield (Painted("next: ", Style.HELP), first, command)
 
 
 def _closed(status: Status) -> Iterator[Line]:
@@ -143,8 +150,8 @@ def seen_lines(name: str, seen: Seen) -> Iterator[Line]:
     yield from (("  because: ", cause) for cause in seen.causes)
     if seen.next_try is not None:
         yield f"  the operator tries again within {short_duration(seen.next_try)}"
-    if seen.help is not None:
-        yield "  ", Painted("help: ", Style.HELP), seen.help
+    yield from ((f"{name}: ", note) for note in seen.notes)
+    yield from (("  ", Painted("help: ", Style.HELP), line) for line in seen.helps)
 
 
 def wait_lines(waited: Waited) -> Iterator[Line]:

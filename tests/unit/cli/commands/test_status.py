@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.lying_cluster import LyingCluster
 
 SENTINEL = "s3ntinel-4711-s3ntinel"
+OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
 SPACE, JIRA = "ai-platform-engineering", "agent-jira-secrets"
 
 
@@ -127,7 +130,8 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     (environment,) = done.report["environments"]
     jira = next(each["live"] for each in environment["secrets"] if each["secret"] == "jira")
     assert (jira["state"], jira["causes"]) == ("not-ready", ["key … was refused"])
-    assert environment["next"] == ["platform-secrets status dev --only jira --wait --force-sync"]
+    assert jira["help"] == "platform-secrets status dev --only jira --wait --force-sync"
+    assert environment["next"] == ["platform-secrets cutover dev jira --back --to azure --cluster"]
 
 
 def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlatform) -> None:
@@ -195,6 +199,68 @@ def test_a_wait_without_a_right_that_it_takes_is_4_unless_that_is_said(
     done = status("dev", "--wait", "--without-secrets")
     assert (done.code, "all are in effect" in done.out) == (0, True)
     assert done.out.splitlines()[-1] == "not looked at: keys and UID of the Secret: --without-secrets"
+
+
+def test_a_value_that_the_operator_has_not_read_yet_is_older_in_the_secret(
+    status: Callable[..., Done], platform: LivePlatform, ends: Ends
+) -> None:
+    found = ends.vault.versions["ai-platform-engineering/jira-secret"]
+    written = datetime.now(UTC) + timedelta(seconds=30)
+    found[-1] = replace(found[-1], attributes=replace(found[-1].attributes, created=written))
+    done = status("dev", "--cluster")
+    assert (done.code, done.out.count("older value")) == (1, 1)
+    assert done.out.splitlines()[-1] == "next: platform-secrets status dev --only jira --wait --force-sync"
+    assert status("dev", "--wait", "--timeout", "1s").code == 4
+    done = status("dev", "--wait", "--force-sync", "--only", "jira", "--timeout", "1s")
+    # Nobody answers: what has just failed is no way out.
+    assert (done.code, [line for line in done.out.splitlines() if "next:" in line]) == (4, [f"next: {OPERATOR}"])
+
+
+def test_an_operator_that_does_not_run_is_named_and_never_taken_for_all_is_well(
+    status: Callable[..., Done], platform: LivePlatform, project: Path
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=3)
+    for name in [secret.entry.target for secret in compiled(project).secrets.values()]:
+        found = platform.double.get("externalsecrets", SPACE, name)
+        found["status"]["refreshTime"] = f"{long_ago:%Y-%m-%dT%H:%M:%SZ}"
+        del found["status"]["conditions"][0]["lastTransitionTime"]
+        platform.double.put("externalsecrets", found)
+    done = status("dev", "--cluster")
+    assert (done.code, done.out.count("operator off?")) == (1, 7)
+    assert done.out.splitlines()[-2:] == [
+        "Secrets stay: running and new pods go on with the last values",
+        f"next: {OPERATOR}",
+    ]
+
+
+def test_a_request_without_an_answer_is_remembered_by_the_next_command(
+    status: Callable[..., Done], platform: LivePlatform
+) -> None:
+    found = platform.double.get("externalsecrets", SPACE, JIRA)
+    asked = datetime.now(UTC) - timedelta(minutes=2)
+    found["metadata"]["annotations"]["force-sync"] = str(int(asked.timestamp()))
+    found["status"]["refreshTime"] = f"{asked - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    del found["status"]["conditions"][0]["lastTransitionTime"]
+    platform.double.put("externalsecrets", found)
+    done = status("dev", "--wait", "--timeout", "1s")
+    assert (done.code, "all are in effect" in done.out) == (4, False)
+    assert "jira: the operator was asked at" in done.out
+
+
+@pytest.mark.parametrize("only", [[], ["--only", "jira"]])
+def test_a_silent_store_is_3_where_it_is_in_use_and_nothing_where_it_is_not(
+    status: Callable[..., Done], ends: Ends, only: list[str]
+) -> None:
+    refused = UnavailableError(StoreLocation("https://x"), Action.CONNECT, "the connection was refused", "check")
+    failures = {("read", name): refused for name in ends.azure.versions}
+    ends.azure.failures.update(failures)
+    assert status("dev", *only).code == 0
+    ends.azure.failures.clear()
+    ends.vault.failures["read", "ai-platform-engineering/jira-secret"] = refused
+    done = status("dev", *only)
+    last = done.out.splitlines()[-1]
+    assert (done.code, last.startswith("next: platform-secrets cutover dev jira ")) == (3, True)
+    assert last.endswith(" --back --to azure")
 
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from tests.unit.operations.cutover.conftest import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from compiler.operations.status.row import Status
@@ -42,6 +44,19 @@ class World:
         state = LiveState(self.cluster, compiled_objects(status))
         state.read()
         return Judge(state, status, remotes)
+
+    def written(self, when: datetime) -> None:
+        """jira's value was put then, into both stores."""
+        for store, name in ((self.bench.vault, "agents/jira"), (self.bench.azure, "agents-jira")):
+            newest = store.versions[name][-1]
+            store.versions[name][-1] = replace(newest, attributes=replace(newest.attributes, created=when))
+
+    def refreshed(self, when: datetime, **annotations: str) -> None:
+        """The operator began its last success with jira then; these annotations came later."""
+        found = self.double.get("externalsecrets", SPACE, JIRA)
+        found["status"]["refreshTime"] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
+        found["metadata"].setdefault("annotations", {}).update(annotations)
+        self.double.put("externalsecrets", found)
 
     def switch(self) -> None:
         """jira goes to the other store in the files; nothing is deployed."""

@@ -23,7 +23,7 @@ def before(*, equal: bool = True, saw: bool = True) -> Before:
 
 
 def states(known: Before, now: Live, *, needs_refresh: bool = False) -> list[State]:
-    return [each.state for each in compared(known, now, (), TITLE, needs_refresh=needs_refresh)[0]]
+    return [each.state for each in compared(known, now, (), TITLE, needs_refresh=needs_refresh).problems]
 
 
 def test_what_stays_as_it_was_is_no_problem() -> None:

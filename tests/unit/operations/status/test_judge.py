@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,7 +42,7 @@ def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_tha
     assert seen.state is State.NOT_READY
     assert seen.causes == ("property … does not exist",)
     # After the third failure it waits for 4 s, and one of them is over.
-    assert (seen.next_try, seen.help) == (3, FORCE)
+    assert (seen.next_try, seen.helps) == (3, (FORCE,))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: W
     secret["metadata"]["ownerReferences"][0]["name"] = "theirs"
     world.platform.double.put("secrets", secret)
     seen = world.judge().seen("jira")
-    assert (seen.state, seen.next_try, seen.help) == (State.NOT_READY, None, None)
+    assert (seen.state, seen.next_try, seen.helps) == (State.NOT_READY, None, ())
     assert seen.causes == (said,)
 
 
@@ -82,6 +82,55 @@ def test_by_its_reason_the_operator_has_given_up(world: World, reason: str, *, i
     found["status"]["conditions"][0]["reason"] = reason
     world.platform.double.put("externalsecrets", found)
     assert (world.judge().seen("jira").next_try is not None) is is_tried
+
+
+@pytest.mark.parametrize("frozen", ["reason", "message", "field"])
+def test_an_immutable_secret_is_named_and_made_anew_by_deleting_it(world: World, frozen: str) -> None:
+    world.platform.fail(SPACE, JIRA, "secret is immutable")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    condition = found["status"]["conditions"][0]
+    if frozen == "reason":
+        condition["reason"] = "SecretImmutable"
+    elif frozen == "message":
+        condition["message"] = "could not update secret, target is immutable"
+    else:
+        secret = world.platform.double.get("secrets", SPACE, JIRA)
+        by_hand = {"manager": "kubectl-edit", "fieldsV1": {"f:immutable": {}}}
+        secret["metadata"]["managedFields"].append(by_hand)
+        world.platform.double.put("secrets", secret)
+    world.platform.double.put("externalsecrets", found)
+    seen = world.judge().seen("jira")
+    assert (seen.state, seen.next_try, seen.is_final) == (State.IMMUTABLE, None, True)
+    assert seen.helps == ("kubectl -n agents delete secret agent-jira-secrets",)
+    # Whose values the store does not give, that Secret is the only one to have them.
+    world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
+    assert world.judge().seen("jira").helps == ()
+
+
+def test_a_failure_answers_a_request_and_shows_that_the_operator_runs(world: World) -> None:
+    asked = datetime(2026, 11, 26, 0, 50, tzinfo=UTC)
+    world.platform.fail(SPACE, JIRA, "no")
+    found = world.double.get("externalsecrets", SPACE, JIRA)
+    found["status"]["conditions"][0]["lastTransitionTime"] = "2026-11-26T00:00:00Z"
+    world.double.put("externalsecrets", found)
+    world.refreshed(asked - timedelta(minutes=10), **{"force-sync": str(int(asked.timestamp()))})
+    judge = world.judge()
+    judge._now = lambda: asked + timedelta(minutes=10)
+    assert [each.state for each in judge.seen("jira").problems] == [State.NOT_READY]
+    world.double.refused["list events"] = 403
+    judge = world.judge()
+    judge._now = lambda: asked + timedelta(minutes=10)
+    # Whether it failed since is not known.
+    assert [each.state for each in judge.seen("jira").problems] == [State.NOT_READY]
+
+
+def test_a_pod_that_reads_what_the_environment_does_not_have_is_told_by_its_key(world: World) -> None:
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_USER")
+    seen = world.judge().seen("jira")
+    assert seen.unlisted == ("JIRA_USER",)
+    assert seen.looks == ("kubectl -n agents describe pod jira",)
+    world.platform.pod(SPACE, "jira", JIRA, ready=False, waiting="CreateContainerConfigError", key="JIRA_URL")
+    assert world.judge().seen("jira").unlisted == ()
 
 
 def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> None:
@@ -116,7 +165,7 @@ def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> No
     world.platform.fail(SPACE, JIRA, "old trouble")
     world.switch()
     seen = world.judge().seen("jira")
-    assert (seen.state, seen.causes, seen.help) == (State.OTHER_SPEC, (), None)
+    assert (seen.state, seen.causes, seen.helps) == (State.OTHER_SPEC, (), ())
 
 
 def test_a_pod_that_is_not_ready_keeps_its_secret_from_being_in_effect(world: World) -> None:

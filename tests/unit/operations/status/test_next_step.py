@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compiler.operations.status.next_step import next_commands
+from compiler.operations.status.next_step import Asked, Next, next_step
 from compiler.operations.status.row import Problem, Seen, State
 from compiler.operations.status.values import Likeness, Values
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tests.unit.operations.status.conftest import World
 
 MOVE = "moves: {to: azure, steps: [[github], [all]]}\n"
+
+
+def next_commands(status: Status, cluster: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return next_step(status, Asked(cluster, only)).commands
 
 
 def moving(world: World, text: str = MOVE, **values: Values) -> Status:
@@ -95,22 +99,122 @@ def test_a_value_that_two_secrets_share_is_put_once(world: World) -> None:
     assert next_commands(moving(world, "", github=github, jira=more)) == (line, "platform-secrets put prod jira")
 
 
-def test_what_is_not_deployed_is_waited_for(world: World) -> None:
-    status = seen(moving(world), jira=Seen((Problem(State.OTHER_SPEC, "a"),)))
-    assert next_commands(status, ("--cluster", "--context", "there")) == (
-        "platform-secrets status prod --wait --context there",
-    )
+AGAIN = "deploy chart/values-prod.yaml again (argocd app sync …)"
 
 
-def test_who_asked_for_some_secrets_waits_for_those(world: World) -> None:
-    status = seen(moving(world), jira=Seen((Problem(State.OTHER_SPEC, "a"),)))
-    assert next_commands(status, ("--cluster",), ("jira", "github")) == (
-        "platform-secrets status prod --only jira --only github --wait",
-    )
+def trouble(
+    world: World,
+    *problems: State,
+    asked: Asked | None = None,
+    values: Values | None = None,
+    **more: Any,  # noqa: ANN401 - fields of a live state
+) -> Next:
+    """What comes next where jira alone has these problems."""
+    live = Seen(tuple(Problem(each, "a") for each in problems), **more)
+    return next_step(seen(moving(world, jira=values or Values()), jira=live), asked or Asked(("--cluster",)))
 
 
-def test_what_fails_is_mended_by_its_own_line_or_looked_into(world: World) -> None:
-    status = seen(moving(world), jira=Seen((Problem(State.RESTART, "a"),), help="kubectl rollout restart x"))
-    assert next_commands(status, ("--cluster",)) == ("kubectl rollout restart x",)
-    status = seen(moving(world), jira=Seen((Problem(State.FOREIGN, "a"),)))
-    assert next_commands(status, ("--cluster",)) == ("platform-secrets verify prod jira --cluster",)
+WAITED = Asked(("--cluster",), has_waited=True)
+FORCED = Asked(("--cluster",), has_waited=True, has_forced=True)
+WAIT = "platform-secrets status prod --wait"
+FORCE = "platform-secrets status prod --only jira --wait --force-sync"
+VERIFY = "platform-secrets verify prod jira --cluster"
+OPERATOR = "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.DELETED, State.OTHER_SPEC])
+@pytest.mark.parametrize("asked", [Asked(("--cluster",)), WAITED, FORCED])
+def test_what_is_not_deployed_is_deployed_before_it_is_waited_for(world: World, state: State, asked: Asked) -> None:
+    assert trouble(world, state, asked=asked) == Next((WAIT,), AGAIN)
+
+
+def test_who_asked_for_some_secrets_waits_for_those_in_that_cluster(world: World) -> None:
+    asked = Asked(("--cluster", "--context", "there"), ("jira", "github"))
+    line = "platform-secrets status prod --only jira --only github --wait --context there"
+    assert trouble(world, State.OTHER_SPEC, asked=asked).commands == (line,)
+
+
+def test_an_operator_that_does_not_run_is_looked_at_before_all(world: World) -> None:
+    assert trouble(world, State.NOT_SYNCED, State.SILENT) == Next((OPERATOR,))
+    assert trouble(world, State.OTHER_SPEC, State.SILENT).commands == (OPERATOR,)
+
+
+@pytest.mark.parametrize("state", [State.OLDER_VALUE, State.NOT_REFRESHED])
+def test_an_older_value_is_read_at_once_and_never_by_what_has_just_failed(world: World, state: State) -> None:
+    assert trouble(world, state) == Next((FORCE,))
+    assert trouble(world, state, asked=WAITED) == Next((FORCE,))
+    assert trouble(world, state, asked=FORCED) == Next((OPERATOR,))
+
+
+def test_a_spec_that_is_not_taken_is_waited_for_then_forced_and_then_the_operator_looked_at(world: World) -> None:
+    assert trouble(world, State.NOT_SYNCED) == Next((WAIT,))
+    assert trouble(world, State.NOT_SYNCED, asked=WAITED) == Next((FORCE,))
+    assert trouble(world, State.NOT_SYNCED, asked=FORCED) == Next((OPERATOR,))
+
+
+@pytest.mark.parametrize("state", [State.NO_TARGET, State.MISSING_KEY])
+def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state: State) -> None:
+    assert trouble(world, state) == Next((FORCE,))
+    assert trouble(world, state, asked=FORCED) == Next((VERIFY,))
+
+
+@pytest.mark.parametrize("state", [State.NOT_READY, State.RETAINED, State.STORE])
+@pytest.mark.parametrize("asked", [Asked(("--cluster",)), WAITED, FORCED])
+def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
+    world: World, state: State, asked: Asked
+) -> None:
+    # jira has not moved yet: its other store lies ahead.
+    there = Values(Likeness.EQUAL)
+    line = "platform-secrets cutover prod jira --to azure --cluster"
+    assert trouble(world, state, asked=asked, values=there) == Next((line,))
+    moved = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
+    status = seen(moving(world, moved, jira=there), jira=Seen((Problem(state, "a"),)))
+    line = "platform-secrets cutover prod jira --back --to vault --cluster"
+    assert next_step(status, asked) == Next((line,))
+
+
+def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world: World) -> None:
+    other = Values(Likeness.DIFFERENT)
+    assert trouble(world, State.NOT_READY, values=other) == Next((FORCE,))
+    assert trouble(world, State.NOT_READY, values=other, asked=FORCED) == Next((VERIFY,))
+    assert trouble(world, State.STORE, values=other) == Next((VERIFY,))
+
+
+def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(world: World) -> None:
+    silent = Values(Likeness.NO_ACCESS, closed=("no answer",), is_silent=True, other_holds=True)
+    assert next_commands(moving(world, jira=silent)) == ("platform-secrets cutover prod jira --to azure",)
+    assert next_commands(moving(world, jira=replace(silent, other_holds=False))) == ()
+    assert next_commands(moving(world, jira=replace(silent, is_silent=False))) == ()
+
+
+def test_what_waiting_does_not_mend_is_looked_into(world: World) -> None:
+    for state in (State.FOREIGN, State.REPLACED, State.DATA_CHANGED, State.RESTARTED):
+        assert trouble(world, state) == trouble(world, state, asked=FORCED) == Next((VERIFY,))
+
+
+def test_every_restart_is_named_also_where_all_is_in_effect(world: World) -> None:
+    lines = ("kubectl rollout restart x", "kubectl rollout restart y")
+    assert trouble(world, State.RESTART, helps=lines) == Next(lines)
+    assert trouble(world, helps=lines).commands[:2] == lines
+
+
+def test_an_immutable_secret_is_deleted_where_the_store_holds_its_values(world: World) -> None:
+    assert trouble(world, State.IMMUTABLE, helps=("kubectl delete x",)) == Next(("kubectl delete x",))
+    assert trouble(world, State.IMMUTABLE) == Next((VERIFY,))
+
+
+def test_a_pod_is_waited_for_then_looked_at(world: World) -> None:
+    describe = "kubectl -n agents describe pod p"
+    assert trouble(world, State.PODS, looks=(describe,)) == Next((WAIT,))
+    assert trouble(world, State.PODS, looks=(describe,), asked=WAITED) == Next((describe,))
+
+
+def test_a_pod_that_reads_what_the_environment_does_not_have_leads_to_its_consumers(world: World) -> None:
+    line = "platform-secrets consumers prod --cluster"
+    assert trouble(world, State.PODS, unlisted=("JIRA_USER",)) == Next((line,))
+
+
+def test_every_state_that_is_a_problem_has_a_remedy(world: World) -> None:
+    for state in State:
+        if state not in (State.NOT_ASKED, State.IN_EFFECT):
+            assert trouble(world, state, helps=("do",), looks=("look",)).commands

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from compiler.operations.cluster.slim import slim_pod
-from compiler.operations.status.pods import Pod, keepers, pod_of, restart_command, unready
+from compiler.operations.status.pods import Pod, keepers, pod_of, restart_commands, unready
 from compiler.operations.status.row import State
 
 KEYS: dict[str, Any] = {"metadata": {"managedFields": [{"fieldsV1": {"f:data": {"f:TOKEN": {}}}}]}}
@@ -97,9 +97,9 @@ def test_only_what_keeps_its_values_needs_a_restart() -> None:
 )
 def test_the_line_restarts_the_workload(kind: str, name: str, line: str) -> None:
     pod = made(metadata={"ownerReferences": [{"kind": kind, "name": name, "controller": True}]})
-    assert restart_command([pod], "team") == line
+    assert restart_commands([pod], "team") == (line,)
 
 
 def test_a_pod_without_an_owner_is_deleted_by_hand() -> None:
-    assert restart_command([made()], "team") == "kubectl -n team delete pod p"
-    assert restart_command([], "team") is None
+    assert restart_commands([made()], "team") == ("kubectl -n team delete pod p",)
+    assert restart_commands([], "team") == ()

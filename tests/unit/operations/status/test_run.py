@@ -137,6 +137,33 @@ def test_who_hangs_before_the_cluster_is_asked_ends_it_too(hung: Hung, monkeypat
     assert (found.waited.unanswered, found.status.is_asked) == ("the stores", False)
 
 
+def test_the_state_before_is_what_was_there_before_the_stores_answered(world: World) -> None:
+    """jira is deployed and synchronised while a store is silent: a wait that began before compares it all the same."""
+    world.switch()
+    listed = threading.Event()
+    read = LiveState.read
+
+    class Noticed(LiveState):
+        def read(self) -> dict[tuple[str, str], str]:
+            found = read(self)
+            listed.set()
+            return found
+
+    def deploy(_method: str, _name: str) -> None:
+        assert listed.wait(20)
+        world.bench.vault.before = world.bench.azure.before = lambda _method, _name: None
+        world.platform.deploy(world.bench.environment())
+        world.platform.sync(SPACE, JIRA)
+
+    world.bench.vault.before = world.bench.azure.before = deploy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "LiveState", Noticed)
+        found = looked(world, Wishes(seconds=20))
+    assert found.waited is not None
+    assert found.waited.end is End.IN_EFFECT
+    assert set(found.waited.not_compared) == {"github"}
+
+
 def test_after_the_end_nothing_is_told_and_nothing_more_asked_for(hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[str]()
     ended = threading.Event()

@@ -21,6 +21,7 @@ def test_an_early_end_tells_who_was_asked_and_what_was_known(world: World) -> No
     judge = world.judge()
     so_far.state, so_far.wait = judge.state, Wait(judge, world.status().rows)
     so_far.forced.append("jira")
+    so_far.asked = ""
     looked = so_far.end(5)
     assert looked.waited is not None
     # All that was asked has been answered.

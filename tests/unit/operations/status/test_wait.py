@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -135,6 +136,38 @@ def test_data_that_changes_between_equal_stores_is_wrong(world: World) -> None:
     assert State.DATA_CHANGED in states(waited)["jira"]
 
 
+def test_a_rotation_that_the_operator_had_not_read_is_no_failure_of_the_switch(world: World) -> None:
+    """The Secret is older than both stores, which hold the same: it takes the newer value with the switch."""
+    world.platform.pod(SPACE, "jira", JIRA)
+    world.refreshed(datetime.now(UTC) - timedelta(hours=1))
+    world.written(datetime.now(UTC) - timedelta(minutes=30))
+    deploy, _ = switched(world)
+    waited, _ = followed(world, deploy, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, states(waited)["jira"]) == (End.IN_EFFECT, [])
+    jira = waited.seen["jira"]
+    assert jira.notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
+    assert jira.notes[1] == 'restart needed: "jira" started before the data changed'
+    assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
+
+
+def test_an_older_value_is_not_in_effect_until_it_is_read_again(world: World) -> None:
+    world.refreshed(datetime.now(UTC) - timedelta(minutes=20))
+    world.written(datetime.now(UTC) - timedelta(minutes=10))
+    waited, told = followed(world, lambda: world.platform.sync(SPACE, JIRA, "hash-2"))
+    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "older-value")
+    assert waited.seen["jira"].notes[0].startswith('the Secret "agents/agent-jira-secrets" took the value put at ')
+
+
+def test_what_was_asked_for_and_answered_is_no_older_value_whatever_the_clocks_say(world: World) -> None:
+    world.written(datetime.now(UTC) + timedelta(minutes=3))
+    mark = str(int(datetime.now(UTC).timestamp()) - 1)
+    world.refreshed(datetime.now(UTC) - timedelta(minutes=20), **{"force-sync": mark})
+    both = [lambda: world.platform.sync(SPACE, GITHUB), lambda: world.platform.sync(SPACE, JIRA)]
+    waited, told = followed(world, *both, is_forced=True)
+    assert (waited.end, told[0]["jira"]) == (End.IN_EFFECT, "older-value")
+    assert followed(world, up_at="older-value")[0].end is End.TIME_UP
+
+
 def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(world: World) -> None:
     world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
     for name, volume in (("jira", False), ("files", True)):
@@ -144,7 +177,7 @@ def test_data_that_is_to_change_needs_a_restart_of_the_pods_that_keep_the_old(wo
     assert (waited.end, states(waited)["jira"]) == (End.FAILED, [State.RESTART])
     jira = waited.seen["jira"]
     assert jira.problems[0].message == 'restart needed: "jira" started before the data changed'
-    assert jira.help == "kubectl -n agents rollout restart deployment/jira"
+    assert jira.helps == ("kubectl -n agents rollout restart deployment/jira",)
 
 
 def test_pods_that_start_after_the_change_need_none(world: World) -> None:

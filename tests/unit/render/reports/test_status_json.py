@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from compiler.operations.status.next_step import Next
 from compiler.operations.status.row import Problem, Seen, State
 from compiler.operations.status.so_far import Looked
 from compiler.operations.status.values import Likeness, Values
@@ -16,21 +17,21 @@ MOMENT = datetime(2026, 10, 17, tzinfo=UTC)
 
 def test_who_had_not_answered_when_the_time_was_up_is_told(world: World) -> None:
     waited = Waited(End.TIME_UP, 5, {}, {}, unanswered="the stores")
-    (found,) = status_report([(Looked(world.status(), waited), ())], 4)["environments"]
+    (found,) = status_report([(Looked(world.status(), waited), Next())], 4)["environments"]
     assert found["wait"]["unanswered"] == "the stores"
 
 
 def test_a_row_says_all_that_the_text_does(world: World) -> None:
     world.bench.write("prod", "moves: {to: azure, steps: [[github], [all]]}\nsecrets: {github: {store: azure}}\n")
     status = world.status()
-    seen = Seen((Problem(State.PODS, "a"),), ("why",), 3, "do", ("pods",), 2)
+    seen = Seen((Problem(State.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT)
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
     rows = (status.rows[0], replace(status.rows[1], values=values, seen=seen))
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
     closed = ("it does not answer", "nor that one", "who knows")
     helps = {"it does not answer": "start it", "nor that one": "start it"}
     status = replace(status, rows=rows, closed=closed, helps=helps)
-    report = status_report([(Looked(status, waited, ("jira",)), ("next",))], 4)
+    report = status_report([(Looked(status, waited, ("jira",)), Next(("next",), "deploy"))], 4)
     assert (report["command"], report["environment"], report["exitCode"]) == ("status", "prod", 4)
     (found,) = report["environments"]
     assert found["moves"] == {"to": "azure", "steps": [["github"], ["jira"]], "next": 2}
@@ -65,6 +66,9 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
             "causes": ["why"],
             "nextTrySeconds": 3,
             "help": "do",
+            "helps": ["do", "more"],
+            "notes": ["note"],
+            "refreshed": "2026-10-17T00:00:00+00:00",
             "pods": 2,
             "notAsked": ["pods"],
         },
@@ -73,6 +77,6 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
 
 def test_several_environments_stand_side_by_side(world: World) -> None:
     looked = Looked(replace(world.status(), rows=()))
-    report = status_report([(looked, ()), (looked, ())], 0)
+    report = status_report([(looked, Next()), (looked, Next())], 0)
     assert (report["environment"], len(report["environments"])) == (None, 2)
     assert (report["environments"][0]["moves"], report["environments"][0]["wait"]) == (None, None)

@@ -8,6 +8,7 @@ import pytest
 
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.status.next_step import Next
 from compiler.operations.status.row import Problem, Row, Seen, State, Status
 from compiler.operations.status.values import Likeness, Values
 from compiler.operations.status.wait import End, Waited
@@ -31,7 +32,7 @@ def told(lines: Iterable[Line]) -> list[str]:
 
 
 def shown(status: Status, *commands: str) -> list[str]:
-    return told(status_lines(status, commands, NOW))
+    return told(status_lines(status, Next(commands), NOW))
 
 
 def with_row(status: Status, secret: str, **changed: object) -> Status:
@@ -93,7 +94,7 @@ def test_what_did_not_answer_has_its_way_out_once(world: World) -> None:
 
 def test_a_problem_is_said_with_cause_next_try_and_help(world: World) -> None:
     problems = (Problem(State.NOT_READY, "it is not ready"), Problem(State.PODS, "a pod is not ready"))
-    seen = Seen(problems, ("property X does not exist",), 125, "platform-secrets do", ("pods: you may not",), None)
+    seen = Seen(problems, ("property X does not exist",), 125, ("platform-secrets do",), ("pods: you may not",), None)
     assert shown(with_row(world.status(), "jira", seen=seen))[-6:] == [
         "jira: it is not ready",
         "jira: a pod is not ready",
