@@ -102,6 +102,9 @@ def compile_project(
         layers = library.layers(name)
         if layers:
             merged = _merged(layers, outside, run)
+            if (excess := resolver.excess(merged)) is not None:
+                run.diagnostics.append(_too_large(name, merged, *excess))
+                continue
             environment = resolver.environment(name, merged, layers)
             run.diagnostics += checker.environment(environment)
             environments.append(environment)
@@ -110,6 +113,11 @@ def compile_project(
     project = Project(catalogue, tuple(environments), library.names, library.values_files(VALUES_FOLDER))
     run.diagnostics += checker.project(project)
     return _result(project, library, run)
+
+
+def _too_large(name: str, root: Node, what: str, way_out: str) -> Diagnostic:
+    span = root.nearest("secrets").key_span
+    return Diagnostic("too-large", Severity.ERROR, f"{quoted(name)} {what}", span, help=way_out)
 
 
 def _merged(layers: Sequence[Document], outside: Outside | None, run: _Run) -> Node:

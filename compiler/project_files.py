@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
+from compiler.model.limits import MAX_LAYERS
 from compiler.model.source import Source, Span
 from compiler.refusal import Refusal
 from compiler.rules import ALL_RULES
@@ -103,6 +104,10 @@ class Library:
         usable = True
         for name, node in self._extends(path, document):
             below = self._layer_path(name, node)
+            if below is not None and len(above) + len(ordered) >= MAX_LAYERS and below not in ordered:
+                message = f"an environment has at most {MAX_LAYERS} layers, one below the other or side by side"
+                self._report("too-large", message, node, "merge some of them into one")
+                return False
             if below is None:
                 usable = False
                 if len(self.diagnostics) > MOST_OF_A_KIND:

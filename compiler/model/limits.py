@@ -11,6 +11,10 @@ MAX_NODES = 100_000
 # than these: as long a file is as quickly read as it was written.
 OUTPUT_CHARACTERS_A_VALUE = 8
 MAX_DEPTH = 32
+# Of one environment, in a chain or side by side; each value remembers those that it overrode.
+MAX_LAYERS = 64
+# Of all environments of one run, a hundred bytes each: 10,000 environments have a tenth.
+MAX_RESOLVED = 5_000_000
 # Of manifests, which write out for each key what a values file says once; as much as a cluster would be given at once.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 MAX_MANIFEST_NODES = 1_000_000

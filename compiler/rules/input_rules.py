@@ -16,7 +16,8 @@ Write a regular file inside the project, readable by whoever compiles.""",
     "too-large": """An input file is larger, deeper or has more values than any real one.
 
 The limits protect the run against files that would take minutes or gigabytes to read: at most 4 MiB, 100,000 values and
-32 levels.
+32 levels, and at most 64 layers of an environment. What all secrets share (`labels`, `annotations`) counts for each of
+them, before anything is built: 524,288 for an environment, and five million for a run.
 
     a: {a: {a: {a: …}}}                           # and so on, 10,000 levels deep
 

@@ -113,3 +113,39 @@ def test_of_many_mistakes_the_first_hundred_are_said(
     assert rule in str(result["rules"])
     assert int(str(result["count"])) <= 303
     prove_small(result)
+
+
+ENTRY = "  s#: {target: s#, remote: {vault: s#}, syncWave: -5, keys: {K: {}}}\n"
+
+
+@pytest.mark.parametrize(
+    "prod",
+    [
+        "annotations:\n" + lines(3000, "  a#: x\n") + "secrets:\n" + lines(3000, "  s#: {}\n"),
+        "labels:\n" + lines(3000, "  a#: x\n") + "secrets:\n" + lines(3000, "  s#: {labels: {b: c}}\n"),
+    ],
+    ids=["annotations", "labels"],
+)
+def test_what_3000_secrets_share_3000_times_is_refused_before_it_is_built(
+    own_processes: OwnProcesses, project: Path, prod: str
+) -> None:
+    (project / "environments/catalogue.yaml").write_text("secrets:\n" + lines(3000, ENTRY), "utf-8")
+    (project / "environments/prod.yaml").write_text(prod, "utf-8")
+    result = measured(own_processes, project)
+    assert "too-large" in str(result["rules"])
+    prove_small(result, 4)
+
+
+def test_a_thousand_layers_are_refused_in_a_chain_and_side_by_side(own_processes: OwnProcesses, project: Path) -> None:
+    layers = project / "environments/layers"
+    for number in range(1000):
+        (layers / f"l{number}.yaml").write_text(f"extends: [l{number + 1}]\n", "utf-8")
+    (layers / "l1000.yaml").write_text("labels: {a: b}\n", "utf-8")
+    (project / "environments/prod.yaml").write_text("extends: [l0]\n", "utf-8")
+    chained = measured(own_processes, project)
+    for number in range(1000):
+        (layers / f"l{number}.yaml").write_text("labels:\n" + lines(100, "  k#: x\n"), "utf-8")
+    (project / "environments/prod.yaml").write_text("extends:\n" + lines(1000, "- l#\n"), "utf-8")
+    for result in (chained, measured(own_processes, project)):
+        assert (result["rules"], result["count"]) == (["too-large"], 1)
+        prove_small(result)

@@ -227,6 +227,16 @@ def test_what_could_not_be_read_back_is_not_written(
     assert diagnostic.help == "split the environment into several"
 
 
+def test_what_would_be_too_large_is_not_even_built(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.stages.resolve.most_values", lambda _: 10)
+    result = compile_project(project, ["prod"])
+    assert result.project is not None
+    assert (result.failed, result.project.environments) == (True, ())
+    (diagnostic,) = (each for each in result.diagnostics if each.severity is Severity.ERROR)
+    assert (diagnostic.rule, diagnostic.help) == ("too-large", "split it into several")
+    assert diagnostic.message == '"prod" has more than 10 labels, annotations and keys in all of its secrets'
+
+
 def test_an_output_with_more_values_than_an_input_may_have_is_compared_and_replaced(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

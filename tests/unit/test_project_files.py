@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.limits import MAX_LAYERS
 from compiler.project_files import Library
 from compiler.refusal import Refusal
 
@@ -108,6 +109,25 @@ def test_a_circle_is_said_and_makes_no_environment(tmp_path: Path, texts: dict[s
     assert rule == "layer-cycle"
     assert text.startswith(message)
     assert found.diagnostics[0].help
+
+
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_an_environment_has_so_many_layers_and_no_more(tmp_path: Path, *, is_chain: bool) -> None:
+    def texts(count: int) -> dict[str, str]:
+        """An environment of so many files: itself, base and layers."""
+        names = [f"l{number}" for number in range(count - 2)]
+        chain = {f"layers_{one}": f"extends: [{other}]" for one, other in zip(names, [*names[1:], "base"], strict=True)}
+        side = dict.fromkeys((f"layers_{name}" for name in names), BASE_TEXT)
+        prod = "l0" if is_chain else ", ".join(("base", *names))
+        return {**(chain if is_chain else side), "base": BASE_TEXT, "prod": f"extends: [{prod}]"}
+
+    found = library(tmp_path / "fits", **texts(MAX_LAYERS + 1))
+    assert (len(found.layers("prod")), found.diagnostics) == (MAX_LAYERS + 1, [])
+    found = library(tmp_path / "more", **texts(MAX_LAYERS + 2))
+    assert found.layers("prod") == ()
+    assert said(found) == [("too-large", "an environment has at most 64 layers, one below the other or side by side")]
+    assert found.diagnostics[0].span.line == 1
+    assert found.diagnostics[0].help == "merge some of them into one"
 
 
 def test_an_unknown_layer_is_said_with_the_nearest(tmp_path: Path) -> None:

@@ -232,3 +232,36 @@ def test_environments_that_say_otherwise_of_a_holder_share_no_places() -> None:
         found.append(places(resolver.environment("a", merge(layers)[0], layers), "ci"))
     assert [list(each) for each in found] == [["CI_TOKEN", "CI_A"], ["CI_TOKEN", "CI_A"], ["CI_KEY", "CI_A"]]
     assert found[1]["CI_TOKEN"] == Place("prod/mine", "TOKEN")
+
+
+def excess(text: str, most: int, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """What is too much in an environment of which so many values may be written."""
+    monkeypatch.setattr("compiler.stages.resolve.most_values", lambda _: most)
+    found = Resolver(catalogue_of(load(CATALOGUE))).excess(merge([load(text)])[0])
+    return found[0] if found is not None else None
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("secrets: {github: {}}", 13),
+        ("annotations: {a: b, c: d}\nsecrets: {github: {}, open: {}}", 29),
+        ("labels: {a: b}\nsecretLabels: {c: d}\nsecretAnnotations: {e: f}\nsecrets: {github: {}}", 17),
+        ("annotations: {a: b}\nsecrets: {github: {annotations: {a: c, d: e}, labels: {f: g}}}", 17),
+        ("annotations: {a: b}\nsecrets: {github: {enabled: false}, stranger: {}}", 0),
+    ],
+)
+def test_what_secrets_share_counts_for_each_of_them(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert excess(text, count, monkeypatch) is None
+    if count:
+        words = f"has more than {count - 1} labels, annotations and keys in all of its secrets"
+        assert excess(text, count - 1, monkeypatch) == words
+
+
+def test_what_a_run_builds_has_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.stages.resolve.MAX_RESOLVED", 30)
+    resolver, (root, _) = Resolver(catalogue_of(load(CATALOGUE))), merge([load("secrets: {github: {}}")])
+    assert [resolver.excess(root) for _ in range(2)] == [None, None]
+    what, way_out = resolver.excess(root) or ("", "")
+    assert what == "and the environments before it have more than 30 labels, annotations and keys"
+    assert way_out == "name fewer environments on the command line, or split the project"
