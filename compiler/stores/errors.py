@@ -1,5 +1,6 @@
 """Defines an exception for each cause of a store's refusal, with place, action and remedy, never a value."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -113,17 +114,36 @@ class ForbiddenCause(StrEnum):
 class ForbiddenError(StoreError):
     """The caller is known and may not do this.
 
-    `permission` is what is missing, in the store's own words: `secrets/get`, `read on secret/data/x`.
+    `permission` is what is missing, in the store's own words: `secrets/get`, `read on secret/data/x`. Where the remedy
+    is to add `rules` to a policy, they follow its words.
     """
 
     code = "forbidden"
 
     def __init__(
-        self, place: StoreLocation, action: Action, reason: str, remedy: str, *, cause: ForbiddenCause, permission: str
+        self,
+        place: StoreLocation,
+        action: Action,
+        reason: str,
+        remedy: str,
+        *,
+        cause: ForbiddenCause,
+        permission: str,
+        rules: Sequence[str] = (),
     ) -> None:
-        super().__init__(place, action, reason, remedy)
+        super().__init__(place, action, reason, " ".join((remedy, *rules)))
         self.cause = cause
         self.permission = permission
+        self.rules = tuple(rules)
+        self._words = remedy
+
+    def with_rules_of(self, others: Sequence["ForbiddenError"]) -> "ForbiddenError":
+        """This error, with the rules that the other ones need as well."""
+        rules = dict.fromkeys((*self.rules, *(rule for each in others for rule in each.rules)))
+        cause, permission = self.cause, self.permission
+        return ForbiddenError(
+            self.place, self.action, self.reason, self._words, cause=cause, permission=permission, rules=tuple(rules)
+        )
 
 
 class UnauthenticatedError(StoreError):

@@ -1,6 +1,6 @@
 """Defines what every store adapter offers: SecretReader to look, SecretWriter to change, and the data they exchange."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
@@ -73,6 +73,19 @@ class SecretState:
     state: StoreState
     version: str | None = None
     attributes: Attributes = field(default_factory=Attributes)
+
+
+class Use(StrEnum):
+    """What is done with one remote secret, for the access that it takes."""
+
+    READ = "read"
+    CREATE = "create"  # the name has no version yet
+    UPDATE = "update"  # a version is written over those that the store knows
+    TAG = "tag"  # beside the value, tags are written
+    DELETE = "delete"  # softly, the newest version
+    RECOVER = "recover"
+    DELETE_VERSIONS = "delete-versions"
+    RECOVER_VERSIONS = "recover-versions"
 
 
 class VersionState(StrEnum):
@@ -183,6 +196,15 @@ class SecretWriter(SecretReader, Protocol):
     is another one, ConflictError is raised: on Vault by the store itself, on Key Vault by a last read before the write.
     A reply that is lost is settled by reading back, so that one call makes at most one version.
     """
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """Take note of what the caller may go on to do, by names: the help of a refusal then has all that it takes."""
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
+        """Return which names of `uses` the caller lacks access for, each once; None where the store does not say.
+
+        Key Vault has no such question: nothing is known to lack there.
+        """
 
     def check(
         self,

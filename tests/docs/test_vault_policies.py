@@ -11,9 +11,10 @@ import pytest
 from compiler.demo.local_openbao import LocalOpenBao
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import ForbiddenError
-from compiler.stores.interface import StoreState
+from compiler.stores.interface import StoreState, Use
 from compiler.stores.open import open_store
 from compiler.stores.values.secret import SecretValue
+from compiler.stores.vault.access import ACCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,3 +83,14 @@ def test_nobody_may_end_a_secret_for_good(path: str) -> None:
     assert f'"secret/{path}/' not in OPERATOR
     granted = re.search(rf'"secret/{path}/[^"]*"\s*{{ capabilities = \[(.*?)\]', PEOPLE)
     assert granted is None or not {"delete", "update", "sudo"} & set(re.findall(r"\w+", granted[1]))
+
+
+def test_people_get_what_the_commands_use_and_no_more() -> None:
+    granted = {
+        (path.split("/")[1], capability)
+        for path, capabilities in re.findall(r'path "([^"]+)"\s*\{ capabilities = \[(.*?)\]', PEOPLE)
+        for capability in re.findall(r"\w+", capabilities)
+    }
+    # Tags are for those who are said to need them.
+    uses = set(Use) - {Use.TAG}
+    assert granted == {(need.route, need.capability) for use in uses for need in ACCESS[use]}

@@ -74,7 +74,7 @@ def restoration(
     name = environment.name
 
     def plan(run: Run | None) -> Planned:
-        seen = read_destinations(wanted, setting.stores)
+        seen = read_destinations(wanted, setting.stores, recovers=options.recover)
         head = Head(COMMAND, name, options, run=run)
         return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.access import refuse_denied, uses_before_reading
 from compiler.operations.change.judge import judge_destination
 from compiler.operations.change.notes import notes_of
 from compiler.operations.change.plan import Location, OnConflict, Plan, Step
@@ -12,7 +13,7 @@ from compiler.operations.change.resume import narrowed
 from compiler.operations.change.version_loss import NextWrite, losses_of
 from compiler.operations.change.writes import Judged, plan_writes
 from compiler.operations.live.read_many import read_many
-from compiler.stores.errors import InvalidNameError, NotFoundError
+from compiler.stores.errors import InvalidNameError, NotFoundError, VersionGoneError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.values.secret import Comparer
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Store
     from compiler.model.place import Place
-    from compiler.operations.change.plan import Options
+    from compiler.operations.change.plan import Options, Write
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.runs.entries import Run
@@ -88,14 +89,18 @@ class Head:
     run: Run | None = None
 
 
-def read_destinations(wanted: Sequence[Wanted | Step], stores: LiveStores, workers: int = WORKERS) -> Seen:
-    """Open the stores of `wanted` and read each remote secret once.
+def read_destinations(
+    wanted: Sequence[Wanted | Step], stores: LiveStores, workers: int = WORKERS, *, recovers: bool = False
+) -> Seen:
+    """Open the stores of `wanted` and read each remote secret once; `recovers` where deleted ones are recovered.
 
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
     values = [each for each in wanted if isinstance(each, Wanted)]
     writers = {each.store.id: stores.open(each.store) for each in values}
     names = [(writers[each.store.id], each.place.remote_key) for each in values]
+    for writer, name in names:
+        writer.expect({name: uses_before_reading(recovers=recovers)})
     return Seen(writers, read_many(names, workers))
 
 
@@ -120,16 +125,23 @@ def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan
     )
     if head.run is not None:
         plan = narrowed(plan, head.run, seen.versions())
-    return replace(plan, notes=notes_of(plan, judged, seen), losses=losses_of(_next_writes(plan, seen)))
+    destroyed = {write.target for write in plan.writes if isinstance(seen.standing(_place(write)), VersionGoneError)}
+    plan = refuse_denied(plan, seen.writers, destroyed)
+    notes = (*notes_of(plan, judged, seen), *plan.notes)
+    return replace(plan, notes=notes, losses=losses_of(_next_writes(plan, seen)))
 
 
 def _next_writes(plan: Plan, seen: Seen) -> Iterator[NextWrite]:
     """The writes; those of a secret that exists, also as a deleted one, replace a version."""
     for write in plan.writes:
-        place = Location(write.store, write.name, None)
+        place = _place(write)
         is_new = isinstance(seen.standing(place), NotFoundError)
         replaces = write.deleted if write.recover else write.before
         yield NextWrite(write.store, seen.writer(place), write.name, replaces, is_new)
+
+
+def _place(write: Write) -> Location:
+    return Location(write.store, write.name, None)
 
 
 def callers(plan: Plan, seen: Seen) -> Plan:

@@ -174,6 +174,7 @@ class NoteKind(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     KEEPS_EXPIRES = "keeps-past-expires"  # of the destination's, which is there already
     KEEPS_NOT_BEFORE = "keeps-not-before-ahead"
+    ACCESS_UNKNOWN = "access-unknown"  # the store does not say whether the caller may make the write
 
 
 @dataclass(frozen=True, slots=True)

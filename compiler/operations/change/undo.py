@@ -17,6 +17,7 @@ from compiler.operations.live.version_states import version_states
 from compiler.operations.runs.complete_audit import RESTORE, owed_by, owed_by_undo
 from compiler.operations.runs.history import RunHistory
 from compiler.stores.errors import DisabledError, NotFoundError, SoftDeletedError, StoreError, VersionGoneError
+from compiler.stores.interface import Use
 from compiler.stores.values.secret import Comparer
 from compiler.text.command_line import command_line
 
@@ -45,6 +46,8 @@ def plan_undo(
     """
     touched = {target: entry for target, entry in run.entries.items() if entry.after is not None or entry.maybe_stored}
     deleted = {target for target, entry in touched.items() if entry.kind is Kind.DELETE}
+    for (store_id, name), entry in touched.items():
+        stores[store_id].expect({name: {_use(entry)}})
     readings = read_many([(stores[store], name) for store, name in touched.keys() - deleted], workers)
     states = version_states([(stores[store], name) for store, name in deleted], workers)
     verdicts: dict[Target, Verdict] = {}
@@ -63,6 +66,17 @@ def plan_undo(
     if is_open and run.is_resumable:
         verdicts = {target: _waiting(run, verdict) for target, verdict in verdicts.items()}
     return _plan(run, verdicts, stores, workers)
+
+
+def _use(entry: RunEntry) -> Use:
+    """What the undo of `entry` does with its remote secret."""
+    if entry.kind is Kind.DELETE:
+        return Use.RECOVER_VERSIONS
+    return Use.DELETE if _deletes(entry) else Use.UPDATE
+
+
+def _deletes(entry: RunEntry) -> bool:
+    return entry.recover or entry.kind is Kind.CREATE
 
 
 def _plan(run: Run, verdicts: Mapping[Target, Verdict], stores: Mapping[str, SecretWriter], workers: int) -> Plan:
@@ -110,7 +124,7 @@ class _OneUndo:
         self._name = target[1]
         self._store = store
         self._history = history
-        self._deletes = entry.recover or entry.kind is Kind.CREATE
+        self._deletes = _deletes(entry)
 
     def judge(self, reading: Reading) -> Verdict:
         entry = self._entry

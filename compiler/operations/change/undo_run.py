@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.access import refuse_denied
 from compiler.operations.change.apply import apply_plan
 from compiler.operations.change.in_use import spared
 from compiler.operations.change.own_places import kept_to_own
@@ -67,7 +68,7 @@ def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environ
     own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     plan = kept_to_own(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
     every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
-    return spared(plan, own, every, setting.stores, setting.not_the_same)
+    return refuse_denied(spared(plan, own, every, setting.stores, setting.not_the_same), writers)
 
 
 def _unwritten(plan: Plan) -> End:

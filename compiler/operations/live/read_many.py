@@ -184,6 +184,7 @@ def read_many(wanted: Iterable[tuple[SecretReader, str]], workers: int) -> dict[
             raise reading
         by_store.setdefault(reader, []).append(reading)
     for readings in by_store.values():
-        if isinstance(readings[0], ForbiddenError) and all(isinstance(each, ForbiddenError) for each in readings):
-            raise readings[0]
+        denied = [each for each in readings if isinstance(each, ForbiddenError)]
+        if denied and len(denied) == len(readings):
+            raise denied[0].with_rules_of(denied)
     return asking.found

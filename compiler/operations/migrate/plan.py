@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.place import Place, way_to_place
+from compiler.operations.change.access import uses_before_reading
 from compiler.operations.change.compare import WORKERS, Head, Seen, Wanted, plan_change
 from compiler.operations.change.judge import judge_source
 from compiler.operations.change.plan import Kind, Location, Step
@@ -56,6 +57,8 @@ def plan_migration(
     ends = _Ends(origins, destination, {})
     extras: list[Route] = []
     if routes.keys:
+        own = {route.destination.remote_key for route in routes.keys if route.destination is not None}
+        destination.expect(dict.fromkeys(own, uses_before_reading(recovers=options.recover)))
         ends = _Ends(origins, destination, read_many(_names(routes, origins, destination), workers))
         extras = list(_extras(routes, ends))
     chosen = (*routes.keys, *extras) if options.all_properties else routes.keys

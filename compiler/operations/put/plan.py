@@ -87,7 +87,7 @@ def put(
     chosen = replace(options, on_conflict=OnConflict.OVERWRITE)
 
     def plan(run: Run | None) -> Planned:
-        seen = read_destinations(wanted, setting.stores)
+        seen = read_destinations(wanted, setting.stores, recovers=options.recover)
         head = Head(COMMAND, environment, chosen, run=run)
         return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compiler.operations.change.access import refuse_denied
 from compiler.operations.change.plan import Kind, Location, Options, Plan, Step, Write
 from compiler.operations.change.resume import narrowed
 from compiler.operations.change.run import Planned
@@ -13,7 +14,7 @@ from compiler.operations.live.readers import read_by, way_out
 from compiler.operations.live.version_states import version_states
 from compiler.operations.retire.judge import Judging, Sides
 from compiler.stores.errors import SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import RemoteSecret
+from compiler.stores.interface import RemoteSecret, Use
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def plan_retirement(
     Raises AddressError, and the StoreError of a store that cannot be used at all.
     """
     writer = stores.open(candidates.store)
+    writer.expect({remote.name: {Use.DELETE_VERSIONS} for remote in candidates.free})
     sides = _read(candidates, writer, stores, workers)
     steps = [step for remote in candidates.read if candidates.only for step in _read_by(remote, candidates)]
     writes: list[Write] = []
@@ -64,6 +66,7 @@ def plan_retirement(
     )
     if run is not None:
         plan = narrowed(plan, run, gone)
+    plan = refuse_denied(plan, {candidates.store.id: writer})
     if plan.writes:
         plan = replace(plan, who={candidates.store.id: writer.whoami().subject})
     return Planned(plan, {candidates.store.id: writer})

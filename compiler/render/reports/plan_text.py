@@ -30,8 +30,8 @@ _STYLES = {
 }
 _INDENT = 12
 _HANG = 2
-# How a command that a remedy names begins; it is the last of the remedy.
-_COMMAND = f"{PROGRAM} "
+# How what a remedy names to be copied begins, a command or rules of a policy; it is the last of the remedy.
+_COPIED = (f"{PROGRAM} ", 'path "')
 # It moves no value from one store to another.
 _RETIRE = "retire"
 _FINE = frozenset({State.DONE, State.KEPT})
@@ -64,6 +64,7 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[Line]:
         yield "properties that are not in the catalogue, copied only with --all-properties:"
         yield from (("  ", str(place)) for place in plan.extras)
     yield from _note_lines(plan)
+    yield from _unknown_access_lines(plan)
     yield from loss_lines(plan.losses)
     if plan.left_out:
         yield "not part of the resumed run, left for the next one:"
@@ -110,7 +111,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
         names = (f"{each.store}:{each.name}, " for each in others)
         yield Wrapped((*names, *_result(last), ": ", last.reason), _HANG, HANGING)
         if last.remedy:
-            yield Wrapped(("help: ", last.remedy), _HANG)
+            yield from _help_lines(last.remedy, _HANG)
     if pending := outcome.count(State.PENDING):
         yield f"{counted(pending, 'remote secret')} not started"
     if not outcome.results:
@@ -192,12 +193,12 @@ def _keys(group: Iterable[Step]) -> tuple[str, ...]:
     return tuple(pieces[1:])
 
 
-def _help_lines(remedy: str) -> Iterator[Line]:
-    """What to do; a command in it stands on a line of its own, to be copied, however long it is."""
-    words, command, rest = remedy.partition(_COMMAND)
-    yield Wrapped((f"help: {words}".rstrip(),), _INDENT)
-    if command:
-        yield " " * _INDENT, command + rest
+def _help_lines(remedy: str, indent: int = _INDENT) -> Iterator[Line]:
+    """What to do; what is to be copied stands on a line of its own, however long it is."""
+    start = min((found for begin in _COPIED if (found := remedy.find(begin)) >= 0), default=len(remedy))
+    yield Wrapped((f"help: {remedy[:start]}".rstrip(),), indent)
+    if start < len(remedy):
+        yield " " * indent, remedy[start:]
 
 
 def _note_lines(plan: Plan) -> Iterator[Line]:
@@ -217,6 +218,13 @@ def _note_lines(plan: Plan) -> Iterator[Line]:
             yield Wrapped((f"the new version keeps {what} ", *_dated(by_kind[kind])), _HANG, HANGING)
             remedies = dict.fromkeys(note.remedy for note in plan.notes if note.kind is kind)
             yield from (("  help: after the write: ", remedy) for remedy in remedies)
+
+
+def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
+    stores = dict.fromkeys(note.place.store for note in plan.notes if note.kind is NoteKind.ACCESS_UNKNOWN)
+    for store in stores:
+        what = f'whether you may make these writes is not known: "{store}" does not let you ask (sys/capabilities-self)'
+        yield Wrapped((f"note: {what}",), len("note: "), HANGING)
 
 
 def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Writes a new version of a Key Vault secret, after a last look for other writers: there is no compare-and-set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,7 +24,7 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, Written
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, Use, Written
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.limiter import RequestClass
 from compiler.stores.sending.retry import Retrier
@@ -53,6 +53,13 @@ class KeyVaultWriter(KeyVaultLifecycle):
         super().__init__(address, client, retrier)
         self._now = now
         self._may_list = False
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """A refusal of Key Vault names the one permission that is missing."""
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...]:
+        del uses
+        return ()
 
     def check(
         self,

@@ -1,7 +1,7 @@
 """Runs calls on one Vault server through hvac: logs in once, checks the mount, renews, retries and explains a 403."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from compiler.stores.errors import (
     UnavailableError,
     WrongMountError,
 )
-from compiler.stores.interface import Identity
+from compiler.stores.interface import Identity, Problem, Use
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.bounded_reply import ReplyTooLargeError
 from compiler.stores.sending.deadline import held
@@ -89,6 +89,14 @@ class VaultConnection:
         """Raise ForbiddenError where the token is known to lack what `request` needs; the request is not sent."""
         place = StoreLocation(self._address.absolute, request.name)
         self._with_token(lambda: self._retrier.read(lambda: self._questions.require(request, place)))
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """Take note of uses by names, for the help of a refusal."""
+        self._questions.expect(uses)
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
+        """Which names the token lacks access for; None where the server does not say."""
+        return self._with_token(lambda: self._retrier.read(lambda: self._questions.check_access(uses)))
 
     def prepare(self) -> None:
         """Log in and check the mount, once; a failure is remembered: a thousand secrets must not wait for it again."""

@@ -1,6 +1,6 @@
 """Writes secrets to Vault: every write is a compare-and-set, and a lost reply is settled by reading back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from compiler.stores.errors import (
     Action,
@@ -12,7 +12,7 @@ from compiler.stores.errors import (
     UnfinishedWriteError,
     UnverifiedError,
 )
-from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreState, Written
+from compiler.stores.interface import Attributes, Problem, RemoteSecret, StoreState, Use, Written
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.values.secret import Comparer, SecretValue
 from compiler.stores.vault.checks import error_of_problem, problems_of_tags, problems_of_whole, problems_of_write
@@ -24,6 +24,13 @@ from compiler.text.command_line import shell_line
 
 class VaultWriting(VaultLifecycle):
     """The SecretWriter half of VaultStore."""
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        self._connection.expect(uses)
+
+    @one_operation
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
+        return self._connection.check_access(uses)
 
     def check(
         self,

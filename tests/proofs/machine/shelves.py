@@ -29,6 +29,7 @@ from compiler.stores.interface import (
     RemoteSecret,
     SecretState,
     StoreState,
+    Use,
     VersionState,
     Written,
 )
@@ -36,7 +37,7 @@ from compiler.stores.values.document import read_object
 from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 KEEPS = 10
 _CREATED = datetime(2026, 1, 2, tzinfo=UTC)
@@ -159,6 +160,13 @@ class Shelf:
 
     def close(self) -> None:
         """It has no connection."""
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        """It names nothing that is missing."""
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...]:
+        del uses
+        return ()
 
     def check(
         self,

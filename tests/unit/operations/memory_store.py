@@ -28,7 +28,9 @@ from compiler.stores.interface import (
 from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from compiler.stores.interface import Use
 
 
 def secrets(**values: str) -> dict[str, SecretValue]:
@@ -54,6 +56,10 @@ class MemoryStore:
         self.before: Callable[[str, str], None] = lambda _method, _name: None
         self.problems: tuple[Problem, ...] = ()
         self.slipped: tuple[str, ...] = ()
+        # What the caller may not do; None where the store does not say. What was announced and asked of it.
+        self.denied: tuple[Problem, ...] | None = ()
+        self.expected: dict[str, frozenset[Use]] = {}
+        self.access_asked: list[dict[str, frozenset[Use]]] = []
         self.lies = False
         self.drops: dict[str, Dropped] = {}
         # The names that were written, in order; refused and failed writes are not among them.
@@ -122,6 +128,13 @@ class MemoryStore:
 
     def close(self) -> None:
         self.calls.append(("close", ""))
+
+    def expect(self, uses: Mapping[str, Collection[Use]]) -> None:
+        self.expected |= {name: frozenset(each) for name, each in uses.items()}
+
+    def check_access(self, uses: Mapping[str, Collection[Use]]) -> tuple[Problem, ...] | None:
+        self.access_asked.append({name: frozenset(each) for name, each in uses.items()})
+        return None if self.denied is None else tuple(each for each in self.denied if each.name in uses)
 
     def check(
         self,

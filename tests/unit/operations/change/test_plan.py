@@ -94,6 +94,7 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
         "not-yet-valid",
         "keeps-past-expires",
         "keeps-not-before-ahead",
+        "access-unknown",
     ]
 
 

@@ -158,6 +158,21 @@ def test_the_ends_say_where_and_as_whom() -> None:
     assert told(plan_lines(plan))[:2] == ['from "vault" at https://v', 'to   "azure" at https://memory, as ada']
 
 
+def test_a_store_that_does_not_say_what_is_allowed_is_noted_once() -> None:
+    notes = tuple(Note(NoteKind.ACCESS_UNKNOWN, name, Location("vault", name, None)) for name in ("a", "b"))
+    text = " ".join(" ".join(told(plan_lines(plan_of(notes=notes)))).split())
+    said = 'note: whether you may make these writes is not known: "vault" does not let you ask (sys/capabilities-self)'
+    assert text.count(said) == 1
+
+
+def test_rules_of_a_policy_stand_on_a_line_of_their_own() -> None:
+    rules = 'path "secret/data/agents/jira" { capabilities = ["read", "update"] } path "secret/delete/agents/jira" { }'
+    shown = lines(step("A", Kind.REFUSE, why=("it is denied", f"add to a policy: {rules}")))
+    assert shown[-2:] == ["            help: add to a policy:", f"            {rules}"]
+    result = Result("azure", "jira", State.FAILED, reason="it is denied", remedy=f"add to a policy: {rules}")
+    assert told(outcome_lines(Outcome("r", (result,))))[1:3] == ["  help: add to a policy:", f"  {rules}"]
+
+
 def test_what_looks_like_a_credential_is_not_shown() -> None:
     leaked = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
     plan = plan_of(steps=(step(leaked), step("B", Kind.REFUSE, why=(f"{leaked} is it", leaked))))

@@ -16,10 +16,12 @@ from compiler.stores.errors import (
     SealedError,
     StoreError,
     StoreLocation,
+    UnavailableError,
     UnexpectedReplyError,
     UnsupportedEngineError,
     WrongMountError,
 )
+from compiler.stores.interface import Use
 from compiler.stores.vault.login import VaultLogin
 from compiler.stores.vault.questions import Request, TokenFacts, VaultQuestions
 from compiler.stores.vault.replies import NOT_INITIALISED, SEALED, RefusedError, Reply, error_of_reply, malformed
@@ -43,6 +45,7 @@ class Server:
         self.answers = {LOOKUP: answers.get("lookup"), CAPABILITIES: answers.get("capabilities")}
         self.answers |= {MOUNT.path: answers.get("mount"), SEAL: answers.get("seal")}
         self.asked: list[Request] = []
+        self.batches: list[tuple[str, ...]] = []
 
     def attempt(self, request: Request, call: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - as the connection has it
         self.asked.append(request)
@@ -61,7 +64,7 @@ class Server:
         raise error_of_reply(reply, place, request.action)
 
     def _answer(self, path: str, *of: str) -> object:
-        assert of in ((), (READ.path,))
+        self.batches += [of] if of else []
         answer = self.answers[path]
         if isinstance(answer, RefusedError):
             raise answer
@@ -197,20 +200,91 @@ def test_capabilities_that_are_no_list_are_no_vaults_either() -> None:
 
 
 @pytest.mark.parametrize(
-    "capabilities",
+    ("capabilities", "rule"),
     [
-        {"data": {READ.path: ["deny"]}},
-        {"data": {READ.path: ["list", "create", "update"]}},
-        {"data": {}},
-        POLICY_DENIES,
+        ({"data": {READ.path: ["deny"]}}, '["read"]'),
+        # A rule of the exact path takes the place of a wider one: what that gave stays.
+        ({"data": {READ.path: ["list", "create", "update"]}}, '["create", "list", "read", "update"]'),
+        ({"data": {}}, '["read"]'),
+        (POLICY_DENIES, '["read"]'),
     ],
 )
 @pytest.mark.parametrize("lookup", [{"data": {"policies": ["default"]}}, POLICY_DENIES])
-def test_a_missing_policy_is_told_with_the_line_that_gives_it(lookup: object, capabilities: object) -> None:
+def test_a_missing_policy_is_told_with_the_line_that_gives_it(lookup: object, capabilities: object, rule: str) -> None:
     error = explained(READ, lookup=lookup, capabilities=capabilities)
     assert isinstance(error, ForbiddenError)
     assert (error.cause, error.permission) == (ForbiddenCause.POLICY, "read on team/kv/data/github")
-    assert error.remedy == 'add to a policy: path "team/kv/data/github" { capabilities = ["read"] }'
+    assert error.remedy == f'add to a policy: path "team/kv/data/github" {{ capabilities = {rule} }}'
+
+
+@pytest.mark.parametrize("capability", ["create", "update"])
+def test_the_line_of_a_denied_write_keeps_reading(capability: str) -> None:
+    write = Request(Action.WRITE, "github", READ.path, capability)
+    error = explained(write, lookup={"data": {}}, capabilities=POLICY_DENIES)
+    assert error.remedy == f'add to a policy: path "{READ.path}" {{ capabilities = ["{capability}", "read"] }}'.replace(
+        '"update", "read"', '"read", "update"'
+    )
+
+
+def test_a_denied_creation_of_a_name_with_metadata_takes_update() -> None:
+    create = Request(Action.WRITE, "github", READ.path, "create")
+    error = explained(create, lookup={"data": {}}, capabilities={"data": {READ.path: ["create", "read"]}})
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.permission) == (ForbiddenCause.POLICY, f"update on {READ.path}")
+    assert error.remedy.endswith('["create", "read", "update"] }')
+
+
+def test_a_refusals_help_has_all_that_the_command_takes() -> None:
+    metadata, delete = "team/kv/metadata/github", "team/kv/delete/github"
+    told = {READ.path: ["deny"], metadata: ["list"], delete: ["deny"]}
+    questions, _ = asking(lookup={"data": {}}, capabilities={"data": told})
+    questions.expect({"github": {Use.DELETE_VERSIONS}, "jira": {Use.UPDATE}})
+    error = questions.explain_denied(READ, PLACE)
+    assert error.remedy == (
+        f'add to a policy: path "{READ.path}" {{ capabilities = ["read"] }} '
+        f'path "{metadata}" {{ capabilities = ["list", "read"] }} path "{delete}" {{ capabilities = ["update"] }}'
+    )
+    # What is granted already has no rule.
+    questions, _ = asking(lookup={"data": {}}, capabilities={"data": {**told, delete: ["update"], metadata: ["root"]}})
+    questions.expect({"github": {Use.UPDATE}})
+    assert questions.explain_denied(READ, PLACE).remedy == (
+        f'add to a policy: path "{READ.path}" {{ capabilities = ["read", "update"] }}'
+    )
+
+
+def test_a_plans_access_is_asked_in_batches_and_what_lacks_is_named() -> None:
+    uses = {f"s{number}": {Use.UPDATE} for number in range(250)}
+    told = {f"team/kv/data/{name}": ["read", "update"] for name in uses}
+    told["team/kv/data/s7"] = ["read", "list"]
+    told["team/kv/data/s8"] = ["root"]
+    questions, server = asking(capabilities={"data": told})
+    (problem,) = questions.check_access(uses) or ()
+    assert (problem.code, problem.name) == ("forbidden", "s7")
+    assert problem.reason == 'no policy of the token of VAULT_TOKEN grants "update" on "team/kv/data/s7"'
+    assert problem.remedy == ('add to a policy: path "team/kv/data/s7" { capabilities = ["list", "read", "update"] }')
+    assert [request.path for request in server.asked] == [CAPABILITIES] * 3
+    assert [len(paths) for paths in server.batches] == [100, 100, 50]
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        POLICY_DENIES,
+        {"data": {}},
+        {"data": {"team/kv/data/a": ["read", "update"]}},
+        RefusedError(Reply(404, is_vaults=False)),
+        RefusedError(Reply(403, is_vaults=False)),
+    ],
+)
+def test_a_plans_access_that_is_not_told_is_unknown(capabilities: object) -> None:
+    questions, _ = asking(capabilities=capabilities)
+    assert questions.check_access({"a": {Use.UPDATE}, "b": {Use.UPDATE}}) is None
+
+
+def test_a_server_that_fails_is_no_vault_that_does_not_say() -> None:
+    questions, _ = asking(capabilities=RefusedError(Reply(500)))
+    with pytest.raises(UnavailableError):
+        questions.check_access({"a": {Use.UPDATE}})
 
 
 def test_the_capability_that_is_looked_for_is_the_requests_own() -> None:
@@ -270,7 +344,7 @@ def test_what_a_token_is_not_known_to_lack_is_not_refused_beforehand(capabilitie
     assert server.asked == [Request(Action.READ, "github", CAPABILITIES, "update")]
 
 
-@pytest.mark.parametrize("told", [["deny"], ["list", "create", "update"], []])
+@pytest.mark.parametrize("told", [["deny"], []])
 def test_what_a_token_is_known_to_lack_is_refused_beforehand_with_the_permission(told: list[str]) -> None:
     questions, _ = asking(capabilities={"data": {READ.path: told}})
     with pytest.raises(ForbiddenError) as caught:
