@@ -69,7 +69,7 @@ def test_a_switch_is_shown_written_and_taken_back_to_the_byte(filled: World) -> 
     assert (shown.code, shown.err) == (0, "")
     assert "+    store: azure" in shown.out
     assert "store: ClusterSecretStore/vault-store -> ClusterSecretStore/azure-store" in shown.out
-    assert "content equal, so no pod sees a change" in shown.out
+    assert "content equal in both stores; the cluster was not asked" in shown.out
     assert "nothing was written; add --apply to write this" in shown.out
     assert (environment(filled).read_bytes(), values(filled).read_bytes()) == before
     done = cutover(filled, "jira", "--to", "azure", "--apply")

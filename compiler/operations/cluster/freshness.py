@@ -46,6 +46,19 @@ class Staleness:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A value that was `written` after the operator last read it, at `refreshed`."""
+
+    written: datetime
+    refreshed: datetime
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether clocks that differ cannot explain it."""
+        return self.written - self.refreshed > CLOCKS
+
+
+@dataclass(frozen=True, slots=True)
 class Signs:
     """What shows that the operator runs, beside an ExternalSecret itself, and the present moment.
 
@@ -104,9 +117,12 @@ def sign_of(external_secret: LiveObject) -> datetime | None:
     return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
 
 
-def is_older(refreshed: datetime | None, written: datetime | None) -> bool:
-    """Whether a value was written after the operator last read it; in the same second counts as before."""
-    return refreshed is not None and written is not None and written.replace(microsecond=0) > refreshed
+def unread(external_secret: LiveObject, written: datetime | None) -> Unread | None:
+    """The value that the operator has not read since it was `written`; one of the same second counts as read."""
+    refreshed = refreshed_at(external_secret)
+    if refreshed is None or written is None or written.replace(microsecond=0) <= refreshed:
+        return None
+    return Unread(written, refreshed)
 
 
 def is_answered(external_secret: LiveObject) -> bool:
@@ -119,10 +135,10 @@ def older_value(
     external_secret: LiveObject, written: datetime | None, title: str, now: datetime
 ) -> Iterator[Staleness]:
     """Whether the Secret `title` may hold an earlier value than the one that was `written`."""
-    refreshed = refreshed_at(external_secret)
-    if refreshed is None or written is None or not is_older(refreshed, written):
+    found = unread(external_secret, written)
+    if found is None:
         return
-    times = f"written {clock(written, now)}, the operator last read it {clock(refreshed, now)}"
+    times = f"written {clock(found.written, now)}, the operator last read it {clock(found.refreshed, now)}"
     yield Staleness(Stale.OLDER_VALUE, f"the Secret {quoted(title)} may hold an earlier value: {times}")
 
 

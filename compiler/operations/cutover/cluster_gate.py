@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.operations.cluster.freshness import clock, unread
 from compiler.operations.cluster.in_effect import Live, is_own, is_synced, ready_reason, reasons_against
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.slim import child
 from compiler.operations.cluster.store_access import Access, access_of, controller_of, is_ready
 from compiler.operations.consumers.live import readers_in
 from compiler.operations.cutover.check import About, Check, Verdict
@@ -15,9 +17,11 @@ from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from typing import Any
 
     from compiler.model.environment import Environment, Store
+    from compiler.operations.cluster.freshness import Unread
     from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.cutover.trial import Switch
 
@@ -171,6 +175,27 @@ def _external_secret(
         why = None if is_synced(live) else "has not been synchronised as it is now"
     if why is not None:
         yield Check(About.CLUSTER_SECRETS, Verdict.REFUSED, f"{subject} {why}", verify)
+
+
+def unread_values(
+    switches: Sequence[Switch], look: Look, written: Mapping[Switch, datetime]
+) -> Iterator[tuple[Switch, Unread]]:
+    """The switches whose live Secret is older than the value in their present store. Raises ClusterError."""
+    for switch in switches:
+        secret = switch.environment.secrets[switch.secret]
+        live = look.external_secret(_namespace(switch), secret.entry.target) or {}
+        serves = child(live, "spec", "secretStoreRef").get("name") == switch.source.name
+        if serves and (found := unread(live, written.get(switch))) is not None:
+            yield switch, found
+
+
+def unread_note(switch: Switch, found: Unread, now: datetime) -> Check:
+    """That the Secret takes a newer value with the switch, which is not the switch's doing."""
+    put, read = clock(found.written, now), clock(found.refreshed, now)
+    takes = "takes" if found.is_certain else "may take"
+    times = f"the value of {quoted(switch.secret)} was put {put}, and the operator last read it {read}"
+    message = f"{times}: with the switch the Secret {takes} the newer one"
+    return Check(About.IN_EFFECT, Verdict.NOTED, message)
 
 
 def in_effect(environment: Environment, secrets: Sequence[str], look: Look, verify: str) -> Iterator[Check]:

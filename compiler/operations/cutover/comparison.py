@@ -5,7 +5,7 @@ Values are compared by a keyed hash under a random key of this run. What differs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from compiler.operations.verify.verify import verify
 from compiler.stores.values.secret import Comparer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from compiler.operations.cutover.trial import Switch
@@ -66,11 +66,15 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the new stores hold, as `verify` finds it, each key compared, and what does not stay there."""
+    """What the new stores hold, as `verify` finds it, each key compared, and what does not stay there.
+
+    `written` is when the present store last got a value of each switch, as far as it says.
+    """
 
     found: Verification
     keys: tuple[Compared, ...]
     endings: tuple[Ending, ...] = ()
+    written: Mapping[Switch, datetime] = field(default_factory=dict)
 
     def of(self, switch: Switch) -> tuple[Compared, ...]:
         return tuple(each for each in self.keys if each.switch is switch)
@@ -86,6 +90,7 @@ def compared(switches: Sequence[Switch], stores: LiveStores, workers: int = WORK
     statuses = {id(status.reference): status for status in present.keys}
     keys: list[Compared] = []
     endings: dict[Ending, None] = {}
+    written: dict[Switch, datetime] = {}
     for switch, new, old in zip(switches, there, here, strict=True):
         by_key = {reference.key: reference for reference in old}
         for reference in new:
@@ -93,11 +98,14 @@ def compared(switches: Sequence[Switch], stores: LiveStores, workers: int = WORK
             keys.append(_judged(switch, reference, status, found, present, comparer))
             remote = found.origins.get(reference)
             serving = present.origins.get(status.reference) if status is not None else None
+            date = (serving.attributes.created or serving.attributes.updated) if serving is not None else None
+            if date is not None:
+                written[switch] = max(date, written.get(switch, date))
             if remote is None:
                 continue
             if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
                 endings[Ending(switch, remote.name, remote.version, ends)] = None
-    return Comparison(found, tuple(keys), tuple(endings))
+    return Comparison(found, tuple(keys), tuple(endings), written)
 
 
 def _references(switch: Switch, *, is_destination: bool) -> tuple[Reference, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.objects import ClusterError
 from compiler.operations.cutover.check import About, Check, Verdict, is_closed
-from compiler.operations.cutover.cluster_gate import in_cluster, in_effect
+from compiler.operations.cutover.cluster_gate import in_cluster, in_effect, unread_note, unread_values
 from compiler.operations.cutover.comparison import Comparison, Likeness, compared
 from compiler.operations.cutover.gate import endings, likenesses, one_place, verified
 from compiler.operations.cutover.request import Mode, accepted_keys, wish_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from compiler.model.environment import Environment
+    from compiler.operations.cluster.freshness import Unread
     from compiler.operations.cutover.cluster_gate import Look
     from compiler.operations.cutover.commands import Commands
     from compiler.operations.cutover.request import Wish
@@ -36,13 +38,16 @@ _CONTEXT = 3
 class Effect:
     """What one switch means live: the keys whose value changes for the pods that mount the Secret, or may.
 
-    `live` are the workloads that read it in the cluster, None where nobody asked there.
+    `live` are the workloads that read it in the cluster, None where nobody asked there. `unread` is a value that the
+    operator has not read yet, None for none, and where the cluster was not asked, which is_live tells.
     """
 
     switch: Switch
     changing: tuple[str, ...]
     unknown: tuple[str, ...]
     live: tuple[str, ...] | None = None
+    unread: Unread | None = None
+    is_live: bool = False
 
     @property
     def title(self) -> str:
@@ -61,7 +66,8 @@ class Effect:
 class Cutover:
     """The plan of a switch. `text` is the new text of the environment's file, the old one where nothing is to do.
 
-    `live` are the workloads of the cluster that read the Secret of each switch, as far as they were asked for.
+    `live` are the workloads of the cluster that read the Secret of each switch, as far as they were asked for, and
+    `unread` the values that the operator has not read; `is_live` tells that the cluster was asked at all.
     """
 
     commands: Commands
@@ -71,6 +77,8 @@ class Cutover:
     checks: tuple[Check, ...]
     comparison: Comparison | None
     live: Mapping[Switch, tuple[str, ...] | None] = field(default_factory=dict)
+    unread: Mapping[Switch, Unread] = field(default_factory=dict)
+    is_live: bool = False
 
     @property
     def file(self) -> str:
@@ -100,16 +108,17 @@ class Cutover:
         return tuple(unified_diff(before, after, self.file, self.file, lineterm="", n=_CONTEXT))
 
     def effects(self) -> tuple[Effect, ...]:
-        return tuple(_effect(each, self.comparison, self.live.get(each)) for each in self.trial.switches)
+        return tuple(_effect(each, self) for each in self.trial.switches)
 
 
-def _effect(switch: Switch, comparison: Comparison | None, live: tuple[str, ...] | None) -> Effect:
-    keys = comparison.of(switch) if comparison is not None else ()
+def _effect(switch: Switch, cutover: Cutover) -> Effect:
+    keys = cutover.comparison.of(switch) if cutover.comparison is not None else ()
     # Where the present store lacks a key, the operator keeps the Secret of before: what that holds is not known here.
     is_stale = any(each.likeness is Likeness.ONLY_THERE for each in keys)
     changing = tuple(each.key for each in keys if each.likeness is Likeness.DIFFERENT and not is_stale)
     unknown = tuple(each.key for each in keys if each.likeness is not Likeness.EQUAL and each.key not in changing)
-    return Effect(switch, changing, unknown, live)
+    live, is_unread = cutover.live.get(switch), cutover.unread.get(switch)
+    return Effect(switch, changing, unknown, live, is_unread, is_live=cutover.is_live)
 
 
 def planned(
@@ -140,10 +149,19 @@ def planned(
         checks += likenesses(comparison, accepted, commands, is_back=is_back)
         checks += endings(comparison, request.ending, commands, stores, is_back=is_back)
     live: Mapping[Switch, tuple[str, ...] | None] = {}
+    unread: dict[Switch, Unread] = {}
     if trial.switches and look is not None:
         checks += _in_cluster(trial, commands, look)
         live = {each: _readers(each, look) for each in trial.switches}
-    return Cutover(commands, wish, trial, text, tuple(checks), comparison, live)
+        checks += _asked(lambda: _unread(trial, comparison, look, unread))
+    return Cutover(commands, wish, trial, text, tuple(checks), comparison, live, unread, is_live=look is not None)
+
+
+def _unread(trial: Trial, comparison: Comparison | None, look: Look, into: dict[Switch, Unread]) -> Iterator[Check]:
+    written = comparison.written if comparison is not None else {}
+    for switch, found in unread_values(trial.switches, look, written):
+        into[switch] = found
+        yield unread_note(switch, found, datetime.now(UTC))
 
 
 def _readers(switch: Switch, look: Look) -> tuple[str, ...] | None:

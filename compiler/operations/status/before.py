@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.freshness import clock, is_older, refreshed_at
+from compiler.operations.cluster.freshness import clock, unread
 from compiler.operations.cluster.in_effect import Lack, Live, reasons_against
 from compiler.operations.status.pods import Pod, keepers, restart_commands
 from compiler.operations.status.row import Problem, State
@@ -67,7 +67,7 @@ def before_of(manifest: LiveObject, live: Live, pods: tuple[Pod, ...] | None, ro
     was_other = row.other is not None and served == row.other.name
     was_own = served == row.store.name
     written = row.values.newest if was_own else row.values.other_newest if was_other else None
-    pending = written if is_older(refreshed_at(live.external_secret or {}), written) else None
+    pending = written if unread(live.external_secret or {}, written) is not None else None
     saw = live.external_secret is not None and bool(lacks & _BEFORE_CHANGE)
     return Before(
         saw=saw,

@@ -60,7 +60,7 @@ def test_a_plan_is_shown_and_nothing_written(cutover: Callable[..., Done], proje
     lines = done.out.splitlines()
     assert lines[0] == 'dev: jira from "vault" to "azure"'
     assert "+  jira: {store: azure}" in lines
-    meaning = "the Secret is updated in place; content equal, so no pod sees a change"
+    meaning = "the Secret is updated in place; content equal in both stores; the cluster was not asked"
     assert f"  ai-platform-engineering/agent-jira-secrets: {meaning}" in lines
     assert lines[-1] == "nothing was written; add --apply to write this"
     assert (project / "environments/dev.yaml").read_bytes() == before

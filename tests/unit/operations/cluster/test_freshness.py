@@ -8,15 +8,16 @@ import pytest
 from compiler.operations.cluster.freshness import (
     Signs,
     Stale,
+    Unread,
     asked_at,
     clock,
     is_answered,
-    is_older,
     moment,
     older_value,
     refreshed_at,
     sign_of,
     silence,
+    unread,
 )
 from tests.recorded_cluster import by_name
 
@@ -89,8 +90,13 @@ def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> 
 
 
 def test_a_value_of_the_same_second_counts_as_read() -> None:
-    assert not is_older(ago(seconds=5), ago(seconds=4.5))
-    assert is_older(ago(seconds=5), ago(seconds=4))
+    assert unread(made(ago(seconds=5)), ago(seconds=4.5)) is None
+    assert unread(made(ago(seconds=5)), ago(seconds=4)) == Unread(ago(seconds=4), ago(seconds=5))
+
+
+def test_clocks_that_differ_by_minutes_may_explain_a_value_that_seems_unread() -> None:
+    assert not Unread(ago(minutes=1), ago(minutes=5)).is_certain
+    assert Unread(ago(minutes=1), ago(minutes=7)).is_certain
 
 
 def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect
+from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect, unread_note, unread_values
 from compiler.operations.cutover.trial import Switch
 from compiler.operations.parity.manifests import manifests_of
 from compiler.pipeline import compile_project
@@ -221,3 +222,32 @@ def test_without_the_right_to_list_secrets_their_keys_are_not_asked_for(
     cluster.refused["secrets"] = ClusterError("it gave no usable answer", "check the network")
     with pytest.raises(ClusterError):
         effects(cluster, on_azure, "slack")
+
+
+# When the operator last read what was recorded of slack.
+READ = datetime(2026, 11, 26, 0, 50, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("after", "word"), [(timedelta(minutes=4), "may take"), (timedelta(minutes=6), "takes")])
+def test_a_value_that_the_operator_has_not_read_is_noted(
+    cluster: RecordedCluster, dev: Environment, after: timedelta, word: str
+) -> None:
+    switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
+    cluster.external_secrets["agent-slack-secrets"]["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
+    look: Any = cluster
+    ((found, unread),) = unread_values([switch], Look(look), {switch: READ + after})
+    assert found is switch
+    note = unread_note(switch, unread, READ + timedelta(hours=1))
+    times = f'the value of "slack" was put {READ + after:%H:%M:%S} UTC, and the operator last read it 00:50:05 UTC'
+    assert (str(note.verdict), note.message) == ("noted", f"{times}: with the switch the Secret {word} the newer one")
+
+
+def test_a_value_that_was_read_or_that_another_store_serves_is_not_noted(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    look: Any = cluster
+    switch = Switch(dev, "slack", dev.stores["azure"], dev.stores["vault"])
+    assert not list(unread_values([switch], Look(look), {switch: READ - timedelta(days=1)}))
+    assert not list(unread_values([switch], Look(look), {}))
+    forward = Switch(dev, "slack", dev.stores["vault"], dev.stores["azure"])
+    assert not list(unread_values([forward], Look(look), {forward: READ + timedelta(days=1)}))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from compiler.cli.terminal.contents import text_of
+from compiler.operations.cluster.freshness import Unread
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.write import commit
 from compiler.render.content import Lines
@@ -55,6 +58,9 @@ def test_the_heading_says_what_is_there_already_which_step_it_is_and_what_a_fini
     ]
 
 
+SAME = "the Secret is updated in place; content equal"
+
+
 def test_values_and_meaning_are_told_for_every_environment(bench: Bench) -> None:
     bench.write("canary", "extends: [prod]\n")
     found = told(values_lines(bench.to_azure("jira", with_dependants=True)))
@@ -64,8 +70,21 @@ def test_values_and_meaning_are_told_for_every_environment(bench: Bench) -> None
         "chart/values-canary.yaml:",
         "  changed agents/agent-jira-secrets",
         "in the cluster:",
-        *["  agents/agent-jira-secrets: the Secret is updated in place; content equal, so no pod sees a change"] * 2,
+        *[f"  agents/agent-jira-secrets: {SAME} in both stores; the cluster was not asked"] * 2,
     ]
+
+
+def test_of_pods_is_said_what_the_cluster_showed(bench: Bench) -> None:
+    cutover = replace(bench.to_azure("jira"), is_live=True)
+    (switch,) = cutover.trial.switches
+    assert told(values_lines(cutover))[-1] == f"  agents/agent-jira-secrets: {SAME}, so no pod sees a change"
+    read = datetime(2026, 11, 26, tzinfo=UTC)
+    for later, takes in ((timedelta(minutes=4), "may take"), (timedelta(minutes=6), "takes")):
+        cutover = replace(cutover, unread={switch: Unread(read + later, read)}, live={switch: ("deployment/jira",)})
+        assert told(values_lines(cutover))[-1] == (
+            "  agents/agent-jira-secrets: the Secret is updated in place; "
+            f"it {takes} the value that the operator has not read yet, read by deployment/jira"
+        )
 
 
 def test_keys_that_change_are_named_with_who_reads_them(bench: Bench) -> None:
