@@ -62,7 +62,7 @@ def code_of_run(ended: Ended) -> int:
     outcome = ended.outcome
     if outcome is not None and outcome.interrupted:
         return INTERRUPTED
-    is_partial = ended.end is End.APPLIED and bool(ended.plan.left_out)
+    is_partial = (ended.end is End.APPLIED and bool(ended.plan.left_out)) or bool(ended.plan.unsettled)
     if is_partial or (outcome is not None and outcome.is_incomplete):
         return INCOMPLETE
     is_found = ended.end in {End.BLOCKED, End.CHANGED} or not ended.plan.is_clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,8 +44,12 @@ KILLED = -9
 
 
 def killed(writing: Writing, turn: int, *, half: bool = False) -> int:
+    return dying(writing, writing.over, turn, half=half)
+
+
+def dying(writing: Writing, words: tuple[str, ...], turn: int, *, half: bool = False) -> int:
     program = DYING.replace("TURN", str(turn)).replace("HALF", str(half))
-    return writing.world.process(program, *writing.over, "--apply").returncode
+    return writing.world.process(program, *words, "--apply").returncode
 
 
 def active(world: World) -> set[str]:
@@ -195,3 +200,63 @@ def test_killed_after_a_write_and_before_any_note_of_it_neither_undo_nor_audit_f
     assert {line["run"] for line in lines} == {journal.stem}
     assert writing.undo("--apply").code == 0
     assert active(world) == set()
+
+
+# run, plan, planned; the write's announcement, that it is recovered, that it is written, read back; end.
+STARTED, RECOVERED, RECOVERING_LINES = 4, 5, 8
+
+
+@pytest.fixture
+def recovering(world: World, tmp_path: Path) -> Writing:
+    """A migration that recovers one deleted secret, and nothing else."""
+    world.azure.seed_deleted(TOKEN, json.dumps({"GITHUB_TOKEN": "old"}))
+    writing = Writing(world, tmp_path, "migrate")
+    world.azure.seed(PEM, VALUES["GITHUB_APP_KEY"])
+    return writing
+
+
+def conflict(writing: Writing, *options: str) -> list[str]:
+    """Resumed, it stops at what it does not know to be its own, writes nothing and prints how to go on."""
+    known = writing.world.azure_versions()
+    done = writing.world.run(*writing.words, "--recover", "--apply", *options)
+    assert done.code == 4, done
+    assert "it is not known whether the run recovered it" in " ".join(done.out.split())
+    assert writing.world.azure_object(TOKEN) == {"GITHUB_TOKEN": "old"}
+    assert writing.world.azure_versions() == known
+    (printed,) = {line.strip() for line in done.out.splitlines() if line.strip().startswith("platform-secrets ")}
+    return shlex.split(printed)[1:]
+
+
+@pytest.mark.parametrize("turn", range(1, RECOVERING_LINES + 1))
+def test_a_recovery_killed_before_line_i_goes_on_unless_it_is_not_known_to_be_the_runs(
+    recovering: Writing, turn: int
+) -> None:
+    words = (*recovering.words, "--recover")
+    assert dying(recovering, words, turn, half=turn % 2 == 1) == KILLED
+    if turn == RECOVERED:
+        # Sent and answered, and not noted: somebody else may have recovered it.
+        words = tuple(conflict(recovering))
+        assert words[-3:] == ("--on-conflict", "overwrite", "--apply")
+        done = recovering.world.run(*words)
+    else:
+        done = recovering.world.run(*words, "--apply")
+    assert done.code == 0, done
+    assert recovering.standing() == VALUES
+    assert recovering.versions() == {TOKEN: 2, PEM: 1}
+
+
+def test_one_more_line_of_a_recovery_is_never_written(recovering: Writing) -> None:
+    assert dying(recovering, (*recovering.words, "--recover"), RECOVERING_LINES + 1) == 0
+
+
+@pytest.mark.parametrize("turn", [STARTED, RECOVERED])
+def test_what_somebody_else_recovered_while_the_run_was_stopped_is_not_overwritten(
+    recovering: Writing, turn: int
+) -> None:
+    assert dying(recovering, (*recovering.words, "--recover"), turn) == KILLED
+    if turn == STARTED:
+        recovering.world.azure.server.state.recover(recovering.world.azure.url, TOKEN)
+    # The undo of the run takes nothing away either.
+    conflict(recovering)
+    assert recovering.undo("--apply").code == (0 if turn == STARTED else 1)
+    assert recovering.world.azure_object(TOKEN) == {"GITHUB_TOKEN": "old"}

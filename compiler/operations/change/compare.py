@@ -160,8 +160,8 @@ def callers(plan: Plan, seen: Seen) -> Plan:
 
 def _judged(wanted: Wanted, seen: Seen, head: Head, comparer: Comparer) -> Judged:
     reading, options = seen.standing(wanted.destination), head.options
-    recovered = head.run.recovering.get((wanted.store.id, wanted.place.remote_key)) if head.run is not None else None
-    if options.recover and isinstance(reading, RemoteSecret) and reading.version == recovered:
+    entry = head.run.entries.get((wanted.store.id, wanted.place.remote_key)) if head.run is not None else None
+    if options.recover and isinstance(reading, RemoteSecret) and entry is not None and entry.has_recovered(reading):
         # The run was stopped between recovering the secret and writing it: what it deleted is no conflict.
         options = replace(options, on_conflict=OnConflict.OVERWRITE)
     verdict = judge_destination(reading, wanted.place, wanted.value, options, comparer)

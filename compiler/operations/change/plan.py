@@ -197,8 +197,9 @@ class Plan:
 
     `sources` and `destinations` are the absolute addresses by the stores' ids. `extras` are properties of the source
     that no key of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets
-    that a resumed run does not cover, `losses` what the writes cost earlier versions of the destinations. `who` is the
-    caller as each destination knows it.
+    that a resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them,
+    `losses` what the writes cost earlier versions of the destinations. `who` is the caller as each destination knows
+    it.
     """
 
     command: str
@@ -211,6 +212,7 @@ class Plan:
     extras: tuple[Location, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     left_out: tuple[Target, ...] = ()
+    unsettled: tuple[Target, ...] = ()
     adopted: tuple[Adopted, ...] = ()
     notes: tuple[Note, ...] = ()
     losses: tuple[VersionLoss, ...] = ()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from compiler.operations.change.plan import WRITING, Kind, Plan, Step, Write
+from compiler.operations.change.plan import WRITING, Kind, OnConflict, Plan, Step, Write
 from compiler.operations.runs.complete_audit import adoption, owed_by
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
-    from compiler.operations.change.plan import Adopted, Target
+    from compiler.operations.change.plan import Adopted, Options, Target
     from compiler.operations.runs.entries import Run, RunEntry
 
 # Commands whose values are given by a person or a file: the journal holds none of them.
@@ -28,13 +28,19 @@ def narrowed(plan: Plan, run: Run, versions: Mapping[Target, str]) -> Plan:
     own = [write for write in plan.writes if write.target in run.entries]
     changes = ((write.target, _change_since(write, run, is_given=plan.command in _GIVEN)) for write in own)
     changed = {target: change for target, change in changes if change is not None}
-    steps = tuple(_step(step, changed) for step in plan.steps if step.target in run.entries)
+    doubtful = _doubtful(run, versions)
+    steps = tuple(
+        _unsettled(step, doubtful[step.target], plan.options) if step.target in doubtful else _step(step, changed)
+        for step in plan.steps
+        if step.target in run.entries
+    )
     still_to_do = {step.target for step in steps if step.kind is not Kind.KEEP}
     return replace(
         plan,
         steps=steps,
-        writes=tuple(write for write in own if write.target not in changed),
+        writes=tuple(write for write in own if write.target not in changed and write.target not in doubtful),
         left_out=tuple(write.target for write in plan.writes if write.target not in run.entries),
+        unsettled=tuple(target for target in doubtful if target in still_to_do),
         adopted=tuple(_adoptions(run, versions, still_to_do)),
     )
 
@@ -43,7 +49,8 @@ def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
     """How a remote secret differs from what the run expects; with `is_given` the value is not from a store."""
     entry = run.entries[write.target]
     # Where the run was stopped right after recovering the secret, the recovered version is the current one.
-    expected = entry.after or entry.before or entry.planned_before or run.recovering.get(write.target)
+    is_recovered = write.base is not None and entry.has_recovered(write.base)
+    expected = entry.after or entry.before or entry.planned_before or (entry.deleted if is_recovered else None)
     if write.versions and entry.after is not None:
         return f"another writer recovered it: the run already deleted version {entry.after}"
     if write.versions != entry.versions:
@@ -55,6 +62,26 @@ def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
     if is_given and entry.after is not None and not write.recover:
         return f"the run already wrote a different value for it, version {entry.after}"
     return None
+
+
+def _doubtful(run: Run, versions: Mapping[Target, str]) -> dict[Target, str]:
+    """The version of each secret that the run was to recover, that is there again, and not by what the run knows."""
+    return {
+        target: entry.deleted
+        for target, entry in run.entries.items()
+        if entry.recover and not entry.recovered and entry.after is None and entry.deleted is not None
+        if versions.get(target) == entry.deleted
+    }
+
+
+def _unsettled(step: Step, version: str, options: Options) -> Step:
+    if step.kind is Kind.KEEP:
+        return step
+    reason = f"version {version} was deleted and is there again: it is not known whether the run recovered it"
+    overwrite = () if options.on_conflict is OnConflict.OVERWRITE else ("--on-conflict", "overwrite")
+    again = " ".join((options.recover_command, *overwrite, "--apply"))
+    remedy = f"compare it; to write over it: {again}" if options.recover_command else "compare it by hand"
+    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
 
 
 def _step(step: Step, changed: Mapping[Target, str]) -> Step:
@@ -74,7 +101,7 @@ def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[
             continue
         if target not in still_to_do and _was_stored(entry, version):
             yield adoption(target, entry, version)
-        elif entry.owes and entry.recover and version == entry.deleted:
+        elif entry.owes and entry.recovered and version == entry.deleted:
             # Recovered by the run, which was stopped before the write; the journal gets its line with the write.
             yield adoption(target, entry, version, is_recorded=True)
 
@@ -82,4 +109,6 @@ def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[
 def _was_stored(entry: RunEntry, version: str) -> bool:
     if entry.kind is Kind.DELETE:
         return entry.maybe_stored and version == entry.planned_before
+    if entry.recover and version == entry.deleted and not entry.recovered:
+        return False
     return entry.after is None and entry.maybe_stored and version not in {entry.before, entry.planned_before}

@@ -90,6 +90,8 @@ class RemoteWriter:
                 base = store.read(write.name)
             except StoreError as error:
                 raise _unread(write, store, error) from None
+            if base.version == write.deleted:
+                self._log.recovered(write, base)
             line.written(base.version)
         if write.deleted is not None and base.version != write.deleted:
             raise _recovered_by_another(write, store, base.version)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.operations.change.plan import Target
+    from compiler.stores.interface import RemoteSecret
 
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
@@ -39,6 +40,8 @@ class RunEntry:
     maybe_stored: bool = False
     undo: str | None = None
     deleted: str | None = None  # with `recover`, the version that was soft-deleted
+    recovered: bool = False  # the run sent its recovery and the store answered
+    recovered_made: str | None = None  # when the store made that version
     undone_as: str | None = None  # the version by which an undo put back what stood there before
     made: str | None = None  # when the store made the version `after`, where its number does not tell it from others
     slipped: tuple[str, ...] = ()
@@ -51,6 +54,15 @@ class RunEntry:
     def properties(self) -> tuple[str, ...]:
         """Of the remote secret; none where it is one value."""
         return tuple(key.property for key in self.keys if key.property is not None)
+
+    def has_recovered(self, found: RemoteSecret) -> bool:
+        """Whether `found` is what the run recovered and has not written yet.
+
+        One that it announced may have been recovered by somebody else, who needs it.
+        """
+        made = found.attributes.created
+        is_own = (self.deleted, self.recovered_made) == (found.version, made.isoformat() if made is not None else None)
+        return self.recover and self.recovered and self.after is None and is_own
 
 
 @dataclass(slots=True)
@@ -76,15 +88,6 @@ class Run:
         """Whether the plan is whole, something may be left of it, and nothing of it was undone."""
         undone = any(entry.undo for entry in self.entries.values())
         return self.is_planned and self.ended in _RESUMABLE and not undone
-
-    @property
-    def recovering(self) -> dict[Target, str]:
-        """What was to be recovered and is not yet written: the version that holds the deleted value."""
-        return {
-            target: entry.deleted
-            for target, entry in self.entries.items()
-            if entry.recover and entry.after is None and entry.deleted is not None
-        }
 
 
 def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
@@ -127,6 +130,10 @@ def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:
 
 
 def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
+    if line["state"] == "recovered":
+        # The write that was announced with it is still to come.
+        entry.recovered, entry.recovered_made = True, _text(line.get("made"))
+        return
     entry.state = str(line["state"])
     entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
     if entry.state == "started" or ("before" in line and entry.before is None):

@@ -92,6 +92,11 @@ class Journal:
         time = {"made": made.isoformat()} if made is not None else {}
         self._record("step", target, wait=False, state="written", **rest, **time)
 
+    def recovered(self, target: Target, version: str, made: datetime | None) -> None:
+        """The store answered that a deleted secret is there again, as this version, which it made at that time."""
+        time = made.isoformat() if made is not None else None
+        self._record("step", target, state="recovered", version=version, made=time)
+
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         """The result for a remote secret."""
         target, state = (result.store, result.name), str(result.state)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Target, Write
     from compiler.operations.runs.audit import AuditLog
     from compiler.operations.runs.journal import Journal
-    from compiler.stores.interface import SecretWriter, Written
+    from compiler.stores.interface import RemoteSecret, SecretWriter, Written
 
 AGAIN = "run the same command again to resume the run"
 
@@ -48,6 +48,10 @@ class RunLog:
     def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
         """The write is stored; with `owes`, the audit file still needs its line."""
         self.journal.written(write.target, write.before, stored.version, stored.slipped, owes=owes, made=stored.made)
+
+    def recovered(self, write: Write, found: RemoteSecret) -> None:
+        """The secret that was deleted is recovered and still to be written."""
+        self.journal.recovered(write.target, found.version, found.attributes.created)
 
     def settled(self, result: Result, *, maybe_stored: bool = False) -> None:
         self.journal.settled(result, maybe_stored=maybe_stored)

@@ -136,11 +136,17 @@ def test_what_a_stopped_run_had_recovered_is_no_conflict_but_a_later_version_is(
 ) -> None:
     assert stores.vault is not None
     stores.vault.hold("agents/jira", {"A": SecretValue("deleted")})
-    entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1")
+    entry = RunEntry(Kind.RECOVER, None, recover=True, deleted="v1", recovered=True)
     run = Run("one", Path("one"), "restore", "prod", {}, {}, {("vault", "agents/jira"): entry})
     options = Options(recover=True, on_conflict=OnConflict.FAIL)
     member = wanted(environment, "A", "new")
     assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.UPDATE]
+    # Made at another time, it is none of the run's, and neither is one that was only announced.
+    entry.recovered_made = "2025-01-31T12:00:00+00:00"
+    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
+    entry.recovered_made, entry.recovered = None, False
+    assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
+    entry.recovered = True
     stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
     assert [step.kind for step in planned(stores, member, options=options, run=run).steps] == [Kind.CONFLICT]
 

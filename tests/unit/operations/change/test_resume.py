@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.operations.change.plan import Adopted, Kind, Location, Plan, Step, Write
+from compiler.operations.change.plan import Adopted, Kind, Location, OnConflict, Options, Plan, Step, Write
 from compiler.operations.change.resume import narrowed
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
 from compiler.stores.interface import Attributes, RemoteSecret
@@ -26,11 +26,19 @@ def write(name: str, before: str | None, *, recover: bool = False) -> Write:
 
 
 def entry(
-    before: str | None, after: str | None = None, state: str = "planned", *, maybe: bool = False, deleted: str = ""
+    before: str | None,
+    after: str | None = None,
+    state: str = "planned",
+    *,
+    maybe: bool = False,
+    deleted: str = "",
+    recovered: bool = True,
 ) -> RunEntry:
+    """With `deleted` the version that the run recovered, unless it only announced that."""
     maybe = maybe or state == "started"
     kind = Kind.RECOVER if deleted else Kind.UPDATE
-    return RunEntry(kind, before, bool(deleted), (KEY,), before, after, state, maybe, deleted=deleted or None)
+    given = (KEY,), before, after, state, maybe
+    return RunEntry(kind, before, bool(deleted), *given, deleted=deleted or None, recovered=bool(deleted) and recovered)
 
 
 def plan(steps: tuple[Step, ...], *writes: Write) -> Plan:
@@ -203,6 +211,36 @@ def test_a_recovery_that_the_audit_file_lacks_is_told_as_one(kind: Kind, is_reco
     known = replace(entry(None, state="started", deleted="v1"), owes=True)
     left = narrowed(plan((step("a", kind),), write("a", "v1")), run(a=known), {A: "v1"})
     assert left.adopted == (Adopted("azure", "a", "v1", action="recover", is_recorded=is_recorded),)
+
+
+@pytest.mark.parametrize("state", ["planned", "started"])
+@pytest.mark.parametrize(
+    ("on_conflict", "command", "again"),
+    [
+        (OnConflict.FAIL, "platform-secrets migrate prod --recover", " --on-conflict overwrite --apply"),
+        (OnConflict.OVERWRITE, "platform-secrets put prod --recover", " --apply"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.CONFLICT])
+def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_not_its_own(
+    state: str, on_conflict: OnConflict, command: str, again: str, kind: Kind
+) -> None:
+    known = replace(entry(None, state=state, deleted="v1", recovered=False), owes=state == "started")
+    options = Options(on_conflict=on_conflict, recover=True, recover_command=command)
+    wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
+    left = narrowed(wanted, run(a=known), {A: "v1"})
+    assert (left.writes, left.adopted, left.unsettled) == ((), (), (A,))
+    assert left.steps[0].kind is Kind.CONFLICT
+    assert left.steps[0].reason.startswith("version v1 was deleted and is there again: it is not known whether the run")
+    assert left.steps[0].remedy == f"compare it; to write over it: {command}{again}"
+    by_hand = narrowed(replace(wanted, options=Options()), run(a=known), {A: "v1"})
+    assert by_hand.steps[0].remedy == "compare it by hand"
+
+
+def test_what_is_there_again_as_it_was_meant_is_left_and_nobodys() -> None:
+    known = entry(None, state="started", deleted="v1", recovered=False)
+    left = narrowed(plan((step("a", Kind.KEEP),)), run(a=known), {A: "v1"})
+    assert (left.steps[0].kind, left.adopted, left.unsettled) == (Kind.KEEP, (), ())
 
 
 @pytest.mark.parametrize(("command", "is_given"), [("put", True), ("restore", True), ("migrate", False)])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from compiler.operations.change.plan import Kind
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry, take
+from compiler.stores.interface import Attributes, RemoteSecret
 
 A = ("azure", "a")
 PLAN: dict[str, Any] = {
@@ -85,9 +88,17 @@ def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name(
     recovered = {**PLAN, "kind": "recover", "before": None, "recover": True, "deleted": "v1", "keys": KEYS}
     found = Run("id", Path("run"), "restore", "prod", {"azure": "https://a"}, {})
     take(found, recovered)
-    assert (found.entries[A].kind, found.recovering) == (Kind.RECOVER, {A: "v1"})
+    entry = found.entries[A]
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    back = RemoteSecret("a", "v1", {}, Attributes(created=made))
+    take(found, step("started"))
+    assert (entry.kind, entry.has_recovered(back)) == (Kind.RECOVER, False)
+    take(found, step("recovered", version="v1", made=made.isoformat()))
+    assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
+    assert not entry.has_recovered(replace(back, version="v2"))
+    assert not entry.has_recovered(replace(back, attributes=Attributes()))
     take(found, step("written", after="v2"))
-    assert found.recovering == {}
+    assert not entry.has_recovered(back)
 
 
 @pytest.mark.parametrize("line", [{"kind": "conjure"}, {"keys": [{"key": "TOKEN"}]}, {"keys": None}])
@@ -169,7 +180,8 @@ def test_only_true_recovers(recover: object, *, is_recovered: bool) -> None:
     found = Run("id", Path("run"), "put", "prod", {"azure": "https://a"}, {})
     take(found, {**PLAN, "recover": recover, "deleted": "v1", "keys": KEYS})
     assert (found.entries[A].recover, found.entries[A].deleted) == (is_recovered, "v1")
-    assert found.recovering == ({A: "v1"} if is_recovered else {})
+    take(found, step("recovered", version="v1", made=None))
+    assert found.entries[A].has_recovered(RemoteSecret("a", "v1", {}, Attributes())) is is_recovered
 
 
 @pytest.mark.parametrize(
@@ -215,7 +227,7 @@ def test_a_run_goes_on_whose_plan_is_whole_that_is_not_through_and_of_which_noth
 def test_before_any_line_nothing_is_known() -> None:
     found = Run("id", Path("run"), "put", "prod", {}, {})
     assert (found.entries, found.is_planned, found.is_audited, found.ended) == ({}, False, False, None)
-    entry = RunEntry(Kind.CREATE, None, recover=True)
+    entry = RunEntry(Kind.CREATE, None, recover=True, recovered=True)
     assert (entry.keys, entry.owes, entry.undo_owes, entry.maybe_stored) == ((), False, False, False)
     # A deleted version that the store did not tell.
-    assert Run("id", Path("run"), "put", "prod", {}, {}, {A: entry}).recovering == {}
+    assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))

@@ -84,6 +84,7 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     journal.written(A, None, "v1", ("v0",))
     journal.settled(Result("azure", "a", State.DONE, "v1"))
     journal.started(B, None)
+    journal.recovered(B, "v7", None)
     journal.settled(Result("azure", "b", State.FAILED, code="unavailable"), maybe_stored=True)
     journal.end("incomplete")
     journal.close()
@@ -93,7 +94,7 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
     assert run.entries[A].keys == (RecordedKey("github", "TOKEN", "TOKEN"),)
     assert (run.entries[A].state, run.entries[A].after) == ("done", "v1")
     assert (run.entries[B].state, run.entries[B].maybe_stored) == ("failed", True)
-    assert run.recovering == {B: "v7"}
+    assert (run.entries[B].deleted, run.entries[B].recovered) == ("v7", True)
     assert (run.ended, run.is_resumable) == ("incomplete", True)
     assert "sentinel" not in run.path.read_text("utf-8")
 
@@ -117,7 +118,7 @@ def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path
     writes = (Write("azure", "a", (BARE,), {}, recover=True),)
     Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
     run = find_run(tmp_path, FIRST)
-    assert (run.entries[A].recover, run.recovering) == (True, {})
+    assert (run.entries[A].recover, run.entries[A].deleted, run.entries[A].recovered) == (True, None, False)
 
 
 def test_a_run_that_goes_on_has_not_ended_and_one_that_was_undone_cannot_go_on(tmp_path: Path) -> None:
