@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 from compiler.cli.exit_codes import OK
 from compiler.cli.options import Parser
-from compiler.cli.terminal.outlet import standard_output
+from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.model.confinement import leads_out
+from compiler.model.confinement import foreign_part, leads_out
 from compiler.model.record import dataclass
 from compiler.refusal import Refusal
-from compiler.text.command_line import PROGRAM, name_project, shell_line
+from compiler.text.command_line import BLANK, PROGRAM, name_project, shell_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 
 _MARK = "environments"
+# They log in to the stores that the project names; `--offline` of one of them does not.
+_LIVE = frozenset({"backup", "cutover", "migrate", "put", "restore", "retire", "status", "verify"})
+_WITHOUT_PROJECT = frozenset({"completion", "rules"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,35 @@ class Invocation:
             if not (root / _MARK).is_dir():
                 raise Refusal("usage", f'no folder "{_MARK}" in {self.options.root}', _new_project(self.options.root))
             return root.absolute()
-        here = working_folder()
-        for folder in (here, *here.parents):
-            if (folder / _MARK).is_dir():
-                return folder
+        if (found := _found()) is not None:
+            return found
         raise Refusal(
             "usage", f'no folder "{_MARK}" here or above', f"name the project's folder with --root, or {_new_project()}"
         )
+
+    def require_own_project(self, *, sends: bool) -> None:
+        """Notes that a project which was found above, and not named, may be another user's.
+
+        Raises Refusal for a command that `sends` credentials to the servers that the project names.
+        """
+        root = _found() if self.options.root is None else None
+        if root is None or root == working_folder():
+            return
+        foreign = foreign_part((root / _MARK, root / _MARK / "layers"))
+        if foreign is None:
+            return
+        path, how = foreign
+        message = f'the project was found in "{root}", and "{path}" {how}'
+        if sends:
+            way_out = f"if it is meant, name it: `{shell_line(PROGRAM, '--root', str(root), BLANK)}`"
+            raise Refusal("cannot run", f"{message}: your credentials would go where it says", way_out)
+        standard_error().note(f"{message}; --root names another")
+
+
+def _found() -> Path | None:
+    """The nearest folder upward that is a project."""
+    here = working_folder()
+    return next((folder for folder in (here, *here.parents) if (folder / _MARK).is_dir()), None)
 
 
 def _new_project(*folder: str) -> str:
@@ -99,6 +124,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
             raise Refusal(
                 "cannot run", f"{shown} leads out of the project through a link", "name the file that it leads to"
             )
+    if name not in _WITHOUT_PROJECT:
+        invocation.require_own_project(sends=name in _LIVE and not getattr(parsed, "offline", False))
     with orderly_termination():
         return command(module).run(parsed, invocation)
 

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import os
+import threading
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.cli.command_table import COMMANDS
-from compiler.cli.invocation import Globals, Invocation, command, invoke, parser_of, working_folder
+from compiler.cli.invocation import _LIVE, Globals, Invocation, command, invoke, parser_of, working_folder
+from compiler.demo.quiet_handler import QuietHandler
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.commands import Done
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -54,3 +60,107 @@ def test_only_the_chosen_command_is_imported(start: Callable[..., Any]) -> None:
     imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
     assert "compiler.rules" in imported
     assert not imported & {"compiler.pipeline", "compiler.project_files", "yaml", "jsonschema", "shutil"}
+
+
+class Asked:
+    """A server at which somebody waits for credentials; it has nothing itself."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str | None] = []
+        asked = self
+
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:
+                asked.tokens.append(self.headers["X-Vault-Token"])
+                self.send_error(404)
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def server() -> Iterator[Asked]:
+    asked = Asked()
+    thread = threading.Thread(target=asked.http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield asked
+    asked.http.shutdown()
+    thread.join()
+    asked.http.server_close()
+
+
+@pytest.fixture
+def below(project: Path, edit: Callable[[str, str, str], None], server: Asked, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of another user's in a folder like `/tmp`; the working folder is below that one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    edit(
+        "environments/base.yaml",
+        "http://vault.vault.svc.cluster.local:8200",
+        f"http://127.0.0.1:{server.http.server_port}",
+    )
+    project.chmod(0o1777)
+    os.chown(project / "environments", 54_321, 54_321)
+    for path in (project / "environments").iterdir():
+        os.chown(path, 54_321, 54_321)
+    own = project / "own"
+    own.mkdir()
+    monkeypatch.chdir(own)
+    for name, value in (("VAULT_TOKEN", "s.planted"), ("HOME", str(own)), ("NO_PROXY", "*")):
+        monkeypatch.setenv(name, value)
+    return own
+
+
+LIVE = [
+    ("verify", "dev"),
+    ("status", "dev"),
+    ("put", "dev", "github", "--from-file", "x"),
+    ("migrate", "dev", "--from", "vault", "--to", "azure"),
+    ("cutover", "dev", "github", "--to", "azure"),
+    ("retire", "dev", "--store", "vault"),
+    ("backup", "dev", "x.age"),
+    ("restore", "dev", "x"),
+]
+
+
+@pytest.mark.parametrize("words", LIVE, ids=lambda words: words[0])
+def test_no_credential_goes_where_a_strangers_project_above_says(
+    run: Callable[..., Done], below: Path, server: Asked, words: tuple[str, ...]
+) -> None:
+    done = run(*words)
+    assert (done.code, done.out) == (3, "")
+    where = below.parent
+    whose = f'the project was found in "{where}", and "{where}/environments" belongs to another user'
+    assert done.err.splitlines() == [
+        f"error: {whose}: your credentials would go where it says",
+        f"help: if it is meant, name it: `platform-secrets --root {where} …`",
+    ]
+    assert server.tokens == []
+
+
+def test_whoever_names_it_or_works_in_it_means_it(
+    run: Callable[..., Done], below: Path, server: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("--root", "..", "verify", "dev")
+    assert "s.planted" in server.tokens
+    server.tokens.clear()
+    monkeypatch.chdir(below.parent)
+    run("verify", "dev")
+    assert "s.planted" in server.tokens
+
+
+def test_what_sends_nothing_goes_on_with_a_note(run: Callable[..., Done], below: Path) -> None:
+    note = f'note: the project was found in "{below.parent}", and "{below.parent}/environments" belongs to another user'
+    for words in (("explain", "dev"), ("status", "dev", "--offline"), ("compile", "dev", "--out", "own")):
+        done = run(*words)
+        assert (done.code, done.err.startswith(f"{note}; --root names another\n")) == (0, True)
+    for words in (("rules", "too-large"), ("completion", "bash")):
+        assert run(*words).err == ""
+
+
+def test_every_command_that_logs_in_to_stores_is_told_apart() -> None:
+    importing = {
+        name
+        for name, (module, _) in COMMANDS.items()
+        if {"run_writing", "live_environment", "live_environments", "LiveStores"} & vars(command(module)).keys()
+    }
+    assert importing <= {words[0] for words in LIVE} == _LIVE

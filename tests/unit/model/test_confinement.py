@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.model.confinement import is_inside, leads_out
+from compiler.model.confinement import foreign_part, is_inside, leads_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +78,65 @@ def test_inside_is_below_and_not_the_folder_itself(root: Path) -> None:
     assert not is_inside(root, root)
     assert not is_inside(root, root / "neighbour/file")
     assert not is_inside(root, root.parent / "elsewhere")
+
+
+STRANGER = 54_321
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of the caller's with a file that only the caller changes."""
+    made = tmp_path / "environments"
+    made.mkdir(mode=0o755)
+    (made / "prod.yaml").touch(0o644)
+    return made
+
+
+def test_what_is_the_callers_own_is_no_strangers(folder: Path, tmp_path: Path) -> None:
+    assert foreign_part((folder, tmp_path / "none")) is None
+    (folder / "gone.yaml").symlink_to("nowhere")
+    (folder / "README.md").touch(0o666)
+    assert foreign_part((folder,)) is None
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["", "prod.yaml"])
+def test_another_users_folder_or_file_is_named(folder: Path, name: str) -> None:
+    os.chown(folder / name, STRANGER, -1)
+    assert foreign_part((folder,)) == (folder / name, "belongs to another user")
+
+
+@needs_root
+def test_a_link_is_judged_by_what_it_leads_to(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "shared.yaml").touch(0o644)
+    os.chown(tmp_path / "shared.yaml", STRANGER, -1)
+    (folder / "qa.yaml").symlink_to("../shared.yaml")
+    assert foreign_part((folder,)) == (folder / "qa.yaml", "belongs to another user")
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o646, 0o602])
+@pytest.mark.parametrize("name", ["", "prod.yaml"])
+def test_what_everybody_may_write_is_named(folder: Path, name: str, mode: int) -> None:
+    (folder / name).chmod(mode | 0o500)
+    assert foreign_part((folder,)) == (folder / name, "can be changed by other users")
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "is_foreign"),
+    [("me", [], False), ("me", ["me"], False), ("me", ["bob"], True), ("team", [], True), (None, [], True)],
+)
+def test_a_group_that_has_the_caller_alone_may_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, others: list[str], *, is_foreign: bool
+) -> None:
+    (folder / "prod.yaml").chmod(0o664)
+
+    def group(_number: int) -> grp.struct_group:
+        if name is None:
+            raise KeyError
+        return grp.struct_group((name, "x", 7, others))
+
+    me = pwd.struct_passwd(("me", "x", 7, 7, "", "/", ""))
+    monkeypatch.setattr("grp.getgrgid", group)
+    monkeypatch.setattr("pwd.getpwuid", lambda _number: me)
+    assert (foreign_part((folder,)) is not None) is is_foreign
