@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
+from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -20,7 +21,7 @@ from urllib.error import HTTPError
 from compiler.demo.quiet_handler import QuietHandler
 from compiler.pipeline import compile_project
 from tests.api_double import ApiDouble
-from tests.live_platform import LivePlatform
+from tests.live_platform import LivePlatform, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,21 +120,21 @@ class PageCluster:
             try:
                 self.double.get("clustersecretstores", "", store.name)
             except KeyError:
-                self.platform.store(store.name)
+                self.platform.store(store.name, provider_of(store))
         for target in self.platform.deploy(environment):
             space = environment.secrets[self.platform.secret_of(environment, target)].namespace or ""
             owner = self._owner(space, target)
             if owner in (None, target):
                 self.platform.sync(space, target)
             else:
-                self.platform.fail(space, target, _OWNED.format(target, owner))
+                self.platform.fail(space, target, _OWNED.format(target, owner), moment=_now())
 
     def _fail(self, folder: Path, name: str, secret: str, *message: str) -> None:
         """The cluster gets what is compiled, and the operator cannot read `secret`: the last good Secret stays."""
         environment = _compiled(folder, name)
         self.platform.deploy(environment)
         found = environment.secrets[secret]
-        self.platform.fail(found.namespace or "", found.entry.target, " ".join(message))
+        self.platform.fail(found.namespace or "", found.entry.target, " ".join(message), moment=_now())
 
     def _store(self, _: Path, name: str, is_ready: str) -> None:
         self.platform.store(name, ready=is_ready == "ready")
@@ -187,6 +188,10 @@ class PageCluster:
         reference = {"kind": "ExternalSecret", "name": owner, "controller": True}
         found["metadata"]["ownerReferences"] = [reference] if owner is not None else []
         self.double.put("secrets", found)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _compiled(folder: Path, name: str) -> Environment:

@@ -187,9 +187,11 @@ class ApiDouble:
         self, namespace: str, name: str, message: str, moment: str = "2026-11-26T00:54:25Z", count: int = 1
     ) -> None:
         """A Warning event of the operator about an ExternalSecret."""
+        here = self._objects.get(("externalsecrets", namespace), {}).get(name)
+        uid = {"uid": here["metadata"]["uid"]} if here is not None else {}
         event = {
             "metadata": {"name": f"{name}.{self._version}", "namespace": namespace},
-            "involvedObject": {"kind": "ExternalSecret", "namespace": namespace, "name": name},
+            "involvedObject": {"kind": "ExternalSecret", "namespace": namespace, "name": name, **uid},
             "reason": "UpdateFailed",
             "message": message,
             "type": "Warning",

@@ -12,9 +12,11 @@ from compiler.demo.quiet_handler import QuietHandler
 from tests.api_double import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 ESO = "/apis/external-secrets.io/v1"
+SERVER = "http://vault.vault.svc.cluster.local:8200"
 
 
 class FakeCluster:
@@ -62,8 +64,13 @@ class FakeCluster:
         return path
 
     def store(self, name: str, *, ready: bool | None, message: str = "", namespace: str | None = None) -> None:
+        """A store that leads to the Vault of this repository's environments."""
         where = f"namespaces/{namespace}/secretstores" if namespace else "clustersecretstores"
-        self.objects[f"{ESO}/{where}/{name}"] = {"metadata": {"name": name}, "status": _status(message, ready=ready)}
+        self.objects[f"{ESO}/{where}/{name}"] = {
+            "metadata": {"name": name},
+            "spec": {"provider": {"vault": {"server": SERVER, "path": "secret"}}},
+            "status": _status(message, ready=ready),
+        }
 
     def external_secret(
         self,
@@ -74,14 +81,19 @@ class FakeCluster:
         own: bool = True,
         target: str | None = None,
         reason: str | None = None,
+        spec: Mapping[str, Any] | None = None,
     ) -> None:
         labels = {"app.kubernetes.io/part-of": "ai-platform-engineering"} if own else {}
         listed = self.objects.setdefault(f"{ESO}/namespaces/{namespace}/externalsecrets", {"items": []})
+        identity = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1}
         listed["items"].append(
             {
-                "metadata": {"name": name, "labels": labels},
-                "spec": {"target": {"name": target} if target else {}},
-                "status": _status("could not get secret data from provider", ready=ready, reason=reason),
+                "metadata": {**identity, "labels": labels},
+                "spec": spec or {"target": {"name": target} if target else {}},
+                "status": {
+                    "syncedResourceVersion": "1-0",
+                    **_status("could not get secret data from provider", ready=ready, reason=reason),
+                },
             }
         )
 
@@ -105,7 +117,7 @@ class FakeCluster:
         listed["items"].append(
             {
                 "metadata": {"name": f"{name}.{len(listed['items'])}", "namespace": namespace},
-                "involvedObject": {"kind": "ExternalSecret", "name": name},
+                "involvedObject": {"kind": "ExternalSecret", "name": name, "uid": f"uid-{name}"},
                 "message": message,
                 "type": "Warning",
                 "lastTimestamp": moment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,20 @@ from compiler.operations.parity.manifests import manifests_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from compiler.model.environment import Environment
+    from compiler.model.environment import Environment, Store
     from tests.api_double import ApiDouble
 
 # In the data of every Secret: whoever prints it has asked for a whole one.
 PLANTED = "c2VudGluZWwtcGxhbnRlZA=="
 _HASH = "reconcile.external-secrets.io/data-hash"
+
+
+def provider_of(store: Store) -> dict[str, Any]:
+    """The `provider` of a store object that leads to `store`."""
+    if store.provider != "vault":
+        return {store.provider: {"vaultUrl": store.address}}
+    namespace = {"namespace": store.vault_namespace} if store.vault_namespace else {}
+    return {"vault": {"server": store.address, "path": store.mount, "version": "v2", **namespace}}
 
 
 class LivePlatform:
@@ -26,16 +35,28 @@ class LivePlatform:
         self.double = double
         self.tick = 0
 
-    def store(self, name: str, *, ready: bool = True, conditions: Iterable[Mapping[str, Any]] = ()) -> None:
-        status = {"conditions": [{"type": "Ready", "status": str(ready)}]}
-        spec = {"provider": {}, "conditions": list(conditions)}
+    def store(
+        self,
+        name: str,
+        provider: Mapping[str, Any] | None = None,
+        *,
+        ready: bool = True,
+        conditions: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """A store object; without `provider` it leads to where it led."""
+        reason = "Valid" if ready else "InvalidProviderConfig"
+        status = {"conditions": [{"type": "Ready", "status": str(ready), "reason": reason}]}
+        if provider is None:
+            with suppress(KeyError):
+                provider = self.double.get("clustersecretstores", "", name)["spec"]["provider"]
+        spec = {"provider": provider or {}, "conditions": list(conditions)}
         found = {"kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": spec, "status": status}
         self.double.put("clustersecretstores", found)
 
     def run(self, environment: Environment) -> None:
         """Everything of an environment deployed, its stores ready and all synchronised."""
         for store in environment.stores.values():
-            self.store(store.name)
+            self.store(store.name, provider_of(store))
         for name in self.deploy(environment):
             self.sync(environment.secrets[self.secret_of(environment, name)].namespace or "", name)
 
@@ -80,12 +101,14 @@ class LivePlatform:
             metadata["uid"] = uid
         self.double.put("secrets", {"metadata": metadata, "data": dict.fromkeys(keys, PLANTED)})
 
-    def fail(self, namespace: str, name: str, message: str, count: int = 1) -> None:
+    def fail(
+        self, namespace: str, name: str, message: str, count: int = 1, moment: str = "2026-11-26T00:54:25Z"
+    ) -> None:
         """What the operator does when it does not: the mark of its last success stays."""
         found = self.double.get("externalsecrets", namespace, name)
         self._status(found, "False", "SecretSyncedError", "could not get secret data from provider")
         self.double.put("externalsecrets", found)
-        self.double.warn(namespace, name, message, count=count)
+        self.double.warn(namespace, name, message, moment, count)
 
     def pod(  # noqa: PLR0913 - the ways in which pods differ
         self,

@@ -10,8 +10,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.live_platform import provider_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from compiler.model.environment import Store
 
 _FOLDER = Path(__file__).resolve().parent / "recordings/cluster"
 NAMESPACE = "ai-platform-engineering"
@@ -31,6 +35,11 @@ def by_name(name: str) -> dict[str, dict[str, Any]]:
 def as_compiled(live: dict[str, Any], compiled: Mapping[str, Any]) -> dict[str, Any]:
     """A recorded ExternalSecret with the `target` of `compiled`: what the chart writes there has grown since."""
     return {**live, "spec": {**live["spec"], "target": compiled["spec"]["target"]}}
+
+
+def leading_to(live: dict[str, Any], store: Store) -> dict[str, Any]:
+    """A recorded store object that leads to `store`."""
+    return {**live, "spec": {**live["spec"], "provider": provider_of(store)}}
 
 
 def watched(name: str) -> list[dict[str, Any]]:

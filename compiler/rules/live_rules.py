@@ -154,15 +154,20 @@ Set KUBECONFIG or name a context with `--context`; the stores are verified all t
 
 Needed are `get` on clustersecretstores or secretstores, `list` on externalsecrets, secrets and events. Of Secrets only
 the metadata is asked for.""",
-    "store-not-ready": """A store of the environment is missing in the cluster, or the operator reports it as not ready.
+    "store-not-ready": """A store is missing in the cluster, not ready, closed to the namespace, or leads elsewhere.
+
+An ExternalSecret then reads nothing, or another store than the one that was verified: with another provider, Key Vault,
+mount (`path`), KV version or Vault namespace than the environment writes. VAULT_ADDR has no say in that.
 
     $ kubectl get clustersecretstores                 # vault-secret-store   False
 
-The message is the operator's own. On Key Vault, ready does not mean that it works: the operator never asks it.""",
-    "not-synchronised": """An ExternalSecret of the environment is in the cluster, but not ready.
+Correct the store object or the environment. On Key Vault, ready does not mean that it works: the operator never asks
+it.""",
+    "not-synchronised": """An ExternalSecret is not ready, is being deleted, or was not synchronised as it is now.
 
-The condition says only that the data could not be read; the message is that of the newest event about it. The reasons
-`SecretOwnedByOther` and `SecretImmutable`, which External Secrets Operator has from 2.10 on, are said in words.
+The message is that of the newest event about it, with its age: it says more than the condition. It is shown only where
+all values that it may quote could be read, so that they can be hidden; the condition's reason is always shown. The
+reasons `SecretOwnedByOther` and `SecretImmutable`, which External Secrets Operator has from 2.10 on, are said in words.
 
     $ kubectl get externalsecrets                     # agent-github-secrets   SecretSyncedError   False
 
@@ -210,9 +215,27 @@ Two of them overwrite each other at each refresh. One with this name counts as t
 Remove one of the two, or choose another `target`.""",
 }
 
+_NOTES: dict[str, str] = {
+    "older-spec": """The cluster's ExternalSecret is not what the environment compiles to.
+
+The message has the field that differs and, where the API server knows it, who changed it when.
+
+    $ kubectl get externalsecret agent-github-secrets -o yaml        # secretStoreRef: {name: vault-secret-store}
+
+Deploy the newest values; after a `cutover` that is not deployed yet, this is normal.""",
+    "unproven-store": """Whether a store object of the cluster leads to the environment's store cannot be told.
+
+A Vault's host is written in another way than in the cluster, or not at all; or the store chooses namespaces by what
+cannot be read.
+
+    stores: {vault: {server: http://127.0.0.1:8200}}  # the cluster has http://vault.vault.svc:8200
+
+Write `server` as the cluster's store has it, and `reachableAt` for the address that this machine uses.""",
+}
+
 LIVE_RULES: tuple[Rule, ...] = tuple(
     Rule(identifier, severity, Scope.LIVE, page)
-    for severity, pages in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS))
+    for severity, pages in ((Severity.ERROR, _ERRORS), (Severity.WARNING, _WARNINGS), (Severity.NOTE, _NOTES))
     for identifier, page in pages.items()
 )
 BY_ID: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in LIVE_RULES})

@@ -76,7 +76,7 @@ def key_vault(environ):
     return open_store(address, environ, SOON).read("a")
 
 def cluster(environ):
-    return KubernetesCluster(environ).external_secrets("a")
+    return KubernetesCluster(environ).external_secret_objects("a")
 
 def prompt(environ):
     return passphrase(is_new=False)

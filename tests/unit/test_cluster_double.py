@@ -46,9 +46,17 @@ def metadata(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
     assert all(keys_of(each) for each in found)
 
 
+# The UID of its ExternalSecret.
+SLACK = next(
+    each["metadata"]["uid"]
+    for each in recorded("externalsecrets-list")["items"]
+    if each["metadata"]["name"] == "agent-slack-secrets"
+)
+
+
 def warned(cluster: KubernetesCluster, _double: ClusterDouble) -> None:
     # The double gives all that was recorded; what a field selector leaves out is the server's part.
-    assert "does not exist" in cluster.warnings(NAMESPACE)["agent-slack-secrets"]["message"]
+    assert "does not exist" in cluster.warnings(NAMESPACE)[SLACK]["message"]
 
 
 def switched(cluster: KubernetesCluster, _double: ClusterDouble) -> None:

@@ -98,7 +98,6 @@ def _answer(asked: Asked) -> Answer:
         OnConflict(arguments.on_conflict or OnConflict.FAIL),
         arguments.recover,
         arguments.stringify,
-        asked.words,
-        arguments.apply,
+        asked.recover_command,
     )
     return migration(asked.environment, arguments.to, arguments.source, options, asked.setting), {}

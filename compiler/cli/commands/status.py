@@ -17,7 +17,6 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.terminal.waiting import Item, Waiting
 from compiler.model.duration import parse_duration
 from compiler.operations.cluster.connect import connected
-from compiler.operations.runs.history import writers
 from compiler.operations.status.next_step import Asked, next_step
 from compiler.operations.status.rbac import rbac
 from compiler.operations.status.row import State
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
     from compiler.model.environment import Environment
-    from compiler.operations.live.later import WriterOf
     from compiler.operations.status.row import Seen
     from compiler.operations.status.so_far import Looked
 
@@ -102,8 +100,7 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         if arguments.rbac:
             standard_output().product(rbac(environments[0]))
             return OK
-        looked = _looked(arguments, wishes, environments)
-        return _shown(looked, arguments, CommandOutput(arguments, invocation), writers(invocation.root))
+        return _shown(_looked(arguments, wishes, environments), arguments, CommandOutput(arguments, invocation))
 
 
 def _of_one(arguments: Namespace, count: int) -> None:
@@ -175,12 +172,12 @@ def _item(name: str, seen: Seen) -> Item:
     return Item(word_of(seen.state), seen.causes, tuple(seen_lines(name, seen)) if seen.causes else ())
 
 
-def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput, writer_of: WriterOf) -> int:
+def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput) -> int:
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
     found = [(each, next_step(each.status, _asked(each, arguments, options))) for each in looked]
     for each, step in found:
-        output.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
+        output.lines(status_lines(each.status, step, datetime.now(UTC)))
         output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             output.lines(wait_lines(each.waited))

@@ -12,10 +12,11 @@ from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.cluster.look import look_into
-from compiler.operations.cluster.verify import expected_of
+from compiler.operations.cluster.verify import cluster_checker, expected_of
+from compiler.operations.live.names import store_named
+from compiler.operations.parity.manifests import manifests_of
 from compiler.operations.verify.asked import asked_of_environment, asked_of_values, stores_to_ask
-from compiler.operations.verify.verify import EXPIRES_WITHIN, verify
+from compiler.operations.verify.verify import EXPIRES_WITHIN, dates_of, verify
 from compiler.refusal import Refusal
 from compiler.render.reports.verification import run_of
 from compiler.stages.outside import STORE_VARIABLE, VAULT_NAME_VARIABLE, Outside
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment
+    from compiler.operations.cluster.verify import Check
     from compiler.operations.verify.verify import Verification
     from compiler.pipeline import Result
     from compiler.render.interface import Run
@@ -87,19 +89,27 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
         asked = asked_of_environment(environment, arguments.secrets, arguments.store, result.project.names)
     if asked.references is None:
         return _unasked(arguments, asked.diagnostics)
-    wanted = expected_of(environment, arguments.secrets) if arguments.cluster and environment is not None else ()
-    look = look_into(wanted, os.environ, arguments.context)
+    check = _cluster_check(arguments, environment)
     with stores_to_ask(os.environ) as stores:
         if not arguments.quiet:
             stores.tell_by(standard_error().note)
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
-    every = (*asked.diagnostics, *found.diagnostics, *look(found.read))
+    every = (*asked.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))
     code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
     report(every, _run_of(arguments, found, every, code), arguments.format, see_all(arguments))
     if not arguments.quiet:
         # Last: the end of the output is what stays on the screen.
         _tell(asked.subject, found, is_text=arguments.format == "text")
     return code
+
+
+def _cluster_check(arguments: Namespace, environment: Environment | None) -> Check:
+    """Connects to the cluster before the stores are read; what it returns checks it once their values are known."""
+    if environment is None or not arguments.cluster:
+        return lambda _read, _dates: ()
+    other = store_named(environment, arguments.store) if arguments.store is not None else None
+    expected = expected_of(environment, manifests_of(environment), arguments.secrets)
+    return cluster_checker(expected, os.environ, arguments.context, other)
 
 
 def _unasked(arguments: Namespace, diagnostics: Sequence[Diagnostic]) -> int:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.slim import child, keys_of
-from compiler.operations.cluster.store_access import Access, access_of, is_ready
-from compiler.text.wording import listed, quoted
+from compiler.operations.cluster.slim import child, keys_of, ready_of, spec_writers
+from compiler.operations.cluster.store_access import store_doubts, store_lacks
+from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from compiler.model.environment import Store
+
     LiveObject = Mapping[str, Any]
+    _Path = tuple[str | int, ...]
 
 # By this label the chart knows its own; its first value is what an object has that was deployed before another was set.
 _OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
@@ -28,6 +31,8 @@ _GIVEN_UP = frozenset({"SecretOwnedByOther", _IMMUTABLE})
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
 _RETAINED = "secret retained due to DeletionPolicy=Retain"
 _NOT_UPDATED = "could not update secret, target is immutable"
+
+_STORE_FIELD, _TEMPLATES = ("secretStoreRef",), (("template",), ("manifest",))
 
 
 class Lack(StrEnum):
@@ -43,7 +48,11 @@ class Lack(StrEnum):
     RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
     NO_TARGET = "no-target"  # there is no Secret
     MISSING_KEY = "missing-key"
-    STORE = "store"  # its store object is missing, not ready, or closed to the namespace
+    STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
+
+
+# Of these the operator says the cause.
+FAILING = frozenset({Lack.NOT_READY, Lack.IMMUTABLE, Lack.RETAINED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +79,8 @@ class Live:
     has_store: bool = True
 
 
-def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
-    """Why the manifest `compiled` is not in effect; empty where it is."""
+def reasons_against(compiled: LiveObject, live: Live, store: Store) -> tuple[Reason, ...]:
+    """Why the manifest `compiled`, which reads `store`, is not in effect; empty where it is."""
     metadata = child(compiled, "metadata")
     title = f"{metadata.get('namespace')}/{metadata.get('name')}"
     found = live.external_secret
@@ -80,8 +89,14 @@ def reasons_against(compiled: LiveObject, live: Live) -> tuple[Reason, ...]:
     return (
         *_of_external_secret(compiled, found, title, is_frozen=is_immutable(live)),
         *(_of_secret(compiled, live.secret, title, has_synced=is_synced(found)) if live.has_secrets else ()),
-        *(_of_store(compiled, live) if live.has_store else ()),
+        *(_of_store(compiled, live, store) if live.has_store else ()),
     )
+
+
+def doubts_about(compiled: LiveObject, live: Live, store: Store) -> tuple[str, ...]:
+    """What cannot be told of the live store that the manifest `compiled` reads, with the ways out."""
+    found = store_doubts(store, live.store, _namespace(compiled), live.namespace) if live.has_store else ()
+    return tuple(f"{doubt.message}; {doubt.mend}" for doubt in found)
 
 
 def is_own(external_secret: LiveObject, compiled: LiveObject) -> bool:
@@ -99,8 +114,8 @@ def is_synced(external_secret: LiveObject) -> bool:
 
 def ready_reason(external_secret: LiveObject) -> str | None:
     """Why Ready is not true, by the operator's word for it; None where it is."""
-    condition = _ready(external_secret)
-    if condition is None:
+    condition = ready_of(external_secret)
+    if not condition:
         return "NoCondition"
     return None if condition.get("status") == "True" else str(condition.get("reason") or "Unknown")
 
@@ -110,7 +125,7 @@ def waits_for_a_change(live: Live, name: str) -> bool:
 
     It tries nothing again where another controller owns the Secret, or where that is immutable.
     """
-    owners = _controllers(live.secret or {})
+    owners = controllers_of(live.secret or {})
     reason = ready_reason(live.external_secret or {})
     is_others = bool(owners and owners != [("ExternalSecret", name)])
     return is_others or reason in _GIVEN_UP or is_immutable(live)
@@ -118,7 +133,7 @@ def waits_for_a_change(live: Live, name: str) -> bool:
 
 def is_immutable(live: Live) -> bool:
     """Whether the operator fails because the Secret is immutable: it says so, or somebody has set that field."""
-    condition = _ready(live.external_secret or {}) or {}
+    condition = ready_of(live.external_secret or {})
     if not condition or condition.get("status") == "True":
         return False
     said = condition.get("reason") == _IMMUTABLE or str(condition.get("message") or "").startswith(_NOT_UPDATED)
@@ -139,18 +154,64 @@ def _of_external_secret(compiled: LiveObject, found: LiveObject, title: str, *, 
     if not is_own(found, compiled):
         yield Reason(Lack.FOREIGN, f"the ExternalSecret {quoted(title)} is not managed by this chart")
     if found.get("spec") != compiled.get("spec"):
-        yield Reason(Lack.OTHER_SPEC, f"the ExternalSecret {quoted(title)} is not what was compiled")
+        message = f"the ExternalSecret {quoted(title)} is not what was compiled: {_difference(compiled, found)}"
+        yield Reason(Lack.OTHER_SPEC, message)
     if not is_synced(found):
         yield Reason(Lack.NOT_SYNCED, f"the operator has not synchronised {quoted(title)} as it is now")
-    condition, why = _ready(found), ready_reason(found)
+    condition, why = ready_of(found), ready_reason(found)
     if is_frozen:
         yield Reason(Lack.IMMUTABLE, f"the Secret {quoted(title)} is immutable: the operator cannot update it")
     elif why is not None:
         yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is not ready: {why}")
-    elif condition is not None and _RETAINED in str(condition.get("message") or ""):
+    elif _RETAINED in str(condition.get("message") or ""):
         yield Reason(Lack.RETAINED, f"the Secret {quoted(title)} is an earlier one that was kept")
-    elif condition is not None and condition.get("reason") != _SYNCED:
+    elif condition.get("reason") != _SYNCED:
         yield Reason(Lack.NOT_READY, f"the ExternalSecret {quoted(title)} is ready by {condition.get('reason')}")
+
+
+def _difference(compiled: LiveObject, found: LiveObject) -> str:
+    """The first field of two specs that differs, how many others do, and who wrote one of them last."""
+    differing = sorted(
+        _differing(compiled.get("spec"), found.get("spec")), key=lambda each: each[0][:1] != _STORE_FIELD
+    )
+    path, wanted, there = differing[0]
+    field = quoted(".".join(map(str, path)) or "spec")
+    # Text of a template may be a value.
+    is_text = isinstance(wanted, str) and isinstance(there, str) and path[1:2] not in _TEMPLATES
+    words = f"{field} is {quoted(there)}, not {quoted(wanted)}" if is_text else f"{field} differs"
+    if len(differing) > 1:
+        words += f", and {counted(len(differing) - 1, 'other field')}"
+    writers = [
+        (time, manager)
+        for time, manager, fields in spec_writers(found)
+        if any(_owns(fields, each) for each, _, _ in differing)
+    ]
+    if writers:
+        time, manager = max(writers)
+        words += f"; changed by {quoted(manager)} at {time}"
+    return words
+
+
+def _differing(wanted: object, found: object, path: _Path = ()) -> Iterator[tuple[_Path, object, object]]:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in dict.fromkeys((*wanted, *found)):
+            yield from _differing(wanted.get(key), found.get(key), (*path, key))
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
+            yield from _differing(one, other, (*path, at))
+    elif wanted != found:
+        yield path, wanted, found
+
+
+def _owns(fields: LiveObject, path: _Path) -> bool:
+    """Whether a manager's `fields` of the spec have the path; a list is one field."""
+    for key in path:
+        if isinstance(key, int):
+            return True
+        if f"f:{key}" not in fields:
+            return False
+        fields = child(fields, f"f:{key}")
+    return True
 
 
 def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, has_synced: bool) -> Iterator[Reason]:
@@ -160,7 +221,7 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
     if child(secret, "metadata").get("deletionTimestamp"):
         yield Reason(Lack.DELETED, f"the Secret {quoted(title)} is being deleted")
     name = child(compiled, "metadata").get("name")
-    owners = _controllers(secret)
+    owners = controllers_of(secret)
     if not owners and not has_synced:
         message = f"nothing owns the Secret {quoted(title)}: the operator takes it over when it synchronises"
         yield Reason(Lack.NOT_SYNCED, message)
@@ -171,24 +232,16 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
         yield Reason(Lack.MISSING_KEY, f"the Secret {quoted(title)} lacks {listed(missing)}")
 
 
-def _of_store(compiled: LiveObject, live: Live) -> Iterator[Reason]:
-    reference = child(compiled, "spec", "secretStoreRef")
-    subject = f"the {reference.get('kind')} {quoted(str(reference.get('name')))}"
-    if live.store is None:
-        yield Reason(Lack.STORE, f"{subject} is not in the cluster")
-        return
-    if not is_ready(live.store):
-        yield Reason(Lack.STORE, f"{subject} is not ready")
-    namespace = str(child(compiled, "metadata").get("namespace"))
-    if access_of(live.store, namespace, live.namespace) is Access.DENIED:
-        yield Reason(Lack.STORE, f"{subject} does not allow the namespace {quoted(namespace)}")
+def _of_store(compiled: LiveObject, live: Live, store: Store) -> Iterator[Reason]:
+    for lack in store_lacks(store, live.store, _namespace(compiled), live.namespace):
+        yield Reason(Lack.STORE, lack.message)
 
 
-def _controllers(secret: LiveObject) -> list[tuple[object, object]]:
+def _namespace(compiled: LiveObject) -> str:
+    return str(child(compiled, "metadata").get("namespace"))
+
+
+def controllers_of(secret: LiveObject) -> list[tuple[object, object]]:
+    """Kind and name of the owner that controls a Secret; empty for none."""
     owners = child(secret, "metadata").get("ownerReferences") or ()
     return [(each.get("kind"), each.get("name")) for each in owners if each.get("controller")]
-
-
-def _ready(found: LiveObject) -> LiveObject | None:
-    conditions = child(found, "status").get("conditions") or ()
-    return next((each for each in conditions if each.get("type") == "Ready"), None)

@@ -1,24 +1,32 @@
-"""Hides values that were read from stores in the messages of other programs; the caller gets no value."""
+"""Quotes the operator's messages without the values that they may be about; the caller gets no value."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.slim import child, ready_of, spec_writers
 from compiler.stores.values.members import array_items, object_members
 from compiler.stores.values.secret import HIDDEN
 from compiler.stores.values.value_forms import LEAST, forms
+from compiler.text.command_line import shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Never
 
     from compiler.stores.interface import RemoteSecret
     from compiler.stores.values.secret import SecretValue
 
+    LiveObject = Mapping[str, Any]
+
 # Forms are looked up by so many of their first characters: many values begin alike, but not for so long.
 _START = 8
 # What may stand behind a text that was cut off in the middle of a value.
 _CUT = ".…\ufffd \"'`)]}"
+# Before every value.
+EVER = datetime.min.replace(tzinfo=UTC)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
 def values_of(remote: RemoteSecret) -> Iterator[SecretValue]:
@@ -78,3 +86,58 @@ class Mask:
         if left >= _START and any(len(form) > left and form.startswith(text[start:stop]) for form in here):
             return max(end, stop)
         return end
+
+
+class Quotes:
+    """Quotes what the operator says of live objects, under one rule for every command.
+
+    A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
+    newer than the message: `since` is the date of the newest one, None where one could not be read.
+    """
+
+    def __init__(self, remotes: Iterable[RemoteSecret]) -> None:
+        self._mask = Mask(value for remote in remotes for value in values_of(remote))
+
+    def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
+        """The message of an object's Ready condition, empty for none; the command `line` shows it."""
+        condition = ready_of(found)
+        moment = _moment(condition.get("lastTransitionTime"))
+        return self._quoted(str(condition.get("message") or ""), moment, since, line)
+
+    def of_failure(
+        self, external_secret: LiveObject, warning: LiveObject | None, since: datetime | None, now: datetime
+    ) -> str:
+        """What the newest warning says, with its age, as it says more than the condition; else the condition's."""
+        metadata = child(external_secret, "metadata")
+        where, name = str(metadata.get("namespace")), str(metadata.get("name"))
+        line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
+        moment = _moment(warning["moment"]) if warning is not None else None
+        changed = _moment(max((time for time, _, _ in spec_writers(external_secret)), default=None))
+        is_before = moment is not None and changed is not None and moment < changed
+        if warning is None or is_before or not warning["message"]:
+            # The spec before may have read other values.
+            return self.of_condition(external_secret, max(since, changed or since) if since else None, line)
+        return _age(moment, now) + self._quoted(warning["message"], moment, since, line)
+
+    def _quoted(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
+        text = said.strip()
+        if not text or (since is not None and (moment or EVER) >= since):
+            return self._mask.hides(text)
+        return f"its message is not shown, as the values to hide could not be read: {line}"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    # Clocks differ.
+    seconds = max(0, round((now - moment).total_seconds()))
+    unit = next((each for each in _UNITS if seconds >= each[0]), None)
+    return f"{seconds // unit[0]}{unit[1]} ago: " if unit is not None else "just now: "
+
+
+def _moment(said: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from compiler.model.record import dataclass
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -29,60 +27,6 @@ class AnswerTooLargeError(ClusterError):
 
 class WatchEndedError(Exception):
     """A watch cannot go on from where it was; whoever follows lists again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The Ready condition of an object of the operator.
-
-    `reason` is a word of the operator's API; the texts of `message` change from version to version.
-    """
-
-    is_true: bool
-    message: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStore:
-    """A ClusterSecretStore or SecretStore; `ready` is None where the operator has not checked it yet."""
-
-    kind: str
-    name: str
-    ready: Ready | None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveExternalSecret:
-    """An ExternalSecret; `target` is the name of the Secret it makes, None where it makes none."""
-
-    name: str
-    target: str | None
-    labels: Mapping[str, str]
-    ready: Ready | None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSecret:
-    """A Secret: the names of its keys, and its controller as kind and name."""
-
-    name: str
-    keys: frozenset[str]
-    controller: tuple[str, str] | None
-
-
-class Cluster(Protocol):
-    """Reads one cluster. Every method raises ClusterError, and returns None for an object that does not exist."""
-
-    def store(self, kind: str, name: str, namespace: str) -> LiveStore | None: ...
-
-    def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]: ...
-
-    def secrets(self, namespace: str) -> tuple[LiveSecret, ...]:
-        """The Secrets of a namespace, by their metadata alone."""
-
-    def complaints(self, namespace: str) -> Mapping[str, str]:
-        """The newest warning of the events about each ExternalSecret, by its name."""
 
 
 class LiveObjects(Protocol):
@@ -121,7 +65,7 @@ class LiveCollections(LiveObjects, Protocol):
         """
 
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
-        """The newest warning of the events about each ExternalSecret, by its name."""
+        """The newest warning of the events about each ExternalSecret, by its UID: a name may be an earlier object's."""
 
     def force_sync(self, namespace: str, name: str, mark: str) -> bool:
         """Set the annotation that makes the operator synchronise at once; false where there is no such object."""

@@ -9,21 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from compiler.operations.cluster.objects import (
     AnswerTooLargeError,
     ClusterError,
-    LiveExternalSecret,
-    LiveSecret,
-    LiveStore,
-    Ready,
     WatchEndedError,
 )
 from compiler.operations.cluster.slim import (
     checked,
-    keys_of,
     slim_event,
     slim_external_secret,
     slim_pod,
     slim_secret,
     slim_workload,
-    target_of,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +72,7 @@ _CHECK_SERVER = "check the kubeconfig's server, and what is before it"
 
 
 class Readings(ABC):
-    """Implements Cluster, LiveObjects and LiveCollections on three requests, which a subclass sends."""
+    """Implements LiveObjects and LiveCollections on three requests, which a subclass sends."""
 
     @abstractmethod
     def _got(
@@ -95,19 +89,6 @@ class Readings(ABC):
     @abstractmethod
     def _patched(self, permission: str, path: str, change: LiveObject) -> bool:
         """Whether there was an object to change. Raises ClusterError."""
-
-    def store(self, kind: str, name: str, namespace: str) -> LiveStore | None:
-        found = self.store_object(kind, name, namespace)
-        return None if found is None else LiveStore(kind, name, _ready(found))
-
-    def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]:
-        return tuple(_external_secret(each) for each in self.external_secret_objects(namespace))
-
-    def secrets(self, namespace: str) -> tuple[LiveSecret, ...]:
-        return tuple(_secret(each) for each in self.secret_metadata(namespace))
-
-    def complaints(self, namespace: str) -> Mapping[str, str]:
-        return {name: event["message"] for name, event in self.warnings(namespace).items()}
 
     def store_object(self, kind: str, name: str, namespace: str) -> LiveObject | None:
         plural, is_namespaced = _PLURALS[kind], kind == "SecretStore"
@@ -131,7 +112,7 @@ class Readings(ABC):
     def warnings(self, namespace: str) -> Mapping[str, LiveObject]:
         wanted = [("fieldSelector", "involvedObject.kind=ExternalSecret,type=Warning")]
         found = sorted(self._collected("events", namespace, wanted)[0], key=lambda each: str(each["moment"]))
-        return {str(each["name"]): each for each in found}
+        return {str(each["uid"]): each for each in found}
 
     def collection(self, plural: str, namespace: str) -> Collected:
         return self._collected(plural, namespace, ())
@@ -252,24 +233,3 @@ def _path(plural: str, namespace: str) -> str:
 
 def _accepted(plural: str, form: str) -> str:
     return _METADATA.format(form) if plural in _METADATA_ALONE else _JSON
-
-
-def _external_secret(item: LiveObject) -> LiveExternalSecret:
-    metadata = item.get("metadata") or {}
-    name = str(metadata.get("name", ""))
-    return LiveExternalSecret(name, target_of(item), metadata.get("labels") or {}, _ready(item))
-
-
-def _secret(item: LiveObject) -> LiveSecret:
-    metadata = item["metadata"]
-    owners = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]
-    controller = (str(owners[0].get("kind")), str(owners[0].get("name"))) if owners else None
-    return LiveSecret(str(metadata.get("name", "")), keys_of(item), controller)
-
-
-def _ready(item: LiveObject) -> Ready | None:
-    for condition in (item.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Ready":
-            message, reason = (str(condition.get(name) or "") for name in ("message", "reason"))
-            return Ready(condition.get("status") == "True", message, reason)
-    return None

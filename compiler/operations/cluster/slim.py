@@ -126,18 +126,32 @@ def _check(found: object, shape: _Shape) -> None:
 
 
 def slim_external_secret(found: LiveObject) -> LiveObject:
-    """Identity, spec and status, and when the operator was asked to synchronise."""
+    """Identity, spec and status, who wrote the spec, and when the operator was asked to synchronise."""
     status, metadata = found.get("status"), child(found, "metadata")
     kept: dict[str, Any] = {"metadata": _picked(metadata, (*_IDENTITY, "creationTimestamp")), "spec": found.get("spec")}
     if (mark := child(metadata, "annotations").get(FORCE_SYNC)) is not None:
         kept["metadata"]["annotations"] = {FORCE_SYNC: mark}
-        fields: Any = {"f:metadata": {"f:annotations": {f"f:{FORCE_SYNC}": {}}}}
-        kept["metadata"]["managedFields"] = [
-            {**_picked(each, ("manager", "time")), "fieldsV1": fields}
-            for each in metadata.get("managedFields") or ()
-            if f"f:{FORCE_SYNC}" in child(each, "fieldsV1", "f:metadata", "f:annotations")
-        ]
+    kept["metadata"]["managedFields"] = [
+        {**_picked(each, ("manager", "time")), "fieldsV1": fields}
+        for each in metadata.get("managedFields") or ()
+        if (fields := _written(child(each, "fieldsV1")))
+    ]
     return kept if status is None else {**kept, "status": status}
+
+
+def _written(fields: LiveObject) -> dict[str, Any]:
+    """Of the fields that a manager wrote, those of the spec, and the mark by which it asked to synchronise."""
+    spec, mark = child(fields, "f:spec"), f"f:{FORCE_SYNC}"
+    is_marked = mark in child(fields, "f:metadata", "f:annotations")
+    annotations: dict[str, Any] = {"f:metadata": {"f:annotations": {mark: {}}}} if is_marked else {}
+    return {**({"f:spec": spec} if spec else {}), **annotations}
+
+
+def spec_writers(external_secret: LiveObject) -> Iterator[tuple[str, str, LiveObject]]:
+    """When each manager last changed the spec, by ISO 8601, its name and the fields that it wrote."""
+    for each in child(external_secret, "metadata").get("managedFields") or ():
+        if fields := child(each, "fieldsV1", "f:spec"):
+            yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
 
 
 def target_of(external_secret: LiveObject) -> str | None:
@@ -228,11 +242,17 @@ def slim_event(found: LiveObject) -> LiveObject:
     series = child(found, "series")
     moments = (series.get("lastObservedTime"), *(found.get(name) for name in ("lastTimestamp", "eventTime")))
     return {
-        "name": str(child(found, "involvedObject").get("name")),
+        "uid": str(child(found, "involvedObject").get("uid") or ""),
         "message": str(found.get("message") or ""),
         "moment": next((str(each) for each in (*moments, found.get("firstTimestamp")) if each), ""),
         "count": series.get("count") or found.get("count") or 1,
     }
+
+
+def ready_of(found: LiveObject) -> LiveObject:
+    """The Ready condition of an object of the operator, an empty one where there is none."""
+    conditions = child(found, "status").get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == "Ready"), {})
 
 
 def keys_of(secret: LiveObject) -> frozenset[str]:

@@ -2,91 +2,137 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from compiler.model.part_of import LABEL, PART_OF
 from compiler.model.record import dataclass
-from compiler.operations.cluster.masking import Mask, values_of
+from compiler.operations.cluster.connect import opened
+from compiler.operations.cluster.in_effect import (
+    FAILING,
+    Lack,
+    Live,
+    controllers_of,
+    is_own,
+    ready_reason,
+    reasons_against,
+)
+from compiler.operations.cluster.look import Look
+from compiler.operations.cluster.masking import EVER, Quotes
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.slim import child, target_of
+from compiler.operations.cluster.store_access import store_doubts, store_lacks
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
-from compiler.text.wording import listed, quoted
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment, Store
     from compiler.model.source import Span
-    from compiler.operations.cluster.objects import Cluster, LiveExternalSecret, LiveSecret, Ready
+    from compiler.operations.cluster.objects import LiveCollections
     from compiler.stores.interface import RemoteSecret
+
+    LiveObject = Mapping[str, Any]
+    # The date of the newest value that a secret, by id, reads from a store, by id: None where one was not read.
+    Dates = Mapping[tuple[str, str], datetime | None]
+    Check = Callable[[Sequence[RemoteSecret], Dates], tuple[Diagnostic, ...]]
 
 _AGREE = "choose another target, or agree with its owner"
 _DEPLOY = "deploy the newest values, then wait for a refresh"
-# Reasons of an ExternalSecret's condition, from External Secrets Operator 2.10 on: what each means, and the way out.
-_REASONS = {
-    "SecretOwnedByOther": ("another owner has its Secret", _AGREE),
-    "SecretImmutable": (
-        "its Secret is immutable, so no new value gets in",
-        "delete the Secret, and the operator makes it again; pods that run keep what they have read",
-    ),
+_IMMUTABLE = "delete the Secret, and the operator makes it again; pods that run keep what they have read"
+# A reason of an ExternalSecret's condition, from External Secrets Operator 2.10 on.
+_OTHER_OWNER = "SecretOwnedByOther"
+# What is said of an ExternalSecret, the first alone of those below one rule. A foreign one has words of its own.
+_RULES = {
+    Lack.ABSENT: "not-in-cluster",
+    Lack.DELETED: "not-synchronised",
+    Lack.IMMUTABLE: "not-synchronised",
+    Lack.NOT_READY: "not-synchronised",
+    Lack.RETAINED: "not-synchronised",
+    Lack.NOT_SYNCED: "not-synchronised",
+    Lack.NO_TARGET: "missing-target-key",
+    Lack.MISSING_KEY: "missing-target-key",
 }
+_IN_SECRET = frozenset({Lack.NO_TARGET, Lack.MISSING_KEY})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """One ExternalSecret of the chart; it and its Secret are named `name`. `at` is the line that asks for it.
-
-    `part_of` is the value of the label by which it is known as the chart's own; one that was deployed before the
-    environment had a `partOf` has the default.
-    """
+    """One ExternalSecret of the chart, as it is compiled; `at` is the line that asks for it."""
 
     secret: str
-    namespace: str
-    name: str
+    manifest: LiveObject
     store: Store
-    keys: tuple[str, ...]
     at: Span
-    part_of: str = PART_OF
+
+    @property
+    def namespace(self) -> str:
+        return str(self.manifest["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def title(self) -> str:
+        return quoted(f"{self.namespace}/{self.name}")
 
 
-def expected_of(environment: Environment, secrets: Sequence[str] = ()) -> tuple[Expected, ...]:
-    """What `secrets`, or all, of an environment should have in the cluster."""
+def expected_of(
+    environment: Environment, manifests: Mapping[str, LiveObject], secrets: Sequence[str] = ()
+) -> tuple[Expected, ...]:
+    """What `secrets`, or all, of an environment should have in the cluster; `manifests` are its ExternalSecrets."""
     return tuple(
-        Expected(
-            secret.id,
-            secret.namespace,
-            secret.entry.target,
-            secret.store,
-            tuple(item.key.name for item in secret.keys),
-            secret.node.key_span,
-            environment.part_of,
-        )
+        Expected(secret.id, manifests[secret.entry.target], secret.store, secret.node.key_span)
         for secret in environment.secrets.values()
         if secret.namespace is not None and secret.store is not None and (not secrets or secret.id in secrets)
     )
 
 
+def cluster_checker(
+    expected: Sequence[Expected], environ: Mapping[str, str], context: str | None, other: Store | None = None
+) -> Check:
+    """A function that compares the cluster with `expected`, hiding the values of the remote secrets that it is given.
+
+    The cluster is the kubeconfig's `context`, the current one for None. Raises Refusal where the client is not
+    installed. A kubeconfig that cannot be used is a finding: what the stores hold is told all the same.
+    """
+    if not expected:
+        return lambda _read, _dates: ()
+    try:
+        cluster = opened(environ, context)
+    except ClusterError as error:
+        silent = unreachable(expected, error)
+        return lambda _read, _dates: (silent,)
+    return lambda read, dates: verify_cluster(expected, cluster, read, dates, other=other)
+
+
 def verify_cluster(
-    expected: Sequence[Expected], cluster: Cluster, read: Iterable[RemoteSecret] = ()
+    expected: Sequence[Expected],
+    cluster: LiveCollections,
+    read: Iterable[RemoteSecret],
+    dates: Dates,
+    *,
+    other: Store | None = None,
+    now: datetime | None = None,
 ) -> tuple[Diagnostic, ...]:
     """How the cluster differs from `expected`. A cluster that cannot be read is the last finding.
 
-    The values of `read` are hidden in the operator's messages, which may quote a value.
+    `other` is a store that is checked beside those in use. For `read` and `dates` see Quotes.
     """
     found: list[Diagnostic] = []
-    quote = _Quoting(read)
+    look = Look(cluster)
+    judge = _Judge(look, Quotes(read), dates, now or datetime.now(UTC))
     try:
-        found.extend(_stores(expected, cluster, quote))
-        for namespace in dict.fromkeys(each.namespace for each in expected):
-            here = [each for each in expected if each.namespace == namespace]
-            live = cluster.external_secrets(namespace)
-            targets = {each.name: each for each in cluster.secrets(namespace)}
-            complaints = _Complaints(cluster, namespace, quote)
-            for each in here:
-                found.extend(_judge(each, live, targets.get(each.name), complaints))
+        found += judge.stores(expected, other)
+        for each in expected:
+            found += judge.external_secret(each)
+        refused = look.refused[:1]
     except ClusterError as error:
-        found.append(unreachable(expected, error, "checked any further"))
+        refused = [error]
+    found += [unreachable(expected, error, "checked any further") for error in refused]
     return tuple(found)
 
 
@@ -97,91 +143,88 @@ def unreachable(expected: Sequence[Expected], error: ClusterError, what: str = "
     return BY_ID[rule].diagnostic(Finding(message, expected[0].at, help=error.remedy))
 
 
-class _Quoting:
-    """Quotes the operator's messages without the values that were read."""
+class _Judge:
+    """Judges the stores and the ExternalSecrets of one cluster."""
 
-    def __init__(self, read: Iterable[RemoteSecret]) -> None:
-        self._mask = Mask(value for remote in read for value in values_of(remote))
+    def __init__(self, look: Look, quotes: Quotes, dates: Dates, now: datetime) -> None:
+        self._look = look
+        self._quotes = quotes
+        self._dates = dates
+        self._now = now
 
-    def __call__(self, said: str) -> str:
-        return self._mask.hides(said.strip()) or "the operator gives no reason"
+    def stores(self, expected: Sequence[Expected], other: Store | None) -> Iterator[Diagnostic]:
+        # Each namespace is let in or not by itself.
+        wanted = dict.fromkeys((each.store, each.namespace) for each in expected)
+        if other is not None:
+            wanted |= dict.fromkeys((other, each.namespace) for each in expected)
+        told: set[str] = set()
+        for store, namespace in wanted:
+            secrets = [each.secret for each in expected if each.store is store or store is other]
+            for diagnostic in self._store(store, namespace, secrets):
+                if diagnostic.message not in told:
+                    told.add(diagnostic.message)
+                    yield diagnostic
+
+    def _store(self, store: Store, namespace: str, secrets: Iterable[str]) -> Iterator[Diagnostic]:
+        live = self._look.store(store.kind, store.name, namespace)
+        labelled = self._look.labels_for(live, namespace)
+        for lack in store_lacks(store, live, namespace, labelled):
+            message = lack.message
+            if live is not None and lack.has_cause:
+                since = self._newest((secret, store.id) for secret in secrets)
+                message = ": ".join(filter(None, (message, self._quotes.of_condition(live, since, lack.mend))))
+            yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span, help=lack.mend))
+        for doubt in store_doubts(store, live, namespace, labelled):
+            yield BY_ID["unproven-store"].diagnostic(Finding(doubt.message, store.node.key_span, help=doubt.mend))
+
+    def _newest(self, asked: Iterable[tuple[str, str]]) -> datetime | None:
+        """The date of the newest of those values, None where one was not read."""
+        dates = [self._dates.get(each) for each in asked]
+        known = [each for each in dates if each is not None]
+        return max(known, default=EVER) if len(known) == len(dates) else None
+
+    def external_secret(self, each: Expected) -> Iterator[Diagnostic]:
+        live = self._look.live(each.manifest)
+        yield from _foreigners(each, self._look.external_secrets(each.namespace).values(), live)
+        reasons = {reason.lack: reason.message for reason in reversed(reasons_against(each.manifest, live, each.store))}
+        if Lack.OTHER_SPEC in reasons:
+            yield _found("older-spec", each, reasons[Lack.OTHER_SPEC], _DEPLOY)
+        lack = next((lack for lack in _RULES if lack in reasons), None)
+        if lack in FAILING and live.external_secret is not None:
+            yield self._failing(each, live.external_secret, lack, reasons)
+        elif lack is not None:
+            yield _found(_RULES[lack], each, reasons[lack], _DEPLOY if lack in _IN_SECRET else None)
+
+    def _failing(self, each: Expected, found: LiveObject, lack: Lack, reasons: Mapping[Lack, str]) -> Diagnostic:
+        parts, way_out, reason = [reasons[lack]], None, ready_reason(found)
+        if lack is Lack.IMMUTABLE:
+            parts, way_out = [*parts, reason or ""], _IMMUTABLE
+        elif reason == _OTHER_OWNER:
+            parts, way_out = [*parts, "another owner has its Secret"], _AGREE
+        # What the spec before reads was not read here.
+        since = self._newest([(each.secret, each.store.id)]) if Lack.OTHER_SPEC not in reasons else None
+        parts.append(self._quotes.of_failure(found, self._look.warning(found), since, self._now))
+        return _found("not-synchronised", each, ": ".join(filter(None, parts)), way_out)
 
 
-class _Complaints:
-    """The events of a namespace, read only where something is wrong in it."""
-
-    def __init__(self, cluster: Cluster, namespace: str, quote: _Quoting) -> None:
-        self._cluster = cluster
-        self._namespace = namespace
-        self._quote = quote
-        self._found: Mapping[str, str] | None = None
-
-    def why(self, name: str, ready: Ready | None) -> str:
-        """Why an ExternalSecret is not ready: the newest event says more than the condition."""
-        if self._found is None:
-            self._found = self._cluster.complaints(self._namespace)
-        if said := self._found.get(name):
-            return self._quote(said)
-        return self._quote(ready.message) if ready is not None else "it has no condition yet"
-
-
-def _stores(expected: Iterable[Expected], cluster: Cluster, quote: _Quoting) -> Iterator[Diagnostic]:
-    # A SecretStore is another one in each namespace.
-    wanted = {
-        (each.store, each.namespace if each.store.kind == "SecretStore" else ""): each.namespace for each in expected
-    }
-    for (store, _), namespace in wanted.items():
-        live = cluster.store(store.kind, store.name, namespace)
-        subject = f"the {store.kind} {quoted(store.name)}"
-        message = None
-        if live is None:
-            message = f"{subject} is not in the cluster"
-        elif live.ready is None:
-            message = f"{subject} has not been checked by the operator yet"
-        elif not live.ready.is_true:
-            message = f"{subject} is not ready: {quote(live.ready.message)}"
-        if message is not None:
-            yield BY_ID["store-not-ready"].diagnostic(Finding(message, store.node.key_span))
-
-
-def _judge(
-    each: Expected, live: Sequence[LiveExternalSecret], target: LiveSecret | None, complaints: _Complaints
-) -> Iterator[Diagnostic]:
-    yield from _foreigners(each, live, target)
-    title = f"{each.namespace}/{each.name}"
-    own = next((one for one in live if one.name == each.name), None)
-    if own is None:
-        yield _found("not-in-cluster", each, f"there is no ExternalSecret {quoted(title)} in the cluster")
-    elif own.ready is None or not own.ready.is_true:
-        meaning, help_text = _REASONS.get(own.ready.reason if own.ready is not None else "", (None, None))
-        reason = ": ".join(words for words in (meaning, complaints.why(each.name, own.ready)) if words)
-        yield _found("not-synchronised", each, f"the ExternalSecret {quoted(title)} is not ready: {reason}", help_text)
-    elif target is None:
-        yield _found("missing-target-key", each, f"there is no Secret {quoted(title)}", _DEPLOY)
-    elif missing := [key for key in each.keys if key not in target.keys]:
-        yield _found("missing-target-key", each, f"the Secret {quoted(title)} lacks {listed(missing)}", _DEPLOY)
-
-
-def _foreigners(each: Expected, live: Sequence[LiveExternalSecret], target: LiveSecret | None) -> Iterator[Diagnostic]:
-    title = f"{each.namespace}/{each.name}"
-    for one in live:
-        message = None
-        if one.name != each.name and one.target == each.name:
-            message = f"the ExternalSecret {quoted(one.name)} already makes the Secret {quoted(title)}"
-        elif one.name == each.name and one.labels.get(LABEL) not in (each.part_of, PART_OF):
-            message = f"the ExternalSecret {quoted(title)} is not managed by this chart; deploying would overwrite it"
+def _foreigners(each: Expected, every: Iterable[LiveObject], live: Live) -> Iterator[Diagnostic]:
+    for one in every:
+        name, message = child(one, "metadata").get("name"), None
+        if name != each.name and target_of(one) == each.name:
+            message = f"the ExternalSecret {quoted(str(name))} already makes the Secret {each.title}"
+        elif name == each.name and not is_own(one, each.manifest):
+            message = f"the ExternalSecret {each.title} is not managed by this chart; deploying would overwrite it"
         if message is not None:
             yield _found("foreign-external-secret", each, message, _AGREE)
-    if target is not None and target.controller != ("ExternalSecret", each.name):
-        yield _found("foreign-secret", each, _foreign(title, target), _AGREE)
+    owners = controllers_of(live.secret) if live.secret is not None else [("ExternalSecret", each.name)]
+    if not owners:
+        message = f"the Secret {each.title} is not managed by an ExternalSecret; deploying would overwrite it"
+        yield _found("foreign-secret", each, message, _AGREE)
+    elif owners[0] != ("ExternalSecret", each.name):
+        kind, name = owners[0]
+        message = f"the Secret {each.title} belongs to the {kind} {quoted(str(name))}"
+        yield _found("foreign-secret", each, message, _AGREE)
 
 
 def _found(rule: str, each: Expected, message: str, help_text: str | None = None) -> Diagnostic:
     return BY_ID[rule].diagnostic(Finding(message, each.at, help=help_text))
-
-
-def _foreign(title: str, target: LiveSecret) -> str:
-    if target.controller is None:
-        return f"the Secret {quoted(title)} is not managed by an ExternalSecret; deploying would overwrite it"
-    kind, name = target.controller
-    return f"the Secret {quoted(title)} belongs to the {kind} {quoted(name)}"

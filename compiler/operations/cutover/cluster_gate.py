@@ -4,99 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.store_identity import Sameness
 from compiler.operations.cluster.freshness import clock, unread
-from compiler.operations.cluster.in_effect import Live, is_own, is_synced, ready_reason, reasons_against
-from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.in_effect import doubts_about, is_own, is_synced, ready_reason, reasons_against
 from compiler.operations.cluster.slim import child
-from compiler.operations.cluster.store_access import Access, access_of, controller_of, is_ready
-from compiler.operations.consumers.live import readers_in
+from compiler.operations.cluster.store_access import (
+    StoreLack,
+    another_store,
+    controller_of,
+    kubectl_line,
+    sameness_of,
+    store_doubts,
+    store_lacks,
+)
 from compiler.operations.cutover.check import About, Check, Verdict
 from compiler.operations.parity.manifests import manifests_of
-from compiler.text.command_line import shell_line
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
     from compiler.model.environment import Environment, Store
     from compiler.operations.cluster.freshness import Unread
-    from compiler.operations.cluster.objects import LiveCollections
+    from compiler.operations.cluster.look import Look
     from compiler.operations.cutover.trial import Switch
 
     LiveObject = Mapping[str, Any]
 
 
-class Look:
-    """Reads each object of the cluster once a run."""
-
-    def __init__(self, cluster: LiveCollections) -> None:
-        self._cluster = cluster
-        self._stores: dict[tuple[str, str, str], LiveObject | None] = {}
-        self._external_secrets: dict[str, dict[str, LiveObject]] = {}
-        self._secrets: dict[str, dict[str, LiveObject] | None] = {}
-        self._namespaces: dict[str, LiveObject | None] = {}
-        self._readers: dict[str, Mapping[str, tuple[str, ...]] | None] = {}
-
-    def store(self, kind: str, name: str, namespace: str) -> LiveObject | None:
-        asked = (kind, name, namespace if kind == "SecretStore" else "")
-        if asked not in self._stores:
-            self._stores[asked] = self._cluster.store_object(kind, name, namespace)
-        return self._stores[asked]
-
-    def external_secret(self, namespace: str, name: str) -> LiveObject | None:
-        if namespace not in self._external_secrets:
-            self._external_secrets[namespace] = _by_name(self._cluster.external_secret_objects(namespace))
-        return self._external_secrets[namespace].get(name)
-
-    def secret(self, namespace: str, name: str) -> tuple[LiveObject | None, bool]:
-        """The metadata of a Secret, and whether it may be asked for."""
-        if namespace not in self._secrets:
-            try:
-                self._secrets[namespace] = _by_name(self._cluster.secret_metadata(namespace))
-            except ClusterError as error:
-                if error.permission is None:
-                    raise
-                self._secrets[namespace] = None
-        found = self._secrets[namespace]
-        return (found.get(name), True) if found is not None else (None, False)
-
-    def readers(self, namespace: str, secret: str) -> tuple[str, ...] | None:
-        """The live workloads that read a Secret, None where they may not be asked for."""
-        if namespace not in self._readers:
-            self._readers[namespace] = readers_in(self._cluster, namespace)
-        found = self._readers[namespace]
-        return found.get(secret, ()) if found is not None else None
-
-    def namespace(self, name: str) -> LiveObject | None:
-        """The namespace, None where it may not be asked for: then what depends on its labels stays unknown."""
-        if name not in self._namespaces:
-            try:
-                self._namespaces[name] = self._cluster.namespace_object(name)
-            except ClusterError as error:
-                if error.permission is None:
-                    raise
-                self._namespaces[name] = None
-        return self._namespaces[name]
-
-
-def _by_name(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:
-    return {str((each.get("metadata") or {}).get("name")): each for each in objects}
-
-
 def in_cluster(switches: Sequence[Switch], look: Look, verify: str, *, is_back: bool) -> Iterator[Check]:
-    """The new stores, then the live ExternalSecrets. Raises ClusterError.
+    """The stores of both sides, then the live ExternalSecrets. Raises ClusterError.
 
     On the way back an ExternalSecret may be failing: that is why one goes back.
     """
-    seen: set[tuple[str, str, str]] = set()
-    for switch in switches:
-        namespace = _namespace(switch)
-        key = (switch.destination.kind, switch.destination.name, namespace)
-        if key not in seen:
-            seen.add(key)
-            yield from _store(switch, namespace, look)
+    by_store = {(each.source, each.destination, _namespace(each)): each for each in switches}
+    for (_, _, namespace), switch in by_store.items():
+        yield from _stores(switch, namespace, look, is_back=is_back)
     compiled = {each.environment: manifests_of(each.environment) for each in switches}
     refused = [
         check
@@ -114,46 +59,41 @@ def _namespace(switch: Switch) -> str:
     return switch.environment.secrets[switch.secret].namespace or ""
 
 
-def _store(switch: Switch, namespace: str, look: Look) -> Iterator[Check]:
+def _stores(switch: Switch, namespace: str, look: Look, *, is_back: bool) -> Iterator[Check]:
     store = switch.destination
-    subject = f"the {store.kind} {quoted(store.name)}"
     live = look.store(store.kind, store.name, namespace)
-    why = mend = None
-    if live is None:
-        why, mend = "is not in the cluster", _describe(store, namespace, verb="get")
-    elif not is_ready(live):
-        why, mend = "is not ready", _describe(store, namespace)
-    elif (other := _other_controller(switch, live, look)) is not None:
-        why, mend = f"belongs to another controller, {quoted(other)}", _describe(store, namespace, verb="get")
-    else:
-        access = access_of(live, namespace, look.namespace(namespace) if _selects(live) else None)
-        if access is Access.DENIED:
-            why = f"does not allow the namespace {quoted(namespace)}"
-            mend = "add it to the store's `conditions`"
-        elif access is Access.UNKNOWN:
-            message = f"whether {subject} allows the namespace {quoted(namespace)} depends on what cannot be read here"
-            yield Check(About.CLUSTER_STORE, Verdict.NOTED, message)
-    if why is not None:
-        yield Check(About.CLUSTER_STORE, Verdict.REFUSED, f"{subject} {why}", mend)
-    else:
-        message = f"{subject} is ready and allows the namespace {quoted(namespace)}"
+    labelled = look.labels_for(live, namespace)
+    lacks = [*store_lacks(store, live, namespace, labelled), *_other_controller(switch, live, look)]
+    doubts = list(store_doubts(store, live, namespace, labelled))
+    if live is not None and sameness_of(store, live) is Sameness.UNPROVEN and not is_back:
+        # The first doubt is that; a value may be compared in one Vault and read from another.
+        lacks.append(doubts.pop(0))
+    yield from (Check(About.CLUSTER_STORE, Verdict.REFUSED, lack.message, lack.mend) for lack in lacks)
+    yield from (Check(About.CLUSTER_STORE, Verdict.NOTED, doubt.message, doubt.mend) for doubt in doubts)
+    if not lacks:
+        message = f"the {store.kind} {quoted(store.name)} is ready and allows the namespace {quoted(namespace)}"
         yield Check(About.CLUSTER_STORE, Verdict.PASSED, message)
+    yield from _compared(switch.source, namespace, look, is_back=is_back)
 
 
-def _describe(store: Store, namespace: str, *, verb: str = "describe") -> str:
-    where = ["-n", namespace] if store.kind == "SecretStore" else []
-    return shell_line("kubectl", *where, verb, store.kind.lower(), store.name)
+def _compared(store: Store, namespace: str, look: Look, *, is_back: bool) -> Iterator[Check]:
+    """Whether pods have the values of the present store that were compared."""
+    live = look.store(store.kind, store.name, namespace)
+    lack = another_store(store, live, namespace) if live is not None else None
+    if lack is not None:
+        yield Check(About.CLUSTER_STORE, Verdict.NOTED if is_back else Verdict.REFUSED, lack.message, lack.mend)
 
 
-def _selects(live: LiveObject) -> bool:
-    return any("namespaceSelector" in each for each in (live.get("spec") or {}).get("conditions") or ())
-
-
-def _other_controller(switch: Switch, live: LiveObject, look: Look) -> str | None:
-    """The controller of the new store, where neither the default one nor that of the present store has that name."""
-    present = look.store(switch.source.kind, switch.source.name, _namespace(switch))
+def _other_controller(switch: Switch, live: LiveObject | None, look: Look) -> Iterator[StoreLack]:
+    """The new store has a controller that neither is the default one nor has the name of the present store's."""
+    store, namespace = switch.destination, _namespace(switch)
+    if live is None:
+        return
+    present = look.store(switch.source.kind, switch.source.name, namespace)
     known = {"default", *([controller_of(present)] if present is not None else [])}
-    return None if controller_of(live) in known else controller_of(live)
+    if (other := controller_of(live)) not in known:
+        message = f"the {store.kind} {quoted(store.name)} belongs to another controller, {quoted(other)}"
+        yield StoreLack(message, kubectl_line("get", store, namespace))
 
 
 def _external_secret(
@@ -162,9 +102,11 @@ def _external_secret(
     secret = switch.environment.secrets[switch.secret]
     namespace, name = _namespace(switch), secret.entry.target
     subject = f"the ExternalSecret {quoted(f'{namespace}/{name}')}"
-    live = look.external_secret(namespace, name)
+    live = look.external_secrets(namespace).get(name)
     if live is None:
         why: str | None = "is not in the cluster"
+    elif live["metadata"].get("deletionTimestamp"):
+        why = "is being deleted"
     elif not is_own(live, compiled[name]):
         why = "is not managed by this chart"
     elif is_back:
@@ -183,7 +125,7 @@ def unread_values(
     """The switches whose live Secret is older than the value in their present store. Raises ClusterError."""
     for switch in switches:
         secret = switch.environment.secrets[switch.secret]
-        live = look.external_secret(_namespace(switch), secret.entry.target) or {}
+        live = look.external_secrets(_namespace(switch)).get(secret.entry.target, {})
         serves = child(live, "spec", "secretStoreRef").get("name") == switch.source.name
         if serves and (found := unread(live, written.get(switch))) is not None:
             yield switch, found
@@ -203,22 +145,18 @@ def in_effect(environment: Environment, secrets: Sequence[str], look: Look, veri
     compiled = manifests_of(environment)
     refused = False
     for name in secrets:
-        manifest = compiled[environment.secrets[name].entry.target]
-        live = _live(manifest, look)
+        secret = environment.secrets[name]
+        manifest, store = compiled[secret.entry.target], secret.store
+        if store is None:
+            continue
+        live = look.live(manifest)
         if not live.has_secrets:
             message = f"{quoted(name)}: the keys of its Secret are not asked for: you may not list Secrets"
             yield Check(About.IN_EFFECT, Verdict.NOTED, message)
-        for reason in reasons_against(manifest, live):
+        for doubt in doubts_about(manifest, live, store):
+            yield Check(About.IN_EFFECT, Verdict.NOTED, f"{quoted(name)}: {doubt}")
+        for reason in reasons_against(manifest, live, store):
             refused = True
             yield Check(About.IN_EFFECT, Verdict.REFUSED, f"{quoted(name)}: {reason.message}", verify)
     if not refused and secrets:
         yield Check(About.IN_EFFECT, Verdict.PASSED, f"the steps before are in effect: {listed(secrets)}")
-
-
-def _live(manifest: LiveObject, look: Look) -> Live:
-    metadata, reference = manifest["metadata"], manifest["spec"]["secretStoreRef"]
-    namespace, name = metadata["namespace"], metadata["name"]
-    store = look.store(reference["kind"], reference["name"], namespace)
-    secret, asked = look.secret(namespace, name)
-    labelled = look.namespace(namespace) if store is not None and _selects(store) else None
-    return Live(look.external_secret(namespace, name), secret, store, labelled, asked)

@@ -8,6 +8,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.consumers.live import readers_in
 from compiler.operations.cutover.check import About, Check, Verdict, is_closed
 from compiler.operations.cutover.cluster_gate import in_cluster, in_effect, unread_note, unread_values
 from compiler.operations.cutover.comparison import Comparison, Likeness, compared
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
     from compiler.operations.cluster.freshness import Unread
-    from compiler.operations.cutover.cluster_gate import Look
+    from compiler.operations.cluster.look import Look
     from compiler.operations.cutover.commands import Commands
     from compiler.operations.cutover.request import Wish
     from compiler.operations.cutover.trial import Switch, Trial
@@ -152,7 +153,7 @@ def planned(
     unread: dict[Switch, Unread] = {}
     if trial.switches and look is not None:
         checks += _in_cluster(trial, commands, look)
-        live = {each: _readers(each, look) for each in trial.switches}
+        live = _readers(trial.switches, look)
         checks += _asked(lambda: _unread(trial, comparison, look, unread))
     return Cutover(commands, wish, trial, text, tuple(checks), comparison, live, unread, is_live=look is not None)
 
@@ -164,9 +165,15 @@ def _unread(trial: Trial, comparison: Comparison | None, look: Look, into: dict[
         yield unread_note(switch, found, datetime.now(UTC))
 
 
-def _readers(switch: Switch, look: Look) -> tuple[str, ...] | None:
-    secret = switch.environment.secrets[switch.secret]
-    return look.readers(secret.namespace or "", secret.entry.target)
+def _readers(switches: Sequence[Switch], look: Look) -> dict[Switch, tuple[str, ...] | None]:
+    """The live workloads that read the Secret of each switch, None where they may not be asked for."""
+    secrets = {each: each.environment.secrets[each.secret] for each in switches}
+    spaces = dict.fromkeys(secret.namespace or "" for secret in secrets.values())
+    by_space = {space: readers_in(look.cluster, space) for space in spaces}
+    return {
+        each: found.get(secret.entry.target, ()) if (found := by_space[secret.namespace or ""]) is not None else None
+        for each, secret in secrets.items()
+    }
 
 
 def _accepted(trial: Trial, words: Sequence[str]) -> frozenset[tuple[str, str]]:

@@ -62,7 +62,7 @@ class Changes:
 
 def before_of(manifest: LiveObject, live: Live, pods: tuple[Pod, ...] | None, row: Row) -> Before:
     """The state at the beginning of a run."""
-    lacks = {reason.lack for reason in reasons_against(manifest, live)}
+    lacks = {reason.lack for reason in reasons_against(manifest, live, row.store)}
     served = (((live.external_secret or {}).get("spec") or {}).get("secretStoreRef") or {}).get("name")
     was_other = row.other is not None and served == row.other.name
     was_own = served == row.store.name

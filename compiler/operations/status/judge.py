@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiler.operations.cluster.freshness import Signs, is_answered, moment, older_value, refreshed_at, silence
 from compiler.operations.cluster.in_effect import (
+    FAILING,
     Lack,
+    doubts_about,
     is_immutable,
     reasons_against,
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.operations.cluster.masking import Mask, values_of
+from compiler.operations.cluster.masking import Quotes
 from compiler.operations.status.before import Changes
 from compiler.operations.status.pods import look_commands, unlisted_keys, unready
 from compiler.operations.status.row import Problem, Seen, State
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
     from compiler.operations.status.row import Status
     from compiler.stores.interface import RemoteSecret
 
+    LiveObject = Mapping[str, Any]
+
 # The operator waits 1 s after a failure, twice as long after each further one, and never longer than this.
 _LONGEST_PAUSE = 7 * 60
 _MOST_DOUBLED = 9
-_FAILING = frozenset({Lack.NOT_READY, Lack.IMMUTABLE, Lack.RETAINED})
 # With these the operator has not read what the environment says, and the age of what it read says nothing.
-_NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *_FAILING})
+_NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *FAILING})
 
 
 class Judge:
@@ -53,7 +56,7 @@ class Judge:
         self.state = state
         self._rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
-        self._mask = Mask(value for remote in remotes for value in values_of(remote))
+        self._quotes = Quotes(remotes)
         self._context = context
         self._now = now
 
@@ -70,7 +73,8 @@ class Judge:
         manifest = self.state.manifests[secret]
         namespace, name = str(manifest["metadata"]["namespace"]), str(manifest["metadata"]["name"])
         live = self.state.live(manifest)
-        reasons = reasons_against(manifest, live)
+        store = self._rows[secret].store
+        reasons = reasons_against(manifest, live, store)
         pods = self.state.pods(namespace, name)
         stale = tuple(self._stale(secret, live, frozenset(reason.lack for reason in reasons), is_forced=is_forced))
         problems = (
@@ -79,10 +83,10 @@ class Judge:
             *stale,
             *unready(pods or (), namespace, self.state.secrets(namespace)),
         )
-        is_failing = any(reason.lack in _FAILING for reason in reasons)
+        is_failing = any(reason.lack in FAILING for reason in reasons)
         is_old = any(reason.lack is Lack.OTHER_SPEC for reason in reasons)
         # A failure of the old spec is not what keeps the new one from being in effect.
-        causes, next_try = self._causes(secret, namespace, name) if is_failing and not is_old else ((), None)
+        causes, next_try = self._causes(secret, live.external_secret or {}) if is_failing and not is_old else ((), None)
         if waits_for_a_change(live, name) or any(each.state is State.SILENT for each in stale):
             next_try = None
         helps = changes.helps
@@ -97,7 +101,7 @@ class Judge:
             helps,
             self.state.not_asked(namespace),
             len(pods) if pods is not None else None,
-            changes.notes,
+            (*changes.notes, *doubts_about(manifest, live, store)),
             refreshed_at(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest))),
@@ -113,22 +117,20 @@ class Judge:
         if not lacks & _NOT_READ and not (is_forced and is_answered(found)):
             written = self._rows[secret].values.newest
             yield from (_stale_problem(each) for each in older_value(found, written, title, now))
-        warning = self.state.warning(namespace, name) if lacks & _FAILING else None
+        warning = self.state.warning(found) if lacks & FAILING else None
         # Nobody knows when a failure was last tried that may not be looked at, or that is not tried again.
-        is_unknown = bool(lacks & _FAILING) and self.state.has_refused("events", namespace)
+        is_unknown = bool(lacks & FAILING) and self.state.has_refused("events", namespace)
         if is_unknown or waits_for_a_change(live, name):
             return
         signs = Signs(now, moment(warning["moment"]) if warning is not None else None, self.state.newest_sign)
         yield from (_stale_problem(each) for each in silence(found, title, signs))
 
-    def _causes(self, secret: str, namespace: str, name: str) -> tuple[tuple[str, ...], int | None]:
-        row = self._rows[secret]
-        warning = self.state.warning(namespace, name)
-        causes = [*row.values.faults, *row.values.closed]
-        # What it says may quote a value, which is known only where it was read.
-        if warning is not None and warning["message"] and row.values.is_known:
-            causes.insert(0, self._mask.hides(str(warning["message"]).strip()))
-        return tuple(causes), self._next_try(warning["moment"], warning["count"]) if warning is not None else None
+    def _causes(self, secret: str, external_secret: LiveObject) -> tuple[tuple[str, ...], int | None]:
+        values = self._rows[secret].values
+        warning = self.state.warning(external_secret)
+        said = self._quotes.of_failure(external_secret, warning, values.known_since, self._now())
+        causes = tuple(each for each in (said, *values.faults, *values.closed) if each)
+        return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
 
     def _next_try(self, moment: str, count: int) -> int:
         pause = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED))

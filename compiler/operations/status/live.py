@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compiler.operations.cluster.freshness import moment, sign_of
 from compiler.operations.cluster.in_effect import Live
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.store_access import selects_by_labels
 from compiler.operations.status.pods import Pod, pod_of
 
 if TYPE_CHECKING:
@@ -147,12 +148,11 @@ class LiveState:
         namespace, name = _place(manifest)
         reference = manifest["spec"]["secretStoreRef"]
         store, has_store = self._store(reference["kind"], reference["name"], namespace)
-        selects = any("namespaceSelector" in each for each in ((store or {}).get("spec") or {}).get("conditions") or ())
         return Live(
             self._objects.get((EXTERNAL_SECRETS, namespace), {}).get(name),
             self._objects.get((SECRETS, namespace), {}).get(name),
             store,
-            self._space(namespace) if selects else None,
+            self._space(namespace) if selects_by_labels(store) else None,
             self._has_secrets(namespace),
             has_store,
         )
@@ -189,14 +189,15 @@ class LiveState:
             return None
         return tuple(self._pods.get((namespace, secret), {}).values())
 
-    def warning(self, namespace: str, name: str) -> LiveObject | None:
+    def warning(self, external_secret: LiveObject) -> LiveObject | None:
         """The newest warning about an ExternalSecret; None where there is none, or events may not be asked for."""
+        namespace = str(external_secret["metadata"].get("namespace"))
         if namespace not in self._warnings:
             found = self._or_refused("events", namespace, self._cluster.warnings, namespace) or {}
             self._warnings[namespace] = found
             for each in found.values():
                 self._note_sign(moment(each["moment"]))
-        return self._warnings[namespace].get(name)
+        return self._warnings[namespace].get(str(external_secret["metadata"].get("uid")))
 
     def _store(self, kind: str, name: str, namespace: str) -> tuple[LiveObject | None, bool]:
         at = (kind, name, namespace if kind == "SecretStore" else "")

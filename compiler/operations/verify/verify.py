@@ -155,6 +155,26 @@ def verify(
     )
 
 
+def known_since(statuses: Iterable[KeyStatus], origins: Mapping[Reference, RemoteSecret]) -> datetime | None:
+    """The date of the newest value that is read for those keys, None where one of them could not be read."""
+    newest = datetime.min.replace(tzinfo=UTC)
+    for status in statuses:
+        remote = origins.get(status.reference)
+        if remote is not None:
+            newest = max(newest, remote.attributes.created or newest, remote.attributes.updated or newest)
+        elif "missing-secret" not in status.rules:
+            return None
+    return newest
+
+
+def dates_of(found: Verification) -> dict[tuple[str, str], datetime | None]:
+    """By secret and store, by id: the date of the newest value that was read, None where one could not be read."""
+    statuses: dict[tuple[str, str], list[KeyStatus]] = {}
+    for status in found.keys:
+        statuses.setdefault((status.reference.secret, status.reference.store.id), []).append(status)
+    return {each: known_since(asked, found.origins) for each, asked in statuses.items()}
+
+
 def _open(references: Iterable[Reference], stores: LiveStores, findings: _Findings) -> dict[Store, SecretReader]:
     readers: dict[Store, SecretReader] = {}
     by_store: dict[Store, list[Reference]] = {}

@@ -32,6 +32,8 @@ def test_a_page_has_a_summary_an_example_and_a_way_out(rule: Rule) -> None:
 
 def test_the_reference_of_verify_has_every_status_and_links_to_its_page() -> None:
     text = (Path(__file__).resolve().parents[3] / "docs/reference/verify.md").read_text("utf-8")
-    linked = set(re.findall(r"\[([a-z-]+)\]\(rules\.md#([a-z-]+)\)( \(warning\))?", text))
-    severities = {rule.id: " (warning)" if rule.severity is Severity.WARNING else "" for rule in LIVE_RULES}
+    linked = set(re.findall(r"\[([a-z-]+)\]\(rules\.md#([a-z-]+)\)( \((?:warning|note)\))?", text))
+    severities = {
+        rule.id: "" if rule.severity is Severity.ERROR else f" ({rule.severity.value})" for rule in LIVE_RULES
+    }
     assert {(name, name, severities[name]) for name in BY_ID} | {("missing-remote", "missing-remote", "")} == linked

@@ -8,9 +8,10 @@ import pytest
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.parity.manifests import manifests_of
 from compiler.pipeline import compile_project
+from compiler.stages.outside import Outside
 from tests.fake_cluster import ESO, FakeCluster
 from tests.lying_cluster import BODIES
-from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, recorded
+from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, recorded
 from tests.unit.cli.two_ends import Ends
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.commands import Done
     from tests.lying_cluster import LyingCluster
 
+NAMED = Outside(vault_name="ai-platform")
 JIRA = ("ATLASSIAN_TOKEN", "ATLASSIAN_EMAIL", "ATLASSIAN_API_URL", "ATLASSIAN_VERIFY_SSL")
 SENTINEL = "s3ntinel-4711-s3ntinel"
 
@@ -153,14 +155,15 @@ def cluster(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """The recorded one, in which all is on the Key Vault."""
     with FakeCluster() as fake:
         text = (project / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
-        compiled = compile_project(project, ["dev"], None, {"environments/dev.yaml": text}).project
+        compiled = compile_project(project, ["dev"], NAMED, {"environments/dev.yaml": text}).project
         assert compiled is not None
         manifests = manifests_of(compiled.environments[0])
         items = [as_compiled(each, manifests[name]) for name, each in by_name("externalsecrets-list").items()]
         fake.objects[f"{ESO}/namespaces/{NAMESPACE}/externalsecrets"] = {"items": items}
         fake.objects[f"/api/v1/namespaces/{NAMESPACE}/secrets"] = recorded("secrets-metadata-list")
+        written = {store.name: store for store in compiled.environments[0].stores.values()}
         for name, store in by_name("clustersecretstores-list").items():
-            fake.objects[f"{ESO}/clustersecretstores/{name}"] = store
+            fake.objects[f"{ESO}/clustersecretstores/{name}"] = leading_to(store, written[name])
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
         yield fake
 

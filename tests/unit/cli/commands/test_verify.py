@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.cli.commands.verify import days
 from compiler.demo.faulty_gateway import FaultyGateway
 from compiler.demo.local_openbao import LocalOpenBao
-from tests.fake_cluster import FakeCluster
+from compiler.operations.parity.manifests import manifests_of
+from compiler.pipeline import compile_project
+from tests.fake_cluster import ESO, FakeCluster
 from tests.lying_cluster import BODIES
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 SENTINEL = "sentinel-4711-value"
 NAME = "ai-platform-engineering/github-secret"
 KEY = "GITHUB_PERSONAL_ACCESS_TOKEN"
+# After every value that a test writes.
+LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 KEY_LINE = "environments/catalogue.yaml:50:7"
 
 
@@ -243,6 +247,12 @@ def test_nothing_but_reading_is_sent_and_one_read_a_remote_secret(
         assert gateway.count("GET", "/secret/data/") == 7
 
 
+def spec_of(project: Path, name: str) -> Any:  # noqa: ANN401 - as the chart prints it
+    compiled = compile_project(project, ["dev"]).project
+    assert compiled is not None
+    return manifests_of(compiled.environments[0])[name]["spec"]
+
+
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
     with FakeCluster() as fake:
@@ -251,20 +261,20 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClu
 
 
 def test_the_cluster_is_looked_into_where_that_is_asked_for(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, project: Path
 ) -> None:
     vault({KEY: SENTINEL})
     assert run("verify", "dev", "github").code == 0
     assert cluster.asked == []
     namespace, name = "ai-platform-engineering", "agent-github-secrets"
     cluster.store("vault-secret-store", ready=True)
-    cluster.external_secret(namespace, name, ready=False)
-    cluster.event(namespace, name, "error processing spec.data[0]", "2026-01-01T00:00:00Z")
+    cluster.external_secret(namespace, name, ready=False, reason="SecretSyncedError", spec=spec_of(project, name))
+    cluster.event(namespace, name, "error processing spec.data[0]", LATER)
     cluster.secret(namespace, name, {"OLD": "c2VudGluZWwtNDcxMQ=="})
     done = run("verify", "dev", "github", "--cluster")
     assert done.code == 1
     assert "environments/base.yaml:20:3: error[not-synchronised]" in done.err
-    assert "is not ready: error processing spec.data[0]" in done.err
+    assert "is not ready: SecretSyncedError: just now: error processing spec.data[0]" in done.err
     assert "warning[foreign-secret]" in done.err
     assert "dev: 1 of 1 keys OK" in done.out
     assert "c2VudGluZWwtNDcxMQ==" not in done.out + done.err
@@ -273,7 +283,7 @@ def test_the_cluster_is_looked_into_where_that_is_asked_for(
 
 @pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit"])
 def test_what_the_store_holds_is_hidden_in_what_the_cluster_says(
-    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, form: str
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, project: Path, form: str
 ) -> None:
     # In no form that a credential has: it is known because it was read.
     value = "correct horse/battery"
@@ -286,8 +296,8 @@ def test_what_the_store_holds_is_hidden_in_what_the_cluster_says(
         "correct horse\\/battery",
     )
     cluster.store("vault-secret-store", ready=False, message=f"denied: {said[0]}")
-    cluster.external_secret(namespace, name, ready=False)
-    cluster.event(namespace, name, f"cannot use {'; '.join(said)} here", "2026-01-01T00:00:00Z")
+    cluster.external_secret(namespace, name, ready=False, spec=spec_of(project, name))
+    cluster.event(namespace, name, f"cannot use {'; '.join(said)} here", LATER)
     done = run("verify", "dev", "github", "--cluster", "--format", form)
     assert done.code == 1
     assert "cannot use" in done.out + done.err
@@ -302,6 +312,45 @@ def test_a_warning_of_the_cluster_alone_is_no_failure(
     cluster.external_secret("ai-platform-engineering", "other")
     done = run("verify", "dev", "github", "--cluster")
     assert (done.code, "warning[not-in-cluster]" in done.err) == (0, True)
+
+
+def test_what_the_operator_says_of_values_that_could_not_be_read_is_not_shown(
+    run: Callable[..., Done],
+    vault: Callable[..., None],
+    cluster: FakeCluster,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vault({KEY: SENTINEL})
+    namespace, name = "ai-platform-engineering", "agent-github-secrets"
+    cluster.store("vault-secret-store", ready=False, message=f"denied {SENTINEL}")
+    cluster.external_secret(namespace, name, ready=False, reason="SecretSyncedError", spec=spec_of(project, name))
+    cluster.event(namespace, name, f"cannot use {SENTINEL}", LATER)
+    monkeypatch.setenv("VAULT_TOKEN", "s.another-token")
+    done = run("verify", "dev", "github", "--cluster")
+    assert done.code == 3
+    assert SENTINEL not in done.out + done.err
+    hidden = "its message is not shown, as the values to hide could not be read: kubectl"
+    assert f"is not ready: SecretSyncedError: just now: {hidden} -n {namespace} describe externalsecret" in done.err
+    assert f"{hidden} describe clustersecretstore vault-secret-store" in done.err
+
+
+def test_a_store_of_the_cluster_that_leads_elsewhere_is_an_error_whatever_vault_addr_says(
+    run: Callable[..., Done], vault: Callable[..., None], cluster: FakeCluster, openbao: LocalOpenBao, project: Path
+) -> None:
+    vault({KEY: SENTINEL})
+    namespace, name = "ai-platform-engineering", "agent-github-secrets"
+    cluster.store("vault-secret-store", ready=True)
+    cluster.external_secret(namespace, name, spec=spec_of(project, name), reason="SecretSynced")
+    cluster.secret(namespace, name, {KEY: "c2VudGluZWwtNDcxMQ=="}, ("ExternalSecret", name))
+    assert run("verify", "dev", "github", "--cluster").code == 0
+    provider = cluster.objects[f"{ESO}/clustersecretstores/vault-secret-store"]["spec"]["provider"]
+    provider["vault"]["server"] = openbao.url
+    spelt = run("verify", "dev", "github", "--cluster")
+    assert (spelt.code, "note[unproven-store]" in spelt.err) == (0, True)
+    provider["vault"]["path"] = "kv"
+    other = run("verify", "dev", "github", "--cluster")
+    assert (other.code, 'its `path` is "kv", not "secret"' in other.err) == (1, True)
 
 
 @pytest.mark.usefixtures("cluster")

@@ -15,14 +15,8 @@ from kubernetes.client import ApiException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProtocolError, SSLError
 
 from compiler.operations.cluster.client import KubernetesCluster, _lines, _Reply
-from compiler.operations.cluster.objects import (
-    AnswerTooLargeError,
-    ClusterError,
-    LiveExternalSecret,
-    LiveSecret,
-    LiveStore,
-    Ready,
-)
+from compiler.operations.cluster.objects import AnswerTooLargeError, ClusterError
+from compiler.operations.cluster.slim import keys_of
 from compiler.stores.sending.bounded_reply import ReplyTooLargeError
 from tests.fake_cluster import ESO, FakeCluster
 from tests.recorded_cluster import recorded
@@ -46,36 +40,15 @@ def environ(fake: FakeCluster, tmp_path: Path) -> dict[str, str]:
     return {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
 
 
-def test_stores_of_both_kinds_are_read_with_their_condition(fake: FakeCluster, environ: dict[str, str]) -> None:
+def test_stores_of_both_kinds_are_read(fake: FakeCluster, environ: dict[str, str]) -> None:
     fake.store("v", ready=True)
-    fake.store("a", ready=False, message="no such host")
     fake.store("own", ready=None, namespace="team")
     cluster = KubernetesCluster(environ)
-    assert cluster.store("ClusterSecretStore", "v", "team") == LiveStore(
-        "ClusterSecretStore", "v", Ready(is_true=True, message="")
-    )
-    found = cluster.store("ClusterSecretStore", "a", "team")
+    found = cluster.store_object("ClusterSecretStore", "v", "team")
     assert found is not None
-    assert found.ready == Ready(is_true=False, message="no such host")
-    assert cluster.store("SecretStore", "own", "team") == LiveStore("SecretStore", "own", None)
-    assert cluster.store("SecretStore", "own", "elsewhere") is None
-
-
-def test_external_secrets_have_the_target_that_they_make(fake: FakeCluster, environ: dict[str, str]) -> None:
-    fake.external_secret("team", "github", target="agent-github")
-    fake.external_secret("team", "jira", own=False, ready=None)
-    github, jira = KubernetesCluster(environ).external_secrets("team")
-    assert (github.target, github.labels["app.kubernetes.io/part-of"]) == ("agent-github", "ai-platform-engineering")
-    assert jira == LiveExternalSecret("jira", "jira", {}, None)
-
-
-def test_a_condition_has_its_reason(fake: FakeCluster, environ: dict[str, str]) -> None:
-    fake.external_secret("team", "github", ready=False, reason="SecretImmutable")
-    fake.external_secret("team", "jira", ready=False)
-    github, jira = KubernetesCluster(environ).external_secrets("team")
-    assert github.ready is not None
-    assert jira.ready is not None
-    assert (github.ready.reason, jira.ready.reason) == ("SecretImmutable", "")
+    assert found["status"]["conditions"][1] == {"type": "Ready", "status": "True", "message": ""}
+    assert cluster.store_object("SecretStore", "own", "team") is not None
+    assert cluster.store_object("SecretStore", "own", "elsewhere") is None
 
 
 def test_of_a_secret_the_names_of_keys_are_kept_and_no_value(
@@ -86,27 +59,20 @@ def test_of_a_secret_the_names_of_keys_are_kept_and_no_value(
     fake.secret("team", "b", {})
     cluster = KubernetesCluster(environ)
     # The double answers 500 to whoever asks for a whole Secret.
-    found = cluster.secrets("team")
-    assert found == (
-        LiveSecret("a", frozenset({"TOKEN"}), ("ExternalSecret", "a")),
-        LiveSecret("b", frozenset(), None),
-    )
-    assert cluster.secrets("elsewhere") == ()
+    found = cluster.secret_metadata("team")
+    assert [(each["metadata"]["name"], keys_of(each)) for each in found] == [
+        ("a", frozenset({"TOKEN"})),
+        ("b", frozenset()),
+    ]
+    assert cluster.secret_metadata("elsewhere") == ()
     assert SENTINEL not in repr(found) + caplog.text
-
-
-def test_the_newest_warning_of_each_external_secret_counts(fake: FakeCluster, environ: dict[str, str]) -> None:
-    fake.event("team", "github", "newer", "2026-01-02T00:00:00Z")
-    fake.event("team", "github", "older", "2026-01-01T00:00:00Z")
-    assert KubernetesCluster(environ).complaints("team") == {"github": "newer"}
-    assert KubernetesCluster(environ).complaints("elsewhere") == {}
 
 
 def test_only_reading_is_asked(fake: FakeCluster, environ: dict[str, str]) -> None:
     fake.external_secret("team", "github")
     cluster = KubernetesCluster(environ)
-    cluster.external_secrets("team")
-    cluster.store("ClusterSecretStore", "v", "team")
+    cluster.external_secret_objects("team")
+    cluster.store_object("ClusterSecretStore", "v", "team")
     assert {method for method, _ in fake.asked} == {"GET"}
 
 
@@ -124,7 +90,7 @@ def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
 ) -> None:
     fake.refused["externalsecrets"] = status
     with pytest.raises(ClusterError, match=words) as caught:
-        KubernetesCluster(environ).external_secrets("team")
+        KubernetesCluster(environ).external_secret_objects("team")
     assert caught.value.permission == permission
     assert caught.value.remedy
     assert caught.value.__context__ is None
@@ -133,7 +99,7 @@ def test_a_refusal_says_what_is_missing_and_nothing_of_the_reply(
 
 def test_nobody_listening_is_said(environ: dict[str, str]) -> None:
     with pytest.raises(ClusterError) as caught:
-        KubernetesCluster(environ, "there").external_secrets("team")
+        KubernetesCluster(environ, "there").external_secret_objects("team")
     assert str(caught.value) == "it gave no usable answer (it refuses the connection, or no route leads to it)"
     assert caught.value.__context__ is None
 
@@ -160,7 +126,7 @@ def test_what_keeps_a_cluster_from_answering_is_told_in_words_for_people(
     cluster = KubernetesCluster(environ)
     monkeypatch.setattr(cluster._api, "call_api", failing)
     with pytest.raises(ClusterError) as caught:
-        cluster.external_secrets("team")
+        cluster.external_secret_objects("team")
     assert str(caught.value).startswith(f"it gave no usable answer ({why}")
     assert SENTINEL not in str(caught.value)
     assert caught.value.__context__ is None
@@ -191,7 +157,7 @@ def test_an_answer_of_many_tiny_values_is_refused_before_it_is_parsed(
     monkeypatch.setattr(cluster, "_asked", answer)
     monkeypatch.setattr("json.loads", lambda _: pytest.fail("it was parsed"))
     with pytest.raises(AnswerTooLargeError):
-        cluster.external_secrets("team")
+        cluster.external_secret_objects("team")
     assert asked == ["500", "50", "5", "1"]
 
 
@@ -201,10 +167,10 @@ def test_an_answer_of_many_bytes_is_refused_and_one_of_long_texts_is_read(
     cluster = KubernetesCluster(environ)
     fine = PAGE + b'{"metadata": {"name": "a"}, "spec": {"note": "' + b'[{,\\"' * 300_000 + b'"}}]}'
     monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(fine))
-    assert [each.name for each in cluster.external_secrets("team")] == ["a"]
+    assert [each["metadata"]["name"] for each in cluster.external_secret_objects("team")] == ["a"]
     monkeypatch.setattr("compiler.operations.cluster.client._LARGEST", len(fine) - 1)
     with pytest.raises(AnswerTooLargeError):
-        cluster.external_secrets("team")
+        cluster.external_secret_objects("team")
 
 
 def test_a_watch_s_event_without_an_end_is_given_up(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +187,7 @@ def test_all_that_a_command_asks_ends_with_its_time(fake: FakeCluster, environ: 
 
     def ask_on() -> None:
         while True:
-            cluster.external_secrets("team")
+            cluster.external_secret_objects("team")
 
     # The last one may be cut off.
     with pytest.raises(ClusterError, match=r"it took more than 120 s to answer|it does not answer"):
@@ -232,7 +198,7 @@ def test_all_that_a_command_asks_ends_with_its_time(fake: FakeCluster, environ: 
     assert len(fake.asked) == asked
     # A wait has an end of its own.
     list(cluster.watch("externalsecrets", "team", "1", 1))
-    assert cluster.external_secrets("team")
+    assert cluster.external_secret_objects("team")
 
 
 def test_an_answer_that_trickles_ends_with_the_time_of_the_command(fake: FakeCluster, tmp_path: Path) -> None:
@@ -242,16 +208,16 @@ def test_an_answer_that_trickles_ends_with_the_time_of_the_command(fake: FakeClu
         cluster = KubernetesCluster({"KUBECONFIG": str(fake.kubeconfig(tmp_path))})
         cluster._patience = 0.3
         with pytest.raises(ClusterError, match="it does not answer"):
-            cluster.external_secrets("team")
+            cluster.external_secret_objects("team")
         with pytest.raises(ClusterError, match="it took more than 120 s"):
-            cluster.external_secrets("team")
+            cluster.external_secret_objects("team")
 
 
 def test_an_answer_of_brackets_alone_is_none(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = KubernetesCluster(environ)
     monkeypatch.setattr(cluster, "_asked", lambda *_: Answer(b"[" * 200_000))
     with pytest.raises(ClusterError, match="what answers there is not Kubernetes"):
-        cluster.external_secrets("team")
+        cluster.external_secret_objects("team")
 
 
 @pytest.mark.parametrize("line", [b'["s3ntinel"]', b'"s3ntinel"', b"5", b"[]", b"null", b"[" * 9999])
@@ -272,14 +238,14 @@ def test_an_answer_that_trickles_or_does_not_end_is_given_up(
     environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
     monkeypatch.setattr(_Reply, "largest", 10)
     with pytest.raises(AnswerTooLargeError, match="its answer has more than 32 MiB or 500000 values"):
-        KubernetesCluster(environ).external_secrets("team")
+        KubernetesCluster(environ).external_secret_objects("team")
     monkeypatch.undo()
     with TricklingGateway(int(fake.url.rpartition(":")[2]), lambda _: True, pace=0.02) as gateway:
         fake.url = f"http://127.0.0.1:{gateway.port}"
         environ = {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
         monkeypatch.setattr(_Reply, "longest", 0.2)
         with pytest.raises(ClusterError, match="it does not answer"):
-            KubernetesCluster(environ).external_secrets("team")
+            KubernetesCluster(environ).external_secret_objects("team")
 
 
 def test_a_proxy_s_connections_have_an_end_too(environ: dict[str, str]) -> None:
@@ -313,7 +279,7 @@ def test_a_kubeconfig_may_come_from_a_command_of_the_shell_and_from_no_device(
     os.close(writing)
     # An empty name among several, and one of a file that is not there, are passed over.
     cluster = KubernetesCluster({"KUBECONFIG": f"{tmp_path}/absent::/dev/fd/{reading}"})
-    assert cluster.store("ClusterSecretStore", "v", "team") is not None
+    assert cluster.store_object("ClusterSecretStore", "v", "team") is not None
     os.close(reading)
     with pytest.raises(ClusterError, match=r"no usable kubeconfig \(it is a device, not a file\)"):
         KubernetesCluster({"KUBECONFIG": "/dev/zero"})
@@ -352,7 +318,7 @@ def test_a_log_in_programs_complaint_is_not_printed(tmp_path: Path) -> None:
     # In a process of its own: the client prints where nobody else listens to the log, as a test's runner does.
     program = (
         "import sys; from compiler.operations.cluster.client import KubernetesCluster, ClusterError\n"
-        "try: KubernetesCluster({'KUBECONFIG': sys.argv[1]}).external_secrets('a')\n"
+        "try: KubernetesCluster({'KUBECONFIG': sys.argv[1]}).external_secret_objects('a')\n"
         "except ClusterError as error: print(error)\n"
     )
     done = subprocess.run(

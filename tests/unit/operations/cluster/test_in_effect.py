@@ -9,6 +9,8 @@ import pytest
 from compiler.operations.cluster.in_effect import (
     Lack,
     Live,
+    Reason,
+    doubts_about,
     is_own,
     is_synced,
     ready_reason,
@@ -18,15 +20,23 @@ from compiler.operations.cluster.in_effect import (
 from compiler.operations.cluster.slim import keys_of
 from compiler.operations.parity.table import expected_manifests
 from compiler.pipeline import compile_project
-from tests.recorded_cluster import as_compiled, by_name, watched
+from compiler.stages.outside import Outside
+from tests.recorded_cluster import as_compiled, by_name, leading_to, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from compiler.model.environment import Environment
+
 ROOT = Path(__file__).resolve().parents[4]
-STORES = by_name("clustersecretstores-list")
 SECRETS = by_name("secrets-metadata-list")
 SLACK = "agent-slack-secrets"
+
+
+def dev() -> Environment:
+    project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault")).project
+    assert project is not None
+    return project.environments[0]
 
 
 def manifests(store: str) -> dict[str, dict[str, Any]]:
@@ -39,6 +49,8 @@ def manifests(store: str) -> dict[str, dict[str, Any]]:
 
 
 AZURE, VAULT = manifests("azure"), manifests("vault")
+WRITTEN = {store.name: store for store in dev().stores.values()}
+STORES = {name: leading_to(each, WRITTEN[name]) for name, each in by_name("clustersecretstores-list").items()}
 EXTERNAL_SECRETS = {name: as_compiled(found, AZURE[name]) for name, found in by_name("externalsecrets-list").items()}
 SWITCH = [as_compiled(found, VAULT[SLACK]) for found in watched("watch-externalsecrets-switch")]
 
@@ -48,13 +60,17 @@ def live(name: str, on: str = "azure-keyvault-store", **changed: Any) -> Live:  
     return Live(**{**parts, **changed})
 
 
+def reasons(compiled: Mapping[str, Any], found: Live) -> tuple[Reason, ...]:
+    return reasons_against(compiled, found, WRITTEN[compiled["spec"]["secretStoreRef"]["name"]])
+
+
 def lacks(compiled: Mapping[str, Any], found: Live) -> list[Lack]:
-    return [reason.lack for reason in reasons_against(compiled, found)]
+    return [reason.lack for reason in reasons(compiled, found)]
 
 
 @pytest.mark.parametrize("name", sorted(EXTERNAL_SECRETS))
 def test_what_was_recorded_in_order_is_in_effect(name: str) -> None:
-    assert reasons_against(AZURE[name], live(name)) == ()
+    assert reasons(AZURE[name], live(name)) == ()
 
 
 def test_ready_of_the_spec_before_is_not_in_effect() -> None:
@@ -97,7 +113,7 @@ def test_the_generation_is_compared_whole() -> None:
 def test_each_lack_of_an_external_secret_is_found(change: Callable[[Any], object], lack: Lack, said: str) -> None:
     changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
     change(changed)
-    found = reasons_against(AZURE[SLACK], live(SLACK, external_secret=changed))
+    found = reasons(AZURE[SLACK], live(SLACK, external_secret=changed))
     assert lack in [reason.lack for reason in found]
     assert any(said in reason.message for reason in found)
 
@@ -121,7 +137,7 @@ def test_the_keys_of_a_secret_are_known_from_its_metadata() -> None:
     assert keys_of({}) == frozenset()
     less = copy.deepcopy(SECRETS[SLACK])
     del less["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:SLACK_TEAM_ID"]
-    (reason,) = reasons_against(AZURE[SLACK], live(SLACK, secret=less))
+    (reason,) = reasons(AZURE[SLACK], live(SLACK, secret=less))
     assert (reason.lack, reason.message) == (
         Lack.MISSING_KEY,
         'the Secret "ai-platform-engineering/agent-slack-secrets" lacks "SLACK_TEAM_ID"',
@@ -144,12 +160,80 @@ def test_a_secret_of_another_owner_is_foreign() -> None:
 def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
     closed = copy.deepcopy(STORES["azure-keyvault-store"])
     closed["spec"]["conditions"] = [{"namespaces": ["elsewhere"]}]
-    (reason,) = reasons_against(AZURE[SLACK], live(SLACK, store=closed))
+    (reason,) = reasons(AZURE[SLACK], live(SLACK, store=closed))
     assert 'does not allow the namespace "ai-platform-engineering"' in reason.message
     failing = copy.deepcopy(STORES["azure-keyvault-store"])
     failing["status"]["conditions"][0]["status"] = "False"
-    (reason,) = reasons_against(AZURE[SLACK], live(SLACK, store=failing))
-    assert reason.message == 'the ClusterSecretStore "azure-keyvault-store" is not ready'
+    (reason,) = reasons(AZURE[SLACK], live(SLACK, store=failing))
+    assert reason.message == 'the ClusterSecretStore "azure-keyvault-store" is not ready: Valid'
+
+
+def test_a_store_object_that_leads_elsewhere_is_a_lack() -> None:
+    elsewhere = copy.deepcopy(STORES["azure-keyvault-store"])
+    elsewhere["spec"]["provider"] = {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}}
+    (reason,) = reasons(AZURE[SLACK], live(SLACK, store=elsewhere))
+    said = 'leads to another store than "azure": its `vaultUrl` leads to "other.vault.azure.net", not'
+    assert (reason.lack, reason.message) == (
+        Lack.STORE,
+        f'the ClusterSecretStore "azure-keyvault-store" {said} "myvault.vault.azure.net"',
+    )
+    assert doubts_about(AZURE[SLACK], live(SLACK, store=elsewhere), WRITTEN["azure-keyvault-store"]) == ()
+
+
+def test_a_store_object_that_may_lead_elsewhere_is_a_doubt_and_no_lack() -> None:
+    spelt = copy.deepcopy(STORES["vault-secret-store"])
+    spelt["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
+    found = live(SLACK, "vault-secret-store", external_secret=SWITCH[-1], store=spelt)
+    assert reasons(VAULT[SLACK], found) == ()
+    (doubt,) = doubts_about(VAULT[SLACK], found, WRITTEN["vault-secret-store"])
+    assert "is not proven: its `server` is spelt differently; write `server: http://10.0.0.7:8200`" in doubt
+    unasked = live(SLACK, "vault-secret-store", store=None, has_store=False)
+    assert doubts_about(VAULT[SLACK], unasked, WRITTEN["vault-secret-store"]) == ()
+
+
+def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    changed["spec"]["secretStoreRef"]["name"] = "theirs"
+    changed["spec"]["data"][0]["remoteRef"]["key"] = "other"
+    writers = changed["metadata"]["managedFields"]
+    fields: dict[str, Any] = {"f:spec": {"f:secretStoreRef": {"f:name": {}}}}
+    writers.append({"manager": "kubectl-patch", "time": "2026-11-28T07:07:00Z", "fieldsV1": fields})
+    # Of what differs it wrote nothing.
+    fields = {"f:spec": {"f:target": {"f:name": {}}}}
+    writers.append({"manager": "later", "time": "2026-11-28T09:00:00Z", "fieldsV1": fields})
+    (reason,) = reasons(AZURE[SLACK], live(SLACK, external_secret=changed))
+    assert reason.message == (
+        f'the ExternalSecret "ai-platform-engineering/{SLACK}" is not what was compiled: '
+        '"secretStoreRef.name" is "theirs", not "azure-keyvault-store", and 1 other field; '
+        'changed by "kubectl-patch" at 2026-11-28T07:07:00Z'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda spec: spec["data"].pop(), '"data" differs; changed by'),
+        (lambda spec: spec.update(refreshInterval="5m"), '"refreshInterval" is "5m", not "1h0m0s"; changed by'),
+        (lambda spec: spec.update(refreshPolicy="CreatedOnce"), '"refreshPolicy" differs'),
+        # A template may have a value in it.
+        (lambda spec: spec["target"].update(template={"data": {"A": "s3ntinel"}}), '"target.template.'),
+        (lambda spec: spec["target"]["template"]["metadata"].update(labels={"a": "s3ntinel"}), '"target.template.'),
+    ],
+)
+def test_each_difference_is_said_without_what_may_be_a_value(change: Callable[[Any], object], said: str) -> None:
+    changed = copy.deepcopy(EXTERNAL_SECRETS[SLACK])
+    change(changed["spec"])
+    (reason,) = reasons(AZURE[SLACK], live(SLACK, external_secret=changed))
+    assert f"is not what was compiled: {said}" in reason.message
+    assert "s3ntinel" not in reason.message
+
+
+def test_a_spec_that_is_not_there_differs() -> None:
+    changed = {name: value for name, value in EXTERNAL_SECRETS[SLACK].items() if name != "spec"}
+    assert (
+        'is not what was compiled: "spec" differs'
+        in reasons(AZURE[SLACK], live(SLACK, external_secret=changed))[0].message
+    )
 
 
 def test_ours_is_what_has_the_chart_s_label() -> None:

@@ -1,62 +1,110 @@
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
-from compiler.model.document import Node, extent
-from compiler.model.environment import Store
-from compiler.model.source import Source, Span
-from compiler.operations.cluster.look import look_into
-from compiler.operations.cluster.verify import Expected
-from compiler.refusal import Refusal
-from compiler.text.extra import install_line
-from tests.fake_cluster import FakeCluster
+from compiler.operations.cluster.look import Look
+from compiler.operations.cluster.objects import ClusterError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+SPACE = "team"
+MANIFEST = {
+    "metadata": {"namespace": SPACE, "name": "a"},
+    "spec": {"secretStoreRef": {"kind": "SecretStore", "name": "s"}},
+}
+DENIED = ClusterError("you are not allowed to", "get a role", "list secrets")
 
 
-SOURCE = Source("environments/prod.yaml", "stores\nsecrets\n")
-NODE = Node({}, SOURCE, extent(6, 6, 0, 6))
-STORE = Store("v", "vault", "vault-store", "ClusterSecretStore", "", None, "secret", None, rendered=False, node=NODE)
-EXPECTED = Expected("github", "team", "agent-github", STORE, ("TOKEN",), Span(SOURCE, 7, 14))
+class Counted:
+    """One ExternalSecret `a` with its Secret and store; counts what is asked, and raises what `errors` has for it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.errors: dict[str, ClusterError] = {}
+        self.selector: dict[str, Any] = {}
+
+    def store_object(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        self._ask(f"{kind} {namespace}/{name}")
+        return {"spec": {"conditions": [self.selector]}}
+
+    def external_secret_objects(self, namespace: str) -> tuple[dict[str, Any], ...]:
+        self._ask(f"externalsecrets {namespace}")
+        return ({"metadata": {"name": "a", "namespace": namespace, "uid": "1"}},)
+
+    def secret_metadata(self, namespace: str) -> tuple[dict[str, Any], ...]:
+        self._ask(f"secrets {namespace}")
+        return ({"metadata": {"name": "a"}},)
+
+    def namespace_object(self, namespace: str) -> dict[str, Any]:
+        self._ask(f"namespace {namespace}")
+        return {"metadata": {"name": namespace}}
+
+    def warnings(self, namespace: str) -> dict[str, Any]:
+        self._ask(f"events {namespace}")
+        return {"1": {"message": "of this one"}, "0": {"message": "of an earlier one"}}
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if (error := self.errors.get(what.partition(" ")[0])) is not None:
+            raise error
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeCluster]:
-    with FakeCluster() as cluster:
-        yield cluster
+def cluster() -> Counted:
+    return Counted()
 
 
 @pytest.fixture
-def environ(fake: FakeCluster, tmp_path: Path) -> dict[str, str]:
-    return {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
+def look(cluster: Counted) -> Look:
+    given: Any = cluster
+    return Look(given)
 
 
-def test_the_cluster_is_asked_only_when_it_is_looked_into(fake: FakeCluster, environ: dict[str, str]) -> None:
-    look = look_into([EXPECTED], environ, None)
-    assert fake.asked == []
-    assert "store-not-ready" in {each.rule for each in look(())}
-    assert fake.asked
+def test_each_object_is_read_once(cluster: Counted, look: Look) -> None:
+    for _ in range(2):
+        live = look.live(MANIFEST)
+        assert look.warning({"metadata": {"namespace": SPACE, "uid": "1"}}) == {"message": "of this one"}
+    assert live.external_secret is not None
+    assert (live.secret, live.has_secrets) == ({"metadata": {"name": "a"}}, True)
+    assert cluster.asked == ["externalsecrets team", "secrets team", "SecretStore team/s", "events team"]
 
 
-def test_a_kubeconfig_that_cannot_be_used_is_a_finding(environ: dict[str, str]) -> None:
-    (found,) = look_into([EXPECTED], environ, "nowhere")(())
-    assert (found.rule, found.span.line) == ("cluster-no-answer", 2)
-    assert "no usable kubeconfig" in found.message
+def test_a_store_of_the_cluster_is_one_and_one_of_a_namespace_another_in_each(cluster: Counted, look: Look) -> None:
+    for kind in ("ClusterSecretStore", "SecretStore"):
+        for space in ("x", "y"):
+            look.store(kind, "s", space)
+    assert cluster.asked == ["ClusterSecretStore x/s", "SecretStore x/s", "SecretStore y/s"]
 
 
-def test_where_nothing_is_expected_no_cluster_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "compiler.operations.cluster.client", None)
-    assert look_into((), {}, None)(()) == ()
+def test_labels_are_asked_for_where_a_store_selects_by_them(cluster: Counted, look: Look) -> None:
+    assert look.live(MANIFEST).namespace is None
+    assert look.labels_for(None, SPACE) is None
+    assert "namespace team" not in cluster.asked
+    selecting: dict[str, Any] = {"spec": {"conditions": [{"namespaceSelector": {}}]}}
+    for _ in range(2):
+        assert look.labels_for(selecting, SPACE) == {"metadata": {"name": SPACE}}
+    assert cluster.asked.count("namespace team") == 1
 
 
-def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "compiler.operations.cluster.client", raising=False)
-    monkeypatch.setitem(sys.modules, "kubernetes", None)
-    with pytest.raises(Refusal) as caught:
-        look_into([EXPECTED], {}, None)
-    assert (caught.value.kind, caught.value.help) == ("cannot run", f"run: {install_line('cluster')}")
+def test_what_may_not_be_asked_is_kept_and_the_rest_goes_on(cluster: Counted, look: Look) -> None:
+    cluster.errors = {"secrets": DENIED, "namespace": DENIED}
+    cluster.selector = {"namespaceSelector": {}}
+    live = look.live(MANIFEST)
+    assert (live.secret, live.has_secrets, live.namespace) == (None, False, None)
+    assert look.refused == [DENIED, DENIED]
+    assert look.secret(SPACE, "a") == (None, False)
+    assert cluster.asked.count("secrets team") == 1
+
+
+@pytest.mark.parametrize("what", ["secrets", "externalsecrets", "SecretStore"])
+def test_a_cluster_that_does_not_answer_ends_it(cluster: Counted, look: Look, what: str) -> None:
+    cluster.errors = {what: ClusterError("it answered with status 500", "check it")}
+    with pytest.raises(ClusterError, match="500"):
+        look.live(MANIFEST)
+
+
+@pytest.mark.parametrize("what", ["externalsecrets", "SecretStore"])
+def test_without_the_right_to_read_what_matters_it_ends(cluster: Counted, look: Look, what: str) -> None:
+    cluster.errors = {what: DENIED}
+    with pytest.raises(ClusterError):
+        look.live(MANIFEST)

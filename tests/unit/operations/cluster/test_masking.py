@@ -3,13 +3,14 @@ from __future__ import annotations
 import base64
 import pickle
 import time
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.operations.cluster.masking import Mask, values_of
+from compiler.operations.cluster.masking import EVER, Mask, Quotes, values_of
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.pace import allowed
@@ -96,3 +97,72 @@ def test_a_text_costs_time_by_its_length_and_not_by_the_number_of_values() -> No
         assert mask.hides("it says: password-001999-of-many, " * 10).count("…") == 10
     # Value by value it would be minutes.
     assert time.process_time() - begin < allowed(2)
+
+
+NOW = datetime(2026, 11, 28, 7, 0, tzinfo=UTC)
+LINE = "kubectl -n team describe externalsecret agent-github"
+HIDDEN = f"its message is not shown, as the values to hide could not be read: {LINE}"
+
+
+def quotes(*texts: str) -> Quotes:
+    values = {str(at): value for at, value in enumerate(secrets(*texts))}
+    return Quotes([RemoteSecret("n", "1", values, Attributes())])
+
+
+def failing(message: str = "no", changed: str | None = None, moment: str | None = None) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": "False", "message": message, "lastTransitionTime": moment}
+    writers = [{"manager": "m", "time": changed, "fieldsV1": {"f:spec": {"f:data": {}}}}] if changed else []
+    metadata = {"namespace": "team", "name": "agent-github", "managedFields": writers}
+    return {"metadata": metadata, "status": {"conditions": [condition]}}
+
+
+def warned(ago: timedelta, message: str = "it says s3ntinel") -> dict[str, Any]:
+    return {"message": message, "moment": (NOW - ago).isoformat(), "count": 1}
+
+
+@pytest.mark.parametrize(
+    ("ago", "age"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=60), "1m ago"),
+        (timedelta(minutes=59), "59m ago"),
+        (timedelta(hours=23), "23h ago"),
+        (timedelta(days=3), "3d ago"),
+        # Clocks differ.
+        (timedelta(minutes=-5), "just now"),
+    ],
+)
+def test_a_warning_is_quoted_without_values_and_with_its_age(ago: timedelta, age: str) -> None:
+    assert quotes("s3ntinel").of_failure(failing(), warned(ago), EVER, NOW) == f"{age}: it says …"
+
+
+@pytest.mark.parametrize("since", [None, NOW - timedelta(minutes=1)])
+def test_a_message_that_may_quote_what_was_not_read_is_not_shown(since: datetime | None) -> None:
+    told = quotes("other")
+    assert told.of_failure(failing(), warned(timedelta(minutes=2)), since, NOW) == f"2m ago: {HIDDEN}"
+    assert told.of_failure(failing("s3ntinel"), None, since, NOW) == HIDDEN
+    assert told.of_condition(failing("s3ntinel"), since, LINE) == HIDDEN
+    # Where nothing is said nothing is left out.
+    assert told.of_condition(failing(" "), since, LINE) == ""
+
+
+@pytest.mark.parametrize(("moment", "is_shown"), [("2026-11-28T06:59:00Z", True), ("2026-11-28T06:58:59Z", False)])
+def test_a_condition_is_as_old_as_its_last_transition(moment: str, *, is_shown: bool) -> None:
+    said = quotes().of_condition(failing("no", moment=moment), NOW - timedelta(minutes=1), LINE)
+    assert said == ("no" if is_shown else HIDDEN)
+
+
+@pytest.mark.parametrize("moment", ["", "yesterday", "2026-11-28T06:59:00", None])
+def test_a_message_without_a_usable_date_is_older_than_every_date(moment: str | None) -> None:
+    event = {"message": "no", "moment": moment or "", "count": 1}
+    assert quotes().of_failure(failing(), event, EVER, NOW) == "no"
+    assert quotes().of_failure(failing(), event, NOW, NOW) == HIDDEN
+
+
+def test_a_warning_of_the_spec_before_is_none() -> None:
+    changed = failing("no", "2026-11-28T06:58:00Z")
+    assert quotes().of_failure(changed, warned(timedelta(minutes=2)), EVER, NOW) == "2m ago: it says s3ntinel"
+    assert quotes().of_failure(changed, warned(timedelta(minutes=3)), EVER, NOW) == HIDDEN
+    newer = failing("no", "2026-11-28T06:58:00Z", moment="2026-11-28T06:58:00Z")
+    assert quotes().of_failure(newer, warned(timedelta(minutes=3)), EVER, NOW) == "no"
+    assert quotes().of_failure(newer, None, None, NOW) == HIDDEN

@@ -9,6 +9,7 @@ import pytest
 from compiler.operations.cluster.client import KubernetesCluster
 from compiler.operations.cluster.objects import AnswerTooLargeError, ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
+from compiler.operations.cluster.slim import ready_of
 from tests.api_double import ApiDouble
 from tests.recorded_cluster import NAMESPACE, recorded
 
@@ -63,7 +64,7 @@ def test_a_mark_that_expires_in_the_middle_has_the_whole_list_read_again_once(
         return usual(permission, path, accepted, query)
 
     monkeypatch.setattr(cluster, "_got", expiring)
-    assert [each.name for each in cluster.secrets("team")] == ["a", "b", "c"]
+    assert [each["metadata"]["name"] for each in cluster.secret_metadata("team")] == ["a", "b", "c"]
     assert all(each.query["limit"] == "500" for each in double.asked)
     assert [each.query.get("continue") for each in double.asked] == [None, "1", None, "1", "2"]
 
@@ -139,7 +140,7 @@ def test_lists_that_always_expire_are_an_error(cluster: KubernetesCluster, monke
 
     monkeypatch.setattr(cluster, "_got", expiring)
     with pytest.raises(ClusterError, match="its lists expire while they are read"):
-        cluster.secrets("team")
+        cluster.secret_metadata("team")
 
 
 def test_a_watch_brings_each_change_and_no_value(double: ApiDouble, cluster: KubernetesCluster) -> None:
@@ -174,12 +175,15 @@ def test_a_watch_that_is_not_allowed_says_so(double: ApiDouble, cluster: Kuberne
 
 
 def test_the_newest_warning_has_its_count_and_moment(double: ApiDouble, cluster: KubernetesCluster) -> None:
+    uid = double.put("externalsecrets", {"metadata": {"name": "github", "namespace": "team"}})["metadata"]["uid"]
     double.warn("team", "github", "newer", "2026-01-02T00:00:00Z", 3)
     double.warn("team", "github", "older", "2026-01-01T00:00:00Z")
-    assert cluster.warnings("team") == {
-        "github": {"name": "github", "message": "newer", "moment": "2026-01-02T00:00:00Z", "count": 3}
-    }
-    assert cluster.complaints("team") == {"github": "newer"}
+    newer = {"uid": uid, "message": "newer", "moment": "2026-01-02T00:00:00Z", "count": 3}
+    assert cluster.warnings("team") == {uid: newer}
+    # Another object of the same name has its own warnings.
+    double.delete("externalsecrets", "team", "github")
+    new = double.put("externalsecrets", {"metadata": {"name": "github", "namespace": "team"}})["metadata"]["uid"]
+    assert new not in cluster.warnings("team")
 
 
 def test_forcing_sets_one_annotation_and_nothing_else(double: ApiDouble, cluster: KubernetesCluster) -> None:
@@ -200,24 +204,25 @@ def test_recorded_lists_are_read_as_they_are(double: ApiDouble, cluster: Kuberne
     double.load("externalsecrets", recorded("externalsecrets-list")["items"])
     double.load("secrets", recorded("secrets-metadata-list")["items"])
     double.load("events", recorded("events-externalsecrets")["items"])
-    found = cluster.external_secrets(NAMESPACE)
-    assert len(found) == len(cluster.secrets(NAMESPACE)) == 7
-    assert all(each.ready is not None and each.ready.reason == "SecretSynced" for each in found)
-    assert set(cluster.warnings(NAMESPACE)) == {"agent-github-secrets", "agent-slack-secrets"}
+    found = cluster.external_secret_objects(NAMESPACE)
+    assert len(found) == len(cluster.secret_metadata(NAMESPACE)) == 7
+    assert all(ready_of(each)["reason"] == "SecretSynced" for each in found)
+    names = {each["metadata"]["uid"]: each["metadata"]["name"] for each in found}
+    assert {names[uid] for uid in cluster.warnings(NAMESPACE)} == {"agent-github-secrets", "agent-slack-secrets"}
     assert len(json.dumps(cluster.external_secret_objects(NAMESPACE))) < 20_000
 
 
 def test_refusals_of_a_real_server_are_understood(double: ApiDouble, tmp_path: Path) -> None:
     stranger = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path, "other"))})
     with pytest.raises(ClusterError, match="it rejected your credentials"):
-        stranger.secrets("team")
+        stranger.secret_metadata("team")
     known = KubernetesCluster({"KUBECONFIG": str(double.kubeconfig(tmp_path))})
     double.unserved.add("external-secrets.io")
     with pytest.raises(ClusterError, match=r"does not serve external-secrets\.io/v1"):
-        known.external_secrets("team")
+        known.external_secret_objects("team")
     double.refused["list secrets"] = 403
     with pytest.raises(ClusterError, match="you are not allowed to list secrets in team"):
-        known.secrets("team")
+        known.secret_metadata("team")
 
 
 def test_of_a_config_map_as_of_a_secret_the_metadata_alone_is_asked_for(
@@ -373,7 +378,7 @@ MALFORMED: list[tuple[Callable[[Readings], object], dict[str, object]]] = [
         listed("ExternalSecretList", {"spec": {"data": ["x"]}}),
     ),
     (
-        lambda cluster: cluster.external_secrets("team"),
+        lambda cluster: cluster.external_secret_objects("team"),
         listed("ExternalSecretList", {"spec": {"data": [{"remoteRef": "x"}]}}),
     ),
     (

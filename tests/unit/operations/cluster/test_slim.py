@@ -10,6 +10,7 @@ from compiler.operations.cluster.slim import (
     slim_pod,
     slim_secret,
     slim_workload,
+    spec_writers,
     target_of,
 )
 from tests.recorded_cluster import by_name, recorded
@@ -133,7 +134,12 @@ def test_of_an_external_secret_spec_and_status_stay_as_they_are() -> None:
     assert kept["spec"] == found["spec"]
     assert kept["status"] == found["status"]
     assert kept["metadata"]["generation"] == found["metadata"]["generation"]
-    assert "managedFields" not in kept["metadata"]
+    ((time, manager, fields),) = spec_writers(found)
+    assert (time, manager) == ("2026-11-26T00:50:05Z", "argocd-controller")
+    assert list(fields["f:secretStoreRef"]) == ["f:kind", "f:name"]
+    assert list(spec_writers(kept)) == list(spec_writers(found))
+    # Of the managers nothing else is kept.
+    assert [set(each["fieldsV1"]) for each in kept["metadata"]["managedFields"]] == [{"f:spec"}]
     assert "status" not in slim_external_secret({"metadata": {"name": "a"}, "spec": {}})
 
 
@@ -202,11 +208,11 @@ def test_an_external_secret_makes_the_secret_that_it_names_or_none(target: dict[
 
 
 def test_an_event_is_as_old_as_it_was_last_seen() -> None:
-    old = {"involvedObject": {"name": "a"}, "firstTimestamp": "1", "lastTimestamp": "2", "count": 4, "message": "m"}
-    assert slim_event(old) == {"name": "a", "message": "m", "moment": "2", "count": 4}
+    old = {"involvedObject": {"uid": "a"}, "firstTimestamp": "1", "lastTimestamp": "2", "count": 4, "message": "m"}
+    assert slim_event(old) == {"uid": "a", "message": "m", "moment": "2", "count": 4}
     series = {**old, "series": {"lastObservedTime": "3", "count": 9}}
-    assert slim_event(series) == {"name": "a", "message": "m", "moment": "3", "count": 9}
-    assert slim_event({"eventTime": "1"}) == {"name": "None", "message": "", "moment": "1", "count": 1}
+    assert slim_event(series) == {"uid": "a", "message": "m", "moment": "3", "count": 9}
+    assert slim_event({"eventTime": "1"}) == {"uid": "", "message": "", "moment": "1", "count": 1}
 
 
 def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:

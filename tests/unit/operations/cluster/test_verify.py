@@ -1,74 +1,149 @@
 from __future__ import annotations
 
+import copy
+import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from compiler.model.document import Node, extent
 from compiler.model.environment import Store
 from compiler.model.source import Source, Span
-from compiler.operations.cluster.objects import ClusterError, LiveExternalSecret, LiveSecret, LiveStore, Ready
-from compiler.operations.cluster.verify import Expected, verify_cluster
+from compiler.operations.cluster.masking import EVER
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.verify import Expected, cluster_checker, verify_cluster
+from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import SecretValue
+from compiler.text.extra import install_line
+from tests.fake_cluster import FakeCluster
+from tests.live_platform import provider_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from compiler.model.diagnostic import Diagnostic
 
 SOURCE = Source("environments/prod.yaml", "stores\nsecrets\n")
-OWN = {"app.kubernetes.io/part-of": "ai-platform-engineering"}
-READY, FAILED = Ready(is_true=True, message=""), Ready(is_true=False, message="could not get secret data")
+SPACE, NAME, TITLE = "team", "agent-github", '"team/agent-github"'
+PART_OF = "app.kubernetes.io/part-of"
+OWN = {PART_OF: "ai-platform-engineering"}
+NOW = datetime(2026, 11, 28, 7, 0, tzinfo=UTC)
+CAUSE = "property TOKEN does not exist in key team/github"
+DESCRIBE = "kubectl -n team describe externalsecret agent-github"
+HIDDEN = "its message is not shown, as the values to hide could not be read: "
 
 
-def store(kind: str = "ClusterSecretStore") -> Store:
+def store(kind: str = "ClusterSecretStore", name: str = "vault-store", identifier: str = "v") -> Store:
     node = Node({}, SOURCE, extent(6, 6, 0, 6))
-    return Store("v", "vault", "vault-store", kind, "", None, "secret", None, rendered=False, node=node)
+    address = "https://vault.example.com"
+    return Store(identifier, "vault", name, kind, "", address, "secret", None, rendered=False, node=node)
 
 
-EXPECTED = Expected("github", "team", "agent-github", store(), ("TOKEN", "ID"), Span(SOURCE, 7, 14))
+def manifest(namespace: str = SPACE, kind: str = "ClusterSecretStore", part_of: str = OWN[PART_OF]) -> dict[str, Any]:
+    keys = [{"secretKey": key, "remoteRef": {"key": "team/github", "property": key}} for key in ("TOKEN", "ID")]
+    return {
+        "metadata": {"name": NAME, "namespace": namespace, "labels": {PART_OF: part_of}},
+        "spec": {"secretStoreRef": {"kind": kind, "name": "vault-store"}, "target": {"name": NAME}, "data": keys},
+    }
+
+
+VAULT = store()
+EXPECTED = Expected("github", manifest(), VAULT, Span(SOURCE, 7, 14))
+
+
+def condition(status: str = "True", reason: str = "SecretSynced", message: str = "") -> dict[str, Any]:
+    return {"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]}
+
+
+def live(name: str = NAME, **status: Any) -> dict[str, Any]:  # noqa: ANN401 - parts of a status
+    metadata = {"name": name, "namespace": SPACE, "uid": f"uid-{name}", "generation": 2, "labels": OWN}
+    spec = copy.deepcopy(EXPECTED.manifest["spec"])
+    return {
+        "metadata": metadata,
+        "spec": spec,
+        "status": {**condition(), "syncedResourceVersion": "2-0", **status},
+    }
+
+
+def secret(*keys: str, owner: tuple[str, str] | None = ("ExternalSecret", NAME)) -> dict[str, Any]:
+    owners = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner is not None else []
+    fields: dict[str, Any] = {"f:data": {f"f:{key}": {} for key in keys}}
+    return {"metadata": {"name": NAME, "ownerReferences": owners, "managedFields": [{"fieldsV1": fields}]}}
+
+
+def stored(of: Store = VAULT, status: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "kind": of.kind,
+        "spec": {"provider": provider_of(of), **spec},
+        "status": condition(reason="Valid") if status is None else status,
+    }
+
+
+def event(message: str = CAUSE, moment: str = "2026-11-28T06:57:00Z") -> dict[str, Any]:
+    return {"uid": f"uid-{NAME}", "message": message, "moment": moment, "count": 1}
 
 
 @dataclass
 class Fake:
     """Everything as it should be, until a test says otherwise."""
 
-    ready: Ready | None = READY
-    has_store: bool = True
-    live: tuple[LiveExternalSecret, ...] = (LiveExternalSecret("agent-github", "agent-github", OWN, READY),)
-    made: LiveSecret | None = field(
-        default_factory=lambda: LiveSecret(
-            "agent-github", frozenset({"TOKEN", "ID"}), ("ExternalSecret", "agent-github")
-        )
-    )
-    error: ClusterError | None = None
+    stores: dict[str, Any] = field(default_factory=lambda: {"vault-store": stored()})
+    found: tuple[dict[str, Any], ...] = field(default_factory=lambda: (live(),))
+    made: dict[str, Any] | None = field(default_factory=lambda: secret("TOKEN", "ID"))
+    events: dict[str, Any] = field(default_factory=lambda: {f"uid-{NAME}": event()})
+    errors: dict[str, ClusterError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def store(self, kind: str, name: str, namespace: str) -> LiveStore | None:
-        self.asked.append(f"{kind} {namespace}")
-        return LiveStore(kind, name, self.ready) if self.has_store else None
+    def store_object(self, kind: str, name: str, namespace: str) -> Any:  # noqa: ANN401 - as the API has it
+        self._ask(f"{kind} {name} {namespace}")
+        return self.stores.get(name)
 
-    def external_secrets(self, namespace: str) -> tuple[LiveExternalSecret, ...]:
-        self.asked.append(f"external secrets {namespace}")
-        if self.error is not None:
-            raise self.error
-        return self.live
+    def external_secret_objects(self, namespace: str) -> tuple[dict[str, Any], ...]:
+        self._ask(f"externalsecrets {namespace}")
+        return self.found
 
-    def secrets(self, namespace: str) -> tuple[LiveSecret, ...]:
-        self.asked.append(f"secrets {namespace}")
+    def secret_metadata(self, namespace: str) -> tuple[dict[str, Any], ...]:
+        self._ask(f"secrets {namespace}")
         return (self.made,) if self.made is not None else ()
 
-    def complaints(self, namespace: str) -> Mapping[str, str]:
-        self.asked.append(f"events {namespace}")
-        return {"agent-github": "property TOKEN does not exist in key team/github"}
+    def namespace_object(self, namespace: str) -> dict[str, Any]:
+        self._ask(f"namespace {namespace}")
+        return {"metadata": {"name": namespace, "labels": {}}}
+
+    def warnings(self, namespace: str) -> dict[str, Any]:
+        self._ask(f"events {namespace}")
+        return self.events
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if (error := self.errors.get(what.partition(" ")[0])) is not None:
+            raise error
 
 
-def found(fake: Fake, *expected: Expected) -> list[tuple[str, str]]:
-    return [(each.rule, each.message) for each in verify_cluster(expected or (EXPECTED,), fake)]
+KNOWN = {("github", "v"): EVER}
 
 
-def live(name: str = "agent-github", target: str = "agent-github", ready: Ready | None = READY) -> LiveExternalSecret:
-    return LiveExternalSecret(name, target, OWN, ready)
+def diagnostics(
+    fake: Fake,
+    *expected: Expected,
+    read: tuple[RemoteSecret, ...] = (),
+    **more: Any,  # noqa: ANN401
+) -> tuple[Diagnostic, ...]:
+    cluster: Any = fake
+    dates = more.pop("dates", KNOWN)
+    return verify_cluster(expected or (EXPECTED,), cluster, read, dates, now=NOW, **more)
+
+
+def found(fake: Fake, *expected: Expected, **more: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+    return [(each.rule, each.message) for each in diagnostics(fake, *expected, **more)]
+
+
+def failing(reason: str = "SecretSyncedError", message: str = "could not get secret data") -> dict[str, Any]:
+    return live(**condition("False", reason, message))
 
 
 def test_what_is_as_it_should_be_is_not_mentioned_and_no_event_is_read() -> None:
@@ -77,108 +152,223 @@ def test_what_is_as_it_should_be_is_not_mentioned_and_no_event_is_read() -> None
     assert not [each for each in fake.asked if "events" in each]
 
 
-def test_the_cause_of_a_failure_is_the_events() -> None:
-    fake = Fake(live=(live(ready=FAILED),))
-    title = 'the ExternalSecret "team/agent-github" is not ready: '
-    assert (
-        found(fake, EXPECTED, EXPECTED)
-        == [("not-synchronised", title + "property TOKEN does not exist in key team/github")] * 2
-    )
+def test_the_cause_of_a_failure_is_the_events_with_its_age() -> None:
+    fake = Fake(found=(failing(),))
+    said = f"the ExternalSecret {TITLE} is not ready: SecretSyncedError: 3m ago: {CAUSE}"
+    assert found(fake, EXPECTED, EXPECTED) == [("not-synchronised", said)] * 2
     assert fake.asked.count("events team") == 1
 
 
-@pytest.mark.parametrize(("ready", "words"), [(FAILED, "could not get secret data"), (None, "it has no condition yet")])
-def test_without_events_the_condition_is_said(ready: Ready | None, words: str) -> None:
-    fake = Fake(live=(live("silent", "silent", ready),), made=None)
-    expected = Expected("github", "team", "silent", EXPECTED.store, (), EXPECTED.at)
-    assert found(fake, expected) == [("not-synchronised", f'the ExternalSecret "team/silent" is not ready: {words}')]
+def test_an_event_of_an_earlier_object_of_that_name_is_none() -> None:
+    fake = Fake(found=(failing(),), events={"uid-earlier": event("rotate your good credential")})
+    ((_, message),) = found(fake)
+    assert message.endswith("is not ready: SecretSyncedError: could not get secret data")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (condition("False", "SecretSyncedError", "no data"), "SecretSyncedError: no data"),
+        (condition("False", "SecretSyncedError"), "SecretSyncedError"),
+        ({"conditions": []}, "NoCondition"),
+    ],
+)
+def test_without_events_the_condition_is_said(status: dict[str, Any], words: str) -> None:
+    fake = Fake(found=(live(**status),), events={})
+    assert found(fake) == [("not-synchronised", f"the ExternalSecret {TITLE} is not ready: {words}")]
 
 
 @pytest.mark.parametrize(
     ("reason", "words", "way_out"),
     [
-        ("SecretOwnedByOther", "another owner has its Secret", "choose another target, or agree with its owner"),
+        (
+            "SecretOwnedByOther",
+            f"the ExternalSecret {TITLE} is not ready: SecretOwnedByOther: another owner has its Secret",
+            "choose another target, or agree with its owner",
+        ),
         (
             "SecretImmutable",
-            "its Secret is immutable, so no new value gets in",
+            f"the Secret {TITLE} is immutable: the operator cannot update it: SecretImmutable",
             "delete the Secret, and the operator makes it again; pods that run keep what they have read",
         ),
     ],
 )
 def test_a_reason_of_newer_operators_is_said_in_words(reason: str, words: str, way_out: str) -> None:
-    refused = live(ready=Ready(is_true=False, message="any text", reason=reason))
-    (diagnostic,) = verify_cluster((EXPECTED,), Fake(live=(refused,)))
+    (diagnostic,) = diagnostics(Fake(found=(failing(reason, "any text"),)))
     assert diagnostic.rule == "not-synchronised"
-    cause = f"{words}: property TOKEN does not exist in key team/github"
-    assert diagnostic.message == f'the ExternalSecret "team/agent-github" is not ready: {cause}'
+    assert diagnostic.message == f"{words}: 3m ago: {CAUSE}"
     assert diagnostic.help == way_out
 
 
-@pytest.mark.parametrize("reason", ["", "SecretSyncedError", "SomethingNew"])
-def test_the_text_of_a_condition_never_decides(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reason", ["Unknown", "SecretSyncedError", "SomethingNew"])
+def test_the_text_of_a_condition_never_decides(reason: str) -> None:
     text = "SecretOwnedByOther: the Secret is immutable"
-    fake = Fake(live=(live(ready=Ready(is_true=False, message=text, reason=reason)),))
-    monkeypatch.setattr(fake, "complaints", lambda _: {})
-    (diagnostic,) = verify_cluster((EXPECTED,), fake)
-    assert diagnostic.message == f'the ExternalSecret "team/agent-github" is not ready: {text}'
+    (diagnostic,) = diagnostics(Fake(found=(failing(reason, text),), events={}))
+    assert diagnostic.message == f"the ExternalSecret {TITLE} is not ready: {reason}: {text}"
     assert diagnostic.help is None
 
 
 SAID = "cannot use s3ntinel-4711, c2VudGluZWw= and s3ntinel%2F4711"
 
 
-@pytest.mark.parametrize("where", ["event", "condition", "store"])
-def test_values_that_were_read_are_hidden_in_what_the_operator_says(
-    where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def read() -> RemoteSecret:
     values = {
         "A": SecretValue("s3ntinel-4711"),
         "B": SecretValue("sentinel"),
         "C": SecretValue("s3ntinel/4711"),
         "D": SecretValue("use"),
     }
-    read = RemoteSecret("agents/github", "1", values, Attributes())
-    failed = Ready(is_true=False, message=SAID)
-    fake = Fake(ready=failed) if where == "store" else Fake(live=(live(ready=failed),))
-    monkeypatch.setattr(fake, "complaints", lambda _: {"agent-github": SAID} if where == "event" else {})
-    (diagnostic,) = verify_cluster((EXPECTED,), fake, [read])
+    return RemoteSecret("agents/github", "1", values, Attributes())
+
+
+def saying(where: str) -> Fake:
+    if where == "store":
+        return Fake(stores={"vault-store": stored(status=condition("False", "InvalidProviderConfig", SAID))})
+    events = {f"uid-{NAME}": event(SAID)} if where == "event" else {}
+    return Fake(found=(failing(message=SAID),), events=events)
+
+
+@pytest.mark.parametrize("where", ["event", "condition", "store"])
+def test_values_that_were_read_are_hidden_in_what_the_operator_says(where: str) -> None:
+    (diagnostic,) = diagnostics(saying(where), read=(read(),))
     # "use" is too short to be told from a word.
-    assert diagnostic.message.endswith("is not ready: cannot use …, … and …")
+    assert diagnostic.message.endswith("cannot use …, … and …")
 
 
-def test_a_condition_without_a_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Fake(live=(live(ready=Ready(is_true=False, message="")),))
-    monkeypatch.setattr(fake, "complaints", lambda _: {})
-    ((_, message),) = found(fake)
-    assert message.endswith("is not ready: the operator gives no reason")
+@pytest.mark.parametrize("where", ["event", "condition", "store"])
+@pytest.mark.parametrize("dates", [{}, {("github", "v"): None}, {("github", "other"): EVER}])
+def test_where_a_value_was_not_read_the_reason_alone_is_shown(where: str, dates: dict[tuple[str, str], Any]) -> None:
+    (diagnostic,) = diagnostics(saying(where), read=(read(),), dates=dates)
+    assert "cannot use" not in diagnostic.message
+    if where == "store":
+        reason, line = "InvalidProviderConfig: ", "kubectl describe clustersecretstore vault-store"
+    else:
+        reason, line = f"SecretSyncedError: {'3m ago: ' if where == 'event' else ''}", DESCRIBE
+    assert diagnostic.message.endswith(f"is not ready: {reason}{HIDDEN}{line}")
+
+
+def test_of_a_value_that_was_written_after_the_event_no_earlier_one_is_shown() -> None:
+    fake = saying("event")
+    for moment, is_shown in (
+        (datetime(2026, 11, 28, 6, 57, tzinfo=UTC), True),
+        (datetime(2026, 11, 28, 6, 57, 1, tzinfo=UTC), False),
+    ):
+        ((_, message),) = found(fake, dates={("github", "v"): moment})
+        assert (SAID in message) is is_shown
+
+
+def test_what_the_spec_before_failed_by_is_not_shown() -> None:
+    old = failing()
+    old["spec"]["secretStoreRef"]["name"] = "other-store"
+    ((_, note), (rule, message)) = found(Fake(found=(old,)))
+    assert '"secretStoreRef.name" is "other-store", not "vault-store"' in note
+    assert (rule, message.endswith(f"SecretSyncedError: 3m ago: {HIDDEN}{DESCRIBE}")) == ("not-synchronised", True)
+    # Nor an event from before it was changed.
+    changed = failing()
+    fields: dict[str, Any] = {"f:spec": {"f:secretStoreRef": {}}}
+    for time, is_shown in (("2026-11-28T06:56:59Z", True), ("2026-11-28T06:57:01Z", False)):
+        changed["metadata"]["managedFields"] = [{"manager": "argocd", "time": time, "fieldsV1": fields}]
+        ((_, message),) = found(Fake(found=(changed,)))
+        assert (CAUSE in message) is is_shown
 
 
 def test_a_store_that_is_missing_or_not_ready_is_said_at_its_line() -> None:
-    for fake, words in (
-        (Fake(has_store=False), "is not in the cluster"),
-        (Fake(ready=None), "has not been checked by the operator yet"),
-        (Fake(ready=Ready(is_true=False, message="x509")), "is not ready: x509"),
-        (Fake(ready=Ready(is_true=False, message=" ")), "is not ready: the operator gives no reason"),
+    for status, words in (
+        (None, "is not in the cluster"),
+        ({}, "has not been checked by the operator yet"),
+        (condition("False", "InvalidProviderConfig", "x509"), "is not ready: InvalidProviderConfig: x509"),
+        (condition("False", "InvalidProviderConfig", " "), "is not ready: InvalidProviderConfig"),
     ):
-        (diagnostic,) = verify_cluster((EXPECTED,), fake)
+        stores = {"vault-store": stored(status=status)} if status is not None else {}
+        (diagnostic,) = diagnostics(Fake(stores=stores))
         assert diagnostic.rule == "store-not-ready"
         assert diagnostic.message == f'the ClusterSecretStore "vault-store" {words}'
         assert diagnostic.span.line == 1
 
 
-def test_a_cluster_store_is_asked_once_and_a_store_of_a_namespace_in_each() -> None:
-    elsewhere = Expected("jira", "other", "agent-github", EXPECTED.store, (), EXPECTED.at)
+def test_a_store_that_leads_elsewhere_or_is_closed_is_an_error() -> None:
+    elsewhere = stored()
+    elsewhere["spec"]["provider"] = {"fake": {}}
+    (diagnostic,) = diagnostics(Fake(stores={"vault-store": elsewhere}))
+    assert (diagnostic.rule, diagnostic.severity.value) == ("store-not-ready", "error")
+    assert 'leads to another store than "v": its provider is "fake", not "vault"' in diagnostic.message
+    closed = Fake(stores={"vault-store": stored(conditions=[{"namespaces": ["other"]}])})
+    assert found(closed) == [
+        ("store-not-ready", 'the ClusterSecretStore "vault-store" does not allow the namespace "team"')
+    ]
+
+
+def test_a_store_that_may_lead_elsewhere_is_a_note() -> None:
+    spelt = stored()
+    spelt["spec"]["provider"]["vault"]["server"] = "https://10.0.0.7"
+    (diagnostic,) = diagnostics(Fake(stores={"vault-store": spelt}))
+    assert (diagnostic.rule, diagnostic.severity.value) == ("unproven-store", "note")
+    assert diagnostic.help is not None
+    assert "write `server: https://10.0.0.7`" in diagnostic.help
+
+
+def test_the_store_of_an_option_is_checked_beside_the_one_in_use() -> None:
+    other = store(name="azure-store", identifier="a")
     fake = Fake()
-    found(fake, EXPECTED, elsewhere)
-    assert len([each for each in fake.asked if each.startswith("ClusterSecretStore")]) == 1
+    assert found(fake, other=other) == [
+        ("store-not-ready", 'the ClusterSecretStore "azure-store" is not in the cluster')
+    ]
+    fake.stores["azure-store"] = stored(other, condition("False", "InvalidProviderConfig", "x509"))
+    words = 'the ClusterSecretStore "azure-store" is not ready: InvalidProviderConfig: '
+    describe = "kubectl describe clustersecretstore azure-store"
+    assert found(fake, other=other) == [("store-not-ready", f"{words}{HIDDEN}{describe}")]
+    assert found(fake, other=other, dates={("github", "a"): EVER}) == [("store-not-ready", f"{words}x509")]
+
+
+def test_a_cluster_store_is_said_once_and_a_store_of_a_namespace_in_each() -> None:
+    elsewhere = replace(EXPECTED, secret="jira", manifest=manifest("other"))
+    fake = Fake(stores={})
+    assert [rule for rule, _ in found(fake, EXPECTED, elsewhere)].count("store-not-ready") == 1
+    assert [each for each in fake.asked if "Store" in each] == ["ClusterSecretStore vault-store team"]
     fake, own = Fake(), store("SecretStore")
-    found(fake, *(Expected("a", name, "agent-github", own, (), EXPECTED.at) for name in ("team", "other")))
-    assert [each for each in fake.asked if "Store" in each] == ["SecretStore team", "SecretStore other"]
+    each_space = [replace(EXPECTED, manifest=manifest(space, "SecretStore"), store=own) for space in (SPACE, "other")]
+    found(fake, *each_space)
+    assert [each for each in fake.asked if "Store" in each] == [
+        "SecretStore vault-store team",
+        "SecretStore vault-store other",
+    ]
 
 
 def test_what_is_not_deployed_is_a_warning() -> None:
-    ((rule, message),) = found(Fake(live=(), made=None))
-    assert (rule, message) == ("not-in-cluster", 'there is no ExternalSecret "team/agent-github" in the cluster')
+    ((rule, message),) = found(Fake(found=(), made=None))
+    assert (rule, message) == ("not-in-cluster", f"there is no ExternalSecret {TITLE} in the cluster")
+
+
+def test_what_the_operator_has_not_synchronised_is_an_error_and_the_spec_before_a_note() -> None:
+    said = f"the operator has not synchronised {TITLE} as it is now"
+    assert found(Fake(found=(live(syncedResourceVersion="1-0"),))) == [("not-synchronised", said)]
+    never = live()
+    del never["status"]
+    ((rule, message),) = found(Fake(found=(never,), made=None, events={}))
+    assert (rule, message) == ("not-synchronised", f"the ExternalSecret {TITLE} is not ready: NoCondition")
+    old = live()
+    old["spec"]["refreshInterval"] = "5m"
+    (diagnostic,) = diagnostics(Fake(found=(old,)))
+    assert (diagnostic.rule, diagnostic.severity.value) == ("older-spec", "note")
+
+
+@pytest.mark.parametrize("what", ["found", "made"])
+def test_what_is_being_deleted_is_an_error(what: str) -> None:
+    fake = Fake()
+    gone = fake.found[0] if what == "found" else fake.made
+    assert gone is not None
+    gone["metadata"]["deletionTimestamp"] = "2026-11-28T06:59:00Z"
+    ((rule, message),) = found(fake)
+    assert (rule, "is being deleted" in message) == ("not-synchronised", True)
+
+
+def test_a_secret_that_was_kept_is_an_error_with_its_cause() -> None:
+    kept = live(**condition(message="secret retained due to DeletionPolicy=Retain"))
+    ((rule, message),) = found(Fake(found=(kept,)))
+    assert (rule, message) == (
+        "not-synchronised",
+        f"the Secret {TITLE} is an earlier one that was kept: 3m ago: {CAUSE}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,18 +379,18 @@ def test_what_is_not_deployed_is_a_warning() -> None:
     ],
 )
 def test_a_secret_of_another_owner_is_warned_of(controller: tuple[str, str] | None, words: str) -> None:
-    fake = Fake(live=(), made=LiveSecret("agent-github", frozenset(), controller))
-    rules = found(fake)
+    rules = found(Fake(found=(), made=secret(owner=controller)))
     assert [rule for rule, _ in rules] == ["foreign-secret", "not-in-cluster"]
     assert words in rules[0][1]
 
 
 def test_an_external_secret_of_another_owner_is_warned_of() -> None:
-    strange = LiveExternalSecret("agent-github", "agent-github", {}, READY)
-    assert [rule for rule, _ in found(Fake(live=(strange,)))] == ["foreign-external-secret"]
-    rules = found(Fake(live=(live(), live("theirs"))))
+    strange = live()
+    strange["metadata"]["labels"] = {}
+    assert [rule for rule, _ in found(Fake(found=(strange,)))] == ["foreign-external-secret"]
+    rules = found(Fake(found=(live(), live("theirs"))))
     assert [rule for rule, _ in rules] == ["foreign-external-secret"]
-    assert '"theirs" already makes the Secret "team/agent-github"' in rules[0][1]
+    assert f'"theirs" already makes the Secret {TITLE}' in rules[0][1]
 
 
 @pytest.mark.parametrize(
@@ -215,23 +405,68 @@ def test_an_external_secret_of_another_owner_is_warned_of() -> None:
     ],
 )
 def test_the_environments_part_of_or_the_default_is_known_as_own(label: str, wanted: str, *, is_own: bool) -> None:
-    there = LiveExternalSecret("agent-github", "agent-github", {"app.kubernetes.io/part-of": label}, READY)
-    rules = [rule for rule, _ in found(Fake(live=(there,)), replace(EXPECTED, part_of=wanted))]
+    there = live()
+    there["metadata"]["labels"] = {PART_OF: label}
+    rules = [rule for rule, _ in found(Fake(found=(there,)), replace(EXPECTED, manifest=manifest(part_of=wanted)))]
     assert rules == ([] if is_own else ["foreign-external-secret"])
 
 
 def test_a_secret_that_lacks_keys_or_is_missing_is_an_error() -> None:
-    made = LiveSecret("agent-github", frozenset({"ID"}), ("ExternalSecret", "agent-github"))
-    assert found(Fake(made=made)) == [("missing-target-key", 'the Secret "team/agent-github" lacks "TOKEN"')]
-    assert found(Fake(made=None)) == [("missing-target-key", 'there is no Secret "team/agent-github"')]
+    assert found(Fake(made=secret("ID"))) == [("missing-target-key", f'the Secret {TITLE} lacks "TOKEN"')]
+    (diagnostic,) = diagnostics(Fake(made=None))
+    assert (diagnostic.rule, diagnostic.message) == ("missing-target-key", f"there is no Secret {TITLE}")
+    assert diagnostic.help == "deploy the newest values, then wait for a refresh"
 
 
 @pytest.mark.parametrize(
-    ("permission", "rule"), [(None, "cluster-no-answer"), ("list events in team", "cluster-forbidden")]
+    ("permission", "rule"), [(None, "cluster-no-answer"), ("list externalsecrets in team", "cluster-forbidden")]
 )
 def test_a_cluster_that_cannot_be_asked_is_a_finding(permission: str | None, rule: str) -> None:
-    fake = Fake(error=ClusterError("the reason", "the remedy", permission), ready=FAILED)
-    diagnostics = verify_cluster((EXPECTED,), fake)
-    assert [each.rule for each in diagnostics] == ["store-not-ready", rule]
-    assert diagnostics[-1].help == "the remedy"
-    assert "the reason" in diagnostics[-1].message
+    error = ClusterError("the reason", "the remedy", permission)
+    rules = diagnostics(Fake(errors={"externalsecrets": error}, stores={}))
+    assert [each.rule for each in rules] == ["store-not-ready", rule]
+    assert rules[-1].help == "the remedy"
+    assert "the reason" in rules[-1].message
+
+
+def test_without_the_right_to_list_secrets_the_rest_is_judged_and_the_right_is_said() -> None:
+    error = ClusterError("you are not allowed to list secrets", "get a role", "list secrets in team")
+    rules = [rule for rule, _ in found(Fake(errors={"secrets": error}, found=(failing(),)))]
+    assert rules == ["not-synchronised", "cluster-forbidden"]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeCluster]:
+    with FakeCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def environ(fake: FakeCluster, tmp_path: Path) -> dict[str, str]:
+    return {"KUBECONFIG": str(fake.kubeconfig(tmp_path))}
+
+
+def test_the_cluster_is_asked_only_when_it_is_checked(fake: FakeCluster, environ: dict[str, str]) -> None:
+    check = cluster_checker([EXPECTED], environ, None)
+    assert fake.asked == []
+    assert "store-not-ready" in {each.rule for each in check((), {})}
+    assert fake.asked
+
+
+def test_a_kubeconfig_that_cannot_be_used_is_a_finding(environ: dict[str, str]) -> None:
+    (diagnostic,) = cluster_checker([EXPECTED], environ, "nowhere")((), {})
+    assert (diagnostic.rule, diagnostic.span.line) == ("cluster-no-answer", 2)
+    assert "no usable kubeconfig" in diagnostic.message
+
+
+def test_where_nothing_is_expected_no_cluster_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "compiler.operations.cluster.client", None)
+    assert cluster_checker((), {}, None)((), {}) == ()
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "compiler.operations.cluster.client", raising=False)
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with pytest.raises(Refusal) as caught:
+        cluster_checker([EXPECTED], {}, None)
+    assert (caught.value.kind, caught.value.help) == ("cannot run", f"run: {install_line('cluster')}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment
     from compiler.model.store_address import StoreAddress
-    from compiler.operations.cutover.cluster_gate import Look
+    from compiler.operations.cluster.look import Look
     from compiler.operations.cutover.run import Cutover
 
 OUTSIDE = Outside()

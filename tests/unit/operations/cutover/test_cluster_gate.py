@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.operations.cluster.look import Look
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.cluster_gate import Look, in_cluster, in_effect, unread_note, unread_values
+from compiler.operations.cutover.cluster_gate import in_cluster, in_effect, unread_note, unread_values
 from compiler.operations.cutover.trial import Switch
 from compiler.operations.parity.manifests import manifests_of
 from compiler.pipeline import compile_project
-from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, watched
+from compiler.stages.outside import Outside
+from tests.live_platform import provider_of
+from tests.recorded_cluster import NAMESPACE, as_compiled, by_name, leading_to, watched
 from tests.unit.cli.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from compiler.operations.cutover.check import Check
 
 SLACK = "agent-slack-secrets"
+NAMED = Outside(vault_name="myvault")
 VERIFY = "platform-secrets verify dev --cluster"
 
 
@@ -28,7 +32,7 @@ class RecordedCluster:
     """The cluster as it was recorded, to be changed; what is in `refused` raises, and `asked` counts."""
 
     def __init__(self) -> None:
-        self.stores = copy.deepcopy(by_name("clustersecretstores-list"))
+        self.stores: dict[str, dict[str, Any]] = copy.deepcopy(by_name("clustersecretstores-list"))
         self.external_secrets = copy.deepcopy(by_name("externalsecrets-list"))
         self.secrets = copy.deepcopy(by_name("secrets-metadata-list"))
         self.namespaces: dict[str, Any] = {NAMESPACE: {"metadata": {"labels": {"team": "ai"}}}}
@@ -61,13 +65,15 @@ class RecordedCluster:
 @pytest.fixture
 def cluster(on_azure: Environment) -> RecordedCluster:
     made, compiled = RecordedCluster(), manifests_of(on_azure)
+    by_name_written = {store.name: store for store in on_azure.stores.values()}
+    made.stores = {name: leading_to(each, by_name_written[name]) for name, each in made.stores.items()}
     made.external_secrets = {name: as_compiled(each, compiled[name]) for name, each in made.external_secrets.items()}
     return made
 
 
 @pytest.fixture(scope="module")
 def dev() -> Environment:
-    project = compile_project(ROOT, ["dev"]).project
+    project = compile_project(ROOT, ["dev"], NAMED).project
     assert project is not None
     return project.environments[0]
 
@@ -75,7 +81,7 @@ def dev() -> Environment:
 @pytest.fixture(scope="module")
 def on_azure() -> Environment:
     text = (ROOT / "environments/dev.yaml").read_text("utf-8") + "store: azure\n"
-    project = compile_project(ROOT, ["dev"], None, {"environments/dev.yaml": text}).project
+    project = compile_project(ROOT, ["dev"], NAMED, {"environments/dev.yaml": text}).project
     assert project is not None
     return project.environments[0]
 
@@ -106,7 +112,7 @@ def test_a_recorded_cluster_opens_the_gate_and_is_asked_once(cluster: RecordedCl
         (lambda stores: stores.clear(), "is not in the cluster", "kubectl get clustersecretstore azure-keyvault-store"),
         (
             lambda stores: stores["azure-keyvault-store"].pop("status"),
-            "is not ready",
+            "has not been checked by the operator yet",
             "kubectl describe clustersecretstore azure-keyvault-store",
         ),
         (
@@ -135,6 +141,76 @@ def test_a_store_that_cannot_serve_is_refused(
         assert first.message == f'the ClusterSecretStore "azure-keyvault-store" {message}'
 
 
+ELSEWHERE = {
+    "another provider": {"vault": {"server": "https://vault", "path": "secret"}},
+    "fake": {"fake": {"data": []}},
+    "another vault": {"azurekv": {"vaultUrl": "https://other.vault.azure.net"}},
+}
+
+
+@pytest.mark.parametrize("provider", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_new_store_that_leads_elsewhere_is_refused_on_the_way_back_too(
+    cluster: RecordedCluster, dev: Environment, provider: dict[str, Any]
+) -> None:
+    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = provider
+    for is_back in (False, True):
+        first = gate(cluster, dev, is_back=is_back)[0]
+        assert first.verdict == "refused"
+        assert first.message.startswith(
+            'the ClusterSecretStore "azure-keyvault-store" leads to another store than "azure"'
+        )
+        assert "passed" not in {
+            each.verdict for each in gate(cluster, dev, is_back=is_back) if each.about == first.about
+        }
+
+
+def to_vault(cluster: RecordedCluster, on_azure: Environment, *, is_back: bool = False) -> list[Check]:
+    switch = Switch(on_azure, "slack", on_azure.stores["azure"], on_azure.stores["vault"])
+    look: Any = cluster
+    return list(in_cluster([switch], Look(look), VERIFY, is_back=is_back))
+
+
+def test_a_new_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
+    cluster: RecordedCluster, on_azure: Environment
+) -> None:
+    vault = cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]
+    assert [each.verdict for each in to_vault(cluster, on_azure)] == ["passed", "passed"]
+    vault["server"] = "http://10.0.0.7:8200"
+    forward, *_ = to_vault(cluster, on_azure)
+    assert (forward.verdict, "is not proven: its `server` is spelt differently" in forward.message) == ("refused", True)
+    assert forward.mend is not None
+    assert "write `server: http://10.0.0.7:8200` in the environment" in forward.mend
+    assert "passed" not in {each.verdict for each in to_vault(cluster, on_azure) if each.about == forward.about}
+    noted, passed, *_ = to_vault(cluster, on_azure, is_back=True)
+    assert (noted.verdict, noted.message) == ("noted", forward.message)
+    assert passed.verdict == "passed"
+    for field, value in (("path", "kv"), ("version", "v1"), ("namespace", "team")):
+        cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"] = {**vault, field: value}
+        assert to_vault(cluster, on_azure, is_back=True)[0].verdict == "refused"
+
+
+def test_without_a_written_address_nothing_is_proven(cluster: RecordedCluster) -> None:
+    project = compile_project(ROOT, ["dev"]).project
+    assert project is not None
+    first, *_ = gate(cluster, project.environments[0])
+    assert (first.verdict, "the environment has no `vaultUrl`" in first.message) == ("refused", True)
+    assert first.mend == "write `vaultUrl: https://myvault.vault.azure.net` in the environment, as the cluster has it"
+
+
+def test_the_present_store_is_the_one_that_was_compared(cluster: RecordedCluster, dev: Environment) -> None:
+    cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]["path"] = "kv"
+    for is_back, verdict in ((False, "refused"), (True, "noted")):
+        _, found, *_ = gate(cluster, dev, is_back=is_back)
+        assert (found.verdict, 'leads to another store than "vault"' in found.message) == (verdict, True)
+
+
+def test_what_is_being_deleted_is_refused(cluster: RecordedCluster, dev: Environment) -> None:
+    cluster.external_secrets[SLACK]["metadata"]["deletionTimestamp"] = "2026-11-28T07:00:00Z"
+    for is_back in (False, True):
+        _, found = gate(cluster, dev, is_back=is_back)
+        assert (found.verdict, "is being deleted" in found.message) == ("refused", True)
+
+
 def test_the_controller_of_the_present_store_may_be_the_new_ones_too(
     cluster: RecordedCluster, dev: Environment
 ) -> None:
@@ -154,6 +230,7 @@ def test_a_store_that_selects_by_labels_is_judged_by_those_of_the_namespace(
     cluster.refused["namespace"] = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
     noted, passed, *_ = gate(cluster, dev)
     assert (noted.verdict, "depends on what cannot be read here" in noted.message) == ("noted", True)
+    assert noted.mend is not None
     assert passed.verdict == "passed"
     cluster.refused["namespace"] = ClusterError("it answered with status 500", "check it")
     with pytest.raises(ClusterError):
@@ -192,6 +269,12 @@ def test_what_is_switched_is_ours_and_works_unless_one_goes_back(
     assert back.verdict == ("refused" if stops_back else "passed")
 
 
+CHANGED = (
+    '"secretStoreRef.name" is "azure-keyvault-store", not "vault-secret-store", and 5 other fields; '
+    'changed by "argocd-controller" at 2026-11-26T00:50:05Z'
+)
+
+
 def effects(cluster: RecordedCluster, environment: Environment, *secrets: str) -> list[tuple[str, str]]:
     look: Any = cluster
     return told(list(in_effect(environment, secrets, Look(look), VERIFY)))
@@ -206,8 +289,12 @@ def test_steps_that_were_taken_are_in_effect_or_the_reasons_are_said(
     assert effects(cluster, on_azure) == []
     # The cluster has not been given what the environment says now.
     assert effects(cluster, dev, "slack") == [
-        ("refused", f'"slack": the ExternalSecret "{NAMESPACE}/{SLACK}" is not what was compiled')
+        ("refused", f'"slack": the ExternalSecret "{NAMESPACE}/{SLACK}" is not what was compiled: {CHANGED}')
     ]
+    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = {"fake": {}}
+    ((verdict, message),) = effects(cluster, on_azure, "slack")
+    assert (verdict, "leads to another store" in message) == ("refused", True)
+    cluster.stores["azure-keyvault-store"]["spec"]["provider"] = provider_of(on_azure.stores["azure"])
     del cluster.secrets[SLACK]
     assert effects(cluster, on_azure, "slack") == [("refused", f'"slack": there is no Secret "{NAMESPACE}/{SLACK}"')]
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.operations.cluster.look import Look
 from compiler.operations.cluster.objects import ClusterError
-from compiler.operations.cutover.cluster_gate import Look
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.run import checked_request
 from compiler.refusal import Refusal

@@ -40,7 +40,7 @@ def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_tha
     judge._now = lambda: datetime(2026, 11, 26, 0, 54, 26, tzinfo=UTC)
     seen = judge.seen("jira")
     assert seen.state is State.NOT_READY
-    assert seen.causes == ("property … does not exist",)
+    assert seen.causes == ("just now: property … does not exist",)
     # After the third failure it waits for 4 s, and one of them is over.
     assert (seen.next_try, seen.helps) == (3, (FORCE,))
 
@@ -65,7 +65,7 @@ def test_the_next_try_follows_from_the_number_of_failures(world: World, count: i
 
 def test_where_another_controller_has_the_secret_nothing_is_tried_again(world: World) -> None:
     said = "unable to mutate secret agent-jira-secrets: secret is owned by another ExternalSecret: theirs"
-    world.platform.fail(SPACE, JIRA, said)
+    world.platform.fail(SPACE, JIRA, said, moment="")
     assert world.judge().seen("jira").next_try is not None
     secret = world.platform.double.get("secrets", SPACE, JIRA)
     secret["metadata"]["ownerReferences"][0]["name"] = "theirs"
@@ -143,7 +143,26 @@ def test_a_warning_without_a_moment_leaves_the_longest_pause(world: World) -> No
 def test_where_the_operator_hides_the_cause_verifys_finding_says_it(world: World) -> None:
     world.bench.vault.seed("agents/jira", JIRA_URL="https://jira")
     world.platform.fail(SPACE, JIRA, "")
-    assert world.judge().seen("jira").causes == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
+    assert world.judge().seen("jira").causes == (
+        "could not get secret data from provider",
+        '"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',
+    )
+
+
+def test_an_event_of_an_earlier_object_of_that_name_is_no_cause(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "rotate your good credential")
+    found = world.platform.double.get("externalsecrets", SPACE, JIRA)
+    found["metadata"]["uid"] = "uid-of-another"
+    world.platform.double.put("externalsecrets", found)
+    seen = world.judge().seen("jira")
+    assert (seen.causes, seen.next_try) == (("could not get secret data from provider",), None)
+
+
+def test_an_event_says_how_old_it_is(world: World) -> None:
+    world.platform.fail(SPACE, JIRA, "no", moment="2026-11-26T00:54:25Z")
+    judge = world.judge()
+    judge._now = lambda: datetime(2026, 11, 26, 1, 57, 26, tzinfo=UTC)
+    assert judge.seen("jira").causes == ("1h ago: no",)
 
 
 def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> None:
@@ -158,7 +177,21 @@ def test_of_values_that_could_not_be_read_no_warning_is_shown(world: World) -> N
     world.platform.fail(SPACE, JIRA, f"property {VALUE} does not exist")
     seen = world.judge().seen("jira")
     assert VALUE not in repr(seen)
-    assert "you are not allowed to" in seen.causes[0]
+    assert seen.causes[0].endswith(
+        "d ago: its message is not shown, as the values to hide could not be read: "
+        f"kubectl -n {SPACE} describe externalsecret {JIRA}"
+    )
+    assert "you are not allowed to" in seen.causes[1]
+
+
+def test_a_store_that_leads_elsewhere_is_a_lack_and_one_that_may_a_note(world: World) -> None:
+    world.platform.store("vault-store", {"fake": {}})
+    seen = world.judge().seen("jira")
+    assert (seen.state, "leads to another store" in seen.problems[0].message) == (State.STORE, True)
+    world.platform.store("vault-store", {"vault": {"server": "http://10.0.0.7:8200", "path": "secret"}})
+    seen = world.judge().seen("jira")
+    (note,) = seen.notes
+    assert (seen.state, "is not proven: its `server` is spelt differently" in note) == (State.IN_EFFECT, True)
 
 
 def test_a_failure_of_the_old_spec_is_not_the_new_ones_cause(world: World) -> None:

@@ -20,16 +20,17 @@ def state(world: World) -> LiveState:
     return made
 
 
-def lacks(made: LiveState) -> dict[str, list[str]]:
+def lacks(world: World, made: LiveState) -> dict[str, list[str]]:
+    stores = {row.secret.id: row.store for row in world.status().rows}
     return {
-        name: [str(each.lack) for each in reasons_against(manifest, made.live(manifest))]
+        name: [str(each.lack) for each in reasons_against(manifest, made.live(manifest), stores[name])]
         for name, manifest in made.manifests.items()
     }
 
 
 def test_each_collection_is_listed_once_and_each_store_asked_once(world: World) -> None:
     world.double.asked.clear()
-    assert lacks(state(world)) == {"github": [], "jira": []}
+    assert lacks(world, state(world)) == {"github": [], "jira": []}
     assert [each.path.rpartition("/")[2] for each in world.double.asked] == [
         "externalsecrets",
         "secrets",
@@ -43,10 +44,10 @@ def test_what_may_not_be_listed_is_not_asked_and_the_rest_is(world: World) -> No
     world.double.refused.update({"list secrets": 403, "list pods": 403, "get clustersecretstores": 403})
     world.double.refused["list events"] = 403
     made = state(world)
-    assert lacks(made) == {"github": [], "jira": []}
+    assert lacks(world, made) == {"github": [], "jira": []}
     assert made.pods(SPACE, JIRA) is None
     assert made.secrets(SPACE) is None
-    assert made.warning(SPACE, JIRA) is None
+    assert made.warning({"metadata": {"namespace": SPACE, "uid": "uid-1"}}) is None
     assert made.not_asked(SPACE) == (
         "keys and UID of the Secret: you are not allowed to list secrets in agents",
         "pods: you are not allowed to list pods in agents",
@@ -76,17 +77,17 @@ def test_a_server_that_fails_is_no_missing_permission(world: World) -> None:
         state(world)
     world.double.refused = {"get clustersecretstores": 500}
     with pytest.raises(ClusterError, match="status 500"):
-        lacks(state(world))
+        lacks(world, state(world))
 
 
 def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(world: World) -> None:
     world.platform.store("vault-store", conditions=[{"namespaceSelector": {"matchLabels": {"a": "b"}}}])
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "c"}}})
     made = state(world)
-    assert lacks(made) == {"github": ["store"], "jira": ["store"]}
+    assert lacks(world, made) == {"github": ["store"], "jira": ["store"]}
     world.double.put("namespaces", {"metadata": {"name": SPACE, "labels": {"a": "b"}}})
     made.again()
-    assert lacks(made) == {"github": [], "jira": []}
+    assert lacks(world, made) == {"github": [], "jira": []}
 
 
 def test_changes_are_taken_one_by_one(world: World) -> None:
@@ -100,11 +101,11 @@ def test_changes_are_taken_one_by_one(world: World) -> None:
     assert made.pods(SPACE, JIRA) == ()
     secret = (made.secrets(SPACE) or {})[JIRA]
     made.change("secrets", SPACE, "DELETED", secret)
-    assert lacks(made)["jira"] == ["no-target"]
+    assert lacks(world, made)["jira"] == ["no-target"]
     made.replace("pods", SPACE, pods)
     made.replace("pods", SPACE, ())
     assert made.pods(SPACE, JIRA) == ()
     stranger = {"metadata": {"name": "stranger"}}
     made.change("externalsecrets", SPACE, "ADDED", stranger)
     made.replace("externalsecrets", SPACE, (stranger,))
-    assert lacks(made)["github"] == ["absent"]
+    assert lacks(world, made)["github"] == ["absent"]

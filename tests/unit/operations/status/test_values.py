@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.operations.cluster.masking import EVER
 from compiler.operations.edit.moves import progress_of
 from compiler.operations.status.values import Likeness, Values, other_store, read_values
 from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, NotFoundError, StoreLocation
@@ -28,7 +29,7 @@ def test_what_is_held_alike_is_equal_and_each_remote_secret_is_read_once(world: 
         "github": Likeness.EQUAL,
         "jira": Likeness.EQUAL,
     }
-    assert all(each.is_known and not each.faults for each in found.values.values())
+    assert all(each.known_since == EVER and not each.faults for each in found.values.values())
     assert sorted(world.bench.vault.reads) == ["agents/github", "agents/jira"]
     assert sorted(world.bench.azure.reads) == ["agents-github", "agents-jira"]
     assert found.answered
@@ -39,11 +40,6 @@ def test_another_value_is_different_by_its_key(world: World) -> None:
     world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
     jira = read(world).values["jira"]
     assert (jira.likeness, jira.different, jira.missing) == (Likeness.DIFFERENT, ("JIRA_TOKEN",), ())
-    assert jira.versions is not None
-    assert [(each.store, each.name, each.version) for each in jira.versions] == [
-        ("vault", "agents/jira", "v1"),
-        ("azure", "agents-jira", "v2"),
-    ]
     assert jira.faults == ()
 
 
@@ -70,7 +66,7 @@ def test_a_store_that_may_not_be_read_is_neither_missing_nor_different(world: Wo
     )
     jira = read(world).values["jira"]
     assert jira.likeness is Likeness.NO_ACCESS
-    assert jira.is_known is (side == "azure")
+    assert (jira.known_since == EVER) is (side == "azure")
     why = f'cannot read "{name}" in https://{side}: you are not allowed to'
     assert jira.faults == ()
     assert [why in each for each in jira.closed] == ([True] if side == "vault" else [])
@@ -98,19 +94,8 @@ def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
     world.bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira"))
     jira = read(world).values["jira"]
     assert jira.faults == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
-    # Where one of the two holds none, there is no other value.
-    assert (jira.likeness, jira.different, jira.only_there) == (Likeness.ONLY_THERE, (), ("JIRA_TOKEN",))
+    assert (jira.likeness, jira.different) == (Likeness.DIFFERENT, ("JIRA_TOKEN",))
     assert jira.unset == ("JIRA_TOKEN",)
-
-
-def test_what_is_deleted_in_the_store_in_use_is_not_compared(world: World) -> None:
-    world.bench.vault.deleted.add("agents/jira")
-    jira = read(world).values["jira"]
-    assert (jira.likeness, jira.different, jira.only_there) == (
-        Likeness.ONLY_THERE,
-        (),
-        ("JIRA_TOKEN", "JIRA_URL"),
-    )
 
 
 def test_keys_are_unset_only_where_nothing_else_is_wrong(world: World) -> None:
@@ -125,7 +110,7 @@ def test_without_another_store_nothing_is_asked(world: World) -> None:
     environment = world.bench.environment()
     found = read_values(environment, {"jira": None}, world.bench.live())
     assert found.values["jira"].likeness is Likeness.NOT_ASKED
-    assert found.values["jira"].is_known
+    assert found.values["jira"].known_since == EVER
     assert world.bench.azure.reads == []
     assert Values().likeness is Likeness.NOT_ASKED
 

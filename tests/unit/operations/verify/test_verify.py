@@ -12,7 +12,7 @@ from compiler.model.environment import Store
 from compiler.model.source import Source, Span
 from compiler.operations.live.stores import LiveStores
 from compiler.operations.verify.references import Reference
-from compiler.operations.verify.verify import verify
+from compiler.operations.verify.verify import dates_of, verify
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
 from compiler.stores.interface import Attributes, Identity, RemoteSecret
@@ -364,3 +364,38 @@ def test_a_remote_secret_that_is_not_there_is_missed_once_by_all_its_readers() -
     assert [each.help for each in found.diagnostics] == [
         "`platform-secrets put ENV ci CI_TOKEN` creates it; or correct its name"
     ]
+
+
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("held", "since"),
+    [
+        ({"github": '{"TOKEN": "v"}'}, EVER),
+        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "jira": ('{"T": "v"}', Attributes(updated=NOW))}, NOW),
+        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW, updated=NOW - DAY))}, NOW),
+        # A remote secret without the key was read, and one that does not exist has no value.
+        ({"github": ('{"OTHER": "v"}', Attributes(created=NOW))}, NOW),
+        ({}, EVER),
+        ({"github": refused(errors.SoftDeletedError)}, None),
+        ({"github": refused(errors.DisabledError)}, None),
+        ({"github": refused(errors.UnavailableError)}, None),
+    ],
+)
+def test_the_newest_value_of_each_secret_is_dated_where_all_were_read(
+    held: dict[str, Any], since: datetime | None
+) -> None:
+    found, _ = run(held, asked(), asked("T", "jira", "T"))
+    assert dates_of(found) == {("github", "azure"): since}
+
+
+def test_what_is_read_from_two_stores_is_dated_by_each() -> None:
+    held = {"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "a/github": refused(errors.UnavailableError)}
+    found, _ = run(held, asked(), asked(remote="a/github", of=VAULT), asked(by="jira"))
+    assert dates_of(found) == {("github", "azure"): NOW, ("github", "vault"): None, ("jira", "azure"): NOW}
+
+
+def test_a_reference_that_is_not_resolved_here_is_not_read() -> None:
+    found, _ = run({}, asked(remote="key/github"))
+    assert dates_of(found) == {("github", "azure"): None}
