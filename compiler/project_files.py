@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from compiler.model.confinement import is_inside
 from compiler.model.diagnostic import MOST_OF_A_KIND, Diagnostic, Severity
 from compiler.model.limits import MAX_LAYERS
 from compiler.model.source import Source, Span
@@ -47,7 +48,7 @@ class Library:
         self._documents: dict[str, Document | None] = {}
         self.diagnostics: list[Diagnostic] = []
         self.names = self._environment_names()
-        self._layer_names = frozenset(self._stems(LAYERS_FOLDER))
+        self.layer_names = frozenset(self._stems(LAYERS_FOLDER))
 
     def select(self, names: Sequence[str]) -> tuple[str, ...]:
         """The environments to compile: `names` in the order of all, or all. Raises Refusal for another name."""
@@ -131,12 +132,12 @@ class Library:
     def _layer_path(self, name: str, node: Node | None) -> str | None:
         if name == BASE:
             return f"{FOLDER}/{BASE}.yaml"
-        if name in self._layer_names and name in self.names:
+        if name in self.layer_names and name in self.names:
             self._report(
                 "ambiguous-layer", f"{quoted(name)} is both a layer and an environment", node, "rename one of the two"
             )
             return None
-        if name in self._layer_names:
+        if name in self.layer_names:
             return f"{LAYERS_FOLDER}/{name}.yaml"
         if name in self.names:
             return f"{FOLDER}/{name}.yaml"
@@ -147,7 +148,7 @@ class Library:
     def _others(self, node: Node | None) -> list[str]:
         """What the file of `node` can extend: every layer and environment but itself."""
         files = {f"{FOLDER}/{BASE}.yaml": BASE} if self._has_base else {}
-        files |= {f"{LAYERS_FOLDER}/{name}.yaml": name for name in sorted(self._layer_names)}
+        files |= {f"{LAYERS_FOLDER}/{name}.yaml": name for name in sorted(self.layer_names)}
         files |= {f"{FOLDER}/{name}.yaml": name for name in self.names}
         own = node.source.path if node is not None else None
         return [name for path, name in files.items() if path != own]
@@ -171,7 +172,7 @@ class Library:
 
     def _words(self) -> Iterator[str]:
         """The names that the project has, as far as it is read."""
-        yield from (BASE, *self._layer_names, *self.names)
+        yield from (BASE, *self.layer_names, *self.names)
         yield from _RULE_IDS
         for secret_id, entry in self._entries().items():
             yield secret_id
@@ -235,6 +236,9 @@ class Library:
 
     def _listed(self, folder: str) -> list[str]:
         try:
+            if not is_inside(self._root, self._root / folder):
+                # The names of files elsewhere are none that a message may list.
+                return []
             return sorted(entry.name for entry in os.scandir(self._root / folder) if not entry.name.startswith("."))
         except OSError:
             return []

@@ -88,6 +88,29 @@ def test_environments_that_are_a_link_out_get_no_file(run: Callable[..., Done], 
     assert contents(elsewhere) == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("compile", "nowhere"),
+        ("compile",),
+        ("explain", "nowhere"),
+        ("verify", "nowhere"),
+        ("new", "environment", "qa", "--extends", "nowhere"),
+        ("completion", "--environments"),
+    ],
+)
+@pytest.mark.parametrize("link", ["environments", "environments/layers", "chart"])
+def test_the_names_of_files_elsewhere_are_not_listed(
+    run: Callable[..., Done], project: Path, elsewhere: Path, link: str, command: tuple[str, ...]
+) -> None:
+    for name in ("planted-name.yaml", "values-planted-name.yaml"):
+        (elsewhere / name).write_text("labels: {a: b}\n", "utf-8")
+    shutil.rmtree(project / link, ignore_errors=True)
+    (project / link).symlink_to(elsewhere)
+    done = run(*command)
+    assert "planted" not in done.out + done.err
+
+
 def test_a_chart_that_is_a_link_inside_is_written(run: Callable[..., Done], project: Path) -> None:
     (project / "deploy").mkdir()
     (project / "chart").symlink_to("deploy")

@@ -13,7 +13,7 @@ from compiler.operations.edit.draft import Draft, given, judged
 from compiler.operations.edit.new_project import project_files
 from compiler.operations.edit.scaffold import NAME, environment_text
 from compiler.operations.edit.splice import Splice
-from compiler.project_files import BASE, CATALOGUE, FOLDER, LAYERS_FOLDER, Library
+from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
 from compiler.refusal import Refusal
 from compiler.stages.merge import merge
 from compiler.stages.write import Output, refuse_outside, write_all
@@ -54,9 +54,8 @@ def name_of_folder(folder: Path) -> str:
 
 def known_layers(root: Path) -> tuple[str, ...]:
     """Every name that `extends:` may have: base, the layers and the environments."""
-    layers = root / LAYERS_FOLDER
-    stems = sorted(each.stem for each in layers.glob("*.yaml")) if layers.is_dir() else []
-    return (BASE, *stems, *Library(root).names)
+    library = Library(root)
+    return (BASE, *sorted(library.layer_names), *library.names)
 
 
 def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]:
