@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, environments, report_errors
@@ -10,6 +11,7 @@ from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.options import add_store
 from compiler.cli.outside import outside
 from compiler.cli.terminal.outlet import standard_output
+from compiler.operations.backup.private_file import write_private
 from compiler.operations.chart.find_chart import find_chart
 from compiler.operations.chart.helm import RELEASE, VARIABLE, find_helms
 from compiler.operations.chart.render import rendered
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
     from compiler.cli.options import Parser
 
 DESCRIPTION = """Compiles an environment in a temporary folder, renders it with `helm template` and prints the
-manifests. No values file is written."""
+manifests. No values file is written.
+
+A terminal is shown control characters as escapes. In a workflow of GitHub, a line that it would take for a command is
+refused, with its place; --out writes it."""
 EXAMPLES = (
     "platform-secrets render prod",
     "platform-secrets render prod --store vault --release ai-platform",
+    "platform-secrets render prod --out manifests.yaml",
 )
 
 
@@ -34,6 +40,7 @@ def configure(parser: Parser) -> None:
     add_store(parser, "use this store instead of the environment's `store:`")
     parser.add_argument("--release", metavar="NAME", default=RELEASE, help=f"release name; {RELEASE} by default")
     parser.add_argument("--namespace", metavar="NAME", help="release namespace; the environment's by default")
+    parser.add_written_file("--out", "write them to this file, which only you can read, instead of printing them")
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
@@ -47,5 +54,9 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         report_errors(unconfined)
         return FOUND
     (helm, *_) = find_helms(root, [arguments.helm] if arguments.helm else [], os.environ)
-    standard_output().product(rendered(result.project, helm, chart, arguments.release, arguments.namespace))
+    text = rendered(result.project, helm, chart, arguments.release, arguments.namespace)
+    if arguments.out is None:
+        standard_output().product(text)
+    else:
+        write_private(Path(arguments.out), text.encode(), replaces=True)
     return OK

@@ -3,9 +3,9 @@
 Excerpts of source lines conceal on their own, for they know more of what they quote; nothing else does. Text is
 concealed before JSON, XML or a workflow command escapes it, so that no escape can hide a credential from the search.
 
-A runner of GitHub looks for its commands in all that a step prints: `::name::` at the beginning of a line, and
-`##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs). What is quoted, of a pull request for one,
-gives none.
+A runner of GitHub looks for its commands in all that a step prints: `::name::` at the beginning of a line, after blanks
+of any kind, and `##[name]` anywhere (actions/runner, src/Runner.Common/ActionCommand.cs). What is quoted, of a pull
+request for one, gives none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from compiler.text.credential import CONCEALED, conceal
 from compiler.text.printable import printable
 from compiler.text.regex import regex
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 _VERSIONS = frozenset({"version", "otherVersions"})
 _VERSION = regex("[0-9a-f]{32}")
 _MARKS = regex(r"[\\|`_*\[]")
-_COMMAND = regex(r"(?m)^ *:(?=:)|##(?=\[)")
+_COMMAND = regex(r"(?m)^[^\S\n]*:(?=:)|##(?=\[)")
+# One that is whole: `::1` in a file of hosts is none.
+_WHOLE_COMMAND = regex(r"(?m)^[^\S\n]*::[^\n]*?::|##\[")
+# As Helm writes above each manifest.
+_ORIGIN = "\n# Source: "
 # Characters of a wrapped line: what a terminal has where nobody made it wider.
 WIDTH = 80
 # No longer text is likely to occur twice.
@@ -53,6 +58,25 @@ def block_text(text: str) -> str:
     if concealed.isascii() and concealed.replace("\n", "").isprintable():
         return _harmless(concealed)
     return _harmless("\n".join(map(printable, concealed.split("\n"))))
+
+
+def command_place(text: str) -> str | None:
+    """Where a runner of GitHub would take a part of `text` for a command, as people find it; None for nowhere.
+
+    A carriage return ends a line too. Nothing of the line is in the answer.
+    """
+    found = _WHOLE_COMMAND.search(text.replace("\r", "\n"))
+    if found is None:
+        return None
+    at = found.end()
+    begin = f"\n{text}".rfind(_ORIGIN, 0, at)
+    origin = text[begin + len(_ORIGIN) - 1 :].partition("\n")[0] if begin >= 0 else ""
+    return f"line {text.count(chr(10), 0, at) + 1}{f', from {quoted(origin)}' if origin else ''}"
+
+
+def product_text(text: str) -> str:
+    """`text` for a terminal, which shows what a program would be given and obeys none of it."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _harmless(text: str) -> str:

@@ -10,6 +10,8 @@ import os
 import sys
 from contextlib import contextmanager
 
+from compiler.refusal import Refusal
+
 TYPE_CHECKING = False  # not from typing: `--help` is to start at once
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,9 +69,20 @@ class Outlet:
         """Print unchanged what the program itself produces: its help, completion scripts and manifests.
 
         Another program takes those, so that to conceal a part would corrupt them without a word; they are made of
-        checked input, in which what looks like a credential is an error.
+        checked input, in which what looks like a credential is an error. A terminal is no program: what would drive it
+        is escaped. Raises Refusal for what a runner of GitHub would obey.
         """
         self._end_begun()
+        if self.isatty():
+            from compiler.cli.terminal.contents import product_text  # noqa: PLC0415 - only where it is needed
+
+            text = product_text(text)
+        elif os.environ.get("GITHUB_ACTIONS"):
+            from compiler.cli.terminal.contents import command_place  # noqa: PLC0415 - only where it is needed
+
+            if (place := command_place(text)) is not None:
+                message = f"GitHub would take a line of the output for a command: {place}"
+                raise Refusal("cannot run", message, "write it to a file with `--out FILE`, or correct what it is from")
         self._stream.write(text)
 
     @property

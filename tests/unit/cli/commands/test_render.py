@@ -4,12 +4,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from tests.conftest import Helm
 
@@ -17,6 +16,14 @@ _REFUSING = """#!/bin/sh
 [ "$1" = version ] && echo v3.18.0 && exit 0
 echo 'token: ghp_s3ntinels3ntinels3ntinels3ntinel0' >&2
 exit 1
+"""
+
+
+# What a chart file, or an annotation of several lines, brings into a log.
+_PRINTING = """#!/bin/sh
+[ "$1" = version ] && echo v3.18.0 && exit 0
+printf -- '---\\n# Source: chart/templates/a.yaml\\na: b\\n---\\n# Source: chart/templates/b.yaml\\n'
+printf -- '%s'
 """
 
 
@@ -101,3 +108,60 @@ def test_errors_come_first(run: Callable[..., Any], project: Path, edit: Callabl
     done = run("render", "dev")
     assert (done.code, done.out) == (1, "")
     assert "error[unknown-secret]" in done.err
+
+
+@pytest.fixture
+def printing(project: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """A Helm that prints two manifests and then the text, with the escapes of `printf`."""
+    assert project.is_dir()
+
+    def made(text: str) -> Path:
+        program = tmp_path / "helm"
+        program.write_text(_PRINTING % text, "utf-8")
+        program.chmod(0o755)
+        return program
+
+    return made
+
+
+COMMANDS = [
+    ("::warning::planted\\n", 6),
+    ("  ::add-mask::planted\\n", 6),
+    ("a: |\\n\\t ::error file=x::planted\\n", 7),
+    ("a: b ##[error]planted\\n", 6),
+    ("a: b\\r::warning::planted\\n", 6),
+    ("a: |\\n \\302\\240::warning::planted\\n", 7),
+]
+
+
+@pytest.mark.parametrize(("text", "number"), COMMANDS)
+def test_a_runner_of_github_is_given_no_command(
+    run: Callable[..., Any], printing: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, text: str, number: int
+) -> None:
+    helm = printing(text)
+    plain = run("render", "prod", "--helm", helm)
+    assert (plain.code, "planted" in plain.out) == (0, True)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    done = run("render", "prod", "--helm", helm)
+    assert (done.code, done.out) == (3, "")
+    place = f'line {number}, from "chart/templates/b.yaml"'
+    assert done.err.splitlines() == [
+        f"error: GitHub would take a line of the output for a command: {place}",
+        "help: write it to a file with `--out FILE`, or correct what it is from",
+    ]
+    written = run("render", "prod", "--helm", helm, "--out", "manifests.yaml")
+    assert (written.code, written.out, written.err) == (0, "", "")
+    assert Path("manifests.yaml").read_bytes().decode() == plain.out
+
+
+def test_a_file_is_replaced_and_a_link_is_not_followed(
+    run: Callable[..., Any], printing: Callable[[str], Path], project: Path
+) -> None:
+    helm = printing("")
+    (project / "old.yaml").write_text("old", "utf-8")
+    (project / "link.yaml").symlink_to("old.yaml")
+    refused = run("render", "prod", "--helm", helm, "--out", "link.yaml")
+    assert (refused.code, '"link.yaml" is a link' in refused.err) == (3, True)
+    assert (project / "old.yaml").read_text("utf-8") == "old"
+    assert run("render", "prod", "--helm", helm, "--out", "old.yaml").code == 0
+    assert (project / "old.yaml").read_text("utf-8").startswith("---\n# Source: chart/templates/a.yaml\n")

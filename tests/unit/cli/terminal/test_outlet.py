@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.terminal.outlet import Outlet, outlet_of, outlets, standard_error, standard_output
+from compiler.refusal import Refusal
 from compiler.render.content import Data, Painted, Style
 
 TOKEN = "ghp_0123456789abcdefghij0123456789abcdef"
@@ -82,6 +83,24 @@ def test_a_product_is_as_it_was_made() -> None:
     stream = io.StringIO()
     Outlet(stream).product(f"a: {TOKEN}\n")
     assert stream.getvalue() == f"a: {TOKEN}\n"
+
+
+def test_a_product_drives_no_terminal() -> None:
+    terminal = Terminal()
+    Outlet(terminal).product("a: b\x1b[2J\n\tc: \u202ed\r\n")
+    assert terminal.getvalue() == "a: b\\x1b[2J\n    c: \\u202ed\\x0d\n"
+
+
+@pytest.mark.parametrize("text", ["::error::x", "a\n \t::error::x\n", "a ##[error]x", "a\r::error::x", "\u3000::x::"])
+def test_a_product_is_no_command_of_a_workflow(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    stream = io.StringIO()
+    Outlet(stream).product(text)
+    assert stream.getvalue() == text
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(Refusal, match="GitHub would take a line of the output for a command: line"):
+        Outlet(stream).product(text)
+    assert stream.getvalue() == text
+    Outlet(stream).product("a: ::error::x\n::1 localhost\n")
 
 
 def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
