@@ -359,6 +359,15 @@ def test_each_kind_of_403_and_401_has_a_message_of_its_own_and_none_says_not_fou
     assert not any("not found" in text or "no such" in text for text in texts)
 
 
+def test_a_denial_by_an_access_policy_is_known_by_its_message_and_shows_none_of_it() -> None:
+    with virtual() as (vault, store, _clock):
+        vault.deny("set", "ForbiddenByPolicy")
+        with pytest.raises(ForbiddenError) as caught:
+            store.write("github", {"TOKEN": SecretValue("new")}, None)
+    assert (caught.value.cause, caught.value.permission) == (ForbiddenCause.ACCESS_POLICY, "secrets/set")
+    assert "appid" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("value", "fits"), [("x" * 25_600, True), ("é" * 12_800, True), ("x" * 25_601, False), ("é" * 12_800 + "x", False)]
 )

@@ -55,6 +55,8 @@ def is_text(node: ast.expr) -> bool:
     """Whether it is a reason or a remedy, or the name of one: more than two words, or a constant."""
     if isinstance(node, ast.Name):
         return node.id.isupper()
+    if isinstance(node, ast.JoinedStr):
+        return any(map(is_text, node.values))
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count(" ") > 1
 
 

@@ -246,4 +246,6 @@ def _forbidden_message(inner: str, permission: str) -> str:
         case "ForbiddenByFirewall":
             return "Client address is not authorized and caller is not a trusted service. Client address: 127.0.0.1"
         case _:
-            return f"The user, group or application does not have secrets {permission} permission on key vault."
+            return (
+                f"The user, group or application 'appid=a' does not have secrets {permission} permission on key vault"
+            )

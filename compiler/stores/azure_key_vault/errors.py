@@ -1,6 +1,7 @@
 """Turns Key Vault's refusals into StoreErrors with cause and remedy, from the safe fields of an answer alone."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from compiler.stores.azure_key_vault.credential import TOKEN_VARIABLE
@@ -36,15 +37,35 @@ _PERMISSIONS: Final = {
 _READING: Final = frozenset({Action.READ, Action.DESCRIBE, Action.LIST})
 # How Key Vault says that a secret, a version of it or a deleted one is not there.
 _ABSENT: Final = "SecretNotFound"
+# Characters of a message that are looked at.
+_LONGEST_MESSAGE: Final = 4096
 _BUSY: Final = frozenset({"ObjectIsBeingDeleted", "ObjectIsBeingRecovered", "ObjectIsBeingPurged"})
+
+
+class Denial(StrEnum):
+    """The kinds of ForbiddenByPolicy, which only the beginning of its message tells apart."""
+
+    ACCESS_POLICY = "access-policy"
+    ON_BEHALF_OF = "on-behalf-of"
+
+    @classmethod
+    def of(cls, message: str | None) -> "Denial | None":
+        """The kind of a message of Key Vault, of which nothing is shown; None for any other."""
+        if message is None or len(message) > _LONGEST_MESSAGE:
+            return None
+        if message.startswith("The policy requires the caller '"):
+            return cls.ON_BEHALF_OF
+        is_denial = message.startswith("The user, group or application '") and "' does not have secrets" in message
+        return cls.ACCESS_POLICY if is_denial else None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What may be copied from an error's reply: no body, no message (a proxy may have written it), no request.
 
-    `is_key_vaults` says that the body had Key Vault's error form; `worked_before` that an earlier request was accepted.
-    `credential` names where the token comes from.
+    `denial` is what the message of a ForbiddenByPolicy begins with, where that is known. `is_key_vaults` says that the
+    body had Key Vault's error form; `worked_before` that an earlier request was accepted. `credential` names where the
+    token comes from.
     """
 
     status: int
@@ -54,6 +75,7 @@ class Answer:
     is_key_vaults: bool = False
     worked_before: bool = False
     credential: str = "the credential"
+    denial: Denial | None = None
 
 
 def error_of(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
@@ -116,7 +138,7 @@ def _missing(answer: Answer, place: StoreLocation, action: Action) -> StoreError
 
 def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreError:
     permission = _PERMISSIONS.get(action, "secrets/get")
-    match answer.inner:
+    match answer.denial if answer.inner == "ForbiddenByPolicy" and answer.denial is not None else answer.inner:
         case "SecretDisabled":
             words = ("set-attributes", "--id", _id(place, "secrets"), "--enabled", "true")
             command = shell_line("az", "keyvault", "secret", *words)
@@ -127,7 +149,7 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
             # Not "Key Vault Secrets Officer" for writing: it may purge, which this program never does.
             role = '"Key Vault Secrets User"' if action in _READING else "a custom role that cannot purge"
             remedy = f"assign {role}, with {permission}, and wait some minutes until it takes effect"
-        case "AccessDenied":
+        case "AccessDenied" | Denial.ACCESS_POLICY:
             cause, reason = (
                 ForbiddenCause.ACCESS_POLICY,
                 f"the vault's access policy does not grant the caller {permission}",
@@ -138,10 +160,16 @@ def _forbidden(answer: Answer, place: StoreLocation, action: Action) -> StoreErr
         case "ForbiddenByFirewall":
             cause, reason = ForbiddenCause.FIREWALL, "the vault's firewall blocks this network"
             remedy = "add this address to the vault's network rules, or run from an allowed network"
+        case Denial.ON_BEHALF_OF:
+            cause = ForbiddenCause.OTHER
+            reason = "the vault's access policy grants it only to an application that acts on behalf of the caller"
+            remedy = f"add an access policy with {permission} for the caller alone, without an application"
         case _:
             cause = ForbiddenCause.OTHER
             reason = f'the vault denies it with code "{_word(answer.inner or answer.code)}"'
             remedy = f"ask the vault's owner for {permission}"
+            if action is Action.WRITE:
+                remedy += "; a policy of the vault may want an expiry date"
     return ForbiddenError(place, action, reason, remedy, cause=cause, permission=permission)
 
 

@@ -26,7 +26,7 @@ from compiler.stores.azure_key_vault.credential import (
     no_token_in_time,
     shared_credential,
 )
-from compiler.stores.azure_key_vault.errors import Answer, error_of
+from compiler.stores.azure_key_vault.errors import Answer, Denial, error_of
 from compiler.stores.azure_key_vault.identity import Credential, ForeignResourceError, NoTokenError, NoTokenInTimeError
 from compiler.stores.azure_key_vault.session import ForeignHostError, VaultSession, authorities, proxy_for
 from compiler.stores.azure_key_vault.writing import KeyVaultWriter
@@ -278,6 +278,7 @@ def _answer(error: HttpResponseError, *, worked_before: bool, credential: str) -
         status=error.status_code or 0,
         code=code,
         inner=inner if isinstance(inner, str) else None,
+        denial=Denial.of(parsed.message if parsed is not None and isinstance(parsed.message, str) else None),
         retry_after=headers.get("Retry-After"),
         is_key_vaults=code is not None,
         worked_before=worked_before,

@@ -121,7 +121,7 @@ class VaultWire:
                 status, body = fault.status, _refusal("a scripted failure")
             elif kind is FaultKind.RESET:
                 status, body = 0, {}
-            elif not self.throttle.admits("create" if method.upper() == "POST" else "other", now):
+            elif not self.throttle.admits("create" if method.upper() == "POST" and "/data/" in path else "other", now):
                 status, body = HTTPStatus.TOO_MANY_REQUESTS, _refusal("request path quota exceeded")
             else:
                 sent = given.get("json")
@@ -143,6 +143,12 @@ class VaultWire:
             return 200, {"data": {"display_name": "root", "expire_time": None, "ttl": 0, "renewable": False}}
         if path == f"/v1/sys/internal/ui/mounts/{self._mount}":
             return 200, {"data": {"path": f"{self._mount}/", "type": "kv", "options": {"version": "2"}}}
+        if path == "/v1/sys/capabilities-self":
+            return 200, {"data": {each: ["root"] for each in body["paths"]}}
+        if path == f"/v1/{self._mount}/config":
+            return 200, {"data": {"max_versions": 0, "delete_version_after": "0s"}}
+        if path.startswith(f"/v1/{self._mount}/metadata/") and path.rpartition("/metadata/")[2] not in self.documents:
+            return 404, {"errors": []}
         found = re.fullmatch(f"/v1/{self._mount}/data/(.+)", path)
         assert found is not None, f"the Vault in memory knows no {path}"
         if method.upper() == "POST":

@@ -1,7 +1,7 @@
 import pytest
 
-from compiler.stores.azure_key_vault.errors import Answer, error_of, soft_deleted
-from compiler.stores.errors import Action, ForbiddenError, StoreLocation, ThrottledError
+from compiler.stores.azure_key_vault.errors import Answer, Denial, error_of, soft_deleted
+from compiler.stores.errors import Action, ForbiddenCause, ForbiddenError, StoreLocation, ThrottledError
 
 PLACE = StoreLocation("https://v.vault.azure.net", "github")
 
@@ -42,6 +42,63 @@ def test_a_rejected_token_of_the_variable_is_to_be_renewed_there(*, worked_befor
     assert "a new one" not in error.reason
     assert error.remedy.startswith("renew AZURE_KEYVAULT_TOKEN")
     assert "az login" not in error.remedy.partition("unset it")[0]
+
+
+def test_only_a_write_may_lack_an_expiry_date() -> None:
+    error = error_of(Answer(403, "Forbidden", None, is_key_vaults=True), PLACE, Action.DELETE)
+    assert error.remedy == "ask the vault's owner for secrets/delete"
+
+
+USER = "The user, group or application 'appid=sentinel-4711;oid=1' does not have secrets set permission on key"
+
+
+@pytest.mark.parametrize(
+    ("message", "denial"),
+    [
+        (USER, Denial.ACCESS_POLICY),
+        ("The policy requires the caller 'appid=sentinel-4711' to use on-behalf-of (OBO) flow.", Denial.ON_BEHALF_OF),
+        (f"x{USER}", None),
+        (USER.replace("does not have secrets", "does not have keys"), None),
+        (USER + "x" * 4096, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_kind_of_a_policy_is_what_its_message_begins_with(message: str | None, denial: Denial | None) -> None:
+    assert Denial.of(message) is denial
+
+
+@pytest.mark.parametrize(
+    ("denial", "cause", "reason", "remedy"),
+    [
+        (
+            Denial.ACCESS_POLICY,
+            ForbiddenCause.ACCESS_POLICY,
+            "the vault's access policy does not grant the caller secrets/set",
+            "add it (`az keyvault set-policy --secret-permissions set`)",
+        ),
+        (
+            Denial.ON_BEHALF_OF,
+            ForbiddenCause.OTHER,
+            "the vault's access policy grants it only to an application that acts on behalf of the caller",
+            "add an access policy with secrets/set for the caller alone, without an application",
+        ),
+    ],
+)
+def test_a_denial_by_policy_has_the_way_out_of_its_kind(
+    denial: Denial, cause: ForbiddenCause, reason: str, remedy: str
+) -> None:
+    error = error_of(
+        Answer(403, "Forbidden", "ForbiddenByPolicy", denial=denial, is_key_vaults=True), PLACE, Action.WRITE
+    )
+    assert isinstance(error, ForbiddenError)
+    assert (error.cause, error.permission, error.reason, error.remedy) == (cause, "secrets/set", reason, remedy)
+    # The message alone, of another code, decides nothing.
+    other = error_of(
+        Answer(403, "Forbidden", "ForbiddenByRbac", denial=denial, is_key_vaults=True), PLACE, Action.WRITE
+    )
+    assert isinstance(other, ForbiddenError)
+    assert other.cause is ForbiddenCause.ROLE
 
 
 @pytest.mark.parametrize(
@@ -100,7 +157,16 @@ def test_a_deleted_secret_is_recovered_by_commands_that_there_are() -> None:
             "the vault's firewall blocks this network",
             "add this address to the vault's network rules, or run from an allowed network",
         ),
-        ("Other", 'the vault denies it with code "Other"', "ask the vault's owner for secrets/set"),
+        (
+            "Other",
+            'the vault denies it with code "Other"',
+            "ask the vault's owner for secrets/set; a policy of the vault may want an expiry date",
+        ),
+        (
+            "ForbiddenByPolicy",
+            'the vault denies it with code "ForbiddenByPolicy"',
+            "ask the vault's owner for secrets/set; a policy of the vault may want an expiry date",
+        ),
     ],
 )
 def test_each_cause_of_a_refusal_has_its_way_out(inner: str, reason: str, remedy: str) -> None:
