@@ -17,6 +17,8 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.terminal.waiting import Item, Waiting
 from compiler.model.duration import parse_duration
 from compiler.operations.cluster.connect import connected
+from compiler.operations.cluster.readers import readers_of
+from compiler.operations.live.readers import every_environment
 from compiler.operations.status.next_step import Asked, next_step
 from compiler.operations.status.rbac import rbac
 from compiler.operations.status.row import State
@@ -27,14 +29,17 @@ from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
 from compiler.render.reports.status_json import status_report
 from compiler.render.reports.status_text import seen_lines, status_lines, wait_lines, word_of
+from compiler.stages.outside import outside_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from pathlib import Path
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
-    from compiler.model.environment import Environment
+    from compiler.model.environment import Environment, Store
+    from compiler.operations.live.readers import Readers
     from compiler.operations.status.row import Seen
     from compiler.operations.status.so_far import Looked
 
@@ -100,7 +105,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         if arguments.rbac:
             standard_output().product(rbac(environments[0]))
             return OK
-        return _shown(_looked(arguments, wishes, environments), arguments, CommandOutput(arguments, invocation))
+        looked = _looked(arguments, wishes, environments)
+        return _shown(looked, arguments, CommandOutput(arguments, invocation), invocation.root)
 
 
 def _of_one(arguments: Namespace, count: int) -> None:
@@ -172,10 +178,10 @@ def _item(name: str, seen: Seen) -> Item:
     return Item(word_of(seen.state), seen.causes, tuple(seen_lines(name, seen)) if seen.causes else ())
 
 
-def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput) -> int:
+def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput, root: Path) -> int:
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
-    found = [(each, next_step(each.status, _asked(each, arguments, options))) for each in looked]
+    found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
     for each, step in found:
         output.lines(status_lines(each.status, step, datetime.now(UTC)))
         output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
@@ -185,9 +191,25 @@ def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput
     return code
 
 
-def _asked(looked: Looked, arguments: Namespace, options: tuple[str, ...]) -> Asked:
+def _asked(looked: Looked, arguments: Namespace, options: tuple[str, ...], root: Path) -> Asked:
     has_waited = looked.waited is not None and looked.waited.end in (End.FAILED, End.TIME_UP)
-    return Asked(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced))
+    readers = partial(_readers, arguments, root)
+    return Asked(options, tuple(arguments.only), has_waited, has_waited and bool(looked.forced), readers)
+
+
+def _readers(arguments: Namespace, root: Path, environment: Environment, store: Store) -> Readers | None:
+    """Who else reads a store that is left, None where that is not known: the command that asks it again says why."""
+    del environment
+    outside = outside_of(None, os.environ, variable_counts=False)
+    try:
+        with stores_to_ask(os.environ) as stores:
+            found = every_environment(root, outside)
+            try:
+                return readers_of(store, found, stores, connected(os.environ, arguments.context))
+            except Refusal:
+                return readers_of(store, found, stores, None)
+    except Refusal:
+        return None
 
 
 def _code(looked: Looked) -> int:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.run import Change
+from compiler.operations.cluster.readers import readers_of
 from compiler.operations.live.names import secret_named, store_named
-from compiler.operations.live.readers import Readers, every_environment, in_files
+from compiler.operations.live.readers import every_environment
 from compiler.operations.retire.candidates import candidates_of
-from compiler.operations.retire.cluster_readers import in_cluster
 from compiler.operations.retire.plan import COMMAND, plan_retirement
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
@@ -73,8 +73,6 @@ def _candidates(asked: Retirement, name: str, address: str, setting: Setting, ou
     store = store_named(environment, asked.store_id)
     if setting.stores.address(store).absolute != address:
         raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")
-    readers = in_files(every.values(), Readers(setting.stores.identities(store), setting.not_the_same))
-    if asked.cluster is not None:
-        in_cluster(asked.cluster, store, readers)
+    readers = readers_of(store, every.values(), setting.stores, asked.cluster, setting.not_the_same)
     readers.check_excluded()
     return candidates_of(environment, store, asked.only, readers)

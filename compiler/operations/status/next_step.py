@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from compiler.operations.live.key_places import key_places
 from compiler.operations.live.value_names import value_names
 from compiler.operations.status.row import State
 from compiler.operations.status.values import Likeness
 from compiler.text.command_line import BLANK, command_line, shell_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from compiler.model.environment import Environment
+    from compiler.model.environment import Environment, Store
+    from compiler.operations.live.readers import Readers
     from compiler.operations.live.value_names import ValueName
     from compiler.operations.status.row import Row, Status
 
@@ -55,12 +57,14 @@ class Asked:
     """How the command was asked. `cluster` are its options about the cluster, `only` its secrets, empty for all.
 
     `has_waited` and `has_forced` tell that it waited in vain, after it had asked the operator to synchronise or not.
+    `readers` returns who reads a store of an environment, None where that is not known.
     """
 
     cluster: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     has_waited: bool = False
     has_forced: bool = False
+    readers: Callable[[Environment, Store], Readers | None] = lambda _environment, _store: None
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -89,7 +93,7 @@ def next_step(status: Status, asked: Asked | None = None) -> Next:
         # Its time was up before the cluster had told: whether the last step is in effect is not known.
         return Next((_wait(status.environment, asked),))
     restarts = [line for row in status.rows if row.seen is not None for line in row.seen.helps]
-    return Next(tuple(dict.fromkeys((*restarts, *_move(status, asked.cluster)))))
+    return Next(tuple(dict.fromkeys((*restarts, *_move(status, asked)))))
 
 
 def _mending_values(status: Status, asked: Asked) -> Iterator[str]:
@@ -183,7 +187,7 @@ def _wait(environment: Environment, asked: Asked) -> str:
     return command_line("status", environment.name, *only, "--wait", *asked.context)
 
 
-def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
+def _move(status: Status, asked: Asked) -> Iterator[str]:
     progress, name = status.progress, status.environment.name
     if progress is None:
         return
@@ -192,9 +196,7 @@ def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
         if status.environment.root.text("store") != to:
             yield command_line("cutover", name, "--finish", "--to", to)
             return
-        # A store that nobody reads any more still holds live credentials.
-        left = [row.other.id for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
-        yield from (command_line("retire", name, "--store", store, *cluster) for store in left)
+        yield from _retire(status, asked)
         return
     step = [row for row in status.rows if row.secret.id in progress.steps[progress.next] and row.to is not None]
     lacking = [row for row in step if row.values.likeness in (Likeness.MISSING, Likeness.DIFFERENT)]
@@ -205,7 +207,33 @@ def _move(status: Status, cluster: tuple[str, ...]) -> Iterator[str]:
     elif closed:
         yield command_line("verify", name, *_ids(closed), "--store", to)
     else:
-        yield command_line("cutover", name, "--next", *cluster)
+        yield command_line("cutover", name, "--next", *asked.cluster)
+
+
+def _retire(status: Status, asked: Asked) -> Iterator[str]:
+    """A store that nobody reads any more still holds live credentials; that the cluster left it has to be seen."""
+    name = status.environment.name
+    left = [row for row in status.rows if row.other is not None and row.values.likeness is Likeness.EQUAL]
+    if left and not status.is_live:
+        only = [word for secret in asked.only for word in ("--only", secret)]
+        yield command_line("status", name, *only, "--cluster")
+        return
+    for store in dict.fromkeys(row.other for row in left if row.other is not None):
+        readers = asked.readers(status.environment, store)
+        going = [row for row in left if row.other is store and _is_unread(row, store, status.environment, readers)]
+        if going:
+            only = _ids(going) if asked.only else []
+            yield command_line("retire", name, *only, "--store", store.id, *asked.cluster)
+
+
+def _is_unread(row: Row, store: Store, environment: Environment, readers: Readers | None) -> bool:
+    """Whether something of the secret that is left in `store` is read by nobody, as far as is known."""
+    if readers is None:
+        return True
+    names = {place.remote_key for place in key_places(environment, row.secret, store).values() if place is not None}
+    # What the environment itself reads in what may be the same store is compared before anything is deleted.
+    own = f"{environment.name}/"
+    return any(all(not each.is_proven and each.store.startswith(own) for each in readers.of(name)) for name in names)
 
 
 def _ids(rows: Iterable[Row]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Prints the roles that `status` needs in a cluster, with what each rule is for."""
+"""Prints the roles that `status`, `consumers` and `retire` need in a cluster, with what each rule is for."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def rbac(environment: Environment) -> str:
         own_store = ("SecretStore", space) in kinds
         lines += ["---", *_role(space, _NAME, _reading(is_own_store=own_store))]
         lines += ["---", *_role(space, "platform-secrets-force-sync", _FORCING)]
+        lines += ["---", *_role(space, "platform-secrets-consumers", _consuming())]
     lines += ["---", *_cluster_role(_NAME, _CLUSTER_SCOPED)]
     lines += ["---", *_cluster_role("platform-secrets-retire", _RETIRING)]
     return "".join(f"{line}\n" for line in lines)
@@ -46,6 +47,16 @@ def _reading(*, is_own_store: bool) -> Iterator[str]:
     yield from _rule("", ["events"], ["list"])
 
 
+def _consuming() -> Iterator[str]:
+    yield "  # `consumers --cluster`, which compares what workloads read with the Secrets that there are. Without the"
+    yield "  # rules on configmaps and rollouts it says that it does not look at them. `list secrets`: see above."
+    yield from _rule(_GROUP, ["externalsecrets"], ["list"])
+    yield from _rule("", ["secrets", "configmaps", "pods"], ["list"])
+    yield from _rule("apps", ["deployments", "statefulsets", "daemonsets"], ["list"])
+    yield from _rule("batch", ["jobs", "cronjobs"], ["list"])
+    yield from _rule("argoproj.io", ["rollouts"], ["list"])
+
+
 _FORCING = (
     "  # `status --force-sync`, which sets an annotation; a patch of the object may change all of it.",
     '  - apiGroups: ["external-secrets.io"]',
@@ -62,9 +73,13 @@ _CLUSTER_SCOPED = (
     '    verbs: ["get"]',
 )
 _RETIRING = (
-    "  # `retire --cluster`, which looks for whoever in the cluster still reads a store.",
+    "  # `retire --cluster`, which looks for whatever in the cluster still reads or writes a store.",
     '  - apiGroups: ["external-secrets.io"]',
-    '    resources: ["externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores"]',
+    '    resources: ["externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores",',
+    '      "pushsecrets", "clusterpushsecrets"]',
+    '    verbs: ["list"]',
+    '  - apiGroups: ["generators.external-secrets.io"]',
+    '    resources: ["vaultdynamicsecrets", "clustergenerators"]',
     '    verbs: ["list"]',
 )
 

@@ -135,6 +135,29 @@ def test_a_live_problem_is_1_and_told_without_values(status: Callable[..., Done]
     assert environment["next"] == ["platform-secrets cutover dev jira --back --to azure --cluster"]
 
 
+def test_a_store_that_is_left_is_retired_once_nobody_reads_it(
+    status: Callable[..., Done], project: Path, platform: LivePlatform, edit: Callable[[str, str, str], None]
+) -> None:
+    moved = "moves: {to: azure, steps: [[all]]}\nstore: azure\n"
+    edit("environments/dev.yaml", "secrets:\n", f"{moved}secrets:\n")
+    edit("environments/staging.yaml", "  jira:\n    store: azure\n", "")
+    assert status("dev").out.splitlines()[-1] == "next: platform-secrets status dev --cluster"
+    # What runs is not what was edited.
+    assert " retire " not in status("dev", "--cluster").out
+    platform.run(compiled(project))
+    # Another environment reads the same names of the same Vault.
+    assert "next: " not in status("dev", "--cluster").out
+    edit("environments/staging.yaml", "stores:\n", "store: azure\nstores:\n")
+    retire = "next: platform-secrets retire dev --store vault --cluster"
+    assert status("dev", "--cluster").out.splitlines()[-1] == retire
+    # An environment with an error, and a right that is lacking, are for the command itself to say.
+    edit("environments/prod.yaml", "store: azure\n", "store: nowhere\n")
+    assert status("dev", "--cluster").out.splitlines()[-1] == retire
+    edit("environments/prod.yaml", "store: nowhere\n", "store: azure\n")
+    platform.double.refused["list pushsecrets"] = 403
+    assert status("dev", "--cluster").out.splitlines()[-1] == retire
+
+
 def test_a_wait_ends_with_0_or_4(status: Callable[..., Done], platform: LivePlatform) -> None:
     done = status("dev", "--wait")
     assert (done.code, "all are in effect" in done.out) == (0, True)
@@ -266,7 +289,7 @@ def test_a_silent_store_is_3_where_it_is_in_use_and_nothing_where_it_is_not(
 
 def test_the_roles_are_printed_and_nothing_asked(status: Callable[..., Done], ends: Ends) -> None:
     done = status("dev", "--rbac")
-    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 2, 2)
+    assert (done.code, done.out.count("kind: Role\n"), done.out.count("kind: ClusterRole\n")) == (0, 3, 2)
     assert ends.vault.calls == []
 
 

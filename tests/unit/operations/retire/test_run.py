@@ -7,7 +7,7 @@ import pytest
 from compiler.operations.change.plan import Kind
 from compiler.operations.live.stores import AddressError
 from compiler.refusal import Refusal
-from tests.unit.operations.retire.test_cluster_readers import Cluster, external_secret
+from tests.unit.operations.cluster.test_readers import Cluster, external_secret
 
 if TYPE_CHECKING:
     from tests.unit.operations.retire.conftest import Bench

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.model.store_identity import remote_places, written_identity
+from compiler.operations.live.readers import Readers
 from compiler.operations.status.next_step import Asked, Next, next_step
 from compiler.operations.status.row import Problem, Seen, State
 from compiler.operations.status.values import Likeness, Values
@@ -67,13 +69,50 @@ def test_at_its_end_a_move_is_finished_and_then_nothing_is_left(world: World) ->
     assert next_commands(moving(world, f"{MOVE}store: azure\n")) == ()
 
 
-def test_a_store_that_is_left_with_the_same_values_is_retired(world: World) -> None:
+def left(world: World) -> Status:
+    """The move is done, the cluster runs on it, and the store that is left still holds the same."""
     equal = Values(Likeness.EQUAL)
-    there = f"{MOVE}store: azure\n"
-    assert next_commands(moving(world, there, github=equal, jira=equal), ("--cluster",)) == (
-        "platform-secrets retire prod --store vault --cluster",
+    return replace(seen(moving(world, f"{MOVE}store: azure\n", github=equal, jira=equal)), is_live=True)
+
+
+def test_a_store_that_is_left_with_the_same_values_is_retired_once_the_cluster_was_seen_on_the_other(
+    world: World,
+) -> None:
+    options = ("--cluster", "--context", "there")
+    status = left(world)
+    line = "platform-secrets retire prod --store vault --cluster --context there"
+    assert next_commands(status, options) == (line,)
+    assert next_commands(replace(status, is_live=False)) == ("platform-secrets status prod --cluster",)
+    assert next_commands(replace(status, is_live=False), (), ("jira",)) == (
+        "platform-secrets status prod --only jira --cluster",
     )
-    assert next_commands(moving(world, there, github=Values(Likeness.MISSING))) == ()
+    running = seen(status, jira=Seen((Problem(State.OTHER_SPEC, "it reads the store before"),)))
+    assert [line for line in next_commands(running, options) if "retire" in line] == []
+    only = replace(status, rows=tuple(row for row in status.rows if row.secret.id == "jira"))
+    assert next_commands(only, ("--cluster",), ("jira",)) == (
+        "platform-secrets retire prod jira --store vault --cluster",
+    )
+    assert next_commands(moving(world, f"{MOVE}store: azure\n", github=Values(Likeness.MISSING))) == ()
+
+
+def test_a_store_whose_rest_is_read_by_others_is_not_named_any_more(world: World) -> None:
+    status = left(world)
+    own = written_identity(status.environment.stores["vault"])
+
+    def offered(*names: str, store: str = "staging/vault", server: str | None = own.server) -> tuple[str, ...]:
+        readers = Readers((own,))
+        assert readers.meet(store, replace(own, server=server))
+        for name in names:
+            readers.add(remote_places(own, name), "staging/jira", store)
+        return next_step(status, Asked(("--cluster",), readers=lambda _environment, _store: readers)).commands
+
+    line = "platform-secrets retire prod --store vault --cluster"
+    assert offered() == (line,)
+    assert offered("agents/jira") == (line,)
+    assert offered("agents/jira", "agents/github") == ()
+    # The environment's own place is compared before anything is deleted.
+    assert offered("agents/jira", "agents/github", store="prod/again", server="other:8200") == (line,)
+    assert offered("agents/jira", "agents/github", store="qa/vault", server="other:8200") == ()
 
 
 def test_a_fault_in_the_store_in_use_comes_before_all(world: World) -> None:

@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from compiler.model.store_identity import written_identity
+from compiler.operations.cluster.readers import KINDS, in_cluster
+from compiler.operations.consumers.live import gather
+from compiler.operations.live.readers import Readers
 from compiler.operations.status.live import LiveState
 from compiler.operations.status.look import compiled_objects
 from compiler.operations.status.rbac import rbac
@@ -33,6 +37,7 @@ def test_a_role_a_namespace_and_a_cluster_role_for_what_lies_in_none(roles: list
     assert [(role["kind"], role["metadata"].get("namespace"), role["metadata"]["name"]) for role in roles] == [
         ("Role", "agents", "platform-secrets-status"),
         ("Role", "agents", "platform-secrets-force-sync"),
+        ("Role", "agents", "platform-secrets-consumers"),
         ("ClusterRole", None, "platform-secrets-status"),
         ("ClusterRole", None, "platform-secrets-retire"),
     ]
@@ -55,8 +60,7 @@ def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
     assert {verb for _, verb in allowed} == {"list", "watch", "get"}
     assert ("platform-secrets-force-sync", "externalsecrets", "patch") in rules(roles)
     retiring = {each[1:] for each in rules(roles) if each[0] == "platform-secrets-retire"}
-    kinds = ("externalsecrets", "clusterexternalsecrets", "secretstores", "clustersecretstores")
-    assert retiring == {(kind, "list") for kind in kinds}
+    assert retiring == {(kind, "list") for kind in KINDS}
     world.double.asked.clear()
     state = LiveState(world.cluster, compiled_objects(world.status()))
     state.read()
@@ -64,6 +68,30 @@ def test_it_allows_what_is_asked_and_changes_only_by_a_role_of_its_own(
         state.live(manifest)
     asked = {(each.path.split("/")[-2 if "stores/" in each.path else -1]) for each in world.double.asked}
     assert asked <= {resource for resource, _ in allowed}
+
+
+def test_each_command_has_the_rules_for_what_it_asks(world: World, roles: list[dict[str, Any]]) -> None:
+    store = world.bench.environment().stores["vault"]
+    for name, ask in (
+        ("platform-secrets-consumers", lambda: gather(world.cluster, ["agents"])),
+        ("platform-secrets-retire", lambda: in_cluster(world.cluster, store, Readers((written_identity(store),)))),
+    ):
+        world.double.asked.clear()
+        ask()
+        # The group, which the core has none of, and the collection.
+        asked = {
+            (parts[2] if parts[1] == "apis" else "", parts[-1])
+            for parts in (each.path.split("/") for each in world.double.asked)
+        }
+        assert asked == {
+            (group, resource)
+            for role in roles
+            if role["metadata"]["name"] == name
+            for rule in role["rules"]
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            if rule["verbs"] == ["list"]
+        }
 
 
 def test_it_says_that_listing_secrets_reads_their_values(world: World) -> None:

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.readers import KINDS, in_cluster, readers_of
 from compiler.operations.live.readers import Readers
-from compiler.operations.retire.cluster_readers import KINDS, in_cluster
 from compiler.refusal import Refusal
+from tests.unit.operations.retire.conftest import Bench, bench
 
-if TYPE_CHECKING:
-    from tests.unit.operations.retire.conftest import Bench
+__all__ = ["bench"]
 
 SERVER = "https://vault.example.com:8200"
 OTHER = {"kind": "ClusterSecretStore", "name": "other"}
@@ -231,3 +231,15 @@ def test_a_generator_reads_a_path_of_vaults_api(bench: Bench, server: str, path:
     }
     names = [] if found is None else [f"VaultDynamicSecret n/a{found}", f"ClusterGenerator b{found}"]
     assert list(read(bench, Cluster(**generators))) == names
+
+
+def test_files_and_cluster_are_one_answer(bench: Bench) -> None:
+    bench.write("staging", "store: vault\n")
+    environments, store = [bench.environment("staging")], bench.environment().stores["vault"]
+    cluster = Cluster(externalsecrets=[external_secret("team", "jira", reading(VAULT))])
+    found = readers_of(store, environments, bench.live(), cluster, ["ClusterSecretStore/vault-store"])
+    assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}
+    found = readers_of(store, environments, bench.live(), cluster)
+    assert {each.name for each in found.of("agents/jira")} == {"staging/jira", "ExternalSecret team/jira"}
+    found = readers_of(store, environments, bench.live(), None)
+    assert {each.name for each in found.of("agents/jira")} == {"staging/jira"}

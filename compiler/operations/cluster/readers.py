@@ -1,4 +1,4 @@
-"""Finds what in a cluster reads or writes a store, in every namespace, by what the store objects lead to.
+"""Finds what reads or writes a store, in files and in every namespace of a cluster, by what the stores lead to.
 
 A store object that may be the store counts as it, and so does one of its kind and name: whatever may read a remote
 secret keeps it.
@@ -18,14 +18,15 @@ from compiler.model.store_identity import (
     written_identity,
 )
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.live.readers import Readers, in_files
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from compiler.model.environment import Store
+    from compiler.model.environment import Environment, Store
     from compiler.operations.cluster.objects import LiveObjects
-    from compiler.operations.live.readers import Readers
+    from compiler.operations.live.stores import LiveStores
 
     LiveObject = Mapping[str, Any]
 
@@ -35,6 +36,20 @@ _READERS = ("externalsecrets", "clusterexternalsecrets", "pushsecrets", "cluster
 _GENERATORS = ("vaultdynamicsecrets", "clustergenerators")
 # Every kind that is asked for; one that the cluster does not have is none.
 KINDS = ("clustersecretstores", "secretstores", *_READERS, *_GENERATORS)
+
+
+def readers_of(
+    store: Store,
+    environments: Iterable[Environment],
+    stores: LiveStores,
+    cluster: LiveObjects | None,
+    not_the_same: Collection[str] = (),
+) -> Readers:
+    """Who reads `store` in `environments`, and in the cluster where one is given. Raises AddressError and Refusal."""
+    readers = in_files(environments, Readers(stores.identities(store), not_the_same))
+    if cluster is not None:
+        in_cluster(cluster, store, readers)
+    return readers
 
 
 def in_cluster(cluster: LiveObjects, store: Store, readers: Readers) -> None:
