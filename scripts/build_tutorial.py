@@ -60,6 +60,7 @@ STAND_INS = (
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\btries again within [0-9hms]+"), "tries again within 7m"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
+    (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
 )
 SEEN = re.compile(f"[a-z0-9-]+: (?:{'|'.join(word_of(state) for state in State)})\n")
 # A third of the time of Helm is Go's, which collects garbage on as many threads as there are cores.

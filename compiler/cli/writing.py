@@ -14,13 +14,13 @@ from compiler.cli.run_output import RunOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error
 from compiler.cli.terminal.termination import orderly_termination
+from compiler.operations.change.plan import OnConflict
 from compiler.operations.change.run import Change, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
 from compiler.operations.live.readers import NOT_THE_SAME, every_environment
 from compiler.operations.live.stores import LiveStores
 from compiler.refusal import Refusal
 from compiler.stages.outside import outside_of
-from compiler.text.command_line import command_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -40,7 +40,7 @@ class Asked:
     environment: Environment
     setting: Setting
     output: RunOutput
-    recover_command: str
+    words: tuple[str, ...]
 
     @property
     def stores(self) -> LiveStores:
@@ -99,9 +99,7 @@ def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invoc
             setting = _setting(arguments, invocation, stores)
             if arguments.undo is not None:
                 return _undo(command, arguments, environment, setting, output)
-            change, extra = command.answer(
-                Asked(arguments, environment, setting, output, _recovering(command, arguments))
-            )
+            change, extra = command.answer(Asked(arguments, environment, setting, output, _words(command, arguments)))
             # From here on the change is enough; a large environment is more than all that is still to come.
             del environment
             ended = change if isinstance(change, Ended) else carry_out(change, output)
@@ -134,13 +132,15 @@ def _undo(
     return output.end(ended, {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)})
 
 
-def _recovering(command: WritingCommand, arguments: Namespace) -> str:
-    """The command line of `arguments` with `--recover` added, which plans recovering deleted secrets too."""
+def _words(command: WritingCommand, arguments: Namespace) -> tuple[str, ...]:
+    """The command line of `arguments` without --only and --apply, and without what is the default."""
     words = [command.name, arguments.environment]
     for shown, name in {**command.own, "--audit": "audit"}.items():
         given = getattr(arguments, name)
+        if shown == "--only" or given == OnConflict.FAIL:
+            continue
         values = given if isinstance(given, list) else [given] if isinstance(given, str) else []
         is_option = shown.startswith("--")
         words += [word for value in values for word in ([shown, value] if is_option else [value])]
         words += [shown] if given is True else []
-    return command_line(*words, "--recover")
+    return tuple(words)

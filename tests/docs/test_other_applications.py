@@ -29,7 +29,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_copy_compiles_for_two_stores_and_three_namespaces(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(capsys, "new", "chart").code == 0
     done = run_command(capsys, "compile", "--strict")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.rules) == (0, [])
     for environment in ("dev", "prod"):
         values = (copy / f"chart/values-{environment}.yaml").read_text("utf-8")
         assert values.count('"vault-secret-store"') == values.count('"azure-keyvault-store"') == 2

@@ -104,7 +104,7 @@ def test_a_conflict_stops_the_plan_is_skipped_or_overwritten_as_asked(world: Wor
     failed = world.run(*writing.words, "--apply")
     assert failed.code == 1
     assert "  conflict  github: GITHUB_TOKEN\n" in failed.out
-    assert "choose --on-conflict skip or overwrite" in failed.out
+    assert "--only github --on-conflict overwrite --apply\n" in failed.out
     assert world.azure.versions(PEM) == []
 
     assert world.run(*writing.words, "--apply", "--on-conflict", "skip").code == 1

@@ -12,7 +12,7 @@ from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
-from compiler.operations.chart.values_files import Wanted, Written, values_files
+from compiler.operations.chart.values_files import Wanted, Written, first_named, unmade_stores, values_files
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
@@ -130,6 +130,9 @@ def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
     outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
+    if outcome.is_written and arguments.out is None:
+        for note in unmade_stores(first_named(project, outcome.files)):
+            standard_error().note(note)
 
 
 def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:

@@ -32,7 +32,6 @@ from compiler.stages.outside import outside_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from pathlib import Path
 
     from compiler.cli.invocation import Invocation
     from compiler.cli.options import Parser
@@ -138,14 +137,11 @@ def _commands(arguments: Namespace, invocation: Invocation, mode: Mode) -> Comma
     context = ("--context", arguments.context) if arguments.context is not None else ()
     cluster = ("--cluster", *context) if arguments.cluster else ()
     root = invocation.root
-    given, here = invocation.options.root, working_folder()
-    return Commands(root, given, here, arguments.environment, request, cluster, _retired(root), arguments.apply)
-
-
-def _retired(root: Path) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The undo of each run that deleted a remote secret, by its place."""
-    found = history_of(runs(root)).retired
-    return {place: (run.command, run.environment, "--undo", run.id) for place, run in found.items()}
+    given, here, name = invocation.options.root, working_folder(), arguments.environment
+    history = history_of(runs(root))
+    return Commands(
+        root, given, here, name, request, cluster, history.retired, arguments.apply, writer_of=history.writer_of
+    )
 
 
 def _carried_out(cutover: Cutover, arguments: Namespace, output: CommandOutput) -> int:

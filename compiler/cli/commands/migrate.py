@@ -98,6 +98,7 @@ def _answer(asked: Asked) -> Answer:
         OnConflict(arguments.on_conflict or OnConflict.FAIL),
         arguments.recover,
         arguments.stringify,
-        asked.recover_command,
+        asked.words,
+        arguments.apply,
     )
     return migration(asked.environment, arguments.to, arguments.source, options, asked.setting), {}

@@ -12,10 +12,14 @@ from compiler.cli.invocation import working_folder
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.model.catalogue import AZURE_KEY_VAULT, PROVIDERS, VAULT
+from compiler.operations.chart.values_files import unmade_stores
 from compiler.operations.edit.list_secret import listing
 from compiler.operations.edit.new_entry import Wanted, new_entry
 from compiler.operations.edit.new_project import IGNORE_FILE, IGNORED, Platform
+from compiler.operations.edit.new_store import LOG_INS, new_store
+from compiler.operations.edit.new_store import Wanted as StoreWanted
 from compiler.operations.edit.start import (
+    KEPT,
     checked_name,
     name_of_folder,
     new_chart,
@@ -23,6 +27,7 @@ from compiler.operations.edit.start import (
     new_project,
     write_new,
 )
+from compiler.project_files import BASE
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
 from compiler.text.command_line import command_line, name_project, shell_line
@@ -40,9 +45,10 @@ if TYPE_CHECKING:
     from compiler.stages.write import Output
 
 DESCRIPTION = """Creates something new; asks nothing, and replaces no file.
-  project: environments, schemas, the chart and editor settings in an empty folder (NAME, or the working folder)
+  project: environments, schemas, the chart and editor settings in a folder without any (NAME, or the working folder)
   environment: environments/NAME.yaml, equal to what it extends except for the store and the addresses given
   secret: an entry of the catalogue, named by the patterns under its `naming`, and a line in each file of --into
+  store: a log-in under `stores` of --into, by which the chart makes the store's object in the cluster
   chart: the chart that the values files are for, in a project without one"""
 EXAMPLES = (
     "platform-secrets new project shop",
@@ -52,19 +58,22 @@ EXAMPLES = (
     "platform-secrets new secret board --key BOARD_URL --from BOARD_TOKEN=jira/ATLASSIAN_TOKEN --into base",
     "platform-secrets new environment qa --store azure --vault-url https://shop-qa.vault.azure.net",
     "platform-secrets new environment prod-eu --extends prod",
+    "platform-secrets new store vault --auth kubernetes",
 )
-_KINDS = ("project", "environment", "secret", "chart")
+_KINDS = ("project", "environment", "secret", "store", "chart")
 # The kinds that each option is for, by its name in the parsed arguments.
 _OF_KINDS = {
-    "platform": ("project",),
+    "platform": ("project", "store"),
     "namespace": ("project", "secret"),
     "store": ("project", "environment"),
-    "server": ("project", "environment"),
-    "vault_url": ("project", "environment"),
+    "server": ("project", "environment", "store"),
+    "vault_url": ("project", "environment", "store"),
     "extends": ("environment",),
-    **dict.fromkeys(("key", "taken", "into", "target", "description", "vault", "azurekv"), ("secret",)),
+    "into": ("secret", "store"),
+    **dict.fromkeys(("provider", "auth", "role", "tenant_id"), ("store",)),
+    **dict.fromkeys(("key", "taken", "target", "description", "vault", "azurekv"), ("secret",)),
 }
-_OPTIONS = {"platform": "--name", "vault_url": "--vault-url", "taken": "--from"}
+_OPTIONS = {"platform": "--name", "vault_url": "--vault-url", "taken": "--from", "tenant_id": "--tenant-id"}
 # What may be shown of `KEY=value`: the form that hardly any value has.
 _KEY = regex(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 # What `from` of the catalogue may hold.
@@ -75,7 +84,10 @@ def configure(parser: Parser) -> None:
     parser.add_argument("kind", choices=_KINDS, help="what to create")
     parser.add_argument("name", metavar="NAME", nargs="?", help="its name; for a project, its folder")
     parser.add_argument(
-        "--name", dest="platform", metavar="NAME", help="project: the platform's name; that of the folder by default"
+        "--name",
+        dest="platform",
+        metavar="NAME",
+        help="project: the platform's name, by default that of the folder; store: its name in the cluster",
     )
     parser.add_argument(
         "--namespace",
@@ -87,8 +99,8 @@ def configure(parser: Parser) -> None:
         metavar="STORE",
         help="project: the provider that serves secrets, vault (by default) or azurekv; environment: a store's id",
     )
-    parser.add_argument("--server", metavar="URL", help="project, environment: where Vault is reached")
-    parser.add_argument("--vault-url", metavar="URL", help="project, environment: where Key Vault is reached")
+    parser.add_argument("--server", metavar="URL", help="project, environment, store: where Vault is reached")
+    parser.add_argument("--vault-url", metavar="URL", help="project, environment, store: where Key Vault is reached")
     parser.add_argument(
         "--extends", metavar="LAYER", action="append", default=[], help="environment: layer to extend; repeatable"
     )
@@ -108,8 +120,12 @@ def configure(parser: Parser) -> None:
         metavar="ENV",
         action="append",
         default=[],
-        help="secret: environment, layer or `base` that is to list it; repeatable",
+        help="secret: environment, layer or `base` to list it in, repeatable; store: the one for it, base by default",
     )
+    parser.add_argument("--provider", metavar="NAME", help="store: vault or azurekv, for one that is not there yet")
+    parser.add_argument("--auth", metavar="METHOD", help="store: how the operator logs in, such as kubernetes")
+    parser.add_argument("--role", metavar="NAME", help="store: its role in Vault, or the role id of an AppRole")
+    parser.add_argument("--tenant-id", metavar="ID", help="store: the tenant of a service principal")
     parser.add_argument("--target", metavar="NAME", help="secret: name of the Kubernetes Secret")
     parser.add_argument("--vault", metavar="PATH", help="secret: its path in Vault")
     parser.add_argument("--azurekv", metavar="NAME", help="secret: its name in Key Vault")
@@ -125,6 +141,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     name = checked_name(arguments.kind, arguments.name)
     if arguments.kind == "environment":
         return _environment(arguments, invocation, name)
+    if arguments.kind == "store":
+        return _store(arguments, invocation, name)
     return _secret(arguments, invocation, name)
 
 
@@ -147,11 +165,13 @@ def _project(arguments: Namespace) -> int:
     outputs, result = new_project(folder, Platform(name, namespace, provider, arguments.server, arguments.vault_url))
     if not _judged_and_written(outputs, result, folder):
         return FOUND
-    if all(output.shown != IGNORE_FILE for output in outputs):
-        standard_output().lines([f"{IGNORE_FILE}: kept as it is; add {', '.join(IGNORED)}"])
+    for kept in (path for path in KEPT if path not in {output.shown for output in outputs}):
+        to_add = f"; add {', '.join(IGNORED)}" if kept == IGNORE_FILE else ""
+        standard_output().lines([f"{kept}: kept as it is{to_add}"])
     standard_output().lines([f'the platform is "{name}", its namespace "{namespace}"'])
     # From there on the project is found without being named.
     name_project(None)
+    _note_unmade(result)
     enter = "" if arguments.name is None else f"{shell_line('cd', arguments.name)}, then "
     _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
@@ -171,8 +191,36 @@ def _environment(arguments: Namespace, invocation: Invocation, name: str) -> int
     new = new_environment(invocation.root, name, arguments.extends, arguments.store, addresses)
     if not _judged_and_written([new.output], new.result, invocation.root):
         return FOUND
+    _note_unmade(new.result, name)
     what = f"the {new.lacks} of its store and whatever else" if new.lacks is not None else "whatever else"
     _say_next(f"add {what} differs, then run {command_line('compile', name)}")
+    return OK
+
+
+def _store(arguments: Namespace, invocation: Invocation, name: str) -> int:
+    if arguments.auth is None:
+        ways = " or ".join(f"{', '.join(methods)} of {provider}" for provider, methods in LOG_INS.items())
+        raise Refusal("usage", "the store needs --auth", f"say how the operator logs in: {ways}")
+    into, *others = arguments.into or [BASE]
+    if others:
+        raise Refusal("usage", "a store goes into one file", "give --into once")
+    addresses = {"server": arguments.server, "vaultUrl": arguments.vault_url}
+    output, result = new_store(
+        invocation.root,
+        StoreWanted(
+            name,
+            arguments.auth,
+            into,
+            arguments.provider,
+            arguments.platform,
+            {key: address for key, address in addresses.items() if address is not None},
+            arguments.role,
+            arguments.tenant_id,
+        ),
+    )
+    if not _judged_and_written([output], result, invocation.root):
+        return FOUND
+    _say_next(f"compare `auth` in {output.shown} with your cluster, then run {command_line('compile')}")
     return OK
 
 
@@ -245,6 +293,15 @@ def _write(outputs: Sequence[Output], root: Path) -> None:
         write_new(outputs, root)
     with interruption("the files were written"):
         standard_output().lines(f"{output.shown}: written" for output in outputs)
+
+
+def _note_unmade(result: Result, environment: str | None = None) -> None:
+    """Says of each new environment's store that nothing here makes its object in the cluster."""
+    every = result.project.environments if result.project is not None else ()
+    chosen = [each for each in every if environment in (None, each.name)]
+    stores = [store for each in chosen for store in (each.default_store, *each.stores_in_use()) if store is not None]
+    for note in unmade_stores(stores):
+        standard_error().note(note)
 
 
 def _say_next(step: str) -> None:

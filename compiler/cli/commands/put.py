@@ -95,7 +95,7 @@ def _answer(asked: Asked) -> Answer:
         nothing = Plan(COMMAND, environment.name, {}, {}, Options(), (), ())
         return Ended(nothing, End.NOTHING), _named(target, commons)
     is_asked = is_terminal() and not (arguments.apply or arguments.stdin or arguments.format == "json")
-    options = Options(recover=arguments.recover, recover_command=asked.recover_command)
+    options = Options(recover=arguments.recover, words=asked.words, applies=arguments.apply)
     change = put(target, values, environment.name, options, replace(asked.setting, asks=is_asked))
     for key in spaced_keys(values):
         standard_error().note(f"{key}: the value begins or ends with white space")

@@ -95,7 +95,8 @@ def _answer(asked: Asked) -> Answer:
         only=tuple(arguments.only),
         on_conflict=OnConflict(arguments.on_conflict or OnConflict.FAIL),
         recover=arguments.recover,
-        recover_command=asked.recover_command,
+        words=asked.words,
+        applies=arguments.apply,
     )
     change = restoration(backup, environment, to, options, asked.setting)
     asked.output.lines(opened_lines(arguments.file, backup))

@@ -19,6 +19,7 @@ from compiler.model.duration import parse_duration
 from compiler.operations.cluster.connect import connected
 from compiler.operations.cluster.readers import readers_of
 from compiler.operations.live.readers import every_environment
+from compiler.operations.runs.history import writers
 from compiler.operations.status.next_step import Asked, next_step
 from compiler.operations.status.rbac import rbac
 from compiler.operations.status.row import State
@@ -181,9 +182,10 @@ def _item(name: str, seen: Seen) -> Item:
 def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput, root: Path) -> int:
     code = max(map(_code, looked))
     options = ("--cluster", *_context(arguments)) if _is_live(arguments) else ()
+    writer_of = writers(root)
     found = [(each, next_step(each.status, _asked(each, arguments, options, root))) for each in looked]
     for each, step in found:
-        output.lines(status_lines(each.status, step, datetime.now(UTC)))
+        output.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
         output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
             output.lines(wait_lines(each.waited))

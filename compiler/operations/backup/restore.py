@@ -11,6 +11,7 @@ from compiler.operations.change.plan import Kind, Step
 from compiler.operations.change.run import Change, Planned
 from compiler.operations.live.key_places import key_places
 from compiler.operations.live.value_names import same_value, value_names
+from compiler.operations.runs.history import writers
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import Comparer
@@ -75,7 +76,7 @@ def restoration(
 
     def plan(run: Run | None) -> Planned:
         seen = read_destinations(wanted, setting.stores, recovers=options.recover)
-        head = Head(COMMAND, name, options, run=run)
+        head = Head(COMMAND, name, options, run=run, writer_of=writers(setting.root))
         return Planned(callers(plan_change(head, wanted, seen), seen), seen.writers)
 
     return Change(COMMAND, identity, plan, setting)

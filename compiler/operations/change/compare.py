@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from compiler.operations.change.access import refuse_denied, uses_before_reading
 from compiler.operations.change.judge import judge_destination
 from compiler.operations.change.notes import notes_of
-from compiler.operations.change.plan import Location, OnConflict, Plan, Step
+from compiler.operations.change.plan import Kind, Location, OnConflict, Plan, Step
 from compiler.operations.change.resume import narrowed
 from compiler.operations.change.version_loss import NextWrite, losses_of
 from compiler.operations.change.writes import Judged, plan_writes
+from compiler.operations.live.later import StoredVersion, at, copy_command, nobody, run_of_later, version_of, when
 from compiler.operations.live.read_many import read_many
 from compiler.stores.errors import InvalidNameError, NotFoundError, VersionGoneError
 from compiler.stores.interface import RemoteSecret
 from compiler.stores.values.secret import Comparer
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from compiler.model.environment import Store
     from compiler.model.place import Place
     from compiler.operations.change.plan import Options, Write
+    from compiler.operations.live.later import WriterOf
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.runs.entries import Run
@@ -78,7 +81,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a plan says besides its steps; `run` is the unfinished run that it resumes."""
+    """What a plan says besides its steps; `run` is the unfinished run that it resumes.
+
+    `writer_of` knows the runs of this project that wrote a version.
+    """
 
     command: str
     environment: str
@@ -87,6 +93,7 @@ class Head:
     extras: tuple[Location, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     run: Run | None = None
+    writer_of: WriterOf = nobody
 
 
 def read_destinations(
@@ -174,4 +181,30 @@ def _judged(wanted: Wanted, seen: Seen, head: Head, comparer: Comparer) -> Judge
         verdict.reason,
         verdict.remedy,
     )
+    if verdict.kind is Kind.CONFLICT and isinstance(reading, RemoteSecret):
+        step = _explained(step, wanted, reading, seen, head)
     return Judged(step, verdict.value, wanted.origin)
+
+
+def _explained(step: Step, wanted: Wanted, reading: RemoteSecret, seen: Seen, head: Head) -> Step:
+    """A conflict with the time of both values, the run that wrote each, and the command for each case."""
+    address = seen.writer(wanted.destination).address
+    there = version_of(wanted.store.id, address, reading)
+    here = there
+    if wanted.source is not None and wanted.origin is not None:
+        source = head.sources[wanted.source.store]
+        created = wanted.origin.attributes.created
+        here = StoredVersion(wanted.source.store, source, wanted.origin.name, wanted.origin.version, created)
+    times = when(there, here, head.writer_of) if here is not there else f"written {at(there, head.writer_of)}"
+    step = replace(step, reason="; ".join(filter(None, (step.reason, times))))
+    options, only = head.options, (wanted.secret,)
+    if not options.words or options.on_conflict is OnConflict.SKIP:
+        return step
+    ways = [f"to replace it: {options.again('--on-conflict', 'overwrite', only=only)}"]
+    if here is not there:
+        ways.append(f"to copy it to {quoted(here.store)} instead: {copy_command(head.environment, *only, there, here)}")
+    run = run_of_later(here, there, head.writer_of) if here is not there else head.writer_of(there)
+    if run is not None:
+        ways.append(f"to take back what {run.command} wrote: {run.undo}")
+    ways.append(f"to leave it as it is: {options.again('--on-conflict', 'skip')}")
+    return replace(step, remedy=ways[0], more=tuple(ways[1:]))

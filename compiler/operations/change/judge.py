@@ -83,7 +83,7 @@ def judge_destination(
     if isinstance(reading, SoftDeletedError):
         if options.recover:
             return Verdict(Kind.RECOVER, "it was deleted and is recovered first", value=value)
-        remedy = f"to recover it first: {options.recover_command}" if options.recover_command else reading.remedy
+        remedy = f"to recover it first: {options.again('--recover')}" if options.words else reading.remedy
         return Verdict(Kind.REFUSE, f"in the destination, {reading.reason}", remedy)
     if isinstance(reading, StoreError):
         return Verdict(Kind.REFUSE, f"the destination cannot be read: {reading.reason}", reading.remedy)

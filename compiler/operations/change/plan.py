@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from compiler.text.command_line import command_line
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from compiler.operations.change.version_loss import VersionLoss
@@ -43,7 +45,7 @@ class OnConflict(StrEnum):
 class Options:
     """`only` are ids of secrets, empty for all; the rest are the commands' options of the same names.
 
-    `recover_command` is the command line that recovers soft-deleted secrets too, for the help of a refusal.
+    `words` are the command line without `--only` and `--apply`, for the help of a refusal; empty where none is known.
     """
 
     only: tuple[str, ...] = ()
@@ -51,7 +53,13 @@ class Options:
     on_conflict: OnConflict = OnConflict.FAIL
     recover: bool = False
     stringify: bool = False
-    recover_command: str = ""
+    words: tuple[str, ...] = ()
+    applies: bool = False
+
+    def again(self, *more: str, only: Sequence[str] | None = None) -> str:
+        """The same command line with `more` options, for the secrets `only` where others than before."""
+        chosen = [word for secret in (self.only if only is None else only) for word in ("--only", secret)]
+        return command_line(*self.words, *chosen, *more, *(["--apply"] if self.applies else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ Target = tuple[str, str]
 class Step:
     """One key of the plan. `reason` says why it is of its kind and `remedy` what to do, where there is more to say.
 
+    `more` are other ways, of which one has to be chosen.
     `source` is None where the value comes from a person, a file or an earlier version.
     """
 
@@ -84,6 +93,11 @@ class Step:
     destination: Location | None
     reason: str = ""
     remedy: str = ""
+    more: tuple[str, ...] = ()
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.remedy, *self.more)))
 
     @property
     def target(self) -> Target | None:

@@ -79,9 +79,9 @@ def _unsettled(step: Step, version: str, options: Options) -> Step:
         return step
     reason = f"version {version} was deleted and is there again: it is not known whether the run recovered it"
     overwrite = () if options.on_conflict is OnConflict.OVERWRITE else ("--on-conflict", "overwrite")
-    again = " ".join((options.recover_command, *overwrite, "--apply"))
-    remedy = f"compare it; to write over it: {again}" if options.recover_command else "compare it by hand"
-    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
+    again = replace(options, applies=True).again(*overwrite)
+    remedy = f"compare it; to write over it: {again}" if options.words else "compare it by hand"
+    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
 
 
 def _step(step: Step, changed: Mapping[Target, str]) -> Step:
@@ -89,7 +89,7 @@ def _step(step: Step, changed: Mapping[Target, str]) -> Step:
     if reason is None or step.kind not in WRITING:
         return step
     remedy = "run the command again for a new plan; this run ends here"
-    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy)
+    return replace(step, kind=Kind.CONFLICT, reason=reason, remedy=remedy, more=())
 
 
 def _adoptions(run: Run, versions: Mapping[Target, str], still_to_do: Container[Target | None]) -> Iterator[Adopted]:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compiler.operations.change.plan import Target
+    from compiler.operations.live.later import PastRun
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.version_states import States
     from compiler.operations.runs.entries import Run, RunEntry
-    from compiler.operations.runs.history import PastRun
     from compiler.stores.interface import RemoteSecret, SecretWriter
 
 _BY_HAND = "compare the versions and keep the right one by hand"
@@ -258,7 +258,7 @@ def undo_command(command: str, environment: str, run: str) -> str:
 
 
 def _undo_first(run: PastRun) -> str:
-    return f"undo that run first: {undo_command(run.command, run.environment, run.id)}"
+    return f"undo that run first: {run.undo}"
 
 
 def _settle(run: Run) -> str:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.record import dataclass
 from compiler.model.source import Source, Span
 from compiler.pipeline import VALUES_FOLDER, plan_values, write_values
+from compiler.stages.emit import quote
+from compiler.text.command_line import command_line
 from compiler.text.system_reason import system_reason
+from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from compiler.model.environment import Store
     from compiler.model.project import Project
     from compiler.pipeline import ValuesFile
+
+# What `new store` is told in the line that is printed.
+_USUAL_LOG_IN = {VAULT: "kubernetes", AZURE_KEY_VAULT: "workloadIdentity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +92,18 @@ def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
         way_out = "name another folder with `--out`"
         return (Diagnostic("unwritable-output", Severity.ERROR, message, Span(Source(shown)), help=way_out),)
     return ()
+
+
+def first_named(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
+    """The stores whose names were in no values file before."""
+    before = "".join(file.old for file in files if file.old is not None)
+    stores = (store for environment in project.environments for store in environment.stores_in_use())
+    return [store for store in stores if quote(store.name) not in before]
+
+
+def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
+    """What to know of each of these stores whose object the chart does not make."""
+    named = {(store.kind, store.name): store for store in stores if not store.rendered and store.name}
+    for (kind, name), store in named.items():
+        line = command_line("new", "store", store.id, "--auth", _USUAL_LOG_IN.get(store.provider, "METHOD"))
+        yield f"this project does not make the {kind} {quoted(name)}: it has to be in the cluster, or `{line}` adds it"

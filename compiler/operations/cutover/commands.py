@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.cutover.request import Mode
+from compiler.operations.live.later import nobody
 from compiler.text.command_line import command_line, shell_line
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.operations.cutover.request import Request
+    from compiler.operations.live.later import PastRun, WriterOf
 
 _FEW = 5
 
@@ -22,10 +24,10 @@ _FEW = 5
 class Commands:
     """How this run was called: the project's folder, as `given` with --root, and `here` where the caller stands.
 
+    `writer_of` knows the runs of this project that wrote a version.
     `applies` where it writes: a command that goes on with it does too, and one that goes back always.
 
-    `retired` are the command lines that bring back what runs of this project deleted, by the store's absolute address
-    and the remote name.
+    `retired` are the runs of this project that deleted a remote secret, by the store's absolute address and its name.
     """
 
     root: Path
@@ -34,8 +36,9 @@ class Commands:
     environment: str
     request: Request
     cluster: tuple[str, ...] = ()
-    retired: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    retired: Mapping[tuple[str, str], PastRun] = field(default_factory=dict)
     applies: bool = False
+    writer_of: WriterOf = nobody
 
     def again(self, *more: str) -> str:
         """This command with `more` options."""
@@ -74,8 +77,8 @@ class Commands:
 
     def bring_back(self, address: str, name: str) -> str | None:
         """The undo of the run that deleted a remote secret, None where no run of this project did."""
-        words = self.retired.get((address, name))
-        return None if words is None else command_line(*words, "--apply")
+        run = self.retired.get((address, name))
+        return None if run is None else f"{run.undo} --apply"
 
     def verify(self, environment: str, secrets: Iterable[str], *more: str) -> str:
         return command_line("verify", environment, *secrets, *more)

@@ -5,11 +5,12 @@ Values are compared by a keyed hash under a random key of this run. What differs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.operations.live.lasting import end_before
+from compiler.operations.live.later import version_of
 from compiler.operations.live.read_many import WORKERS
 from compiler.operations.verify.references import references_of
 from compiler.operations.verify.verify import verify
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from compiler.operations.cutover.trial import Switch
+    from compiler.operations.live.later import StoredVersion
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.verify.references import Reference
     from compiler.operations.verify.verify import KeyStatus, Verification
+    from compiler.stores.interface import RemoteSecret
 
 # How the present store says that it does not hold a key, as opposed to not answering for it.
 _NOT_HELD = frozenset(
@@ -44,6 +47,7 @@ class Likeness(StrEnum):
 class Compared:
     """One key of a switch, and why it could not be compared where `likeness` is UNKNOWN.
 
+    `versions` are those of the new store and of the present one where they hold different values.
     `is_deleted` where it is ONLY_THERE as the present store has it deleted, and can recover it.
     """
 
@@ -52,6 +56,7 @@ class Compared:
     likeness: Likeness
     why: str = ""
     is_deleted: bool = False
+    versions: tuple[StoredVersion, StoredVersion] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,12 @@ def compared(switches: Sequence[Switch], stores: LiveStores, workers: int = WORK
         by_key = {reference.key: reference for reference in old}
         for reference in new:
             status = statuses.get(id(by_key.get(reference.key)))
-            keys.append(_judged(switch, reference, status, found, present, comparer))
+            judged = _judged(switch, reference, status, found, present, comparer)
             remote = found.origins.get(reference)
             serving = present.origins.get(status.reference) if status is not None else None
+            if judged.likeness is Likeness.DIFFERENT and remote is not None and serving is not None:
+                judged = replace(judged, versions=_versions(switch, remote, serving, stores))
+            keys.append(judged)
             date = (serving.attributes.created or serving.attributes.updated) if serving is not None else None
             if date is not None:
                 written[switch] = max(date, written.get(switch, date))
@@ -106,6 +114,13 @@ def compared(switches: Sequence[Switch], stores: LiveStores, workers: int = WORK
             if (ends := end_before(switch.destination, remote, switch.source, serving)) is not None:
                 endings[Ending(switch, remote.name, remote.version, ends)] = None
     return Comparison(found, tuple(keys), tuple(endings), written)
+
+
+def _versions(
+    switch: Switch, there: RemoteSecret, here: RemoteSecret, stores: LiveStores
+) -> tuple[StoredVersion, StoredVersion]:
+    new, old = switch.destination, switch.source
+    return version_of(new.id, stores.address(new), there), version_of(old.id, stores.address(old), here)
 
 
 def _references(switch: Switch, *, is_destination: bool) -> tuple[Reference, ...]:

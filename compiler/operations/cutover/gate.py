@@ -8,6 +8,7 @@ from compiler.model.diagnostic import Severity
 from compiler.operations.cutover.check import About, Check, Verdict, stated
 from compiler.operations.cutover.comparison import Likeness
 from compiler.operations.live.lasting import lasting_command
+from compiler.operations.live.later import run_of_later, when
 from compiler.operations.live.stores import AddressError
 from compiler.text.wording import counted, listed, quoted
 
@@ -131,9 +132,8 @@ def _differences(
         (f"keys of {of} are in {there} and not in {here}", [each for each in only if not each.is_deleted]),
         (f"keys of {of} are in {there} and deleted in {here}", [each for each in only if each.is_deleted]),
     ):
-        is_different = any(each.likeness is Likeness.DIFFERENT for each in found)
         names = [each.key for each in found]
-        if is_back and names and not is_different:
+        if is_back and found and found[0].likeness is Likeness.ONLY_THERE:
             # That the store that is left lacks them is why one goes back.
             yield Check(About.COMPARED, Verdict.NOTED, f"{what}: {listed(names, len(names))}")
             continue
@@ -142,13 +142,19 @@ def _differences(
         if taken:
             yield Check(About.COMPARED, Verdict.NOTED, f"accepted: {what}: {listed(taken, len(taken))}")
         if left:
-            mends = [f"to accept those of {there}: {_accepting(commands, switch, left, accepted)}"]
-            if is_different:
-                where = (switch.environment.name, (switch.secret,), switch.destination.id)
-                copy = commands.migrate(*where, "--on-conflict", "overwrite", "--apply")
-                mends.append(f"to overwrite them with those of {here}: {copy}")
             message = f"{what}: {listed(left, len(left))}"
-            yield Check(About.COMPARED, Verdict.REFUSED, message, mends[0], tuple(mends[1:]))
+            accept = f"to accept those of {there}: {_accepting(commands, switch, left, accepted)}"
+            versions = found[0].versions
+            if versions is None:
+                yield Check(About.COMPARED, Verdict.REFUSED, message, accept)
+                continue
+            where = (switch.environment.name, (switch.secret,), switch.destination.id)
+            over = commands.migrate(*where, "--on-conflict", "overwrite", "--apply")
+            copy = f"to overwrite them with those of {here}: {over}"
+            message = "; ".join(filter(None, (message, when(*versions, commands.writer_of))))
+            run = run_of_later(*versions, commands.writer_of)
+            undo = [f"to take back what {run.command} wrote: {run.undo}"] if run is not None else []
+            yield Check(About.COMPARED, Verdict.REFUSED, message, accept, (copy, *undo))
 
 
 def _accepting(commands: Commands, switch: Switch, keys: Sequence[str], accepted: frozenset[tuple[str, str]]) -> str:

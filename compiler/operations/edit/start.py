@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,14 +11,15 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.source import Source, Span
 from compiler.operations.chart.packaged import chart_files
 from compiler.operations.edit.draft import Draft, given, judged
-from compiler.operations.edit.new_project import project_files
+from compiler.operations.edit.new_project import IGNORE_FILE, project_files
 from compiler.operations.edit.scaffold import NAME, environment_text
 from compiler.operations.edit.splice import Splice
+from compiler.pipeline import VALUES_FOLDER
 from compiler.project_files import BASE, CATALOGUE, FOLDER, Library
 from compiler.refusal import Refusal
 from compiler.stages.merge import merge
 from compiler.stages.write import Output, refuse_outside, write_all
-from compiler.text.command_line import command_line
+from compiler.text.command_line import command_line, shell_line
 from compiler.text.suggestion import suggest
 from compiler.text.system_reason import system_reason
 from compiler.text.wording import listed, quoted
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from compiler.pipeline import Result
 
 FORM = "use lower-case letters, digits and inner hyphens, at most 63"
+# What a repository may have for itself, and what is the project's alone.
+KEPT = ("README.md", "Makefile", IGNORE_FILE, ".vscode/settings.json")
+_OWN_FOLDERS = (FOLDER, VALUES_FOLDER)
 # What an option gives a store, by its provider: the option, and the store's key.
 _ADDRESSES = {VAULT: ("--server", "server"), AZURE_KEY_VAULT: ("--vault-url", "vaultUrl")}
 
@@ -61,16 +66,22 @@ def known_layers(root: Path) -> tuple[str, ...]:
 def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]:
     """The files of a project in `folder`, which is made, and what compiling them would find.
 
-    Raises Refusal where it holds anything but what Git has.
+    In a Git repository it may have other files, of which `KEPT` stay as they are. Raises Refusal for other folders that
+    are not empty, and where there is a project already.
     """
+    files = project_files(platform)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        there = {entry.name for entry in folder.iterdir()}
+        is_empty = all(entry.name.startswith(".git") for entry in folder.iterdir())
+        there = {path for path in (*files, *_OWN_FOLDERS) if os.path.lexists(folder / path)}
     except OSError as error:
         raise Refusal("cannot run", f"the folder cannot be used: {system_reason(error)}") from None
-    if any(not name.startswith(".git") for name in there):
-        raise Refusal("usage", "the folder of a new project must be empty", "name another one")
-    files = project_files(platform)
+    if not is_empty and not any((each / ".git").exists() for each in (folder.resolve(), *folder.resolve().parents)):
+        way_out = f"name another one, or make it a repository first: `{shell_line('git', 'init')}`"
+        raise Refusal("usage", "the folder of a new project must be empty, or in a Git repository", way_out)
+    for path in (*_OWN_FOLDERS, *files):
+        if path in there and path not in KEPT:
+            raise Refusal("usage", f"{path} is there already", "name another folder, or move it away first")
     origins = {
         ("namespace",): given("--namespace", platform.namespace),
         ("stores", "vault", "server"): given("--server", platform.server or ""),
@@ -78,7 +89,6 @@ def new_project(folder: Path, platform: Platform) -> tuple[list[Output], Result]
     }
     inputs = {path: text for path, text in files.items() if path.startswith(f"{FOLDER}/")}
     result = judged(folder, [_draft(path, text, origins) for path, text in inputs.items()])
-    # A repository's own .gitignore stays as it is.
     return [Output(folder / path, path, text) for path, text in files.items() if path not in there], result
 
 

@@ -11,6 +11,7 @@ from compiler.operations.change.compare import WORKERS, Head, Seen, Wanted, plan
 from compiler.operations.change.judge import judge_source
 from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.change.run import Planned
+from compiler.operations.live.later import nobody
 from compiler.operations.live.read_many import read_many
 from compiler.operations.migrate.routes import Route, Routes
 from compiler.stores.errors import StoreError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Store
     from compiler.operations.change.plan import Options
+    from compiler.operations.live.later import WriterOf
     from compiler.operations.live.read_many import Reading
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.runs.entries import Run
@@ -44,7 +46,13 @@ class _Ends:
 
 
 def plan_migration(
-    routes: Routes, stores: LiveStores, options: Options, *, run: Run | None = None, workers: int = WORKERS
+    routes: Routes,
+    stores: LiveStores,
+    options: Options,
+    *,
+    run: Run | None = None,
+    workers: int = WORKERS,
+    writer_of: WriterOf = nobody,
 ) -> Planned:
     """Read both sides once and compare them; with `run`, narrow the plan to that unfinished run.
 
@@ -71,6 +79,7 @@ def plan_migration(
         extras=tuple(_location(route.source_store, route.source) for route in extras if route.source is not None),
         skipped=routes.skipped,
         run=run,
+        writer_of=writer_of,
     )
     writers = {routes.to.id: destination}
     return Planned(plan_change(head, wanted, Seen(writers, ends.readings)), writers)

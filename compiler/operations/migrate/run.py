@@ -9,6 +9,7 @@ from compiler.operations.change.run import Change
 from compiler.operations.live.names import store_named
 from compiler.operations.migrate.plan import COMMAND, plan_migration
 from compiler.operations.migrate.routes import routes_of
+from compiler.operations.runs.history import writers
 from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from compiler.model.environment import Environment
     from compiler.operations.change.plan import Options
     from compiler.operations.change.run import Planned, Setting
-    from compiler.operations.live.stores import LiveStores
     from compiler.operations.migrate.routes import Routes
     from compiler.operations.runs.entries import Run
 
@@ -47,8 +47,8 @@ def migration(
         },
     )
     routes = routes_of(environment, to, source, options.only)
-    return Change(COMMAND, identity, partial(_planned, routes, setting.stores, options), setting)
+    return Change(COMMAND, identity, partial(_planned, routes, setting, options), setting)
 
 
-def _planned(routes: Routes, stores: LiveStores, options: Options, run: Run | None) -> Planned:
-    return plan_migration(routes, stores, options, run=run)
+def _planned(routes: Routes, setting: Setting, options: Options, run: Run | None) -> Planned:
+    return plan_migration(routes, setting.stores, options, run=run, writer_of=writers(setting.root))

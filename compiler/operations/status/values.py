@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
+from compiler.operations.live.later import version_of
 from compiler.operations.verify.references import references_of
 from compiler.operations.verify.verify import known_since, verify
 from compiler.stores.values.secret import Comparer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Environment, Secret, Store
     from compiler.operations.edit.moves import Progress
+    from compiler.operations.live.later import StoredVersion
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.verify.references import Reference
     from compiler.operations.verify.verify import KeyStatus, Verification
@@ -34,15 +36,20 @@ class Likeness(StrEnum):
     EQUAL = "equal"
     DIFFERENT = "different"
     MISSING = "missing"  # it does not give every key
+    ONLY_THERE = "only-there"  # it gives keys that the store in use does not, and no others differ
     NO_ACCESS = "no-access"  # one of the two did not say
     NOT_ASKED = "not-asked"
+
+
+_GRAVEST = (Likeness.MISSING, Likeness.DIFFERENT, Likeness.ONLY_THERE)
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
     """What the stores hold of a secret.
 
-    `different` and `missing` are the keys of the other store that make its likeness. `faults` says what the operator
+    `different`, `missing` and `only_there` are the keys of the other store that make its likeness, and `versions` are
+    those of the store in use and of the other one that hold the first different key. `faults` says what the operator
     could not read, or would read wrongly, in the store in use, `unset` the keys that it lacks where no other fault is;
     `closed` says why that store did not say, and `is_silent` where it gave no answer. `known_since` is the date of the
     newest value, None where one was not read. `other_holds`: the other store gives every key, equal or not. `written`
@@ -63,6 +70,8 @@ class Values:
     other_newest: datetime | None = None
     is_silent: bool = False
     other_holds: bool = False
+    only_there: tuple[str, ...] = ()
+    versions: tuple[StoredVersion, StoredVersion] | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -109,7 +118,9 @@ def read_values(environment: Environment, others: Mapping[str, Store | None], st
     here, elsewhere = _by_secret(found, is_elsewhere=False), _by_secret(found, is_elsewhere=True)
     comparer = Comparer()
     values = {
-        name: _values(here.get(name, {}), elsewhere.get(name, {}) if other is not None else None, found, comparer)
+        name: _values(
+            here.get(name, {}), elsewhere.get(name, {}) if other is not None else None, found, comparer, stores
+        )
         for name, other in others.items()
     }
     silent = {status.reference.store.id for status in found.keys if _is_silent(status)}
@@ -137,7 +148,11 @@ def _by_secret(found: Verification, *, is_elsewhere: bool) -> dict[str, dict[str
 
 
 def _values(
-    here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
+    here: Mapping[str, KeyStatus],
+    there: Mapping[str, KeyStatus] | None,
+    found: Verification,
+    comparer: Comparer,
+    stores: LiveStores,
 ) -> Values:
     origins, dates = _origins(here, found), _dates(here, found)
     faults = [
@@ -148,11 +163,17 @@ def _values(
         if each.rule not in _CLOSED
     ]
     closed = tuple(dict.fromkeys(message for status in here.values() for message in _why_closed(status)))
-    likeness, different, missing = _likeness(here, there, found, comparer)
+    likeness, keys = _likeness(here, there, found, comparer)
+    different = keys[Likeness.DIFFERENT]
+    versions = None
+    if different and there is not None:
+        sides = (here[different[0]].reference, there[different[0]].reference)
+        one, other = (version_of(s.store.id, stores.address(s.store), found.origins[s]) for s in sides)
+        versions = (one, other)
     return Values(
         likeness,
         different,
-        missing,
+        keys[Likeness.MISSING],
         tuple(dict.fromkeys(faults)),
         _unset(here),
         closed,
@@ -163,6 +184,8 @@ def _values(
         max(_dates(there or {}, found), default=None),
         any(map(_is_silent, here.values())),
         there is not None and all(key in there and there[key].reference in found.values for key in here),
+        keys[Likeness.ONLY_THERE],
+        versions,
     )
 
 
@@ -186,23 +209,25 @@ def _unset(here: Mapping[str, KeyStatus]) -> tuple[str, ...]:
 
 def _likeness(
     here: Mapping[str, KeyStatus], there: Mapping[str, KeyStatus] | None, found: Verification, comparer: Comparer
-) -> tuple[Likeness, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[Likeness, dict[Likeness, tuple[str, ...]]]:
+    """How the other store compares, and the keys that make it so, the gravest first."""
+    keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
     if there is None:
-        return Likeness.NOT_ASKED, (), ()
-    different: list[str] = []
-    missing: list[str] = []
+        return Likeness.NOT_ASKED, keys
+    if _is_closed(there.values()) or _is_closed(here.values()):
+        return Likeness.NO_ACCESS, keys
     for key, status in here.items():
         other = there.get(key)
         new = found.values.get(other.reference) if other is not None else None
         old = found.values.get(status.reference)
         if new is None:
-            missing.append(key)
-        elif old is None or not comparer.same(new, old):
-            different.append(key)
-    if _is_closed(there.values()) or _is_closed(here.values()):
-        return Likeness.NO_ACCESS, (), ()
-    word = Likeness.MISSING if missing else Likeness.DIFFERENT if different else Likeness.EQUAL
-    return word, tuple(different), tuple(missing)
+            keys[Likeness.MISSING] += (key,)
+        elif old is None:
+            # Nothing to compare it with.
+            keys[Likeness.ONLY_THERE] += (key,)
+        elif not comparer.same(new, old):
+            keys[Likeness.DIFFERENT] += (key,)
+    return next((each for each in _GRAVEST if keys[each]), Likeness.EQUAL), keys
 
 
 def _is_closed(statuses: Iterable[KeyStatus]) -> bool:

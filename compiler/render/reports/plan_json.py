@@ -90,7 +90,7 @@ def _step(step: Step) -> dict[str, Any]:
         "source": _place(step.source),
         "destination": _place(step.destination),
         "reason": step.reason or None,
-        "remedy": step.remedy or None,
+        "remedy": "; ".join(step.remedies) or None,
     }
 
 

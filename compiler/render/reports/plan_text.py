@@ -148,7 +148,7 @@ def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:
             continue
         is_written = step.kind in WRITING or step.kind is Kind.KEEP
         target = step.target if is_written else None
-        reasons.setdefault((step.kind, step.reason, step.remedy), {}).setdefault(target, []).append(step)
+        reasons.setdefault((step.kind, step.reason, step.remedies), {}).setdefault(target, []).append(step)
     found = [list(groups.values()) for groups in reasons.values()]
     return sorted(found, key=lambda groups: groups[0][0].kind not in WRITING)
 
@@ -161,8 +161,8 @@ def _reason_lines(groups: Sequence[Sequence[Step]]) -> Iterator[Line]:
         # Which remote secrets it is of: it stands below the last of them.
         these = f"these {len(groups)}: " if len(groups) > 1 else ""
         yield Wrapped((these, first.reason), _INDENT)
-    if first.remedy:
-        yield from _help_lines(first.remedy)
+    for remedy in first.remedies:
+        yield from _help_lines(remedy)
 
 
 def _group_lines(group: Sequence[Step]) -> Iterator[Line]:

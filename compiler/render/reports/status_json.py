@@ -66,6 +66,7 @@ def _row(row: Row) -> dict[str, Any]:
             "comparison": str(values.likeness),
             "different": list(values.different),
             "missing": list(values.missing),
+            "onlyThere": list(values.only_there),
         },
         "faults": list(values.faults),
         "written": _date(values.written),

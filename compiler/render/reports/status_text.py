@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from compiler.model.duration import short_duration
+from compiler.operations.live.later import nobody, remedies, when
 from compiler.operations.status.row import State
 from compiler.operations.status.values import Likeness
 from compiler.operations.status.wait import End
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
     from datetime import datetime
 
+    from compiler.operations.live.later import WriterOf
     from compiler.operations.status.next_step import Next
     from compiler.operations.status.row import Row, Seen, Status
     from compiler.operations.status.wait import Waited
@@ -53,7 +55,7 @@ def word_of(state: State) -> str:
     return _WORDS[state]
 
 
-def status_lines(status: Status, step: Next, now: datetime) -> Iterator[Line]:
+def status_lines(status: Status, step: Next, now: datetime, writer_of: WriterOf = nobody) -> Iterator[Line]:
     """One environment: how far its move is, its rows, what is wrong and why, and what to run next."""
     yield (Painted(status.environment.name, Style.STRONG), *_headline(status))
     cells = [_cells(row, now) for row in status.rows]
@@ -69,7 +71,10 @@ def status_lines(status: Status, step: Next, now: datetime) -> Iterator[Line]:
     notes = Counter(note for row in status.rows if row.seen is not None for note in row.seen.notes)
     common = [note for note, count in notes.items() if count > 1]
     for row in status.rows:
-        yield from _details(row, common)
+        yield from _details(row)
+        yield from _different(row, status.environment.name, writer_of)
+        if row.seen is not None:
+            yield from seen_lines(row.secret.id, row.seen, common)
     yield from (("note: ", note) for note in common)
     # Once for all secrets of a namespace.
     asked = (what for row in status.rows if row.seen is not None for what in row.seen.not_asked)
@@ -136,16 +141,27 @@ def _style(row: Row) -> Style:
     return Style.GREEN if row.state is State.IN_EFFECT else Style.STRONG
 
 
-def _details(row: Row, common: Container[str]) -> Iterator[Line]:
-    """What is wrong with a secret, and why, without the notes in `common`. Each line stands on its own."""
+def _details(row: Row) -> Iterator[Line]:
+    """What is wrong with a secret, and why. Each line stands on its own, as messages of findings do."""
     name = row.secret.id
     yield from ((f"{name}: ", fault) for fault in row.values.faults)
-    if row.values.likeness is Likeness.DIFFERENT and row.other is not None:
-        yield f"{name}: ", f'"{row.other.id}" holds other values of ', listed(row.values.different)
     if row.values.likeness is Likeness.MISSING and row.other is not None:
         yield f"{name}: ", f'"{row.other.id}" lacks ', listed(row.values.missing)
-    if row.seen is not None:
-        yield from seen_lines(name, row.seen, common)
+    if row.values.likeness is Likeness.ONLY_THERE and row.other is not None:
+        yield f"{name}: ", f'only "{row.other.id}" holds ', listed(row.values.only_there)
+
+
+def _different(row: Row, environment: str, writer_of: WriterOf) -> Iterator[Line]:
+    """What the other store holds other values of, which is the later one, and the command for each case."""
+    values = row.values
+    if values.likeness is not Likeness.DIFFERENT or row.other is None:
+        return
+    times = when(*values.versions, writer_of) if values.versions is not None else ""
+    what = f'"{row.other.id}" holds other values of {listed(values.different)}'
+    yield f"{row.secret.id}: ", what, *(("; ", times) if times else ())
+    if values.versions is not None:
+        ways = remedies(environment, row.secret.id, *values.versions, writer_of)
+        yield from (("  ", Painted("help: ", Style.HELP), way) for way in ways)
 
 
 def seen_lines(name: str, seen: Seen, common: Container[str] = ()) -> Iterator[Line]:

@@ -223,4 +223,6 @@ def test_only_what_must_be_named_is_said_to_be_missing(
 
 def test_words_to_choose_from_are_listed_where_none_is_given(run: Callable[..., Any]) -> None:
     done = run("new")
-    assert done.err == 'error: no kind given\nhelp: the kinds are "project", "environment", "secret", "chart"\n'
+    assert (
+        done.err == 'error: no kind given\nhelp: the kinds are "project", "environment", "secret", "store", "chart"\n'
+    )

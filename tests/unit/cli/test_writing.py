@@ -180,11 +180,13 @@ class TestADeletedSecret:
         words = shlex.split(printed)
         assert words[1:3] == [writing.name, "dev"]
         assert ("--on-conflict" in words) is (writing.name != "put")
-        assert words[-3:] == ["--audit", "an audit file", "--recover"]
-        planned = run(*words[1:])
+        # It writes, as the command did that was refused.
+        assert words[words.index("--audit") + 1] == "an audit file"
+        assert words[-2:] == ["--recover", "--apply"]
+        planned = run(*words[1:-1])
         assert (planned.code, f"recover   azure:{AZURE}" in planned.out) == (0, True), planned.out
         assert (writing.ends.azure.deleted, writing.ends.azure.writes) == ({AZURE}, [])
-        assert run(*words[1:], "--apply").code == 0
+        assert run(*words[1:]).code == 0
         assert writing.ends.azure.shown(AZURE) == {KEY: "token", "OTHER": "theirs"}
         assert writing.ends.azure.deleted == set()
         audit = lines(writing.project / "an audit file")

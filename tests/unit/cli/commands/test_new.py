@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[4]
+UNMADE = (
+    'note: this project does not make the ClusterSecretStore "{}": it has to be in the cluster, or '
+    "`platform-secrets new store {} --auth {}` adds it\n"
+)
 
 
 def _all_files(root: Path) -> dict[str, bytes]:
@@ -26,7 +30,7 @@ def test_what_comes_next_is_for_the_same_project(
 def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path) -> None:
     before = _all_files(project)
     done = run("new", "environment", "prod-eu", "--extends", "prod")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, UNMADE.format("azure-keyvault-store", "azure", "workloadIdentity"))
     assert done.out.startswith("environments/prod-eu.yaml: written\nnext: ")
     after = _all_files(project)
     text = after.pop("environments/prod-eu.yaml").decode()
@@ -54,9 +58,12 @@ def test_an_environment_compiles_at_once(run: Callable[..., Any], project: Path)
         (("environment", "qa", "--store", "blue"), 'there is no store "blue"\nhelp: the stores are "vault", "azure"'),
         (("secret", "github", "--key", "K"), 'the catalogue already has a secret "github"'),
         (("secret", "GitHub"), "the secret's name is invalid"),
-        (("project",), "the folder of a new project must be empty"),
+        (("project",), "the folder of a new project must be empty, or in a Git repository\nhelp: name another one"),
         (("chart", "x"), "a chart takes no name"),
-        (("nonsense", "x"), 'unknown kind "nonsense"\nhelp: the kinds are "project", "environment", "secret", "chart"'),
+        (
+            ("nonsense", "x"),
+            'unknown kind "nonsense"\nhelp: the kinds are "project", "environment", "secret", "store", "chart"',
+        ),
     ],
 )
 def test_what_exists_or_has_no_form_is_refused(
@@ -195,7 +202,7 @@ def test_a_change_of_the_naming_renames_nothing(
 def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "Web Shop"
     done = run("new", "project", folder)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, UNMADE.format("vault-secret-store", "vault", "kubernetes"))
     assert done.out.splitlines()[-2:] == [
         'the platform is "web-shop", its namespace "web-shop"',
         f"next: cd '{folder}', then platform-secrets new secret NAME --key KEY --into base",
@@ -214,7 +221,7 @@ def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     url = "https://shop-dev.vault.azure.net"
     done = run("new", "project", "--name", "shop", "--namespace", "web", "--store", "azurekv", "--vault-url", url)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, UNMADE.format("azure-keyvault-store", "azure", "workloadIdentity"))
     assert done.out.splitlines()[-2:] == [
         'the platform is "shop", its namespace "web"',
         "next: platform-secrets new secret NAME --key KEY --into base",
@@ -249,7 +256,7 @@ def test_a_project_that_is_told_something_wrong_is_not_made(
 def test_an_environment_has_its_store_and_its_address(run: Callable[..., Any], project: Path) -> None:
     url = "https://ai-platform-qa.vault.azure.net"
     done = run("new", "environment", "qa", "--store", "azure", "--vault-url", url)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, UNMADE.format("azure-keyvault-store", "azure", "workloadIdentity"))
     assert done.out.endswith("\nnext: add whatever else differs, then run platform-secrets compile qa\n")
     assert (
         (project / "environments/qa.yaml")
@@ -280,11 +287,45 @@ def test_a_project_has_its_chart_and_keeps_a_repositorys_own_ignore_file(
     (folder / ".git").mkdir(parents=True)
     (folder / ".gitignore").write_text("mine\n", "utf-8")
     done = run("new", "project", folder)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, UNMADE.format("vault-secret-store", "vault", "kubernetes"))
     assert ".gitignore: written" not in done.out
     assert ".gitignore: kept as it is; add /.platform-secrets/, *audit*.jsonl, *.age, " in done.out
     assert (folder / ".gitignore").read_text("utf-8") == "mine\n"
     assert (folder / "chart/Chart.yaml").read_bytes() == (ROOT / "chart/Chart.yaml").read_bytes()
+
+
+def test_a_store_is_written_and_the_note_of_it_ends(run: Callable[..., Any], project: Path) -> None:
+    assert "this project does not make" in run("compile").err
+    done = run("new", "store", "vault", "--auth", "kubernetes", "--role", "shop")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "environments/base.yaml: written",
+        "next: compare `auth` in environments/base.yaml with your cluster, then run platform-secrets compile",
+    ]
+    assert "        role: shop\n" in (project / "environments/base.yaml").read_text("utf-8")
+    assert run("compile", "dev").code == 0
+    assert "clusterSecretStores:" in (project / "chart/values-dev.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            (),
+            "the store needs --auth\nhelp: say how the operator logs in: kubernetes, jwt, appRole, token of vault or ",
+        ),
+        (("--auth", "token", "--into", "dev", "--into", "prod"), "a store goes into one file"),
+        (("--auth", "token", "--key", "K"), "--key is an option of `new secret`"),
+    ],
+)
+def test_a_store_that_is_not_said_is_not_written(
+    run: Callable[..., Any], project: Path, words: tuple[str, ...], said: str
+) -> None:
+    before = _all_files(project)
+    done = run("new", "store", "vault", *words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert _all_files(project) == before
 
 
 def test_the_chart_is_added_to_a_project_without_one_and_never_replaced(run: Callable[..., Any], project: Path) -> None:

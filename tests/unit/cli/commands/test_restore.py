@@ -115,7 +115,10 @@ def test_a_plan_that_is_blocked_says_how_to_go_on(
     store: MemoryStore, run: Callable[..., Done], edit: Callable[[str, str, str], None]
 ) -> None:
     store.seed(NAME, ATLASSIAN_TOKEN="theirs")
-    assert "--on-conflict skip or overwrite" in restore(run, "--apply").out
+    shown = restore(run, "--apply").out
+    assert "to replace it:\n" in shown
+    for what in ("--only jira --on-conflict overwrite --apply\n", "--on-conflict skip --apply\n"):
+        assert what in shown
     edit("environments/catalogue.yaml", "ATLASSIAN_TOKEN", "ATLASSIAN_TOKEN_2")
     refused = restore(run, "--apply")
     assert (refused.code, "the catalogue no longer has this key of the secret" in refused.out) == (1, True), refused.out

@@ -107,9 +107,9 @@ def test_a_deleted_secret_is_restored_where_that_is_asked_and_else_named_with_th
     assert stores.vault is not None
     stores.vault.hold("agents/jira", {"JIRA_TOKEN": SecretValue("old"), "KEPT": SecretValue("k")})
     stores.vault.deleted.add("agents/jira")
-    refused = changing(environment, stores, Options(("jira",), recover_command="restore … --recover")).plan(None).plan
+    refused = changing(environment, stores, Options(("jira",), words=("restore", "prod"))).plan(None).plan
     assert [(step.kind, step.remedy) for step in refused.steps] == [
-        (Kind.REFUSE, "to recover it first: restore … --recover")
+        (Kind.REFUSE, "to recover it first: platform-secrets restore prod --only jira --recover")
     ]
     ended = carry_out(changing(environment, stores, Options(("jira",), recover=True), root=tmp_path), listening)
     assert kinds(ended.plan) == {"JIRA_TOKEN": Kind.RECOVER}

@@ -11,6 +11,7 @@ from compiler.model.place import Place
 from compiler.operations.change.compare import Head, Wanted, callers, plan_change, read_destinations
 from compiler.operations.change.plan import Kind, Location, NoteKind, OnConflict, Options, Plan, Step
 from compiler.operations.change.version_loss import LossKind
+from compiler.operations.live.later import PastRun, nobody
 from compiler.operations.runs.entries import Run, RunEntry
 from compiler.stores.errors import DisabledError, InvalidNameError, SoftDeletedError, UnavailableError
 from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
@@ -171,6 +172,44 @@ def test_a_whole_value_is_compared_with_the_whole_text(environment: Environment,
         assert [(write.whole is not None, write.changes) for write in plan.writes] == [(True, {})] * (
             kind is not Kind.KEEP
         )
+
+
+def test_a_conflict_has_both_times_the_run_and_the_whole_command_for_each_case(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.hold("agents/jira", {"A": SecretValue("theirs")})
+    late, early = datetime(2026, 11, 28, 7, 12, tzinfo=UTC), datetime(2026, 11, 28, 7, 11, tzinfo=UTC)
+    (held,) = stores.vault.versions["agents/jira"]
+    stores.vault.versions["agents/jira"] = [replace(held, attributes=Attributes(created=late))]
+    origin = RemoteSecret("agents-jira", "a", {}, Attributes(created=early))
+    member = replace(wanted(environment, "A", "ours"), source=Location("azure", "agents-jira", "A"), origin=origin)
+    seen = read_destinations([member], stores.live)
+    past = PastRun("20250131-120000-4fa1c2", "put", "prod")
+    head = Head(
+        "migrate",
+        "prod",
+        Options(words=("migrate", "prod", "--to", "vault"), applies=True),
+        {"azure": "https://azure"},
+        writer_of=lambda version: past if version.store == "vault" else None,
+    )
+    (step,) = plan_change(head, [member], seen).steps
+    assert step.reason == (
+        "the destination already holds a different value, version v1; "
+        '"vault" was written later, 2026-11-28 07:12:00 UTC by put, run 20250131-120000-4fa1c2, '
+        '"azure" 2026-11-28 07:11:00 UTC'
+    )
+    back = "platform-secrets migrate prod --to azure --from vault --only jira --on-conflict overwrite"
+    assert step.remedies == (
+        "to replace it: platform-secrets migrate prod --to vault --only jira --on-conflict overwrite --apply",
+        f'to copy it to "azure" instead: {back}',
+        "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2",
+        "to leave it as it is: platform-secrets migrate prod --to vault --on-conflict skip --apply",
+    )
+    # A value of a person or a file has no time, and comes from no store.
+    (step,) = plan_change(replace(head, writer_of=nobody), [wanted(environment, "A", "ours")], seen).steps
+    assert step.reason.endswith("version v1; written 2026-11-28 07:12:00 UTC")
+    assert [way.partition(":")[0] for way in step.remedies] == ["to replace it", "to leave it as it is"]
 
 
 def test_versions_that_the_writes_drop_are_asked_for_where_there_are_any(

@@ -205,8 +205,13 @@ def test_a_source_that_holds_the_value_gives_it(reading: RemoteSecret, place: Pl
         ),
         (
             refusal(errors.SoftDeletedError),
-            Options(recover_command="migrate --recover"),
-            (Kind.REFUSE, "in the destination, the reason", "to recover it first: migrate --recover", False),
+            Options(("jira",), words=("migrate", "prod"), applies=True),
+            (
+                Kind.REFUSE,
+                "in the destination, the reason",
+                "to recover it first: platform-secrets migrate prod --only jira --recover --apply",
+                False,
+            ),
         ),
         (
             refusal(errors.DisabledError),

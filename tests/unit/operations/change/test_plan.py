@@ -99,11 +99,11 @@ def test_its_words_are_those_of_the_output_the_journal_and_the_audit_file() -> N
 
 
 def test_what_nobody_says_is_the_careful_choice() -> None:
-    assert Options() == Options((), False, OnConflict.FAIL, False, False, "")
+    assert Options() == Options((), False, OnConflict.FAIL, False, False, (), False)
     assert Adopted("azure", "a", "1") == Adopted("azure", "a", "1", (), "update", None, False)
     assert Result("azure", "a", State.DONE) == Result("azure", "a", State.DONE, None, (), "", "", "")
     assert Outcome("run", ()) == Outcome("run", (), False, None, "", ())
-    assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "")
+    assert Step("jira", "KEY", Kind.KEEP, None, None) == Step("jira", "KEY", Kind.KEEP, None, None, "", "", ())
     place = Location("azure", "a", None)
     assert Note(NoteKind.TAGS, "jira", place) == Note(NoteKind.TAGS, "jira", place, None, "")
     found = Plan("put", "prod", {}, {}, Options(), (), ())

@@ -226,7 +226,7 @@ def test_what_is_there_again_and_not_known_to_be_by_the_run_is_a_conflict_and_no
     state: str, on_conflict: OnConflict, command: str, again: str, kind: Kind
 ) -> None:
     known = replace(entry(None, state=state, deleted="v1", recovered=False), owes=state == "started")
-    options = Options(on_conflict=on_conflict, recover=True, recover_command=command)
+    options = Options(on_conflict=on_conflict, recover=True, words=tuple(command.split()[1:]))
     wanted = replace(plan((step("a", kind),), write("a", "v1")), options=options)
     left = narrowed(wanted, run(a=known), {A: "v1"})
     assert (left.writes, left.adopted, left.unsettled) == ((), (), (A,))

@@ -6,7 +6,8 @@ from compiler.model.store_address import Provider
 from compiler.operations.change.plan import Adopted, Kind
 from compiler.operations.change.undo import plan_undo
 from compiler.operations.change.undo_delete import doubt_of_deletion, judge_recovery
-from compiler.operations.runs.history import PastRun, RunHistory
+from compiler.operations.live.later import PastRun
+from compiler.operations.runs.history import RunHistory
 from compiler.stores.errors import Action, StoreLocation, UnavailableError, VersionGoneError
 from compiler.stores.interface import VersionState
 from tests.unit.operations.change.deleting import ID, PROVIDERS, deleted, deletion, run_of, three

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import Kind, Plan, Step, Write
 from compiler.operations.change.undo import plan_undo
+from compiler.operations.live.later import PastRun
 from compiler.operations.runs.entries import RecordedKey, Run, RunEntry
-from compiler.operations.runs.history import PastRun, RunHistory
 from compiler.stores.errors import StoreLocation
 from tests.unit.operations.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from compiler.operations.runs.history import RunHistory
 
 ID = "20250131-120000-4fa1c2"
 PLACE = StoreLocation("https://memory", "a")

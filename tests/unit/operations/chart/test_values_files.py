@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
-from compiler.operations.chart.values_files import Wanted, Written, values_files
+from compiler.operations.chart.values_files import Wanted, Written, first_named, unmade_stores, values_files
 from compiler.pipeline import compile_project
 from tests.agents_project import write_agents_project
 
@@ -70,3 +71,18 @@ def test_files_without_an_environment_go_with_what_was_said_of_them(tmp_path: Pa
     written = done(tmp_path, Wanted(prunes=True), result.diagnostics)
     assert (written.pruned, written.diagnostics) == (("chart/values-old.yaml",), ())
     assert names(tmp_path / "chart") == ["values-prod.yaml"]
+
+
+def test_a_store_is_said_to_be_made_elsewhere_once(tmp_path: Path) -> None:
+    written = done(tmp_path, Wanted())
+    project = compile_project(tmp_path).project
+    assert project is not None
+    (note,) = unmade_stores(first_named(project, written.files))
+    (store,) = project.environments[0].stores_in_use()
+    assert note.startswith(
+        f'this project does not make the ClusterSecretStore "{store.name}": it has to be in the cluster'
+    )
+    assert f"platform-secrets new store {store.id} --auth " in note
+    # The values file has its name now.
+    assert first_named(project, done(tmp_path, Wanted()).files) == []
+    assert list(unmade_stores(replace(store, rendered=True) for _ in range(2))) == []

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compiler.operations.cutover.check import Verdict
-from compiler.operations.cutover.gate import one_place, verified
+from compiler.operations.cutover.gate import likenesses, one_place, verified
 from compiler.operations.cutover.request import Mode
 from compiler.operations.cutover.trial import Switch
+from compiler.operations.live.later import PastRun
 from compiler.operations.live.stores import LiveStores
 from compiler.refusal import Refusal
 from compiler.stores.interface import Attributes
@@ -185,7 +186,7 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
     bench.equal()
     bench.azure.deleted.add("agents-jira")
 
-    def mends(retired: dict[tuple[str, str], tuple[str, ...]]) -> set[str | None]:
+    def mends(retired: dict[tuple[str, str], PastRun]) -> set[str | None]:
         found = bench.to_azure("jira", "github")
         assert found.comparison is not None
         commands = replace(found.commands, retired=retired)
@@ -193,7 +194,7 @@ def test_what_a_run_of_this_project_deleted_is_brought_back_by_its_undo(bench: B
         return {each.mend for each in checks if each.verdict is Verdict.REFUSED}
 
     copy = "platform-secrets migrate prod --to azure --only jira --recover --apply"
-    words = ("retire", "prod", "--undo", "20250131-120000-4fa1c2")
+    words = PastRun("20250131-120000-4fa1c2", "retire", "prod")
     assert mends({}) == {copy}
     place = (bench.azure.address.absolute, "agents-jira")
     assert mends({("https://elsewhere", "agents-jira"): words}) == {copy}
@@ -253,6 +254,28 @@ def test_the_expiry_date_of_a_key_vault_is_no_end(bench: Bench) -> None:
     newest = bench.azure.versions["agents-jira"][-1]
     bench.azure.versions["agents-jira"][-1] = replace(newest, attributes=Attributes(expires=END))
     assert not bench.to_azure("jira").is_refused
+
+
+def test_a_difference_says_which_value_is_later_and_how_to_take_back_what_a_run_wrote(bench: Bench) -> None:
+    bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
+    for store, name, when in ((bench.vault, "agents/jira", END), (bench.azure, "agents-jira", END - timedelta(days=1))):
+        newest = store.versions[name][-1]
+        store.versions[name][-1] = replace(newest, attributes=Attributes(created=when))
+    run = PastRun("20250131-120000-4fa1c2", "put", "prod")
+    found = bench.to_azure("jira")
+    assert found.comparison is not None
+    (versions,) = {each.versions for each in found.comparison.keys if each.versions is not None}
+    commands = replace(found.commands, writer_of={versions[1]: run}.get)
+    (check,) = likenesses(found.comparison, frozenset(), commands, is_back=False)
+    assert check.message == (
+        'values of "jira" differ in "azure" and "vault": "JIRA_TOKEN"; '
+        '"vault" was written later, 2030-01-01 07:31:00 UTC by put, run 20250131-120000-4fa1c2, '
+        '"azure" 2029-12-31 07:31:00 UTC'
+    )
+    assert check.more == (
+        f'to overwrite them with those of "vault": {MIGRATE} --on-conflict overwrite --apply',
+        "to take back what put wrote: platform-secrets put prod --undo 20250131-120000-4fa1c2",
+    )
 
 
 def test_a_key_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: Bench) -> None:

@@ -56,10 +56,51 @@ def test_a_project_begins_in_an_empty_folder_and_leaves_gits_files_alone(tmp_pat
     (tmp_path / "new/file").touch()
     assert refused(lambda: new_project(tmp_path / "new", SHOP))[:2] == (
         "usage",
-        "the folder of a new project must be empty",
+        "the folder of a new project must be empty, or in a Git repository",
     )
     kind, message, _ = refused(lambda: new_project(tmp_path / "new/file", SHOP))
     assert (kind, message) == ("cannot run", "the folder cannot be used: file exists")
+
+
+@pytest.mark.parametrize("place", [".", "secrets"])
+def test_a_project_begins_beside_the_other_files_of_a_repository(place: str, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    folder = tmp_path / place
+    kept = ["README.md", "Makefile", ".vscode/settings.json"]
+    for name in (*kept, "src/main.go"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine\n", "utf-8")
+    outputs, result = new_project(folder, SHOP)
+    assert result.diagnostics == ()
+    shown = {each.shown for each in outputs}
+    assert {"environments/base.yaml", "chart/Chart.yaml", ".gitignore"} <= shown
+    assert not shown & set(kept)
+    write_new(outputs, folder)
+    assert {(folder / name).read_text("utf-8") for name in kept} == {"mine\n"}
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("environments/other.yaml", "environments"),
+        ("chart/Chart.yaml", "chart"),
+        ("schemas/values.schema.json", "schemas/values.schema.json"),
+    ],
+)
+def test_nothing_of_a_repository_is_replaced(there: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / there).parent.mkdir()
+    (tmp_path / there).write_text("mine\n", "utf-8")
+    kind, message, _ = refused(lambda: new_project(tmp_path, SHOP))
+    assert (kind, message) == ("usage", f"{said} is there already")
+    assert (tmp_path / there).read_text("utf-8") == "mine\n"
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.md").symlink_to("gone")
+    outputs, _ = new_project(tmp_path, SHOP)
+    assert "README.md" not in {each.shown for each in outputs}
 
 
 def test_a_chart_is_never_replaced(root: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_same_run_is_told_by_where_what_and_how(environment: Environment, st
         return migration(environment, to, source, chosen, Setting(tmp_path, stores.live)).identity
 
     first = identity()
-    assert first == identity(recover_command="whatever")
+    assert first == identity(words=("whatever",))
     others = [
         identity(source="vault"),
         identity("vault"),

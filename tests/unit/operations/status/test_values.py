@@ -40,6 +40,11 @@ def test_another_value_is_different_by_its_key(world: World) -> None:
     world.bench.azure.hold("agents-jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
     jira = read(world).values["jira"]
     assert (jira.likeness, jira.different, jira.missing) == (Likeness.DIFFERENT, ("JIRA_TOKEN",), ())
+    assert jira.versions is not None
+    assert [(each.store, each.name, each.version) for each in jira.versions] == [
+        ("vault", "agents/jira", "v1"),
+        ("azure", "agents-jira", "v2"),
+    ]
     assert jira.faults == ()
 
 
@@ -94,8 +99,19 @@ def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
     world.bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira"))
     jira = read(world).values["jira"]
     assert jira.faults == ('"JIRA_TOKEN" of "jira" is not in "agents/jira" of the store "vault"',)
-    assert (jira.likeness, jira.different) == (Likeness.DIFFERENT, ("JIRA_TOKEN",))
+    # Where one of the two holds none, there is no other value.
+    assert (jira.likeness, jira.different, jira.only_there) == (Likeness.ONLY_THERE, (), ("JIRA_TOKEN",))
     assert jira.unset == ("JIRA_TOKEN",)
+
+
+def test_what_is_deleted_in_the_store_in_use_is_not_compared(world: World) -> None:
+    world.bench.vault.deleted.add("agents/jira")
+    jira = read(world).values["jira"]
+    assert (jira.likeness, jira.different, jira.only_there) == (
+        Likeness.ONLY_THERE,
+        (),
+        ("JIRA_TOKEN", "JIRA_URL"),
+    )
 
 
 def test_keys_are_unset_only_where_nothing_else_is_wrong(world: World) -> None:

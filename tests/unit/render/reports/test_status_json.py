@@ -26,6 +26,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
     status = world.status()
     seen = Seen((Problem(State.PODS, "a"),), ("why",), 3, ("do", "more"), ("pods",), 2, ("note",), MOMENT)
     values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), ("JIRA_URL",), ("no",), written=MOMENT, expires=MOMENT)
+    values = replace(values, only_there=("JIRA_KEY",))
     rows = (status.rows[0], replace(status.rows[1], values=values, seen=seen))
     waited = Waited(End.TIME_UP, 600, {}, {"jira": ("UID",)})
     closed = ("it does not answer", "nor that one", "who knows")
@@ -56,6 +57,7 @@ def test_a_row_says_all_that_the_text_does(world: World) -> None:
             "comparison": "different",
             "different": ["JIRA_TOKEN"],
             "missing": ["JIRA_URL"],
+            "onlyThere": ["JIRA_KEY"],
         },
         "faults": ["no"],
         "written": "2026-10-17T00:00:00+00:00",

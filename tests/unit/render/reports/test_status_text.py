@@ -8,6 +8,7 @@ import pytest
 
 from compiler.cli.terminal.contents import text_of
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.live.later import PastRun, StoredVersion
 from compiler.operations.status.next_step import Next
 from compiler.operations.status.row import Problem, Row, Seen, State, Status
 from compiler.operations.status.values import Likeness, Values
@@ -68,6 +69,28 @@ def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
         'github: "azure" lacks "GITHUB_TOKEN"',
         'jira: "azure" holds other values of "JIRA_TOKEN"',
     ]
+
+
+def test_what_only_the_other_store_holds_is_no_other_value(world: World) -> None:
+    status = with_row(world.status(), "jira", values=Values(Likeness.ONLY_THERE, only_there=("JIRA_TOKEN",)))
+    assert shown(status)[-1] == 'jira: only "azure" holds "JIRA_TOKEN"'
+    assert " ".join(shown(status)[3].split()) == "jira vault - azure: only there - - not asked"
+
+
+def test_of_different_values_it_says_which_is_later_and_the_command_for_each_case(world: World) -> None:
+    vault = StoredVersion("vault", "https://vault", "agents/jira", "3", SOON)
+    azure = StoredVersion("azure", "https://azure", "agents-jira", "a", OLD)
+    values = Values(Likeness.DIFFERENT, ("JIRA_TOKEN",), versions=(vault, azure))
+    status = with_row(world.status(), "jira", values=values)
+    past = PastRun("20250131-120000-4fa1c2", "put", "prod")
+    copy = "platform-secrets migrate prod --to {} --from {} --only jira --on-conflict overwrite"
+    later = '"vault" was written later, 2027-01-01 00:00:00 UTC by put, run 20250131-120000-4fa1c2'
+    assert told(status_lines(status, Next(), NOW, {vault: past}.get))[-3:] == [
+        f'jira: "azure" holds other values of "JIRA_TOKEN"; {later}, "azure" 2026-10-17 00:00:00 UTC',
+        f'  help: if that of "vault" is right: {copy.format("azure", "vault")}',
+        '  help: if that of "azure" is right: platform-secrets put prod --undo 20250131-120000-4fa1c2',
+    ]
+    assert shown(status)[-1] == f'  help: if that of "azure" is right: {copy.format("vault", "azure")}'
 
 
 def test_a_silent_store_in_use_is_not_laid_to_the_other(world: World) -> None:
