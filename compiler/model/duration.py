@@ -7,6 +7,10 @@ import re
 from compiler.model.record import dataclass
 from compiler.text.regex import regex
 
+TYPE_CHECKING = False  # not from typing: `compile` is to start at once
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 # Units of Go's time.ParseDuration, in nanoseconds.
 _SECOND = 10**9
 _UNITS = {
@@ -62,3 +66,12 @@ def short_duration(seconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
     return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"
+
+
+def short_age(age: timedelta) -> str:
+    """How long ago something was, in its largest unit: `40s`, `5m`, `3h`, `12d`."""
+    seconds = max(0, int(age.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -129,7 +129,9 @@ def _wishes(arguments: Namespace) -> Wishes:
         raise Refusal("usage", "--rbac prints YAML", "leave --format out")
     duration = parse_duration(arguments.timeout or _TIMEOUT)
     if duration is None:
-        raise Refusal("usage", "--timeout is not a duration", "write it as 90s, 10m or 1h30m")
+        given = arguments.timeout
+        meant = f"add its unit, such as {given}s" if given.isdecimal() and given.isascii() else None
+        raise Refusal("usage", "--timeout is not a duration", meant or "write it as 90s, 10m or 1h30m")
     seconds = duration.seconds if arguments.wait else None
     if arguments.without_secrets and not _is_live(arguments):
         raise Refusal("usage", "--without-secrets is about the cluster", "add --cluster or --wait, or leave it out")

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What was found. `gathered` is None where a manifest is refused: then nothing is said of Secrets."""
+    """What was found. `gathered` is None where a manifest is refused: then nothing is said of Secrets.
+
+    `namespaces` are those of the cluster that were looked at, with a workload or without one; none for manifests.
+    """
 
     own: Own
     gathered: Gathered | None
     diagnostics: tuple[Diagnostic, ...]
     upgrade: Upgrade | None = None
     notes: tuple[str, ...] = ()
+    namespaces: frozenset[str] = frozenset()
 
 
 def look_at_manifests(
@@ -65,7 +69,7 @@ def look_at_cluster(environment: Environment, cluster: LiveCollections, namespac
     every = [namespace] if namespace is not None else [name for name, _ in own.secrets]
     gathered, notes = gather(cluster, every)
     _refuse_idle(gathered)
-    return Look(own, gathered, judge(own, gathered), notes=notes)
+    return Look(own, gathered, judge(own, gathered), notes=notes, namespaces=frozenset(every))
 
 
 def _refuse_idle(gathered: Gathered) -> None:

@@ -10,6 +10,7 @@ from compiler.operations.cutover.comparison import Likeness
 from compiler.operations.live.lasting import lasting_command
 from compiler.operations.live.later import run_of_later, when
 from compiler.operations.live.stores import AddressError
+from compiler.operations.verify.findings import with_own_count
 from compiler.text.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _unknown(switch: Switch, keys: Sequence[Compared], commands: Commands, *, is
     unknown = [each for each in keys if each.likeness is Likeness.UNKNOWN]
     if not unknown:
         return
-    reason = unknown[0].why
+    reason = with_own_count(unknown[0].why, len(unknown))
     names = [each.key for each in unknown]
     message = f"keys of {quoted(switch.secret)} not compared: {listed(names, len(names))}: {reason}"
     if is_back or commands.request.without_comparison:

@@ -9,11 +9,14 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from compiler.model.duration import short_age
 from compiler.operations.runs.entries import Run, take
 from compiler.operations.runs.line_file import LineFile, read_lines
 from compiler.operations.runs.lock import FOLDER, RUNS
 from compiler.refusal import Refusal
+from compiler.text.command_line import shell_line
 from compiler.text.regex import regex
+from compiler.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +29,7 @@ FORMAT = 2
 _FIRST_FORMAT = 1
 _UNREADABLE = (OSError, LookupError, StopIteration, TypeError, ValueError)
 _SECOND = len("20250131-120000")
+_MOST_NAMED = 5
 _NAME = regex(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _ID = regex(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}", re.ASCII)
 
@@ -173,10 +177,29 @@ def find_run(root: Path, run: str) -> Run:
     """The run of this id. Raises JournalError."""
     path = runs_folder(root) / f"{run}.jsonl"
     if not _ID.fullmatch(run) or not path.is_file():
-        known = [found.stem for found in _journals(root)][:5]
-        newest = f"choose one of the newest runs: {', '.join(known)}" if known else "there are no runs in this folder"
-        raise JournalError(f'there is no run "{run[:60]}"', newest)
+        known = [_described(found) for found in _journals(root)[:_MOST_NAMED]]
+        newest = f"the newest runs here: {'; '.join(known)}" if known else "there are no runs in this folder"
+        raise JournalError(f'there is no run "{run[:60]}"', f"{newest}; {_elsewhere()}")
     return read_run(path)
+
+
+def _elsewhere() -> str:
+    vault, azure = shell_line("bao", "kv", "rollback"), shell_line("az", "keyvault", "secret", "list-versions")
+    place = f"it may be on another machine, in {FOLDER}/{RUNS} of its project"
+    by_hand = f"write the earlier version again by hand: `{vault}`, for Key Vault `{azure}` and `put`"
+    return f"{place}; without it, restore a backup, or {by_hand}"
+
+
+def _described(path: Path) -> str:
+    """A run by its id, what it was of and how long ago, as far as its journal says."""
+    begun = datetime.strptime(path.stem[:_SECOND], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    age = f"{short_age(datetime.now(UTC) - begun)} ago"
+    try:
+        run = read_run(path)
+    except JournalError:
+        return f"{path.stem}, {age}, cannot be read"
+    secrets_of = dict.fromkeys(key.secret for entry in run.entries.values() for key in entry.keys)
+    return f"{path.stem}, {run.command} {run.environment} of {listed(secrets_of, 3)}, {age}"
 
 
 def find_unfinished(root: Path, identity: Mapping[str, Any]) -> Run | None:

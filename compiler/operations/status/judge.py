@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.cluster.freshness import Signs, is_answered, moment, older_value, refreshed_at, silence
@@ -139,7 +140,7 @@ class Judge:
         except (ValueError, TypeError):
             return _LONGEST_PAUSE
         # Of clocks that differ nothing can be told but the longest pause.
-        return round(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
+        return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
 
 
 def _stale_problem(staleness: Staleness) -> Problem:

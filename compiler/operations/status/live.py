@@ -71,7 +71,8 @@ class LiveState:
     def read(self) -> dict[tuple[str, str], str]:
         """List everything; returns the version of each collection to watch from. Raises ClusterError.
 
-        Without Secrets or pods, whoever may not list them gets the rest.
+        Without Secrets or pods, whoever may not list them gets the rest; without ExternalSecrets, the error names every
+        permission that is missing.
         """
         versions: dict[tuple[str, str], str] = {}
         for space in self.namespaces:
@@ -80,12 +81,17 @@ class LiveState:
                     with self.asks(f"list {plural}", space):
                         found, versions[plural, space] = self._cluster.collection(plural, space)
                 except ClusterError as error:
-                    if error.permission is None or plural == EXTERNAL_SECRETS:
+                    if error.permission is None:
                         raise
                     self.refused[plural, space] = error.permission
                     continue
                 self.refused.pop((plural, space), None)
                 self.replace(plural, space, found)
+        if any(plural == EXTERNAL_SECRETS for plural, _ in self.refused):
+            missing = "; ".join(dict.fromkeys(self.refused.values()))
+            raise ClusterError(
+                f"you are not allowed to {missing}", "get roles that allow it: --rbac prints them", missing
+            )
         return versions
 
     def replace(self, plural: str, namespace: str, found: Iterable[LiveObject]) -> None:

@@ -104,6 +104,11 @@ class Row:
     def state(self) -> State:
         return self.seen.state if self.seen is not None else State.NOT_ASKED
 
+    @property
+    def has_problem(self) -> bool:
+        """Whether the cluster was asked, and something keeps it from being in effect."""
+        return self.seen is not None and bool(self.seen.problems)
+
     def has(self, state: State) -> bool:
         """Whether that is among its problems in the cluster."""
         return self.seen is not None and any(problem.state is state for problem in self.seen.problems)

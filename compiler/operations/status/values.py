@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
 from compiler.operations.live.later import version_of
+from compiler.operations.verify.findings import with_own_count
 from compiler.operations.verify.references import references_of
 from compiler.operations.verify.verify import known_since, verify
 from compiler.stores.values.secret import Comparer
@@ -162,7 +163,10 @@ def _values(
         for each in status.found
         if each.rule not in _CLOSED
     ]
-    closed = tuple(dict.fromkeys(message for status in here.values() for message in _why_closed(status)))
+    unread = [status for status in here.values() if _why_closed(status)]
+    closed = tuple(
+        dict.fromkeys(with_own_count(message, len(unread)) for status in unread for message in _why_closed(status))
+    )
     likeness, keys = _likeness(here, there, found, comparer)
     different = keys[Likeness.DIFFERENT]
     versions = None

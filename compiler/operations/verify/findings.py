@@ -72,6 +72,8 @@ _VALUE_HELP = {
     "surrounding-white-space": "{put} stores it again without the white space, unless it belongs there",
 }
 
+_NOT_CHECKED = " not checked"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyFinding:
@@ -161,7 +163,7 @@ def of_store_error(group: Sequence[Reference], error: StoreError) -> Diagnostic:
 
 def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | AddressError) -> Diagnostic:
     """A finding about a whole store: once, at the line that describes it, with the number of unchecked keys."""
-    count = f"{counted(len(asking), 'key')} not checked"
+    count = _unchecked(len(asking))
     if isinstance(failure, AddressError):
         return BY_ID["no-answer"].diagnostic(Finding(f"{failure}; {count}", store.node.key_span, help=failure.help))
     said = f"the store {quoted(store.id)} ({failure.place.store}) cannot be read: {failure.reason}"
@@ -169,6 +171,16 @@ def of_store(store: Store, asking: Sequence[Reference], failure: StoreError | Ad
     # Here the store's own address is wrong, and not a reference to a secret in it.
     rule = "no-answer" if isinstance(failure, InvalidNameError) else _rule_of(failure)
     return BY_ID[rule].diagnostic(finding)
+
+
+def with_own_count(message: str, keys: int) -> str:
+    """A finding about a whole store, said of some of its `keys` alone; any other message as it is."""
+    said, _, count = message.rpartition("; ")
+    return f"{said}; {_unchecked(keys)}" if said and count.endswith(_NOT_CHECKED) else message
+
+
+def _unchecked(keys: int) -> str:
+    return f"{counted(keys, 'key')}{_NOT_CHECKED}"
 
 
 def _rule_of(error: StoreError) -> str:

@@ -34,10 +34,15 @@ def lines(look: Look) -> Iterator[Line]:
         yield from _upgrade_lines(look, look.upgrade)
     namespaces = {workload.namespace for workload in look.gathered.workloads}
     here = sum(namespace in namespaces for namespace, _ in look.own.secrets)
-    elsewhere = len(look.own.secrets) - here
+    idle = sum(namespace in look.namespaces - namespaces for namespace, _ in look.own.secrets)
+    elsewhere = len(look.own.secrets) - here - idle
     of = f"{read} of {counted(here, 'Secret')} {'is' if read == 1 else 'are'} read"
-    others = f"; {counted(elsewhere, 'Secret')} {'is' if elsewhere == 1 else 'are'} in other namespaces"
-    counts = f"{of}, {counted(len(look.gathered.workloads), 'workload')} looked at{others if elsewhere else ''}"
+    others = "".join(
+        f"; {counted(count, 'Secret')} {'is' if count == 1 else 'are'} in {where}"
+        for count, where in ((idle, "namespaces without a workload"), (elsewhere, "other namespaces"))
+        if count
+    )
+    counts = f"{of}, {counted(len(look.gathered.workloads), 'workload')} looked at{others}"
     yield f"{environment}: ", counts
 
 

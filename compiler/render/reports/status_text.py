@@ -102,7 +102,11 @@ def _headline(status: Status) -> tuple[Piece, ...]:
     moved = sum(row.store.id == progress.to.id for row in status.rows)
     where = f": {moved} of {counted(len(status.rows), 'secret')} on "
     if progress.next is None:
-        return (where, f'"{progress.to.id}"', "; every step of the move is done")
+        behind = sum(row.has_problem for row in status.rows)
+        done = "every step of the move is done"
+        if behind:
+            done = f"every step is in the files, {behind} {'is' if behind == 1 else 'are'} not in effect in the cluster"
+        return (where, f'"{progress.to.id}"', f"; {done}")
     return (where, f'"{progress.to.id}"', f"; step {progress.next + 1} of {len(progress.steps)} is next")
 
 
@@ -193,8 +197,9 @@ def wait_lines(waited: Waited) -> Iterator[Line]:
             yield "  because: ", f"the cluster cannot be asked: {waited.error}"
         if waited.unanswered:
             yield "  because: ", f"no answer yet from {waited.unanswered}"
-    for name, what in waited.not_compared.items():
-        yield f"{name}: ", f"not compared with the state before, which this run did not see: {', '.join(what)}"
+    for what in dict.fromkeys(waited.not_compared.values()):
+        names = listed(name for name, each in waited.not_compared.items() if each == what)
+        yield f"not compared with the state before, which this run did not see: {', '.join(what)} of {names}"
     unseen = dict.fromkeys(what for each in waited.seen.values() for what in each.not_asked)
     if unseen:
         yield "not looked at: ", "; ".join(unseen)

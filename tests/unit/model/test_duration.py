@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.duration import parse_duration, short_duration
+from compiler.model.duration import parse_duration, short_age, short_duration
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,17 @@ def test_the_canonical_form_is_stable_and_means_the_same(seconds: int) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (60, "1m"), (3600, "1h"), (5400, "1h30m"), (3661, "1h1m1s")])
 def test_the_short_form_leaves_out_what_is_zero(seconds: int, text: str) -> None:
     assert short_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("age", "text"),
+    [
+        ({"seconds": -5}, "0s"),
+        ({"seconds": 59.9}, "59s"),
+        ({"minutes": 59}, "59m"),
+        ({"hours": 23}, "23h"),
+        ({"days": 40}, "40d"),
+    ],
+)
+def test_an_age_is_shown_in_its_largest_unit(age: dict[str, float], text: str) -> None:
+    assert short_age(timedelta(**age)) == text

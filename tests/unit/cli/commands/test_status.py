@@ -319,6 +319,10 @@ def test_what_does_not_go_together_is_a_usage_error(
     assert f"error: {message}" in done.err
 
 
+def test_seconds_without_a_unit_are_named_with_it(status: Callable[..., Done]) -> None:
+    assert "add its unit, such as 60s" in status("dev", "--wait", "--timeout", "60").err
+
+
 def test_errors_of_the_input_are_shown(status: Callable[..., Done], project: Path) -> None:
     (project / "environments/dev.yaml").write_text("secrets: {jura: {}}\n", "utf-8")
     done = status("dev", "--offline")

@@ -104,6 +104,8 @@ def test_a_present_store_that_is_gone_has_to_be_waived_but_not_on_the_way_back(b
     assert verdict == "unanswered"
     assert message.startswith('keys of "jira" not compared: "JIRA_TOKEN", "JIRA_URL": the store "vault"')
     assert mend == "platform-secrets cutover prod jira --to azure --without-comparison"
+    both = of(bench.to_azure("jira", "github"), "compared")
+    assert [message.rpartition("; ")[2] for _, message, _ in both] == ["1 key not checked", "2 keys not checked"]
     waived = bench.to_azure("jira", without_comparison=True)
     assert (of(waived, "compared")[0][0], waived.is_refused) == ("noted", False)
     back = bench.plan(Mode.BACK, "jira", to="azure")

@@ -222,7 +222,7 @@ def test_of_a_run_of_another_identity_only_the_first_line_is_read(
 def test_a_run_that_is_none_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)
-    assert (caught.value.kind, caught.value.help) == ("usage", "there are no runs in this folder")
+    assert (caught.value.kind, str(caught.value.help)[:33]) == ("usage", "there are no runs in this folder;")
     begin(tmp_path).close()
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, name)
@@ -621,8 +621,15 @@ def test_a_refusal_names_the_five_newest_runs_and_cuts_a_name_short(tmp_path: Pa
     with pytest.raises(JournalError) as caught:
         find_run(tmp_path, "x" * 100)
     assert str(caught.value) == f'there is no run "{"x" * 60}"'
-    newest = ", ".join(f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2))
-    assert caught.value.help == f"choose one of the newest runs: {newest}"
+    shown = str(caught.value.help)
+    named = re.findall(r"(\d{8}-\d{6}-0{6}), migrate prod of \"github\", \d+d ago", shown)
+    assert named == [f"20250131-12000{second}-000000" for second in (6, 5, 4, 3, 2)]
+    assert "it may be on another machine, in .platform-secrets/runs of its project" in shown
+    (tmp_path / ".platform-secrets/runs/20250131-120006-000000.jsonl").write_text("{}\n", "utf-8")
+    with pytest.raises(JournalError) as caught:
+        find_run(tmp_path, "x")
+    assert "20250131-120006-000000, " in str(caught.value.help)
+    assert "d ago, cannot be read; 20250131-120005" in str(caught.value.help)
 
 
 @pytest.mark.parametrize("field", ["environment", "command", "destinations", "identity", "format"])

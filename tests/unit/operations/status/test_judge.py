@@ -50,6 +50,9 @@ def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_tha
     [
         (1, "00:54:25", 1),
         (9, "00:54:35", 246),
+        # Never within no time at all.
+        (1, "00:54:25.700000", 1),
+        (3, "00:54:28.900000", 1),
         (60, "00:54:25", 420),
         # Clocks differ, or the event is long gone: the longest pause is all that is known.
         (3, "00:50:00", 420),

@@ -65,6 +65,14 @@ def test_without_secrets_none_is_asked_for_and_that_is_no_lack(world: World) -> 
     assert not [each for each in world.double.asked if each.path.endswith("/secrets")]
 
 
+def test_every_missing_permission_is_told_at_once(world: World) -> None:
+    world.double.refused.update({"list externalsecrets": 403, "list pods": 403})
+    with pytest.raises(ClusterError) as caught:
+        state(world)
+    assert str(caught.value) == "you are not allowed to list externalsecrets in agents; list pods in agents"
+    assert "--rbac" in caught.value.remedy
+
+
 def test_without_the_external_secrets_there_is_nothing_to_say(world: World) -> None:
     world.double.refused["list externalsecrets"] = 403
     with pytest.raises(ClusterError, match="list externalsecrets"):

@@ -90,8 +90,15 @@ def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
     world.bench.silent.add("vault")
     found = read(world)
     assert not found.answered
-    # Once for both secrets.
+    # Once for both secrets, and with each one's own keys for it.
     assert len(found.closed) == 1
+    assert found.closed[0].endswith("; 3 keys not checked")
+    assert found.values["jira"].closed == (found.closed[0].replace("3 keys", "2 keys"),)
+    assert found.values["github"].closed == (found.closed[0].replace("3 keys", "1 key"),)
+    jira = found.values["jira"]
+    assert (jira.is_silent, jira.other_holds, jira.is_sound) == (True, True, False)
+    del world.bench.azure.versions["agents-jira"]
+    assert not read(world).values["jira"].other_holds
     assert found.helps == {found.closed[0]: "check the address"}
 
 
@@ -139,6 +146,10 @@ def test_the_oldest_value_and_the_nearest_expiry_count(world: World) -> None:
     assert (jira.written, jira.expires) == (old, new)
     held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=None))
     assert read(world).values["jira"].written == new
+    there = world.bench.azure.versions["agents-jira"]
+    there[-1] = replace(there[-1], attributes=replace(there[-1].attributes, created=old))
+    jira = read(world).values["jira"]
+    assert (jira.newest, jira.other_newest, jira.is_silent) == (new, old, False)
     assert read(world).values["github"].written is None
 
 

@@ -21,6 +21,7 @@ from compiler.operations.verify.findings import (
     of_store,
     of_store_error,
     value_findings,
+    with_own_count,
 )
 from compiler.operations.verify.references import Reference
 from compiler.render.excerpt import show
@@ -274,3 +275,11 @@ def test_a_store_without_an_address_is_no_answer_and_says_what_to_set() -> None:
     assert (diagnostic.rule, diagnostic.span) == ("no-answer", at(40))
     assert diagnostic.message == 'the store "azure" has no address; 2 keys not checked'
     assert diagnostic.help == "add its vaultUrl, or set AZURE_KEYVAULT_NAME"
+
+
+def test_a_finding_about_a_store_says_of_one_secret_its_own_keys() -> None:
+    assert with_own_count("the store is silent; check it; 7 keys not checked", 1) == (
+        "the store is silent; check it; 1 key not checked"
+    )
+    for other in ("you are not allowed to; get a role", "not checked", "it is gone"):
+        assert with_own_count(other, 1) == other

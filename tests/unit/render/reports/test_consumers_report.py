@@ -51,6 +51,8 @@ def test_secrets_of_namespaces_without_a_workload_are_counted_apart(look: Look, 
     assert look.gathered is not None
     there = replace(look, gathered=Gathered([replace(AGENT, namespace="other")]))
     assert told(there)[-1] == "prod: 0 of 0 Secrets are read, 1 workload looked at; 2 Secrets are in other namespaces"
+    live = replace(there, namespaces=frozenset({"agents", "other"}))
+    assert told(live)[-1].endswith("1 workload looked at; 2 Secrets are in namespaces without a workload")
     (tmp_path / "environments/prod.yaml").write_text("secrets: {github: {namespace: web}}\n", "utf-8")
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None

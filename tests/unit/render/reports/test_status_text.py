@@ -57,6 +57,10 @@ def test_without_a_move_and_at_its_end(world: World) -> None:
     assert shown(world.status())[0] == "prod: 2 secrets"
     world.bench.write("prod", f"{MOVE}store: azure\n")
     assert shown(world.status())[0] == 'prod: 2 of 2 secrets on "azure"; every step of the move is done'
+    behind = with_row(world.status(), "jira", seen=Seen((Problem(State.NOT_SYNCED, "no"),)))
+    assert shown(behind)[0] == (
+        'prod: 2 of 2 secrets on "azure"; every step is in the files, 1 is not in effect in the cluster'
+    )
 
 
 def test_what_differs_or_is_missing_is_named_by_key(world: World) -> None:
@@ -149,6 +153,25 @@ def test_rows_that_are_too_long_take_lines_of_their_own(world: World) -> None:
     assert max(map(len, lines[:7])) <= 80
 
 
+def test_that_secrets_stay_is_said_once_where_the_operator_does_not_run(world: World) -> None:
+    silent = Seen((Problem(State.SILENT, "it seems not to run"),))
+    lines = shown(with_row(with_row(world.status(), "jira", seen=silent), "github", seen=silent), "look")
+    assert lines[-2:] == ["Secrets stay: running and new pods go on with the last values", "next: look"]
+    assert sum(line.startswith("Secrets stay") for line in lines) == 1
+
+
+def test_what_a_person_does_first_stands_before_the_command(world: World) -> None:
+    lines = told(status_lines(world.status(), Next(("wait", "more"), "deploy it"), NOW))
+    assert lines[-2:] == ["next: deploy it, then: wait", "next: more"]
+
+
+def test_what_could_not_be_looked_at_is_the_last_line() -> None:
+    seen = {"jira": Seen(not_asked=("keys: no",)), "github": Seen(not_asked=("keys: no", "pods: no"))}
+    lines = told(wait_lines(Waited(End.UNPROVEN, 600, seen, {})))
+    assert lines[0] == "nothing is wrong, but what may not be asked could be"
+    assert lines[-1] == "not looked at: keys: no; pods: no"
+
+
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_has_words_that_fit(state: State) -> None:
     # With the longest names of the shipped secrets and stores a row has 80 columns.
@@ -156,11 +179,12 @@ def test_every_state_has_words_that_fit(state: State) -> None:
 
 
 def waited(end: End, error: ClusterError | None = None, unanswered: str = "") -> list[str]:
-    return told(wait_lines(Waited(end, 600, {}, {"jira": ("UID", "data")}, error, unanswered)))
+    both = {"jira": ("UID", "data"), "github": ("UID", "data")}
+    return told(wait_lines(Waited(end, 600, {}, both, error, unanswered)))
 
 
 def test_the_end_of_a_wait_is_told_with_what_it_could_not_compare() -> None:
-    late = "jira: not compared with the state before, which this run did not see: UID, data"
+    late = 'not compared with the state before, which this run did not see: UID, data of "jira", "github"'
     assert waited(End.IN_EFFECT) == ["all are in effect", late]
     assert waited(End.FAILED) == ["not in effect, and waiting longer will not help", late]
     assert waited(End.TIME_UP, error=ClusterError("it is gone", "wait")) == [
