@@ -12,14 +12,23 @@ if TYPE_CHECKING:
 
 # More names than this make a message that nobody reads to its end.
 _MOST_NAMES = 5
+# Where a line is about these names alone; JSON has all.
+_MOST_OF_A_LINE = 12
+# A name in Kubernetes has 253 characters, and the path of a file seldom more.
+_LONGEST_NAME = 300
 
 
 # A thousand environments on one vault name the same few secrets thousands of times; looking for credentials is slow.
 @lru_cache(maxsize=1024)
 def quoted(name: str) -> str:
-    """`name` in double quotes, on one line, with every part that looks like a credential shown as `…`."""
+    """`name` in double quotes, on one line, with every part that looks like a credential shown as `…`.
+
+    Of one that is longer than any real name the beginning is shown, and `...`.
+    """
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
-    return f'"{conceal(shown)}"'
+    # Before it is cut: of a part of a credential nobody knows what it is.
+    concealed = conceal(shown)
+    return f'"{concealed}"' if len(concealed) <= _LONGEST_NAME else f'"{concealed[:_LONGEST_NAME]}..."'
 
 
 def listed(names: Iterable[str], most: int = _MOST_NAMES) -> str:
@@ -28,6 +37,13 @@ def listed(names: Iterable[str], most: int = _MOST_NAMES) -> str:
     text = ", ".join(quoted(name) for name in all_names[:most])
     left = len(all_names) - most
     return f"{text} and {left} more" if left > 0 else text
+
+
+def pieces_of(names: Sequence[str], most: int = _MOST_OF_A_LINE) -> tuple[str, ...]:
+    """The names as they are with commas between, each a piece of a line; of more than `most` the rest is counted."""
+    shown = [piece for name in names[:most] for piece in (", ", name)][1:]
+    left = len(names) - most
+    return (*shown, f" and {left} more") if left > 0 else tuple(shown)
 
 
 def counted(count: int, what: str) -> str:

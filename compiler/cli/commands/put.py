@@ -18,7 +18,7 @@ from compiler.operations.put.value_input import InputForm, read_values
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
 from compiler.text.suggestion import suggest
-from compiler.text.wording import quoted
+from compiler.text.wording import pieces_of, quoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -85,7 +85,7 @@ def _answer(asked: Asked) -> Answer:
         raise Refusal("usage", _EITHER, suggest("", environment.secrets, "secrets"))
     target = target_of(environment, arguments.secret, arguments.keys, arguments.store)
     if target.unused:
-        named = ", ".join(target.unused)
+        named = "".join(pieces_of(target.unused))
         standard_error().note(f"{named}: in no variant that {environment.name} uses, so not read by it")
     commons = in_common(target)
     _tell(commons)

@@ -16,6 +16,7 @@ from compiler.operations.runs.journal import identity_of
 from compiler.refusal import Refusal
 from compiler.stores.values.secret import Comparer
 from compiler.text.command_line import shell_line
+from compiler.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ def require_only(backup: Backup, environment: Environment, only: Sequence[str]) 
     """Raises Refusal for a secret of which the backup has no value, neither of its own nor one that it takes over."""
     for secret in only:
         if not any(_is_chosen(environment, name, (secret,)) for name in backup.values):
-            known = ", ".join(backup.secrets) or "no secrets"
+            known = listed(backup.secrets) or "no secrets"
             raise Refusal("usage", f'the backup has no secret "{secret}"', f"the backup has {known}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compiler.render.content import Code, Words
+from compiler.text.wording import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,4 +74,4 @@ def _moves(moves: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, ...]]:
 
 
 def _names(before: str, names: Sequence[str]) -> tuple[str, ...]:
-    return before, *[piece for name in names for piece in (", ", name)][1:]
+    return before, *pieces_of(names)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.operations.consumers.wording import named, need
 from compiler.text.command_line import command_line
-from compiler.text.wording import counted, quoted
+from compiler.text.wording import counted, pieces_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def _upgrade_lines(look: Look, upgrade: Upgrade) -> Iterator[Line]:
         yield "# what the store has already needs no `put`:"
         yield command_line("verify", environment, *dict.fromkeys(ours))
     if upgrade.unneeded:
-        yield "after the upgrade, nobody reads: ", ", ".join(upgrade.unneeded)
+        yield "after the upgrade, nobody reads: ", *pieces_of(upgrade.unneeded)
     if not upgrade.needs and not upgrade.unneeded:
         yield "the upgrade needs no other Secrets"
 

@@ -9,7 +9,7 @@ from compiler.operations.change.plan import WRITING, Kind, NoteKind, State
 from compiler.render.content import HANGING, Painted, Style, Wrapped
 from compiler.render.reports.version_loss import loss_lines
 from compiler.text.command_line import PROGRAM
-from compiler.text.wording import counted
+from compiler.text.wording import counted, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,9 +35,6 @@ _COPIED = (f"{PROGRAM} ", 'path "')
 # It moves no value from one store to another.
 _RETIRE = "retire"
 _FINE = frozenset({State.DONE, State.KEPT})
-# Names in a line of a plan; the report for programs has all.
-_MOST_NAMES = 12
-
 _LEFT_BEHIND = {
     NoteKind.EXPIRES: "the expiry date",
     NoteKind.NOT_BEFORE: "the activation date",
@@ -206,7 +203,7 @@ def _note_lines(plan: Plan) -> Iterator[Line]:
     by_kind: dict[NoteKind, dict[str, datetime | None]] = {}
     for note in plan.notes:
         by_kind.setdefault(note.kind, {}).setdefault(note.secret, note.date)
-    left = [(f"{what} of ", *_named(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
+    left = [(f"{what} of ", *pieces_of(list(by_kind[kind]))) for kind, what in _LEFT_BEHIND.items() if kind in by_kind]
     if left:
         stores = ", ".join(f'"{store}"' for store in plan.destinations)
         yield Wrapped((f"not copied to {stores}: ", *_joined(left)), _HANG, HANGING)
@@ -228,12 +225,7 @@ def _unknown_access_lines(plan: Plan) -> Iterator[Line]:
 
 
 def _dated(secrets: dict[str, datetime | None]) -> tuple[str, ...]:
-    return _named([f"{secret} ({date:%Y-%m-%d})" for secret, date in secrets.items()])
-
-
-def _named(names: Sequence[str]) -> tuple[str, ...]:
-    left = len(names) - _MOST_NAMES
-    return *_listed(names[:_MOST_NAMES]), *((f" and {left} more",) if left > 0 else ())
+    return pieces_of([f"{secret} ({date:%Y-%m-%d})" for secret, date in secrets.items()])
 
 
 def _listed(names: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.text.wording import counted, listed, numbered, quoted
+from compiler.text.wording import counted, listed, numbered, pieces_of, quoted
 
 
 def test_quotes_a_name() -> None:
@@ -26,6 +26,20 @@ def test_cuts_a_long_list_and_says_so() -> None:
     assert listed("abcdefg") == '"a", "b", "c", "d", "e" and 2 more'
     assert listed("abcdefg", 6) == '"a", "b", "c", "d", "e", "f" and 1 more'
     assert listed("abcdefg", 7) == '"a", "b", "c", "d", "e", "f", "g"'
+
+
+def test_a_name_that_is_longer_than_any_is_cut() -> None:
+    assert quoted("a" * 300) == f'"{"a" * 300}"'
+    assert quoted("a" * 2_000_000) == f'"{"a" * 300}..."'
+    token = "ghp_" + "0123456789abcdefghij" + "ABCDEFGHIJKLMNOP"
+    assert "ghp_" not in quoted("-" * 290 + token)
+
+
+def test_the_names_of_a_line_are_pieces_and_the_rest_is_counted() -> None:
+    assert pieces_of(["a", "b"]) == ("a", ", ", "b")
+    assert pieces_of("abc", 2) == ("a", ", ", "b", " and 1 more")
+    assert "".join(pieces_of([str(number) for number in range(5000)])).endswith(", 11 and 4988 more")
+    assert pieces_of([]) == ()
 
 
 def test_counts() -> None:

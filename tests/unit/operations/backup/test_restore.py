@@ -214,7 +214,7 @@ def test_only_what_the_backup_holds_can_be_asked_for(environment: Environment) -
     require_only(BACKUP, environment, ("jira",))
     with pytest.raises(Refusal, match='no secret "slack"') as refused:
         require_only(BACKUP, environment, ("jira", "slack"))
-    assert refused.value.help == "the backup has github, jira"
+    assert refused.value.help == 'the backup has "github", "jira"'
 
 
 @pytest.fixture

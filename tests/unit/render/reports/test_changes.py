@@ -40,6 +40,14 @@ def test_a_change_is_told_in_words() -> None:
     ]
 
 
+def test_of_many_keys_the_first_are_named_and_data_has_all() -> None:
+    keys = tuple(f"KEY_{number}" for number in range(5000))
+    (line,) = told(change_lines(SecretChange("n/a", "added", keys_added=keys)))
+    assert line.endswith(", KEY_11 and 4988 more")
+    assert len(line) < 200
+    assert len(as_data(SecretChange("n/a", "added", keys_added=keys))["keysAdded"]) == 5000
+
+
 def test_what_comes_and_goes_names_its_keys_and_what_that_does() -> None:
     assert told(change_lines(SecretChange("n/a", "added", keys_added=("K", "L")))) == ["added n/a with K, L"]
     removed = SecretChange("n/a", "removed", keys_removed=("K",))
