@@ -96,6 +96,19 @@ class VersionState(StrEnum):
     DESTROYED = "destroyed"
 
 
+class VersionStates(dict[str, VersionState]):
+    """The state of each version that a store knows of a name, oldest first.
+
+    `made` has when it made those whose number alone does not tell them from others': a Vault's.
+    """
+
+    def __init__(
+        self, states: Mapping[str, VersionState] | None = None, made: Mapping[str, datetime] | None = None
+    ) -> None:
+        super().__init__(states or {})
+        self.made = made or {}
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A write that was stored as `version`.
@@ -170,7 +183,7 @@ class SecretReader(Protocol):
     def describe(self, name: str) -> SecretState:
         """Return the state of a name without asking for its value; absent and deleted are states, not errors."""
 
-    def version_states(self, name: str) -> Mapping[str, VersionState]:
+    def version_states(self, name: str) -> VersionStates:
         """Return the state of each version that the store knows of a name, oldest first; none for an absent one.
 
         A store that deletes and recovers a secret whole (Key Vault) tells the newest version, which stands for all.

@@ -208,3 +208,19 @@ def test_what_an_external_secret_of_the_cluster_reads_stays(
         retiring.github: retiring.after[retiring.github],
         retiring.jira: retiring.before[retiring.jira],
     }
+
+
+def test_what_another_server_at_the_address_has_under_the_same_numbers_is_not_brought_back(world: World) -> None:
+    retiring = Retiring(world, "vault")
+    assert retiring("jira", "--apply").code == 0
+    # As another server: the same name and numbers, made at another time, and withdrawn there.
+    world.bao.call("DELETE", f"{world.mount}/metadata/{retiring.jira}")
+    for value in ("withdrawn", "withdrawn too"):
+        world.put(retiring.jira, {"JIRA_TOKEN": value})
+    versions = len(retiring.states()[retiring.jira])
+    world.bao.call("POST", f"{world.mount}/delete/{retiring.jira}", {"versions": list(range(1, versions + 1))})
+    before = retiring.states()
+    undone = retiring.undo("--apply")
+    said = " ".join(undone.out.split())
+    assert (undone.code, "is not what the run deleted: it was made at another time" in said) == (1, True), undone
+    assert retiring.states() == before

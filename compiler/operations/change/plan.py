@@ -113,7 +113,8 @@ class Write:
     `deleted` is then the version that was, where the store tells. An undo has neither `changes` nor `whole`: `earlier`
     is the version to write once more, and without it the secret is soft-deleted.
     A retirement deletes `versions`, all that can be read, oldest first, and its undo, with `recover`, brings exactly
-    them back; `others` are the versions that are deleted already, and stay so.
+    them back; `others` are the versions that are deleted already, and stay so. `made` has when the store made each of
+    `versions`, where its number alone does not tell it from another's.
     """
 
     store: str
@@ -128,6 +129,7 @@ class Write:
     earlier: RemoteSecret | None = None
     versions: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    made: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:

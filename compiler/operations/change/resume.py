@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compiler.operations.change.plan import WRITING, Kind, OnConflict, Plan, Step, Write
 from compiler.operations.runs.complete_audit import adoption, owed_by
+from compiler.text.wording import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -53,6 +54,8 @@ def _change_since(write: Write, run: Run, *, is_given: bool) -> str | None:
     expected = entry.after or entry.before or entry.planned_before or (entry.deleted if is_recovered else None)
     if write.versions and entry.after is not None:
         return f"another writer recovered it: the run already deleted version {entry.after}"
+    if others := entry.made_at_other_times(write.made):
+        return f"{numbered(others)} is not what the run planned to delete: it was made at another time"
     if write.versions != entry.versions:
         return "another writer changed it: other versions can be read than the run expected"
     if not write.recover and write.before != expected:

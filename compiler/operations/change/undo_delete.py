@@ -26,6 +26,9 @@ def judge_recovery(entry: RunEntry, target: Target, states: States) -> Verdict:
         return Verdict(Kind.KEEP, "it is already undone", owed=owed_by_undo(target, entry, None))
     if isinstance(states, StoreError):
         return Verdict(Kind.REFUSE, states.reason, states.remedy)
+    if others := entry.made_at_other_times(states.made):
+        reason = f"{numbered(others)} is not what the run deleted: it was made at another time"
+        return Verdict(Kind.REFUSE, reason, "check which server answers at that address, then compare by hand")
     # In a Key Vault a version that came in between was deleted with the others, and comes back with them.
     own = (*entry.versions, *entry.slipped)
     foreign = [version for version in states if version not in own and states[version] is VersionState.READABLE]

@@ -9,11 +9,11 @@ from compiler.operations.live.read_many import WORKERS, is_of_store
 from compiler.stores.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from compiler.stores.interface import SecretReader, VersionState
+    from compiler.stores.interface import SecretReader, VersionStates
 
-    States = Mapping[str, VersionState] | StoreError
+    States = VersionStates | StoreError
 
 
 def version_states(

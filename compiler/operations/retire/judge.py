@@ -12,7 +12,7 @@ from compiler.operations.change.plan import Kind, Location, Step
 from compiler.operations.live.lasting import end_before, lasting_command
 from compiler.operations.retire.candidates import Held
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
-from compiler.stores.interface import VersionState
+from compiler.stores.interface import VersionState, VersionStates
 from compiler.stores.values.stringify import stringified
 from compiler.text.command_line import command_line
 from compiler.text.wording import numbered, quoted
@@ -53,10 +53,11 @@ class Judging:
         self._remote = remote
         self._sides = sides
         self._comparer = comparer
-        states = sides.states.get((sides.writer, remote.name), {})
+        states = sides.states.get((sides.writer, remote.name), VersionStates())
         self._unknown = states if isinstance(states, StoreError) else None
-        known = states if not isinstance(states, StoreError) else {}
+        known = states if not isinstance(states, StoreError) else VersionStates()
         self.readable = tuple(version for version, state in known.items() if state is VersionState.READABLE)
+        self.made = {version: known.made[version] for version in self.readable if version in known.made}
         self.deleted = tuple(version for version, state in known.items() if state is VersionState.DELETED)
 
     def steps(self) -> tuple[Step, ...]:

@@ -50,8 +50,8 @@ def plan_retirement(
         target = (candidates.store.id, remote.name)
         reading = sides.readings[writer, remote.name]
         if any(step.kind is Kind.DELETE for step in own) and isinstance(reading, RemoteSecret):
-            versions, others = judging.readable, judging.deleted
-            writes.append(Write(*target, own, {}, base=reading, versions=versions, others=others))
+            versions, others, made = judging.readable, judging.deleted, judging.made
+            writes.append(Write(*target, own, {}, base=reading, versions=versions, others=others, made=made))
         elif not judging.readable and judging.deleted:
             gone[target] = judging.deleted[-1]
     plan = Plan(

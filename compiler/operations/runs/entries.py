@@ -9,6 +9,7 @@ from compiler.operations.change.plan import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from compiler.operations.change.plan import Target
@@ -49,11 +50,22 @@ class RunEntry:
     undo_owes: bool = False  # the same of the undo's write
     undo_before: str | None = None  # the version that the undo replaced or deleted
     versions: tuple[str, ...] = ()  # those that a retirement deletes, oldest first
+    versions_made: Mapping[str, str] = field(default_factory=dict)  # when the store made them
 
     @property
     def properties(self) -> tuple[str, ...]:
         """Of the remote secret; none where it is one value."""
         return tuple(key.property for key in self.keys if key.property is not None)
+
+    def made_at_other_times(self, made: Mapping[str, datetime]) -> tuple[str, ...]:
+        """The versions to delete whose numbers others have now: the store made those at other times.
+
+        A Vault counts from 1 again after a secret's metadata was deleted, and another server may answer at the address.
+        """
+        known = self.versions_made
+        return tuple(
+            each for each in self.versions if each in known and each in made and made[each].isoformat() != known[each]
+        )
 
     def has_recovered(self, found: RemoteSecret) -> bool:
         """Whether `found` is what the run recovered and has not written yet.
@@ -119,7 +131,9 @@ def _planned(line: Mapping[str, Any]) -> RunEntry:
     keys = tuple(RecordedKey(str(key["secret"]), str(key["key"]), _text(key.get("property"))) for key in line["keys"])
     before, recover = _text(line["before"]), line["recover"] is True
     versions = tuple(map(str, line.get("versions", ())))
-    return RunEntry(Kind(line["kind"]), before, recover, keys, deleted=_text(line.get("deleted")), versions=versions)
+    made = {str(version): str(time) for version, time in dict(line.get("made") or {}).items()}
+    kind, deleted = Kind(line["kind"]), _text(line.get("deleted"))
+    return RunEntry(kind, before, recover, keys, deleted=deleted, versions=versions, versions_made=made)
 
 
 def _take_undo(entry: RunEntry, line: Mapping[str, Any]) -> None:

@@ -157,6 +157,7 @@ class Journal:
                 recover=write.recover,
                 deleted=write.deleted,
                 versions=list(write.versions),
+                **_made(write),
                 keys=[_key(write, index) for index in range(len(write.steps))],
             )
         self._append("planned", writes=len(plan.writes))
@@ -265,6 +266,11 @@ def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
     old, store = head["identity"], head["destination"]["store"]
     asked = {"from": old["from"], **old["options"]}
     return identity_of("migrate", old["environment"], {store: old["address"]}, asked)
+
+
+def _made(write: Write) -> dict[str, dict[str, str]]:
+    made = {version: time.isoformat() for version, time in write.made.items()}
+    return {"made": made} if made else {}
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

@@ -1,6 +1,5 @@
 """Reads versions, states and the caller's identity from Key Vault; every request is limited and retried."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -20,7 +19,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Identity, RemoteSecret, SecretState, StoreState, VersionState
+from compiler.stores.interface import Identity, RemoteSecret, SecretState, StoreState, VersionState, VersionStates
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.retry import Retrier
 from compiler.stores.values.document import NotAnObjectError, read_object
@@ -85,7 +84,7 @@ class KeyVaultReader:
         return SecretState(name, StoreState.SOFT_DELETED, deleted.version, deleted.attributes)
 
     @one_operation
-    def version_states(self, name: str) -> Mapping[str, VersionState]:
+    def version_states(self, name: str) -> VersionStates:
         """The newest one, as all are deleted and recovered together; DisabledError where it cannot be read."""
         self._require_name(name, Action.DESCRIBE)
         try:
@@ -97,13 +96,14 @@ class KeyVaultReader:
             is_enabled = state.state is StoreState.PRESENT
             # What is disabled is refused with that reason.
             version = state.version if is_enabled else self._get(name, None, Action.DESCRIBE).version
-            return {} if version is None else {version: VersionState.READABLE}
+            return VersionStates({version: VersionState.READABLE} if version is not None else {})
         try:
             deleted = self._deleted(name, Action.DESCRIBE)
         except ForbiddenError:
             # The right to delete does not bring the right to look at what is deleted.
             deleted = None
-        return {} if deleted is None or deleted.version is None else {deleted.version: VersionState.DELETED}
+        version = deleted.version if deleted is not None else None
+        return VersionStates({version: VersionState.DELETED} if version is not None else {})
 
     def dropped_by_write(self, name: str) -> None:
         """Key Vault keeps every version of a secret."""

@@ -14,6 +14,7 @@ from compiler.stores.interface import (
     SecretState,
     StoreState,
     VersionState,
+    VersionStates,
 )
 
 # https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#configure-the-kv-engine
@@ -64,11 +65,13 @@ def secret_state(name: str, body: Mapping[str, Any]) -> SecretState:
     return SecretState(name, state, str(current), attributes)
 
 
-def version_states(body: Mapping[str, Any]) -> dict[str, VersionState]:
+def version_states(body: Mapping[str, Any]) -> VersionStates:
     """Return the state of each version that the metadata of a name lists, oldest first. Raises as `remote_secret`."""
     now = datetime.now(UTC)
     versions = body["data"]["versions"]
-    return {str(version): _state_of(versions[str(version)], now) for version in sorted(map(int, versions))}
+    found = {str(version): versions[str(version)] for version in sorted(map(int, versions))}
+    made = {version: time for version, each in found.items() if (time := _time(each.get("created_time"))) is not None}
+    return VersionStates({version: _state_of(each, now) for version, each in found.items()}, made)
 
 
 def _state_of(version: Mapping[str, Any], now: datetime) -> VersionState:

@@ -1,7 +1,7 @@
 """Reads secrets and their states from Vault, through hvac's KV version 2 calls."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from compiler.model.store_address import StoreAddress
@@ -15,7 +15,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState, VersionState
+from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState, VersionStates
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.no_answer import Server
@@ -100,7 +100,7 @@ class VaultReading:
             return self._described_by_value(name)
 
     @one_operation
-    def version_states(self, name: str) -> Mapping[str, VersionState]:
+    def version_states(self, name: str) -> VersionStates:
         request = self._request(Action.DESCRIBE, name, "metadata", "read")
         try:
             return self._parsed(
@@ -109,7 +109,7 @@ class VaultReading:
                 lambda _: self._kv.read_secret_metadata(name, mount_point=self._address.mount),
             )
         except NotFoundError:
-            return {}
+            return VersionStates()
 
     @one_operation
     def dropped_by_write(self, name: str) -> Dropped | None:

@@ -31,6 +31,7 @@ from compiler.stores.interface import (
     StoreState,
     Use,
     VersionState,
+    VersionStates,
     Written,
 )
 from compiler.stores.values.document import read_object
@@ -141,13 +142,15 @@ class Shelf:
         state = StoreState.SOFT_DELETED if versions[-1].is_gone else StoreState.PRESENT
         return SecretState(name, state, versions[-1].secret.version)
 
-    def version_states(self, name: str) -> Mapping[str, VersionState]:
+    def version_states(self, name: str) -> VersionStates:
         self.moments.asked(self, "version_states", name)
         versions = self.kept.get(name, [])
-        return {
-            each.secret.version: VersionState.DELETED if each.is_gone else VersionState.READABLE
-            for each in (versions if self.is_vault else versions[-1:])
-        }
+        return VersionStates(
+            {
+                each.secret.version: VersionState.DELETED if each.is_gone else VersionState.READABLE
+                for each in (versions if self.is_vault else versions[-1:])
+            }
+        )
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         versions = self.kept.get(name, [])

@@ -23,6 +23,7 @@ from compiler.stores.interface import (
     SecretState,
     StoreState,
     VersionState,
+    VersionStates,
     Written,
 )
 from compiler.stores.values.secret import SecretValue
@@ -111,13 +112,14 @@ class MemoryStore:
             return SecretState(name, StoreState.ABSENT)
         return SecretState(name, StoreState.PRESENT, self.versions[name][-1].version)
 
-    def version_states(self, name: str) -> Mapping[str, VersionState]:
+    def version_states(self, name: str) -> VersionStates:
         self._called("version_states", name)
-        found = [each.version for each in self.versions.get(name, [])]
-        if not self._is_vault:
-            found = found[-1:]
+        kept = self.versions.get(name, [])
+        found = [each.version for each in (kept if self._is_vault else kept[-1:])]
         gone = {*self.gone.get(name, ()), *(found[-1:] if name in self.deleted else ())}
-        return {each: VersionState.DELETED if each in gone else VersionState.READABLE for each in found}
+        states = {each: VersionState.DELETED if each in gone else VersionState.READABLE for each in found}
+        made = {each.version: each.attributes.created for each in kept if each.attributes.created is not None}
+        return VersionStates(states, made if self._is_vault else {})
 
     def dropped_by_write(self, name: str) -> Dropped | None:
         self._called("dropped_by_write", name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -311,6 +312,16 @@ def test_what_is_still_to_do_is_adopted_only_as_a_recovery_that_is_owed(
 def deletion(*versions: str) -> Write:
     base = RemoteSecret("a", versions[-1], {}, Attributes())
     return Write("azure", "a", (step("a", Kind.DELETE),), {}, base=base, versions=versions)
+
+
+def test_a_deletion_does_not_go_on_at_versions_that_were_made_at_another_time() -> None:
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    known = deleted("v1", "v2", state="planned", versions_made={"v1": made.isoformat(), "v2": made.isoformat()})
+    for now, kind in ((made, Kind.DELETE), (made + timedelta(days=1), Kind.CONFLICT)):
+        wanted = replace(deletion("v1", "v2"), made={"v1": made, "v2": now})
+        left = narrowed(plan((step("a", Kind.DELETE),), wanted), run(a=known), {})
+        assert (left.steps[0].kind, len(left.writes)) == (kind, int(kind is Kind.DELETE))
+    assert left.steps[0].reason == "version v2 is not what the run planned to delete: it was made at another time"
 
 
 def test_a_deletion_goes_on_at_exactly_the_versions_that_the_run_planned() -> None:

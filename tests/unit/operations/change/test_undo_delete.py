@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from compiler.model.store_address import Provider
@@ -9,7 +11,7 @@ from compiler.operations.change.undo_delete import doubt_of_deletion, judge_reco
 from compiler.operations.live.later import PastRun
 from compiler.operations.runs.history import RunHistory
 from compiler.stores.errors import Action, StoreLocation, UnavailableError, VersionGoneError
-from compiler.stores.interface import VersionState
+from compiler.stores.interface import VersionState, VersionStates
 from tests.unit.operations.change.deleting import ID, PROVIDERS, deleted, deletion, run_of, three
 from tests.unit.operations.change.undoing import only, updated
 from tests.unit.operations.change.undoing import run_of as writing_run
@@ -18,6 +20,7 @@ from tests.unit.operations.memory_store import MemoryStore
 TARGET = ("azure", "a")
 READABLE, DELETED, DESTROYED = VersionState
 SETTLE = "run the same retire again"
+MADE, LATER = (datetime(2025, 1, day, tzinfo=UTC) for day in (1, 2))
 PLACE = StoreLocation("https://memory", "a")
 
 
@@ -53,28 +56,28 @@ def test_the_undo_brings_back_exactly_what_the_run_deleted(provider: Provider) -
     ],
 )
 def test_what_stands_there_now_decides(states: dict[str, VersionState], kind: Kind, words: str) -> None:
-    found = judge_recovery(deleted("1", "2"), TARGET, states)
+    found = judge_recovery(deleted("1", "2"), TARGET, VersionStates(states))
     assert (found.kind, found.reason.startswith(words)) == (kind, True), found.reason
     back = tuple(version for version in ("1", "2") if states.get(version, DESTROYED) is not DESTROYED)
     assert found.versions == (back if kind is Kind.RECOVER else ())
 
 
 def test_a_version_that_was_deleted_along_comes_back_too() -> None:
-    found = judge_recovery(deleted("a", slipped=("b",)), TARGET, {"b": DELETED})
+    found = judge_recovery(deleted("a", slipped=("b",)), TARGET, VersionStates({"b": DELETED}))
     assert (found.kind, found.versions, found.reason) == (Kind.RECOVER, ("b",), "version b can be read again")
 
 
 def test_an_undo_that_was_done_is_not_repeated_and_what_it_owes_is_told() -> None:
     entry = deleted("1", "2", undo="done", undo_owes=True, undo_before="2")
-    found = judge_recovery(entry, TARGET, {"1": READABLE, "2": READABLE})
+    found = judge_recovery(entry, TARGET, VersionStates({"1": READABLE, "2": READABLE}))
     owed = Adopted(*TARGET, "2", ("A",), "recover", "2", is_recorded=True, is_undo=True)
     assert (found.kind, found.owed) == (Kind.KEEP, owed)
-    assert judge_recovery(deleted("1", undo="done"), TARGET, {}).owed is None
+    assert judge_recovery(deleted("1", undo="done"), TARGET, VersionStates({})).owed is None
 
 
 def test_an_undo_that_was_stopped_before_it_could_note_it_is_done() -> None:
     entry = deleted("1", "2", undo="started", undo_before="2")
-    found = judge_recovery(entry, TARGET, {"1": READABLE, "2": READABLE})
+    found = judge_recovery(entry, TARGET, VersionStates({"1": READABLE, "2": READABLE}))
     assert (found.kind, found.reason) == (Kind.KEEP, "it is already undone")
     assert found.owed == Adopted(*TARGET, "2", ("A",), "recover", "2", is_undo=True)
 
@@ -88,11 +91,11 @@ def test_a_store_that_does_not_tell_is_refused_with_its_reason() -> None:
 
 def test_a_deletion_that_was_begun_is_in_doubt_unless_the_secret_can_still_be_read() -> None:
     entry = deleted("1", "2", state="started")
-    found = doubt_of_deletion(entry, {"1": DELETED, "2": DELETED}, SETTLE)
+    found = doubt_of_deletion(entry, VersionStates({"1": DELETED, "2": DELETED}), SETTLE)
     assert found is not None
     assert (found.kind, found.remedy) == (Kind.REFUSE, SETTLE)
     assert "the run was stopped while it deleted versions 1, 2" in found.reason
-    assert doubt_of_deletion(entry, {"1": READABLE, "2": READABLE}, SETTLE) is None
+    assert doubt_of_deletion(entry, VersionStates({"1": READABLE, "2": READABLE}), SETTLE) is None
 
 
 def test_while_a_deletion_is_in_doubt_the_run_says_how_to_settle_it() -> None:
@@ -131,3 +134,28 @@ def test_the_undo_of_an_older_run_names_the_run_that_deleted_since() -> None:
     assert step.remedy == f"undo that run first: platform-secrets retire staging --undo {ID}"
     store.failures["read", "a"] = VersionGoneError(PLACE, Action.READ, "evicted", "restore it", "v1")
     assert only(writing_run(a=updated()), store, history)[0].remedy == "restore it"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "others"),
+    [
+        ({"1": MADE, "2": MADE}, {"1": MADE, "2": MADE}, None),
+        ({"1": MADE, "2": MADE}, {"1": LATER, "2": MADE}, "version 1"),
+        ({"1": MADE, "2": MADE}, {"1": LATER, "2": LATER}, "versions 1, 2"),
+        # A journal of an earlier release, and a store that does not tell.
+        ({}, {"1": LATER, "2": LATER}, None),
+        ({"1": MADE, "2": MADE}, {}, None),
+    ],
+)
+@pytest.mark.parametrize("state", [DELETED, READABLE])
+def test_versions_of_the_same_numbers_that_were_made_at_another_time_are_not_brought_back(
+    then: dict[str, datetime], now: dict[str, datetime], others: str | None, state: VersionState
+) -> None:
+    entry = deleted("1", "2", versions_made={version: time.isoformat() for version, time in then.items()})
+    found = judge_recovery(entry, TARGET, VersionStates({"1": state, "2": DELETED}, now))
+    if others is None:
+        assert (found.kind, found.versions) == (Kind.RECOVER, ("1", "2"))
+    else:
+        assert (found.kind, found.versions) == (Kind.REFUSE, ())
+        assert found.reason == f"{others} is not what the run deleted: it was made at another time"
+        assert found.remedy == "check which server answers at that address, then compare by hand"

@@ -114,6 +114,16 @@ def test_what_is_announced_is_on_the_disk_and_what_became_of_it_with_the_next(
     journal.close()
 
 
+def test_when_the_versions_of_a_deletion_were_made_comes_back(tmp_path: Path) -> None:
+    made = datetime(2025, 1, 31, 12, tzinfo=UTC)
+    writes = (Write("azure", "a", (BARE,), {}, versions=("1", "2"), made={"1": made}),)
+    Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()
+    entry = find_run(tmp_path, FIRST).entries[A]
+    assert (entry.versions, entry.versions_made) == (("1", "2"), {"1": made.isoformat()})
+    assert entry.made_at_other_times({"1": made, "2": made}) == ()
+    assert entry.made_at_other_times({"1": made + timedelta(seconds=1)}) == ("1",)
+
+
 def test_a_deleted_version_that_nobody_told_is_none_to_write_over(tmp_path: Path) -> None:
     writes = (Write("azure", "a", (BARE,), {}, recover=True),)
     Journal.begin(tmp_path, FIRST, replace(plan(), writes=writes), {}).close()

@@ -133,12 +133,14 @@ def test_a_version_that_cannot_be_read_any_more_is_no_loss(state: dict[str, Any]
 def test_each_version_has_a_state_in_the_order_of_the_numbers() -> None:
     past, ahead = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
     told = {
-        "10": {"deletion_time": "", "destroyed": False},
+        "10": {"created_time": past, "deletion_time": "", "destroyed": False},
         "9": {"deletion_time": ahead, "destroyed": False},
         "8": {"deletion_time": past, "destroyed": False},
         "7": {"deletion_time": past, "destroyed": True},
     }
-    assert list(version_states({"data": {"versions": told}}).items()) == [
+    found = version_states({"data": {"versions": told}})
+    assert found.made == {"10": datetime(2020, 1, 1, tzinfo=UTC)}
+    assert list(found.items()) == [
         ("7", VersionState.DESTROYED),
         ("8", VersionState.DELETED),
         ("9", VersionState.READABLE),
