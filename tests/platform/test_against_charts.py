@@ -149,3 +149,15 @@ def test_a_chart_that_leads_elsewhere_is_not_rendered(run: Callable[..., Done], 
         assert done.code == 1
         assert "caipe/templates/more.yaml is a link" in done.out + done.err
         assert "unconfined-chart" in done.out + done.err
+
+
+def test_routing_by_litellm_without_its_key_is_warned_of(run: Callable[..., Done], project: Path) -> None:
+    write_chart(project, "1.3.0-rc.6")
+    (project / "own.yaml").write_text("global: {llmRouting: {litellm: {enabled: true}}}\n", "utf-8")
+    warning = 'warning: with `llmRouting.litellm.enabled` CAIPE reads "OPENAI_API_KEY" of "global", which lacks it'
+    secrets = SECRETS["1.3.0-rc.6"]
+    assert warning not in run("1.3.0-rc.6", secrets, "--values", "own.yaml").err
+    base = project / "environments/base.yaml"
+    base.write_text(BASE.replace("[openai]", "[aws-bedrock]"), "utf-8")
+    done = run("1.3.0-rc.6", secrets, "--values", "own.yaml")
+    assert (done.code, warning in done.err) == (0, True)

@@ -16,6 +16,7 @@ from compiler.operations.chart.find_chart import chart_at
 from compiler.operations.chart.helm import VARIABLE, find_helms
 from compiler.operations.consumers.against import look_at_chart
 from compiler.operations.generated.files import generated_files, refuse_place, refuse_unfit
+from compiler.operations.generated.platform.at_hand import chart_at_hand
 from compiler.operations.generated.platform.packaged import caipe_forms
 from compiler.operations.generated.platform.text import platform_text
 from compiler.refusal import Refusal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compiler.cli.invocation import Invocation
+    from compiler.generate.platform.forms import Forms
+    from compiler.generate.platform.values import Chart
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.environment import Environment
     from compiler.operations.generated.platform.text import PlatformText
@@ -73,9 +76,9 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     if not chosen:
         return FOUND
     words = _words(arguments, forms.release)
-    made = platform_text(chosen[0], forms, arguments.chart_version, release, arguments.under, words)
-    if made.warning is not None:
-        standard_error().lines([f"warning: {made.warning}"])
+    at_hand = _at_hand(arguments, forms)
+    made = platform_text(chosen[0], forms, arguments.chart_version, release, arguments.under, words, at_hand)
+    standard_error().lines(f"warning: {warning}" for warning in made.warnings)
     for note in made.notes:
         standard_error().note(note)
     code = OK
@@ -84,6 +87,17 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     elif arguments.against is None:
         standard_output().product(made.text)
     return code if arguments.against is None else _hold(arguments, invocation, chosen[0], made, release, code)
+
+
+def _at_hand(arguments: Namespace, forms: Forms) -> tuple[str, Chart] | None:
+    """The chart of --against as it is named, and what it decides; None without one that Helm may get."""
+    if arguments.against is None:
+        return None
+    chart, unconfined = chart_at(Path(arguments.against))
+    if unconfined:
+        return None
+    values = [Path(each) for each in arguments.values]
+    return arguments.against, chart_at_hand(forms, chart, values, arguments.under)
 
 
 def _refuse_contradictions(arguments: Namespace) -> None:

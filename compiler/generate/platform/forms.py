@@ -34,7 +34,8 @@ class Row:
     """One reader's form: where the names of its Secret and keys go, and what must be off, in a range of versions.
 
     Paths are keys from the top of the values, joined by dots. Of the entries `secrets` the first that there is counts;
-    `mounted_by` is the component whose only Secret stands for them.
+    `mounted_by` is the component whose only Secret stands for them. A row that `reads` a name is that of a chart whose
+    templates do, and `wanted` a key that is read of the Secret where a value is true, which stands beside.
     """
 
     secrets: tuple[str, ...] = ()
@@ -47,6 +48,8 @@ class Row:
     absent: Absent | None = None
     derived: Derived | None = None
     note: str | None = None
+    reads: str | None = None
+    wanted: tuple[str, str] | None = None
 
     def holds(self, version: Version) -> bool:
         """Whether the form is that of `version`."""
@@ -96,6 +99,8 @@ def _row(data: Mapping[str, Any], word: str) -> Row:
         Absent(absent["values"], absent["with"], absent["unless"]) if absent is not None else None,
         Derived(derived["chart"], derived["suffix"]) if derived is not None else None,
         data.get("note"),
+        data.get("reads"),
+        (data["wants"]["key"], data["wants"]["with"]) if "wants" in data else None,
     )
 
 

@@ -25,12 +25,21 @@ class Available:
     mounted_by: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is known of the chart that is at hand: the names that its templates read, and the values that are true."""
+
+    reads: frozenset[str] = frozenset()
+    true: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class Mounted:
     """The Helm values, the ids of the secrets that they mount, and notes about those.
 
     `misnamed` are secrets whose name is not the one that the chart derives, which stands beside; `lacking` those
-    without a key that is read by its name.
+    without a key that is read by its name, and `wanting` those without a key that is read where a value is true, which
+    stands beside it. `by_chart` says that a row counts only for the chart that is at hand.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -38,25 +47,33 @@ class Mounted:
     notes: list[tuple[str, str]] = field(default_factory=list)
     misnamed: list[tuple[Available, str]] = field(default_factory=list)
     lacking: list[tuple[Available, str]] = field(default_factory=list)
+    wanting: list[tuple[Available, str, str]] = field(default_factory=list)
+    by_chart: bool = False
 
 
 def mounted(
-    forms: Forms, version: Version, release: str, secrets: Sequence[Available], elsewhere: Container[str]
+    forms: Forms,
+    version: Version,
+    release: str,
+    secrets: Sequence[Available],
+    elsewhere: Container[str],
+    chart: Chart | None = None,
 ) -> Mounted:
     """The values for `version`: the names of `secrets` where its pods take them, and whatever else makes them off.
 
-    `elsewhere` are the names of Secrets that others make.
+    `elsewhere` are the names of Secrets that others make, and `chart` is what the values are for, where it is at hand.
     """
     made, by_id = Mounted(), {each.id: each for each in secrets}
     for row in forms.off:
         if row.holds(version):
             _switch_off(made, row)
     for row in forms.rows:
-        if not row.holds(version):
+        if not row.holds(version) or (row.reads is not None and (chart is None or row.reads not in chart.reads)):
             continue
         secret = _chosen(row, by_id)
         if secret is not None:
             _mount(made, row, secret, release)
+            made.by_chart |= row.reads is not None
         elif row.absent is not None and row.absent.beside in by_id and row.absent.unless not in elsewhere:
             for path, value in row.absent.values.items():
                 _put(made.values, path, value)
@@ -85,6 +102,8 @@ def _mount(made: Mounted, row: Row, secret: Available, release: str) -> None:
         made.misnamed.append((secret, name))
     if row.note is not None:
         made.notes.append((secret.id, row.note))
+    if row.wanted is not None and row.wanted[0] not in secret.keys:
+        made.wanting.append((secret, *row.wanted))
     for path in row.names:
         _put(made.values, path, secret.name)
     for path, key in row.keys.items():

@@ -16,8 +16,8 @@ def content(look: Look, made: PlatformText, chart_version: str, release: str, ch
     found = of_consumers(look, (), ())
     return {
         **nothing(chart_version, release, chart),
-        "newerThanKnown": made.warning is not None,
-        "notes": list(made.notes),
+        "newerThanKnown": made.is_newer,
+        "notes": [*made.notes, *made.warnings[made.is_newer :]],
         "unread": list(made.unread),
         "workloads": found["workloads"],
         "secrets": found["secrets"],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from compiler.generate.platform.forms import Forms
-    from compiler.generate.platform.values import Mounted
+    from compiler.generate.platform.values import Chart, Mounted
     from compiler.generate.platform.version import Version
     from compiler.model.environment import Environment
 
@@ -28,21 +28,32 @@ _LONGEST_RELEASE = 53
 
 @dataclass(frozen=True, slots=True)
 class PlatformText:
-    """The text of the values; ids of secrets that nobody reads; what to know; a warning of a version yet unknown."""
+    """The text of the values; ids of secrets that nobody reads; what to know and to be warned of.
+
+    `is_newer` says that the version is not known yet.
+    """
 
     text: str
     unread: tuple[str, ...]
     notes: tuple[str, ...]
-    warning: str | None
+    warnings: tuple[str, ...]
+    is_newer: bool = False
 
 
 def platform_text(
-    environment: Environment, forms: Forms, chart_version: str, release: str, under: str | None, words: Sequence[str]
+    environment: Environment,
+    forms: Forms,
+    chart_version: str,
+    release: str,
+    under: str | None,
+    words: Sequence[str],
+    at_hand: tuple[str, Chart] | None = None,
 ) -> PlatformText:
     """The values that put CAIPE's chart into existing-secret mode for the secrets of an environment.
 
-    `under` is the name that a parent chart has for CAIPE's, and `words` the arguments that make them again. Raises
-    Refusal for a version or a release that cannot be, and where the chart would read a name or key that nothing makes.
+    `under` is the name that a parent chart has for CAIPE's, `words` the arguments that make them again, and `at_hand`
+    the chart that they are for, as the command line names it. Raises Refusal for a version or a release that cannot be,
+    and where the chart would read a name or key that nothing makes.
     """
     version = _version(forms, chart_version)
     problem = object_name_problem(release, _LONGEST_RELEASE)
@@ -60,17 +71,24 @@ def platform_text(
             for each in near
         ],
         elsewhere.children if elsewhere is not None else (),
+        at_hand[1] if at_hand is not None else None,
     )
     _refuse_misfits(made, release)
     values = {under: made.values} if under is not None else made.values
+    if made.by_chart and at_hand is not None:
+        words = [*words, "--against", at_hand[0]]
     header = f"{HEADER}platform`. Do not edit; run:\n#   {shell_line(PROGRAM, *words)}\n"
     unread = tuple(each.id for each in near if each.id not in made.used)
-    warning = None
-    if forms.is_newer(version):
-        newest = ".".join(map(str, forms.newest))
-        warning = f"CAIPE's chart {chart_version} is newer than any that is known: the values have the form of {newest}"
-    notes = tuple(_notes(environment, forms, chart_version, under, made, unread))
-    return PlatformText(header + manifest_text(values), unread, notes, warning)
+    wanting = {
+        f"with `{path}` CAIPE reads {quoted(key)} of {quoted(entry.id)}, which lacks it: add its variant to `use`": path
+        for entry, key, path in made.wanting
+    }
+    warned = [] if at_hand is None else [text for text, path in wanting.items() if path in at_hand[1].true]
+    notes = [*_notes(environment, forms, chart_version, under, made, unread), *(wanting if at_hand is None else ())]
+    if is_newer := forms.is_newer(version):
+        form = f"the values have the form of {'.'.join(map(str, forms.newest))}"
+        warned.insert(0, f"CAIPE's chart {chart_version} is newer than any that is known: {form}")
+    return PlatformText(header + manifest_text(values), unread, tuple(notes), tuple(warned), is_newer)
 
 
 def _version(forms: Forms, text: str) -> Version:

@@ -19,14 +19,15 @@ def test_programs_are_told_of_the_version_and_who_reads_what(tmp_path: Path) -> 
     project = compile_project(tmp_path, ["prod"]).project
     assert project is not None
     look = Look(own_of(project.environments[0]), Gathered(), ())
-    told = content(look, PlatformText("a: 1\n", ("github",), ("a note",), "newer"), "9.0.0", "caipe", "charts/caipe")
+    text = PlatformText("a: 1\n", ("github",), ("a note",), ("newer", "lacks a key"), is_newer=True)
+    told = content(look, text, "9.0.0", "caipe", "charts/caipe")
     assert told == {
         "target": "platform",
         "chart": "charts/caipe",
         "chartVersion": "9.0.0",
         "newerThanKnown": True,
         "release": "caipe",
-        "notes": ["a note"],
+        "notes": ["a note", "lacks a key"],
         "unread": ["github"],
         "workloads": 0,
         "secrets": [

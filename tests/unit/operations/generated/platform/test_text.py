@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from compiler.generate.platform.values import Chart
 from compiler.operations.generated.platform.packaged import caipe_forms
 from compiler.operations.generated.platform.text import PlatformText, platform_text
 from compiler.pipeline import compile_project
@@ -30,7 +31,13 @@ secrets: {global: {use: [openai]}, argocd: {}, github: {}, jira: {}, pagerduty: 
 
 
 def made(
-    root: Path, text: str, version: str, release: str = "caipe", under: str | None = None, catalogue: str = CATALOGUE
+    root: Path,
+    text: str,
+    version: str,
+    release: str = "caipe",
+    under: str | None = None,
+    catalogue: str = CATALOGUE,
+    chart: Chart | None = None,
 ) -> PlatformText:
     folder = root / "environments"
     folder.mkdir()
@@ -40,7 +47,8 @@ def made(
     assert result.project is not None
     assert not result.failed, [each.message for each in result.diagnostics]
     words = ["generate", "platform", "prod"]
-    return platform_text(result.project.environments[0], FORMS, version, release, under, words)
+    at_hand = ("caipe", chart) if chart is not None else None
+    return platform_text(result.project.environments[0], FORMS, version, release, under, words, at_hand)
 
 
 def values(text: PlatformText) -> dict[str, Any]:
@@ -88,7 +96,7 @@ def test_each_version_has_its_own_form(tmp_path: Path, version: str, component: 
     else:
         assert found["global"] == OFF
     assert ("github" in text.unread) == (component == "mcp-jira")
-    assert text.warning is None
+    assert (text.warnings, text.is_newer) == ((), False)
 
 
 def test_exactly_the_secrets_of_the_environment_are_mounted(tmp_path: Path) -> None:
@@ -109,7 +117,8 @@ def test_the_text_says_how_it_is_made_and_is_the_same_each_time(tmp_path: Path) 
 
 def test_an_unknown_newer_version_is_told_and_has_the_newest_form(tmp_path: Path) -> None:
     newer = made(tmp_path, ALL, "9.0.0")
-    assert newer.warning == "CAIPE's chart 9.0.0 is newer than any that is known: the values have the form of 1.3"
+    message = "CAIPE's chart 9.0.0 is newer than any that is known: the values have the form of 1.3"
+    assert (newer.warnings, newer.is_newer) == ((message,), True)
     (tmp_path / "known").mkdir()
     assert made(tmp_path / "known", ALL, "1.3.0").text == newer.text
 
@@ -182,3 +191,43 @@ def test_the_web_interface_asks_for_no_secret_that_nothing_makes(tmp_path: Path)
     (tmp_path / "made").mkdir()
     others = "madeElsewhere: {caipe-platform-secret: Keycloak}\nsecrets: {caipe-ui: {}}\n"
     assert "keycloakAdminClient" not in values(made(tmp_path / "made", others, "0.6.0"))["caipe-ui"]
+
+
+@pytest.mark.parametrize("version", ["0.6.0", "1.3.0-rc.6", "1.3.0"])
+def test_no_version_has_the_gateways_authorization_but_a_chart_that_reads_it(tmp_path: Path, version: str) -> None:
+    text = "secrets: {agentgateway-cas: {}, agent-context: {}}\n"
+    without = made(tmp_path, text, version)
+    assert "agentgateway" not in values(without)["global"]
+    assert any(note.startswith(f"agentgateway-cas: no pod of CAIPE {version} reads it; ") for note in without.notes)
+    assert "--against" not in without.text
+    (tmp_path / "against").mkdir()
+    against = made(tmp_path / "against", text, version, chart=Chart(frozenset({"cas"})))
+    assert values(against)["global"]["agentgateway"]["cas"] == {
+        "existingSecret": {"name": "agent-agentgateway-cas-secrets"},
+        "contextSecret": {"name": "agent-agent-context-secrets"},
+    }
+    assert not any(note.startswith("agentgateway-cas") for note in against.notes)
+    # The head makes the same file again.
+    assert "#   platform-secrets generate platform prod --against caipe\n" in against.text
+
+
+@pytest.mark.parametrize(
+    ("use", "chart", "note", "warning"),
+    [
+        ("azure-openai", None, True, False),
+        ("azure-openai", Chart(), False, False),
+        ("azure-openai", Chart(true=frozenset({"llmRouting.litellm.enabled"})), False, True),
+        ("openai", Chart(true=frozenset({"llmRouting.litellm.enabled"})), False, False),
+    ],
+)
+def test_the_key_that_litellm_reads_is_missed_where_it_routes(
+    tmp_path: Path, use: str, chart: Chart | None, *, note: bool, warning: bool
+) -> None:
+    text = made(tmp_path, f"secrets: {{global: {{use: [{use}]}}}}\n", "1.2.0", chart=chart)
+    message = (
+        'with `llmRouting.litellm.enabled` CAIPE reads "OPENAI_API_KEY" of "global", which lacks it: '
+        "add its variant to `use`"
+    )
+    assert (message in text.notes, message in text.warnings) == (note, warning)
+    (tmp_path / "older").mkdir()
+    assert made(tmp_path / "older", f"secrets: {{global: {{use: [{use}]}}}}\n", "0.6.0").warnings == ()
