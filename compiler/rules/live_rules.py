@@ -171,8 +171,9 @@ reasons `SecretOwnedByOther` and `SecretImmutable`, which External Secrets Opera
 
     $ kubectl get externalsecrets                     # agent-github-secrets   SecretSyncedError   False
 
-Fix what the event names; the findings about the store usually name it too. The operator waits up to 7 minutes
-after failures; the annotation `force-sync` makes it try at once.""",
+Fix what the findings about the store name: `verify` has asked it itself. Events name the cause up to External Secrets
+Operator 2.13; from 2.14 on they say no more than the condition, and the cause is in the operator's log. The operator
+waits up to 7 minutes after failures; the annotation `force-sync` makes it try at once.""",
     "missing-target-key": """The ExternalSecret is ready, but its Secret is missing, or lacks keys of the environment.
 
     $ kubectl describe secret agent-github-secrets    # GITHUB_APP_ID is not there

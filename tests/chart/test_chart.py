@@ -100,6 +100,9 @@ def test_notes_say_what_to_do(helm: Helm, tmp_path: Path) -> None:
     assert "make values ENV=prod" in notes
     assert "helm upgrade --install platform-secrets <chart> --values chart/values-prod.yaml" in notes
     assert "kubectl wait externalsecret" in notes
+    # Events say nothing from External Secrets Operator 2.14 on.
+    assert "platform-secrets verify <environment> <secret>" in notes
+    assert "describe" not in notes
     assert max(map(len, notes.splitlines())) <= 110
 
 

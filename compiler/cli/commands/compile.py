@@ -12,12 +12,13 @@ from compiler.cli.options import add_all, add_format, add_store, see_all
 from compiler.cli.outside import outside
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
+from compiler.operations.chart.packaged import edited_files
 from compiler.operations.chart.values_files import Wanted, Written, first_named, unmade_stores, values_files
 from compiler.pipeline import VALUES_FOLDER
 from compiler.refusal import Refusal
 from compiler.render.interface import Run
 from compiler.text.command_line import shell_line
-from compiler.text.wording import counted
+from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -78,10 +79,10 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
     result = compiled(root, arguments.environments, said)
     outcome = _act(arguments, root, result)
     with interruption(_WRITTEN if outcome.is_written else NOTHING_WRITTEN):
-        return _told(arguments, result, outcome)
+        return _told(arguments, root, result, outcome)
 
 
-def _told(arguments: Namespace, result: Result, outcome: Written) -> int:
+def _told(arguments: Namespace, root: Path, result: Result, outcome: Written) -> int:
     if not arguments.quiet:
         tell_notes(result)
     code = code_of(outcome.diagnostics, is_strict=arguments.strict)
@@ -90,7 +91,7 @@ def _told(arguments: Namespace, result: Result, outcome: Written) -> int:
     report(outcome.diagnostics, run, arguments.format, see_all(arguments))
     if not arguments.quiet and result.project is not None:
         # Last: the end of the output is what stays on the screen.
-        _tell(arguments, result.project, outcome)
+        _tell(arguments, root, result.project, outcome)
     if outcome.failed and not (arguments.check or arguments.quiet or outcome.is_written):
         standard_error().lines([NOTHING_WRITTEN])
     return code
@@ -124,12 +125,15 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
         return values_files(result.project, root, found, wanted)
 
 
-def _tell(arguments: Namespace, project: Project, outcome: Written) -> None:
+def _tell(arguments: Namespace, root: Path, project: Project, outcome: Written) -> None:
     """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
     outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
+    if arguments.check and (edited := edited_files(root)):
+        of = "is not that of this release: it was edited, or is of another one; `--parity` proves what it prints"
+        standard_error().note(f"{listed(edited, len(edited))} {of}")
     if outcome.is_written and arguments.out is None:
         for note in unmade_stores(first_named(project, outcome.files)):
             standard_error().note(note)

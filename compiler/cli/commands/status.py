@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """Shows the state of each secret: the store in use, the next step of the move, whether the other store
 holds the same values, how old they are and when they expire; with --cluster also whether the cluster runs on it.
 The next command stands below the table. Changes nothing, except that --force-sync sets an annotation.
+NEXT is the store that `moves` takes a secret to, AGE how long ago its oldest value was written, LIVE what the cluster
+runs.
 
 With --wait it follows the cluster until every secret is in effect, or until --timeout, which limits the whole command,
 including a store or a cluster that hangs. Start it before the change is deployed: then it also compares the Secret's

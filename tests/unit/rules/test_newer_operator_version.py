@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.model.diagnostic import Severity
+from compiler.pipeline import compile_project
 from compiler.rules.newer_operator_version import RULE
+from tests.github_project import BASE, CATALOGUE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.rules.conftest import Judge
 
 
@@ -26,3 +30,16 @@ def test_leaves_others_alone(judge: Judge, version: str) -> None:
 
 def test_is_a_note_which_fails_no_strict_run() -> None:
     assert RULE.severity is Severity.NOTE
+
+
+def test_it_is_said_once_for_all_environments_and_can_be_waived(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    base = tmp_path / "environments/base.yaml"
+    base.write_text(BASE.replace('"2.9"', '"2.14"'), "utf-8")
+    (tmp_path / "environments/catalogue.yaml").write_text(CATALOGUE, "utf-8")
+    for name in ("dev", "prod"):
+        (tmp_path / f"environments/{name}.yaml").write_text(f"namespace: {name}\n", "utf-8")
+    assert [each.rule for each in compile_project(tmp_path).diagnostics].count(RULE.id) == 1
+    with base.open("a") as file:
+        file.write("waive: {newer-operator-version: compared with its definitions}\n")
+    assert RULE.id not in {each.rule for each in compile_project(tmp_path).diagnostics}

@@ -163,6 +163,19 @@ def test_check_passes_where_all_is_fresh(run: Callable[..., Any], project: Path)
     assert done.out.splitlines()[0] == "chart/values-dev.yaml: up to date, 7 secrets, 21 keys"
 
 
+def test_check_names_an_edited_file_of_the_chart(run: Callable[..., Any], project: Path) -> None:
+    run("compile")
+    assert run("compile", "--check").err == ""
+    template = project / "chart/templates/external-secret.yaml"
+    template.parent.mkdir(exist_ok=True)
+    template.write_text("mine\n", "utf-8")
+    note = 'note: "chart/templates/external-secret.yaml" is not that of this release: it was edited, or is of another'
+    done = run("compile", "--check")
+    assert (done.code, done.err) == (0, f"{note} one; `--parity` proves what it prints\n")
+    assert run("compile", "--check", "--quiet").err == ""
+    assert "is not that of this release" not in run("compile").err
+
+
 def test_check_shows_what_is_stale_and_writes_nothing(
     run: Callable[..., Any], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:
