@@ -44,13 +44,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from compiler.operations.cluster.connect import connected
 from compiler.operations.live.stores import LiveStores
+from compiler.operations.status.next_step import Next
 from compiler.operations.status.run import Wishes, look_at
 from compiler.pipeline import compile_project
 from compiler.render.reports.status_text import status_lines
 from compiler.cli.terminal.outlet import standard_output
 (environment,) = compile_project(Path(sys.argv[1]), ["prod"]).project.environments
 found = look_at(environment, Wishes(is_offline=True), LiveStores({}), lambda: connected(os.environ, None), print)
-standard_output().lines(status_lines(found.status, (), datetime.now(UTC)))
+standard_output().lines(status_lines(found.status, Next(), datetime.now(UTC)))
 sys.exit(0 if found.status.is_fine else 1)
 """
 

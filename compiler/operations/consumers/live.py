@@ -71,8 +71,8 @@ def readers_in(cluster: LiveCollections, namespace: str) -> Mapping[str, tuple[s
     for plural, kind in _KINDS.items():
         try:
             every = cluster.collection(plural, namespace)[0]
-        except ClusterError:
-            if plural in _DISPENSABLE:
+        except ClusterError as error:
+            if plural in _DISPENSABLE and error.permission is not None:
                 continue
             return None
         for found in every:

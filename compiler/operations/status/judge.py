@@ -130,7 +130,8 @@ class Judge:
         values = self._rows[secret].values
         warning = self.state.warning(external_secret)
         said = self._quotes.of_failure(external_secret, warning, values.known_since, self._now())
-        causes = tuple(each for each in (said, *values.faults, *values.closed) if each)
+        # What this machine could not check is no cause of the operator's: the report says it apart.
+        causes = tuple(each for each in (said, *values.faults) if each)
         return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
 
     def _next_try(self, moment: str, count: int) -> int:

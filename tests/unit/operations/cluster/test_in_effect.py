@@ -15,6 +15,7 @@ from compiler.operations.cluster.in_effect import (
     is_synced,
     ready_reason,
     reasons_against,
+    waits_for_a_change,
     wanted_keys,
 )
 from compiler.operations.cluster.slim import keys_of
@@ -157,6 +158,19 @@ def test_a_secret_of_another_owner_is_foreign() -> None:
     assert lacks(AZURE[SLACK], live(SLACK, secret=other)) == [Lack.FOREIGN]
 
 
+def test_the_owner_that_controls_a_secret_counts_and_no_other() -> None:
+    shared = copy.deepcopy(SECRETS[SLACK])
+    (own,) = shared["metadata"]["ownerReferences"]
+    for others in ([{"kind": "Deployment", "name": "x"}], [{"kind": "Deployment", "name": "x", "controller": False}]):
+        shared["metadata"]["ownerReferences"] = [*others, own]
+        found = live(SLACK, secret=shared)
+        assert lacks(AZURE[SLACK], found) == []
+        assert not waits_for_a_change(found, SLACK)
+    # One that does not control it has not made it.
+    shared["metadata"]["ownerReferences"] = [{**own, "controller": False}]
+    assert lacks(AZURE[SLACK], live(SLACK, secret=shared)) == [Lack.FOREIGN]
+
+
 def test_a_store_that_is_not_ready_or_closed_to_the_namespace_is_said() -> None:
     closed = copy.deepcopy(STORES["azure-keyvault-store"])
     closed["spec"]["conditions"] = [{"namespaces": ["elsewhere"]}]
@@ -216,6 +230,10 @@ def test_what_differs_between_the_specs_is_said_and_who_wrote_it() -> None:
         (lambda spec: spec.update(refreshInterval="5m"), '"refreshInterval" is "5m", not "1h0m0s"; changed by'),
         (lambda spec: spec.update(refreshPolicy="CreatedOnce"), '"refreshPolicy" differs'),
         # A template may have a value in it.
+        (
+            lambda spec: spec["target"]["template"].update(engineVersion="s3ntinel"),
+            '"target.template.engineVersion" differs',
+        ),
         (lambda spec: spec["target"].update(template={"data": {"A": "s3ntinel"}}), '"target.template.'),
         (lambda spec: spec["target"]["template"]["metadata"].update(labels={"a": "s3ntinel"}), '"target.template.'),
     ],

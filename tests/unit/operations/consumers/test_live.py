@@ -188,6 +188,17 @@ def test_who_may_not_list_the_rest_is_told_what_was_left_out(fake: FakeCluster, 
     )
 
 
+@pytest.mark.parametrize("plural", ["rollouts", "configmaps"])
+def test_a_cluster_that_fails_at_the_rest_has_not_answered(
+    fake: FakeCluster, cluster: KubernetesCluster, plural: str
+) -> None:
+    fake.refused[f"/{plural}"] = 500
+    with pytest.raises(Refusal, match="status 500"):
+        gather(cluster, ["agents"])
+    # Rollouts that were not listed may be readers.
+    assert (readers_in(cluster, "agents") is None) is (plural == "rollouts")
+
+
 def test_the_readers_of_each_secret_are_named(fake: FakeCluster, cluster: KubernetesCluster) -> None:
     put(fake, f"{APPS}/deployments", "d", of_template(pods("a", "a", "b")))
     put(fake, f"{BATCH}/jobs", "j", of_template(pods("a")))

@@ -94,6 +94,45 @@ def test_a_cluster_that_does_not_answer_is_no_way_on(bench: Bench, mode: Mode) -
     assert not bench.plan(mode, *words, **more).is_refused
 
 
+class Standing:
+    """A cluster in which nothing is deployed but a store object of the Key Vault that leads to `provider`."""
+
+    def __init__(self, provider: dict[str, Any]) -> None:
+        status = {"conditions": [{"type": "Ready", "status": "True"}]}
+        self._azure = {"kind": "ClusterSecretStore", "spec": {"provider": provider}, "status": status}
+
+    def store_object(self, _kind: str, name: str, _namespace: str) -> dict[str, Any] | None:
+        return self._azure if name == "azure-store" else None
+
+    def external_secret_objects(self, _namespace: str) -> tuple[dict[str, Any], ...]:
+        return ()
+
+    def collection(self, _plural: str, _namespace: str) -> tuple[tuple[dict[str, Any], ...], str]:
+        return (), ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "words", "more"),
+    [
+        (Mode.TO, ("jira",), {"to": "azure"}),
+        (Mode.BACK, ("jira",), {"to": "azure"}),
+        (Mode.NEXT, (), {}),
+        (Mode.FINISH, (), {"to": "azure"}),
+    ],
+)
+def test_no_form_of_a_switch_passes_the_gate_of_the_cluster(
+    bench: Bench, mode: Mode, words: tuple[str, ...], more: dict[str, Any]
+) -> None:
+    bench.write("prod", "moves: {to: azure, steps: [[github, jira]]}\n" if mode is Mode.NEXT else "store: vault\n")
+    assert not bench.plan(mode, *words, **more).is_refused
+    fake: Any = Standing({"fake": {}})
+    found = bench.plan(mode, *words, look=Look(fake), **more)
+    assert found.is_refused
+    why = {each.message for each in found.checks if str(each.verdict) == "refused"}
+    assert any("leads to another store than" in each for each in why)
+    assert any("is not in the cluster" in each for each in why)
+
+
 @pytest.mark.parametrize(
     ("mode", "secrets_", "to", "said_"),
     [

@@ -98,6 +98,28 @@ def test_the_labels_of_a_namespace_are_asked_for_where_a_store_selects_by_them(w
     assert lacks(world, made) == {"github": [], "jira": []}
 
 
+def test_a_change_that_is_older_than_what_is_known_is_left_out(world: World) -> None:
+    """A list may be newer than the watch that goes on beside it."""
+    old = world.double.get("externalsecrets", SPACE, JIRA)
+    world.platform.sync(SPACE, JIRA, without=["JIRA_TOKEN"])
+    made = state(world)
+    new = world.double.get("externalsecrets", SPACE, JIRA)
+    assert int(old["metadata"]["resourceVersion"]) < int(new["metadata"]["resourceVersion"])
+    assert lacks(world, made)["jira"] == ["missing-key"]
+    # Of before the Secret lost its key, when the operator had synchronised another generation.
+    old["metadata"]["generation"] = 99
+    for kind in ("MODIFIED", "DELETED"):
+        made.change("externalsecrets", SPACE, kind, old)
+        assert lacks(world, made)["jira"] == ["missing-key"]
+    # The same version again, a newer one, and an older one of another object of that name.
+    new["metadata"]["generation"] = 99
+    made.change("externalsecrets", SPACE, "MODIFIED", new)
+    assert lacks(world, made)["jira"] == ["not-synced", "missing-key"]
+    old["metadata"] |= {"uid": "another", "generation": old["metadata"]["generation"]}
+    made.change("externalsecrets", SPACE, "DELETED", old)
+    assert lacks(world, made)["jira"] == ["absent"]
+
+
 def test_changes_are_taken_one_by_one(world: World) -> None:
     made = state(world)
     world.platform.pod(SPACE, "jira", JIRA)
