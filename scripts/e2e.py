@@ -4,7 +4,8 @@ KUBECONFIG names the cluster, E2E_VAULT_STORE and E2E_KEY_VAULT_STORE its Cluste
 and the variables of Azure let this machine into the same stores. Optional: E2E_OPERATOR (its version, such as 2.7),
 E2E_HELM, E2E_IMAGE (of a pod that reads the Secrets) and E2E_TIMEOUT (of one wait). It works in a namespace and under
 remote names of its own, and takes all of it away at the end; values are deleted so that they can be recovered, as
-everything that this program deletes. Exits 1 where something was not as promised, 3 where something is missing.
+everything that this program deletes. Exits 1 where something was not as promised, 3 where something is missing, or the
+pod cannot start.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from compiler.refusal import Refusal  # noqa: E402
 from compiler.start import leave_no_core  # noqa: E402
 from scripts.end_to_end.room import HelmError  # noqa: E402
 from scripts.end_to_end.setting import MissingError, setting_of  # noqa: E402
-from scripts.end_to_end.walk import BrokenPromiseError, Walk  # noqa: E402
+from scripts.end_to_end.walk import BrokenPromiseError, CannotStartError, Walk  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _walked(walk: Walk) -> int:
     except BrokenPromiseError as error:
         print(f"broken: {error}", file=sys.stderr)
         return FOUND
-    except (ClusterError, HelmError, Refusal, subprocess.TimeoutExpired) as error:
+    except (CannotStartError, ClusterError, HelmError, Refusal, subprocess.TimeoutExpired) as error:
         print(f"cannot go on: {error}", file=sys.stderr)
         return COULD_NOT_RUN
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ Of Kubernetes' own controllers it has one: with a namespace goes everything in i
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import tempfile
@@ -60,6 +61,8 @@ class ClusterDouble(ApiDouble):
         super().__post_init__()
         # Recorded answers, each in place of what there is: the body by verb and plural, such as `watch secrets`.
         self.replayed: dict[str, bytes] = {}
+        # What Secrets hold, by namespace and name: given to whoever asks for one of them, and for no list.
+        self.data: dict[tuple[str, str], dict[str, str]] = {}
         # Over TLS: Helm sends no token over plain HTTP.
         self._folder = tempfile.TemporaryDirectory(prefix="cluster-double-")
         authority = CertificateAuthority.create(Path(self._folder.name))
@@ -106,6 +109,10 @@ class ClusterDouble(ApiDouble):
         path = handler.path.partition("?")[0]
         is_discovery = handler.command == "GET" and (found := self._discovered(path)) is not None
         is_apply = handler.headers.get("Content-Type") == _APPLY
+        if handler.command == "GET" and (whole := self._whole_secret(handler, path)) is not None:
+            self.asked.append(Asked(handler.command, path, {}, handler.headers.get("Accept") or ""))
+            _send(handler, 200, json.dumps(whole).encode())
+            return
         if not (is_discovery or is_apply or handler.command in ("POST", "PUT", "DELETE")):
             super()._answer(handler)
             return
@@ -117,6 +124,19 @@ class ClusterDouble(ApiDouble):
             _send(handler, 200, json.dumps(found).encode())
         else:
             self._change(handler, path, body)
+
+    def _whole_secret(self, handler: BaseHTTPRequestHandler, path: str) -> dict[str, Any] | None:
+        """The Secret with its data, which only e2e asks for, of its own; None for whatever else is asked."""
+        if handler.headers.get("Accept") != "application/json":
+            return None
+        if handler.headers.get("Authorization") != f"Bearer {TOKEN}" or "get secrets" in self.refused:
+            return None
+        *_, namespace, plural, name = ("", "", "", *path.split("/"))
+        data = self.data.get((namespace, name)) if plural == "secrets" else None
+        if data is None:
+            return None
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        return {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": name}, "data": encoded}
 
     def _list(self, handler: BaseHTTPRequestHandler, at: Address, query: dict[str, str]) -> None:
         if (body := self.replayed.get(f"list {at.plural}")) is not None:

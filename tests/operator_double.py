@@ -39,6 +39,7 @@ class Misdeed(StrEnum):
     OTHER_VALUE = "other-value"
     OLD_READY = "old-ready"  # the operator does nothing, and Ready stays true of the spec before
     RESTART = "restart"
+    STRANGER = "stranger"  # another program writes a value, and the operator's hash stays
 
 
 class _ReadError(Exception):
@@ -57,6 +58,8 @@ class OperatorDouble:
         self._credentials = credentials
         self._trust = ssl.create_default_context(cafile=ca)
         self.misdeed: Misdeed | None = None
+        # Why no container starts, such as ImagePullBackOff.
+        self.unstartable: str | None = None
         self._done: dict[tuple[str, str], str] = {}
         self._served: dict[tuple[str, str], str] = {}
         self._stop = threading.Event()
@@ -192,9 +195,14 @@ class OperatorDouble:
         if misdeed is Misdeed.OTHER_VALUE:
             data = {key: f"{value}." for key, value in data.items()}
         new = _secret(found, data)
+        self._cluster.data[namespace, target] = data
         if old is None:
             self._cluster.put("secrets", new)
             return True
+        if misdeed is Misdeed.STRANGER:
+            self._cluster.data[namespace, target] = {**data, min(data): "a stranger's"}
+            self._cluster.put("secrets", old)
+            return False
         if misdeed in (Misdeed.OTHER_UID, Misdeed.DELETED):
             self._cluster.delete("secrets", namespace, target)
             if misdeed is Misdeed.DELETED:
@@ -245,11 +253,12 @@ class OperatorDouble:
             return
         there = self._cluster.everything("secrets")
         lacks = [each for each in secret_reads(found["spec"]) if (namespace, each.secret) not in there]
-        state = {"waiting": {"reason": "CreateContainerConfigError"}} if lacks else {"running": {}}
+        reason = "CreateContainerConfigError" if lacks else self.unstartable
+        state = {"waiting": {"reason": reason}} if reason is not None else {"running": {}}
         containers = [{"name": each["name"], "restartCount": 0, "state": state} for each in found["spec"]["containers"]]
         status = {
-            "phase": "Pending" if lacks else "Running",
-            "conditions": [{"type": "Ready", "status": "False" if lacks else "True"}],
+            "phase": "Pending" if reason is not None else "Running",
+            "conditions": [{"type": "Ready", "status": "False" if reason is not None else "True"}],
             "containerStatuses": containers,
         }
         self._cluster.set_status("pods", namespace, name, status)

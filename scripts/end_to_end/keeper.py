@@ -14,7 +14,7 @@ from compiler.operations.status.follow import Failed, Follower, Listed
 from compiler.text.wording import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from compiler.operations.cluster.objects import LiveCollections
     from compiler.operations.status.follow import Event
@@ -30,16 +30,26 @@ _PLURALS = ("secrets", "pods")
 class Keeper:
     """Follows the Secrets and pods of a namespace from before the first of them is there.
 
+    `data_of` gives what a Secret holds, whose hash the operator notes beside it: a stranger's write leaves the hash.
+
     From `keep` on, the Secrets `names` and every pod have to stay as they are then. Whatever is there has come as an
     event by that time, so that a watch that hears nothing is found out.
     """
 
-    def __init__(self, cluster: LiveCollections, namespace: str, names: Iterable[str]) -> None:
+    def __init__(
+        self,
+        cluster: LiveCollections,
+        namespace: str,
+        names: Iterable[str],
+        data_of: Callable[[str], Mapping[str, str] | None] = lambda _: None,
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._names = tuple(names)
         self._before: dict[str, LiveObject] = {}
         self._restarts: dict[str, int] = {}
+        self._data_of = data_of
+        self._data: dict[str, Mapping[str, str] | None] = {}
         # The version of each Secret and pod that is there as far as the watch has told, by plural and name.
         self._seen: dict[tuple[str, str], str] = {}
         self._faults: dict[str, None] = {}
@@ -55,13 +65,17 @@ class Keeper:
     def __exit__(self, *_: object) -> None:
         self._follower.__exit__()
 
-    def keep(self) -> None:
-        """Take the present state for what has to stay, and forget what was before."""
+    def keep(self, data: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """Take the present state for what has to stay, and forget what was before.
+
+        `data` is what the Secrets have to hold; without it, what they hold now.
+        """
         self._before, self._restarts = {}, {}
         self._faults.clear()
         there = self._caught_up()
         self._restarts = {name: _restarts(pod) for name, pod in there["pods"].items()}
         self._before = {name: there["secrets"][name] for name in self._names if name in there["secrets"]}
+        self._data = {name: self._data_of(name) if data is None else data[name] for name in self._names}
         for name in self._names:
             if name not in self._before:
                 self._note(f'the secret "{name}" is absent')
@@ -139,6 +153,9 @@ class Keeper:
             self._note(f'the secret "{name}" was without {", ".join(missing)}')
         elif _hash(found) != _hash(before):
             self._note(f'the data of the secret "{name}" changed')
+        elif differing := sorted(_differing(self._data[name], self._data_of(name))):
+            # Which keys, and no value: it may be a stranger's.
+            self._note(f'the secret "{name}" holds another value of {", ".join(differing)} than the stores')
 
     def _judge_pod(self, found: LiveObject, *, is_gone: bool) -> None:
         name = str(found["metadata"]["name"])
@@ -151,6 +168,13 @@ class Keeper:
 
     def _note(self, fault: str) -> None:
         self._faults[fault] = None
+
+
+def _differing(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> set[str]:
+    """The keys whose values differ; none of a Secret that is not there, which is a fault of its own."""
+    if before is None or now is None:
+        return set()
+    return {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
 
 
 def _by_name(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:

@@ -15,6 +15,7 @@ from compiler.refusal import Refusal
 from compiler.stores.interface import StoreState
 from compiler.stores.open import open_store
 from compiler.stores.values.secret import SecretValue
+from scripts.end_to_end.secret_data import encoded
 from scripts.end_to_end.setting import ROOT
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Project:
             self._values[secret] = {key: secrets.token_urlsafe(24) for key in keys}
             written = {key: SecretValue(value) for key, value in self._values[secret].items()}
             self._stores[VAULT].write(name, written, None)
+
+    def held(self) -> dict[str, dict[str, str]]:
+        """What each Secret has to hold, by its name in the cluster: what `fill` has put, as the API has it."""
+        return {target: encoded(self._values[secret]) for secret, target in self.secrets.items()}
 
     def take_a_key(self, secret: str) -> str:
         """Write a secret of the Key Vault without one of its keys, whose name is returned. Raises StoreError."""

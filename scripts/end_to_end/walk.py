@@ -12,6 +12,7 @@ from compiler.operations.cluster.in_effect import ready_reason
 from scripts.end_to_end.keeper import Keeper
 from scripts.end_to_end.project import AZURE, ENVIRONMENT, FIRST, STEPS, Project
 from scripts.end_to_end.room import Room, with_store_down, with_wrong_role
+from scripts.end_to_end.secret_data import SecretData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,10 @@ _LOOK, _FAILS_WITHIN = 0.1, 120.0
 
 class BrokenPromiseError(Exception):
     """Something was not as the commands promise; the run is red."""
+
+
+class CannotStartError(Exception):
+    """A pod does not start, for which neither a Secret nor this program is to blame: nothing can be shown."""
 
 
 class Walk:
@@ -60,7 +65,10 @@ class Walk:
         self.left = (*self.room.close(), *self.project.empty())
 
     def whole(self) -> int:
-        """All of it; returns how many events were seen of what was watched. Raises BrokenPromiseError."""
+        """All of it; returns how many events were seen of what was watched.
+
+        Raises BrokenPromiseError, and CannotStartError where the pod of the run does not start.
+        """
         self.open()
         with self.watch() as keeper:
             self.begin(keeper)
@@ -78,7 +86,9 @@ class Walk:
 
     def watch(self) -> Keeper:
         """The watch over every Secret and pod."""
-        return Keeper(self._setting.cluster, self.room.name, self.project.secrets.values())
+        data, namespace = SecretData(self._setting.variables), self.room.name
+        names = self.project.secrets.values()
+        return Keeper(self._setting.cluster, namespace, names, lambda name: data.data_of(namespace, name))
 
     def begin(self, keeper: Keeper) -> None:
         """Fill both stores, deploy every agent on Vault, have a pod read every Secret, and keep all that."""
@@ -90,9 +100,13 @@ class Walk:
         self._must("status", ENVIRONMENT, "--wait", "--timeout", self.timeout)
         self.room.read_by_pod(tuple(self.project.secrets.values()))
         # A pod that is not ready keeps what it reads from being in effect.
-        self._until(self._has_readers, "the pod that reads every Secret does not become ready")
-        keeper.keep()
+        has_started = self._is_met(self._has_readers)
+        keeper.keep(self.project.held())
         self._still(keeper)
+        if not has_started:
+            reasons = ", ".join(sorted(self._waiting())) or "no node has taken it"
+            message = f'the pod "{self.room.name}/reader" does not become ready within {_FAILS_WITHIN:g} s: {reasons}'
+            raise CannotStartError(f"{message}; E2E_IMAGE names another image")
 
     def there(self, keeper: Keeper) -> None:
         """To the Key Vault, step by step."""
@@ -162,12 +176,24 @@ class Walk:
             any(each.get("status") == "True" for each in pod["status"]["conditions"]) for pod in pods
         )
 
+    def _waiting(self) -> set[str]:
+        """Why containers of the run's pod have not started, in Kubernetes' own words."""
+        pods = self._setting.cluster.collection("pods", self.room.name)[0]
+        reasons = (each.get("waiting") for pod in pods for each in pod["status"]["containers"])
+        return {str(reason) for reason in reasons if reason}
+
     def _until(self, met: Callable[[], bool], failure: str) -> None:
+        if not self._is_met(met):
+            raise BrokenPromiseError(failure)
+
+    def _is_met(self, met: Callable[[], bool]) -> bool:
+        """Whether it is met within the time that things may take here."""
         end = time.monotonic() + _FAILS_WITHIN
         while not met():
             if time.monotonic() > end:
-                raise BrokenPromiseError(failure)
+                return False
             time.sleep(_LOOK)
+        return True
 
     def _still(self, keeper: Keeper) -> None:
         if faults := keeper.faults():

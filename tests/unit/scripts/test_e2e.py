@@ -93,6 +93,19 @@ def test_a_secret_that_is_away_for_a_moment_turns_the_run_red_and_all_is_cleaned
     assert_nothing_is_left(here)
 
 
+def test_a_pod_that_cannot_start_is_no_broken_promise(
+    here: Platform, environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ.setattr("scripts.end_to_end.walk._FAILS_WITHIN", 0.5)
+    environ.setattr(here.operator, "unstartable", "ImagePullBackOff")
+    code = e2e.main()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert code == 3
+    assert said.startswith('cannot go on: the pod "platform-secrets-e2e-')
+    assert said.endswith('/reader" does not become ready within 0.5 s: ImagePullBackOff; E2E_IMAGE names another image')
+    assert_nothing_is_left(here)
+
+
 def test_everything_that_is_missing_is_said_at_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

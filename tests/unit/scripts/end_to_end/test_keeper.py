@@ -140,3 +140,28 @@ def test_a_watch_that_hears_nothing_is_found_out(
         double.put("secrets", secret())
         keeper.keep()
         assert keeper.faults() == ("a watch has fallen behind: nothing can be said",)
+
+
+def test_a_value_that_the_stores_do_not_have_is_a_fault_though_the_hash_stays(
+    double: ApiDouble, cluster: KubernetesCluster
+) -> None:
+    held = {"A": "MQ==", "B": "Mg=="}
+    with Keeper(cluster, "team", ["jira"], lambda _name: dict(held)) as keeper:
+        double.put("secrets", secret())
+        keeper.keep({"jira": {"A": "MQ==", "B": "Mg=="}})
+        assert keeper.faults() == ()
+        held["B"] = "MjI="
+        assert keeper.faults() == ('the secret "jira" holds another value of B than the stores',)
+        keeper.keep()
+        assert keeper.faults() == ()
+        del held["A"]
+        assert keeper.faults() == ('the secret "jira" holds another value of A than the stores',)
+
+
+def test_what_a_secret_held_wrongly_from_the_beginning_is_a_fault(
+    double: ApiDouble, cluster: KubernetesCluster
+) -> None:
+    with Keeper(cluster, "team", ["jira"], lambda _name: {"A": "MQ=="}) as keeper:
+        double.put("secrets", secret(keys=("A",)))
+        keeper.keep({"jira": {"A": "Mg=="}})
+        assert keeper.faults() == ('the secret "jira" holds another value of A than the stores',)

@@ -28,6 +28,7 @@ RED = {
     Misdeed.OTHER_VALUE: 'the data of the secret "agent-jira-secrets" changed',
     Misdeed.OLD_READY: "status e2e --wait --timeout 1s: exit code 4",
     Misdeed.RESTART: 'a container of the pod "reader" was restarted',
+    Misdeed.STRANGER: 'the secret "agent-jira-secrets" holds another value of ATLASSIAN_API_URL than the stores',
 }
 
 
