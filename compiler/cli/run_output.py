@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,17 @@ from compiler.cli.terminal.progress import Progress
 from compiler.cli.terminal.prompts import confirmed
 from compiler.operations.change.plan import WRITING, State
 from compiler.operations.change.run import Applying, End
+from compiler.operations.cluster.connect import missing_for_cluster
 from compiler.render.reports.plan_json import plan_report
-from compiler.render.reports.plan_text import blocked_reason, outcome_lines, plan_lines, result_line, unaudited_lines
+from compiler.render.reports.plan_text import (
+    blocked_reason,
+    in_cluster_lines,
+    outcome_lines,
+    plan_lines,
+    result_line,
+    unaudited_lines,
+    undo_lines,
+)
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from compiler.cli.invocation import Invocation
     from compiler.operations.change.plan import Outcome, Plan, Result
     from compiler.operations.change.run import Ended
+    from compiler.operations.live.refresh import RefreshTimes
 
 _FINE = frozenset({State.DONE, State.KEPT})
 _LAST = {
@@ -75,8 +86,18 @@ class RunOutput(CommandOutput):
                 # An interrupt is told on a line of its own.
                 bar.close()
 
-    def end(self, ended: Ended, extra: Mapping[str, Any] | None = None) -> int:
-        """Tell how the run ended, with `extra` in the report for programs; returns the exit code."""
+    def end(
+        self,
+        ended: Ended,
+        extra: Mapping[str, Any] | None = None,
+        *,
+        times: RefreshTimes | None = None,
+        is_undo: bool = False,
+    ) -> int:
+        """Tell how the run ended, with `extra` in the report for programs; returns the exit code.
+
+        `times` are those of the secrets that read what is written, None where what is deleted is read by none.
+        """
         code = code_of_run(ended)
         with interruption(GOES_ON if ended.outcome is not None else NOTHING_WRITTEN):
             if ended.outcome is not None:
@@ -85,8 +106,12 @@ class RunOutput(CommandOutput):
                 self.lines([blocked_reason(ended.plan, can_continue=self._can_continue)])
             elif ended.end is not End.APPLIED:
                 self.lines([_LAST[ended.end]])
-            elif code == INCOMPLETE and ended.outcome is not None and not ended.outcome.is_incomplete:
-                self.lines([f"incomplete; {GOES_ON}"])
+            elif ended.outcome is not None and not ended.outcome.is_incomplete:
+                if code == INCOMPLETE:
+                    self.lines([f"incomplete; {GOES_ON}"])
+                elif times is not None:
+                    self.lines(in_cluster_lines(ended, times, missing_for_cluster(os.environ)))
+                    self.lines(undo_lines(ended) if not is_undo else ())
             self.report(lambda: plan_report(self.command, ended, code, extra))
         return code
 

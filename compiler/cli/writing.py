@@ -18,6 +18,7 @@ from compiler.operations.change.plan import OnConflict
 from compiler.operations.change.run import Change, Ended, Setting, carry_out
 from compiler.operations.change.undo_run import undo_run
 from compiler.operations.live.readers import NOT_THE_SAME, every_environment
+from compiler.operations.live.refresh import refresh_times
 from compiler.operations.live.stores import LiveStores
 from compiler.refusal import Refusal
 from compiler.stages.outside import outside_of
@@ -100,10 +101,11 @@ def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invoc
             if arguments.undo is not None:
                 return _undo(command, arguments, environment, setting, output)
             change, extra = command.answer(Asked(arguments, environment, setting, output, _words(command, arguments)))
+            times = refresh_times(environment) if not command.deletes else None
             # From here on the change is enough; a large environment is more than all that is still to come.
             del environment
             ended = change if isinstance(change, Ended) else carry_out(change, output)
-            return output.end(ended, extra)
+            return output.end(ended, extra, times=times)
 
 
 def _setting(arguments: Namespace, invocation: Invocation, stores: LiveStores) -> Setting:
@@ -129,7 +131,9 @@ def _undo(
         message = f"--undo undoes the whole run and cannot be combined with {given[0]}"
         raise Refusal("usage", message, f"leave {given[0]} out")
     ended = undo_run(command.name, arguments.undo, environment, setting, output)
-    return output.end(ended, {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)})
+    times = refresh_times(environment) if not command.deletes else None
+    extra = {"undo": arguments.undo, "notTheSame": list(setting.not_the_same)}
+    return output.end(ended, extra, times=times, is_undo=True)
 
 
 def _words(command: WritingCommand, arguments: Namespace) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ reports it and writes nothing.
 
     $ platform-secrets compile --check
 
-Run `make values` and commit the result.""",
+Run `platform-secrets compile` (`make values` where there is a Makefile) and commit the result.""",
     "stale-output": """A generated file is out of date.
 
 It is not what `generate` makes of the environments now, or it is left in the folder from another form or environment,

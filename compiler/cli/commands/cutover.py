@@ -14,7 +14,7 @@ from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
-from compiler.operations.cluster.connect import connected
+from compiler.operations.cluster.connect import connected, missing_for_cluster
 from compiler.operations.cluster.look import Look
 from compiler.operations.cutover.commands import Commands
 from compiler.operations.cutover.request import Mode, Request
@@ -159,6 +159,7 @@ def _carried_out(cutover: Cutover, arguments: Namespace, output: CommandOutput) 
         with interruption(_BOTH_OR_NONE):
             written = write(cutover)
     with interruption(_WRITTEN if written else NOTHING_WRITTEN):
-        output.lines(end_lines(cutover, written, proposed or ("", "")))
+        missing = missing_for_cluster(os.environ) if written else None
+        output.lines(end_lines(cutover, written, proposed or ("", ""), missing))
         output.report(lambda: cutover_report(cutover, written, proposed, code))
     return code

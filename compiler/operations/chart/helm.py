@@ -16,6 +16,7 @@ from compiler.model.confinement import is_inside
 from compiler.model.limits import MAX_MANIFEST_BYTES
 from compiler.operations.chart.bounded_process import OutputTooLargeError, run_bounded
 from compiler.refusal import Refusal
+from compiler.text.command_line import shell_line
 from compiler.text.regex import regex
 from compiler.text.system_reason import system_reason
 
@@ -27,6 +28,8 @@ RELEASE = "platform-secrets"
 _VERSION = regex(r"v?(\d{1,3})\.(\d{1,3})\b")
 # By major, the oldest minor. Before 3.11.1 `getHostByName` in a template asked the network (CVE-2023-25165).
 _OLDEST = {3: 12, 4: 0}
+# Where `scripts/install_helm.sh` puts it in the clone that this program runs from. It is named, and not run unasked.
+_OF_CLONE = Path(__file__).resolve().parents[3] / ".tools/helm4/helm"
 _NAME_ONE = "give the path of the program of a Helm 3 or 4, or name none to have the one on PATH"
 # A Helm that takes longer waits for something that rendering must not need.
 _SECONDS = 60
@@ -97,6 +100,8 @@ def _on_path(root: Path, environ: Mapping[str, str]) -> Path:
         skipped = True
     why = "; the one on PATH is in the project or in a relative folder, and must be named to be run" if skipped else ""
     way_out = f"put Helm 3 or 4 on PATH, or name one with --helm or {VARIABLE}{why}"
+    if _OF_CLONE.is_file():
+        way_out += f"; the one of the clone is {shell_line('--helm', str(_OF_CLONE))}"
     raise HelmError("no Helm is installed", help_text=way_out)
 
 

@@ -9,6 +9,7 @@ from compiler.model.diagnostic import Diagnostic, Severity
 from compiler.model.source import Source, Span
 from compiler.operations.chart.foreign_values import ChartValues
 from compiler.stages.emit import values_tree
+from compiler.text.command_line import command_line
 from compiler.text.credential import CONCEALED
 from compiler.text.difference import first_difference
 
@@ -25,7 +26,7 @@ _MOST_PAIRS = 25_000_000
 def stale_values(file: ValuesFile) -> Diagnostic:
     """`stale-values`, at the first line that differs."""
     shown, old = file.output.shown, file.old
-    way_out = f"run `make values ENV={file.environment}` and commit the result"
+    way_out = f"run `{command_line('compile', file.environment)}` and commit the result"
     if old is None:
         message = f"{shown} is missing"
         return Diagnostic("stale-values", Severity.ERROR, message, Span(Source(shown)), help=way_out)

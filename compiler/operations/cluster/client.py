@@ -18,6 +18,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from compiler.model.limits import has_more_values
 from compiler.model.named_file import NamedFileError, as_file
+from compiler.operations.cluster.connect import IN_POD, kubeconfigs
 from compiler.operations.cluster.objects import AnswerTooLargeError, ClusterError, WatchEndedError
 from compiler.operations.cluster.readings import Readings
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     LiveObject = Mapping[str, Any]
 
 T = TypeVar("T")
-_IN_POD = "KUBERNETES_SERVICE_HOST"
 _TIMEOUT = (5, 30)  # seconds to connect and to read
 # Seconds for all that one command asks: those that the stores have. 100,000 ExternalSecrets are read in as many.
 _PATIENCE = 120.0
@@ -69,7 +69,7 @@ class KubernetesCluster(Readings):
             why = f"it {error}"
         except Exception:  # noqa: BLE001 - a YAML parser, a certificate, a log-in program: its text may quote any
             # Without the error and its text, which may quote credentials.
-            is_there = any(Path(name).exists() for name in _files(environ).split(os.pathsep))
+            is_there = any(Path(name).exists() for name in kubeconfigs(environ).split(os.pathsep))
             why = "it is damaged, or has no such context or certificate" if is_there else "there is no such file"
         if why:
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
@@ -186,8 +186,8 @@ def _silence_client() -> None:
 
 def _configure(settings: client.Configuration, environ: Mapping[str, str], context: str | None) -> None:
     # Not the client's own search: it prints to standard output, and remembers KUBECONFIG from when it was imported.
-    files = _files(environ)
-    if context is None and "KUBECONFIG" not in environ and _IN_POD in environ and not Path(files).exists():
+    files = kubeconfigs(environ)
+    if context is None and "KUBECONFIG" not in environ and IN_POD in environ and not Path(files).exists():
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         return
     with ExitStack() as stack:
@@ -201,10 +201,6 @@ def _configure(settings: client.Configuration, environ: Mapping[str, str], conte
         config.load_kube_config(  # type: ignore[no-untyped-call]
             os.pathsep.join(named) or files, context=context, client_configuration=settings, persist_config=False
         )
-
-
-def _files(environ: Mapping[str, str]) -> str:
-    return environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
 
 
 def _answer(permission: str, ask: Callable[[], T]) -> T | None:

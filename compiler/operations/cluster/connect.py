@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.objects import ClusterError
@@ -12,6 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compiler.operations.cluster.client import KubernetesCluster
+
+
+IN_POD = "KUBERNETES_SERVICE_HOST"
+
+
+def kubeconfigs(environ: Mapping[str, str]) -> str:
+    """The kubeconfig, or several as PATH has folders."""
+    return environ.get("KUBECONFIG") or str(Path(environ.get("HOME", "~")).expanduser() / ".kube/config")
+
+
+def missing_for_cluster(environ: Mapping[str, str]) -> str | None:
+    """What this machine lacks for asking a cluster, with the way to it, as far as is known without asking one."""
+    if find_spec("kubernetes") is None:
+        return f"the Kubernetes client: {install_line('cluster')}"
+    names = [name for name in kubeconfigs(environ).split(os.pathsep) if name]
+    if IN_POD in environ or any(Path(name).expanduser().exists() for name in names):
+        return None
+    return "a kubeconfig: set KUBECONFIG"
 
 
 def opened(environ: Mapping[str, str], context: str | None) -> KubernetesCluster:

@@ -75,20 +75,39 @@ def values_lines(cutover: Cutover) -> Iterator[Line]:
 
 def _meaning(effect: Effect) -> tuple[Piece, ...]:
     readers = f", read by {', '.join(effect.readers)}" if effect.readers else ""
+    if not effect.is_live:
+        return _meaning_in_stores(effect)
     if effect.changing:
         return "it changes ", listed(effect.changing, len(effect.changing)), readers
     if effect.unknown:
         return "not known whether it changes ", listed(effect.unknown, len(effect.unknown)), readers
-    if not effect.is_live:
-        return ("content equal in both stores; the cluster was not asked",)
     if effect.unread is not None:
         takes = "takes" if effect.unread.is_certain else "may take"
         return f"it {takes} the value that the operator has not read yet", readers
     return ("content equal, so no pod sees a change",)
 
 
-def end_lines(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str]) -> Iterator[Line]:
-    """What was done, and what is to be done next."""
+def _meaning_in_stores(effect: Effect) -> tuple[Piece, ...]:
+    """What the stores hold, and nothing of pods: the cluster was not asked."""
+    mounts = f" (mounted by {', '.join(effect.readers)}, says the catalogue)" if effect.readers else ""
+    if effect.changing:
+        said: tuple[Piece, ...] = (
+            "the stores hold different values of ",
+            listed(effect.changing, len(effect.changing)),
+            mounts,
+        )
+    elif effect.unknown:
+        keys = listed(effect.unknown, len(effect.unknown))
+        said = "not known whether the stores hold different values of ", keys, mounts
+    else:
+        said = ("content equal in both stores",)
+    return *said, "; the cluster was not asked"
+
+
+def end_lines(
+    cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str], missing: str | None = None
+) -> Iterator[Line]:
+    """What was done, and what is to be done next; `missing` is what this machine lacks for asking a cluster."""
     commands, to = cutover.commands, cutover.wish.store.id
     if cutover.is_refused:
         yield "nothing was written: the gate is closed"
@@ -106,6 +125,8 @@ def end_lines(cutover: Cutover, written: tuple[str, ...], commit: tuple[str, str
         yield from (("  ", line) for line in commit)
         if cutover.wish.secrets:
             yield Painted("watch it take effect: ", Style.HELP), commands.watch(cutover.wish.secrets)
+            if missing is not None:
+                yield "  which needs ", missing
         if commands.request.mode is not Mode.BACK:
             yield from _way_back(cutover)
 

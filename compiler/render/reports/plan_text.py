@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from compiler.model.duration import short_duration
 from compiler.operations.change.plan import WRITING, Kind, NoteKind, State
 from compiler.render.content import HANGING, Painted, Style, Wrapped
 from compiler.render.reports.version_loss import loss_lines
-from compiler.text.command_line import PROGRAM
+from compiler.text.command_line import PROGRAM, command_line
 from compiler.text.wording import counted, pieces_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from compiler.operations.change.plan import Adopted, Outcome, Plan, Result, Step, Target
+    from compiler.operations.change.run import Ended
+    from compiler.operations.live.refresh import RefreshTimes
     from compiler.render.content import Line, Piece
 
 # How the words that ask for attention look; the others have no style.
@@ -35,6 +38,9 @@ _COPIED = (f"{PROGRAM} ", 'path "')
 # It moves no value from one store to another.
 _RETIRE = "retire"
 _FINE = frozenset({State.DONE, State.KEPT})
+# Secrets that a command names one by one.
+_FEW = 5
+
 _LEFT_BEHIND = {
     NoteKind.EXPIRES: "the expiry date",
     NoteKind.NOT_BEFORE: "the activation date",
@@ -117,6 +123,27 @@ def outcome_lines(outcome: Outcome) -> Iterator[Line]:
         return
     done = outcome.count(*_FINE)
     yield f"run {outcome.run}: {done} of {len(outcome.results)} done and verified"
+
+
+def in_cluster_lines(ended: Ended, times: RefreshTimes, missing: str | None) -> Iterator[Line]:
+    """When the cluster has what was written, and the line by which it has it now; `missing` is what that line lacks."""
+    results = ended.outcome.results if ended.outcome is not None else ()
+    secrets = times.secrets_of((each.store, each.name) for each in results if each.state is State.DONE)
+    if not secrets:
+        return
+    only = [word for secret in secrets for word in ("--only", secret)] if len(secrets) <= _FEW else []
+    line = command_line("status", ended.plan.environment, *only, "--wait", "--force-sync")
+    within = short_duration(max(times.seconds[secret] for secret in secrets))
+    yield f"in the cluster within {within}, or now: ", line
+    if missing is not None:
+        yield "  which needs ", missing
+
+
+def undo_lines(ended: Ended) -> Iterator[Line]:
+    """How to take back what a run wrote."""
+    outcome, plan = ended.outcome, ended.plan
+    if outcome is not None and outcome.count(State.DONE):
+        yield "to undo it: ", command_line(plan.command, plan.environment, "--undo", outcome.run, "--apply")
 
 
 def unaudited_lines(unaudited: Sequence[Adopted]) -> Iterator[Line]:

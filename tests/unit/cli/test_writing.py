@@ -164,6 +164,18 @@ def test_the_audit_file_is_written_or_the_run_is_not_begun(writing: Writing, tmp
     assert line["run"] == journal(writing.project).stem
 
 
+def test_the_end_says_when_the_cluster_has_it_and_prints_the_undo(
+    writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(writing.project / "none"))
+    done = writing("--apply")
+    undo = f"platform-secrets {writing.name} dev --undo {journal(writing.project).stem} --apply"
+    # The environment reads Vault, and that is not where it was written.
+    assert done.out.endswith(f"done and verified\nto undo it: {undo}\n"), done.out
+    undone = writing.undo(journal(writing.project).stem, "--apply")
+    assert undone.out.endswith("done and verified\n"), undone.out
+
+
 class TestADeletedSecret:
     """It is recovered by plan and consent; what refuses it prints the command that does."""
 

@@ -68,15 +68,19 @@ def test_a_plan_is_shown_and_nothing_written(cutover: Callable[..., Done], proje
     assert (project / "environments/dev.yaml").read_bytes() == before
 
 
-def test_it_is_written_with_the_commit_to_make_and_the_way_back(cutover: Callable[..., Done], project: Path) -> None:
+def test_it_is_written_with_the_commit_to_make_and_the_way_back(
+    cutover: Callable[..., Done], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(project / "none"))
     done = cutover("jira", "--to", "azure", "--apply")
-    assert done.out.splitlines()[-7:] == [
+    assert done.out.splitlines()[-8:] == [
         "environments/dev.yaml: written",
         "chart/values-dev.yaml: written",
         "commit it:",
         "  git add environments/dev.yaml chart/values-dev.yaml",
         "  git commit -m 'Switch jira of dev to azure'",
         "watch it take effect: platform-secrets status dev --only jira --wait",
+        "  which needs a kubeconfig: set KUBECONFIG",
         "to go back: platform-secrets cutover dev jira --back --to vault --apply",
     ]
     assert "azure-keyvault-store" in (project / "chart/values-dev.yaml").read_text("utf-8")

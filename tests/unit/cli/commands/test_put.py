@@ -241,3 +241,18 @@ def test_whoever_has_the_value_too_is_told(
         [{"reader": "apart/TOKEN", "store": "azure"}],
     )
     assert values(store) == {"ATLASSIAN_TOKEN": "s3ntinel-value"}
+
+
+def test_the_end_says_within_how_long_the_cluster_has_it(
+    store: MemoryStore, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
+    config = project / "kubeconfig"
+    config.touch()
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    by_pipe(monkeypatch, "s3ntinel")
+    done = run("put", "dev", "jira", "ATLASSIAN_TOKEN", "--stdin", "--apply")
+    within, undo = done.out.splitlines()[-2:]
+    now = "platform-secrets status dev --only jira --wait --force-sync"
+    assert within == f"in the cluster within 1h, or now: {now}"
+    assert undo.startswith("to undo it: platform-secrets put dev --undo ")
+    assert values(store)["ATLASSIAN_TOKEN"] == "s3ntinel"

@@ -71,10 +71,24 @@ def test_a_variable_with_a_relative_path_is_refused(tmp_path: Path, monkeypatch:
         find_helms(tmp_path, [], {VARIABLE: "/bin/helm:helm"})
 
 
-def test_without_any_it_is_said_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(HelmError, match="no Helm is installed") as raised:
-        find_helms(tmp_path, [], {"PATH": str(tmp_path)})
-    assert raised.value.help == f"put Helm 3 or 4 on PATH, or name one with --helm or {VARIABLE}"
+def test_without_any_it_is_said_what_to_do_and_where_a_clone_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "a clone/helm"
+    monkeypatch.setattr("compiler.operations.chart.helm._OF_CLONE", mine)
+
+    def way_out() -> str | None:
+        with pytest.raises(HelmError, match="no Helm is installed") as raised:
+            find_helms(tmp_path, [], {"PATH": str(tmp_path)})
+        return raised.value.help
+
+    general = f"put Helm 3 or 4 on PATH, or name one with --helm or {VARIABLE}"
+    assert way_out() == general
+    # It is only named: nothing in a folder that may be the project's is run unasked.
+    ran = tmp_path / "ran"
+    _program(mine, f"touch {ran}; echo v4.3")
+    assert way_out() == f"{general}; the one of the clone is --helm '{mine}'"
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("said", ["v3.11.3", "v3.0.0+g1"])

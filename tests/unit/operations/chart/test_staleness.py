@@ -29,7 +29,7 @@ def _file(old: str | None, new: str) -> ValuesFile:
 def test_the_first_line_that_differs_is_named(old: str | None, new: str, where: str) -> None:
     diagnostic = stale_values(_file(old, new))
     assert (diagnostic.rule, diagnostic.span.where) == ("stale-values", where)
-    assert diagnostic.help == "run `make values ENV=dev` and commit the result"
+    assert diagnostic.help == "run `platform-secrets compile dev` and commit the result"
 
 
 def test_a_missing_file_is_called_missing() -> None:

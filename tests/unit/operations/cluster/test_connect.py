@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiler.operations.cluster.connect import connected
+from compiler.operations.cluster.connect import connected, missing_for_cluster
 from compiler.refusal import Refusal
 from tests.fake_cluster import FakeCluster
 
@@ -33,3 +33,16 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Refusal) as refused:
         connected({}, None)
     assert "platform-secrets[cluster]" in str(refused.value.help)
+
+
+def test_what_a_cluster_would_need_is_known_without_asking_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".kube").mkdir()
+    home = {"HOME": str(tmp_path)}
+    assert missing_for_cluster(home) == "a kubeconfig: set KUBECONFIG"
+    assert missing_for_cluster({**home, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}) is None
+    (tmp_path / ".kube/config").touch()
+    assert missing_for_cluster(home) is None
+    assert missing_for_cluster({**home, "KUBECONFIG": f"{tmp_path}/none"}) == "a kubeconfig: set KUBECONFIG"
+    assert missing_for_cluster({"KUBECONFIG": f"{tmp_path}/none:{tmp_path}/.kube/config"}) is None
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    assert "platform-secrets[cluster]" in str(missing_for_cluster(home))

@@ -92,12 +92,22 @@ def test_keys_that_change_are_named_with_who_reads_them(bench: Bench) -> None:
         "catalogue", "    target: agent-jira-secrets\n", "    target: agent-jira-secrets\n    mountedBy: [mcp-jira]\n"
     )
     bench.vault.hold("agents/jira", secrets(JIRA_TOKEN="other", JIRA_URL="https://jira"))
-    assert told(values_lines(bench.to_azure("jira")))[-1].endswith(
-        'in place; it changes "JIRA_TOKEN", read by mcp-jira'
+    found = bench.to_azure("jira")
+    told_live = told(values_lines(replace(found, is_live=True)))[-1]
+    assert told_live.endswith('in place; it changes "JIRA_TOKEN", read by mcp-jira')
+    # Without the cluster nothing is said of pods but what the catalogue says.
+    mounts = "(mounted by mcp-jira, says the catalogue); the cluster was not asked"
+    assert told(values_lines(found))[-1].endswith(
+        f'in place; the stores hold different values of "JIRA_TOKEN" {mounts}'
     )
     bench.silent.add("vault")
-    unknown = 'in place; not known whether it changes "JIRA_TOKEN", "JIRA_URL", read by mcp-jira'
-    assert told(values_lines(bench.to_azure("jira")))[-1].endswith(unknown)
+    found = bench.to_azure("jira")
+    keys = '"JIRA_TOKEN", "JIRA_URL"'
+    assert told(values_lines(found))[-1].endswith(
+        f"not known whether the stores hold different values of {keys} {mounts}"
+    )
+    told_live = told(values_lines(replace(found, is_live=True)))[-1]
+    assert told_live.endswith(f"in place; not known whether it changes {keys}, read by mcp-jira")
 
 
 def test_a_finish_that_changes_no_value_says_so(bench: Bench) -> None:
@@ -118,6 +128,11 @@ def test_the_end_names_what_is_next(bench: Bench) -> None:
         "  git commit -m 'Switch jira of prod to azure'",
         "watch it take effect: platform-secrets status prod --only jira --wait",
         "to go back: platform-secrets cutover prod jira --back --to vault --apply",
+    ]
+    needing = told(end_lines(found, ("a",), commit(found), "a kubeconfig: set KUBECONFIG"))
+    assert needing[-3:-1] == [
+        "watch it take effect: platform-secrets status prod --only jira --wait",
+        "  which needs a kubeconfig: set KUBECONFIG",
     ]
     bench.azure.versions.clear()
     assert end(bench.to_azure("jira")) == ["nothing was written: the gate is closed"]

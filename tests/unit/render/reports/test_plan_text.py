@@ -21,15 +21,19 @@ from compiler.operations.change.plan import (
     Step,
     Write,
 )
+from compiler.operations.change.run import End, Ended
 from compiler.operations.change.version_loss import LossKind, VersionLoss
+from compiler.operations.live.refresh import RefreshTimes
 from compiler.render.content import Lines
 from compiler.render.reports.plan_text import (
     blocked_reason,
+    in_cluster_lines,
     outcome_lines,
     plan_lines,
     result_line,
     summary,
     unaudited_lines,
+    undo_lines,
 )
 from tests.unit.operations.changes import plan_of
 
@@ -234,6 +238,28 @@ def test_why_a_plan_is_not_applied(
 ) -> None:
     plan = plan_of(steps=tuple(step("A", kind) for kind in kinds), options=Options(on_conflict=on_conflict))
     assert blocked_reason(plan, can_continue=can_continue) == expected
+
+
+def test_after_a_write_it_says_when_the_cluster_has_it_and_how_to_take_it_back() -> None:
+    results = (Result("azure", "jira", State.DONE, "v2"), Result("azure", "other", State.FAILED))
+    ended = Ended(plan_of(command="put"), End.APPLIED, Outcome("20250131-120000-4fa1c2", results))
+    times = RefreshTimes(
+        {("azure", "jira"): ("jira", "board"), ("azure", "other"): ("x",)}, {"board": 5400, "jira": 60}
+    )
+    now = "platform-secrets status prod --only board --only jira --wait --force-sync"
+    assert told(in_cluster_lines(ended, times, None)) == [f"in the cluster within 1h30m, or now: {now}"]
+    assert told(in_cluster_lines(ended, times, "a kubeconfig"))[1:] == ["  which needs a kubeconfig"]
+    assert told(undo_lines(ended)) == ["to undo it: platform-secrets put prod --undo 20250131-120000-4fa1c2 --apply"]
+    many = RefreshTimes({("azure", "jira"): tuple("abcdef")}, dict.fromkeys("abcdef", 60))
+    assert told(in_cluster_lines(ended, many, None))[0].endswith("status prod --wait --force-sync")
+
+
+def test_what_the_environment_does_not_read_from_that_store_changes_nothing_in_the_cluster() -> None:
+    ended = Ended(plan_of(), End.APPLIED, Outcome("run", (Result("azure", "jira", State.DONE, "v2"),)))
+    assert told(in_cluster_lines(ended, RefreshTimes({("vault", "jira"): ("jira",)}, {"jira": 60}), None)) == []
+    kept = Ended(plan_of(), End.APPLIED, Outcome("run", (Result("azure", "jira", State.KEPT, "v2"),)))
+    assert told(in_cluster_lines(kept, RefreshTimes({("azure", "jira"): ("jira",)}, {"jira": 60}), None)) == []
+    assert told(undo_lines(kept)) == []
 
 
 def test_what_was_not_begun_is_one_line_however_many() -> None:
