@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Look:
-    """Reads each object once. Every method raises ClusterError; `refused` has those that left something unasked."""
+    """Reads each object once. Every method raises ClusterError; `refused` are those for lists of Secrets."""
 
     def __init__(self, cluster: LiveCollections) -> None:
         self.cluster = cluster
@@ -45,7 +45,7 @@ class Look:
     def secret(self, namespace: str, name: str) -> tuple[LiveObject | None, bool]:
         """The metadata of a Secret, and whether it may be asked for."""
         if namespace not in self._secrets:
-            found = self._or_refused(lambda: self.cluster.secret_metadata(namespace))
+            found = _allowed(lambda: self.cluster.secret_metadata(namespace), self.refused.append)
             self._secrets[namespace] = _by_name(found) if found is not None else None
         secrets = self._secrets[namespace]
         return (secrets.get(name), True) if secrets is not None else (None, False)
@@ -55,7 +55,7 @@ class Look:
         if not selects_by_labels(store):
             return None
         if namespace not in self._namespaces:
-            self._namespaces[namespace] = self._or_refused(lambda: self.cluster.namespace_object(namespace))
+            self._namespaces[namespace] = _allowed(lambda: self.cluster.namespace_object(namespace))
         return self._namespaces[namespace]
 
     def warning(self, external_secret: LiveObject) -> LiveObject | None:
@@ -75,14 +75,16 @@ class Look:
         store = self.store(reference["kind"], reference["name"], namespace)
         return Live(external_secret, secret, store, self.labels_for(store, namespace), asked)
 
-    def _or_refused(self, ask: Callable[[], T]) -> T | None:
-        try:
-            return ask()
-        except ClusterError as error:
-            if error.permission is None:
-                raise
-            self.refused.append(error)
-            return None
+
+def _allowed(ask: Callable[[], T], on_refusal: Callable[[ClusterError], None] = lambda _: None) -> T | None:
+    """What `ask` returns, None where the caller may not ask for it."""
+    try:
+        return ask()
+    except ClusterError as error:
+        if error.permission is None:
+            raise
+        on_refusal(error)
+        return None
 
 
 def _by_name(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:

@@ -123,7 +123,8 @@ class Quotes:
         text = said.strip()
         if not text or (since is not None and (moment or EVER) >= since):
             return self._mask.hides(text)
-        return f"its message is not shown, as the values to hide could not be read: {line}"
+        why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
+        return f"its message is not shown, as {why}: {line}"
 
 
 def _age(moment: datetime | None, now: datetime) -> str:

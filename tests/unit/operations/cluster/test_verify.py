@@ -254,7 +254,8 @@ def test_of_a_value_that_was_written_after_the_event_no_earlier_one_is_shown() -
         (datetime(2026, 11, 28, 6, 57, 1, tzinfo=UTC), False),
     ):
         ((_, message),) = found(fake, dates={("github", "v"): moment})
-        assert (SAID in message) is is_shown
+        newer = f"its message is not shown, as it may quote an earlier value: {DESCRIBE}"
+        assert message.endswith(SAID if is_shown else newer)
 
 
 def test_what_the_spec_before_failed_by_is_not_shown() -> None:
@@ -296,6 +297,14 @@ def test_a_store_that_leads_elsewhere_or_is_closed_is_an_error() -> None:
     assert found(closed) == [
         ("store-not-ready", 'the ClusterSecretStore "vault-store" does not allow the namespace "team"')
     ]
+
+
+def test_a_store_that_selects_by_labels_that_may_not_be_read_is_a_note() -> None:
+    selecting = stored(conditions=[{"namespaceSelector": {"matchLabels": {"team": "ai"}}}])
+    assert [rule for rule, _ in found(Fake(stores={"vault-store": selecting}))] == ["store-not-ready"]
+    denied = ClusterError("you are not allowed to get namespaces", "get a role", "get namespaces")
+    fake = Fake(stores={"vault-store": selecting}, errors={"namespace": denied})
+    assert [rule for rule, _ in found(fake)] == ["unproven-store"]
 
 
 def test_a_store_that_may_lead_elsewhere_is_a_note() -> None:
