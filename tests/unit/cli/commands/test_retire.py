@@ -138,3 +138,14 @@ def test_a_store_that_is_said_to_be_another_stands_in_the_journal(
     assert "note: taken for other stores: staging/vault" in found.out
     head = json.loads(journal(project).read_text("utf-8").splitlines()[0])
     assert head["identity"]["notTheSame"] == ["staging/vault"]
+
+
+def test_a_list_that_begins_again_for_ever_is_given_up(
+    retire: Callable[..., Done], ends: Ends, lying: LyingCluster
+) -> None:
+    kind = {"kind": "ClusterSecretStoreList", "apiVersion": "external-secrets.io/v1"}
+    lying.body = {**kind, "metadata": {"continue": "again"}, "items": []}
+    found = retire("--store", "vault", "--cluster", "--apply")
+    assert (found.code, len(lying.asked)) == (3, 2)
+    assert "its list of clustersecretstores begins again in the middle" in found.err
+    assert set(ends.vault.held) == {VAULT}
