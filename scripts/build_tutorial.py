@@ -59,6 +59,8 @@ STAND_INS = (
     (re.compile(r"\b[0-9]{8}-[0-9]{6}-[0-9a-f]{6}\b"), "20250131-120000-4fa1c2"),
     (re.compile(r"\bversion [0-9a-f]{32}\b"), "version 0f3c…"),
     (re.compile(r"\btries again within [0-9hms]+"), "tries again within 7m"),
+    (re.compile(r"\bvault-cluster-[0-9a-f]{8}\b"), "vault-cluster-1a2b3c4d"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "5b1d0c3e-7f2a-4d61-9b08-2c6e8a1f4d73"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "2025-01-31T12:00:00+00:00"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC"), "2025-01-31 12:00:00 UTC"),
 )

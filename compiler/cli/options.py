@@ -161,5 +161,10 @@ def see_all(arguments: argparse.Namespace) -> str | None:
     return None if arguments.all else "`--all` shows them"
 
 
+def add_accept_cluster(parser: argparse.ArgumentParser) -> None:
+    help_text = "take the Vault with this cluster id for the one that is meant, after a rebuild or failover"
+    parser.add_argument("--accept-cluster", metavar="ID", help=help_text)
+
+
 def add_store(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--store", metavar="ID", help=help_text)

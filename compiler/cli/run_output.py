@@ -69,7 +69,8 @@ class RunOutput(CommandOutput):
 
     def agrees(self, plan: Plan) -> bool:
         keys = counted(sum(step.kind in WRITING for step in plan.steps), "key")
-        return confirmed(f"Write {keys} to {plan.environment}?")
+        where = f" ({'; '.join(plan.said)})" if plan.said else ""
+        return confirmed(f"Write {keys} to {plan.environment}{where}?")
 
     @contextmanager
     def applying(self, plan: Plan) -> Iterator[Applying]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import FOUND
 from compiler.cli.live_environment import live_environment, refusals
+from compiler.cli.options import add_accept_cluster
 from compiler.cli.run_output import RunOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error
@@ -81,6 +82,7 @@ def add_writing(
         default=[],
         help="delete although this store, as a plan names it, may be the same one; repeatable",
     )
+    add_accept_cluster(parser)
     parser.add_written_file("--audit", "append a line to this file before and after each write")
     parser.add_argument("--verbose", action="store_true", help="also show unchanged keys")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -97,6 +99,7 @@ def run_writing(command: WritingCommand, arguments: Namespace, invocation: Invoc
         output = RunOutput(arguments, invocation, command.name)
         with refusals(), LiveStores(os.environ) as stores:
             stores.tell_by(standard_error().note)
+            stores.accept(arguments.accept_cluster)
             setting = _setting(arguments, invocation, stores)
             if arguments.undo is not None:
                 return _undo(command, arguments, environment, setting, output)
@@ -139,7 +142,7 @@ def _undo(
 def _words(command: WritingCommand, arguments: Namespace) -> tuple[str, ...]:
     """The command line of `arguments` without --only and --apply, and without what is the default."""
     words = [command.name, arguments.environment]
-    for shown, name in {**command.own, "--audit": "audit"}.items():
+    for shown, name in {**command.own, "--accept-cluster": "accept_cluster", "--audit": "audit"}.items():
         given = getattr(arguments, name)
         if shown == "--only" or given == OnConflict.FAIL:
             continue

@@ -32,6 +32,7 @@ _LOCALHOST = regex(r"(?:[a-z0-9-]+\.)*localhost")
 # no other can be told from a name on the internet.
 _SERVICE = regex(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?")
 _HIGHEST_PORT = 65535
+_API = regex(r"/(?:v1|ui)(?:/.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class Address:
         """Host and port as a URL has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def is_api(self) -> bool:
+        """Whether its path is one that a Vault's clients add themselves, or that of its pages for browsers."""
+        return _API.fullmatch(self.path) is not None
 
 
 def parse_address(text: str) -> Address | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import AZURE_KEY_VAULT
 from compiler.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Store:
     """A store as an environment names it.
 
     `address` is Vault's server or Key Vault's URL as written, None where it is missing. `mount` is empty for Key Vault.
-    `node` is the merged mapping it came from.
+    `node` is the merged mapping it came from. `reachable_at` is where live commands reach a Vault instead, and
+    `cluster_id` what its server says it is; neither is part of values. `environment` is the name of the environment.
     """
 
     id: str
@@ -36,6 +38,16 @@ class Store:
     vault_namespace: str | None
     rendered: bool
     node: Node
+    reachable_at: str | None = None
+    cluster_id: str | None = None
+    environment: str = ""
+
+    @property
+    def addresses(self) -> tuple[tuple[str, str], ...]:
+        """The settings that are addresses, each with its text as written."""
+        own = "vaultUrl" if self.provider == AZURE_KEY_VAULT else "server"
+        written = ((own, self.address), ("reachableAt", self.reachable_at))
+        return tuple((setting, text) for setting, text in written if text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import select
 import stat
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.model.record import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 LONGEST_SILENCE = 120.0
 _BLOCK = 1024 * 1024
 _KIBIBYTE = 1024
+# Parts of a path that has a folder of its own.
+_SHORTEST = 2
 
 
 class NamedFileError(Exception):
@@ -41,6 +44,22 @@ class Content:
 
     data: bytes
     is_exposed: bool
+
+
+def shown_file(path: str) -> str:
+    """` (PATH)` for a message about what a variable names, and nothing where it may be the credential itself.
+
+    A path is there, or its folder is: people put a key where its file's name belongs, and that is neither.
+    """
+    if not path.isprintable():
+        return ""
+    try:
+        file = Path(path)
+        is_path = file.is_file() or (len(file.parts) > _SHORTEST and file.parent.is_dir())
+    except (OSError, ValueError):
+        # No system has a name as long as that.
+        return ""
+    return f" ({path})" if is_path else ""
 
 
 def read_named(path: str, most: int, silence: float = LONGEST_SILENCE) -> Content:

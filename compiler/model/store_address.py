@@ -26,7 +26,9 @@ class StoreAddress:
     """One store. `url` is Vault's server or Key Vault's vault URL; `mount` and `vault_namespace` are Vault's only.
 
     `prefix` is part of every name that an adapter is given already; an adapter uses it only to list no more than its
-    own names. `ca` is a PEM file of the authorities to trust in place of the system's.
+    own names. `ca` is a PEM file of the authorities to trust in place of the system's. `reachable_at` is where a Vault
+    is asked in place of `url`, which alone says which store it is. Where there are `cluster_ids`, the Vault's server
+    must not say that it is another one.
     """
 
     provider: Provider
@@ -35,6 +37,18 @@ class StoreAddress:
     vault_namespace: str | None = None
     prefix: str = ""
     ca: Path | None = None
+    reachable_at: str | None = None
+    cluster_ids: tuple[str, ...] = ()
+
+    @property
+    def contact(self) -> str:
+        """The URL that requests go to."""
+        return self.reachable_at or self.url
+
+    @property
+    def place_here(self) -> tuple[str, ...]:
+        """Equal for two that are one place, as this machine reaches them."""
+        return self.contact.rstrip("/"), self.vault_namespace or "", self.mount.strip("/"), self.prefix
 
     @property
     def absolute(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ class StoreIdentity:
 
 def written_identity(store: Store) -> StoreIdentity:
     """The identity of a store as its environment writes it."""
-    return _identity(store.provider, store.address, store.mount, store.vault_namespace)
+    identity = _identity(store.provider, store.address, store.mount, store.vault_namespace)
+    return identity if store.cluster_id is None else replace(identity, cluster_id=store.cluster_id)
 
 
 def address_identity(address: StoreAddress) -> StoreIdentity:

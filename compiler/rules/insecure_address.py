@@ -2,7 +2,7 @@
 
 The store's token and every secret can be read by anyone on the network path. Exempt are loopback addresses,
 `localhost` and names below it, and the full names of the cluster's own Services: `SERVICE.NAMESPACE.svc`, alone or with
-`.cluster.local`. Live commands go by the same list.
+`.cluster.local`. Live commands go by the same list, and `reachableAt` is judged as `server` is.
 
     stores:
       vault: {server: http://vault.example.com:8200}
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 def check(environment: Environment) -> Iterator[Finding]:
     for store in environment.stores.values():
-        text = store.address
-        # A Key Vault with http is `invalid-address`.
-        if not text or text.startswith("https:") or store.provider != VAULT:
-            continue
-        address = parse_address(text)
-        if address is None or address.scheme != "http" or is_near(address.host):
-            continue
-        inner = address.host.count(".") <= 1 or ".svc." in address.host
-        way_out = "use https, or the full name of a Service in the cluster" if inner else "use https"
-        yield Finding(
-            f'the store "{store.id}" is reached over http',
-            store.node.nearest("server"),
-            help=f"{way_out}; {waiver('insecure-address', store.id)}",
-            scope=("stores", store.id),
-        )
+        for setting, text in store.addresses:
+            # A Key Vault with http is `invalid-address`.
+            if text.startswith("https:") or store.provider != VAULT:
+                continue
+            address = parse_address(text)
+            if address is None or address.scheme != "http" or is_near(address.host):
+                continue
+            inner = address.host.count(".") <= 1 or ".svc." in address.host
+            way_out = "use https, or the full name of a Service in the cluster" if inner else "use https"
+            yield Finding(
+                f'the store "{store.id}" is reached over http',
+                store.node.nearest(setting),
+                help=f"{way_out}; {waiver('insecure-address', store.id)}",
+                scope=("stores", store.id),
+            )
 
 
 RULE = Rule("insecure-address", Severity.ERROR, Scope.ENVIRONMENT, page=__doc__, check=check, waivable=True)

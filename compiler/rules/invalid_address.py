@@ -44,27 +44,24 @@ if TYPE_CHECKING:
 # A host without a scheme, and nothing that could be a password.
 _HOST = regex(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/?", re.ASCII)
 _AZURE_DOMAIN = regex(rf"([^.]*)\.(?:{'|'.join(map(re.escape, CLOUDS.values()))})")
-_API = regex(r"/(?:v1|ui)(?:/.*)?")
 # What nearly every address looks like; it needs no closer look.
 _PLAIN_KEY_VAULT = regex(rf"https://[a-z][a-z0-9]{{2,23}}\.{re.escape(CLOUDS[DEFAULT_CLOUD])}/?", re.ASCII)
 
 
 def check(environment: Environment) -> Iterator[Finding]:
     for store in environment.stores.values():
-        text = store.address
-        if not text:
-            continue
         is_key_vault = store.provider == AZURE_KEY_VAULT
-        if is_key_vault and _PLAIN_KEY_VAULT.fullmatch(text):
-            continue
-        problem = _problem(parse_address(text), text, is_key_vault=is_key_vault)
-        if problem is not None:
-            node = store.node.nearest("vaultUrl" if is_key_vault else "server")
-            message, way_out = problem
-            # Whatever is wrong with it, there may be a password in it.
-            conceals = (node.span,) if "@" in text or "?" in text or "#" in text else ()
-            subject = f'the address of the store "{store.id}" {message}'
-            yield Finding(subject, node, help=way_out, conceals=conceals, scope=("stores", store.id))
+        for setting, text in store.addresses:
+            if is_key_vault and _PLAIN_KEY_VAULT.fullmatch(text):
+                continue
+            problem = _problem(parse_address(text), text, is_key_vault=is_key_vault)
+            if problem is not None:
+                node = store.node.nearest(setting)
+                message, way_out = problem
+                # Whatever is wrong with it, there may be a password in it.
+                conceals = (node.span,) if "@" in text or "?" in text or "#" in text else ()
+                subject = f'the address of the store "{store.id}" {message}'
+                yield Finding(subject, node, help=way_out, conceals=conceals, scope=("stores", store.id))
 
 
 def _problem(address: Address | None, text: str, *, is_key_vault: bool) -> tuple[str, str] | None:
@@ -78,7 +75,7 @@ def _problem(address: Address | None, text: str, *, is_key_vault: bool) -> tuple
         return f"has {what} in it", form
     if is_key_vault:
         return _key_vault_problem(address)
-    return ("ends in an API path", form) if _API.fullmatch(address.path) else None
+    return ("ends in an API path", form) if address.is_api else None
 
 
 def _key_vault_problem(address: Address) -> tuple[str, str] | None:

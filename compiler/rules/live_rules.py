@@ -15,11 +15,13 @@ _ERRORS: dict[str, str] = {
     "no-answer": """A store did not answer, or another server did, so none of its secrets could be checked.
 
 The message has the cause: no network, a sealed Vault, an unknown authority, a proxy's page, a redirect, too many
-requests, no address. The cluster may reach the store even if this machine does not.
+requests, no address, another Vault than `clusterId` names. The cluster may reach the store even if this machine does
+not.
 
     stores: {vault: {server: http://vault.vault.svc.cluster.local:8200}}    # known inside the cluster only
 
-Set VAULT_ADDR to a port-forward or to an address that this machine can reach, and run again.""",
+Set VAULT_ADDR to a port-forward or to an address that this machine can reach, or write that as the store's
+`reachableAt`, and run again.""",
     "unauthenticated": """A store rejected the caller: no credentials, a refused log-in or an expired token.
 
 `verify` uses the caller's identity, not the cluster's.

@@ -2,7 +2,7 @@
 
 What is written for one reaches the other: a rotation in staging changes production. Compared are absolute
 addresses, with the mount and namespace of a Vault. An address that is each cluster's own (`*.svc`, loopback, a
-name without a dot) is never taken for another environment's.
+name without a dot) is taken for another environment's only where both name the same `clusterId`.
 
     # environments/staging.yaml and environments/prod.yaml alike
     stores:
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from compiler.model.source import Span
     from compiler.model.store_identity import StoreIdentity
 
-    # Provider, address, mount and Vault namespace, as written.
-    _Written = tuple[str, str | None, str, str | None]
+    # Provider, address, mount, Vault namespace and cluster's id, as written.
+    _Written = tuple[str, str | None, str, str | None, str | None]
 
 # All of a usual catalogue, since each wants its own waiver; a thousand names in a thousand messages help nobody.
 _MOST_SECRETS = 20
@@ -64,7 +64,7 @@ def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment,
     readers: dict[StoreIdentity, list[tuple[Environment, Store]]] = {}
     for environment in project.environments:
         for store in environment.stores_in_use():
-            written = (store.provider, store.address, store.mount, store.vault_namespace)
+            written = (store.provider, store.address, store.mount, store.vault_namespace, store.cluster_id)
             if written not in absolute:
                 absolute[written] = _absolute(store)
             address = absolute[written]
@@ -75,9 +75,13 @@ def _by_address(project: Project) -> dict[StoreIdentity, list[tuple[Environment,
 
 def _absolute(store: Store) -> StoreIdentity | None:
     address = parse_address(store.address) if store.address else None
-    if address is None or address.extra or is_cluster_internal(address.host):
+    if address is None or address.extra:
         return None
-    return written_identity(store)
+    is_internal = is_cluster_internal(address.host)
+    if is_internal and store.cluster_id is None:
+        return None
+    identity = written_identity(store)
+    return identity if is_internal else replace(identity, cluster_id=None)
 
 
 def _shared(readers: list[tuple[Environment, Store]]) -> Iterator[Finding]:
@@ -116,7 +120,7 @@ def _place(environment: Environment, secret: Secret) -> Span:
     source = environment.document.source
     candidates = [secret.store_node]
     if secret.store is not None:
-        candidates += [secret.store.node.get(field) for field in ("vaultUrl", "server", "mount", "prefix")]
+        candidates += [secret.store.node.get(field) for field in ("vaultUrl", "server", "mount", "prefix", "clusterId")]
     for node in candidates:
         if node is not None and node.source is source:
             return node.span

@@ -66,7 +66,7 @@ class Resolver:
 
     def environment(self, name: str, root: Node, layers: Sequence[Document]) -> Environment:
         """The environment `name`, as far as `root` allows: unknown secrets are left out, unknown stores are None."""
-        stores = {store_id: store_of(store_id, node) for store_id, node in _maps(root.get("stores"))}
+        stores = {store_id: store_of(store_id, node, name) for store_id, node in _maps(root.get("stores"))}
         shared, listed = _Shared(root), root.get("secrets")
         secrets: dict[str, Secret] = {}
         disabled: list[str] = []
@@ -179,7 +179,7 @@ class _Shared:
         self.secret_annotations = _text_map(top.get("secretAnnotations"))
 
 
-def store_of(store_id: str, node: Node) -> Store:
+def store_of(store_id: str, node: Node, environment: str = "") -> Store:
     """The store that the merged mapping `node` describes; what it leaves out has its default or is None."""
     provider = node.text("provider") or ""
     is_key_vault = provider == AZURE_KEY_VAULT
@@ -195,6 +195,9 @@ def store_of(store_id: str, node: Node) -> Store:
         vault_namespace=None if is_key_vault else node.text("vaultNamespace"),
         rendered=render is not None and render.value is True,
         node=node,
+        reachable_at=None if is_key_vault else node.text("reachableAt"),
+        cluster_id=None if is_key_vault else node.text("clusterId"),
+        environment=environment,
     )
 
 

@@ -294,6 +294,12 @@ class UnexpectedReplyError(StoreError):
     maybe_done = True
 
 
+class OtherClusterError(StoreError):
+    """The Vault that answers says that it is another one than is meant, so nothing was sent to it but that question."""
+
+    code = "other-cluster"
+
+
 class RedirectRefusedError(StoreError):
     """The address answered with a redirect, which is never followed: it would take the token to another host."""
 

@@ -168,6 +168,17 @@ class Identity:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Who a Vault says it is, without a log-in: another id proves another Vault, the same id proves nothing."""
+
+    id: str
+    name: str
+
+    def __str__(self) -> str:
+        return f'"{self.name}" ({self.id})' if self.name else self.id
+
+
 class SecretReader(Protocol):
     """Looks into one store, from any number of threads. Every method raises a StoreError that names the place."""
 
@@ -197,6 +208,12 @@ class SecretReader(Protocol):
         """
 
     def whoami(self) -> Identity: ...
+
+    def cluster(self) -> Cluster | None:
+        """Return who the server says it is, asked once and without a log-in; None where it does not: no Key Vault does.
+
+        Raises OtherClusterError where the address expects another one.
+        """
 
     def close(self) -> None:
         """Free connections; a second call does nothing."""

@@ -129,7 +129,10 @@ def test_kubernetes_sends_the_pods_token_to_its_method(
     }
     with pytest.raises(UnauthenticatedError, match="kubernetes log-in"):
         open_vault(gateway.url, environ).whoami()
-    assert [(seen.method, seen.path) for seen in gateway.seen] == [("POST", "/v1/auth/kubernetes/login")]
+    assert [(seen.method, seen.path) for seen in gateway.seen] == [
+        ("GET", "/v1/sys/health"),
+        ("POST", "/v1/auth/kubernetes/login"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,10 @@ CHANGE: dict[str, Any] = {
     "format": 1,
     "command": "migrate",
     "environment": "prod",
-    "sources": [{"store": "vault", "address": "https://vault/secret"}],
-    "destinations": [{"store": "azure", "address": "https://v.vault.azure.net", "caller": None}],
+    "sources": [{"store": "vault", "address": "https://vault/secret", "clusterId": "c1", "replaces": "http://v"}],
+    "destinations": [
+        {"store": "azure", "address": "https://v.vault.azure.net", "caller": None, "clusterId": None, "replaces": None}
+    ],
     "onConflict": "fail",
     "steps": [
         {

@@ -46,7 +46,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
         return open_store(address, environ, SHORT)
 
-    monkeypatch.setattr("compiler.operations.verify.asked._open", opened)
+    monkeypatch.setattr("compiler.cli.commands.verify.stores_to_ask", lambda environ: LiveStores(environ, opened))
     monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, opened))
 
 

@@ -132,7 +132,9 @@ def bench(world: World, tmp_path: Path, raft: Any, monkeypatch: pytest.MonkeyPat
     (tmp_path / "ca").mkdir()
     with ExitStack() as stack:
         made = Bench(world, tmp_path / "ca", raft, stack, monkeypatch)
-        monkeypatch.setattr("compiler.operations.verify.asked._open", made.open)
+        monkeypatch.setattr(
+            "compiler.cli.commands.verify.stores_to_ask", lambda environ: LiveStores(environ, made.open)
+        )
         monkeypatch.setattr("compiler.cli.writing.LiveStores", lambda environ: LiveStores(environ, made.open))
         yield made
 

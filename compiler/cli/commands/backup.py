@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.cli import backup_keys
 from compiler.cli.exit_codes import FOUND, OK
 from compiler.cli.live_environment import live_environment, refusals
-from compiler.cli.options import add_format
+from compiler.cli.options import add_accept_cluster, add_format
 from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import interruption
 from compiler.cli.terminal.outlet import standard_error
@@ -76,6 +76,7 @@ def configure(parser: Parser) -> None:
         "--partial", action="store_true", help="leave out keys that cannot be read, and list them in the file"
     )
     parser.add_argument("--replace", action="store_true", help="replace the file if it exists")
+    add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)
 
 
@@ -97,6 +98,7 @@ def _backed_up(arguments: Namespace, output: CommandOutput, environment: Environ
     recipients, passphrase = _keys(arguments)
     with LiveStores(os.environ) as stores:
         stores.tell_by(standard_error().note)
+        stores.accept(arguments.accept_cluster)
         gathered = gather(environment, arguments.only, stores)
     _tell_lacking(gathered, is_partial=arguments.partial)
     if not gathered.is_enough(is_partial=arguments.partial):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, OK
 from compiler.cli.invocation import working_folder
 from compiler.cli.live_environment import live_environment, refusals
-from compiler.cli.options import add_format
+from compiler.cli.options import add_accept_cluster, add_format
 from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
@@ -91,6 +91,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--with-dependants", action="store_true", help="also switch environments that extend this one")
     parser.add_argument("--apply", action="store_true", help="write; without it, only show the plan")
     parser.add_cluster("also check the objects in the cluster")
+    add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)
 
 
@@ -109,6 +110,8 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         outside = outside_of(None, os.environ, variable_counts=False)
         look = Look(connected(os.environ, arguments.context)) if arguments.cluster else None
         with refusals(), stores_to_ask(os.environ) as stores:
+            stores.tell_by(standard_error().note)
+            stores.accept(arguments.accept_cluster)
             cutover = planned(environment, commands, outside, stores, look)
         return _carried_out(cutover, arguments, CommandOutput(arguments, invocation))
 

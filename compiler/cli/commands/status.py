@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.exit_codes import COULD_NOT_RUN, FOUND, INCOMPLETE, OK
 from compiler.cli.live_environment import live_environments
-from compiler.cli.options import add_format
+from compiler.cli.options import add_accept_cluster, add_format
 from compiler.cli.terminal.command_output import CommandOutput
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
@@ -94,6 +94,7 @@ def configure(parser: Parser) -> None:
         help="ask for no Secret, so that --wait needs no right to list them; keys and UID are then not looked at",
     )
     parser.add_argument("--rbac", action="store_true", help="print the RBAC roles that these options need, and exit")
+    add_accept_cluster(parser)
     add_format(parser, REPORT_FORMATS)
 
 
@@ -164,6 +165,7 @@ def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environ
     waiting = Waiting(word_of(State.IN_EFFECT))
     with stores_to_ask(os.environ) as stores:
         stores.tell_by(standard_error().note)
+        stores.accept(arguments.accept_cluster)
         try:
             return [
                 look_at(

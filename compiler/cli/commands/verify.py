@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.compiling import compiled, report, tell_notes
 from compiler.cli.exit_codes import code_of
-from compiler.cli.options import add_all, add_format, add_store, see_all
+from compiler.cli.options import add_accept_cluster, add_all, add_format, add_store, see_all
 from compiler.cli.terminal.interrupts import NOTHING_WRITTEN, interruption
 from compiler.cli.terminal.outlet import standard_error, standard_output
 from compiler.cli.terminal.termination import orderly_termination
@@ -62,6 +62,7 @@ def configure(parser: Parser) -> None:
     parser.add_cluster("also check the objects in the cluster")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     parser.add_argument("--quiet", action="store_true", help="print only diagnostics")
+    add_accept_cluster(parser)
     add_all(parser)
     add_format(parser)
 
@@ -93,13 +94,14 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     with stores_to_ask(os.environ) as stores:
         if not arguments.quiet:
             stores.tell_by(standard_error().note)
+        stores.accept(arguments.accept_cluster)
         found = verify(asked.references, stores, expires_within=arguments.expires_within)
     every = (*asked.diagnostics, *found.diagnostics, *check(found.read, dates_of(found)))
     code = code_of(every, is_strict=arguments.strict, is_answered=found.answered)
     report(every, _run_of(arguments, found, every, code), arguments.format, see_all(arguments))
     if not arguments.quiet:
         # Last: the end of the output is what stays on the screen.
-        _tell(asked.subject, found, is_text=arguments.format == "text")
+        _tell(asked.subject, found, environment, is_text=arguments.format == "text")
     return code
 
 
@@ -137,15 +139,21 @@ def _refuse_contradictions(arguments: Namespace) -> None:
             raise Refusal("usage", f"--values cannot be combined with --{other}", "name the environment instead")
 
 
-def _tell(subject: str, found: Verification, *, is_text: bool) -> None:
+def _tell(subject: str, found: Verification, environment: Environment | None, *, is_text: bool) -> None:
     """Shows which identity read each store and the result; on standard error where the format is for programs."""
+    stores = environment.stores if environment is not None else {}
     outlet = standard_output() if is_text else standard_error()
     for seen in found.seen:
         who = "an unknown identity"
         if seen.identity is not None:
             source = f" ({seen.identity.source})" if seen.identity.source else ""
             who = f'"{seen.identity.subject}" by {seen.identity.method}{source}'
-        outlet.lines([f"{seen.store}: read from {seen.address} as {who}"])
+        this = f"; this Vault is {seen.cluster}" if seen.cluster is not None else ""
+        outlet.lines([f"{seen.store}: read from {seen.address} as {who}{this}"])
+        if seen.cluster is not None and seen.store in stores and stores[seen.store].cluster_id is None:
+            where = f"stores.{seen.store} in environments/{subject}.yaml"
+            line = f'clusterId: "{seen.cluster.id}"'
+            outlet.lines([f"help: to have every command refuse another Vault, add to {where}: {line}"])
     sound = sum(status.is_sound for status in found.keys)
     remotes = f"{counted(found.remotes, 'remote secret')} read"
     outlet.lines([(subject, f": {sound} of {len(found.keys)} keys OK, {remotes}")])

@@ -33,12 +33,17 @@ class Outlet:
         self._is_colourless = is_colourless
         # A line that is written in parts: a credential could lie across them.
         self._begun = ""
+        self._is_progress = False
 
     def lines(self, lines: Iterable[Line]) -> None:
         """Print each on a line of its own, whatever it holds."""
         from compiler.cli.terminal.contents import line_text  # noqa: PLC0415 - only where it is needed
 
         self._end_begun()
+        if self._is_progress:
+            # What is said meanwhile takes its place; the next progress stands below.
+            self._is_progress = False
+            self._stream.write(_CLEAR)
         colour = self.may_colour
         self._stream.writelines(f"{line_text(line, colour=colour)}\n" for line in lines)
 
@@ -62,6 +67,7 @@ class Outlet:
         from compiler.cli.terminal.contents import line_text  # noqa: PLC0415 - only where it is needed
 
         self._end_begun()
+        self._is_progress = bool(text)
         self._stream.write(_CLEAR + line_text(text))
         self._stream.flush()
 

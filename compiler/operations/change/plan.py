@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from compiler.operations.change.version_loss import VersionLoss
+    from compiler.operations.live.stores import Served
     from compiler.stores.interface import Attributes, RemoteSecret
     from compiler.stores.values.secret import SecretValue
 
@@ -215,7 +216,7 @@ class Plan:
     that no key of the catalogue names, `skipped` secrets with nothing to move and the reason, `left_out` remote secrets
     that a resumed run does not cover, `unsettled` those of which it is not known whether the run recovered them,
     `losses` what the writes cost earlier versions of the destinations. `who` is the caller as each destination knows
-    it.
+    it, `served` which server stands for each store.
     """
 
     command: str
@@ -233,6 +234,13 @@ class Plan:
     notes: tuple[Note, ...] = ()
     losses: tuple[VersionLoss, ...] = ()
     who: Mapping[str, str] = field(default_factory=dict)
+    served: Mapping[str, Served] = field(default_factory=dict)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """A sentence for each address that a variable stands for."""
+        named = (self.served.get(store) for store in (*self.sources, *self.destinations))
+        return tuple(dict.fromkeys(each.said for each in named if each is not None and each.said))
 
     @property
     def is_clean(self) -> bool:

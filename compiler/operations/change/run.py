@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -118,11 +118,11 @@ def carry_out(change: Change, listener: Listener) -> Ended:
     Raises what planning raises, and Refusal and OSError, before the first write.
     """
     if not change.setting.applies and not change.setting.asks:
-        return _shown(change, change.plan(None).plan, listener)
+        return _shown(change, _planned(change, None).plan, listener)
     seen: Plan | None = None
     if change.setting.asks:
         unfinished = find_unfinished(change.setting.root, change.identity)
-        seen = change.plan(unfinished).plan
+        seen = _planned(change, unfinished).plan
         ended = _shown(change, seen, listener)
         # An unfinished run that is blocked or has nothing left to write is only ended, which needs no consent.
         if ended.end is not End.SHOWN and unfinished is None:
@@ -130,6 +130,20 @@ def carry_out(change: Change, listener: Listener) -> Ended:
         if ended.end is End.SHOWN and not listener.agrees(seen):
             return Ended(seen, End.DECLINED)
     return _locked(change, listener, seen)
+
+
+def _planned(change: Change, unfinished: Run | None) -> Planned:
+    """The plan, with the servers that stand for its stores; those of an unfinished run must be the run's."""
+    if unfinished is not None:
+        expect_servers(unfinished, change.setting.stores)
+    planned = change.plan(unfinished)
+    served = change.setting.stores.served(planned.plan.environment)
+    return replace(planned, plan=replace(planned.plan, served=served)) if served else planned
+
+
+def expect_servers(run: Run, stores: LiveStores) -> None:
+    """Let no other server be asked for the stores of `run` than it was on, as far as its journal has their ids."""
+    stores.expect(run.environment, run.clusters, f"the run {run.id}")
 
 
 def _shown(change: Change, plan: Plan, listener: Listener) -> Ended:
@@ -149,7 +163,7 @@ def _locked(change: Change, listener: Listener, seen: Plan | None) -> Ended:
             run_id = unfinished.id
             lock.rename(f"{change.command}, run {run_id}")
             listener.resumes(run_id)
-        planned = change.plan(unfinished)
+        planned = _planned(change, unfinished)
         plan = planned.plan
         if seen is None:
             listener.shows(plan)
@@ -202,6 +216,8 @@ def _recording(change: Change, planned: Planned, run_id: str, unfinished: Run | 
         else:
             journal = Journal(unfinished.path, new=False)
         stack.callback(journal.close)
+        if unfinished is not None:
+            journal.went_on(plan)
         is_audited = unfinished is not None and unfinished.is_audited
         yield RunLog(journal, plan.environment, log, who, is_audited)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.operations.change.access import refuse_denied
@@ -10,7 +11,7 @@ from compiler.operations.change.apply import apply_plan
 from compiler.operations.change.in_use import spared
 from compiler.operations.change.own_places import kept_to_own
 from compiler.operations.change.plan import Kind
-from compiler.operations.change.run import End, Ended, Planned, callers_of
+from compiler.operations.change.run import End, Ended, Planned, callers_of, expect_servers
 from compiler.operations.change.undo import plan_undo, undo_command
 from compiler.operations.live.names import store_named
 from compiler.operations.runs.audit import AuditLog
@@ -39,6 +40,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
     raises before the first write.
     """
     run = _own(find_run(setting.root, run_id), command, environment.name)
+    expect_servers(run, setting.stores)
     writers = _opened(run, environment, setting.stores)
     if not setting.applies:
         plan = _planned(run, writers, environment, setting)
@@ -57,6 +59,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
             stack.callback(journal.close)
             if setting.not_the_same:
                 journal.excluded(setting.not_the_same)
+            journal.went_on(plan)
             run_log = UndoLog(journal, run.environment, log, callers_of(Planned(plan, writers), log))
             outcome = apply_plan(
                 plan, writers, run_log, continue_on_error=True, stop=applying.stop, report=applying.report
@@ -67,6 +70,7 @@ def undo_run(command: str, run_id: str, environment: Environment, setting: Setti
 def _planned(run: Run, writers: Mapping[str, SecretWriter], environment: Environment, setting: Setting) -> Plan:
     own = {store_id: store_named(environment, store_id) for store_id in run.destinations}
     plan = kept_to_own(plan_undo(run, writers, history_of(runs(setting.root))), environment, own)
+    plan = replace(plan, served=setting.stores.served(environment.name))
     every = lambda: (environment, *setting.environments())  # noqa: E731 - read only where something would go
     return refuse_denied(spared(plan, own, every, setting.stores, setting.not_the_same), writers)
 

@@ -45,7 +45,7 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One key of a switch, and why it could not be compared where `likeness` is UNKNOWN.
+    """One key of a switch, why it could not be compared where `likeness` is UNKNOWN, and what mends that.
 
     `versions` are those of the new store and of the present one where they hold different values.
     `is_deleted` where it is ONLY_THERE as the present store has it deleted, and can recover it.
@@ -57,6 +57,7 @@ class Compared:
     why: str = ""
     is_deleted: bool = False
     versions: tuple[StoredVersion, StoredVersion] | None = None
+    mend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +151,7 @@ def _judged(
     if status is not None and _NOT_HELD & set(status.rules):
         is_deleted = "soft-deleted-secret" in status.rules
         return Compared(switch, reference.key, Likeness.ONLY_THERE, is_deleted=is_deleted)
-    why = status.found[0].message if status is not None and status.found else f"{switch.source.id} does not give it"
-    return Compared(switch, reference.key, Likeness.UNKNOWN, why)
+    if status is None or not status.found:
+        return Compared(switch, reference.key, Likeness.UNKNOWN, f"{switch.source.id} does not give it")
+    why = status.found[0]
+    return Compared(switch, reference.key, Likeness.UNKNOWN, why.message, mend=why.help)

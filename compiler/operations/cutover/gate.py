@@ -32,12 +32,13 @@ def one_place(switches: Sequence[Switch], stores: LiveStores) -> Iterator[Check]
     """A refusal where both stores are one as seen from here: a comparison would find everything equal to itself."""
     for source, destination in dict.fromkeys((each.source, each.destination) for each in switches):
         try:
-            same = stores.address(source) == stores.address(destination)
+            same = stores.address(source).place_here == stores.address(destination).place_here
         except AddressError:
             continue
         if same and source.address != destination.address:
             message = f"{quoted(source.id)} and {quoted(destination.id)} are the same place, seen from this machine"
-            yield Check(About.COMPARED, Verdict.REFUSED, message, "unset VAULT_ADDR, which stands for both")
+            mend = "unset VAULT_ADDR, which stands for both, or correct reachableAt"
+            yield Check(About.COMPARED, Verdict.REFUSED, message, mend)
 
 
 def verified(
@@ -45,6 +46,9 @@ def verified(
 ) -> Iterator[Check]:
     """Whether the new stores hold what the switched secrets need, as the cluster would read it."""
     found = comparison.found
+    served = live.served(switches[0].environment.name) if switches else {}
+    for said in dict.fromkeys(each.said for each in served.values() if each.said):
+        yield Check(About.VERIFIED, Verdict.NOTED, said)
     for each in [each for each in found.diagnostics if each.severity is not Severity.ERROR][:_MOST]:
         yield Check(About.VERIFIED, Verdict.NOTED, stated(each), each.help)
     errors = [each for each in found.diagnostics if each.severity is Severity.ERROR]
@@ -94,7 +98,7 @@ def likenesses(
             message = f"{quoted(switch.secret)} is equal in {between}: {counted(len(equal), 'key')}"
             yield Check(About.COMPARED, Verdict.PASSED, message)
         yield from _differences(switch, keys, accepted, commands, is_back=is_back)
-        yield from _unknown(switch, keys, commands, is_back=is_back)
+    yield from _unknown(comparison.keys, commands, is_back=is_back)
 
 
 def endings(
@@ -163,14 +167,22 @@ def _accepting(commands: Commands, switch: Switch, keys: Sequence[str], accepted
     return commands.accepting([*earlier, *(f"{switch.secret}/{key}" for key in keys)])
 
 
-def _unknown(switch: Switch, keys: Sequence[Compared], commands: Commands, *, is_back: bool) -> Iterator[Check]:
-    unknown = [each for each in keys if each.likeness is Likeness.UNKNOWN]
-    if not unknown:
-        return
-    reason = with_own_count(unknown[0].why, len(unknown))
-    names = [each.key for each in unknown]
-    message = f"keys of {quoted(switch.secret)} not compared: {listed(names, len(names))}: {reason}"
-    if is_back or commands.request.without_comparison:
-        yield Check(About.COMPARED, Verdict.NOTED, message)
-    else:
-        yield Check(About.COMPARED, Verdict.UNANSWERED, message, commands.again("--without-comparison"))
+def _unknown(keys: Sequence[Compared], commands: Commands, *, is_back: bool) -> Iterator[Check]:
+    """What could not be compared: a store that does not answer is told once, and not for each secret."""
+    by_reason: dict[str, list[Compared]] = {}
+    for each in keys:
+        if each.likeness is Likeness.UNKNOWN:
+            by_reason.setdefault(each.why, []).append(each)
+    for reason, unknown in by_reason.items():
+        secrets = dict.fromkeys(each.switch.secret for each in unknown)
+        names = [each.key for each in unknown]
+        of_several = f"{listed(secrets, len(secrets))} not compared: {counted(len(names), 'key')}"
+        of_one = f"{quoted(next(iter(secrets)))} not compared: {listed(names, len(names))}"
+        why = with_own_count(reason, len(names))
+        message = f"keys of {of_one if len(secrets) == 1 else of_several}: {why}"
+        without = commands.again("--without-comparison")
+        mend, more = (unknown[0].mend, (without,)) if unknown[0].mend else (without, ())
+        if is_back or commands.request.without_comparison:
+            yield Check(About.COMPARED, Verdict.NOTED, message)
+        else:
+            yield Check(About.COMPARED, Verdict.UNANSWERED, message, mend, more)

@@ -12,6 +12,7 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     MissingDependencyError,
+    OtherClusterError,
     RedirectRefusedError,
     StoreError,
     ThrottledError,
@@ -42,6 +43,7 @@ _SILENT = (
     MissingDependencyError,
     UnexpectedReplyError,
     UnauthenticatedError,
+    OtherClusterError,
 )
 _ALL_FORBIDDEN = frozenset({ForbiddenCause.FIREWALL, ForbiddenCause.MOUNT_UNKNOWN})
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from compiler.model.address import parse_address
 from compiler.model.catalogue import VAULT
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.model.store_identity import StoreIdentity, address_identity, written_identity
 from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
+from compiler.stores.errors import StoreError
 from compiler.stores.open import open_store
-from compiler.stores.vault.login import HOME_TOKEN, is_from_home
+from compiler.stores.options import StoreOptions
+from compiler.stores.sending.retry import RetryPolicy
+from compiler.stores.vault.login import HOME_TOKEN, is_from_home, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,9 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from compiler.model.environment import Store
-    from compiler.stores.interface import SecretWriter
-
-VAULT_ADDRESS_VARIABLE = "VAULT_ADDR"
+    from compiler.stores.interface import Cluster, SecretWriter
 
 
 class AddressError(Refusal):
@@ -30,42 +34,74 @@ class AddressError(Refusal):
         super().__init__("cannot run", message, help_text)
 
 
-def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
-    """Where `store` is reached from here. VAULT_ADDR replaces the cluster's own address of a Vault (a port-forward).
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Which server stands for a store, as it says itself.
 
+    `replaces` is the written address that a variable stands for, and `said` the sentence about it, empty where none
+    does. `is_accepted` where it is another server than is meant, and was accepted.
+    """
+
+    cluster: Cluster | None = None
+    replaces: str | None = None
+    said: str = ""
+    is_accepted: bool = False
+
+
+def address_of(store: Store, environ: Mapping[str, str]) -> StoreAddress:
+    """Where `store` is reached from here: of a Vault by its `reachableAt`, else by VAULT_ADDR, else as it is written.
+
+    `reachableAt` is no part of what tells one store from another; VAULT_ADDR, a port-forward of whatever runs, is.
     Raises AddressError where it has none, and where its vaultUrl is another Key Vault than AZURE_KEYVAULT_NAME names.
     The compiler checks that only for stores that the environment uses; a command may write to any.
     """
     is_vault = store.provider == VAULT
-    url = (environ.get(VAULT_ADDRESS_VARIABLE) if is_vault else None) or store.address
+    given = environ.get(variable(environ, "ADDR")) if is_vault and not store.reachable_at else None
+    url = given or store.address or store.reachable_at
     if not url:
-        raise _no_address(store)
+        raise _no_address(store, environ)
     name = None if is_vault else environ.get(VAULT_NAME_VARIABLE)
     if name and url.partition("://")[2].partition(".")[0].lower() != name.lower():
         message = f'{VAULT_NAME_VARIABLE} names another vault than the vaultUrl of the store "{store.id}"'
         raise AddressError(message, f"unset {VAULT_NAME_VARIABLE}, or correct vaultUrl")
-    namespace = store.vault_namespace or (environ.get("VAULT_NAMESPACE") if is_vault else None)
-    return StoreAddress(Provider(store.provider), url, store.mount, namespace or None, store.prefix)
+    namespace = store.vault_namespace or (environ.get(variable(environ, "NAMESPACE")) if is_vault else None)
+    provider, at = Provider(store.provider), store.reachable_at
+    return StoreAddress(provider, url, store.mount, namespace or None, store.prefix, reachable_at=at)
 
 
-def _no_address(store: Store) -> AddressError:
+def _no_address(store: Store, environ: Mapping[str, str]) -> AddressError:
     setting = "server" if store.provider == VAULT else "vaultUrl"
-    variable = VAULT_ADDRESS_VARIABLE if store.provider == VAULT else VAULT_NAME_VARIABLE
-    return AddressError(f'the store "{store.id}" has no address', f"add its {setting}, or set {variable}")
+    named = variable(environ, "ADDR") if store.provider == VAULT else VAULT_NAME_VARIABLE
+    return AddressError(f'the store "{store.id}" has no address', f"add its {setting}, or set {named}")
 
 
 class LiveStores:
-    """Opens the stores of one run when they are first asked for, and closes them together."""
+    """Opens the stores of one run when they are first asked for, and closes them together.
+
+    `patience` is how long one of their operations may take, in seconds, where that is not an adapter's own. `opener`
+    opens them in place of the adapters, which call back when a server has said who it is, and while they wait.
+    """
 
     def __init__(
         self,
         environ: Mapping[str, str],
-        opener: Callable[[StoreAddress, Mapping[str, str]], SecretWriter] = open_store,
+        opener: Callable[[StoreAddress, Mapping[str, str]], SecretWriter] | None = None,
+        patience: float | None = None,
     ) -> None:
         self._environ = environ
-        self._opener = opener
+        self._opener = opener or self._adapter
+        self._patience = patience
         self._tell: Callable[[str], None] | None = None
+        self._told: set[str] = set()
+        self._said_source = False
         self._open: dict[StoreAddress, SecretWriter] = {}
+        self._accepted: tuple[str, ...] = ()
+        # By environment and store: the id that a run was on, and the run; and what was opened for it.
+        self._expected: dict[tuple[str, str], tuple[str, str]] = {}
+        self._opened: dict[tuple[str, str], tuple[Store, StoreAddress]] = {}
+        # The stores whose server has not said yet who it is, and what those said that have.
+        self._unmet: dict[StoreAddress, list[Store]] = {}
+        self._met: dict[StoreAddress, Cluster | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -77,31 +113,149 @@ class LiveStores:
             self._open.popitem()[1].close()
 
     def tell_by(self, tell: Callable[[str], None]) -> None:
-        """Have `tell` called once with what a person may not expect of the log-ins to come."""
+        """Have `tell` called once with each thing that a person may not expect of the stores to come."""
         self._tell = tell
+
+    def accept(self, cluster_id: str | None) -> None:
+        """Take the Vault with this id too for the one that is meant, wherever one is."""
+        self._accepted = (cluster_id,) if cluster_id is not None else ()
+
+    def expect(self, environment: str, clusters: Mapping[str, str], by: str) -> None:
+        """Require the stores of `environment` to be on the servers with the ids in `clusters`, by the stores' ids.
+
+        `by` names the run that was on them.
+        """
+        self._expected.update({(environment, store): (told, by) for store, told in clusters.items()})
 
     def address(self, store: Store) -> StoreAddress:
         """Where `store` is reached from here. Raises AddressError."""
-        return address_of(store, self._environ)
+        address, meant = address_of(store, self._environ), self._meant(store)
+        if len(meant) > 1 and not self._accepted:
+            told, by = self._expected[store.environment, store.id]
+            message = f'{by} was on the Vault {told}, and the clusterId of "{store.id}" is {store.cluster_id}'
+            remedy = f"if it was rebuilt or has failed over since, add --accept-cluster {store.cluster_id}"
+            raise AddressError(message, remedy)
+        ids = self._accepted if len(meant) > 1 else (*meant, *self._accepted) if meant else ()
+        return replace(address, cluster_ids=ids) if ids else address
+
+    def _meant(self, store: Store) -> tuple[str, ...]:
+        """The ids that the server of `store` must have: what is written, and what a run was on where that differs."""
+        expected = self._expected.get((store.environment, store.id), (None,))[0]
+        return tuple(dict.fromkeys(each for each in (store.cluster_id, expected) if each is not None))
 
     def identities(self, store: Store) -> tuple[StoreIdentity, ...]:
         """What `store` is known as: as it is reached from here, and as its environment writes it.
 
-        With VAULT_ADDR the first is what is written to, and another environment may name it. Raises AddressError.
+        With VAULT_ADDR the first is what is written to, and another environment may name it. Its server is asked who
+        it is. Raises AddressError.
         """
-        written = [written_identity(store)] if store.address else []
-        return tuple(dict.fromkeys((address_identity(self.address(store)), *written)))
+        reached, written = address_identity(self.address(store)), written_identity(store)
+        found = replace(reached, cluster_id=self._cluster_id(store) or reached.cluster_id)
+        if not store.address or replace(written, cluster_id=None) == reached:
+            return (found if found.cluster_id else replace(found, cluster_id=written.cluster_id),)
+        return found, written
+
+    def _cluster_id(self, store: Store) -> str | None:
+        try:
+            cluster = self.open(store).cluster()
+        except StoreError:
+            return None
+        return cluster.id if cluster is not None else None
 
     def open(self, store: Store) -> SecretWriter:
         """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
         address = self.address(store)
+        self._opened[store.environment, store.id] = store, address
         if address not in self._open:
+            self._unmet[address] = [store]
             self._open[address] = self._opener(address, self._environ)
-            self._tell_source(address)
+            self._say_source(address)
+        elif address not in self._met:
+            self._unmet.setdefault(address, []).append(store)
+        else:
+            self._say_server(store, address)
+        if store.reachable_at and (name := self._address_variable):
+            self._say(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
         return self._open[address]
 
-    def _tell_source(self, address: StoreAddress) -> None:
-        tell, is_vault = self._tell, address.provider is Provider.VAULT
-        if tell is not None and is_vault and is_from_home(self._environ):
-            self._tell = None
-            tell(f"VAULT_TOKEN is not set: logging in to {address.absolute} with the token of {HOME_TOKEN}")
+    def served(self, environment: str) -> dict[str, Served]:
+        """Which server stands for each store of `environment` that was opened, by the store's id."""
+        return {store_id: self._served(*each) for (name, store_id), each in self._opened.items() if name == environment}
+
+    def _served(self, store: Store, address: StoreAddress) -> Served:
+        writer = self._open.get(address)
+        try:
+            cluster = writer.cluster() if writer is not None else None
+        except StoreError:
+            cluster = None
+        is_accepted = cluster is not None and any(cluster.id != each for each in self._meant(store))
+        return Served(cluster, self._replaced(store), self._sentence(store, address, cluster), is_accepted)
+
+    def _adapter(self, address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
+        retry = RetryPolicy() if self._patience is None else RetryPolicy(patience=self._patience)
+        return open_store(
+            address, environ, StoreOptions(retry=retry, on_contact=partial(self._meet, address), on_wait=self._wait)
+        )
+
+    def _meet(self, address: StoreAddress, cluster: Cluster | None) -> None:
+        self._met[address] = cluster
+        for store in self._unmet.pop(address, ()):
+            self._say_server(store, address)
+
+    def _say_server(self, store: Store, address: StoreAddress) -> None:
+        cluster = self._met[address]
+        self._say(self._sentence(store, address, cluster))
+        if cluster is None and (meant := " or ".join(self._meant(store))):
+            self._say(f"the server of {_named(store)} does not say which Vault it is, so not whether it is {meant}")
+
+    def _sentence(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
+        """That a variable stands for the address of `store`, and for which server; empty where none does."""
+        if address.provider is Provider.AZURE_KEY_VAULT:
+            written = store.node.get("vaultUrl")
+            if written is None or written.source.path != VAULT_NAME_VARIABLE:
+                return ""
+            lacks = f"stands for the vaultUrl that {_named(store)} does not have"
+            return f"{VAULT_NAME_VARIABLE} {lacks}, as for that of every environment: {address.absolute}"
+        replaced, name = self._replaced(store), self._address_variable
+        is_replaced = replaced is not None if store.address else bool(store.environment)
+        # A values file has no address of a store that it does not render.
+        if not name or store.reachable_at or not is_replaced:
+            return ""
+        this = f"this Vault is {cluster}" if cluster is not None else "this Vault does not say which one it is"
+        if replaced is None:
+            return f"{name} stands for the server that {_named(store)} does not have; {this}"
+        return f"{name} replaces {replaced} of {store.environment or store.id}; {this}"
+
+    def _replaced(self, store: Store) -> str | None:
+        """The written address of a Vault that the variable replaces by another one."""
+        name = self._address_variable
+        if store.provider != VAULT or not name or not store.address or store.reachable_at:
+            return None
+        if parse_address(store.address) == parse_address(self._environ[name]):
+            return None
+        return StoreAddress(Provider.VAULT, store.address, "").absolute
+
+    @property
+    def _address_variable(self) -> str:
+        """The variable that is set for the address of a Vault; empty where none is."""
+        name = variable(self._environ, "ADDR")
+        return name if self._environ.get(name) else ""
+
+    def _say_source(self, address: StoreAddress) -> None:
+        if address.provider is Provider.VAULT and is_from_home(self._environ) and not self._said_source:
+            self._said_source = True
+            name = variable(self._environ, "TOKEN")
+            self._say(f"{name} is not set: logging in to {address.absolute} with the token of {HOME_TOKEN}")
+
+    def _say(self, text: str) -> None:
+        if text and self._tell is not None and text not in self._told:
+            self._told.add(text)
+            self._tell(text)
+
+    def _wait(self, text: str) -> None:
+        if self._tell is not None:
+            self._tell(text)
+
+
+def _named(store: Store) -> str:
+    return f'"{store.id}" of {store.environment}' if store.environment else f'"{store.id}"'

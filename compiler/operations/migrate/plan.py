@@ -131,9 +131,10 @@ def _wanted(route: Route, routes: Routes, ends: _Ends, options: Options) -> Want
     if route.destination is None:
         remedy = way_to_place(route.secret, to.provider)
         return _decided(route, to, Kind.REFUSE, f'the catalogue gives the key no place in "{to.id}"', remedy)
-    if route.source == route.destination and ends.sources[route.source_store.id] is ends.destination:
+    here = ends.sources[route.source_store.id].address.place_here
+    if route.source == route.destination and here == ends.destination.address.place_here:
         reason = f'"{route.source_store.id}" and "{to.id}" are the same place, seen from this machine'
-        remedy = "check their addresses, and VAULT_ADDR, which replaces the address of every Vault"
+        remedy = "check their addresses and reachableAt, and VAULT_ADDR, which replaces the address of every Vault"
         return _decided(route, to, Kind.REFUSE, reason, remedy)
     if route.is_extra and route.destination in routes.taken:
         # That key may not be part of this run, or its source may lack it: the extra's value would take its place.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compiler.operations.change.plan import Kind
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from compiler.operations.change.plan import Target
     from compiler.stores.interface import RemoteSecret
 
+_CLUSTER_ID = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _RESUMABLE = frozenset({None, "incomplete", "interrupted"})
 
 
@@ -81,7 +84,8 @@ class RunEntry:
 class Run:
     """The state of a run, read from its journal. `identity` is what a command must ask for to resume it.
 
-    `destinations` are the absolute addresses by the stores' ids, `entries` the remote secrets by store and name.
+    `destinations` are the absolute addresses by the stores' ids, `entries` the remote secrets by store and name,
+    `clusters` what the servers of its stores, sources too, said that they are; a run of an older release has none.
     """
 
     id: str
@@ -91,6 +95,7 @@ class Run:
     destinations: Mapping[str, str]
     identity: Mapping[str, Any]
     entries: dict[Target, RunEntry] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
     is_planned: bool = False
     is_audited: bool = False  # it was begun with an audit file, or went on with one
     ended: str | None = None
@@ -108,6 +113,9 @@ def take(run: Run, line: Mapping[str, Any], only: str | None = None) -> None:
     `only` is the store of every line of a journal of the first format, whose lines name none.
     """
     what = line["type"]
+    for server in line.get("servers", ()):
+        # The last one counts: it was accepted. Journals of earlier releases have none.
+        run.clusters[str(server["store"])] = _id(server["cluster"])
     if what == "planned":
         run.is_planned = len(run.entries) == line["writes"]
     elif what == "end":
@@ -157,6 +165,12 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
     entry.slipped = tuple(map(str, line.get("slipped", entry.slipped)))
     # The audit file needs no outcome of a write that was not stored.
     entry.owes = line.get("owes", entry.owes) is True and (entry.maybe_stored or entry.after is not None)
+
+
+def _id(found: object) -> str:
+    if isinstance(found, str) and _CLUSTER_ID.fullmatch(found):
+        return found
+    raise ValueError
 
 
 def _text(found: object) -> str | None:

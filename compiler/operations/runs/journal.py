@@ -160,7 +160,12 @@ class Journal:
                 **_made(write),
                 keys=[_key(write, index) for index in range(len(write.steps))],
             )
-        self._append("planned", writes=len(plan.writes))
+        self._append("planned", writes=len(plan.writes), servers=_servers(plan))
+
+    def went_on(self, plan: Plan) -> None:
+        """The run goes on, or is undone, on another server than before, as it was accepted."""
+        if any(served.is_accepted for served in plan.served.values()):
+            self._append("servers", servers=_servers(plan))
 
     def _record(self, what: str, target: Target, *, wait: bool = True, **rest: object) -> None:
         self._append(what, wait=wait, store=target[0], name=target[1], **rest)
@@ -271,6 +276,15 @@ def _identity(head: Mapping[str, Any]) -> dict[str, Any]:
 def _made(write: Write) -> dict[str, dict[str, str]]:
     made = {version: time.isoformat() for version, time in write.made.items()}
     return {"made": made} if made else {}
+
+
+def _servers(plan: Plan) -> list[dict[str, object]]:
+    """Who the servers of the plan's stores said that they are, and whether that was accepted in place of another."""
+    return [
+        {"store": store, "cluster": served.cluster.id, "accepted": served.is_accepted}
+        for store in (*plan.sources, *plan.destinations)
+        if (served := plan.served.get(store)) is not None and served.cluster is not None
+    ]
 
 
 def _key(write: Write, index: int) -> dict[str, str | None]:

@@ -16,9 +16,6 @@ from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 from compiler.stages.read import read_text
 from compiler.stages.validate import validate
-from compiler.stores.open import open_store
-from compiler.stores.options import StoreOptions
-from compiler.stores.sending.retry import RetryPolicy
 from compiler.text.command_line import command_line
 from compiler.text.suggestion import suggest
 from compiler.text.wording import quoted
@@ -29,9 +26,7 @@ if TYPE_CHECKING:
     from compiler.model.diagnostic import Diagnostic
     from compiler.model.document import Document
     from compiler.model.environment import Environment
-    from compiler.model.store_address import StoreAddress
     from compiler.operations.verify.references import Reference
-    from compiler.stores.interface import SecretWriter
 
 # The window of Key Vault's limits is 10 s: long enough to outlast it, short enough to wait for.
 _PATIENCE = 30.0
@@ -92,11 +87,7 @@ def asked_of_values(shown: str, secrets: Sequence[str], environ: Mapping[str, st
 
 def stores_to_ask(environ: Mapping[str, str]) -> LiveStores:
     """Stores with a short patience: one that has not answered for half a minute is given up."""
-    return LiveStores(environ, _open)
-
-
-def _open(address: StoreAddress, environ: Mapping[str, str]) -> SecretWriter:
-    return open_store(address, environ, StoreOptions(retry=RetryPolicy(patience=_PATIENCE)))
+    return LiveStores(environ, patience=_PATIENCE)
 
 
 def _loaded(shown: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from compiler.model.address import DEFAULT_MOUNT, key_vault_url
 from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.environment import BUNDLE, Store
-from compiler.operations.live.stores import VAULT_ADDRESS_VARIABLE
 from compiler.operations.verify.references import Reference
 from compiler.refusal import Refusal
 from compiler.stages.outside import VAULT_NAME_VARIABLE
+from compiler.stores.vault.login import variable
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def _rendered(kind: str, name: str, root: Node) -> Node | None:
 def _guess(name: str, environ: Mapping[str, str]) -> str:
     if name in _KNOWN_STORES:
         return _KNOWN_STORES[name]
-    variables = ((VAULT, VAULT_ADDRESS_VARIABLE), (AZURE_KEY_VAULT, VAULT_NAME_VARIABLE))
+    variables = ((VAULT, variable(environ, "ADDR")), (AZURE_KEY_VAULT, VAULT_NAME_VARIABLE))
     told = [provider for provider, variable in variables if environ.get(variable)]
     if len(told) == 1:
         return told[0]
     message = f"the provider of the store {quoted(name)} is unknown"
-    raise Refusal("usage", message, f"set either {VAULT_ADDRESS_VARIABLE} or {VAULT_NAME_VARIABLE}")
+    raise Refusal("usage", message, f"set either VAULT_ADDR or {VAULT_NAME_VARIABLE}")

@@ -37,18 +37,19 @@ if TYPE_CHECKING:
     from compiler.model.environment import Store
     from compiler.operations.live.stores import LiveStores
     from compiler.operations.verify.references import Reference
-    from compiler.stores.interface import Identity, RemoteSecret, SecretReader
+    from compiler.stores.interface import Cluster, Identity, RemoteSecret, SecretReader
 
 EXPIRES_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A store that answered: its address, and the caller's identity, None where it does not tell."""
+    """A store that answered: its address, the caller's identity and who it is, None where it does not tell."""
 
     store: str
     address: str
     identity: Identity | None
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -311,7 +312,8 @@ def _seen(readers: dict[Store, SecretReader], answered: Iterable[SecretReader]) 
         if reader in talked:
             try:
                 identity: Identity | None = reader.whoami()
+                cluster = reader.cluster()
             except StoreError:
-                identity = None
-            found.append(Seen(store.id, reader.address.absolute, identity))
+                identity = cluster = None
+            found.append(Seen(store.id, reader.address.absolute, identity, cluster))
     return tuple(found)

@@ -13,7 +13,7 @@ from compiler.render.reports.version_loss import loss_note
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compiler.operations.change.plan import Location, Note, Result, Step
+    from compiler.operations.change.plan import Location, Note, Plan, Result, Step
     from compiler.operations.change.run import Ended
 
 
@@ -24,9 +24,11 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
     secrets = {write.target: write.steps[0].secret for write in plan.writes if write.steps}
     content = {
         **(extra or {}),
-        "sources": [{"store": store, "address": address} for store, address in plan.sources.items()],
+        "sources": [
+            {"store": store, "address": address, **_served(plan, store)} for store, address in plan.sources.items()
+        ],
         "destinations": [
-            {"store": store, "address": address, "caller": plan.who.get(store)}
+            {"store": store, "address": address, "caller": plan.who.get(store), **_served(plan, store)}
             for store, address in plan.destinations.items()
         ],
         "onConflict": str(plan.options.on_conflict),
@@ -55,6 +57,16 @@ def plan_report(command: str, ended: Ended, exit_code: int, extra: Mapping[str, 
         ],
     }
     return envelope(command, plan.environment, exit_code, content)
+
+
+def _served(plan: Plan, store: str) -> dict[str, str | None]:
+    """The id that its server says it has, and the written address that a variable replaced."""
+    served = plan.served.get(store)
+    cluster = served.cluster if served is not None else None
+    return {
+        "clusterId": cluster.id if cluster is not None else None,
+        "replaces": served.replaces if served is not None else None,
+    }
 
 
 def _note(note: Note) -> dict[str, Any]:

@@ -159,6 +159,7 @@ def _ends(plan: Plan) -> Iterator[Line]:
         yield f'{source} "{name}"', " at ", address
     for name, address in plan.destinations.items():
         yield f'{destination} "{name}"', " at ", address, *((", as ", plan.who[name]) if name in plan.who else ())
+    yield from plan.said
 
 
 def _grouped(plan: Plan, *, verbose: bool) -> list[list[list[Step]]]:

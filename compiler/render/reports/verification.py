@@ -37,6 +37,7 @@ def _store(seen: Seen) -> dict[str, Any]:
         "store": seen.store,
         "address": seen.address,
         "caller": seen.identity.subject if seen.identity is not None else None,
+        "clusterId": seen.cluster.id if seen.cluster is not None else None,
     }
 
 

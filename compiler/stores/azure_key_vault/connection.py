@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from compiler.model.address import parse_address
-from compiler.model.named_file import NamedFileError, require_file
+from compiler.model.named_file import NamedFileError, require_file, shown_file
 from compiler.stores.azure_key_vault.session import CA_VARIABLE, CA_VARIABLES
 from compiler.stores.errors import (
     Action,
@@ -19,7 +19,7 @@ from compiler.stores.errors import (
     TlsFailureError,
     UnavailableError,
 )
-from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, no_answer, why_untrusted
+from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, authority_remedy, no_answer, why_untrusted
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
 
 # The authorities of a whole system are 200 KiB.
@@ -28,16 +28,19 @@ _PROXY_SCHEMES: Final = frozenset({"http", "https"})
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 
 
-def verified(place: StoreLocation, url: str, ca: Path | None) -> str | bool:
-    """Return the value for requests' `verify`. Raises TlsFailureError for http and an unreadable `ca`."""
+def verified(place: StoreLocation, url: str, ca: Path | None, named_by: str = "") -> str | bool:
+    """Return the value for requests' `verify`. Raises TlsFailureError for http and an unreadable `ca`.
+
+    `named_by` is the variable that names it.
+    """
     if urlsplit(url).scheme != "https":
         reason = "its URL is not https, and tokens are never sent in the clear"
         raise TlsFailureError(place, Action.CONNECT, reason, "use https://")
     if ca is None:
         return True
     if problem := _problem(ca):
-        # Without its path, which is a variable's: whoever put a key itself there would find it in the log.
-        remedy = f"correct {', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
+        where = named_by or f"{', '.join(CA_VARIABLES[:-1])} or {CA_VARIABLES[-1]}"
+        remedy = f"correct {where}{shown_file(str(ca))}"
         raise TlsFailureError(place, Action.CONNECT, problem, remedy)
     return str(ca)
 
@@ -71,11 +74,11 @@ def _problem(ca: Path) -> str:
     return ""
 
 
-def server_of(url: str) -> Server:
-    """What the vault's URL names, for messages."""
+def server_of(url: str, authorities: tuple[str, str] = ("", "")) -> Server:
+    """What the vault's URL names, for messages; `authorities` as `authorities` has them."""
     parts = parse_address(url)
     host, port = ("", None) if parts is None else (parts.host, parts.port)
-    return Server("https", host, port or HTTPS_PORT, "vaultUrl or AZURE_KEYVAULT_NAME")
+    return Server("https", host, port or HTTPS_PORT, "vaultUrl or AZURE_KEYVAULT_NAME", authorities)
 
 
 def connection_error(error: Exception, server: Server, place: StoreLocation, action: Action) -> StoreError:
@@ -84,7 +87,7 @@ def connection_error(error: Exception, server: Server, place: StoreLocation, act
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"no trusted connection: {why_untrusted(cause)}"
-            remedy = f"set {CA_VARIABLE} to the CA's PEM file, or correct {server.setting}"
+            remedy = authority_remedy(server, CA_VARIABLE, "the CA's PEM file")
             return TlsFailureError(place, action, reason, remedy)
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             return TlsFailureError(place, action, "it does not speak TLS", f"correct {server.setting}")

@@ -59,6 +59,9 @@ def shared_credential(
             # Most often a pipeline whose secret is missing: it must not go on as whoever is logged in beside it.
             remedy = "fill it, or unset it to use the credentials of Azure's own variables"
             raise UnauthenticatedError(place, Action.LOG_IN, f"{TOKEN_VARIABLE} is set but empty", remedy)
+        if token.strip().startswith(("'", '"')):
+            reason = f"{TOKEN_VARIABLE} has quotes around the token"
+            raise UnauthenticatedError(place, Action.LOG_IN, reason, "write the token without them")
         if _NO_TOKEN.search(token):
             reason = f"{TOKEN_VARIABLE} has a line break or a character that tokens cannot have"
             raise UnauthenticatedError(place, Action.LOG_IN, reason, "set it again, on one line")

@@ -122,7 +122,11 @@ class KeyVaultReader:
         remedy = "check that the URL is a Key Vault's"
         raise UnauthenticatedError(StoreLocation(self._address.absolute), Action.LOG_IN, reason, remedy)
 
+    def cluster(self) -> None:
+        """Return None: a Key Vault's address is its own, and it says nothing without a log-in."""
+
     def close(self) -> None:
+        self._retrier.close()
         self._client.close()
 
     def _place(self, name: str) -> StoreLocation:

@@ -136,12 +136,14 @@ def proxy_for(vault_url: str) -> str | None:
     return found
 
 
-def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the PEM file or folder of the authorities to trust: the address' own, else a variable's, else None."""
+def authorities(ca: Path | None, environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """Return what names the authorities to trust, and the PEM file or folder: the address' own, else a variable's.
+
+    Both are empty where it is the system.
+    """
     if ca is not None:
-        return ca
-    named = next((value for name in CA_VARIABLES if (value := environment.get(name))), None)
-    return None if named is None else Path(named)
+        return "the store's ca", str(ca)
+    return next(((name, value) for name in CA_VARIABLES if (value := environment.get(name))), ("", ""))
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from azure.core.exceptions import (
@@ -43,7 +44,7 @@ from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import KEY_VAULT_QUOTAS, Limiter
 from compiler.stores.sending.quiet_logs import silence
-from compiler.stores.sending.retry import Retrier
+from compiler.stores.sending.retry import Retrier, Waits
 from compiler.stores.values.secret import SecretValue
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class AzureKeyVaultStore(KeyVaultWriter):
     ) -> None:
         chosen = options or StoreOptions()
         quotas = KEY_VAULT_QUOTAS if chosen.quotas is None else chosen.quotas
-        retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance)
+        waits = Waits(address.absolute, chosen.on_wait, chosen.silent)
+        retrier = Retrier(Limiter(quotas, chosen.clock), chosen.clock, chosen.retry, chosen.chance, waits)
         super().__init__(address, SdkClient(address, environ, chosen, credential), retrier)
 
 
@@ -87,8 +89,9 @@ class SdkClient:
         silence("azure", "msal")
         self._store = address.absolute
         url = address.url.rstrip("/")
-        self._server = server_of(url)
-        verify = verified(StoreLocation(self._store), url, authorities(address.ca, environ))
+        named_by, named = authorities(address.ca, environ)
+        self._server = server_of(url, (named_by, named))
+        verify = verified(StoreLocation(self._store), url, Path(named) if named else None, named_by)
         require_proxy(StoreLocation(self._store), proxy_for(url))
         is_emulator = _is_emulator(url, environ)
         self._credential = shared_credential(

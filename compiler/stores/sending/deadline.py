@@ -40,15 +40,18 @@ _AS_IT_IS: Final = nullcontext()
 
 
 class _Operation(AbstractContextManager[None]):
-    def __init__(self, mine: threading.local, now: float) -> None:
+    def __init__(self, mine: threading.local, running: dict[int, float], now: float) -> None:
         self._mine = mine
+        self._running = running
         self._now = now
 
     def __enter__(self) -> None:
         self._mine.began = self._now
+        self._running[threading.get_ident()] = self._now
 
     def __exit__(self, *_raised: object) -> None:
         self._mine.began = None
+        self._running.pop(threading.get_ident(), None)
 
 
 class _Request(AbstractContextManager[None]):
@@ -76,15 +79,24 @@ class Deadlines:
         self._lock = threading.Lock()
         self._asked: float | None = None
         self._mine = threading.local()
+        self._running: dict[int, float] = {}
 
     def operation(self) -> AbstractContextManager[None]:
         """Give one deadline to all that this thread does inside; within another operation, that one's."""
-        return _AS_IT_IS if self._began() is not None else _Operation(self._mine, self._clock.now())
+        return _AS_IT_IS if self._began() is not None else _Operation(self._mine, self._running, self._clock.now())
 
     def elapsed(self) -> float:
         """Seconds since this thread's operation began; while the store has not answered, since it was first asked."""
         began = self._asked if not self.answered.is_set() else self._began()
         return 0.0 if began is None else self._clock.now() - began
+
+    def waited(self) -> tuple[float, float]:
+        """Seconds since the oldest operation under way began, in any thread, and until it ends; none without one."""
+        began = min(list(self._running.values()), default=None)
+        if began is None:
+            return 0.0, 0.0
+        now, end = self._clock.now(), began + self._patience
+        return now - began, max(0.0, (end if self.answered.is_set() else min(end, self._contact_end())) - now)
 
     def end(self, keep: float = 0.0) -> float:
         """When this thread's operation ends, by the clock, less `keep` seconds for what comes after.

@@ -8,6 +8,7 @@ from http.client import HTTPException, IncompleteRead
 from typing import Final
 
 from compiler.model.address import cloud_of, is_loopback, service_of
+from compiler.model.named_file import shown_file
 from compiler.stores.errors import Action, StoreError, StoreLocation, UnavailableError, UnreachableError
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
 from compiler.text.command_line import shell_line
@@ -37,12 +38,16 @@ PROXY_REFUSES: Final = ("the proxy refuses the connection", _PROXY)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a store's address names, and `setting`, what to correct where that is wrong."""
+    """What a store's address names, and `setting`, what to correct where that is wrong.
+
+    `authorities` are the variable that names the trusted ones and what it names, both empty for the system's.
+    """
 
     scheme: str
     host: str
     port: int
     setting: str
+    authorities: tuple[str, str] = ("", "")
 
 
 def no_answer(problem: BaseException, server: Server, place: StoreLocation, action: Action) -> StoreError:
@@ -58,6 +63,14 @@ def why_untrusted(error: ssl.SSLError) -> str:
     """Why a TLS connection was not made; of the error's text nothing is kept."""
     text = str(error)
     return next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
+
+
+def authority_remedy(server: Server, variable: str, what: str) -> str:
+    """What to do about an authority that is not trusted: `variable` is where one is named, `what` is what it takes."""
+    name, file = server.authorities
+    if not name:
+        return f"set {variable} to {what}, or correct {server.setting}"
+    return f"{name}{shown_file(file)} does not have its CA: correct that, or {server.setting}"
 
 
 def _unknown_host(problem: UnknownHostError, server: Server, place: StoreLocation, action: Action) -> StoreError:

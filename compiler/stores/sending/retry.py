@@ -1,6 +1,8 @@
 """Sends requests again by one policy: full jitter, minutes of patience, and no write sent twice blindly."""
 
 import random
+import threading
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
@@ -12,6 +14,13 @@ from compiler.stores.sending.limiter import Limiter, NoTurnError, RequestClass
 
 T = TypeVar("T")
 _GROWTH: Final = 2.0
+# How often a wait is looked at before it is told, and after how many seconds the same is told again.
+_LOOKS: Final = 5
+_AGAIN: Final = 30.0
+
+
+def unheard(_told: object) -> None:
+    """Drop what nobody listens to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,46 @@ class RetryPolicy:
         return min(self.first_contact, self.patience / 4)
 
 
+class Waits:
+    """Tells a person what operations on one store wait for that take long.
+
+    A thread looks at them, as a socket, a name server or a log-in says nothing while it is waited for. `tell` gets a
+    sentence after `silent` seconds, and every 30 where it goes on; `reason` is that of the last failure.
+    """
+
+    def __init__(self, store: str, tell: Callable[[str], None], silent: float) -> None:
+        self.reason = ""
+        self._store = store
+        self._tell = tell
+        self._silent = silent
+        self._told: dict[str, float] = {}
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, deadlines: Deadlines) -> None:
+        """Look at the operations of `deadlines` from now on."""
+        if self._tell is unheard or self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, args=(deadlines,), daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _watch(self, deadlines: Deadlines) -> None:
+        while not self._closed.wait(self._silent / _LOOKS):
+            waited, left = deadlines.waited()
+            # Without one: a request that has no answer yet, or that waits for its turn.
+            reason = self.reason
+            if waited >= self._silent and time.monotonic() >= self._told.get(reason, 0.0):
+                self._told[reason] = time.monotonic() + _AGAIN
+                why = f": {reason}" if reason else ""
+                self._tell(f"waiting for {self._store}, {waited:.0f} s so far{why}; at most {left:.0f} s more")
+
+
 class Retrier:
     """Sends requests through the limiter until one succeeds, fails for good, or patience ends with the last error."""
 
@@ -52,7 +101,9 @@ class Retrier:
         clock: Clock,
         policy: RetryPolicy | None = None,
         chance: Callable[[], float] = random.random,
+        waits: "Waits | None" = None,
     ) -> None:
+        self._waits = waits
         self.clock = clock
         self.policy = policy or RetryPolicy()
         self.deadlines = Deadlines(clock, self.policy.patience, self.policy.first_contact)
@@ -80,7 +131,14 @@ class Retrier:
             if self._silence is not None and not self.deadlines.answered.is_set():
                 # Its first contact is over: a second operation must not wait for it once more.
                 raise self._silence.with_traceback(None)
+            if self._waits is not None:
+                self._waits.watch(self.deadlines)
             return self._sent(send, kind, settle)
+
+    def close(self) -> None:
+        """Watch no longer; a second call does nothing."""
+        if self._waits is not None:
+            self._waits.close()
 
     def _sent(self, send: Callable[[], T], kind: RequestClass, settle: Callable[[], T | None] | None) -> T:
         keep = 0.0 if settle is None else self.policy.settling
@@ -91,8 +149,10 @@ class Retrier:
             except StoreError as error:
                 failure = error
             else:
+                self._note(None)
                 self._note_answer()
                 return result
+            self._note(failure)
             self._require_worth_waiting(failure)
             wait = self._wait(attempt, failure)
             if settle is not None and failure.maybe_done:
@@ -115,6 +175,10 @@ class Retrier:
             else:
                 # The last attempt is right before the end, however the waits before it fell.
                 self.clock.sleep(min(wait, left))
+
+    def _note(self, failure: StoreError | None) -> None:
+        if self._waits is not None:
+            self._waits.reason = "" if failure is None else failure.reason
 
     def _attempt(self, send: Callable[[], T], kind: RequestClass, keep: float) -> T:
         try:

@@ -15,6 +15,7 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
+    OtherClusterError,
     RedirectRefusedError,
     SealedError,
     StoreError,
@@ -23,13 +24,13 @@ from compiler.stores.errors import (
     UnavailableError,
     WrongMountError,
 )
-from compiler.stores.interface import Identity, Problem, Use
+from compiler.stores.interface import Cluster, Identity, Problem, Use
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.bounded_reply import ReplyTooLargeError
 from compiler.stores.sending.deadline import held
 from compiler.stores.sending.limiter import UNLIMITED, Limiter, RequestClass
 from compiler.stores.sending.no_answer import Server
-from compiler.stores.sending.retry import Retrier
+from compiler.stores.sending.retry import Retrier, Waits
 from compiler.stores.vault.login import Token, VaultLogin
 from compiler.stores.vault.questions import Request, VaultQuestions
 from compiler.stores.vault.replies import RefusedError, error_of_reply, error_of_transport, malformed
@@ -63,10 +64,15 @@ class VaultConnection:
         self._server = server
         quotas = UNLIMITED if options.quotas is None else options.quotas
         limiter = Limiter(quotas, options.clock)
-        self._retrier = Retrier(limiter, options.clock, options.retry, options.chance)
+        waits = Waits(address.absolute, options.on_wait, options.silent)
+        self._retrier = Retrier(limiter, options.clock, options.retry, options.chance, waits)
         self._questions = VaultQuestions(address, login, self._attempt)
         self._lock = threading.Lock()
         self._ready = False
+        self._ready_log_in: Callable[[Any], Token] | None = None
+        self._is_met = False
+        self._cluster: Cluster | None = None
+        self._on_contact = options.on_contact
         self._failure: StoreError | None = None
         self._generation = 0
         self._token: Token | None = None
@@ -74,6 +80,9 @@ class VaultConnection:
         self._in_trouble_until = 0.0
         self.deadlines = self._retrier.deadlines
         self.identity = Identity("unknown", login.method, source=login.token_source)
+
+    def close(self) -> None:
+        self._retrier.close()
 
     def read(self, request: Request, call: Callable[[Any], T]) -> T:
         """Return what `call(client)` returns, sent again as the policy says."""
@@ -114,6 +123,32 @@ class VaultConnection:
             # Kept for all threads: each would add its frames to it.
             raise self._failure.with_traceback(None)
         self._renew_in_time()
+
+    def cluster(self) -> Cluster | None:
+        """Return who the server says it is, asked once, without a log-in. Raises OtherClusterError and others."""
+        with self._alone():
+            if self._failure is not None and not self._is_met:
+                raise self._failure.with_traceback(None)
+            self._retrier.read(self._meet)
+        return self._cluster
+
+    def _meet(self) -> None:
+        """Ask who the server is, before anything else goes to it; raise where it is another one than is meant."""
+        if self._is_met:
+            return
+        request = Request(Action.CONNECT, None, "sys/health", "read")
+        cluster: Cluster | None = self._attempt(request, lambda client: client.adapter.health())
+        meant = self._address.cluster_ids
+        if cluster is not None and meant and cluster.id not in meant:
+            raise OtherClusterError(
+                StoreLocation(self._address.absolute),
+                Action.CONNECT,
+                f"another Vault answers: {cluster}, and the id of the one that is meant is {' or '.join(meant)}",
+                f"correct {self._server.setting}; where it was rebuilt or has failed over, add --accept-cluster "
+                f"{cluster.id} once, and write that id as its clusterId",
+            )
+        self._cluster, self._is_met = cluster, True
+        self._on_contact(cluster)
 
     def _with_token(self, run: Callable[[], T]) -> T:
         self.prepare()
@@ -189,12 +224,17 @@ class VaultConnection:
         )
 
     def _open(self) -> None:
+        if self._token is None and self._ready_log_in is None:
+            # What is missing is told before anything is sent; a pipe gives its credential once.
+            self._ready_log_in = self._login.ready()
+        self._meet()
         if self._token is None:
-            self._take(self._log_in())
+            ready, self._ready_log_in = self._ready_log_in, None
+            self._take(self._log_in(ready))
         self._look_up_self()
         self._questions.check_mount()
 
-    def _log_in(self) -> Token:
+    def _log_in(self, ready: Callable[[Any], Token] | None = None) -> Token:
         place = StoreLocation(self._address.absolute)
         request = Request(Action.LOG_IN, None, f"auth/{self._login.method}/login", "update")
         is_a_vaults = False
@@ -202,7 +242,7 @@ class VaultConnection:
         def send(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
             nonlocal is_a_vaults
             try:
-                return self._login.log_in(client)
+                return (ready or self._login.ready())(client)
             except RefusedError as refusal:
                 is_a_vaults = refusal.reply.status in _REFUSING and refusal.reply.is_vaults
                 raise

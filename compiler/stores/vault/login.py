@@ -8,13 +8,15 @@
     jwt         VAULT_ROLE and VAULT_JWT
     userpass    VAULT_USERNAME and VAULT_PASSWORD
 
+BAO_ADDR, BAO_TOKEN, BAO_NAMESPACE and BAO_CACERT stand for those of VAULT_ as one set, only where none of VAULT_ADDR,
+VAULT_TOKEN and VAULT_NAMESPACE is set: a token never goes to a server that was named for another one.
 VAULT_ROLE_ID, VAULT_SECRET_ID, VAULT_JWT and VAULT_PASSWORD may each name a file instead, as the same name with _FILE.
 Files are read again at each log-in: what refreshes them (an agent, the kubelet) is honoured. No message shows what any
 of these variables holds: people put the credential itself where a file's name belongs.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +30,17 @@ from compiler.text.regex import regex
 METHOD_VARIABLE: Final = "PLATFORM_SECRETS_VAULT_AUTH"
 # Where `vault login`, `bao login` and a dev server leave one.
 HOME_TOKEN: Final = "~/.vault-token"  # noqa: S105 - a path
+# Each stands for the other of its name, with "BAO_" or "VAULT_" before it.
+_SET: Final = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
+_DECIDING: Final = ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE")
 _METHODS: Final = ("token", "approle", "kubernetes", "jwt", "userpass")
 # A credential is one line of text, and a token becomes a header too: a client's own complaint about it would show it.
 _NO_TEXT: Final = regex(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NO_TOKEN: Final = regex(r"[^!-~]")
 # A token with the claims of hundreds of groups has some ten KiB.
 _LARGEST: Final = 256 * 1024
+_QUOTES: Final = ("'", '"')
+_TOKEN_FILE: Final = "VAULT_TOKEN_FILE"  # noqa: S105 - a variable's name
 _POD_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
 
 
@@ -77,28 +84,40 @@ class VaultLogin:
 
     def log_in(self, client: Any) -> Token:  # noqa: ANN401 - hvac has no types
         """Return a token; `client` is an hvac client without one, whose refusals pass through."""
-        if self.method == "token":
-            return Token(self._given_token())
-        auth = self._send(client)["auth"]
-        return Token(SecretValue(auth["client_token"]), float(auth["lease_duration"]), bool(auth["renewable"]))
+        return self.ready()(client)
 
-    def _send(self, client: Any) -> Any:  # noqa: ANN401 - hvac has no types
-        keep: dict[str, Any] = {"use_token": False}
+    def ready(self) -> Callable[[Any], Token]:
+        """Read the credentials, and return what logs in with them; UnauthenticatedError before anything is sent."""
+        if self.method == "token":
+            token = Token(self._given_token())
+            return lambda _client: token
+        send = self._sender()
+
+        def log_in(client: Any) -> Token:  # noqa: ANN401 - hvac has no types
+            auth = send(client.auth)["auth"]
+            return Token(SecretValue(auth["client_token"]), float(auth["lease_duration"]), bool(auth["renewable"]))
+
+        return log_in
+
+    def _sender(self) -> Callable[[Any], Any]:
+        mount, keep = self._mount, {"use_token": False}
         if self.method == "approle":
             role_id, secret_id = self._need("VAULT_ROLE_ID"), self._need("VAULT_SECRET_ID")
-            return client.auth.approle.login(role_id.reveal(), secret_id.reveal(), mount_point=self._mount, **keep)
+            return lambda auth: auth.approle.login(role_id.reveal(), secret_id.reveal(), mount_point=mount, **keep)
         if self.method == "userpass":
             user, password = self._user(), self._need("VAULT_PASSWORD")
-            return client.auth.userpass.login(user, password.reveal(), mount_point=self._mount, **keep)
+            return lambda auth: auth.userpass.login(user, password.reveal(), mount_point=mount, **keep)
         role = self._need("VAULT_ROLE").reveal()
         if self.method == "jwt":
-            return client.auth.jwt.jwt_login(role, self._need("VAULT_JWT").reveal(), path=self._mount, **keep)
+            jwt = self._need("VAULT_JWT")
+            return lambda auth: auth.jwt.jwt_login(role, jwt.reveal(), path=mount, **keep)
         jwt = self._need("VAULT_JWT", default_file=_POD_TOKEN)
-        return client.auth.kubernetes.login(role, jwt.reveal(), mount_point=self._mount, **keep)
+        return lambda auth: auth.kubernetes.login(role, jwt.reveal(), mount_point=mount, **keep)
 
     def _given_token(self) -> SecretValue:
         home = str(_home_file(self._environ))
-        return self._need("VAULT_TOKEN", default_file=home, shown=HOME_TOKEN, refused=_NO_TOKEN)
+        name = variable(self._environ, "TOKEN")
+        return self._need(name, default_file=home, shown=HOME_TOKEN, refused=_NO_TOKEN, file_variable=_TOKEN_FILE)
 
     def _user(self) -> str:
         user = self._need("VAULT_USERNAME").reveal()
@@ -108,26 +127,30 @@ class VaultLogin:
 
     def _need(
         self,
-        variable: str,
+        name: str,
         default_file: str | None = None,
         shown: str | None = None,
         refused: re.Pattern[str] = _NO_TEXT,
+        file_variable: str | None = None,
     ) -> SecretValue:
-        value, where, lack = self._environ.get(variable, "").strip(), variable, ""
-        if not value and (named := self._environ.get(f"{variable}_FILE")):
-            where = _named_file(variable)
+        by_file = file_variable or f"{name}_FILE"
+        value, where, lack = self._environ.get(name, "").strip(), name, ""
+        if not value and (named := self._environ.get(by_file)):
+            where = _named_file(by_file)
             value, lack = _content(named)
         elif not value and default_file is not None:
             where = shown or default_file
-            if variable in self._environ:
+            if name in self._environ:
                 # Most often a pipeline whose secret is missing. What lies in the file may be anybody's.
-                raise self._error(f"{variable} is set but empty", f"fill it, or unset it to use {where}")
+                raise self._error(f"{name} is set but empty", f"fill it, or unset it to use {where}")
             value, lack = _content(default_file)
         if not value:
-            tried = f"{variable} is not set" + (f", and {where} {lack or 'is empty'}" if where != variable else "")
+            tried = f"{name} is not set" + (f", and {where} {lack or 'is empty'}" if where != name else "")
             raise self._error(
-                tried, f"set {variable} or {variable}_FILE, or choose another log-in with PLATFORM_SECRETS_VAULT_AUTH"
+                tried, f"set {name} or {by_file}, or choose another log-in with PLATFORM_SECRETS_VAULT_AUTH"
             )
+        if refused is _NO_TOKEN and value.startswith(_QUOTES):
+            raise self._error(f"{where} has quotes around the token", "write the token without them")
         if refused.search(value):
             what = "a character that tokens cannot have" if refused is _NO_TOKEN else "a control character"
             raise self._error(f"{where} has a line break or {what}", "write the credential again, on one line")
@@ -137,17 +160,24 @@ class VaultLogin:
         return UnauthenticatedError(self._place, Action.LOG_IN, reason, remedy)
 
 
+def variable(environ: Mapping[str, str], name: str) -> str:
+    """`VAULT_` and the name, one of those of OpenBao's set; `BAO_` and the name where that set counts."""
+    is_bao = any(f"BAO_{each}" in environ for each in _SET) and not any(each in environ for each in _DECIDING)
+    return f"BAO_{name}" if is_bao else f"VAULT_{name}"
+
+
 def token_source(environ: Mapping[str, str]) -> str:
     """Where the method `token` takes it from: the variable, the file that another one names, or HOME_TOKEN."""
-    if environ.get("VAULT_TOKEN", "").strip():
-        return "VAULT_TOKEN"
-    return _named_file("VAULT_TOKEN") if environ.get("VAULT_TOKEN_FILE") else HOME_TOKEN
+    name = variable(environ, "TOKEN")
+    if environ.get(name, "").strip():
+        return name
+    return _named_file(_TOKEN_FILE) if environ.get(_TOKEN_FILE) else HOME_TOKEN
 
 
 def is_from_home(environ: Mapping[str, str]) -> bool:
     """Whether the log-in takes a token that some earlier log-in left in the home folder."""
     method = environ.get(METHOD_VARIABLE) or "token"
-    is_taken = method == "token" and "VAULT_TOKEN" not in environ and token_source(environ) == HOME_TOKEN
+    is_taken = method == "token" and variable(environ, "TOKEN") not in environ and token_source(environ) == HOME_TOKEN
     return is_taken and _home_file(environ).is_file()
 
 
@@ -155,8 +185,8 @@ def _home_file(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME", "/nonexistent")) / HOME_TOKEN.removeprefix("~/")
 
 
-def _named_file(variable: str) -> str:
-    return f"the file that {variable}_FILE names"
+def _named_file(by_file: str) -> str:
+    return f"the file that {by_file} names"
 
 
 def _content(file: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     VersionGoneError,
 )
-from compiler.stores.interface import Dropped, Identity, RemoteSecret, SecretState, StoreState, VersionStates
+from compiler.stores.interface import Cluster, Dropped, Identity, RemoteSecret, SecretState, StoreState, VersionStates
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import one_operation
 from compiler.stores.sending.no_answer import Server
@@ -129,7 +129,12 @@ class VaultReading:
         self._connection.prepare()
         return self._connection.identity
 
+    @one_operation
+    def cluster(self) -> Cluster | None:
+        return self._connection.cluster()
+
     def close(self) -> None:
+        self._connection.close()
         self._client.adapter.close()
 
     def _described_by_value(self, name: str) -> SecretState:

@@ -28,8 +28,9 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
+from compiler.stores.interface import Cluster
 from compiler.stores.sending.bounded_reply import TOO_LARGE_REPLY
-from compiler.stores.sending.no_answer import NO_TLS, Server, no_answer, why_untrusted
+from compiler.stores.sending.no_answer import NO_TLS, Server, authority_remedy, no_answer, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
 from compiler.text.command_line import shell_line
 from compiler.text.regex import regex
@@ -66,6 +67,14 @@ _TOO_LARGE: Final = regex(r"too large|exceeds? .{0,100}?(?:size|limit)", re.IGNO
 _TLS_ENDINGS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
+# What `sys/health` answers with from a node that serves, now or as another's standby or secondary.
+# https://developer.hashicorp.com/vault/api-docs/system/health
+HEALTHY: Final = frozenset({200, 429, 472, 473, 474})
+# A server's text, which messages and files quote: no more than an id and a name have.
+_CLUSTER_ID: Final = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_CLUSTER_NAME: Final = regex(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}", re.ASCII)
+
+
 class RefusedError(Exception):
     """A reply that is no success. It never leaves the adapter, which turns it into a StoreError."""
 
@@ -90,6 +99,14 @@ class Reply:
 
     def says(self, words: str) -> bool:
         return any(words in error for error in self.errors)
+
+
+def cluster_of(health: Mapping[str, object]) -> Cluster | None:
+    """Return who the server of this answer of `sys/health` is; None where it has no id, or what is none."""
+    told, name = health.get("cluster_id"), health.get("cluster_name")
+    if not isinstance(told, str) or not _CLUSTER_ID.fullmatch(told):
+        return None
+    return Cluster(told, name if isinstance(name, str) and _CLUSTER_NAME.fullmatch(name) else "")
 
 
 def is_trouble(status: int) -> bool:
@@ -140,7 +157,7 @@ def error_of_transport(problem: Exception, server: Server, place: StoreLocation,
     """Return the error of an exchange that brought no reply."""
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
         why = why_untrusted(problem)
-        way_out = f"set VAULT_CACERT to its CA, or correct {server.setting}"
+        way_out = authority_remedy(server, "VAULT_CACERT", "its CA")
         if why == NO_TLS:
             way_out = f"correct {server.setting}: its port, or http:// in place of https://"
         return TlsFailureError(place, action, f"no trusted connection: {why}", way_out)

@@ -10,12 +10,13 @@ import hvac.adapters  # type: ignore[import-untyped]
 
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, StoreLocation
+from compiler.stores.interface import Cluster
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.deadline import note_answer
 from compiler.stores.vault.body import read_reply
-from compiler.stores.vault.login import VaultLogin
+from compiler.stores.vault.login import VaultLogin, variable
 from compiler.stores.vault.names import name_problem
-from compiler.stores.vault.replies import RefusedError, Reply, is_trouble
+from compiler.stores.vault.replies import HEALTHY, RefusedError, Reply, cluster_of, is_trouble
 from compiler.stores.vault.session import HttpReply
 from compiler.stores.vault.transport import open_session, server_of
 from compiler.stores.vault.writing import VaultWriting
@@ -30,7 +31,7 @@ class VaultStore(VaultWriting):
     """
 
     def __init__(self, address: StoreAddress, environ: Mapping[str, str], options: StoreOptions) -> None:
-        given = address.vault_namespace or environ.get("VAULT_NAMESPACE") or ""
+        given = address.vault_namespace or environ.get(variable(environ, "NAMESPACE")) or ""
         # "ns/" is how Vault itself writes one; slashes alone name none, and must not pass for "no namespace".
         namespace = given if "//" in given else given.strip("/") or None
         address = replace(address, mount=address.mount.strip("/"), vault_namespace=namespace)
@@ -42,7 +43,7 @@ class VaultStore(VaultWriting):
                 )
         session = open_session(address, environ)
         client = hvac.Client(
-            url=address.url.rstrip("/"),
+            url=address.contact.rstrip("/"),
             # Not None, for which hvac would look into the environment by itself.
             token="",
             session=session,
@@ -58,6 +59,24 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
 
     def get_login_token(self, response: Any) -> str:  # noqa: ANN401 - hvac has no types
         return str(response["auth"]["client_token"])
+
+    def health(self) -> Cluster | None:
+        """Return who the server says it is, asked without token and namespace; None where it does not say.
+
+        Raises RefusedError where it shows no working server, or one that is to be asked again.
+        """
+        reply = self.session.request(
+            "GET", "/v1/sys/health", {"X-Vault-Request": "true"}, timeout=self._kwargs["timeout"]
+        )
+        body = read_reply(reply.content) or {}
+        is_vaults = "initialized" in body
+        if reply.status in HEALTHY and is_vaults:
+            return cluster_of(body)
+        if not is_trouble(reply.status) and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return None
+        if is_vaults and body.get("sealed") is True:
+            raise RefusedError(Reply(reply.status, ("Vault is sealed",)))
+        raise RefusedError(replace(_refused(reply, body), is_vaults=is_vaults))
 
     def request(self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - hvac's signature
         del headers, raise_exception

@@ -12,15 +12,16 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from compiler.model.address import Address, is_near, parse_address
-from compiler.model.named_file import NamedFileError, as_file
+from compiler.model.named_file import NamedFileError, as_file, shown_file
 from compiler.model.store_address import StoreAddress
 from compiler.stores.errors import Action, InvalidNameError, StoreLocation, TlsFailureError
 from compiler.stores.sending.no_answer import Server
 from compiler.stores.sending.timed_connection import TimedConnection, TimedTlsConnection
+from compiler.stores.vault.login import variable
 from compiler.stores.vault.session import VaultSession
 
 # The first that is set names the authorities to trust: variables of Vault's own client, then of Python's programs.
-_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_OTHER_CA_VARIABLES: Final = ("VAULT_CACERT", "VAULT_CAPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # The authorities of a whole system are 200 KiB.
 _LARGEST_PEM: Final = 16 * 1024 * 1024
 # Says that the network to a plain HTTP server is trusted; without it a token is sent to loopback and the cluster only.
@@ -30,10 +31,15 @@ ALLOW_HTTP: Final = "PLATFORM_SECRETS_ALLOW_HTTP"
 def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSession:
     """Return the session for one server. TlsFailureError or InvalidNameError for an address that must not be used."""
     place = StoreLocation(address.absolute)
-    url = parse_address(address.url)
+    url, setting = parse_address(address.contact), _setting(address, environ)
     if url is None or url.extra:
+        is_quoted = address.contact.startswith(("'", '"'))
         reason = "the address is not an http:// or https:// URL of a server"
-        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {_setting(address, environ)}")
+        reason = f"{reason}: it has quotes around it" if is_quoted else reason
+        raise InvalidNameError(place, Action.CONNECT, reason, f"correct {setting}")
+    if url.is_api:
+        reason, remedy = "the address ends in an API path", f"set {setting} to {url.scheme}://{url.authority}"
+        raise InvalidNameError(place, Action.CONNECT, reason, remedy)
     _check_trust(url, place, environ)
     context = _tls(address, environ, place) if url.scheme == "https" else None
     proxy = _proxy(url, place, environ)
@@ -49,15 +55,25 @@ def open_session(address: StoreAddress, environ: Mapping[str, str]) -> VaultSess
 
 def server_of(address: StoreAddress, environ: Mapping[str, str]) -> Server:
     """What `address` names, for messages; of an address that `open_session` takes."""
-    url = parse_address(address.url)
+    url = parse_address(address.contact)
     scheme, host = ("https", "") if url is None else (url.scheme, url.host)
     port = (url.port if url is not None else None) or (HTTPS_PORT if scheme == "https" else HTTP_PORT)
-    return Server(scheme, host, port, _setting(address, environ))
+    return Server(scheme, host, port, _setting(address, environ), _authorities(address, environ))
 
 
 def _setting(address: StoreAddress, environ: Mapping[str, str]) -> str:
     # In live commands the variable stands for what the environment writes.
-    return "VAULT_ADDR" if environ.get("VAULT_ADDR") == address.url else "the store's server"
+    if address.reachable_at:
+        return "the store's reachableAt"
+    name = variable(environ, "ADDR")
+    return name if environ.get(name) == address.url else "the store's server"
+
+
+def _authorities(address: StoreAddress, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What names the authorities to trust, and the file or folder that it names: neither where it is the system."""
+    variables = dict.fromkeys((variable(environ, "CACERT"), *_OTHER_CA_VARIABLES))
+    named = {"the store's ca": str(address.ca or ""), **{name: environ.get(name, "") for name in variables}}
+    return next(((name, value) for name, value in named.items() if value), ("", ""))
 
 
 def _split(text: str) -> SplitResult | None:
@@ -108,14 +124,12 @@ def _check_trust(url: Address, place: StoreLocation, environ: Mapping[str, str])
 
 
 def _tls(address: StoreAddress, environ: Mapping[str, str], place: StoreLocation) -> ssl.SSLContext:
-    named = {"the store's ca": str(address.ca or ""), **{name: environ.get(name, "") for name in _CA_VARIABLES}}
-    where, path = next(((name, value) for name, value in named.items() if value), ("the system", None))
-    folder = path is not None and Path(path).is_dir()
-    # Neither text shows a path: whoever put a key itself into such a variable would find it in the log.
-    reason, remedy = f"the CA certificates of {where} cannot be read", f"correct {where}"
+    name, path = _authorities(address, environ)
+    where, folder = name or "the system", bool(path) and Path(path).is_dir()
+    reason, remedy = f"the CA certificates of {where}{shown_file(path)} cannot be read", f"correct {where}"
     try:
         with ExitStack() as stack:
-            file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path is not None and not folder else None
+            file = stack.enter_context(as_file(path, _LARGEST_PEM)) if path and not folder else None
             context = ssl.create_default_context(cafile=file, capath=path if folder else None)
             reason, remedy = "the client certificate cannot be read", "correct VAULT_CLIENT_CERT or VAULT_CLIENT_KEY"
             if certificate := environ.get("VAULT_CLIENT_CERT"):

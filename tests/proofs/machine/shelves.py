@@ -161,6 +161,9 @@ class Shelf:
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
 
+    def cluster(self) -> None:
+        """It has no server."""
+
     def close(self) -> None:
         """It has no connection."""
 

@@ -16,6 +16,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import (
     Attributes,
+    Cluster,
     Dropped,
     Identity,
     Problem,
@@ -62,6 +63,7 @@ class MemoryStore:
         self.expected: dict[str, frozenset[Use]] = {}
         self.access_asked: list[dict[str, frozenset[Use]]] = []
         self.lies = False
+        self.server: Cluster | None = None
         self.drops: dict[str, Dropped] = {}
         # The names that were written, in order; refused and failed writes are not among them.
         self.writes: list[str] = []
@@ -127,6 +129,9 @@ class MemoryStore:
 
     def whoami(self) -> Identity:
         return Identity("tester", "memory")
+
+    def cluster(self) -> Cluster | None:
+        return self.server
 
     def close(self) -> None:
         self.calls.append(("close", ""))

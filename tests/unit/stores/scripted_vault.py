@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOKEN = "t0ken-4711"
 MOUNT = "sys/internal/ui/mounts/secret"
 LOOKUP = "auth/token/lookup-self"
+HEALTH = "sys/health"
 CAPABILITIES = "sys/capabilities-self"
 RENEWAL = "auth/token/renew-self"
 LOGIN = "auth/approle/login"
@@ -42,6 +43,7 @@ class Asked:
     body: Any
     token: str | None
     sent: str = ""
+    namespace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ NOTHING = Answer(204)
 
 def data(**members: object) -> Answer:
     return Answer(200, {"data": members})
+
+
+def health(cluster: object = "c1", status: int = 200, **more: object) -> Answer:
+    """Return what the server says of itself, of the cluster with this id."""
+    about = {"initialized": True, "sealed": False, "cluster_name": "vault-cluster-1", "cluster_id": cluster}
+    return Answer(status, {**about, **more})
 
 
 def refused(status: int, *errors: str, **members: object) -> Answer:
@@ -151,9 +159,10 @@ class ScriptedVault:
         *,
         mount: str = "secret",
         prefix: str = "",
+        cluster_ids: tuple[str, ...] = (),
     ) -> VaultStore:
         """Return an adapter, closed when the test ends; waits pass on a virtual clock."""
-        address = StoreAddress(Provider.VAULT, self.url, mount=mount, prefix=prefix)
+        address = StoreAddress(Provider.VAULT, self.url, mount=mount, prefix=prefix, cluster_ids=cluster_ids)
         chosen = options or StoreOptions(clock=VirtualClock(), read_timeout=5)
         self._opened.append(VaultStore(address, {"VAULT_TOKEN": TOKEN} if environ is None else environ, chosen))
         return self._opened[-1]
@@ -201,6 +210,7 @@ class ScriptedVault:
                 # Cut: Python refuses to make an int of thousands of digits, and `sent` has them all.
                 body = json.loads(sent, parse_int=lambda text: int(text[:20])) if sent else None
                 asked = Asked(self.command, path, query, body, self.headers["X-Vault-Token"], sent.decode())
+                asked = replace(asked, namespace=self.headers["X-Vault-Namespace"])
                 self.reply(vault._answer(asked))
 
             do_POST = do_PUT = do_PATCH = do_DELETE = do_GET

@@ -193,7 +193,9 @@ def test_a_program_gets_one_object_with_names_and_versions_and_no_value(
     assert done.code == 0
     assert report["run"]
     assert (report["command"], report["secret"], report["store"], report["exitCode"]) == ("put", "jira", "vault", 0)
-    assert report["destinations"] == [{"store": "vault", "address": "https://vault/secret", "caller": "tester"}]
+    assert report["destinations"] == [
+        {"store": "vault", "address": "https://vault/secret", "caller": "tester", "clusterId": None, "replaces": None}
+    ]
     assert [(step["key"], step["kind"], step["source"]) for step in report["steps"]] == [
         ("ATLASSIAN_TOKEN", "create", None),
         ("ATLASSIAN_EMAIL", "create", None),

@@ -52,10 +52,19 @@ def vault(project: Path, openbao: LocalOpenBao, monkeypatch: pytest.MonkeyPatch)
 def test_sound_keys_are_counted_and_who_looked_is_said(run: Callable[..., Done], vault: Callable[..., None]) -> None:
     vault({KEY: SENTINEL})
     done = run("verify", "dev", "github")
-    assert (done.code, done.err) == (0, "")
-    first, last = done.out.splitlines()
+    assert done.code == 0
+    first, offer, last = done.out.splitlines()
     assert first.startswith("vault: read from http://127.0.0.1:")
-    assert first.endswith('as "token" by token (VAULT_TOKEN)')
+    who, this = first.split("; this Vault is ")
+    assert who.endswith('as "token" by token (VAULT_TOKEN)')
+    name, cluster = this[:-1].split(" (")
+    written = "http://vault.vault.svc.cluster.local:8200"
+    assert done.err == f"note: VAULT_ADDR replaces {written} of dev; this Vault is {name} ({cluster})\n"
+    line = f'clusterId: "{cluster}"'
+    assert (
+        offer
+        == f"help: to have every command refuse another Vault, add to stores.vault in environments/dev.yaml: {line}"
+    )
     assert last == "dev: 1 of 1 keys OK, 1 remote secret read"
     assert run("verify", "dev", "github", "--quiet").out == ""
 
@@ -232,7 +241,7 @@ def test_the_variable_that_chooses_a_store_is_ignored_and_that_is_said(
     monkeypatch.setenv("AI_PLATFORM_SECRET_STORE", "azure")
     done = run("verify", "dev", "github")
     assert done.code == 0
-    assert done.err == "note: AI_PLATFORM_SECRET_STORE is ignored; name another store with --store\n"
+    assert done.err.startswith("note: AI_PLATFORM_SECRET_STORE is ignored; name another store with --store\n")
     assert done.out.startswith("vault: ")
 
 

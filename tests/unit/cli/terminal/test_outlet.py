@@ -130,3 +130,16 @@ def test_it_says_of_the_stream_what_others_ask() -> None:
     with Path(os.devnull).open("w", encoding="utf-8") as stream:
         outlet = Outlet(stream)
         assert (outlet.encoding, outlet.fileno(), outlet.isatty()) == ("utf-8", stream.fileno(), False)
+
+
+def test_a_line_takes_the_place_of_the_progress_that_it_comes_after() -> None:
+    stream = Terminal()
+    outlet = Outlet(stream)
+    outlet.progress("[#]")
+    outlet.note("waiting")
+    outlet.note("still")
+    outlet.progress("[##]")
+    outlet.progress()
+    outlet.note("done")
+    clear = "\r\x1b[K"
+    assert stream.getvalue() == f"{clear}[#]{clear}note: waiting\nnote: still\n{clear}[##]{clear}note: done\n"

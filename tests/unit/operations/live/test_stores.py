@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from compiler.model.document import Node, extent
+from compiler.model.source import Source
 from compiler.model.store_address import Provider, StoreAddress
-from compiler.model.store_identity import written_identity
+from compiler.model.store_identity import Sameness, compare_stores, written_identity
 from compiler.operations.live.stores import AddressError, LiveStores, address_of
-from compiler.stores.errors import Action, StoreLocation, TlsFailureError
+from compiler.stores.errors import Action, StoreError, StoreLocation, TlsFailureError
+from compiler.stores.interface import Cluster
 from compiler.stores.vault.store import VaultStore
+from tests.unit.stores.scripted_vault import HEALTH, TOKEN, ScriptedVault, health, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from compiler.model.environment import Environment, Store
@@ -229,3 +234,170 @@ def test_a_store_is_known_by_its_own_address_and_as_it_is_reached_from_here(vaul
     assert forwarded.identities(nowhere) == (here,)
     with pytest.raises(AddressError):
         LiveStores({}).identities(nowhere)
+
+
+CLUSTER = Cluster("c1", "vault-1")
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+def live(scripted: ScriptedVault, told: list[str], **environ: str) -> LiveStores:
+    stores = LiveStores({"VAULT_TOKEN": TOKEN, "VAULT_ADDR": scripted.url, **environ})
+    stores.tell_by(told.append)
+    return stores
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedVault]:
+    with ScriptedVault() as server:
+        server.on("GET", HEALTH, health("c1", cluster_name="vault-1"))
+        yield server
+
+
+def test_a_variable_that_replaces_a_written_address_is_said_once_with_the_server_behind_it(
+    scripted: ScriptedVault, vault: Store, told: list[str]
+) -> None:
+    with live(scripted, told) as stores:
+        for store in (vault, replace(vault, id="copy"), replace(vault, mount="other")):
+            with suppress(StoreError):
+                stores.open(store).cluster()
+        assert told == [f'VAULT_ADDR replaces {WRITTEN} of prod; this Vault is "vault-1" (c1)']
+        # One connection for two environments: the second one's is said too.
+        stores.open(replace(vault, environment="staging"))
+        assert told[1:] == [f'VAULT_ADDR replaces {WRITTEN} of staging; this Vault is "vault-1" (c1)']
+        served = stores.served("prod")["vault"]
+        assert (served.cluster, served.replaces, served.said, served.is_accepted) == (CLUSTER, WRITTEN, told[0], False)
+        assert list(stores.served("staging")) == ["vault"]
+    assert scripted.paths("GET").count(HEALTH) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "said"),
+    [
+        ("{url}", "prod", None),
+        ("{url}/", "prod", None),
+        (
+            None,
+            "prod",
+            f'VAULT_ADDR stands for the server that "vault" of prod does not have; this Vault is {CLUSTER}',
+        ),
+        # A values file has no address of a store that it does not render.
+        (None, "", None),
+    ],
+)
+def test_only_a_variable_that_decides_the_place_is_said(
+    scripted: ScriptedVault, vault: Store, told: list[str], written: str | None, name: str, said: str | None
+) -> None:
+    address = written.format(url=scripted.url) if written is not None else None
+    with live(scripted, told) as stores:
+        stores.open(replace(vault, address=address, environment=name)).cluster()
+        assert told == ([] if said is None else [said])
+        assert stores.served(name)["vault"].said == (said or "")
+
+
+def test_a_server_that_does_not_say_who_it_is_is_said(scripted: ScriptedVault, vault: Store, told: list[str]) -> None:
+    scripted.on("GET", HEALTH, refused(403, "permission denied"))
+    with live(scripted, told) as stores:
+        stores.open(replace(vault, cluster_id="c1")).cluster()
+        assert stores.served("prod")["vault"].cluster is None
+    assert told == [
+        f"VAULT_ADDR replaces {WRITTEN} of prod; this Vault does not say which one it is",
+        'the server of "vault" of prod does not say which Vault it is, so not whether it is c1',
+    ]
+
+
+def test_a_key_vaults_name_in_a_variable_is_said(azure: Store, told: list[str]) -> None:
+    url = Node(KEY_VAULT, Source("AZURE_KEYVAULT_NAME", KEY_VAULT), extent(0, len(KEY_VAULT)))
+    filled = replace(azure, node=Node({**azure.node.children, "vaultUrl": url}, azure.node.source, azure.node.extent))
+    with LiveStores({"AZURE_KEYVAULT_NAME": "agents"}, Opener()) as stores:
+        said = stores._sentence(filled, address_of(filled, {}), None)
+        assert said == (
+            'AZURE_KEYVAULT_NAME stands for the vaultUrl that "azure" of prod does not have, as for that of every '
+            f"environment: {KEY_VAULT}"
+        )
+        assert stores._sentence(azure, address_of(azure, {}), None) == ""
+
+
+def test_a_store_names_its_vault_and_a_run_the_one_that_it_was_on(vault: Store) -> None:
+    named = replace(vault, cluster_id="c1")
+    stores = LiveStores({}, Opener())
+    assert (stores.address(vault).cluster_ids, stores.address(named).cluster_ids) == ((), ("c1",))
+    stores.expect("prod", {"vault": "c2"}, "the run r")
+    assert stores.address(vault).cluster_ids == ("c2",)
+    assert stores.address(replace(vault, environment="staging")).cluster_ids == ()
+    message = 'the run r was on the Vault c2, and the clusterId of "vault" is c1'
+    with pytest.raises(AddressError, match=message) as caught:
+        stores.address(named)
+    assert caught.value.help == "if it was rebuilt or has failed over since, add --accept-cluster c1"
+    stores.accept("c3")
+    assert stores.address(vault).cluster_ids == ("c2", "c3")
+    # Neither of the two alone is what both mean.
+    assert stores.address(named).cluster_ids == ("c3",)
+    stores.accept(None)
+    assert stores.address(vault).cluster_ids == ("c2",)
+
+
+def test_an_id_is_accepted_where_it_is_not_the_one_that_is_meant(
+    scripted: ScriptedVault, vault: Store, told: list[str]
+) -> None:
+    for meant, is_accepted in (("c1", False), ("c2", True)):
+        with live(scripted, told) as stores:
+            stores.accept("c1")
+            stores.open(replace(vault, cluster_id=meant)).cluster()
+            assert stores.served("prod")["vault"].is_accepted is is_accepted
+
+
+def test_a_reachable_at_is_asked_and_is_not_what_the_store_is(
+    scripted: ScriptedVault, vault: Store, told: list[str]
+) -> None:
+    own = replace(vault, reachable_at=scripted.url)
+    with live(scripted, told, VAULT_ADDR="http://127.0.0.1:1") as stores:
+        stores.open(own).cluster()
+        assert told == ['VAULT_ADDR is ignored for "vault" of prod, which has a reachableAt of its own']
+        assert stores.address(own).absolute == address_of(vault, {}).absolute
+        assert stores.served("prod")["vault"].replaces is None
+    assert scripted.paths("GET") == [HEALTH]
+    assert address_of(replace(own, address=None), {}).url == scripted.url
+
+
+def test_what_a_store_is_known_as_has_what_its_server_says(scripted: ScriptedVault, vault: Store) -> None:
+    """Two ids that differ prove two stores, for whoever asks who reads what is to be deleted."""
+    with live(scripted, []) as stores:
+        here, written = stores.identities(vault)
+        assert (here.cluster_id, written.cluster_id) == ("c1", None)
+        assert compare_stores(here, written_identity(replace(vault, cluster_id="c2"))) is Sameness.ANOTHER
+        assert compare_stores(here, written_identity(replace(vault, cluster_id="c1"))) is Sameness.UNPROVEN
+    with live(scripted, []) as stores:
+        (own,) = stores.identities(replace(vault, address=scripted.url))
+        assert own.cluster_id == "c1"
+    with live(scripted, [], VAULT_ADDR="") as stores:
+        (own,) = stores.identities(replace(vault, reachable_at=scripted.url))
+        assert own == replace(written_identity(vault), cluster_id="c1")
+    with LiveStores({"VAULT_TOKEN": TOKEN, "VAULT_ADDR": "http://127.0.0.1:1"}) as stores:
+        here, written = stores.identities(replace(vault, cluster_id="c9"))
+        assert (here.cluster_id, written.cluster_id) == (None, "c9")
+
+
+def test_openbaos_set_of_variables_is_named_where_it_counts(scripted: ScriptedVault, vault: Store) -> None:
+    told: list[str] = []
+    with LiveStores({"BAO_ADDR": scripted.url, "BAO_TOKEN": TOKEN, "BAO_NAMESPACE": "team"}) as stores:
+        stores.tell_by(told.append)
+        store = stores.open(vault)
+        store.whoami()
+        assert store.address.vault_namespace == "team"
+    assert told == [f'BAO_ADDR replaces {WRITTEN} of prod; this Vault is "vault-1" (c1)']
+    assert [asked.token for asked in scripted.asked] == [None, TOKEN, TOKEN]
+    mixed = {"BAO_ADDR": scripted.url, "VAULT_TOKEN": TOKEN, "BAO_NAMESPACE": "team"}
+    assert address_of(vault, mixed) == address_of(vault, {})
+
+
+def test_what_is_waited_for_is_said_too(vault: Store, told: list[str]) -> None:
+    with LiveStores({"VAULT_TOKEN": TOKEN}) as stores:
+        stores._wait("waiting")
+        stores.tell_by(told.append)
+        stores._wait("waiting")
+        stores._wait("waiting")
+    assert told == ["waiting"] * 2

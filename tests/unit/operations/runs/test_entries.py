@@ -231,3 +231,16 @@ def test_before_any_line_nothing_is_known() -> None:
     assert (entry.keys, entry.owes, entry.undo_owes, entry.maybe_stored) == ((), False, False, False)
     # A deleted version that the store did not tell.
     assert not entry.has_recovered(RemoteSecret("a", "v1", {}, Attributes()))
+
+
+def test_the_servers_of_a_run_are_those_that_it_was_on_last() -> None:
+    def servers(what: str, cluster: object) -> dict[str, Any]:
+        return {"type": what, "writes": 1, "servers": [{"store": "azure", "cluster": cluster, "accepted": False}]}
+
+    # A journal of an earlier release has none.
+    assert run_of().clusters == {}
+    assert run_of(servers("planned", "c1")).clusters == {"azure": "c1"}
+    assert run_of(servers("planned", "c1"), servers("servers", "c2")).clusters == {"azure": "c2"}
+    for forged in (None, 7, "", "two words", "c1\n", "x" * 200):
+        with pytest.raises(ValueError):  # noqa: PT011 - the journal is then refused as a whole
+            run_of(servers("planned", forged))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compiler.operations.change.plan import Kind, Location, Plan, Result, State, Step, Write
+from compiler.operations.live.stores import Served
 from compiler.operations.runs.entries import RecordedKey
 from compiler.operations.runs.journal import (
     Journal,
@@ -26,7 +27,7 @@ from compiler.operations.runs.journal import (
     runs,
     runs_folder,
 )
-from compiler.stores.interface import Attributes, RemoteSecret
+from compiler.stores.interface import Attributes, Cluster, RemoteSecret
 from compiler.stores.values.secret import SecretValue
 from compiler.text.credential import looks_like_credential
 from tests.unit.operations.changes import entries_of, plan_of
@@ -688,3 +689,18 @@ def test_the_folder_of_the_runs_is_its_owners_alone(tmp_path: Path) -> None:
     folder = runs_folder(tmp_path / "project")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / f"{FIRST}.jsonl").stat().st_mode) == 0o600
+
+
+def test_who_the_servers_are_is_noted_with_the_plan_and_again_where_another_was_accepted(tmp_path: Path) -> None:
+    on = {"vault": Served(Cluster("c1", "vault-1")), "azure": Served(None), "unused": Served(Cluster("c9", ""))}
+    journal = Journal.begin(tmp_path, FIRST, replace(plan(), served=on), {"environment": "prod"})
+    journal.went_on(replace(plan(), served=on))
+    assert find_run(tmp_path, FIRST).clusters == {"vault": "c1"}
+    journal.went_on(replace(plan(), served={"vault": Served(Cluster("c2", ""), is_accepted=True)}))
+    journal.close()
+    assert find_run(tmp_path, FIRST).clusters == {"vault": "c2"}
+    lines = [json.loads(line) for line in (runs_folder(tmp_path) / f"{FIRST}.jsonl").read_text("utf-8").splitlines()]
+    assert [line["servers"] for line in lines if "servers" in line] == [
+        [{"store": "vault", "cluster": "c1", "accepted": False}],
+        [{"store": "vault", "cluster": "c2", "accepted": True}],
+    ]

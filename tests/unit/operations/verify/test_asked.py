@@ -109,7 +109,7 @@ def test_a_store_that_does_not_answer_is_given_up_after_half_a_minute(
         opened.append((address.provider, options.retry.patience))
         return _Opened()
 
-    monkeypatch.setattr("compiler.operations.verify.asked.open_store", opener)
+    monkeypatch.setattr("compiler.operations.live.stores.open_store", opener)
     with stores_to_ask({}) as stores:
         stores.open(environment.stores["vault"])
     assert opened == [(Provider.VAULT, 30.0)]

@@ -15,7 +15,7 @@ from compiler.operations.verify.references import Reference
 from compiler.operations.verify.verify import dates_of, verify
 from compiler.stores import errors
 from compiler.stores.errors import Action, ForbiddenCause, StoreError, StoreLocation
-from compiler.stores.interface import Attributes, Identity, RemoteSecret
+from compiler.stores.interface import Attributes, Cluster, Identity, RemoteSecret
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import SecretValue
 
@@ -73,6 +73,9 @@ class FakeStore:
         if "whoami" in self._held:
             raise self._held["whoami"]
         return Identity("ada", "token")
+
+    def cluster(self) -> Cluster | None:
+        return Cluster("c1", "vault-cluster-1") if self.address.provider == "vault" else None
 
     def close(self) -> None:
         pass

@@ -8,8 +8,10 @@ from compiler.cli.terminal.contents import text_of
 from compiler.operations.change.plan import Adopted, Kind, Location, Note, NoteKind, Outcome, Result, State, Step, Write
 from compiler.operations.change.run import End, Ended
 from compiler.operations.change.version_loss import LossKind, VersionLoss
+from compiler.operations.live.stores import Served
 from compiler.render.content import Data
 from compiler.render.reports.plan_json import plan_report
+from compiler.stores.interface import Cluster
 from tests.unit.operations.changes import plan_of
 
 STEP = Step("jira", "TOKEN", Kind.REFUSE, Location("vault", "v", "T"), Location("azure", "jira", None), "why", "how")
@@ -22,6 +24,7 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         steps=(STEP, BARE),
         sources={"vault": "https://v"},
         who={"azure": "ada"},
+        served={"vault": Served(Cluster("c1", "vault-1"), "http://vault.vault.svc:8200", "VAULT_ADDR replaces it")},
         extras=(Location("vault", "v", "OWNER"),),
         skipped=(("slack", "it reads it"),),
         left_out=(("azure", "slack"),),
@@ -35,8 +38,12 @@ def test_a_plan_is_one_object_with_everything_in_it() -> None:
         "environment": "prod",
         "exitCode": 1,
         "undo": "run-0",
-        "sources": [{"store": "vault", "address": "https://v"}],
-        "destinations": [{"store": "azure", "address": "https://memory", "caller": "ada"}],
+        "sources": [
+            {"store": "vault", "address": "https://v", "clusterId": "c1", "replaces": "http://vault.vault.svc:8200"}
+        ],
+        "destinations": [
+            {"store": "azure", "address": "https://memory", "caller": "ada", "clusterId": None, "replaces": None}
+        ],
         "onConflict": "fail",
         "steps": [
             {

@@ -8,7 +8,7 @@ from compiler.model.source import Source, Span
 from compiler.operations.verify.verify import KeyStatus, Seen, Verification
 from compiler.render.reports.verification import run_of
 from compiler.render.shown import ShownKey
-from compiler.stores.interface import Identity
+from compiler.stores.interface import Cluster, Identity
 
 REFERENCE: Any = SimpleNamespace(
     secret="github",
@@ -22,7 +22,7 @@ ERROR, WARNING, _ = (Diagnostic("r", severity, "m", Span(Source("a.yaml"))) for 
 
 def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     seen = (
-        Seen("vault", "https://vault/secret", Identity("ada", "token")),
+        Seen("vault", "https://vault/secret", Identity("ada", "token"), Cluster("c1", "vault-1")),
         Seen("azure", "https://v.vault.azure.net", None),
     )
     statuses = (KeyStatus(REFERENCE, (WARNING,)), KeyStatus(REFERENCE, (ERROR, WARNING)), KeyStatus(REFERENCE, ()))
@@ -38,8 +38,8 @@ def test_keys_point_at_their_diagnostics_and_stores_name_the_caller() -> None:
     assert run.content == {
         "valuesFile": None,
         "stores": [
-            {"store": "vault", "address": "https://vault/secret", "caller": "ada"},
-            {"store": "azure", "address": "https://v.vault.azure.net", "caller": None},
+            {"store": "vault", "address": "https://vault/secret", "caller": "ada", "clusterId": "c1"},
+            {"store": "azure", "address": "https://v.vault.azure.net", "caller": None, "clusterId": None},
         ],
         "remoteSecrets": 3,
     }

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,10 @@ def test_the_address_own_authority_comes_first_and_must_be_readable(vault: Local
     address = StoreAddress(Provider.AZURE_KEY_VAULT, vault.url, ca=tmp_path / "absent.pem")
     with pytest.raises(TlsFailureError, match="cannot be read") as caught:
         AzureKeyVaultStore(address, vault.environ())
-    assert "absent" not in str(caught.value)
+    # Whoever put a key itself there would find it in the log: a name is shown where its folder is there.
+    assert f"the store's ca ({tmp_path / 'absent.pem'})" in str(caught.value)
+    with pytest.raises(TlsFailureError, match=r"correct the store's ca$"):
+        AzureKeyVaultStore(replace(address, ca=Path("a-key-itself")), vault.environ())
 
 
 def test_an_authority_must_be_a_file_that_each_connection_can_read(vault: LocalKeyVault, tmp_path: Path) -> None:

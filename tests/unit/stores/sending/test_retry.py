@@ -1,7 +1,9 @@
+import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import cycle, pairwise
-from threading import Thread
+from threading import Thread, active_count
 
 import pytest
 
@@ -17,10 +19,10 @@ from compiler.stores.errors import (
     UnavailableError,
     UnreachableError,
 )
-from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.clock import SystemClock, VirtualClock
 from compiler.stores.sending.deadline import rest
 from compiler.stores.sending.limiter import UNLIMITED, Limiter
-from compiler.stores.sending.retry import Retrier, RetryPolicy, parse_retry_after
+from compiler.stores.sending.retry import Retrier, RetryPolicy, Waits, parse_retry_after, unheard
 
 PLACE = StoreLocation("https://store")
 
@@ -500,3 +502,46 @@ def test_a_store_that_asks_for_just_the_time_that_is_left_is_asked_again(clock: 
 )
 def test_a_short_patience_keeps_a_part_of_itself(policy: RetryPolicy, last_attempt: float, settling: float) -> None:
     assert (policy.last_attempt, policy.settling) == (last_attempt, settling)
+
+
+def waiting(silent: float, *steps: StoreError | str, sleep: float = 0.0) -> list[str]:
+    """What is told of an operation that fails and waits in real time, as `steps` say."""
+    told: list[str] = []
+    waits, clock = Waits("https://store", told.append, silent), SystemClock()
+    policy = RetryPolicy(patience=20, first_wait=0.2, first_throttled_wait=0.2, longest_wait=0.2, first_contact=20)
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, policy, lambda: 1.0, waits)
+    answer = script(*steps)
+
+    def send() -> str:
+        time.sleep(sleep)
+        return answer()
+
+    assert retrier.read(send) == "good"
+    retrier.close()
+    assert retrier.deadlines.waited() == (0.0, 0.0)
+    return told
+
+
+@pytest.mark.parametrize("kind", [ThrottledError, UnavailableError])
+def test_what_is_waited_for_is_told_once_with_its_cause_and_end(kind: type[StoreError]) -> None:
+    (told,) = waiting(0.1, failure(kind), failure(kind), failure(kind), "good")
+    assert re.fullmatch(r"waiting for https://store, \d s so far: why; at most (19|20) s more", told)
+
+
+def test_a_request_that_nobody_answers_is_told_too() -> None:
+    (told,) = waiting(0.1, "good", sleep=0.4)
+    assert re.fullmatch(r"waiting for https://store, 0 s so far; at most 20 s more", told)
+
+
+def test_what_takes_no_time_is_not_told_and_nobody_listening_costs_no_thread() -> None:
+    assert waiting(30, failure(UnavailableError), "good") == []
+    before = active_count()
+    clock = SystemClock()
+    retrier = Retrier(Limiter(UNLIMITED, clock), clock, waits=Waits("https://store", unheard, 0.01))
+    assert (retrier.read(script("good")), active_count()) == ("good", before)
+
+
+def test_another_cause_is_told_anew_and_the_same_one_not_at_once() -> None:
+    other = UnavailableError(PLACE, Action.READ, "another why", "what")
+    told = waiting(0.1, *[failure(UnavailableError)] * 3, *[other] * 3, "good")
+    assert [each.partition(": ")[2].partition(";")[0] for each in told] == ["why", "another why"]

@@ -4,7 +4,8 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from compiler.stores.errors import (
     ForbiddenCause,
     ForbiddenError,
     LeaderlessError,
+    OtherClusterError,
     RedirectRefusedError,
     SealedError,
     StoreError,
@@ -24,8 +26,10 @@ from compiler.stores.errors import (
     UnexpectedReplyError,
     UnsupportedEngineError,
 )
+from compiler.stores.interface import Cluster
 from compiler.stores.options import StoreOptions
 from compiler.stores.sending.clock import VirtualClock
+from compiler.stores.sending.exchange import Reader
 from compiler.stores.sending.limiter import Quota, RequestClass
 from compiler.stores.sending.retry import RetryPolicy
 from compiler.stores.values.secret import SecretValue
@@ -33,6 +37,7 @@ from compiler.stores.vault.questions import Request
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
     CUT,
+    HEALTH,
     LOGIN,
     LOOKUP,
     MOUNT,
@@ -44,6 +49,7 @@ from tests.unit.stores.scripted_vault import (
     ScriptedVault,
     data,
     denied,
+    health,
     logged_in,
     refused,
     token_facts,
@@ -93,8 +99,94 @@ def test_token_and_mount_are_looked_at_before_the_first_secret_and_never_again(v
     for _ in range(3):
         store.read("github")
     paths = vault.paths("GET")
-    assert (sorted(paths[:2]), paths[2:]) == (sorted([LOOKUP, MOUNT]), [READ] * 3)
-    assert {asked.token for asked in vault.asked} == {TOKEN}
+    assert (paths[0], sorted(paths[1:3]), paths[3:]) == (HEALTH, sorted([LOOKUP, MOUNT]), [READ] * 3)
+    assert [asked.token for asked in vault.asked] == [None, *[TOKEN] * 5]
+
+
+def met(vault: ScriptedVault, **given: Any) -> tuple[VaultStore, list[Cluster | None]]:  # noqa: ANN401 - options
+    told: list[Cluster | None] = []
+    return vault.open(options=StoreOptions(clock=VirtualClock(), read_timeout=5, on_contact=told.append), **given), told
+
+
+@pytest.mark.parametrize("status", [200, 429, 472, 473, 474])
+def test_who_the_server_is_is_asked_first_without_token_or_namespace(vault: ScriptedVault, status: int) -> None:
+    vault.on("GET", HEALTH, health("c1", status))
+    store, told = met(vault, environ={"VAULT_TOKEN": TOKEN, "VAULT_NAMESPACE": "team"})
+    assert store.cluster() == Cluster("c1", "vault-cluster-1")
+    assert [(asked.path, asked.token, asked.namespace) for asked in vault.asked] == [(HEALTH, None, None)]
+    store.read("github")
+    assert {(asked.token, asked.namespace) for asked in vault.asked[1:]} == {(TOKEN, "team")}
+    assert store.cluster() == told[0]
+    assert (len(told), vault.paths("GET").count(HEALTH)) == (1, 1)
+
+
+def test_another_vault_is_refused_before_a_token_or_a_credential_is_sent(vault: ScriptedVault) -> None:
+    vault.on("GET", HEALTH, health("c2"))
+    for environ in ({"VAULT_TOKEN": TOKEN}, ROLE):
+        store, told = met(vault, environ=environ, cluster_ids=("c1",))
+        write = partial(store.write, "github", {"A": SecretValue("1")}, None)
+        for act in (store.whoami, store.cluster, write):
+            with pytest.raises(OtherClusterError) as caught:
+                act()
+            assert 'another Vault answers: "vault-cluster-1" (c2)' in caught.value.reason
+            assert "the id of the one that is meant is c1" in caught.value.reason
+            assert "--accept-cluster c2" in caught.value.remedy
+        assert told == []
+    assert {(asked.path, asked.token, asked.method) for asked in vault.asked} == {(HEALTH, None, "GET")}
+    # An id that was accepted, and the one that is meant.
+    for ids in (("c1", "c2"), ("c2",)):
+        assert met(vault, cluster_ids=ids)[0].read("github").version == "1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        health(None),
+        health(7),
+        health("two words"),
+        health("c2\n"),
+        health("x" * 200),
+        refused(403, "permission denied"),
+        refused(404),
+        Answer(200, b"<html>"),
+        Answer(200, ["c2"]),
+        Answer(302, {}, (("Location", "https://example.com"),)),
+    ],
+)
+def test_a_server_that_does_not_say_who_it_is_proves_nothing(vault: ScriptedVault, answer: Answer) -> None:
+    vault.on("GET", HEALTH, answer)
+    store, told = met(vault, cluster_ids=("c1",))
+    assert store.read("github").version == "1"
+    assert (store.cluster(), told) == (None, [None])
+
+
+def test_a_name_that_is_none_is_not_repeated(vault: ScriptedVault) -> None:
+    vault.on("GET", HEALTH, health("c1", cluster_name='x" (c9); \x1b[1m'))
+    assert str(vault.open().cluster()) == "c1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (health(None, 503, sealed=True), SealedError, "is sealed"),
+        (health(None, 501, initialized=False), SealedError, "not initialised"),
+        (Answer(503, b"<html>"), UnavailableError, "answers 503"),
+        (refused(429, "slow down"), ThrottledError, "throttling"),
+        (CUT, UnavailableError, "closed"),
+    ],
+)
+def test_trouble_at_the_first_question_is_told_as_at_any_other(
+    vault: ScriptedVault, answer: Answer, kind: type[StoreError], said: str
+) -> None:
+    vault.on("GET", HEALTH, answer)
+    store, _ = met(vault, environ={"VAULT_TOKEN": TOKEN}, cluster_ids=("c1",))
+    error = failure(store)
+    assert type(error) is kind
+    assert said in error.reason
+    # The same again, and no token meanwhile.
+    with pytest.raises(kind):
+        store.cluster()
+    assert {asked.token for asked in vault.asked if asked.path != "sys/seal-status"} == {None}
 
 
 def test_cold_workers_log_in_once(vault: ScriptedVault) -> None:
@@ -117,7 +209,7 @@ def test_a_log_in_is_sent_without_a_token_and_its_own_is_used_from_then_on(vault
     vault.open(ROLE).read("github")
     (sent,) = [asked for asked in vault.asked if asked.path == LOGIN]
     assert (sent.token, sent.body) == (None, {"role_id": "role", "secret_id": "s3cret-id"})
-    assert [asked.token for asked in vault.asked if asked.method == "GET"] == ["own"] * 3
+    assert [asked.token for asked in vault.asked if asked.method == "GET"] == [None, *["own"] * 3]
 
 
 def test_a_first_failure_is_told_to_everyone_after_without_asking_again(vault: ScriptedVault) -> None:
@@ -181,7 +273,7 @@ def test_a_refused_log_in_names_its_method_and_shows_nothing_of_the_answer(vault
     assert (error.place, error.action) == (StoreLocation(f"{vault.url}/secret"), Action.LOG_IN)
     assert "approle" in error.reason
     assert "PLATFORM_SECRETS_VAULT_AUTH_MOUNT" in error.remedy
-    assert vault.paths("GET") == []
+    assert vault.paths("GET") == [HEALTH]
 
 
 @pytest.mark.parametrize(
@@ -663,7 +755,7 @@ def test_a_reply_that_is_too_large_is_told_as_such(
 ) -> None:
     store = vault.open(options=options)
     store.whoami()
-    monkeypatch.setattr("compiler.stores.sending.exchange.Reader.largest", 2000)
+    monkeypatch.setattr(Reader, "largest", 2000)
     vault.on("GET", READ, version(1, TOKEN="x" * 2000))
     assert "its reply is larger than any of a store" in str(failure(store))
 

@@ -7,7 +7,7 @@ import hvac.adapters  # type: ignore[import-untyped]
 import pytest
 
 from compiler.stores.errors import Action, StoreLocation, UnauthenticatedError
-from compiler.stores.vault.login import VaultLogin, is_from_home
+from compiler.stores.vault.login import VaultLogin, is_from_home, variable
 
 PLACE = StoreLocation("https://vault.example.com/secret")
 SENTINEL = "s3ntinel-4711"
@@ -291,3 +291,52 @@ def test_an_answer_of_another_shape_is_one_of_the_exceptions_that_the_connection
     client.adapter.auth = auth
     with pytest.raises((KeyError, TypeError)):
         VaultLogin(ROLE, PLACE).log_in(client)
+
+
+SET = ("ADDR", "TOKEN", "NAMESPACE", "CACERT")
+
+
+@pytest.mark.parametrize("bao", [*({f"BAO_{name}": "b"} for name in SET), {"BAO_ADDR": "", "BAO_TOKEN": "b"}])
+def test_openbaos_variables_are_read_as_one_set(bao: dict[str, str]) -> None:
+    assert [variable(bao, name) for name in SET] == [f"BAO_{name}" for name in SET]
+
+
+@pytest.mark.parametrize("vault", ["VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE"])
+@pytest.mark.parametrize("held", ["v", ""])
+def test_one_of_vaults_own_variables_puts_openbaos_set_out_of_use(vault: str, held: str) -> None:
+    environ = {vault: held, **{f"BAO_{name}": "b" for name in SET}}
+    assert [variable(environ, name) for name in SET] == [f"VAULT_{name}" for name in SET]
+
+
+def test_vaults_authorities_alone_decide_nothing() -> None:
+    assert variable({"VAULT_CACERT": "v", "BAO_TOKEN": "b"}, "TOKEN") == "BAO_TOKEN"
+    assert variable({"VAULT_CACERT": "v"}, "TOKEN") == "VAULT_TOKEN"
+
+
+def test_a_token_of_openbaos_set_is_named_by_its_own_variable(client: Any, tmp_path: Path) -> None:  # noqa: ANN401 - hvac has no types
+    assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).log_in(client).text.reveal() == SENTINEL
+    assert VaultLogin({"BAO_TOKEN": SENTINEL}, PLACE).source == "BAO_TOKEN"
+    (tmp_path / ".vault-token").write_text(SENTINEL)
+    home = {"HOME": str(tmp_path), "BAO_ADDR": "https://b"}
+    assert VaultLogin(home, PLACE).log_in(client).text.reveal() == SENTINEL
+    assert is_from_home(home)
+    assert not is_from_home({**home, "BAO_TOKEN": ""})
+    assert "BAO_TOKEN is set but empty" in refusal({**home, "BAO_TOKEN": ""}).reason
+    # A token of one server is not sent to another one.
+    assert "VAULT_TOKEN is not set" in refusal({"VAULT_ADDR": "https://v", "BAO_TOKEN": SENTINEL}).reason
+    (tmp_path / "token").write_text(SENTINEL)
+    by_file = {"BAO_ADDR": "https://b", "VAULT_TOKEN_FILE": str(tmp_path / "token")}
+    assert VaultLogin(by_file, PLACE).log_in(client).text.reveal() == SENTINEL
+    assert VaultLogin(by_file, PLACE).source == "the file that VAULT_TOKEN_FILE names"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_token_are_noticed(quote: str, tmp_path: Path) -> None:
+    quoted = f"{quote}{SENTINEL}{quote}"
+    error = refusal({"VAULT_TOKEN": quoted})
+    assert (error.reason, error.remedy) == (
+        "VAULT_TOKEN has quotes around the token",
+        "write the token without them",
+    )
+    (tmp_path / ".vault-token").write_text(quoted)
+    assert refusal({"HOME": str(tmp_path)}).reason == "~/.vault-token has quotes around the token"

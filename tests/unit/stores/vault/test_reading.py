@@ -19,6 +19,7 @@ from compiler.stores.errors import (
 from compiler.stores.interface import Dropped, Limit, StoreState
 from tests.unit.stores.scripted_vault import (
     CAPABILITIES,
+    HEALTH,
     LOOKUP,
     MOUNT,
     Answer,
@@ -201,7 +202,7 @@ def test_a_name_that_leaves_its_place_is_refused_before_the_log_in(
 def test_whoami_touches_no_secret(vault: ScriptedVault, store: VaultStore) -> None:
     store.whoami()
     store.whoami()
-    assert sorted(asked.path for asked in vault.asked) == sorted([LOOKUP, MOUNT])
+    assert sorted(asked.path for asked in vault.asked) == sorted([HEALTH, LOOKUP, MOUNT])
 
 
 def test_closing_twice_does_nothing_more(vault: ScriptedVault, store: VaultStore) -> None:

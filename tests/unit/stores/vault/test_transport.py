@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from compiler.demo.certificates import CertificateAuthority
 from compiler.model.store_address import Provider, StoreAddress
 from compiler.stores.errors import InvalidNameError, StoreError, TlsFailureError
 from compiler.stores.vault.session import VaultSession
-from compiler.stores.vault.transport import open_session
+from compiler.stores.vault.transport import open_session, server_of
 
 NEAR = {"PLATFORM_SECRETS_ALLOW_HTTP": "1"}
 
@@ -392,3 +393,46 @@ def test_a_folder_of_authorities_brings_none_of_the_machines_own_along(
         for environ in ({}, {"VAULT_CAPATH": str(tmp_path / "folder")})
     ]
     assert [len(authorities) for authorities in trusted] == [1, 0]
+
+
+@pytest.mark.parametrize("path", ["/ui", "/ui/vault/secrets", "/v1", "/v1/"])
+def test_an_address_of_pages_or_of_the_api_is_noticed(path: str) -> None:
+    url = f"https://vault.example.com:8200{path}"
+    for environ, setting in (
+        ({}, "the store's server"),
+        ({"VAULT_ADDR": url}, "VAULT_ADDR"),
+        ({"BAO_ADDR": url}, "BAO_ADDR"),
+    ):
+        with pytest.raises(InvalidNameError) as caught:
+            session(url, **environ)
+        assert caught.value.reason == "the address ends in an API path"
+        assert caught.value.remedy == f"set {setting} to https://vault.example.com:8200"
+
+
+def test_quotes_around_an_address_are_noticed() -> None:
+    with pytest.raises(InvalidNameError, match="it has quotes around it") as caught:
+        session('"https://vault.example.com"', VAULT_ADDR='"https://vault.example.com"')
+    assert caught.value.remedy == "correct VAULT_ADDR"
+
+
+def test_a_store_is_reached_at_its_own_reachable_at_and_is_still_the_written_one() -> None:
+    address = StoreAddress(Provider.VAULT, "http://vault.vault.svc:8200", reachable_at="http://127.0.0.1:8201")
+    server = server_of(address, {"VAULT_ADDR": "http://127.0.0.1:8200"})
+    assert (server.host, server.port, server.setting) == ("127.0.0.1", 8201, "the store's reachableAt")
+    assert address.absolute == "http://vault.vault.svc:8200/secret"
+    with pytest.raises(TlsFailureError, match="plain http would send the token in the clear"):
+        open_session(replace(address, reachable_at="http://vault.example.com"), {})
+
+
+def test_the_variable_of_the_authorities_is_told_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.pem"
+    file.write_text("no PEM")
+    address = StoreAddress(Provider.VAULT, "https://vault.example.com")
+    for name in ("VAULT_CACERT", "BAO_CACERT", "SSL_CERT_FILE"):
+        assert server_of(address, {name: str(file)}).authorities == (name, str(file))
+        with pytest.raises(TlsFailureError) as caught:
+            session("https://vault.example.com", **{name: str(file)})
+        assert caught.value.reason == f"the CA certificates of {name} ({file}) cannot be read"
+    assert server_of(address, {}).authorities == ("", "")
+    # Vault's own set is in use: the other's authority is none of its.
+    assert server_of(address, {"VAULT_TOKEN": "t", "BAO_CACERT": str(file)}).authorities == ("", "")
