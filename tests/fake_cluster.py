@@ -107,7 +107,7 @@ class FakeCluster:
             "name": name,
             "namespace": namespace,
             "ownerReferences": owners,
-            "managedFields": [{"manager": "anybody", "fieldsV1": fields}],
+            "managedFields": [{"manager": f"externalsecrets.external-secrets.io/{name}", "fieldsV1": fields}],
         }
         listed = self.objects.setdefault(f"/api/v1/namespaces/{namespace}/secrets", {"items": []})
         listed["items"].append({"metadata": metadata, "data": data})

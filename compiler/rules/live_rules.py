@@ -165,7 +165,7 @@ mount (`path`), KV version or Vault namespace than the environment writes. VAULT
 
 Correct the store object or the environment. On Key Vault, ready does not mean that it works: the operator never asks
 it.""",
-    "not-synchronised": """An ExternalSecret is not ready, is being deleted, or was not synchronised as it is now.
+    "not-synchronised": """An ExternalSecret is not ready, is being deleted, or is not synchronised as and when due.
 
 The message is that of the newest event about it, with its age: it says more than the condition. It is shown only where
 all values that it may quote could be read, so that they can be hidden; the condition's reason is always shown. The

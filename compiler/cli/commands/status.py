@@ -17,6 +17,7 @@ from compiler.cli.terminal.termination import orderly_termination
 from compiler.cli.terminal.waiting import Item, Waiting
 from compiler.model.duration import parse_duration
 from compiler.operations.cluster.connect import connected
+from compiler.operations.cluster.masking import without_age
 from compiler.operations.cluster.readers import readers_of
 from compiler.operations.live.readers import every_environment
 from compiler.operations.runs.history import writers
@@ -99,7 +100,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: Namespace, invocation: Invocation) -> int:
-    wishes = _wishes(arguments)
+    wishes = _wishes(arguments, is_debug=invocation.options.is_debug)
     with orderly_termination(), interruption(_FORCED if arguments.force_sync else NOTHING_WRITTEN):
         _of_one(arguments, len(set(arguments.environments)))
         environments = live_environments(arguments.environments, invocation)
@@ -120,7 +121,7 @@ def _of_one(arguments: Namespace, count: int) -> None:
         raise Refusal("usage", f"{_option(given)} applies to one environment", "name exactly one")
 
 
-def _wishes(arguments: Namespace) -> Wishes:
+def _wishes(arguments: Namespace, *, is_debug: bool) -> Wishes:
     """Raises Refusal where the options do not go together."""
     if arguments.offline:
         for name in ("wait", "force_sync", "cluster"):
@@ -145,6 +146,7 @@ def _wishes(arguments: Namespace) -> Wishes:
         arguments.force_sync,
         not arguments.without_secrets,
         _context(arguments),
+        is_whole=is_debug,
     )
 
 
@@ -182,7 +184,9 @@ def _looked(arguments: Namespace, wishes: Wishes, environments: Sequence[Environ
 
 
 def _item(name: str, seen: Seen) -> Item:
-    return Item(word_of(seen.state), seen.causes, tuple(seen_lines(name, seen)) if seen.causes else ())
+    return Item(
+        word_of(seen.state), tuple(map(without_age, seen.causes)), tuple(seen_lines(name, seen)) if seen.causes else ()
+    )
 
 
 def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput, root: Path) -> int:

@@ -90,7 +90,7 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
         asked = asked_of_environment(environment, arguments.secrets, arguments.store, result.project.names)
     if asked.references is None:
         return _unasked(arguments, asked.diagnostics)
-    check = _cluster_check(arguments, environment)
+    check = _cluster_check(arguments, environment, is_debug=invocation.options.is_debug)
     with stores_to_ask(os.environ) as stores:
         if not arguments.quiet:
             stores.tell_by(standard_error().note)
@@ -105,13 +105,13 @@ def _run(arguments: Namespace, invocation: Invocation) -> int:
     return code
 
 
-def _cluster_check(arguments: Namespace, environment: Environment | None) -> Check:
+def _cluster_check(arguments: Namespace, environment: Environment | None, *, is_debug: bool) -> Check:
     """Connects to the cluster before the stores are read; what it returns checks it once their values are known."""
     if environment is None or not arguments.cluster:
         return lambda _read, _dates: ()
     other = store_named(environment, arguments.store) if arguments.store is not None else None
     expected = expected_of(environment, manifests_of(environment), arguments.secrets)
-    return cluster_checker(expected, os.environ, arguments.context, other)
+    return cluster_checker(expected, os.environ, arguments.context, other, is_whole=is_debug)
 
 
 def _unasked(arguments: Namespace, diagnostics: Sequence[Diagnostic]) -> int:

@@ -19,7 +19,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What one of those waited for is doing, in a word; `lines` say why, and are shown when `causes` are new."""
+    """What one of those waited for is doing, in a word; `lines` say why, and are shown when a cause is new."""
 
     word: str
     causes: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class Waiting:
         self._fine = fine
         self._outlet = outlet if outlet is not None else standard_error()
         self._shown: dict[str, Item] = {}
+        self._told: set[str] = set()
         self._is_line = self._outlet.isatty()
 
     def tell(self, items: Mapping[str, Item], left: float) -> None:
@@ -43,7 +44,9 @@ class Waiting:
             # At the start only what is waited for: of thousands nobody reads that all is well.
             if not self._is_line and old.word != item.word:
                 self._outlet.lines([(f"{name}: ", item.word)])
-            if item.lines and old.causes != item.causes:
+            if item.lines and not self._told.issuperset(item.causes):
+                # Once a wait, also where many have the same one.
+                self._told.update(item.causes)
                 self._clear()
                 self._outlet.lines(item.lines)
         if self._is_line:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model.duration import parse_duration, short_duration
 from compiler.operations.cluster.slim import FORCE_SYNC, child
+from compiler.text.command_line import shell_line
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Signs:
     newest: datetime | None = None
 
 
-def moment(text: object) -> datetime | None:
+def moment_of(text: object) -> datetime | None:
     """A time of the API; None for what is none."""
     try:
         found = datetime.fromisoformat(str(text))
@@ -85,9 +86,14 @@ def clock(when: datetime, now: datetime) -> str:
     return f"{when.astimezone(UTC):{'%H:%M:%S' if same_day else '%Y-%m-%d %H:%M:%S'}} UTC"
 
 
+def operator_pods() -> str:
+    """The line that shows whether the operator runs, by the label that its chart gives its pods."""
+    return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
+
+
 def refreshed_at(external_secret: LiveObject) -> datetime | None:
     """When the operator began its last success."""
-    return moment(child(external_secret, "status").get("refreshTime"))
+    return moment_of(child(external_secret, "status").get("refreshTime"))
 
 
 def asked_at(external_secret: LiveObject) -> datetime | None:
@@ -98,7 +104,7 @@ def asked_at(external_secret: LiveObject) -> datetime | None:
         return None
     fields = f"f:{FORCE_SYNC}"
     noted = [
-        moment(each.get("time"))
+        moment_of(each.get("time"))
         for each in metadata.get("managedFields") or ()
         if fields in child(each, "fieldsV1", "f:metadata", "f:annotations")
     ]
@@ -113,7 +119,7 @@ def asked_at(external_secret: LiveObject) -> datetime | None:
 def sign_of(external_secret: LiveObject) -> datetime | None:
     """The newest sign in an ExternalSecret's status that the operator runs; None where it never dealt with it."""
     status = child(external_secret, "status")
-    conditions = [moment(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
+    conditions = [moment_of(each.get("lastTransitionTime")) for each in status.get("conditions") or ()]
     return max(filter(None, (refreshed_at(external_secret), *conditions)), default=None)
 
 
@@ -163,7 +169,7 @@ def _overdue(
 ) -> Iterator[Staleness]:
     spec = child(external_secret, "spec")
     interval = parse_duration(str(spec.get("refreshInterval") or ""))
-    since = sign or moment(child(external_secret, "metadata").get("creationTimestamp"))
+    since = sign or moment_of(child(external_secret, "metadata").get("creationTimestamp"))
     if interval is None or since is None or spec.get("refreshPolicy") in _UNTIMED:
         return
     every = timedelta(seconds=min(interval.seconds, timedelta.max.total_seconds() / 4))

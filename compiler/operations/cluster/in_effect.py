@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.freshness import moment_of, refreshed_at
 from compiler.operations.cluster.slim import child, keys_of, ready_of, spec_writers
 from compiler.operations.cluster.store_access import store_doubts, store_lacks
 from compiler.text.wording import counted, listed, quoted
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _OWN_LABEL, _FIRST_VALUE = "app.kubernetes.io/part-of", "ai-platform-engineering"
 _SYNCED = "SecretSynced"
 _IMMUTABLE = "SecretImmutable"
+# The operator writes as the one with the ExternalSecret's name behind it, and wrote as itself before 0.16.
+_OPERATORS_PREFIX, _OPERATOR = "externalsecrets.external-secrets.io/", "external-secrets"
 _GIVEN_UP = frozenset({"SecretOwnedByOther", _IMMUTABLE})
 # The operator's message where a failing provider left the last good Secret in place with Ready still true, and the one
 # of an immutable Secret up to 2.9. The only texts of it that are matched: nothing else in the status tells.
@@ -48,6 +51,7 @@ class Lack(StrEnum):
     RETAINED = "retained"  # the Secret is an earlier one, kept because the store's has gone
     NO_TARGET = "no-target"  # there is no Secret
     MISSING_KEY = "missing-key"
+    EDITED = "edited"  # somebody else has written keys of the Secret since the operator did
     STORE = "store"  # its store object is missing, not ready, leads elsewhere, or is closed to the namespace
 
 
@@ -88,15 +92,46 @@ def reasons_against(compiled: LiveObject, live: Live, store: Store) -> tuple[Rea
         return (Reason(Lack.ABSENT, f"there is no ExternalSecret {quoted(title)} in the cluster"),)
     return (
         *_of_external_secret(compiled, found, title, is_frozen=is_immutable(live)),
-        *(_of_secret(compiled, live.secret, title, has_synced=is_synced(found)) if live.has_secrets else ()),
+        *(_of_secret(compiled, live, title) if live.has_secrets else ()),
         *(_of_store(compiled, live, store) if live.has_store else ()),
     )
 
 
 def doubts_about(compiled: LiveObject, live: Live, store: Store) -> tuple[str, ...]:
-    """What cannot be told of the live store that the manifest `compiled` reads, with the ways out."""
+    """What cannot be told of the live store that the manifest `compiled` reads, with the ways out.
+
+    And who else owns keys of the Secret: one that the operator wrote again as it was keeps its earlier owner, too.
+    """
     found = store_doubts(store, live.store, _namespace(compiled), live.namespace) if live.has_store else ()
-    return tuple(f"{doubt.message}; {doubt.mend}" for doubt in found)
+    owners = [each for each in strangers(live) if not each.is_newer]
+    return (
+        *(f"{doubt.message}; {doubt.mend}" for doubt in found),
+        *(f"{quoted(each.manager)} owns {listed(each.keys)} of its Secret, too" for each in owners),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A manager that is not the operator and owns keys of a Secret; `is_newer` than the operator's last success."""
+
+    manager: str
+    keys: tuple[str, ...]
+    time: str
+    is_newer: bool
+
+
+def strangers(live: Live) -> tuple[Stranger, ...]:
+    """Who beside the operator owns keys of the live Secret. A changed resourceVersion alone is nobody's writing."""
+    refreshed = refreshed_at(live.external_secret or {})
+    found: list[Stranger] = []
+    for each in child(live.secret or {}, "metadata").get("managedFields") or ():
+        manager, time = str(each.get("manager") or ""), str(each.get("time") or "")
+        keys = [name.removeprefix("f:") for name in child(each, "fieldsV1", "f:data") if name.startswith("f:")]
+        if not keys or manager == _OPERATOR or manager.startswith(_OPERATORS_PREFIX):
+            continue
+        wrote = moment_of(time)
+        found.append(Stranger(manager, tuple(keys), time, wrote is None or refreshed is None or wrote > refreshed))
+    return tuple(found)
 
 
 def is_own(external_secret: LiveObject, compiled: LiveObject) -> bool:
@@ -214,7 +249,8 @@ def _owns(fields: LiveObject, path: _Path) -> bool:
     return True
 
 
-def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, has_synced: bool) -> Iterator[Reason]:
+def _of_secret(compiled: LiveObject, live: Live, title: str) -> Iterator[Reason]:
+    secret, has_synced = live.secret, is_synced(live.external_secret or {})
     if secret is None:
         yield Reason(Lack.NO_TARGET, f"there is no Secret {quoted(title)}")
         return
@@ -230,6 +266,10 @@ def _of_secret(compiled: LiveObject, secret: LiveObject | None, title: str, *, h
     present = keys_of(secret)
     if missing := [key for key in wanted_keys(compiled) if key not in present]:
         yield Reason(Lack.MISSING_KEY, f"the Secret {quoted(title)} lacks {listed(missing)}")
+    for each in strangers(live) if owners and has_synced else ():
+        if each.is_newer:
+            who = f"{quoted(each.manager)} has written {listed(each.keys)} of the Secret {quoted(title)}"
+            yield Reason(Lack.EDITED, f"{who} since the operator did{f', at {each.time}' if each.time else ''}")
 
 
 def _of_store(compiled: LiveObject, live: Live, store: Store) -> Iterator[Reason]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from compiler.operations.cluster.freshness import moment_of
 from compiler.operations.cluster.slim import child, ready_of, spec_writers
 from compiler.stores.values.members import array_items, object_members
 from compiler.stores.values.secret import HIDDEN
 from compiler.stores.values.value_forms import LEAST, forms
 from compiler.text.command_line import shell_line
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +29,10 @@ _START = 8
 _CUT = ".…\ufffd \"'`)]}"
 # Before every value.
 EVER = datetime.min.replace(tzinfo=UTC)
+# Of a message of the operator: what a person reads.
+_LONGEST = 300
+_ENTRA = regex(r"AADSTS[0-9]{3,9}", re.ASCII)
+_AGE = regex(r"\A(?:just now|[0-9]+[dhm] ago): ", re.ASCII)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
@@ -92,16 +99,18 @@ class Quotes:
     """Quotes what the operator says of live objects, under one rule for every command.
 
     A message is shown without the values of `remotes`, and only where every value that it may quote was read and is no
-    newer than the message: `since` is the date of the newest one, None where one could not be read.
+    newer than the message: `since` is the date of the newest one, None where one could not be read. A long one is cut
+    to its sentence, unless `is_whole`.
     """
 
-    def __init__(self, remotes: Iterable[RemoteSecret]) -> None:
+    def __init__(self, remotes: Iterable[RemoteSecret], *, is_whole: bool = False) -> None:
+        self._is_whole = is_whole
         self._mask = Mask(value for remote in remotes for value in values_of(remote))
 
     def of_condition(self, found: LiveObject, since: datetime | None, line: str) -> str:
         """The message of an object's Ready condition, empty for none; the command `line` shows it."""
         condition = ready_of(found)
-        moment = _moment(condition.get("lastTransitionTime"))
+        moment = moment_of(condition.get("lastTransitionTime"))
         return self._quoted(str(condition.get("message") or ""), moment, since, line)
 
     def of_failure(
@@ -111,8 +120,8 @@ class Quotes:
         metadata = child(external_secret, "metadata")
         where, name = str(metadata.get("namespace")), str(metadata.get("name"))
         line = shell_line("kubectl", "-n", where, "describe", "externalsecret", name)
-        moment = _moment(warning["moment"]) if warning is not None else None
-        changed = _moment(max((time for time, _, _ in spec_writers(external_secret)), default=None))
+        moment = moment_of(warning["moment"]) if warning is not None else None
+        changed = moment_of(max((time for time, _, _ in spec_writers(external_secret)), default=None))
         is_before = moment is not None and changed is not None and moment < changed
         if warning is None or is_before or not warning["message"]:
             # The spec before may have read other values.
@@ -122,9 +131,31 @@ class Quotes:
     def _quoted(self, said: str, moment: datetime | None, since: datetime | None, line: str) -> str:
         text = said.strip()
         if not text or (since is not None and (moment or EVER) >= since):
-            return self._mask.hides(text)
+            # Masked first: a value may have more than one line, and end behind the cut.
+            shown = " ".join(self._mask.hides(text).split())
+            return shown if self._is_whole else _sentence(shown)
         why = "the values to hide could not be read" if since is None else "it may quote an earlier value"
         return f"its message is not shown, as {why}: {line}"
+
+
+def is_of_credential(said: str) -> bool:
+    """Whether a message is about the log-in of the operator itself, by a code of Entra."""
+    return _ENTRA.search(said) is not None
+
+
+def without_age(said: str) -> str:
+    """A quoted message without how long ago it was said."""
+    return _AGE.sub("", said, count=1)
+
+
+def _sentence(text: str) -> str:
+    """A long text as its first sentence, or as the one that Entra's code begins; with the way to the rest."""
+    if len(text) <= _LONGEST:
+        return text
+    code = _ENTRA.search(text)
+    rest = text[code.start() :] if code is not None else text
+    end = rest.find(". ", 0, _LONGEST)
+    return f"{rest[: end + 1] if end >= 0 else rest[:_LONGEST]} … (the rest with --debug)"
 
 
 def _age(moment: datetime | None, now: datetime) -> str:
@@ -134,11 +165,3 @@ def _age(moment: datetime | None, now: datetime) -> str:
     seconds = max(0, round((now - moment).total_seconds()))
     unit = next((each for each in _UNITS if seconds >= each[0]), None)
     return f"{seconds // unit[0]}{unit[1]} ago: " if unit is not None else "just now: "
-
-
-def _moment(said: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(said))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

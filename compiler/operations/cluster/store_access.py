@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # The operator's own name for itself where nothing else is set.
 _DEFAULT_CONTROLLER = "default"
 _CLUSTER_SCOPED = "ClusterSecretStore"
+# The fields by which stores name the Secret with their credential.
+_CREDENTIALS = frozenset(
+    {"clientSecret", "clientCertificate", "secretRef", "tokenSecretRef", "serviceAccountSecretRef"}
+)
 _FIELDS = {VAULT: "server", AZURE_KEY_VAULT: "vaultUrl"}
 # Patterns that Python reads as Go does, whose the operator's are. A group is not repeated: Python might then take for
 # ever where Go does not.
@@ -217,3 +221,18 @@ def _meets(expression: LiveObject, labels: LiveObject) -> bool:
         "Exists": key in labels,
         "DoesNotExist": key not in labels,
     }.get(str(expression.get("operator")), False)
+
+
+def credential_of(store: LiveObject) -> str:
+    """Which Secret holds the operator's credential for a store, in words; empty where it logs in by an identity."""
+    waiting: list[tuple[str, object]] = [("", child(store, "spec", "provider"))]
+    while waiting:
+        field, found = waiting.pop(0)
+        if not isinstance(found, dict):
+            continue
+        if field in _CREDENTIALS and isinstance(found.get("name"), str):
+            namespace = str(found.get("namespace") or child(store, "metadata").get("namespace") or "")
+            title = f"{namespace}/{found['name']}" if namespace else found["name"]
+            return f"the operator's credential is the key {quoted(str(found.get('key')))} of the Secret {quoted(title)}"
+        waiting += found.items()
+    return ""

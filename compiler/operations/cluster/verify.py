@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model.record import dataclass
 from compiler.operations.cluster.connect import opened
+from compiler.operations.cluster.freshness import Signs, Stale, operator_pods, sign_of, silence
 from compiler.operations.cluster.in_effect import (
     FAILING,
     Lack,
@@ -54,6 +55,7 @@ _RULES = {
     Lack.NOT_SYNCED: "not-synchronised",
     Lack.NO_TARGET: "missing-target-key",
     Lack.MISSING_KEY: "missing-target-key",
+    Lack.EDITED: "not-synchronised",
 }
 _IN_SECRET = frozenset({Lack.NO_TARGET, Lack.MISSING_KEY})
 
@@ -92,7 +94,12 @@ def expected_of(
 
 
 def cluster_checker(
-    expected: Sequence[Expected], environ: Mapping[str, str], context: str | None, other: Store | None = None
+    expected: Sequence[Expected],
+    environ: Mapping[str, str],
+    context: str | None,
+    other: Store | None = None,
+    *,
+    is_whole: bool = False,
 ) -> Check:
     """A function that compares the cluster with `expected`, hiding the values of the remote secrets that it is given.
 
@@ -106,7 +113,7 @@ def cluster_checker(
     except ClusterError as error:
         silent = unreachable(expected, error)
         return lambda _read, _dates: (silent,)
-    return lambda read, dates: verify_cluster(expected, cluster, read, dates, other=other)
+    return lambda read, dates: verify_cluster(expected, cluster, read, dates, other=other, is_whole=is_whole)
 
 
 def verify_cluster(
@@ -117,14 +124,15 @@ def verify_cluster(
     *,
     other: Store | None = None,
     now: datetime | None = None,
+    is_whole: bool = False,
 ) -> tuple[Diagnostic, ...]:
     """How the cluster differs from `expected`. A cluster that cannot be read is the last finding.
 
-    `other` is a store that is checked beside those in use. For `read` and `dates` see Quotes.
+    `other` is a store that is checked beside those in use. For `read`, `dates` and `is_whole` see Quotes.
     """
     found: list[Diagnostic] = []
     look = Look(cluster)
-    judge = _Judge(look, Quotes(read), dates, now or datetime.now(UTC))
+    judge = _Judge(look, Quotes(read, is_whole=is_whole), dates, now or datetime.now(UTC))
     try:
         found += judge.stores(expected, other)
         for each in expected:
@@ -151,6 +159,7 @@ class _Judge:
         self._quotes = quotes
         self._dates = dates
         self._now = now
+        self._newest_signs: dict[str, datetime | None] = {}
 
     def stores(self, expected: Sequence[Expected], other: Store | None) -> Iterator[Diagnostic]:
         # Each namespace is let in or not by itself.
@@ -194,6 +203,17 @@ class _Judge:
             yield self._failing(each, live.external_secret, lack, reasons)
         elif lack is not None:
             yield _found(_RULES[lack], each, reasons[lack], _DEPLOY if lack in _IN_SECRET else None)
+        elif live.external_secret is not None:
+            for stale in silence(live.external_secret, f"{each.namespace}/{each.name}", self._signs(each.namespace)):
+                help_line = operator_pods() if stale.kind is Stale.SILENT else None
+                yield _found("not-synchronised", each, stale.message, help_line)
+
+    def _signs(self, namespace: str) -> Signs:
+        """What shows that the operator runs, for one that is in order."""
+        if namespace not in self._newest_signs:
+            signs = (sign_of(one) for one in self._look.external_secrets(namespace).values())
+            self._newest_signs[namespace] = max(filter(None, signs), default=None)
+        return Signs(self._now, newest=self._newest_signs[namespace])
 
     def _failing(self, each: Expected, found: LiveObject, lack: Lack, reasons: Mapping[Lack, str]) -> Diagnostic:
         parts, way_out, reason = [reasons[lack]], None, ready_reason(found)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.freshness import Signs, is_answered, moment, older_value, refreshed_at, silence
+from compiler.operations.cluster.freshness import Signs, is_answered, moment_of, older_value, refreshed_at, silence
 from compiler.operations.cluster.in_effect import (
     FAILING,
     Lack,
@@ -16,7 +16,8 @@ from compiler.operations.cluster.in_effect import (
     waits_for_a_change,
     wanted_keys,
 )
-from compiler.operations.cluster.masking import Quotes
+from compiler.operations.cluster.masking import Quotes, is_of_credential
+from compiler.operations.cluster.store_access import credential_of
 from compiler.operations.status.before import Changes
 from compiler.operations.status.pods import look_commands, unlisted_keys, unready
 from compiler.operations.status.row import Problem, Seen, State
@@ -43,7 +44,7 @@ _NOT_READ = frozenset({Lack.OTHER_SPEC, Lack.NOT_SYNCED, *FAILING})
 class Judge:
     """Judges the secrets of one run; what the operator says is shown without the values of `remotes`.
 
-    `context` are the options by which command lines name the cluster.
+    `context` are the options by which command lines name the cluster; with `is_whole` no message is cut.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Judge:
         remotes: Iterable[RemoteSecret],
         context: tuple[str, ...] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        is_whole: bool = False,
     ) -> None:
         self.state = state
         self._rows = {row.secret.id: row for row in status.rows}
         self._name = status.environment.name
-        self._quotes = Quotes(remotes)
+        self._quotes = Quotes(remotes, is_whole=is_whole)
         self._context = context
         self._now = now
 
@@ -86,8 +89,10 @@ class Judge:
         )
         is_failing = any(reason.lack in FAILING for reason in reasons)
         is_old = any(reason.lack is Lack.OTHER_SPEC for reason in reasons)
+        causes, next_try = tuple[str, ...](), None
         # A failure of the old spec is not what keeps the new one from being in effect.
-        causes, next_try = self._causes(secret, live.external_secret or {}) if is_failing and not is_old else ((), None)
+        if is_failing and not is_old:
+            causes, next_try = self._causes(secret, live.external_secret or {}, live.store)
         if waits_for_a_change(live, name) or any(each.state is State.SILENT for each in stale):
             next_try = None
         helps = changes.helps
@@ -102,11 +107,17 @@ class Judge:
             helps,
             self.state.not_asked(namespace),
             len(pods) if pods is not None else None,
-            (*changes.notes, *doubts_about(manifest, live, store)),
+            (*changes.notes, *doubts_about(manifest, live, store), *self._others(manifest, bool(problems))),
             refreshed_at(live.external_secret or {}),
             look_commands(pods or (), namespace),
             unlisted_keys(pods or (), name, frozenset(wanted_keys(manifest))),
         )
+
+    def _others(self, manifest: LiveObject, has_problem: bool) -> Iterator[str]:  # noqa: FBT001 - told by its name
+        """That another ExternalSecret on the same store fails, before this one's own refresh comes."""
+        failing = self.state.failing_on(manifest) if not has_problem else None
+        if failing is not None:
+            yield f"another ExternalSecret on this store fails: {failing}"
 
     def _stale(self, secret: str, live: Live, lacks: frozenset[Lack], *, is_forced: bool) -> Iterator[Problem]:
         found, metadata = live.external_secret, self.state.manifests[secret]["metadata"]
@@ -123,23 +134,26 @@ class Judge:
         is_unknown = bool(lacks & FAILING) and self.state.has_refused("events", namespace)
         if is_unknown or waits_for_a_change(live, name):
             return
-        signs = Signs(now, moment(warning["moment"]) if warning is not None else None, self.state.newest_sign)
+        signs = Signs(now, moment_of(warning["moment"]) if warning is not None else None, self.state.newest_sign)
         yield from (_stale_problem(each) for each in silence(found, title, signs))
 
-    def _causes(self, secret: str, external_secret: LiveObject) -> tuple[tuple[str, ...], int | None]:
+    def _causes(
+        self, secret: str, external_secret: LiveObject, store: LiveObject | None
+    ) -> tuple[tuple[str, ...], int | None]:
         values = self._rows[secret].values
         warning = self.state.warning(external_secret)
         said = self._quotes.of_failure(external_secret, warning, values.known_since, self._now())
+        holder = credential_of(store or {}) if is_of_credential(said) else ""
         # What this machine could not check is no cause of the operator's: the report says it apart.
-        causes = tuple(each for each in (said, *values.faults) if each)
+        causes = tuple(each for each in (said, holder, *values.faults) if each)
         return causes, self._next_try(warning["moment"], warning["count"]) if warning is not None else None
 
-    def _next_try(self, moment: str, count: int) -> int:
+    def _next_try(self, said: str, count: int) -> int:
         pause = min(_LONGEST_PAUSE, 2 ** min(max(0, count - 1), _MOST_DOUBLED))
-        try:
-            since = (self._now() - datetime.fromisoformat(moment)).total_seconds()
-        except (ValueError, TypeError):
+        moment = moment_of(said)
+        if moment is None:
             return _LONGEST_PAUSE
+        since = (self._now() - moment).total_seconds()
         # Of clocks that differ nothing can be told but the longest pause.
         return ceil(pause - since) if 0 <= since < pause else _LONGEST_PAUSE
 

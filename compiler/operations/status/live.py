@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from compiler.operations.cluster.freshness import moment, sign_of
+from compiler.operations.cluster.freshness import moment_of, sign_of
 from compiler.operations.cluster.in_effect import Live
 from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.slim import child, ready_of
 from compiler.operations.cluster.store_access import selects_by_labels
 from compiler.operations.status.pods import Pod, pod_of
 
@@ -42,6 +43,7 @@ class LiveState:
         self.namespaces = tuple(dict.fromkeys(namespace for namespace, _ in names))
         self._plurals = tuple(plural for plural in _PLURALS if with_secrets or plural != SECRETS)
         self._with_secrets = with_secrets
+        self._titles = {f"{space}/{name}" for space, name in names}
         self._wanted = {space: {name for at, name in names if at == space} for space in self.namespaces}
         self._objects: dict[tuple[str, str], dict[str, LiveObject]] = {}
         # By the Secret that they read, then by their uid: looking through all pods for each secret would take minutes.
@@ -58,6 +60,8 @@ class LiveState:
         self.unanswered = ""
         # Of every ExternalSecret of the namespaces: whether one was dealt with shows whether the operator runs.
         self.newest_sign: datetime | None = None
+        # By kind, name and namespace of the store, for every ExternalSecret of the namespaces.
+        self._failing: dict[tuple[str, str, str], dict[str, None]] = {}
 
     @contextmanager
     def asks(self, what: str, namespace: str) -> Iterator[None]:
@@ -114,11 +118,25 @@ class LiveState:
             return
         if plural == EXTERNAL_SECRETS:
             self._note_sign(sign_of(found))
+            self._note_failure(namespace, str(metadata.get("name")), None if kind == "DELETED" else found)
         here, name = self._objects.setdefault((plural, namespace), {}), str(metadata.get("name"))
         if kind == "DELETED":
             here.pop(name, None)
         elif plural == SECRETS or name in self._wanted[namespace]:
             here[name] = found
+
+    def _note_failure(self, namespace: str, name: str, found: LiveObject | None) -> None:
+        """Remember which ExternalSecrets fail on each store."""
+        title = f"{namespace}/{name}"
+        for titles in self._failing.values():
+            titles.pop(title, None)
+        if found is not None and ready_of(found).get("status") == "False":
+            self._failing.setdefault(_store_of(found, namespace), {})[title] = None
+
+    def failing_on(self, manifest: LiveObject) -> str | None:
+        """An ExternalSecret beside those of this run that fails on the same store, as namespace/name; None for none."""
+        titles = self._failing.get(_store_of(manifest, _place(manifest)[0]), {})
+        return next((each for each in titles if each not in self._titles), None)
 
     def _note_sign(self, sign: datetime | None) -> None:
         if sign is not None:
@@ -202,7 +220,7 @@ class LiveState:
             found = self._or_refused("events", namespace, self._cluster.warnings, namespace) or {}
             self._warnings[namespace] = found
             for each in found.values():
-                self._note_sign(moment(each["moment"]))
+                self._note_sign(moment_of(each["moment"]))
         return self._warnings[namespace].get(str(external_secret["metadata"].get("uid")))
 
     def _store(self, kind: str, name: str, namespace: str) -> tuple[LiveObject | None, bool]:
@@ -227,6 +245,13 @@ class LiveState:
                 raise
             self.refused[what, namespace] = error.permission
             return None
+
+
+def _store_of(found: LiveObject, namespace: str) -> tuple[str, str, str]:
+    """The store that an ExternalSecret names: a SecretStore is another one in each namespace."""
+    reference = child(found, "spec", "secretStoreRef")
+    kind = str(reference.get("kind") or "SecretStore")
+    return kind, str(reference.get("name")), namespace if kind == "SecretStore" else ""
 
 
 def _place(manifest: LiveObject) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from compiler.operations.cluster.freshness import operator_pods
 from compiler.operations.live.key_places import key_places
 from compiler.operations.live.value_names import value_names
 from compiler.operations.status.row import State
@@ -44,7 +45,9 @@ _REMEDIES = {
     **dict.fromkeys((State.ABSENT, State.DELETED, State.OTHER_SPEC), Remedy.DEPLOY),
     **dict.fromkeys((State.RESTART, State.IMMUTABLE), Remedy.OWN),
     **dict.fromkeys((State.NOT_READY, State.RETAINED, State.STORE), Remedy.BACK),
-    **dict.fromkeys((State.OLDER_VALUE, State.NOT_REFRESHED, State.NO_TARGET, State.MISSING_KEY), Remedy.FORCE),
+    **dict.fromkeys(
+        (State.OLDER_VALUE, State.NOT_REFRESHED, State.NO_TARGET, State.MISSING_KEY, State.EDITED), Remedy.FORCE
+    ),
     State.NOT_SYNCED: Remedy.WAIT,
     State.PODS: Remedy.PODS,
 }
@@ -120,7 +123,7 @@ def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: A
     for row in troubled:
         by_remedy.setdefault(_remedy(row, asked), []).append(row)
     if Remedy.OPERATOR in by_remedy:
-        return Next((_operator(),))
+        return Next((operator_pods(),))
     lines: list[str] = []
     for remedy in sorted(by_remedy):
         lines += _lines(environment, remedy, by_remedy[remedy], asked)
@@ -164,11 +167,6 @@ def _lines(environment: Environment, remedy: Remedy, rows: Sequence[Row], asked:
         yield command_line("status", name, *only, "--wait", "--force-sync", *asked.context)
     else:
         yield _wait(environment, asked)
-
-
-def _operator() -> str:
-    """The line that shows whether the operator runs, by the label that its chart gives its pods."""
-    return shell_line("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=external-secrets")
 
 
 def _backs(name: str, rows: Sequence[Row], asked: Asked) -> Iterator[str]:

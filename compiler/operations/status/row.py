@@ -31,6 +31,7 @@ class State(StrEnum):
     RETAINED = "retained"
     NO_TARGET = "no-target"
     MISSING_KEY = "missing-key"
+    EDITED = "edited"
     STORE = "store"
     REPLACED = "replaced"  # the Secret has another UID than before
     DATA_CHANGED = "data-changed"  # although both stores held the same

@@ -42,7 +42,8 @@ class Wishes:
     """What is asked for: the secrets `only` or all, no store where `is_offline`, and a wait of up to `seconds`.
 
     `seconds` is None where nothing is waited for; `is_forced` has the operator synchronise at once; no Secret is asked
-    for unless `with_secrets`. `context` are the options that name the cluster, for command lines.
+    for unless `with_secrets`. `context` are the options that name the cluster, for command lines;
+    `is_whole` cuts no message of the operator.
     """
 
     only: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Wishes:
     is_forced: bool = False
     with_secrets: bool = True
     context: tuple[str, ...] = ()
+    is_whole: bool = False
 
 
 def look_at(
@@ -89,7 +91,15 @@ def _look(
         listed = _begin(state.read)
         status, remotes = _read_stores(so_far, wishes, stores)
         versions = listed()
-        return _live(so_far, Judge(state, status, remotes, wishes.context), versions, wishes, cluster, tell, begun)
+        return _live(
+            so_far,
+            Judge(state, status, remotes, wishes.context, is_whole=wishes.is_whole),
+            versions,
+            wishes,
+            cluster,
+            tell,
+            begun,
+        )
     except ClusterError as error:
         failure = Refusal("cannot run", f"the cluster cannot be asked: {error}", error.remedy)
     raise failure

@@ -38,6 +38,7 @@ _WORDS = {
     State.RETAINED: "kept old",
     State.NO_TARGET: "no Secret",
     State.MISSING_KEY: "lacks keys",
+    State.EDITED: "edited",
     State.STORE: "store",
     State.REPLACED: "replaced",
     State.DATA_CHANGED: "data changed",

@@ -42,6 +42,16 @@ def test_a_cause_is_said_when_it_is_known_and_once() -> None:
     ]
 
 
+def test_a_cause_that_many_have_is_said_once_a_wait() -> None:
+    stream = io.StringIO()
+    waiting = Waiting("in effect", Outlet(stream))
+    waiting.tell({"jira": FAILING, "slack": replace(FAILING, lines=("slack: it is not ready",))}, 60)
+    waiting.tell({"jira": FINE, "slack": FAILING}, 59)
+    waiting.tell({"jira": FAILING, "slack": FAILING}, 58)
+    assert stream.getvalue().count("no such key") == 1
+    assert "slack: it is not ready" not in stream.getvalue()
+
+
 def test_a_terminal_gets_one_line_with_the_time_left_that_goes_at_the_end() -> None:
     stream = Terminal()
     waiting = Waiting("in effect", Outlet(stream))

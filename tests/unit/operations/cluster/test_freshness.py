@@ -12,7 +12,7 @@ from compiler.operations.cluster.freshness import (
     asked_at,
     clock,
     is_answered,
-    moment,
+    moment_of,
     older_value,
     refreshed_at,
     sign_of,
@@ -70,7 +70,7 @@ def test_the_times_of_a_recorded_object_are_read() -> None:
 
 @pytest.mark.parametrize("odd", [None, "", "soon", "2026-11-28", "2026-11-28T07:30:00", 7])
 def test_what_is_no_time_of_the_api_is_none(odd: object) -> None:
-    assert moment(odd) is None
+    assert moment_of(odd) is None
 
 
 def test_a_time_of_today_is_shown_without_its_date() -> None:

@@ -15,6 +15,7 @@ from compiler.operations.cluster.in_effect import (
     is_synced,
     ready_reason,
     reasons_against,
+    strangers,
     waits_for_a_change,
     wanted_keys,
 )
@@ -270,3 +271,44 @@ def test_what_is_being_deleted_is_not_in_effect(which: str) -> None:
     leaving = copy.deepcopy(getattr(live(SLACK), which))
     leaving["metadata"]["deletionTimestamp"] = "2026-11-26T01:00:00Z"
     assert lacks(AZURE[SLACK], live(SLACK, **{which: leaving})) == [Lack.DELETED]
+
+
+def written_by(manager: str, time: str, *keys: str) -> Live:
+    """slack as recorded, in which somebody else owns keys; the operator's last success was at 00:50:05."""
+    found, secret = copy.deepcopy(live(SLACK).external_secret), copy.deepcopy(SECRETS[SLACK])
+    assert found is not None
+    found["status"]["refreshTime"] = "2026-11-26T00:50:05Z"
+    fields: dict[str, Any] = {"f:data": {".": {}, **{f"f:{key}": {} for key in keys}}}
+    secret["metadata"]["managedFields"].append({"manager": manager, "time": time, "fieldsV1": fields})
+    return live(SLACK, external_secret=found, secret=secret)
+
+
+def test_who_writes_keys_after_the_operator_is_named_and_an_earlier_owner_is_noted() -> None:
+    newer = written_by("kubectl-edit", "2026-11-26T00:51:00Z", "SLACK_BOT_TOKEN")
+    (reason,) = reasons_against(AZURE[SLACK], newer, WRITTEN["azure-keyvault-store"])
+    who = f'"kubectl-edit" has written "SLACK_BOT_TOKEN" of the Secret "ai-platform-engineering/{SLACK}"'
+    said = f"{who} since the operator did, at 2026-11-26T00:51:00Z"
+    assert (reason.lack, reason.message) == (Lack.EDITED, said)
+    older = written_by("kubectl-create", "2026-11-26T00:40:00Z", "SLACK_BOT_TOKEN")
+    assert lacks(AZURE[SLACK], older) == []
+    assert doubts_about(AZURE[SLACK], older, WRITTEN["azure-keyvault-store"])[-1] == (
+        '"kubectl-create" owns "SLACK_BOT_TOKEN" of its Secret, too'
+    )
+
+
+@pytest.mark.parametrize(
+    ("manager", "keys"),
+    [
+        ("externalsecrets.external-secrets.io/other", ["SLACK_BOT_TOKEN"]),
+        ("external-secrets", ["SLACK_BOT_TOKEN"]),
+        # Labels alone: a changed resourceVersion is nobody's writing of data.
+        ("argocd-controller", []),
+    ],
+)
+def test_the_operator_and_who_writes_no_key_are_no_strangers(manager: str, keys: list[str]) -> None:
+    assert strangers(written_by(manager, "2026-11-26T00:51:00Z", *keys)) == ()
+
+
+def test_one_of_whom_no_time_is_known_counts_as_newer() -> None:
+    (found,) = strangers(written_by("kubectl-edit", "", "SLACK_BOT_TOKEN"))
+    assert found.is_newer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.operations.cluster.masking import EVER, Mask, Quotes, values_of
+from compiler.operations.cluster.masking import EVER, Mask, Quotes, is_of_credential, values_of, without_age
 from compiler.stores.interface import Attributes, RemoteSecret
 from compiler.stores.values.secret import JsonKind, SecretValue
 from tests.pace import allowed
@@ -167,3 +167,32 @@ def test_a_warning_of_the_spec_before_is_none() -> None:
     newer = failing("no", "2026-11-28T06:58:00Z", moment="2026-11-28T06:58:00Z")
     assert quotes().of_failure(newer, warned(timedelta(minutes=3)), EVER, NOW) == "no"
     assert quotes().of_failure(newer, None, None, NOW) == HIDDEN
+
+
+ENTRA = (
+    "could not get secret: azure.BearerAuthorizer#WithAuthorization: Failed to refresh the Token: StatusCode=401 -- "
+    "Original Error: AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the "
+    f"client secret value, not its ID. Trace ID: {'0' * 900}"
+)
+
+
+def test_a_long_cause_is_cut_to_the_sentence_with_the_code_of_entra() -> None:
+    said = quotes().of_condition(failing(ENTRA), EVER, LINE)
+    assert said == "AADSTS7000215: Invalid client secret provided. … (the rest with --debug)"
+    assert is_of_credential(said)
+    assert Quotes([], is_whole=True).of_condition(failing(ENTRA), EVER, LINE) == ENTRA
+    other = quotes().of_condition(failing(f"it is gone. {'x' * 900}"), EVER, LINE)
+    assert (other, is_of_credential(other)) == ("it is gone. … (the rest with --debug)", False)
+    endless = quotes().of_condition(failing("x" * 900), EVER, LINE)
+    assert endless == f"{'x' * 300} … (the rest with --debug)"
+
+
+def test_a_cause_of_more_lines_is_one_and_its_values_are_hidden_first() -> None:
+    assert (
+        quotes("first line\nsecond line").of_condition(failing("no\n\tfirst line\nsecond line\n"), EVER, LINE) == "no …"
+    )
+
+
+def test_the_age_of_a_quote_can_be_left_out() -> None:
+    assert [without_age(f"{age}: it says so") for age in ("just now", "3m ago", "12d ago")] == ["it says so"] * 3
+    assert without_age("no age: 3m ago: x") == "no age: 3m ago: x"

@@ -12,6 +12,7 @@ from compiler.operations.cluster.store_access import (
     access_of,
     another_store,
     controller_of,
+    credential_of,
     selects_by_labels,
     store_doubts,
     store_lacks,
@@ -201,3 +202,25 @@ def test_a_store_that_is_closed_to_the_namespace_is_a_lack_and_one_that_cannot_b
     (doubt,) = store_doubts(written(), closed, "agents")
     assert "depends on what cannot be read here" in doubt.message
     assert list(store_doubts(written(), closed, "agents", LABELLED)) == []
+
+
+SECRET_KEY = {"name": "azure-sp", "namespace": "eso", "key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        (
+            {"azurekv": {"authSecretRef": {"clientId": SECRET_KEY, "clientSecret": SECRET_KEY}}},
+            'the operator\'s credential is the key "k" of the Secret "eso/azure-sp"',
+        ),
+        (
+            {"vault": {"auth": {"appRole": {"secretRef": {"name": "role", "key": "id"}}}}},
+            'the operator\'s credential is the key "id" of the Secret "role"',
+        ),
+        ({"azurekv": {"authType": "WorkloadIdentity", "serviceAccountRef": {"name": "eso"}}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_secret_with_the_operators_credential_is_named(provider: dict[str, Any], words: str) -> None:
+    assert credential_of({"metadata": {}, "spec": {"provider": provider}}) == words

@@ -72,7 +72,8 @@ def live(name: str = NAME, **status: Any) -> dict[str, Any]:  # noqa: ANN401 - p
 def secret(*keys: str, owner: tuple[str, str] | None = ("ExternalSecret", NAME)) -> dict[str, Any]:
     owners = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner is not None else []
     fields: dict[str, Any] = {"f:data": {f"f:{key}": {} for key in keys}}
-    return {"metadata": {"name": NAME, "ownerReferences": owners, "managedFields": [{"fieldsV1": fields}]}}
+    writer = {"manager": f"externalsecrets.external-secrets.io/{NAME}", "fieldsV1": fields}
+    return {"metadata": {"name": NAME, "ownerReferences": owners, "managedFields": [writer]}}
 
 
 def stored(of: Store = VAULT, status: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -479,3 +480,28 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Refusal) as caught:
         cluster_checker([EXPECTED], {}, None)
     assert (caught.value.kind, caught.value.help) == ("cannot run", f"run: {install_line('cluster')}")
+
+
+def test_an_operator_that_leaves_its_external_secrets_alone_is_an_error() -> None:
+    """Everything is as it should be, and nothing was refreshed for hours."""
+    old = live(refreshTime="2026-11-28T04:00:00Z")
+    old["spec"]["refreshInterval"] = "1h0m0s"
+    expected = replace(EXPECTED, manifest={**EXPECTED.manifest, "spec": old["spec"]})
+    fake = Fake(found=(old,))
+    (silent,) = diagnostics(fake, expected)
+    assert silent.rule == "not-synchronised"
+    assert silent.message.startswith("the operator seems not to run: it has not dealt with")
+    assert silent.help == "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
+    other = live("another", refreshTime="2026-11-28T06:59:00Z")
+    other["spec"]["target"] = {"name": "another"}
+    (alone,) = diagnostics(Fake(found=(old, other)), expected)
+    assert alone.message.startswith("the operator has not dealt with")
+
+
+def test_keys_that_somebody_else_has_written_since_are_an_error() -> None:
+    fake = Fake()
+    assert fake.made is not None
+    fake.made["metadata"]["managedFields"].append({"manager": "kubectl-edit", "fieldsV1": {"f:data": {"f:TOKEN": {}}}})
+    ((rule, message),) = found(fake)
+    assert rule == "not-synchronised"
+    assert message.startswith('"kubectl-edit" has written "TOKEN" of the Secret')

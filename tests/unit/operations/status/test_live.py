@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -63,6 +63,28 @@ def test_without_secrets_none_is_asked_for_and_that_is_no_lack(world: World) -> 
     assert (made.secrets(SPACE), made.is_whole) == (None, True)
     assert made.not_asked(SPACE) == ("keys and UID of the Secret: --without-secrets",)
     assert not [each for each in world.double.asked if each.path.endswith("/secrets")]
+
+
+def test_another_one_that_fails_on_the_same_store_is_known_until_it_does_not(world: World) -> None:
+    made = state(world)
+    manifest = made.manifests["jira"]
+    found = world.double.get("externalsecrets", SPACE, GITHUB)
+    failed = {"conditions": [{"type": "Ready", "status": "False"}]}
+
+    def change(name: str, version: int, status: dict[str, Any], kind: str = "MODIFIED") -> None:
+        metadata = {**found["metadata"], "name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}
+        made.change("externalsecrets", SPACE, kind, {**found, "metadata": metadata, "status": status})
+
+    # Its own row says so.
+    change(GITHUB, 900, failed)
+    assert made.failing_on(manifest) is None
+    change("az", 901, failed)
+    assert made.failing_on(manifest) == f"{SPACE}/az"
+    change("az", 902, found["status"])
+    assert made.failing_on(manifest) is None
+    change("az", 903, failed)
+    change("az", 904, failed, "DELETED")
+    assert made.failing_on(manifest) is None
 
 
 def test_every_missing_permission_is_told_at_once(world: World) -> None:
