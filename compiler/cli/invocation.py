@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -86,7 +87,11 @@ class Invocation:
 def _found() -> Path | None:
     """The nearest folder upward that is a project."""
     here = working_folder()
-    return next((folder for folder in (here, *here.parents) if (folder / _MARK).is_dir()), None)
+    for folder in (here, *here.parents):
+        # No generator: an interrupt inside of one is reported once more where it is thrown away.
+        if (folder / _MARK).is_dir():
+            return folder
+    return None
 
 
 def _new_project(*folder: str) -> str:
@@ -126,8 +131,26 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
             )
     if name not in _WITHOUT_PROJECT:
         invocation.require_own_project(sends=name in _LIVE and not getattr(parsed, "offline", False))
+        _refuse_swapped(name, parser, parsed, arguments, invocation)
     with orderly_termination():
         return command(module).run(parsed, invocation)
+
+
+def _refuse_swapped(
+    name: str, parser: Parser, parsed: Namespace, arguments: Sequence[str], invocation: Invocation
+) -> None:
+    environment = getattr(parsed, "environment", None)
+    root = invocation.options.root or _found()
+    if environment is None or root is None:
+        return
+    # Not by Path: a name that is longer than a file's may be is an error to it.
+    if os.path.isfile(os.path.join(root, _MARK, f"{environment}.yaml")):  # noqa: PTH113, PTH118
+        return
+    from compiler.cli.typing_mistakes import swapped_environment  # noqa: PLC0415 - only where one is wrong
+
+    swapped = swapped_environment(name, parsed, parser.takes_value(), arguments, Path(root))
+    if swapped is not None:
+        raise swapped
 
 
 def working_folder() -> Path:

@@ -79,7 +79,7 @@ def _run(argv: Sequence[str]) -> int:
         raise Refusal("usage", "no command given", f"`{PROGRAM} --help` lists them")
     name, *arguments = rest
     if name not in COMMANDS:
-        raise _unknown(name)
+        raise _unknown(name, arguments)
     # Only now: the help needs neither argparse nor a command.
     from compiler.cli.invocation import invoke  # noqa: PLC0415
 
@@ -134,10 +134,12 @@ def _globals(options: dict[str, str]) -> Globals:
     return Globals(options.get(_TAKES_VALUE), "--debug" in options)
 
 
-def _unknown(name: str) -> Refusal:
-    from compiler.text.suggestion import suggest  # noqa: PLC0415 - only where it is needed
+def _unknown(name: str, arguments: Sequence[str]) -> Refusal:
+    from compiler.cli.typing_mistakes import of_command  # noqa: PLC0415 - only where it is needed
+    from compiler.text.suggestion import suggest  # noqa: PLC0415 - likewise
 
-    return Refusal("usage", f'unknown command "{name}"', suggest(name, COMMANDS, "commands"))
+    way_out = of_command(name, arguments, COMMANDS) or suggest(name, COMMANDS, "commands")
+    return Refusal("usage", f'unknown command "{name}"', way_out)
 
 
 def _tell(refusal: Refusal) -> None:

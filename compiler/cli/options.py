@@ -73,7 +73,7 @@ class Parser(argparse.ArgumentParser):
         self.usage = ""
         parsed, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
-            raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown[0]))
+            raise Refusal("usage", self._unknown(unknown[0]), self._way_out(unknown, arguments))
         self._refuse_empty(parsed)
         self._refuse_idle_context(parsed)
         return parsed
@@ -105,6 +105,10 @@ class Parser(argparse.ArgumentParser):
             for option in action.option_strings
             if option.startswith("--")
         )
+
+    def takes_value(self) -> dict[str, bool]:
+        """Whether each option takes a value."""
+        return {option: action.nargs != 0 for action in self._actions for option in action.option_strings}
 
     @property
     def takes_environment(self) -> bool:
@@ -139,7 +143,12 @@ class Parser(argparse.ArgumentParser):
         # What is no option's name is not shown: it may be a password that begins with a hyphen.
         return f'unknown option "{shown}"' if _OPTION.fullmatch(shown) else "unknown option"
 
-    def _way_out(self, word: str) -> str:
+    def _way_out(self, unknown: Sequence[str], arguments: Sequence[str]) -> str:
+        from compiler.cli.typing_mistakes import of_argument  # noqa: PLC0415 - only where one is wrong
+
+        word, own = unknown[0], self.prog.removeprefix(f"{PROGRAM} ")
+        if (known := of_argument(own, self.takes_value(), arguments, unknown)) is not None:
+            return known
         match = closest(word.partition("=")[0], self.options()) if word.startswith("-") else None
         return f'did you mean "{match}"?' if match else f"`{self.prog} --help` lists the arguments"
 

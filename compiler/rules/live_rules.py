@@ -191,6 +191,13 @@ _WARNINGS: dict[str, str] = {
     {"GITHUB_PERSONAL_ACCESS_TOKEN": "ghp_0123\\n"}
 
 Store it again without; where it is part of the value, as in a PEM file, leave it.""",
+    "surrounding-quotes": """The value has quotes around it.
+
+They came along from a line of dotenv, YAML or a shell, and are a part of what the pod gets.
+
+    {"GITHUB_PERSONAL_ACCESS_TOKEN": "\\"ghp_0123\\""}
+
+Store it again without; where they are part of the value, leave them.""",
     "expires-soon": """The secret expires within the days of `--expires-within`, 30 when it is not given.
 
     $ az keyvault secret show ...                     # "expires": the day after tomorrow

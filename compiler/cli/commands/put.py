@@ -13,7 +13,7 @@ from compiler.cli.writing import WritingCommand, add_writing, run_writing
 from compiler.operations.change.plan import Options, Plan
 from compiler.operations.change.run import End, Ended
 from compiler.operations.put.in_common import in_common
-from compiler.operations.put.plan import COMMAND, put, spaced_keys, target_of
+from compiler.operations.put.plan import COMMAND, put, quoted_keys, spaced_keys, target_of
 from compiler.operations.put.value_input import InputForm, read_values
 from compiler.refusal import Refusal
 from compiler.render.interface import REPORT_FORMATS
@@ -99,6 +99,8 @@ def _answer(asked: Asked) -> Answer:
     change = put(target, values, environment.name, options, replace(asked.setting, asks=is_asked))
     for key in spaced_keys(values):
         standard_error().note(f"{key}: the value begins or ends with white space")
+    for key in quoted_keys(values):
+        standard_error().note(f"{key}: the value has quotes around it, which are stored with it")
     return change, _named(target, commons)
 
 

@@ -39,4 +39,6 @@ def _place(environment: Environment, secret_id: str) -> str:
 
 def _unknown(environment: Environment, kind: str, name: str, known: Iterable[str]) -> Refusal:
     message = f'the environment "{environment.name}" has no {kind} {quoted(name)}'
-    return Refusal("usage", message, suggest(name, known, f"{kind}s"))
+    is_store = kind == "secret" and name in environment.stores
+    way_out = f"{quoted(name)} is a store: give it with --store or --to" if is_store else None
+    return Refusal("usage", message, way_out or suggest(name, known, f"{kind}s"))

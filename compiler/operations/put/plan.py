@@ -119,6 +119,11 @@ def _unknown(secret: str, key: str, known: Iterable[str]) -> Refusal:
     return Refusal("usage", f'the secret "{secret}" has no {what}', suggest(key, known, "keys"))
 
 
+def quoted_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
+    """The keys whose values stand in quotes, which come along from a line of dotenv or YAML."""
+    return tuple(key for key, value in values.items() if Trait.QUOTED in traits(value))
+
+
 def spaced_keys(values: Mapping[str, SecretValue]) -> tuple[str, ...]:
     """The keys whose values begin or end with white space, which is rarely meant."""
     return tuple(key for key, value in values.items() if Trait.SPACE_AT_END in traits(value))

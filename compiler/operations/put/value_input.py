@@ -10,7 +10,7 @@ from compiler.refusal import Refusal
 from compiler.stores.values.document import NotAnObjectError, read_object
 from compiler.stores.values.secret import SecretValue
 from compiler.text.regex import regex
-from compiler.text.suggestion import suggest
+from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import counted
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ class ValueInputError(Refusal):
         super().__init__("usage", message, help_text)
 
 
+# Base64 with its padding looks like the name of a variable with its equals sign.
+_PADDED = regex(r"[A-Za-z0-9+/_-]+={1,2}\s*", re.ASCII)
+_VARIABLE = regex(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 LARGEST_BYTES = 1024 * 1024
 _LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
 _SPACE = regex(r"[ \t]*")
@@ -49,11 +52,13 @@ def read_values(
 ) -> dict[str, SecretValue]:
     """The values in `data`: those of `keys` where any are named, else all that the text names, which must be `known`.
 
-    Where `form` is None, one key means that the text is its value; otherwise a text that begins with a brace is JSON,
-    any other dotenv. One final line break of a value is not part of it. Raises ValueInputError.
+    Where `form` is None, one key means that the text is its value, also where only one is known and the text names
+    none; otherwise a text that begins with a brace is JSON, any other dotenv. One final line break of a value is not
+    part of it. Raises ValueInputError.
     """
     text = _text(data)
     if form is None:
+        keys = keys or _only_key(text, known)
         form = _guessed(text, keys)
     if form is InputForm.VALUE:
         if len(keys) != 1:
@@ -69,10 +74,16 @@ def read_values(
         raise ValueInputError("the input is empty", "provide KEY=value lines, or a JSON object")
     for name in found:
         if name not in known:
-            # The name is not shown: half of a Base64 value with its padding looks like a name with its equals sign.
-            message = f"the input has a key that the secret does not have ({counted(len(found), 'key')} in all)"
-            raise ValueInputError(message, suggest(name, known, "keys"))
+            raise _unknown(name, known, len(found))
     return found
+
+
+def _unknown(name: str, known: Collection[str], count: int) -> ValueInputError:
+    message = "the input has a key that the secret does not have"
+    # Any other name is not shown: half of a Base64 value with its padding looks like one with its equals sign.
+    if closest(name, known) is not None and _VARIABLE.fullmatch(name):
+        message = f'the input has the key "{name}", which the secret does not have'
+    return ValueInputError(f"{message} ({counted(count, 'key')} in all)", suggest(name, known, "keys"))
 
 
 def _text(data: bytes) -> str:
@@ -102,6 +113,19 @@ def _guessed(text: str, keys: Sequence[str]) -> InputForm:
             "add --input json, --input dotenv or --input value",
         )
     return InputForm.VALUE
+
+
+def _only_key(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The one known key, where the text is no JSON object and no lines of dotenv, and does not have its name."""
+    if len(known) != 1 or any(key in text for key in known) or text.lstrip().startswith("{"):
+        return ()
+    if _PADDED.fullmatch(text):
+        return tuple(known)
+    try:
+        _dotenv(text)
+    except ValueInputError:
+        return tuple(known)
+    return ()
 
 
 def _json(text: str) -> dict[str, SecretValue]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Related
 from compiler.model.record import dataclass
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import Absence
-from compiler.operations.verify.remedies import LASTING, put_command, way_out_of
+from compiler.operations.verify.remedies import LASTING, date_command, put_command, way_out_of
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (
@@ -55,6 +56,7 @@ _VALUE_RULES = (
     (Trait.LONE_SURROGATE, "invalid-character"),
     (Trait.PLACEHOLDER, "placeholder-value"),
     (Trait.SPACE_AT_END, "surrounding-white-space"),
+    (Trait.QUOTED, "surrounding-quotes"),
 )
 _VALUE_MESSAGES = {
     Trait.NOT_A_STRING: "is a JSON {kind}, not a string",
@@ -63,6 +65,7 @@ _VALUE_MESSAGES = {
     Trait.LONE_SURROGATE: "is not valid Unicode text: it contains half of a surrogate pair",
     Trait.PLACEHOLDER: "is still a placeholder",
     Trait.SPACE_AT_END: "begins or ends with white space",
+    Trait.QUOTED: "has quotes around it",
 }
 _VALUE_HELP = {
     "not-a-string": "{put} stores it as a JSON string",
@@ -70,6 +73,7 @@ _VALUE_HELP = {
     "blank-value": "{put} sets it; or leave the key out with `use:`",
     "placeholder-value": "{put} sets the real value",
     "surrounding-white-space": "{put} stores it again without the white space, unless it belongs there",
+    "surrounding-quotes": "{put} stores it again without the quotes, unless they belong there",
 }
 
 _NOT_CHECKED = " not checked"
@@ -115,25 +119,31 @@ def value_findings(reference: Reference, value: SecretValue | Absence) -> Iterat
 
 
 def date_finding(
-    remote: RemoteSecret, now: datetime, within: timedelta, *, is_vault: bool = False
+    group: Sequence[Reference], remote: RemoteSecret, address: str, now: datetime, within: timedelta
 ) -> KeyFinding | None:
-    """What is wrong with the dates of a remote secret; `message` is a sentence of its own.
+    """What is wrong with the dates of a remote secret of the store at `address`; `message` is a sentence of its own.
 
     Key Vault serves what is expired. A Vault deletes it.
     """
+    is_vault = group[0].store.provider == VAULT
     attributes, name = remote.attributes, quoted(remote.name)
     if (expired := attributes.past_expires(now)) is not None:
         message = f"{name} expired on {expired:%Y-%m-%d}"
-        return KeyFinding("expired-secret", message, "rotate it, with a new expiry date")
+        new_value = f"{put_command(group)} sets a new value"
+        dated = f"{new_value}; then {date_command(remote.name, address, '--expires')} sets its date"
+        return KeyFinding("expired-secret", message, new_value if is_vault else dated)
     if (ahead := attributes.not_before_ahead(now)) is not None:
         message = f"{name} is not valid before {ahead:%Y-%m-%d}"
-        return KeyFinding("not-yet-valid", message, "correct the date, or write a version that is valid now")
+        corrected = f"{date_command(remote.name, address, '--not-before')} sets another date"
+        return KeyFinding("not-yet-valid", message, f"{corrected}; or write a version that is valid now")
     if (soon := attributes.past_expires(now + within)) is not None:
         if is_vault:
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
             return KeyFinding("expires-soon", message, f"rotate it before then; or {LASTING}")
         message = f"{name} expires on {soon:%Y-%m-%d}"
-        return KeyFinding("expires-soon", message, "rotate it before then, with a new expiry date")
+        new_value = f"before then, {put_command(group)} sets a new value"
+        new_date = f"then {date_command(remote.name, address, '--expires')} its date"
+        return KeyFinding("expires-soon", message, f"{new_value}, {new_date}")
     return None
 
 

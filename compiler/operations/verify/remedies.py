@@ -34,6 +34,12 @@ def put_command(group: Sequence[Reference]) -> str:
     return f"`{command_line('put', first.environment or 'ENV', first.secret, *keys, *store)}`"
 
 
+def date_command(name: str, address: str, option: str) -> str:
+    """The command that sets a date, DATE, of a secret of the Key Vault at `address`."""
+    words = ("az", "keyvault", "secret", "set-attributes", "--id", f"{address}/secrets/{name}", option, "DATE")
+    return f"`{shell_line(*words)}`"
+
+
 def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
     """What to do about a remote secret that a store did not return: the error's own remedy where none is nearer."""
     if isinstance(error, NotFoundError):

@@ -6,7 +6,6 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Severity
 from compiler.model.record import dataclass
 from compiler.operations.live.read_many import WORKERS, is_of_store, is_silence, read_all
@@ -134,7 +133,7 @@ def verify(
                 for group in _by_holder(asking):
                     findings.add(group, of_store_error(group, answer))
             continue
-        _judge(asking, answer, findings, moment, expires_within)
+        _judge(asking, answer, pair[0].address.absolute, findings, moment, expires_within)
     # Another secret of the same store may have been refused for a reason of its own at the same time.
     failures = {
         reader: error for (reader, _), error in answers.items() if isinstance(error, StoreError) and is_of_store(error)
@@ -212,11 +211,16 @@ def _names(
 
 
 def _judge(
-    asking: Sequence[Reference], remote: RemoteSecret, findings: _Findings, now: datetime, within: timedelta
+    asking: Sequence[Reference],
+    remote: RemoteSecret,
+    address: str,
+    findings: _Findings,
+    now: datetime,
+    within: timedelta,
 ) -> None:
-    dated = date_finding(remote, now, within, is_vault=asking[0].store.provider == VAULT)
-    if dated is not None:
-        for group in _by_holder(asking):
+    for group in _by_holder(asking):
+        dated = date_finding(group, remote, address, now, within)
+        if dated is not None:
             findings.add(group, of_remote(dated.rule, group, dated.message, dated.help))
     broken: list[Reference] = []
     findings.origins.update(dict.fromkeys(asking, remote))

@@ -14,6 +14,7 @@ class Trait(StrEnum):
     EMPTY = "empty"
     PLACEHOLDER = "placeholder"
     SPACE_AT_END = "space-at-end"
+    QUOTED = "quoted"
     LONE_SURROGATE = "lone-surrogate"
     NUL = "nul"
     NOT_A_STRING = "not-a-string"
@@ -24,6 +25,7 @@ _PLACEHOLDER: Final = regex(
     r"|\.\.\.|…",
     re.IGNORECASE,
 )
+_QUOTES: Final = frozenset("\"'`")
 _SURROGATE: Final = regex(r"[\ud800-\udfff]")
 # Traits that a store would answer with an error or with other bytes, so that no write may carry them.
 UNWRITABLE: Final = frozenset({Trait.EMPTY, Trait.LONE_SURROGATE, Trait.NUL})
@@ -36,6 +38,8 @@ def traits(secret: SecretValue) -> frozenset[Trait]:
         return frozenset({Trait.NOT_A_STRING})
     bare = text.strip()
     found = set()
+    if len(bare) > 1 and bare[0] in _QUOTES and bare.count(bare[0]) == 2 and bare[-1] == bare[0]:  # noqa: PLR2004
+        found.add(Trait.QUOTED)
     if not bare:
         found.add(Trait.EMPTY)
     elif len(bare) != len(text):

@@ -71,6 +71,7 @@ def test_the_help_ends_with_examples_and_hides_what_is_common(parser: Parser) ->
         (["--zzz=1"], 'unknown option "--zzz"', "`platform-secrets try --help` lists the arguments"),
         (["-s3ntinel"], "unknown option", "`platform-secrets try --help` lists the arguments"),
         (["--s3ntinel"], "unknown option", "`platform-secrets try --help` lists the arguments"),
+        (["--yes"], 'unknown option "--yes"', "leave it out: `try` asks nothing"),
         (["--stric"], 'unknown option "--stric"', 'did you mean "--strict"?'),
         (["--format", "xml"], "unknown value for --format", 'the choices are "text", "json"'),
         (["--format", "jsn"], "unknown value for --format", 'did you mean "json"?'),

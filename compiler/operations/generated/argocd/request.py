@@ -50,6 +50,9 @@ _FOLDERS = ("--path", "--platform-values")
 _APPS = "argocd"
 _WORD = regex(r"[A-Za-z0-9][!-~]*", re.ASCII)
 _PATH = regex(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*", re.ASCII)
+# An address that Git takes: with a scheme, or as ssh's; and what was to be one with a scheme.
+_URL = regex(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]+/.+|[^/:]+:[^/].*", re.ASCII)
+_NO_SCHEME = regex(r"(?:https?|ssh|git|file|oci)(?:/|:(?!//))", re.ASCII | re.IGNORECASE)
 _USER = regex(r"(?:([a-z0-9+.-]{1,16})://)?([^/?#@]*)@", re.ASCII | re.IGNORECASE)
 
 
@@ -137,6 +140,9 @@ def _judge(option: str, value: str) -> None:
         raise Refusal(
             "usage", f"{option} may only have printable ASCII without spaces, and begins with a letter or digit"
         )
+    if _NO_SCHEME.match(value) or (option == "--repo" and _URL.fullmatch(value) is None):
+        way_out = "write it as https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH"
+        raise Refusal("usage", f"{option} is not the URL of a repository", way_out)
     if option in _FOLDERS and (not _PATH.fullmatch(value) or ".." in value.split("/")):
         way_out = "write it from the repository's root, such as secrets/chart"
         raise Refusal("usage", f"{option} is not the path of a folder in the repository", way_out)

@@ -36,6 +36,12 @@ def test_a_secret_is_found_by_its_id(environment: Environment) -> None:
     assert caught.value.message == f'the environment "prod" has no secret "{name}x"'
 
 
+def test_a_store_in_a_secrets_place_is_told_its_options(environment: Environment) -> None:
+    with pytest.raises(Refusal) as caught:
+        secret_named(environment, "vault")
+    assert caught.value.help == '"vault" is a store: give it with --store or --to'
+
+
 def test_a_disabled_secret_is_not_said_to_be_unknown(environment: Environment) -> None:
     with pytest.raises(Refusal) as caught:
         secret_named(replace(environment, disabled=("jira",)), "jira")

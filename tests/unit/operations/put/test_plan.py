@@ -7,7 +7,7 @@ import pytest
 
 from compiler.operations.change.plan import Kind, Options, State
 from compiler.operations.change.run import End, Setting, carry_out
-from compiler.operations.put.plan import put, spaced_keys, target_of
+from compiler.operations.put.plan import put, quoted_keys, spaced_keys, target_of
 from compiler.operations.runs.journal import runs
 from compiler.refusal import Refusal
 from compiler.stores.errors import UnavailableError
@@ -128,6 +128,7 @@ def test_a_key_without_a_place_in_the_store_is_refused(environment: Environment,
 
 
 def test_space_at_an_end_is_told() -> None:
+    assert quoted_keys({"A": SecretValue('"x"'), "B": SecretValue("x"), "C": SecretValue("'x'\n")}) == ("A", "C")
     assert spaced_keys({"A": SecretValue("x "), "B": SecretValue("x"), "C": SecretValue("\nx")}) == ("A", "C")
 
 

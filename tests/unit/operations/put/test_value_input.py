@@ -36,6 +36,43 @@ def test_an_input_that_names_its_one_key_is_not_guessed_at(text: str) -> None:
     assert values(text, "TOKEN", form=form) == {"TOKEN": "x"}
 
 
+def one_known(text: str, *keys: str) -> dict[str, str]:
+    return {key: value.reveal() for key, value in read_values(text.encode(), keys, ("TOKEN",), None).items()}
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "-----BEGIN KEY-----\nMII=\n-----END KEY-----", "YWJj==", "YWI=", "two words", "a: b"]
+)
+def test_a_bare_text_is_the_value_of_the_only_key_of_a_secret(text: str) -> None:
+    assert one_known(f"{text}\n") == {"TOKEN": text}
+    with pytest.raises(ValueInputError):
+        values(f"{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("TOKEN=x", "x"), ('{"TOKEN": "x"}', "x"), ("# of today\nexport TOKEN='x'\n", "x")]
+)
+def test_a_text_that_names_the_only_key_is_read_by_it(text: str, found: str) -> None:
+    assert one_known(text) == {"TOKEN": found}
+
+
+@pytest.mark.parametrize("text", ["TOKEN: x", "TOKEN x", '{"token": "x"}', "TOKENS=x", "OTHER_KEY=x", "", "# nothing"])
+def test_a_text_that_may_be_meant_otherwise_is_no_value(text: str) -> None:
+    with pytest.raises(ValueInputError):
+        one_known(text)
+
+
+def test_a_name_nearly_as_a_known_one_is_shown_and_no_other() -> None:
+    with pytest.raises(ValueInputError) as caught:
+        read_values(b"STRIPE_APIKEY=x", (), ("STRIPE_API_KEY", "URL"), None)
+    assert caught.value.message.startswith('the input has the key "STRIPE_APIKEY", which the secret does not have')
+    assert caught.value.help == 'did you mean "STRIPE_API_KEY"?'
+    for name in ("ZZZ_QQQ", "stripe_api_key"):
+        with pytest.raises(ValueInputError) as caught:
+            read_values(f"{name}=x".encode(), (), ("STRIPE_API_KEY", "URL"), None)
+        assert name not in caught.value.message
+
+
 def test_a_json_value_of_one_key_stays_as_it_is() -> None:
     assert values('{"client": "x"}', "TOKEN") == {"TOKEN": '{"client": "x"}'}
 

@@ -160,13 +160,31 @@ def test_of_its_dates_the_gravest_is_said(
     expires: datetime | None, not_before: datetime | None, expected: tuple[str, str] | None
 ) -> None:
     remote = RemoteSecret("gh", "1", {}, Attributes(expires=expires, not_before=not_before))
-    found = date_finding(remote, NOW, MONTH)
+    found = date_finding([asked()], remote, "https://v", NOW, MONTH)
     assert (found and (found.rule, found.message)) == expected
+
+
+@pytest.mark.parametrize(
+    ("attributes", "commands"),
+    [
+        (Attributes(expires=NOW), ("put", "--expires")),
+        (Attributes(expires=NOW + SECOND), ("put", "--expires")),
+        (Attributes(not_before=NOW + SECOND), ("--not-before",)),
+    ],
+)
+def test_a_date_in_the_way_has_the_whole_command(attributes: Attributes, commands: tuple[str, ...]) -> None:
+    found = date_finding([asked()], RemoteSecret("gh x", "1", {}, attributes), "https://v", NOW, MONTH)
+    assert found is not None
+    said = found.help or ""
+    dated = f"`az keyvault secret set-attributes --id 'https://v/secrets/gh x' {commands[-1]} DATE`"
+    assert said.count(dated) == 1
+    assert ("`platform-secrets put " in said) == ("put" in commands)
 
 
 def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
     remote = RemoteSecret("gh", "3", {}, Attributes(expires=NOW + SECOND))
-    found = date_finding(remote, NOW, MONTH, is_vault=True)
+    vault = replace(asked(), store=replace(asked().store, provider="vault"))
+    found = date_finding([vault], remote, "https://v", NOW, MONTH)
     assert found is not None
     assert (found.rule, found.message) == ("expires-soon", 'version 3 of "gh" deletes itself on 2026-01-01')
     assert "delete_version_after" in (found.help or "")

@@ -144,6 +144,9 @@ def test_a_user_of_ssh_is_none(tmp_path: Path, repo: str) -> None:
         ({"chart": "x"}, "--chart is an option of --form multi-source"),
         ({"platform_chart": "x"}, "--platform-chart is an option of --form app-of-apps"),
         ({"repo": None}, "argocd needs --repo"),
+        ({"repo": "https//git.example.com/a.git"}, "--repo is not the URL of a repository"),
+        ({"repo": "https:/git.example.com/a.git"}, "--repo is not the URL of a repository"),
+        ({"repo": "git.example.com/a.git"}, "--repo is not the URL of a repository"),
     ],
 )
 def test_what_is_wrong_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
