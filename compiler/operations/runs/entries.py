@@ -157,6 +157,8 @@ def _take_step(entry: RunEntry, line: Mapping[str, Any]) -> None:
         entry.recovered, entry.recovered_made = True, _text(line.get("made"))
         return
     entry.state = str(line["state"])
+    if entry.state == "started" and (deleted := _text(line.get("deleted"))) is not None:
+        entry.recover, entry.recovered, entry.deleted = True, False, deleted
     entry.maybe_stored = entry.state == "started" or bool(line.get("maybe_stored"))
     if entry.state == "started" or ("before" in line and entry.before is None):
         entry.before = _text(line.get("before"))

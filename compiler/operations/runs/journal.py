@@ -77,9 +77,13 @@ class Journal:
             stack.pop_all()
         return journal
 
-    def started(self, target: Target, before: str | None, *, owes: bool = False) -> None:
-        """A write is about to be sent; with `owes`, the audit file still needs its outcome."""
-        self._record("step", target, state="started", before=before, owes=owes)
+    def started(self, target: Target, before: str | None, *, owes: bool = False, deleted: str | None = None) -> None:
+        """A write is about to be sent, after recovering the version `deleted` where there is one.
+
+        With `owes`, the audit file still needs its outcome.
+        """
+        recovers: dict[str, Any] = {"deleted": deleted} if deleted is not None else {}
+        self._record("step", target, state="started", before=before, owes=owes, **recovers)
 
     def written(
         self,

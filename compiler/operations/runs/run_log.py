@@ -43,7 +43,9 @@ class RunLog:
         return self.is_audited and self.audit is None
 
     def started(self, write: Write) -> None:
-        self.journal.started(write.target, write.before, owes=self.owes)
+        # A resumed run may find deleted what it planned to create.
+        deleted = write.deleted if write.recover else None
+        self.journal.started(write.target, write.before, owes=self.owes, deleted=deleted)
 
     def written(self, write: Write, stored: Written, *, owes: bool = False) -> None:
         """The write is stored; with `owes`, the audit file still needs its line."""

@@ -97,8 +97,18 @@ def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name(
     assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
     assert not entry.has_recovered(replace(back, version="v2"))
     assert not entry.has_recovered(replace(back, attributes=Attributes()))
-    take(found, step("written", after="v2"))
-    assert not entry.has_recovered(back)
+    # Deleted once more and recovered again, it is another version.
+    take(found, step("started", deleted="v3"))
+    assert (entry.deleted, entry.has_recovered(back)) == ("v3", False)
+    take(found, step("recovered", version="v3", made=made.isoformat()))
+    assert entry.has_recovered(replace(back, version="v3"))
+    take(found, step("written", after="v4"))
+    assert not entry.has_recovered(replace(back, version="v3"))
+
+
+def test_what_was_planned_to_be_created_and_was_deleted_meanwhile_is_recovered() -> None:
+    entry = run_of(step("started", deleted="v7")).entries[A]
+    assert (entry.kind, entry.recover, entry.deleted, entry.recovered) == (Kind.UPDATE, True, "v7", False)
 
 
 @pytest.mark.parametrize("line", [{"kind": "conjure"}, {"keys": [{"key": "TOKEN"}]}, {"keys": None}])
