@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import TYPE_CHECKING
 
 from compiler.operations.cluster.client import KubernetesCluster
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class SecretData(KubernetesCluster):
-    """The cluster of the current context, asked for the Secrets of a run's own namespace alone."""
+    """The cluster of the current context, asked for the Secrets of a run's own namespace alone, all the run long."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self._patience = math.inf
 
     def data_of(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """The data of a Secret as the API has it, in Base64; None where there is no such Secret.

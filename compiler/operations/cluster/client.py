@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TIMEOUT = (5, 30)  # seconds to connect and to read
-# Seconds for all that one command asks: those that the stores have. 100,000 ExternalSecrets are read in as many.
+# Seconds for all that one command asks, as for an operation on a store. 50,000 ExternalSecrets take six.
 _PATIENCE = 120.0
 # Of an answer, and of an event of a watch: 500 pods take 8 MiB and 200,000 values.
 _LARGEST = 32 * 1024 * 1024

@@ -17,6 +17,7 @@ from compiler.operations.cluster.slim import (
     slim_external_secret,
     slim_pod,
     slim_secret,
+    slim_spec,
     slim_workload,
 )
 
@@ -118,8 +119,11 @@ class Readings(ABC):
         return self._collected(plural, namespace, ())
 
     def every_object(self, plural: str) -> tuple[LiveObject, ...] | None:
-        """All objects of a kind of the operator, of every namespace; None where the cluster has no such kind."""
-        found = self._paged(f"list {plural}", plural, "", (), partial(checked, plural))
+        """The specs of all objects of a kind of the operator, of every namespace; None for one not served.
+
+        Of the rest names and namespaces are kept.
+        """
+        found = self._paged(f"list {plural}", plural, "", (), lambda each: slim_spec(checked(plural, each)))
         return None if found is None else found[0]
 
     def _collected(self, plural: str, namespace: str, selected: Sequence[tuple[str, str]]) -> Collected:

@@ -154,6 +154,11 @@ def spec_writers(external_secret: LiveObject) -> Iterator[tuple[str, str, LiveOb
             yield str(each.get("time") or ""), str(each.get("manager") or ""), fields
 
 
+def slim_spec(found: LiveObject) -> LiveObject:
+    """Name, namespace and spec: all that counts of an object where those of a whole cluster are looked through."""
+    return {"metadata": _picked(child(found, "metadata"), ("name", "namespace")), "spec": found.get("spec")}
+
+
 def target_of(external_secret: LiveObject) -> str | None:
     """The name of the Secret that an ExternalSecret makes; None where it makes an object of another kind, or none."""
     target = child(external_secret, "spec", "target")

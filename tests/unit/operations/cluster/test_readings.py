@@ -279,6 +279,10 @@ OF_ALL = {
     "clusterexternalsecrets": (ESO, "ClusterExternalSecretList"),
     "secretstores": (ESO, "SecretStoreList"),
     "clustersecretstores": (ESO, "ClusterSecretStoreList"),
+    "pushsecrets": (f"{ESO}alpha1", "PushSecretList"),
+    "clusterpushsecrets": (f"{ESO}alpha1", "ClusterPushSecretList"),
+    "vaultdynamicsecrets": (f"generators.{ESO}alpha1", "VaultDynamicSecretList"),
+    "clustergenerators": (f"generators.{ESO}alpha1", "ClusterGeneratorList"),
 }
 LISTED: list[tuple[tuple[str, str], Callable[[Readings], object]]] = [
     *((kind, lambda cluster, plural=plural: cluster.collection(plural, "team")) for plural, kind in TYPES.items()),

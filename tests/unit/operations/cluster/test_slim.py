@@ -9,6 +9,7 @@ from compiler.operations.cluster.slim import (
     slim_external_secret,
     slim_pod,
     slim_secret,
+    slim_spec,
     slim_workload,
     spec_writers,
     target_of,
@@ -245,3 +246,10 @@ def test_of_a_workload_what_names_secrets_and_variables_is_kept() -> None:
     assert slim_workload({"spec": {"jobTemplate": {"spec": {"template": {"spec": pods}}}}})["spec"] == kept["spec"]
     assert slim_workload({"spec": pods})["spec"] == kept["spec"]
     assert slim_workload({})["spec"]["containers"] == []
+
+
+def test_of_a_whole_cluster_s_objects_names_and_specs_are_kept() -> None:
+    (found, *_) = by_name("externalsecrets-list").values()
+    metadata = {name: found["metadata"][name] for name in ("name", "namespace")}
+    assert slim_spec(found) == {"metadata": metadata, "spec": found["spec"]}
+    assert slim_spec({}) == {"metadata": {}, "spec": None}
