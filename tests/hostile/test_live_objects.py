@@ -1,0 +1,243 @@
+"""A live object with any one field of another type is refused or judged, by whatever reads it, and never breaks it."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compiler.model.store_identity import written_identity
+from compiler.operations.cluster.look import Look
+from compiler.operations.cluster.objects import ClusterError
+from compiler.operations.cluster.readers import in_cluster as read_in_cluster
+from compiler.operations.cluster.readings import _TYPES, Readings
+from compiler.operations.cluster.verify import expected_of, verify_cluster
+from compiler.operations.consumers.live import gather, readers_in
+from compiler.operations.cutover.cluster_gate import in_cluster, in_effect, unread_values
+from compiler.operations.cutover.trial import Switch
+from compiler.operations.live.readers import Readers
+from compiler.operations.parity.manifests import manifests_of
+from compiler.operations.status.judge import Judge
+from compiler.operations.status.live import LiveState
+from compiler.operations.status.look import compiled_objects, from_files, with_values
+from compiler.operations.status.wait import Wait
+from compiler.refusal import Refusal
+from tests.live_platform import provider_of
+from tests.unit.operations.cutover.conftest import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from compiler.model.environment import Environment
+
+SPACE, JIRA = "agents", "agent-jira-secrets"
+MOMENT = "2026-11-28T07:00:00Z"
+ODD: tuple[Any, ...] = (None, -1.5, "x", ["x"], [None], {"x": ["y"]}, [{"x": 1}])
+Place = tuple[str | int, ...]
+
+
+class Held(Readings):
+    """Gives the `objects` of each plural, in lists and one by one, and a watch of nothing."""
+
+    def __init__(self, objects: dict[str, dict[str, Any]]) -> None:
+        self.objects = objects
+
+    def _got(self, _permission: str, path: str, *_: object) -> Any:  # noqa: ANN401 - as the API has it
+        above, last = path.split("/")[-2:]
+        if last not in _TYPES and last != "namespaces":
+            return copy.deepcopy(self.objects[above])
+        version, kind = _TYPES[last]
+        if last in ("secrets", "configmaps"):
+            version, kind = "meta.k8s.io/v1", "PartialObjectMetadata"
+        items = [copy.deepcopy(self.objects[last])] if last in self.objects else []
+        return {"apiVersion": version, "kind": f"{kind}List", "metadata": {}, "items": items}
+
+    def _watched(self, *_: object) -> Iterator[Any]:
+        return iter(())
+
+    def _patched(self, *_: object) -> bool:
+        return True
+
+
+def objects(environment: Environment) -> dict[str, dict[str, Any]]:
+    """One of every kind, as a server has it, for the secret jira."""
+    manifest: Any = copy.deepcopy(manifests_of(environment)[JIRA])
+    condition = {"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": "no"}
+    writer = {"manager": "m", "time": MOMENT, "fieldsV1": {"f:spec": {"f:secretStoreRef": {"f:name": {}}}}}
+    manifest["metadata"] |= {
+        "uid": "u",
+        "generation": 2,
+        "resourceVersion": "7",
+        "creationTimestamp": MOMENT,
+        "annotations": {"force-sync": "1"},
+        "managedFields": [writer],
+    }
+    manifest["spec"]["refreshInterval"] = "1h"
+    manifest["status"] = {
+        "conditions": [{**condition, "lastTransitionTime": MOMENT}],
+        "refreshTime": MOMENT,
+        "syncedResourceVersion": "1-x",
+    }
+    metadata = {"name": JIRA, "namespace": SPACE, "uid": "s", "resourceVersion": "8"}
+    owner = {"apiVersion": "v1", "kind": "ExternalSecret", "name": JIRA, "controller": True}
+    fields: dict[str, Any] = {"f:data": {"f:JIRA_TOKEN": {}, "f:JIRA_URL": {}}}
+    secret = {**metadata, "ownerReferences": [owner], "managedFields": [{"manager": "o", "fieldsV1": fields}]}
+    selector = {"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}
+    conditions = [{"namespaces": ["x"], "namespaceRegexes": ["^y$"], "namespaceSelector": selector}]
+    ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Valid"}]}
+    vault = provider_of(environment.stores["vault"])
+    reference = {"name": "vault-store", "kind": "ClusterSecretStore"}
+    container = {
+        "name": "main",
+        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": JIRA, "key": "A"}}}],
+        "envFrom": [{"prefix": "P", "secretRef": {"name": JIRA}}],
+        "volumeMounts": [{"name": "v", "subPath": "x"}],
+    }
+    spec = {
+        "containers": [container],
+        "volumes": [{"name": "v", "secret": {"secretName": JIRA, "items": [{"key": "A"}]}}],
+        "imagePullSecrets": [{"name": JIRA}],
+    }
+    state = {"name": "main", "restartCount": 1, "state": {"waiting": {"reason": "CreateContainerConfigError"}}}
+    pod_status = {
+        "phase": "Pending",
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [state],
+    }
+    push = {
+        "secretStoreRefs": [reference],
+        "data": [{"match": {"remoteRef": {"remoteKey": "agents/jira"}}}],
+        "dataTo": [{"storeRef": reference}],
+    }
+    find = [{"find": {"path": "agents"}}, {"extract": {"key": "agents/jira"}, "sourceRef": {"storeRef": reference}}]
+    generator = {"provider": vault["vault"], "path": "secret/data/agents/jira"}
+    event = {
+        "message": "no",
+        "count": 3,
+        "lastTimestamp": MOMENT,
+        "involvedObject": {"kind": "ExternalSecret", "uid": "u"},
+    }
+    return {
+        "externalsecrets": manifest,
+        "secrets": {"metadata": secret},
+        "configmaps": {"metadata": {**metadata, "managedFields": [{"manager": "o", "fieldsV1": fields}]}},
+        "clustersecretstores": {
+            "kind": "ClusterSecretStore",
+            "metadata": {"name": "vault-store"},
+            "spec": {"provider": vault, "controller": "c", "conditions": conditions},
+            "status": ready,
+        },
+        "namespaces": {"metadata": {"name": SPACE, "labels": {"a": "b"}}},
+        "pods": {"metadata": {**metadata, "ownerReferences": [owner]}, "spec": spec, "status": pod_status},
+        "deployments": {
+            "metadata": {**metadata, "annotations": {"helm.sh/hook": "test"}},
+            "spec": {"template": {"spec": spec}},
+        },
+        "cronjobs": {"metadata": metadata, "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}},
+        "events": {"metadata": metadata, **event, "series": {"count": 2, "lastObservedTime": MOMENT}},
+        "clusterexternalsecrets": {
+            "metadata": {"name": "c"},
+            "spec": {"externalSecretSpec": {"secretStoreRef": reference, "dataFrom": find}},
+        },
+        "pushsecrets": {"metadata": metadata, "spec": push},
+        "clusterpushsecrets": {"metadata": {"name": "c"}, "spec": {"pushSecretSpec": push}},
+        "vaultdynamicsecrets": {"metadata": metadata, "spec": generator},
+        "clustergenerators": {"metadata": {"name": "c"}, "spec": {"generator": {"vaultDynamicSecretSpec": generator}}},
+    }
+
+
+def paths(found: object, above: Place = ()) -> Iterator[Place]:
+    """The path of every field of an object, and of the object itself."""
+    yield above
+    children = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    for key, value in children:
+        yield from paths(value, (*above, key))
+
+
+def with_field(found: dict[str, Any], path: Place, value: object) -> Any:  # noqa: ANN401 - whatever is put there
+    changed: Any = copy.deepcopy({"": found})
+    here = changed
+    for key in ("", *path)[:-1]:
+        here = here[key]
+    here[("", *path)[-1]] = value
+    return changed[""]
+
+
+class Commands:
+    """All that reads live objects, over one project."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.environment = bench.environment()
+        self.status, self.remotes = with_values(from_files(self.environment), bench.live())
+        self.expected = expected_of(self.environment, manifests_of(self.environment))
+        stores = self.environment.stores
+        self.switches = [
+            Switch(self.environment, "jira", stores[one], stores[other])
+            for one, other in (("vault", "azure"), ("azure", "vault"))
+        ]
+
+    def all(self) -> tuple[Callable[[Held], object], ...]:
+        return self.judge, self.verify, self.gate, self.effects, self.consumers, self.retire
+
+    def judge(self, cluster: Held) -> None:
+        state = LiveState(cluster, compiled_objects(self.status))
+        state.read()
+        judge = Judge(state, self.status, self.remotes)
+        wait = Wait(judge, self.status.rows)
+        for plural in cluster.objects:
+            if plural in ("externalsecrets", "secrets", "pods"):
+                state.change(plural, SPACE, "MODIFIED", cluster.collection(plural, SPACE)[0][0])
+        wait._every()
+
+    def verify(self, cluster: Held) -> None:
+        dates = {(each.secret, each.store.id): None for each in self.expected}
+        verify_cluster(self.expected, cluster, self.remotes, dates)
+
+    def gate(self, cluster: Held) -> None:
+        for switch in self.switches:
+            for is_back in (False, True):
+                list(in_cluster([switch], Look(cluster), "verify", is_back=is_back))
+
+    def effects(self, cluster: Held) -> None:
+        list(in_effect(self.environment, ["jira"], Look(cluster), "verify"))
+        list(unread_values(self.switches, Look(cluster), {}))
+
+    def consumers(self, cluster: Held) -> None:
+        gather(cluster, [SPACE])[0].readers()
+        readers_in(cluster, SPACE)
+
+    def retire(self, cluster: Held) -> None:
+        store = self.environment.stores["vault"]
+        read_in_cluster(cluster, store, Readers((written_identity(store),)))
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    folder: Path = tmp_path_factory.mktemp("live")
+    bench = Bench(folder / "project")
+    bench.equal()
+    return Commands(bench)
+
+
+def test_objects_as_a_server_has_them_are_read_by_all(readers: Commands) -> None:
+    held = Held(objects(readers.environment))
+    for read in readers.all():
+        read(held)
+
+
+# The others are read as these are.
+LIKE_ANOTHER = {"secretstores", "statefulsets", "daemonsets", "jobs", "rollouts"}
+
+
+@pytest.mark.parametrize("plural", sorted({*_TYPES, "namespaces"} - LIKE_ANOTHER))
+def test_a_field_of_another_type_breaks_nothing(readers: Commands, plural: str) -> None:
+    usual = objects(readers.environment)
+    for path in paths(usual[plural]):
+        for odd in ODD:
+            held = Held({**usual, plural: with_field(usual[plural], path, odd)})
+            for read in readers.all():
+                with suppress(ClusterError, Refusal):
+                    read(held)
