@@ -65,7 +65,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("secrets", metavar="SECRET", nargs="*", help="the secrets to switch; `all` for all of them")
     parser.add_argument("--to", metavar="ID", help="id of the store that is to serve them")
     parser.add_argument(
-        "--back", action="store_true", help="go back to the other store; with --to if there are more than two"
+        "--back", action="store_true", help="go back to the store of before; with --to if the files do not tell it"
     )
     parser.add_argument("--next", action="store_true", help="switch the next step of `moves:`")
     parser.add_argument("--finish", action="store_true", help="make --to the environment's store and remove overrides")

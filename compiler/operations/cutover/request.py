@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from compiler.model.moves import REST, moves_of
-from compiler.operations.edit.moves import finishing, progress_of, switching
+from compiler.operations.edit.moves import finishing, progress_of, returning, switching
 from compiler.operations.live.names import secret_named, store_named
 from compiler.refusal import Refusal
 from compiler.text.wording import listed, quoted
@@ -85,7 +85,8 @@ def wish_of(environment: Environment, request: Request) -> Wish:
         store = _other(environment, secrets)
     there = tuple(each for each in secrets if _reads(environment, each, store))
     going = tuple(each for each in secrets if each not in there)
-    return Wish(store, going, there, switching(going, store), progress)
+    edits = returning if request.mode is Mode.BACK else switching
+    return Wish(store, going, there, edits(environment, going, store), progress)
 
 
 def _named(environment: Environment, words: Sequence[str]) -> tuple[str, ...]:
@@ -101,15 +102,25 @@ def _reads(environment: Environment, secret: str, store: Store) -> bool:
 
 
 def _other(environment: Environment, secrets: Sequence[str]) -> Store:
-    """The store to go back to, of two: not that of `moves:`, else not the one that the secrets read now."""
-    left = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
+    """The store to go back to, which is the one before the last switch. Raises Refusal where it could be several."""
+    reading = {store.id for secret in secrets if (store := secret_named(environment, secret).store) is not None}
     moves = moves_of(environment.root)
     if moves is not None and moves.to in environment.stores:
-        left = {moves.to}
+        left: set[str] = {moves.to}
+        # A move leaves the environment's own store; at its end that one is in a lower layer, or in none.
+        node = environment.root.get("store")
+        names = [each.value for each in (node, *node.overrode)] if node is not None else []
+        for name in names:
+            if isinstance(name, str) and name != moves.to and name in environment.stores:
+                return environment.stores[name]
+    else:
+        # Of secrets that read both, those with a `store:` of their own were switched last.
+        switched = {environment.document.root.text("secrets", secret, "store") for secret in secrets} & reading
+        left = {each for each in switched if each} if len(reading) > 1 and len(switched) == 1 else reading
     others = [store for store in environment.stores.values() if store.id not in left]
     if len(environment.stores) != _TWO or len(others) != 1:
-        reading = f"the secrets read {listed(sorted(left))}" if len(left) > 1 else f"they read {listed(left)}"
-        message = f"--back does not say which store to go back to: {reading}"
+        what = f"the secrets read {listed(sorted(reading))}" if len(reading) > 1 else f"they read {listed(reading)}"
+        message = f"--back does not say which store to go back to: {what}"
         raise Refusal("usage", message, f"add --to with one of {listed(map(str, environment.stores))}")
     return others[0]
 

@@ -32,9 +32,9 @@ def dropped(root: Node, path: Sequence[str]) -> str | None:
     if text[start : member.key_start].strip(" ?"):
         return None
     kept = text[:start] + _comments(text[start:end]) + text[end:]
-    if len(mapping.children) > 1:
+    if len(mapping.children) > 1 or mapping is root:
         return kept
-    colon = _COLON.match(text, mapping.key_end) if mapping is not root else None
+    colon = _COLON.match(text, mapping.key_end)
     return f"{kept[: colon.end()]} {{}}{kept[colon.end() :]}" if colon is not None else None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.edit.drop_member import dropped
 from compiler.operations.edit.second_reading import second_reading
 from compiler.operations.edit.set_member import member_set
+from compiler.operations.edit.text_lines import rest_of_line
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 from compiler.text.command_line import command_line
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One member, by its keys from the top of the file: `value` is its new text, None takes the member out."""
+    """One member, by its keys from the top of the file: `value` is its new text, None takes the member out.
+
+    `comment` is put at the end of its line, which has none; an empty one takes the comment there out. None: as it is.
+    """
 
     path: tuple[str, ...]
     value: str | None
+    comment: str | None = None
 
 
 def edited(document: Document, edits: Iterable[Edit]) -> str:
@@ -63,8 +68,20 @@ def _spliced(path: str, text: str, edits: Iterable[Edit]) -> str | None:
         new = dropped(root, edit.path) if edit.value is None else member_set(root, edit.path, edit.value)
         if new is None:
             return None
-        text = new
+        text = new if edit.comment is None else _commented(path, new, edit)
     return text
+
+
+def _commented(path: str, text: str, edit: Edit) -> str:
+    document, _ = load_text(path, text)
+    member = document.root.get(*edit.path) if document is not None else None
+    if member is None:
+        return text
+    start, end = rest_of_line(member)
+    if edit.comment:
+        return f"{text[:end]}  # {edit.comment}{text[end:]}"
+    rest, _, _ = text[start:end].rpartition("#")
+    return f"{text[:start]}{rest.rstrip()}{text[end:]}"
 
 
 def _loaded(path: str, text: str) -> Document:
@@ -80,7 +97,7 @@ def _proved(path: str, before: str, after: str, edits: Sequence[Edit]) -> bool:
     if document is None or document.root.plain_data() != _all_changed(_loaded(path, before).root.plain_data(), edits):
         return False
     # A file of comments alone is None to the other reader.
-    return second_reading(after) == _all_changed(second_reading(before) or {}, edits)
+    return (second_reading(after) or {}) == _all_changed(second_reading(before) or {}, edits)
 
 
 def _all_changed(data: object, edits: Iterable[Edit]) -> object:

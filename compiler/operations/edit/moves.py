@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from compiler.model.moves import REST, moves_of
 from compiler.operations.edit.environment_edit import Edit
+from compiler.operations.edit.text_lines import rest_of_line
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from compiler.model.environment import Environment, Secret, Store
 
 _SECRETS, _STORE = "secrets", "store"
+# Marks a line that stood before a switch, with the store that it named.
+_BEFORE = "before: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,70 @@ def _is_on(secret: Secret, store: Store) -> bool:
     return secret.store is not None and secret.store.id == store.id
 
 
-def switching(secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
-    """The edits that give each secret its own `store:`."""
-    return tuple(Edit((_SECRETS, secret, _STORE), store.id) for secret in secrets)
+def switching(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
+    """The edits that give each secret its own `store:`.
+
+    A line that stood there without need says so from then on, in a comment: else the way back would take it out.
+    """
+    return tuple(Edit((_SECRETS, secret, _STORE), store.id, _comment_before(environment, secret)) for secret in secrets)
+
+
+def returning(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
+    """The edits by which each secret reads `store` again: a `store:` that a switch added goes, as does its entry.
+
+    A line that stood before stays, with the store of before.
+    """
+    sets: list[Edit] = []
+    dropped: list[str] = []
+    for secret in secrets:
+        comment = _line_comment(environment, secret)
+        if comment == f"{_BEFORE}{store.id}":
+            sets.append(Edit((_SECRETS, secret, _STORE), store.id, ""))
+        elif comment == "" and _store_without(environment, secret) == store.id:
+            dropped.append(secret)
+        else:
+            sets.append(Edit((_SECRETS, secret, _STORE), store.id))
+    return (*sets, *_dropping(environment, dropped))
+
+
+def _comment_before(environment: Environment, secret: str) -> str | None:
+    own = environment.document.root.get(_SECRETS, secret, _STORE)
+    if own is None or own.value != _store_without(environment, secret) or _line_comment(environment, secret):
+        return None
+    line = own.span.line
+    members = environment.document.root.nearest(_SECRETS).children.values()
+    stores = [store for entry in members if (store := entry.get(_STORE)) is not None]
+    # Of several on one line it would not say which.
+    return f"{_BEFORE}{own.value}" if sum(store.span.line == line for store in stores) == 1 else None
+
+
+def _line_comment(environment: Environment, secret: str) -> str | None:
+    """The comment on the line of a secret's own `store:`, None where it has no such line in the environment's file."""
+    own = environment.document.root.get(_SECRETS, secret, _STORE)
+    if own is None or own.value is None:
+        return None
+    start, end = rest_of_line(own)
+    return own.source.text[start:end].partition("#")[2].strip()
+
+
+def _store_without(environment: Environment, secret: str) -> str | None:
+    """The store that a secret would have without its own `store:` in the environment's file."""
+    own = environment.document.root.get(_SECRETS, secret, _STORE)
+    winner = environment.root.get(_SECRETS, secret, _STORE)
+    below = winner
+    if winner is not None and own is not None:
+        below = winner.overrode[0] if winner.overrode else None
+    value = below.value if below is not None else None
+    return value if isinstance(value, str) else environment.root.text(_STORE)
+
+
+def _dropping(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...]:
+    """The edits that take the `store:` of those secrets out, and the entries that said nothing else."""
+    own = environment.document.root.get(_SECRETS)
+    gone = [name for name in names if _is_needless(environment, name)]
+    if own is not None and gone and len(gone) == len(own.children):
+        return (Edit((_SECRETS,), None),)
+    return tuple(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in names)
 
 
 def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
@@ -76,14 +140,10 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     An override stays where it hides one of a lower layer: without it that one would choose the store. What only repeats
     a lower layer goes: the environment's own `store:`, and an entry that said nothing else of a secret.
     """
-    first = _own_store(environment, store)
-    own = environment.document.root.nearest(_SECRETS) if environment.document.root.get(_SECRETS) is not None else None
+    own = environment.document.root.get(_SECRETS)
     members = own.children if own is not None else {}
     dropped = [name for name in members if _is_droppable(environment, name, store)]
-    gone = [name for name in dropped if _is_needless(environment, name)]
-    if gone and len(gone) == len(members):
-        return (*first, Edit((_SECRETS,), None))
-    return (*first, *(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in dropped))
+    return (*_own_store(environment, store), *_dropping(environment, dropped))
 
 
 def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:

@@ -24,6 +24,14 @@ def next_line(text: str, offset: int) -> int:
     return len(text) if end < 0 else end + 1
 
 
+def rest_of_line(node: Node) -> tuple[int, int]:
+    """From where to where the line of a node goes on behind it, without the line break."""
+    text = node.source.text
+    end = text.find("\n", node.end)
+    end = len(text) if end < 0 else end
+    return node.end, end - 1 if text[node.end : end].endswith("\r") else end
+
+
 def line_break(text: str, offset: int) -> str:
     """The line break to write at `offset`: that of the line there, else that of the line before."""
     at = text.find("\n", offset)

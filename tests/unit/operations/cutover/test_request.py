@@ -40,14 +40,21 @@ def test_a_store_may_be_named_as_in_the_cluster(bench: Bench) -> None:
         ("labels: {}\n", ("jira",), "azure"),
         # Of an environment that moves, back is never the store that it moves to.
         ("moves: {to: azure, steps: [[all]]}\n", ("jira",), "vault"),
+        # Of two that read both, the one that was switched goes back.
+        ("secrets: {jira: {store: azure}}\n", ("jira", "github"), "vault"),
+        ("store: azure\nsecrets: {jira: {store: vault}}\n", ("jira", "github"), "azure"),
+        # Of three, a move names the one before: the environment's own, or that of a lower layer once it has ended.
+        (f"{THIRD}moves: {{to: azure, steps: [[all]]}}\nsecrets: {{jira: {{store: azure}}}}\n", ("jira",), "vault"),
+        (f"{THIRD}moves: {{to: azure, steps: [[all]]}}\nstore: azure\n", ("jira", "github"), "vault"),
+        (f"{THIRD}moves: {{to: azure, steps: [[all]]}}\nstore: third\n", ("jira",), "third"),
     ],
 )
-def test_back_is_the_other_store_of_two(bench: Bench, text: str, secrets: tuple[str, ...], store: str) -> None:
+def test_back_is_the_store_of_before(bench: Bench, text: str, secrets: tuple[str, ...], store: str) -> None:
     bench.write("prod", text)
     assert wish_of(bench.environment(), Request(Mode.BACK, secrets)).store.id == store
 
 
-@pytest.mark.parametrize("text", [THIRD, "secrets: {jira: {store: azure}}\n"])
+@pytest.mark.parametrize("text", [THIRD, "secrets: {jira: {store: azure}, github: {store: vault}}\n"])
 def test_back_has_to_be_told_where_it_could_be_either(bench: Bench, text: str) -> None:
     bench.write("prod", text)
     with pytest.raises(Refusal) as refused:

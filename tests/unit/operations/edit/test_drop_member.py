@@ -32,8 +32,10 @@ def test_a_member_is_taken_out(before: str, path: str, expected: str) -> None:
     assert after(before, path) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "path"), [("a: 1\n", "b"), ("a: 1\n", "a.b"), ("a: 1\n", "a"), ("? x\n: a: 1\n  b: 2\n", "x.a")]
-)
+@pytest.mark.parametrize(("text", "path"), [("a: 1\n", "b"), ("a: 1\n", "a.b"), ("? x\n: a: 1\n  b: 2\n", "x.a")])
 def test_what_is_not_there_or_stands_with_something_else_is_not_taken_out(text: str, path: str) -> None:
     assert after(text, path) is None
+
+
+def test_the_last_member_of_a_file_leaves_its_comments() -> None:
+    assert after("# Ours.\na: 1\n", "a") == "# Ours.\n"

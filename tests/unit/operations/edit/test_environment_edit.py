@@ -149,7 +149,6 @@ def test_a_name_that_readers_take_for_something_else_is_quoted(store: str) -> No
         ("secrets: {jira: {store: [a]}}\n", Edit(JIRA, "azure")),
         ("store: vault\n...\n# more\n", Edit(JIRA, None)),
         ("? secrets\n: jira:\n    store: azure\n  slack: {}\n", Edit(("secrets", "jira"), None)),
-        ("store: vault\n", Edit(("store",), None)),
     ],
 )
 def test_what_cannot_be_changed_alone_is_refused(text: str, edit: Edit) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.edit.environment_edit import Edit, edited
-from compiler.operations.edit.moves import finishing, progress_of, switching
+from compiler.operations.edit.moves import finishing, progress_of, returning, switching
 from compiler.pipeline import compile_project
 from compiler.refusal import Refusal
 from tests.agents_project import write_agents_project
@@ -81,8 +81,53 @@ def test_without_moves_it_is_said_how_to_write_them(root: Path) -> None:
 
 
 def test_each_secret_gets_a_store_of_its_own(root: Path) -> None:
-    store = environment(root, "labels: {}\n").stores["azure"]
-    assert switching(["jira"], store) == (Edit(("secrets", "jira", "store"), "azure"),)
+    found = environment(root, "labels: {}\n")
+    assert switching(found, ["jira"], found.stores["azure"]) == (Edit(("secrets", "jira", "store"), "azure"),)
+
+
+def test_a_line_that_stood_before_is_marked_so_that_the_way_back_keeps_it(root: Path) -> None:
+    found = environment(root, "secrets:\n  jira:\n    store: vault\n    use: []\n  github: {use: [pat]}\n")
+    there = edited(found.document, switching(found, ["jira", "github"], found.stores["azure"]))
+    assert there == (
+        "secrets:\n  jira:\n    store: azure  # before: vault\n    use: []\n  github: {use: [pat], store: azure}\n"
+    )
+    # What was switched on its own goes back on its own.
+    moved = environment(root, there)
+    back = edited(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    assert back == there.replace(", store: azure}", "}")
+
+
+def test_a_line_that_is_needed_is_set_and_one_that_says_why_is_kept(root: Path) -> None:
+    text = "store: azure\nsecrets:\n  github:\n    store: azure  # until May\n"
+    found = environment(root, text)
+    back = edited(found.document, returning(found, ["github", "jira"], found.stores["vault"]))
+    assert back == text.replace("store: azure  #", "store: vault  #") + "  jira: {store: vault}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "labels: {}\n",
+        "# Nothing yet.\n",
+        "labels: {}\nsecrets:\n  github: {use: [pat]}\n",
+        "labels: {}\nsecrets:\n  jira:\n    # ours\n    use: []\n",
+        "labels: {}\nsecrets: {github: {use: [pat]}, jira: {use: []}}\n",
+        # A line that stood before stays, with and without a comment of its own.
+        "secrets:\n  jira:\n    store: vault\n    use: []\n",
+        "secrets:\n  jira: {store: vault}\n",
+        "secrets:\n  jira:\n    store: 'vault' # agreed\n",
+        "secrets:\r\n  jira:\r\n    store: vault\r\n",
+        # Without it jira would read another store.
+        "store: azure\nsecrets:\n  jira:\n    store: vault\n",
+    ],
+)
+def test_a_switch_and_its_way_back_leave_the_same_bytes(root: Path, text: str) -> None:
+    before = environment(root, text)
+    secrets = [name for name in ("jira", "github") if before.secrets[name].store is before.stores["vault"]]
+    there = edited(before.document, switching(before, secrets, before.stores["azure"]))
+    moved = environment(root, there)
+    assert {moved.secrets[name].store for name in secrets} == {moved.stores["azure"]}
+    assert edited(moved.document, returning(moved, secrets, moved.stores["vault"])) == text
 
 
 @pytest.mark.parametrize(
