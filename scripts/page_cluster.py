@@ -191,7 +191,7 @@ class PageCluster:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat()
 
 
 def _compiled(folder: Path, name: str) -> Environment:

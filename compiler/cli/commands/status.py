@@ -198,9 +198,14 @@ def _shown(looked: Sequence[Looked], arguments: Namespace, output: CommandOutput
         output.lines(status_lines(each.status, step, datetime.now(UTC), writer_of))
         output.lines((f"{name}: ", "the operator was asked to synchronise it") for name in each.forced)
         if each.waited is not None:
-            output.lines(wait_lines(each.waited))
+            output.lines(wait_lines(each.waited, _unread(each)))
     output.report(lambda: status_report(found, code))
     return code
+
+
+def _unread(looked: Looked) -> tuple[str, ...]:
+    """The secrets of which the store in use did not say when their values were written."""
+    return tuple(row.secret.id for row in looked.status.rows if looked.status.is_asked and row.values.closed)
 
 
 def _asked(looked: Looked, arguments: Namespace, options: tuple[str, ...], root: Path) -> Asked:

@@ -93,8 +93,8 @@ def next_step(status: Status, asked: Asked | None = None) -> Next:
     if any(row.is_unread for row in status.rows):
         return Next()
     if status.is_live and any(row.seen is None for row in status.rows):
-        # Its time was up before the cluster had told: whether the last step is in effect is not known.
-        return Next((_wait(status.environment, asked),))
+        # Its time was up before all had answered: whether the last step is in effect is not known.
+        return Next((_silent(status, asked) if asked.has_waited else _wait(status.environment, asked),))
     restarts = [line for row in status.rows if row.seen is not None for line in row.seen.helps]
     return Next(tuple(dict.fromkeys((*restarts, *_move(status, asked)))))
 
@@ -124,10 +124,12 @@ def _mending_cluster(environment: Environment, troubled: Sequence[Row], asked: A
         by_remedy.setdefault(_remedy(row, asked), []).append(row)
     if Remedy.OPERATOR in by_remedy:
         return Next((operator_pods(),))
+    is_deployed = min(by_remedy) is not Remedy.DEPLOY
     lines: list[str] = []
     for remedy in sorted(by_remedy):
-        lines += _lines(environment, remedy, by_remedy[remedy], asked)
-    is_deployed = min(by_remedy) is not Remedy.DEPLOY
+        # Not to be waited for before it is deployed, and that comes after what a person has to decide.
+        if remedy is not Remedy.DEPLOY or not is_deployed:
+            lines += _lines(environment, remedy, by_remedy[remedy], asked)
     sync = shell_line("argocd", "app", "sync", BLANK)
     first = "" if is_deployed else f"deploy chart/values-{environment.name}.yaml again ({sync})"
     return Next(tuple(dict.fromkeys(lines)), first)
@@ -138,7 +140,9 @@ def _remedy(row: Row, asked: Asked) -> Remedy:
     remedy = min(_REMEDIES[state] for state in states)
     if remedy is Remedy.OWN and row.seen is not None and not row.seen.helps:
         return Remedy.VERIFY
-    if remedy is Remedy.BACK and row.values.likeness is not Likeness.EQUAL:
+    # A store that does not even say what it holds is compared with nothing: the gate of the switch says so.
+    is_closed = bool(row.values.closed) and row.values.other_holds
+    if remedy is Remedy.BACK and row.values.likeness is not Likeness.EQUAL and not is_closed:
         # A store that is not ready is none that a request mends.
         remedy = Remedy.VERIFY if State.STORE in states else Remedy.FORCE
     if remedy is Remedy.WAIT and asked.has_waited:
@@ -173,11 +177,16 @@ def _backs(name: str, rows: Sequence[Row], asked: Asked) -> Iterator[str]:
     """A switch of the secrets to their other stores, for each of these."""
     for other in dict.fromkeys(row.other.id for row in rows if row.other is not None):
         going = [row for row in rows if row.other is not None and row.other.id == other]
-        # Where the move has not come to a secret yet, its other store lies ahead.
-        for is_ahead in sorted({row.to is not None for row in going}):
-            secrets = [row.secret.id for row in going if (row.to is not None) is is_ahead]
-            back = () if is_ahead else ("--back",)
-            yield command_line("cutover", name, *secrets, *back, "--to", other, *asked.cluster)
+        # Also where the move has not come to a secret yet: on the way back the store that is left need not answer.
+        yield command_line("cutover", name, *_ids(going), "--back", "--to", other, *asked.cluster)
+
+
+def _silent(status: Status, asked: Asked) -> str:
+    """The line that shows whether those answer whom a wait got no answer from: the stores, else the cluster."""
+    if not status.is_asked:
+        return command_line("verify", status.environment.name, *asked.only)
+    row = next(row for row in status.rows if row.seen is None)
+    return shell_line("kubectl", *asked.context, "-n", row.secret.namespace or "default", "get", "externalsecrets")
 
 
 def _wait(environment: Environment, asked: Asked) -> str:

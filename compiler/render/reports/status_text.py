@@ -179,8 +179,8 @@ def seen_lines(name: str, seen: Seen, common: Container[str] = ()) -> Iterator[L
     yield from (("  ", Painted("help: ", Style.HELP), line) for line in seen.helps)
 
 
-def wait_lines(waited: Waited) -> Iterator[Line]:
-    """How a wait ended, and what it could not compare or look at."""
+def wait_lines(waited: Waited, unread: Sequence[str] = ()) -> Iterator[Line]:
+    """How a wait ended, and what it could not compare or look at; of `unread` secrets no date is known."""
     if waited.end is End.IN_EFFECT:
         yield (Painted("all are in effect", Style.GREEN),)
     elif waited.end is End.UNPROVEN:
@@ -201,6 +201,8 @@ def wait_lines(waited: Waited) -> Iterator[Line]:
     for what in dict.fromkeys(waited.not_compared.values()):
         names = listed(name for name, each in waited.not_compared.items() if each == what)
         yield f"not compared with the state before, which this run did not see: {', '.join(what)} of {names}"
-    unseen = dict.fromkeys(what for each in waited.seen.values() for what in each.not_asked)
+    unseen = list(dict.fromkeys(what for each in waited.seen.values() for what in each.not_asked))
+    if unread and waited.seen:
+        unseen.append(f"when the values of {listed(unread)} were written")
     if unseen:
         yield "not looked at: ", "; ".join(unseen)

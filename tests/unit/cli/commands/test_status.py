@@ -175,7 +175,7 @@ def test_a_cluster_that_hangs_makes_no_wait_longer(status: Callable[..., Done], 
     done = status("dev", "--wait", "--timeout", "1s")
     assert done.code == 4
     assert done.out.splitlines()[-3:] == [
-        "next: platform-secrets status dev --wait",
+        f"next: kubectl -n {SPACE} get externalsecrets",
         "not in effect after 1s",
         f"  because: no answer yet from the cluster (list externalsecrets in {SPACE})",
     ]

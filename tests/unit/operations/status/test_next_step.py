@@ -41,6 +41,11 @@ def test_what_the_cluster_has_not_told_in_time_is_waited_for_before_the_next_ste
     options = ("--cluster", "--context", "there")
     assert next_commands(status, options) == ("platform-secrets status prod --wait --context there",)
     assert next_commands(seen(status), options)[0].startswith("platform-secrets cutover prod --next")
+    # Whoever has waited in vain asks those who did not answer.
+    in_vain = Asked(options, has_waited=True)
+    assert next_step(status, in_vain).commands == ("platform-secrets verify prod",)
+    asked = replace(status, is_asked=True)
+    assert next_step(asked, in_vain).commands == ("kubectl --context there -n agents get externalsecrets",)
 
 
 def test_the_next_step_of_the_move(world: World) -> None:
@@ -202,9 +207,9 @@ def test_what_the_secret_lacks_is_made_by_a_synchronisation(world: World, state:
 def test_where_the_operator_fails_and_the_other_store_is_equal_one_goes_back(
     world: World, state: State, asked: Asked
 ) -> None:
-    # jira has not moved yet: its other store lies ahead.
+    # Also where the move has not come to jira yet, whose other store lies ahead.
     there = Values(Likeness.EQUAL)
-    line = "platform-secrets cutover prod jira --to azure --cluster"
+    line = "platform-secrets cutover prod jira --back --to azure --cluster"
     assert trouble(world, state, asked=asked, values=there) == Next((line,))
     moved = f"{MOVE}secrets: {{jira: {{store: azure}}}}\n"
     status = seen(moving(world, moved, jira=there), jira=Seen((Problem(state, "a"),)))
@@ -221,9 +226,26 @@ def test_where_the_other_store_is_not_equal_the_operator_tries_again_once(world:
 
 def test_a_silent_store_is_done_without_where_the_other_one_holds_every_key(world: World) -> None:
     silent = Values(Likeness.NO_ACCESS, closed=("no answer",), is_silent=True, other_holds=True)
-    assert next_commands(moving(world, jira=silent)) == ("platform-secrets cutover prod jira --to azure",)
+    assert next_commands(moving(world, jira=silent)) == ("platform-secrets cutover prod jira --back --to azure",)
     assert next_commands(moving(world, jira=replace(silent, other_holds=False))) == ()
     assert next_commands(moving(world, jira=replace(silent, is_silent=False))) == ()
+
+
+def test_where_the_store_in_use_is_closed_to_both_one_goes_back_without_comparison(world: World) -> None:
+    closed = Values(Likeness.NO_ACCESS, closed=("its firewall",), other_holds=True)
+    line = "platform-secrets cutover prod jira --back --to azure --cluster"
+    assert trouble(world, State.NOT_READY, values=closed) == Next((line,))
+    assert trouble(world, State.NOT_READY, values=replace(closed, other_holds=False)) == Next((FORCE,))
+    # The other store that is closed is no way back.
+    ahead = Values(Likeness.NO_ACCESS, other_holds=False)
+    assert trouble(world, State.NOT_READY, values=ahead) == Next((FORCE,))
+
+
+def test_what_is_not_deployed_waits_until_a_person_has_decided(world: World) -> None:
+    mixed = seen(
+        moving(world), jira=Seen((Problem(State.OTHER_SPEC, "a"),)), github=Seen((Problem(State.FOREIGN, "a"),))
+    )
+    assert next_step(mixed, Asked(("--cluster",))) == Next(("platform-secrets verify prod github --cluster",))
 
 
 def test_what_waiting_does_not_mend_is_looked_into(world: World) -> None:
