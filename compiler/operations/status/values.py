@@ -104,7 +104,8 @@ def other_store(secret: Secret, environment: Environment, progress: Progress | N
     before = environment.default_store
     if progress is not None and before is not None and before.id != own.id:
         return before
-    others = [store for store in environment.stores.values() if store.id != own.id]
+    # Nothing lies in a store without an address: it is described for all environments, and is not this one's.
+    others = [store for store in environment.stores.values() if store.id != own.id and store.addresses]
     return others[0] if len(others) == 1 else None
 
 
@@ -218,7 +219,8 @@ def _likeness(
     keys: dict[Likeness, tuple[str, ...]] = dict.fromkeys(_GRAVEST, ())
     if there is None:
         return Likeness.NOT_ASKED, keys
-    if _is_closed(there.values()) or _is_closed(here.values()):
+    # Where the catalogue gives no key a place in the other store, that one is not asked.
+    if _is_closed(there.values()) or (there and _is_closed(here.values())):
         return Likeness.NO_ACCESS, keys
     for key, status in here.items():
         other = there.get(key)

@@ -78,3 +78,9 @@ def test_finds_exactly_what_live_commands_refuse(judge: Judge, url: str) -> None
     except TlsFailureError:
         is_refused = True
     assert bool(judge(RULE, f'stores: {{vault: {{server: "{url}"}}}}')) is is_refused is (url in FAR)
+
+
+def test_judges_where_live_commands_reach_it_too(judge: Judge) -> None:
+    found = judge(RULE, 'stores: {vault: {reachableAt: "http://vault.example.com:8200"}}')
+    assert found.marked == ['"http://vault.example.com:8200"']
+    assert judge(RULE, 'stores: {vault: {reachableAt: "http://127.0.0.1:8201"}}').messages == []

@@ -102,3 +102,10 @@ def test_leaves_a_store_without_address_alone(judge: Judge) -> None:
 )
 def test_the_way_out_is_the_address_where_that_can_be_told(judge: Judge, stores: str, way_out: str) -> None:
     assert judge(RULE, f"stores: {stores}").helps == [way_out]
+
+
+def test_judges_where_live_commands_reach_it_too(judge: Judge) -> None:
+    found = judge(RULE, 'stores: {vault: {reachableAt: "http://127.0.0.1:8201/ui"}}')
+    assert found.messages == ['the address of the store "vault" ends in an API path']
+    assert found.marked == ['"http://127.0.0.1:8201/ui"']
+    assert found.helps == ["write it as http://127.0.0.1:8201"]

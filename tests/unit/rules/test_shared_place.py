@@ -120,3 +120,24 @@ def test_counts_a_secret_once_that_reads_two_places(judge_project: JudgeProject)
     text = "store: azure\nsecrets: {github: {use: [pat, app]}}"
     found = judge_project(RULE, {"a": text, "b": text})
     assert found.messages == ['environments "b" and "a" both read 1 secret from the same places: "github"']
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [("c1", "c1", 1), ("c1", "c2", 0), ("c1", None, 0), (None, None, 0)],
+)
+@pytest.mark.parametrize("server", ["http://vault.vault.svc:8200", "http://127.0.0.1:8200", "http://vault:8200"])
+def test_an_address_of_each_cluster_is_compared_where_both_name_the_same_vault(
+    judge_project: JudgeProject, server: str, first: str | None, second: str | None, count: int
+) -> None:
+    def text(cluster: str | None) -> str:
+        named = f", clusterId: {cluster}" if cluster is not None else ""
+        return f'stores: {{vault: {{server: "{server}"{named}}}}}'
+
+    assert len(judge_project(RULE, {"a": text(first), "b": text(second)})) == count
+    # One that is the same everywhere is judged by itself.
+    public = "stores: {vault: {server: https://shared.example.com, clusterId: %s}}"
+    assert (
+        len(judge_project(RULE, {"a": public % "c1", "b": text(None).replace(server, "https://shared.example.com")}))
+        == 1
+    )

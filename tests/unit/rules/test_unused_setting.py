@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     [
         ("azure", "server: https://a.example.com"),
         ("azure", "mount: kv"),
+        ("azure", "reachableAt: https://127.0.0.1:8201"),
+        ("azure", "clusterId: c1"),
         ("azure", "vaultNamespace: a"),
         ("vault", "tenantId: a"),
         ("vault", "vaultUrl: https://a.vault.azure.net"),

@@ -169,3 +169,17 @@ def test_of_more_than_two_stores_without_a_move_none_is_the_other_one(world: Wor
     world.bench.write("prod", third)
     environment = world.bench.environment()
     assert other_store(environment.secrets["jira"], environment, None) is None
+
+
+def test_no_access_is_not_said_of_a_store_that_nothing_lies_in(world: World) -> None:
+    environment = world.bench.environment()
+    vault, azure = environment.stores["vault"], environment.stores["azure"]
+    bare = replace(environment, stores={"vault": vault, "azure": replace(azure, address=None)})
+    assert other_store(environment.secrets["jira"], bare, None) is None
+    assert other_store(environment.secrets["jira"], environment, None) is azure
+    # The catalogue gives jira no place there, and the store in use does not answer.
+    catalogue = world.bench.root / "environments/catalogue.yaml"
+    catalogue.write_text(catalogue.read_text("utf-8").replace(", azurekv: agents-jira", ""), "utf-8")
+    world.bench.silent.add("vault")
+    found = read(world).values
+    assert (found["jira"].likeness, found["github"].likeness) == (Likeness.MISSING, Likeness.NO_ACCESS)
