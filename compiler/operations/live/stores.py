@@ -170,6 +170,9 @@ class LiveStores:
             self._unmet[address] = [store]
             self._open[address] = self._opener(address, self._environ)
             self._say_source(address)
+            if address.provider is Provider.AZURE_KEY_VAULT:
+                # It says nothing of itself: its name in the address is all there is.
+                self._meet(address, None)
         elif address not in self._met:
             self._unmet.setdefault(address, []).append(store)
         else:

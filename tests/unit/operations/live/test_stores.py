@@ -312,13 +312,15 @@ def test_a_server_that_does_not_say_who_it_is_is_said(scripted: ScriptedVault, v
 def test_a_key_vaults_name_in_a_variable_is_said(azure: Store, told: list[str]) -> None:
     url = Node(KEY_VAULT, Source("AZURE_KEYVAULT_NAME", KEY_VAULT), extent(0, len(KEY_VAULT)))
     filled = replace(azure, node=Node({**azure.node.children, "vaultUrl": url}, azure.node.source, azure.node.extent))
-    with LiveStores({"AZURE_KEYVAULT_NAME": "agents"}, Opener()) as stores:
-        said = stores._sentence(filled, address_of(filled, {}), None)
-        assert said == (
-            'AZURE_KEYVAULT_NAME stands for the vaultUrl that "azure" of prod does not have, as for that of every '
-            f"environment: {KEY_VAULT}"
-        )
-        assert stores._sentence(azure, address_of(azure, {}), None) == ""
+    said = (
+        'AZURE_KEYVAULT_NAME stands for the vaultUrl that "azure" of {} does not have, as for that of every environment'
+    )
+    with LiveStores({"AZURE_KEYVAULT_NAME": "agents", "AZURE_KEYVAULT_TOKEN": "t"}) as stores:
+        stores.tell_by(told.append)
+        for store in (azure, filled, filled, replace(filled, environment="staging")):
+            stores.open(store)
+        assert told == [f"{said.format(name)}: {KEY_VAULT}" for name in ("prod", "staging")]
+        assert stores.served("prod")["azure"].said == told[0]
 
 
 def test_a_store_names_its_vault_and_a_run_the_one_that_it_was_on(vault: Store) -> None:
