@@ -59,4 +59,5 @@ def run(arguments: Namespace, invocation: Invocation) -> int:
         standard_output().product(text)
     else:
         write_private(Path(arguments.out), text.encode(), replaces=True)
+        standard_output().lines([f"{arguments.out}: written"])
     return OK

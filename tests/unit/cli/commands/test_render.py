@@ -150,7 +150,7 @@ def test_a_runner_of_github_is_given_no_command(
         "help: write it to a file with `--out FILE`, or correct what it is from",
     ]
     written = run("render", "prod", "--helm", helm, "--out", "manifests.yaml")
-    assert (written.code, written.out, written.err) == (0, "", "")
+    assert (written.code, written.out, written.err) == (0, "manifests.yaml: written\n", "")
     assert Path("manifests.yaml").read_bytes().decode() == plain.out
 
 
