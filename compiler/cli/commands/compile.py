@@ -22,7 +22,7 @@ from compiler.text.wording import counted, listed
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from compiler.cli.invocation import Invocation
@@ -128,15 +128,20 @@ def _act(arguments: Namespace, root: Path, result: Result) -> Written:
 def _tell(arguments: Namespace, root: Path, project: Project, outcome: Written) -> None:
     """Shows what was done, on standard output; on standard error where the format is for programs."""
     outlet = standard_output() if arguments.format == "text" else standard_error()
+    for note in _notes(arguments, root, project, outcome):
+        standard_error().note(note)
     if outcome.is_written or arguments.check:
         _tell_files(arguments, project, outcome.files, outlet)
     outlet.lines(f"{shown}: removed" for shown in outcome.pruned)
+
+
+def _notes(arguments: Namespace, root: Path, project: Project, outcome: Written) -> Iterator[str]:
+    """What to know of the chart beside the values files."""
     if arguments.check and (edited := edited_files(root)):
         of = "is not that of this release: it was edited, or is of another one; `--parity` proves what it prints"
-        standard_error().note(f"{listed(edited, len(edited))} {of}")
+        yield f"{listed(edited, len(edited))} {of}"
     if outcome.is_written and arguments.out is None:
-        for note in unmade_stores(first_named(project, outcome.files)):
-            standard_error().note(note)
+        yield from unmade_stores(first_named(project, outcome.files))
 
 
 def _tell_files(arguments: Namespace, project: Project, files: Sequence[ValuesFile], outlet: Outlet) -> None:

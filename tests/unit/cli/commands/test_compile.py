@@ -246,7 +246,7 @@ def test_formats_for_programs_have_standard_output_to_themselves(
     edit("environments/dev.yaml", "    use: [openai]\n", "    refreshInterval: 1h\n")
     done = run("compile", "dev", "--format", form)
     assert done.code == 0
-    assert done.err.startswith("chart/values-dev.yaml: written")
+    assert "\nchart/values-dev.yaml: written" in done.err
     assert "variants-not-chosen" in done.out
     assert "values-dev.yaml" not in done.out
 
