@@ -89,9 +89,11 @@ class Library:
     def values_files(self, folder: str) -> dict[str, str]:
         """The values files in `folder` by the environment's name, as paths shown to people."""
         found = {}
+        # Of an input file that is there and not read, `prod.yml` or `Prod.yaml`, no values file is without its owner.
+        unread = {name.lower().rpartition(".")[0] for name in self._listed(FOLDER)} - set(self.names)
         for name in self._listed(folder):
             match = _VALUES.fullmatch(name)
-            if match:
+            if match and match[1] not in unread:
                 found[match[1]] = f"{folder}/{name}"
         return found
 
@@ -168,7 +170,7 @@ class Library:
 
     def _surroundings(self, path: str) -> Surroundings:
         own = next((name for name in self.names if path == f"{FOLDER}/{name}.yaml"), None)
-        return Surroundings(self.names, own, self._words, self._entries)
+        return Surroundings(self.names, own, self._words, self._entries, self._stores)
 
     def _words(self) -> Iterator[str]:
         """The names that the project has, as far as it is read."""
@@ -179,6 +181,11 @@ class Library:
             for key, options in entry.nearest("keys").children.items():
                 variants = options.get("variants")
                 yield from (key, *(str(item.value) for item in (variants.items if variants is not None else ())))
+
+    def _stores(self) -> Iterator[str]:
+        for document in tuple(self._documents.values()):
+            if document is not None:
+                yield from document.root.nearest("stores").children
 
     def _entries(self) -> Mapping[str, Node]:
         catalogue = self._documents.get(f"{FOLDER}/{CATALOGUE}.yaml")

@@ -32,6 +32,21 @@ _LONGEST = 2**63 - 1
 _LONGEST_TEXT = 256
 
 
+_DAY = 24 * 3600
+# How people write a length of time; a month has 30 days.
+_WORDS = {
+    **dict.fromkeys(("second", "sec"), 1),
+    **dict.fromkeys(("minute", "min"), 60),
+    **dict.fromkeys(("hour", "hr", "h"), 3600),
+    **dict.fromkeys(("day", "d"), _DAY),
+    **dict.fromkeys(("week", "w"), 7 * _DAY),
+    **dict.fromkeys(("month", "mo"), 30 * _DAY),
+    **dict.fromkeys(("year", "y"), 365 * _DAY),
+}
+_EVERY = {"hourly": 3600, "daily": _DAY, "weekly": 7 * _DAY, "monthly": 30 * _DAY, "yearly": 365 * _DAY}
+_IN_WORDS = regex(r"([0-9]{1,4})[ _-]?([a-z]{1,6}?)s?", re.ASCII | re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Duration:
     """A positive length of time: `seconds`, and `text` as Go's `Duration.String()` prints it."""
@@ -58,6 +73,22 @@ def parse_duration(text: str) -> Duration | None:
     hours, minutes = divmod(minutes, 60)
     canonical = f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
     return Duration(float(total // second), canonical)
+
+
+def seconds_in_words(text: str) -> int | None:
+    """The seconds of a length of time in words, such as `3 months` or `daily`; None for any other text."""
+    word = text.strip().lower()
+    if word in _EVERY:
+        return _EVERY[word]
+    found = _IN_WORDS.fullmatch(word)
+    unit = _WORDS.get(found[2]) if found is not None else None
+    return int(found[1]) * unit if found is not None and unit is not None and int(found[1]) > 0 else None
+
+
+def days_in_words(text: str) -> int | None:
+    """The whole days of such a length of time."""
+    seconds = seconds_in_words(text)
+    return seconds // _DAY if seconds is not None and seconds % _DAY == 0 else None
 
 
 def short_duration(seconds: int) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.rules.forms.where import waiver_scope
 from compiler.rules.interface import Finding, Rule, Scope
+from compiler.text.regex import regex
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from compiler.model.document import Document, Node
 
+_COMMENTED = regex(r"[\"']?:[ \t]+#[^\s#]")
 # The keys whose value is a mapping, in whichever mapping they stand.
 _MAPPINGS = frozenset(
     {"secrets", "stores", "remote", "labels", "annotations", "waive", "auth", "conditions", "caProvider", "keys"}
@@ -51,11 +53,18 @@ def _below(node: Node, path: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def _finding(key: str, node: Node, path: tuple[str, ...]) -> Finding:
-    if path in {("secrets",), ("stores",)} or key in _MAPPINGS:
+    if _is_commented(node):
+        way_out = 'what follows " #" is a comment: put the whole value in quotes'
+    elif path in {("secrets",), ("stores",)} or key in _MAPPINGS:
         way_out = "write `{}` to have it with its defaults, or `null` to remove what an earlier layer set"
     else:
         way_out = "write a value, `null` to remove what an earlier layer set, or remove the line"
     return Finding(f"{quoted(key)} has no value", node.key_span, help=way_out, scope=waiver_scope((*path, key)))
+
+
+def _is_commented(node: Node) -> bool:
+    """Whether a word follows the key that `#` makes a comment: a remark has a space behind the sign."""
+    return _COMMENTED.match(node.source.text, node.key_span.end) is not None
 
 
 RULE = Rule("empty-value", Severity.ERROR, Scope.DOCUMENT, page=__doc__, check=check)

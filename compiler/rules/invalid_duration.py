@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING
 
 from compiler.model.diagnostic import Severity
-from compiler.model.duration import parse_duration
+from compiler.model.duration import days_in_words, parse_duration, seconds_in_words, short_duration
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.regex import regex
 from compiler.text.slip import slip
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # Possessive: there are as many ways to cut a row of zeros into numbers as subsets of it.
 _ZERO = regex(r"[-+]?(?:0++(?:\.0*+)?(?:ns|us|µs|μs|ms|s|m|h)?)++")
-_DAYS = regex(r"(\d{1,4})d", re.ASCII)
 _NUMBER = regex(r"\d{1,9}", re.ASCII)
 
 
@@ -62,8 +61,11 @@ def _judge(node: Node, scope: tuple[str, ...]) -> Iterator[Finding]:
         )
     elif text.startswith("-"):
         message = "a refresh interval cannot be negative"
-    elif days := _DAYS.fullmatch(text):
-        message, way_out = "a duration cannot be in days", f"write {int(days[1]) * 24}h"
+    elif (seconds := seconds_in_words(text)) is not None:
+        message = "the units of a duration are h, m and s"
+        if days_in_words(text) is not None:
+            message = "a duration cannot be in days"
+        way_out = f"write {short_duration(seconds)}"
     elif _NUMBER.fullmatch(text):
         message, way_out = "a duration needs a unit", duration_help(int(text))
     elif re.search(r"\d(?:ns|us|µs|μs|ms)|\.\d*s", text):

@@ -25,7 +25,7 @@ from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from compiler.model.environment import Environment
     from compiler.model.source import Span
@@ -51,10 +51,18 @@ def _judge(environment: Environment, secret_id: str, at: Span, scope: tuple[str,
         yield Finding(
             f"no secret named {quoted(secret_id)} in the catalogue",
             at,
-            help=(suggest(secret_id, entries, "secrets") if entries else None) or _new(secret_id),
+            help=_way_out(secret_id, entries),
             related=(Related(f'"{match}" is defined here', entries[match].node.key_span),) if match else (),
             scope=scope,
         )
+
+
+def _way_out(name: str, entries: Collection[str]) -> str:
+    from compiler.rules.forms.surroundings import SETTINGS, of_setting  # noqa: PLC0415 - only where one is wrong
+
+    if name in SETTINGS:
+        return of_setting(name)
+    return (suggest(name, entries, "secrets") if entries else None) or _new(name)
 
 
 def _new(name: str) -> str:

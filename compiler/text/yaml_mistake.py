@@ -19,6 +19,7 @@ _TIGHT_KEY = regex(r"\s*(?:- +)*[A-Za-z0-9_.-]{1,64}(:)[^\s/]")
 _DASHES = regex(r" *(?:- +)*")
 # A hostile file has a million lines to look through; no person's has so many characters in one block.
 _FARTHEST = 100_000
+_COMMENT = regex(r"[ \t]#")
 _CLOSING = {"{": "}", "[": "]"}
 # What no plain value may begin with, beside a quote and a bracket.
 _RESERVED = "@`%&*!|>"
@@ -174,10 +175,21 @@ def _bracket(text: str, at: int, opened: int) -> Mistake:
     mark = text[opened : opened + 1]
     closing = _CLOSING.get(mark, "}")
     if _number(text, at) != _number(text, opened) or not text[at:].split("\n", 1)[0].strip():
+        if (comment := _comment(text, opened)) is not None:
+            message = f'what follows " #" is a comment, and the "{mark}" opened before it is not closed'
+            return _at(comment, message, f'put the value in quotes, or close it with "{closing}" before it')
         return _at(opened, f'the "{mark}" opened here is not closed', f'close it with "{closing}"')
     return _at(
         at, f'a comma or "{closing}" is missing before this', "put commas between the parts, and close what is open"
     )
+
+
+def _comment(text: str, opened: int) -> int | None:
+    """Where a comment begins on the line of a bracket, behind it and outside of quotes."""
+    found = _COMMENT.search(text, opened, len(text) if (end := text.find("\n", opened)) < 0 else end)
+    if found is None or any(text.count(quote, opened, found.start()) % 2 for quote in "'\""):
+        return None
+    return found.start() + 1
 
 
 def _indentation(text: str, start: int, line: str) -> Mistake | None:

@@ -198,6 +198,14 @@ def test_files_with_the_other_ending_and_other_names_are_said(tmp_path: Path) ->
     ]
 
 
+def test_values_of_a_file_that_is_there_and_not_read_are_no_orphans(tmp_path: Path) -> None:
+    for name in ("environments/prod.yml", "environments/Eu.yaml", "chart/values-prod.yaml", "chart/values-eu.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("", "utf-8")
+    (tmp_path / "chart/values-qa.yaml").write_text("", "utf-8")
+    assert Library(tmp_path).values_files("chart") == {"qa": "chart/values-qa.yaml"}
+
+
 def test_values_files_are_found_by_the_name_of_their_environment(tmp_path: Path) -> None:
     (tmp_path / "chart").mkdir()
     for name in ("values-prod.yaml", "values.yaml", "values-.yaml", "values-a\nb.yaml", "Chart.yaml"):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from compiler.model.duration import short_duration
+from compiler.model.duration import days_in_words, short_duration
+from compiler.rules.forms.surroundings import of_setting
 from compiler.text.credential import looks_like_credential
 from compiler.text.regex import regex
 from compiler.text.suggestion import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from compiler.model.document import Node
     from compiler.model.source import Span
@@ -28,6 +29,7 @@ _TRUTHS = {"yes": "true", "y": "true", "on": "true", "true": "true"}
 _BOOLEANS = {**_TRUTHS, "no": "false", "n": "false", "off": "false", "false": "false"}
 # What people name a value that they write where the catalogue describes its key.
 _VALUE_KEYS = frozenset({"value", "default", "secret", "data", "stringData"})
+_GLUED = regex(r"([A-Za-z]{1,30}):(\S.*)", re.ASCII | re.DOTALL)
 _COLON_WITHOUT_SPACE = regex(r"([A-Za-z]{1,30}):[^\s:]")
 # What an entry of the catalogue has, and the catalogue itself has not.
 _OF_ENTRIES = frozenset({"target", "remote", "keys"})
@@ -111,16 +113,23 @@ def of_form(place: Place, node: Node) -> Advice:
     match place.schema, place.path:
         case "catalogue", ("secrets", _, "keys", _, "from"):
             return Advice("write the id of an entry, a slash and one of its keys", _whole(node))
+        case _, (*_, "rotate") if (days := days_in_words(str(node.value))) is not None:
+            return Advice(f"write `rotate: {days}d`")
         case _:
             return Advice(None)
 
 
-def of_unknown_key(place: Place, key: str, node: Node) -> str | None:
+def of_unknown_key(place: Place, key: str, node: Node, known: Container[str] = ()) -> str | None:
     """The way out for a secret, a key of one, or its value, that stands beside the map that it belongs in.
 
-    `node` is what stands under the key.
+    `node` is what stands under the key, and `known` are the keys that there may be.
     """
+    if (glued := _GLUED.fullmatch(key)) is not None and glued[1] in known:
+        value = glued[2] if place.knows(glued[2]) else "…"
+        return f"write a space after the colon: `{glued[1]}: {value}`"
     match place.path:
+        case ("secrets", "secrets") if key in place.surroundings.secrets:
+            return of_setting("secrets")
         case () if key in place.surroundings.secrets or (place.schema == "catalogue" and _is_entry(node)):
             return "did you mean to indent it under `secrets:`?"
         case ("secrets", str() as secret, "keys", str() as own) if (
@@ -182,8 +191,12 @@ def _instead_of_value(place: Place, node: Node, schema: Mapping[str, Any]) -> st
     match place.schema, place.path:
         case "catalogue", ("secrets", str() as secret, "keys", str() as key) if _is_id(secret) and _is_key(key):
             return f"values go into the store: `{place.surroundings.put(secret, key)}`; write `{key}: {{}}` here"
+        case "environment", ("secrets", str() as secret) if place.surroundings.is_setting(secret):
+            return of_setting(secret)
         case "environment", ("secrets", str() as secret) if _is_id(secret) and isinstance(node.value, bool):
             return f"write `{secret}: {{{'' if node.value else 'enabled: false'}}}`"
+        case "environment", ("secrets", str() as secret) if _is_id(secret) and place.surroundings.is_store(node.value):
+            return f"write `{secret}: {{store: {node.value}}}`"
         case "environment", ("secrets", str() as secret) if _is_id(secret):
             return f"values go into the store: `{place.surroundings.put(secret)}`; write `{secret}: {{}}` here"
         case _:

@@ -15,7 +15,7 @@ from compiler.text.suggestion import closest, suggest
 from compiler.text.wording import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator
 
     from compiler.model.document import Node
 
@@ -87,14 +87,17 @@ def node_at(root: Node, path: _Path) -> Node:
     return node
 
 
-def _unknown_key(node: Node, key: str, known: Iterable[str], place: Place) -> Diagnostic:
+def _unknown_key(node: Node, key: str, known: Collection[str], place: Place) -> Diagnostic:
+    word, _, glued = key.partition(":")
+    # What stands behind a colon without a space may be a value.
+    is_glued = bool(glued) and word in known and not place.knows(glued)
     return Diagnostic(
         "unknown-key",
         Severity.ERROR,
-        f"unknown key {quoted(key)}",
+        f"unknown key {quoted(f'{word}:…' if is_glued else key)}",
         node.key_span,
-        help=of_unknown_key(place, key, node) or suggest(key, known, "keys here"),
-        conceals=(node.span,),
+        help=of_unknown_key(place, key, node, known) or suggest(key, known, "keys here"),
+        conceals=(node.span, *((node.key_span,) if is_glued else ())),
     )
 
 

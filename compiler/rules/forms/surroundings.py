@@ -14,11 +14,30 @@ if TYPE_CHECKING:
 _WORDS = frozenset({"base", "vault", "azure", "azurekv", "name", "provider", "key", "description", "value"})
 
 
+# What `new project` calls the stores.
+_STORES = frozenset({"vault", "azure"})
+# The keys of an environment that are no map of names.
+SETTINGS = frozenset(
+    {
+        *("extends", "namespace", "store", "refreshInterval", "fetch", "externalSecretsOperator"),
+        *("secrets", "stores", "moves", "madeElsewhere", "partOf", "argocdProject", "subchart", "waive"),
+        *("labels", "annotations", "secretLabels", "secretAnnotations"),
+    }
+)
+
+
+def of_setting(key: str) -> str:
+    """The way out for one of `SETTINGS` that stands among the secrets."""
+    if key == "secrets":
+        return "`secrets:` stands twice: remove the second, and indent what is below it as the first one's"
+    return f"`{key}:` is a setting of the environment: it stands a level higher, beside `secrets:`"
+
+
 class Surroundings:
     """What is known beside the document: the project's environments and names, and which environment it is.
 
     `environment` is None for a document that several share. `words` is asked once, when a mistake is found; `secrets`
-    are the ids of the catalogue, as far as it is read.
+    are the ids of the catalogue, and `stores` those of stores, as far as these are read.
     """
 
     def __init__(
@@ -27,11 +46,13 @@ class Surroundings:
         environment: str | None = None,
         words: Callable[[], Iterable[str]] = tuple,
         secrets: Callable[[], Iterable[str]] = tuple,
+        stores: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._environments = environments
         self._environment = environment
         self._words = words
         self._secrets = secrets
+        self._stores = stores
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -42,6 +63,14 @@ class Surroundings:
     def secrets(self) -> frozenset[str]:
         """The ids of the catalogue's entries."""
         return frozenset(self._secrets())
+
+    def is_setting(self, key: str) -> bool:
+        """Whether the key is one of an environment and no secret's id."""
+        return key in SETTINGS and key not in self.secrets
+
+    def is_store(self, word: object) -> bool:
+        """Whether the word is the id of a store, as far as the stores are read."""
+        return isinstance(word, str) and (word in _STORES or word in self._stores())
 
     def put(self, *names: str) -> str:
         """The command that sets a value in the store of an environment of the project."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.model.duration import parse_duration, short_age, short_duration
+from compiler.model.duration import days_in_words, parse_duration, seconds_in_words, short_age, short_duration
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,22 @@ def test_the_short_form_leaves_out_what_is_zero(seconds: int, text: str) -> None
 )
 def test_an_age_is_shown_in_its_largest_unit(age: dict[str, float], text: str) -> None:
     assert short_age(timedelta(**age)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "days"),
+    [
+        ("1 day", 86400, 1),
+        ("3 months", 90 * 86400, 90),
+        ("2weeks", 14 * 86400, 14),
+        ("5 min", 300, None),
+        ("36 hours", 36 * 3600, None),
+        (" Daily ", 86400, 1),
+        ("0 days", None, None),
+        ("1 fortnight", None, None),
+        ("day", None, None),
+        ("99999 days", None, None),
+    ],
+)
+def test_a_length_of_time_in_words(text: str, seconds: int | None, days: int | None) -> None:
+    assert (seconds_in_words(text), days_in_words(text)) == (seconds, days)

@@ -32,6 +32,14 @@ def test_finds_a_scalar_with_nothing_behind_it(judge: Judge) -> None:
     assert "`null`" in (found.helps[0] or "")
 
 
+def test_a_value_that_is_a_comment_needs_quotes(judge: Judge) -> None:
+    said = 'what follows " #" is a comment: put the whole value in quotes'
+    assert judge(RULE, "labels:\n  team: #platform\n").helps == [said]
+    assert judge(RULE, 'labels:\n  "team":  #platform\n').helps == [said]
+    # A remark is none.
+    assert said not in judge(RULE, "labels:\n  team: # of the platform\n").helps
+
+
 @pytest.mark.parametrize(
     "text", ["", "secrets: {slack: null}", "secrets: {slack: ~}", "secrets: {slack: {}}", "store: ''"]
 )

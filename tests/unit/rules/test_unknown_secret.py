@@ -29,6 +29,15 @@ def test_always_says_a_way_out(judge: Judge) -> None:
     assert nothing.helps[-1] == "`platform-secrets new secret zzz --key KEY` adds it"
 
 
+def test_a_setting_among_the_secrets_is_told_its_place(judge: Judge) -> None:
+    assert judge(RULE, "secrets: {fetch: {}}").helps == [
+        "`fetch:` is a setting of the environment: it stands a level higher, beside `secrets:`"
+    ]
+    assert judge(RULE, "secrets: {secrets: {}}").helps == [
+        "`secrets:` stands twice: remove the second, and indent what is below it as the first one's"
+    ]
+
+
 def test_concludes_nothing_from_a_damaged_catalogue(judge: Judge) -> None:
     assert not judge(RULE, "secrets: {gihub: {}}", catalogue=CATALOGUE + "  gihub: 5\n")
 

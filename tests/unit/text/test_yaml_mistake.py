@@ -15,6 +15,7 @@ SIGN = 'a value cannot begin with "{}" like this'
 NO_TOKEN = "found character that cannot start any token"
 NO_NAME = "did not find expected alphabetic or numeric character"
 NO_BREAK = "did not find expected comment or line break"
+COMMENT = 'what follows " #" is a comment, and the "{}" opened before it is not closed'
 NO_COMMA = "did not find expected ',' or '}'"
 NO_LIST = "block sequence entries are not allowed in this context"
 UNREADABLE = "did not find expected key"
@@ -134,6 +135,10 @@ def test_a_colon_inside_a_value(text: str, way_out: str) -> None:
         ("{a:{}}\n", "found unexpected ':'", ":", None, "a space is missing after the colon", ":"),
         ("a: {b: c\n", NO_COMMA, "\n", "{", 'the "{" opened here is not closed', "{"),
         ("a: [b\nc: d\n", "did not find expected ',' or ']'", "c", "[", 'the "[" opened here is not closed', "["),
+        ("a: {b: #c}\nd: e\n", NO_COMMA, ": e", "{", COMMENT.format("{"), "#"),
+        ("a: [b #c]\n", "did not find expected ',' or ']'", "\n", "[", COMMENT.format("["), "#"),
+        ('a: {b: "x #c"\nd: e\n', NO_COMMA, ": e", "{", 'the "{" opened here is not closed', "{"),
+        ("a: {b: 'x #c' d: e}\n", NO_COMMA, "d", "{", 'a comma or "}" is missing before this', "d"),
         ("a: {b: {} c: d}\n", NO_COMMA, "c", "{", 'a comma or "}" is missing before this', "c"),
         ("a: 'b\n", "found unexpected end of stream", "\n", "'", "the quote opened here is never closed", "'"),
         ('a: "b" c\n', UNREADABLE, "c", None, "the value ends before this, and more text follows", "c"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,11 +11,12 @@ from compiler.rules.forms.expected import (
     Place,
     as_id,
     duration_help,
+    of_form,
     of_number,
     of_type,
     of_unknown_key,
 )
-from compiler.rules.forms.surroundings import Surroundings
+from compiler.rules.forms.surroundings import SETTINGS, Surroundings
 from compiler.stages.load import load_text
 
 if TYPE_CHECKING:
@@ -121,6 +124,56 @@ def test_a_value_in_place_of_options_is_put_into_the_store() -> None:
     assert advice("secrets.github: store:hunter2", "object", CLOSED).help == found.help
     assert advice("secrets.github: true", "object", CLOSED) == Advice("write `github: {}`")
     assert advice("secrets.github: false", "object", CLOSED) == Advice("write `github: {enabled: false}`")
+
+
+def test_a_store_in_place_of_options_is_the_secrets_store() -> None:
+    assert advice("secrets.github: azure", "object", CLOSED).help == "write `github: {store: azure}`"
+    known = Surroundings(stores=lambda: ("kv-eu",))
+    at = place("secrets", "github", surroundings=known)
+    found = of_type(at, node_of("github: kv-eu\n", "github"), ["object"], CLOSED)
+    assert found.help == "write `github: {store: kv-eu}`"
+
+
+@pytest.mark.parametrize("value", ["azure", "hunter2", "true"])
+def test_a_setting_among_the_secrets_is_told_its_place_and_put_into_no_store(value: str) -> None:
+    found = advice(f"secrets.store: {value}", "object", CLOSED)
+    assert found.help == "`store:` is a setting of the environment: it stands a level higher, beside `secrets:`"
+    # A secret may be called so.
+    known = Surroundings(["dev"], secrets=lambda: ("store",))
+    own = of_type(
+        place("secrets", "store", surroundings=known), node_of("store: hunter2\n", "store"), ["object"], CLOSED
+    )
+    assert (own.help or "").startswith("values go into the store: `platform-secrets put dev store`")
+
+
+def test_the_settings_are_those_of_the_schema() -> None:
+    schema = json.loads((Path(__file__).resolve().parents[4] / "schemas/environment.schema.json").read_text("utf-8"))
+    assert schema["properties"].keys() == SETTINGS
+
+
+@pytest.mark.parametrize(("written", "days"), [("3 months", 90), ("90 days", 90), ("1 year", 365), ("2w", 14)])
+def test_a_length_of_time_in_words_is_one_in_days(written: str, days: int) -> None:
+    at = place("secrets", "github", "keys", "TOKEN", "rotate", schema="catalogue")
+    assert of_form(at, node_of(f"rotate: {written}\n", "rotate")).help == f"write `rotate: {days}d`"
+
+
+@pytest.mark.parametrize("written", ["36 hours", "0 days", "soon"])
+def test_no_whole_days_are_no_number_of_days(written: str) -> None:
+    at = place("secrets", "github", "keys", "TOKEN", "rotate", schema="catalogue")
+    assert of_form(at, node_of(f"rotate: {written}\n", "rotate")).help is None
+
+
+def test_a_key_with_its_value_glued_to_it_lacks_a_space() -> None:
+    at, known = place("secrets", "github"), {"store": 1, "fetch": 1}
+    assert of_unknown_key(at, "store:vault", TEXT, known) == "write a space after the colon: `store: vault`"
+    assert of_unknown_key(at, "fetch:hunter2", TEXT, known) == "write a space after the colon: `fetch: …`"
+    assert of_unknown_key(at, "other:vault", TEXT, known) is None
+
+
+def test_secrets_below_secrets_stand_twice() -> None:
+    known = Surroundings(secrets=lambda: ("jira",))
+    found = of_unknown_key(place("secrets", "secrets", surroundings=known), "jira", TEXT)
+    assert found == "`secrets:` stands twice: remove the second, and indent what is below it as the first one's"
 
 
 @pytest.mark.parametrize("path", ["secrets.github", "stores", "secrets.github.remote"])
