@@ -20,7 +20,7 @@ from compiler.model.limits import has_more_values
 from compiler.model.named_file import NamedFileError, as_file
 from compiler.operations.cluster.connect import IN_POD, kubeconfigs
 from compiler.operations.cluster.objects import AnswerTooLargeError, ClusterError, WatchEndedError
-from compiler.operations.cluster.readings import Readings
+from compiler.operations.cluster.readings import CHECK_SERVER, Readings
 from compiler.stores.sending.bounded_reply import BoundedResponse, ReplyTooLargeError
 from compiler.stores.sending.deadline import within
 from compiler.stores.sending.quiet_logs import silence
@@ -37,6 +37,8 @@ _PATIENCE = 120.0
 # Of an answer, and of an event of a watch: 500 pods take 8 MiB and 200,000 values.
 _LARGEST = 32 * 1024 * 1024
 _MOST_VALUES = 500_000
+# Of all answers to one command: 200,000 ExternalSecrets.
+_MOST_BYTES = 1024 * 1024 * 1024
 _FORBIDDEN, _UNAUTHORISED, _NOT_FOUND, _GONE = 403, 401, 404, 410
 _FINE = 200
 # Beyond the time after which the server itself ends a watch.
@@ -74,7 +76,7 @@ class KubernetesCluster(Readings):
         if why:
             raise ClusterError(f"no usable kubeconfig ({why})", "set KUBECONFIG, or name a context with --context")
         settings.retries = False
-        self._patience, self._spent = _PATIENCE, 0.0
+        self._patience, self._spent, self._room = _PATIENCE, 0.0, float(_MOST_BYTES)
         self._api: Any = client.ApiClient(settings)
         manager = self._api.rest_client.pool_manager
         pools = manager.pool_classes_by_scheme
@@ -84,7 +86,11 @@ class KubernetesCluster(Readings):
         self, permission: str, path: str, accepted: str = "application/json", query: Sequence[tuple[str, str]] = ()
     ) -> LiveObject | None:
         def read() -> LiveObject:
-            return _object(self._asked("GET", path, accepted, query, _TIMEOUT).read(_LARGEST + 1, decode_content=False))
+            content = self._asked("GET", path, accepted, query, _TIMEOUT).read(_LARGEST + 1, decode_content=False)
+            self._room -= len(content)
+            if self._room < 0:
+                raise ClusterError(f"its answers have more than {_MOST_BYTES // 1024**2} MiB in all", CHECK_SERVER)
+            return _object(content)
 
         with self._in_time():
             return _answer(permission, read)
@@ -105,7 +111,7 @@ class KubernetesCluster(Readings):
         self, permission: str, path: str, accepted: str, query: Sequence[tuple[str, str]], seconds: int
     ) -> Iterator[LiveObject]:
         # Whoever watches waits, as long as `--timeout` says.
-        self._patience = math.inf
+        self._patience = self._room = math.inf
         ends = [*query, ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
         timeout = (_TIMEOUT[0], seconds + _GRACE)
         reply: Any = _answer(permission, lambda: self._asked("GET", path, accepted, ends, timeout))
@@ -232,7 +238,7 @@ def _answer(permission: str, ask: Callable[[], T]) -> T | None:
 
 def _too_large() -> ClusterError:
     message = f"its answer has more than {_LARGEST // 1024**2} MiB or {_MOST_VALUES} values"
-    return AnswerTooLargeError(message, "check the kubeconfig's server, and what is before it")
+    return AnswerTooLargeError(message, CHECK_SERVER)
 
 
 def _unusable(why: str) -> ClusterError:

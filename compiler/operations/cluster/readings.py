@@ -69,7 +69,7 @@ _SLIM: dict[str, Callable[[LiveObject], LiveObject]] = {
 _METADATA_ALONE = frozenset({"secrets", "configmaps"})
 # Of one list. A cluster that has more ExternalSecrets than these has none that a person looks after.
 _MOST_OBJECTS = 100_000
-_CHECK_SERVER = "check the kubeconfig's server, and what is before it"
+CHECK_SERVER = "check the kubeconfig's server, and what is before it"
 
 
 class Readings(ABC):
@@ -169,7 +169,7 @@ class Readings(ABC):
                 return tuple(kept), version
             if mark in marks or len(kept) > _MOST_OBJECTS:
                 why = "begins again in the middle" if mark in marks else f"has more than {_MOST_OBJECTS} objects"
-                raise ClusterError(f"its list of {plural} {why}", _CHECK_SERVER)
+                raise ClusterError(f"its list of {plural} {why}", CHECK_SERVER)
             marks.append(mark)
 
     def watch(self, plural: str, namespace: str, version: str, seconds: int) -> Iterator[tuple[str, LiveObject]]:
@@ -196,7 +196,7 @@ def _formed(take: Callable[[], T]) -> T:
         return take()
     except (AttributeError, LookupError, TypeError, ValueError):
         pass
-    raise ClusterError("its answer is not in the form of the API", _CHECK_SERVER)
+    raise ClusterError("its answer is not in the form of the API", CHECK_SERVER)
 
 
 def _kept(plural: str, found: object) -> LiveObject:
@@ -225,7 +225,7 @@ def _require_kind(found: LiveObject, plural: str, form: str) -> None:
     """Raises ClusterError for what is not of the kind asked for: an object, or with the form "List" a list of them."""
     wanted = ("meta.k8s.io/v1", "PartialObjectMetadata") if plural in _METADATA_ALONE else _TYPES[plural]
     if (found.get("apiVersion"), found.get("kind")) != (wanted[0], f"{wanted[1]}{form}"):
-        raise ClusterError(f'its answer is not the "{wanted[1]}{form}" that was asked for', _CHECK_SERVER)
+        raise ClusterError(f'its answer is not the "{wanted[1]}{form}" that was asked for', CHECK_SERVER)
 
 
 def _path(plural: str, namespace: str) -> str:

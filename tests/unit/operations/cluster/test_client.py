@@ -173,6 +173,18 @@ def test_an_answer_of_many_bytes_is_refused_and_one_of_long_texts_is_read(
         cluster.external_secret_objects("team")
 
 
+def test_what_a_command_is_answered_in_all_has_an_end(
+    fake: FakeCluster, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.external_secret("team", "github")
+    KubernetesCluster(environ).external_secret_objects("team")
+    monkeypatch.setattr("compiler.operations.cluster.client._MOST_BYTES", 1000)
+    cluster = KubernetesCluster(environ)
+    cluster.external_secret_objects("team")
+    with pytest.raises(ClusterError, match="its answers have more than 0 MiB in all"):
+        [cluster.external_secret_objects("team") for _ in range(10)]
+
+
 def test_a_watch_s_event_without_an_end_is_given_up(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.operations.cluster.client._LARGEST", 1000)
     with pytest.raises(ReplyTooLargeError):
