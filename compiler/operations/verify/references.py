@@ -24,7 +24,8 @@ class Reference:
     `remote_key` and `property` are those of ESO's `remoteRef`; a property of None means the whole value. `by_name`
     marks a key that a template takes from `dataFrom.extract`. `key_at` is the key's line, `secret_at` the secret's.
     `environment` is None where a values file asks; `is_elsewhere` tells that `store` is not the secret's own.
-    `holder` is the secret that has the value where it is taken from another one's key.
+    `holder` is the secret that has the value where it is taken from another one's key. `source` is the id of the store
+    that a copy could come from, None where there is none, or several.
     """
 
     secret: str
@@ -38,6 +39,7 @@ class Reference:
     environment: str | None = None
     is_elsewhere: bool = False
     holder: str | None = None
+    source: str | None = None
 
 
 def references_of(
@@ -55,6 +57,7 @@ def references_of(
         chosen = store if store is not None else secret.store
         if chosen is None:
             continue
+        source = _source(environment, secret, chosen)
         for item in _keys(environment, secret, store):
             if item.place is None:
                 diagnostics.append(_no_place(secret, item, chosen))
@@ -73,9 +76,18 @@ def references_of(
                     environment.name,
                     is_elsewhere=chosen is not secret.store,
                     holder=item.key.origin.entry.id if item.key.origin is not None else None,
+                    source=source,
                 )
             )
     return tuple(found), tuple(diagnostics)
+
+
+def _source(environment: Environment, secret: Secret, store: Store) -> str | None:
+    """The store that the secret reads, where that is another one than `store`; else the only other one."""
+    if secret.store is not None and secret.store.id != store.id:
+        return secret.store.id
+    others = [other for other in environment.stores if other != store.id]
+    return others[0] if len(others) == 1 else None
 
 
 def _keys(environment: Environment, secret: Secret, store: Store | None) -> Iterator[SecretKey]:

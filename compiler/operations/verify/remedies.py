@@ -54,4 +54,13 @@ def way_out_of(group: Sequence[Reference], error: StoreError) -> str:
         words = ["bao", "kv", "undelete", *namespace, f"-mount={store.mount}", f"-versions={error.version}", name]
     else:
         return error.remedy
-    return f"`{shell_line(*words)}` recovers it"
+    return f"`{shell_line(*words)}` recovers it{_or_copy(group[0])}"
+
+
+def _or_copy(first: Reference) -> str:
+    """The command that copies a deleted secret again from another store, where there is one."""
+    if first.environment is None or first.source is None:
+        return ""
+    ends = ("--to", first.store.id, "--from", first.source)
+    copy = command_line("migrate", first.environment, *ends, "--only", first.secret, "--recover")
+    return f"; or `{copy}` copies it there again"

@@ -308,3 +308,16 @@ def test_a_key_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: Be
         ("noted", 'accepted: values of "jira" differ in "azure" and "vault": "GITHUB_TOKEN"'),
     ]
     assert not bench.to_azure("jira", "github", accepted=("GITHUB_TOKEN",)).is_refused
+
+
+def test_an_end_is_accepted_of_the_secret_that_is_named_and_of_no_other(bench: Bench) -> None:
+    ending(bench, vault=END, again=None)
+    bench.write("prod", "secrets: {jira: {store: again}, github: {store: again}}\n")
+    bench.again.seed("agents/github", GITHUB_TOKEN="t-1")
+    (newest,) = bench.vault.versions["agents/github"]
+    bench.vault.versions["agents/github"] = [replace(newest, attributes=Attributes(expires=END))]
+    found = bench.plan(Mode.TO, "jira", "github", to="vault", ending=("jira",))
+    ends = [each for each in found.checks if "deletes itself" in each.message]
+    assert [(str(each.verdict), '"github"' in each.message) for each in ends] == [("refused", True), ("noted", False)]
+    # The command that is named next accepts both.
+    assert ends[0].more[-1].endswith("--accept-ending jira github")

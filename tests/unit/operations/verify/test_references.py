@@ -102,3 +102,15 @@ def test_a_bundle_is_taken_apart_by_name(tmp_path: Path) -> None:
 def test_a_secret_whose_store_is_unknown_asks_nobody(tmp_path: Path) -> None:
     environment = compiled(tmp_path, prod=PROD.replace("github: {}", "github: {store: azrue}"))
     assert [each.secret for each in references_of(environment)[0]] == ["local"]
+
+
+def test_a_copy_could_come_from_the_store_that_is_read_or_the_only_other_one(tmp_path: Path) -> None:
+    environment = compiled(tmp_path)
+    vault, azure = environment.stores["vault"], environment.stores["azure"]
+    assert {each.source for each in references_of(environment, ["github"], vault)[0]} == {"azure"}
+    assert {each.source for each in references_of(environment, ["github"], azure)[0]} == {"vault"}
+    third = '  third: {provider: azurekv, name: third, vaultUrl: "https://third.vault.azure.net"}\nsecrets:'
+    several = compiled(tmp_path / "several", prod=PROD.replace("secrets:", third))
+    assert {each.source for each in references_of(several, ["github"])[0]} == {None}
+    there = references_of(several, ["github"], several.stores["third"])[0]
+    assert {each.source for each in there} == {"vault"}

@@ -42,6 +42,15 @@ def test_a_deleted_secret_of_vault_is_recovered_by_a_command_that_can_be_pasted(
     )
 
 
+def test_a_deleted_secret_may_be_copied_again_from_another_store() -> None:
+    error = SoftDeletedError(PLACE, Action.READ, "its version 3 is deleted", "recover it", "3")
+    copy = "platform-secrets migrate dev --to vault --from azure --only github --recover"
+    own = "`bao kv undelete -mount=kv -versions=3 'platform/a b'` recovers it"
+    assert way_out_of([replace(asked(), source="azure")], error) == f"{own}; or `{copy}` copies it there again"
+    # A values file has no environment to migrate.
+    assert way_out_of([replace(asked(), source="azure", environment=None)], error) == own
+
+
 def test_a_deleted_secret_of_key_vault_is_recovered_by_its_id() -> None:
     azure = asked(store=replace(VAULT, provider="azurekv"))
     error = SoftDeletedError(
