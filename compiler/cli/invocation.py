@@ -129,7 +129,8 @@ def invoke(name: str, module: str, arguments: Sequence[str], options: Globals) -
             raise Refusal(
                 "cannot run", f"{shown} leads out of the project through a link", "name the file that it leads to"
             )
-    if name not in _WITHOUT_PROJECT:
+    # `new project` makes one of its own.
+    if name not in _WITHOUT_PROJECT and getattr(parsed, "kind", "") != "project":
         invocation.require_own_project(sends=name in _LIVE and not getattr(parsed, "offline", False))
         _refuse_swapped(name, parser, parsed, arguments, invocation)
     with orderly_termination():

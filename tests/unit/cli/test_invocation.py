@@ -153,7 +153,7 @@ def test_what_sends_nothing_goes_on_with_a_note(run: Callable[..., Done], below:
     for words in (("explain", "dev"), ("status", "dev", "--offline"), ("compile", "dev", "--out", "own")):
         done = run(*words)
         assert (done.code, done.err.startswith(f"{note}; --root names another\n")) == (0, True)
-    for words in (("rules", "too-large"), ("completion", "bash")):
+    for words in (("rules", "too-large"), ("completion", "bash"), ("new", "project", "mine")):
         assert run(*words).err == ""
 
 
