@@ -97,8 +97,8 @@ def _made(folder: Path, shown: str) -> tuple[Diagnostic, ...]:
 def first_named(project: Project, files: Sequence[ValuesFile]) -> list[Store]:
     """The stores whose names were in no values file before."""
     before = "".join(file.old for file in files if file.old is not None)
-    stores = (store for environment in project.environments for store in environment.stores_in_use())
-    return [store for store in stores if quote(store.name) not in before]
+    stores = {store.name: store for each in project.environments for store in each.stores_in_use()}
+    return [store for name, store in stores.items() if quote(name) not in before]
 
 
 def unmade_stores(stores: Iterable[Store]) -> Iterator[str]:
