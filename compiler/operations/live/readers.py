@@ -83,13 +83,12 @@ class Readers:
         return tuple(dict.fromkeys(found))
 
     def check_excluded(self) -> None:
-        """Refuse `--not-the-same` for a store that is the same, or that nobody reads. Raises Refusal."""
+        """Refuse `--not-the-same` for a store on the same server, or that nobody reads. Raises Refusal."""
         for store in sorted(self._excluded):
             found = self._met.get(store)
             if found is Sameness.SAME:
-                raise Refusal(
-                    "usage", f"the store {quoted(store)} is the same one", f"leave out {NOT_THE_SAME} {store}"
-                )
+                message = f"the store {quoted(store)} is on the same server"
+                raise Refusal("usage", message, f"leave out {NOT_THE_SAME} {store}: what it reads there is known")
             if found is None:
                 known = sorted(name for name, each in self._met.items() if each is Sameness.UNPROVEN)
                 message = f"{NOT_THE_SAME}: nobody is seen to read a store {quoted(store)}"
@@ -136,6 +135,14 @@ def every_environment(root: Path, outside: Outside) -> tuple[Environment, ...]:
             message = f"the values file of {listed(stale)} is out of date: the cluster may read something else"
             raise Refusal("found", message, f"compile and commit it first: {command_line('compile', *stale)}")
     return tuple(environment for project in projects for environment in project.environments)
+
+
+def one_environment(root: Path, name: str, outside: Outside) -> Environment:
+    """The environment as its files are now, with an address from outside where it has none. Raises Refusal."""
+    result = compile_project(root, (name,), outside)
+    if result.failed or result.project is None:
+        raise _unknown(result)
+    return result.project.environments[0]
 
 
 def _projects(root: Path, outside: Outside) -> Iterator[Project]:

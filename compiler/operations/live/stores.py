@@ -153,7 +153,8 @@ class LiveStores:
         found = replace(reached, cluster_id=self._cluster_id(store) or reached.cluster_id)
         if not store.address or replace(written, cluster_id=None) == reached:
             return (found if found.cluster_id else replace(found, cluster_id=written.cluster_id),)
-        return found, written
+        # What is reached in place of the written address is taken for that store.
+        return found, written if written.cluster_id else replace(written, cluster_id=found.cluster_id)
 
     def _cluster_id(self, store: Store) -> str | None:
         try:

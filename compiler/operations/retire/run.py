@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compiler.operations.change.run import Change
 from compiler.operations.cluster.readers import readers_of
 from compiler.operations.live.names import secret_named, store_named
-from compiler.operations.live.readers import every_environment
+from compiler.operations.live.readers import every_environment, one_environment
 from compiler.operations.retire.candidates import candidates_of
 from compiler.operations.retire.plan import COMMAND, plan_retirement
 from compiler.operations.runs.journal import identity_of
@@ -68,8 +68,8 @@ def retire(
 
 def _candidates(asked: Retirement, name: str, address: str, setting: Setting, outside: Outside) -> Candidates:
     """What may be deleted, as all files and the cluster are now."""
-    every = {each.name: each for each in every_environment(setting.root, outside)}
-    environment = every[name]
+    environment = one_environment(setting.root, name, outside)
+    every = {each.name: each for each in (*every_environment(setting.root, outside), environment)}
     store = store_named(environment, asked.store_id)
     if setting.stores.address(store).absolute != address:
         raise Refusal("cannot run", f"the address of {store.id} changed meanwhile", "run the same command again")

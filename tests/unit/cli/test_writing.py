@@ -135,6 +135,12 @@ def test_another_value_than_the_run_has_written_is_a_conflict(
     assert writing.ends.azure.shown(AZURE) == {KEY: "token"}
 
 
+def test_only_what_deletes_is_told_of_other_stores(writing: Writing) -> None:
+    found = writing("--not-the-same", "staging/azure")
+    assert (found.code, "--not-the-same needs --undo" in found.err) == (2, True)
+    assert writing.ends.azure.calls == []
+
+
 def test_an_interrupt_says_how_to_go_on(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupting(Progress):
         def step(self, line: str, *, is_fine: bool = True) -> None:

@@ -131,7 +131,7 @@ def test_a_store_that_is_said_to_be_another_stands_in_the_journal(
     retire: Callable[..., Done], project: Path, edit: Callable[[str, str, str], None]
 ) -> None:
     found = retire("--store", "vault", "github", "--without-cluster", "--apply", "--not-the-same", "staging/vault")
-    assert (found.code, 'the store "staging/vault" is the same one' in found.err) == (2, True)
+    assert (found.code, 'the store "staging/vault" is on the same server' in found.err) == (2, True)
     edit("environments/staging.yaml", "stores:\n", "stores:\n  vault: {server: 'https://vault-2.example.com'}\n")
     found = retire("--store", "vault", "github", "--without-cluster", "--apply", "--not-the-same", "staging/vault")
     assert found.code == 0, found

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,18 +89,36 @@ def test_each_reader_is_named_once_and_capitals_of_a_key_vault_do_not_count(
     assert found.steps[1].reason == 'it is in use again, read there by "prod/jira", "staging/jira"'
 
 
-def test_a_vault_elsewhere_is_another_one(spare: Callable[..., Plan], stores: Stores, environment: Environment) -> None:
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, 'it is in use again, read there by "staging/jira"'),
+        ({"address": "https://VAULT.example.com.:8200/"}, 'it is in use again, read there by "staging/jira"'),
+        ({"address": "https://other.example.com"}, 'it may be read by "staging/jira", in what may be the same store'),
+        ({"mount": "kv"}, None),
+        ({"vault_namespace": "team"}, None),
+    ],
+)
+def test_a_vault_counts_unless_it_is_proven_or_said_to_be_another(
+    spare: Callable[..., Plan], stores: Stores, environment: Environment, fields: dict[str, Any], reason: str | None
+) -> None:
     vault = stores.vault
     assert vault is not None
     vault.seed("agents/jira", JIRA_TOKEN="t")
     plan = plan_of(deletion(vault, "agents/jira", "JIRA_TOKEN", to="vault"))
-    assert spare(plan, environment).writes == ()
-    elsewhere = replace(environment.stores["vault"], address="https://other.example.com")
-    moved = replace(
-        environment,
-        secrets={name: replace(each, store=elsewhere) for name, each in environment.secrets.items()},
-    )
-    assert spare(plan, moved).writes == plan.writes
+    store = replace(environment.stores["vault"], **fields)
+    secrets = {name: replace(each, store=store) for name, each in environment.secrets.items()}
+    other = replace(environment, name="staging", stores={**environment.stores, "vault": store}, secrets=secrets)
+    found = spare(plan, other)
+    assert [step.reason for step in found.steps] == ([reason] if reason else [step.reason for step in plan.steps])
+    assert (found.writes == ()) is (reason is not None)
+    if reason and "may be" in reason:
+        assert found.steps[0].remedy.endswith('if "staging/vault" is another store, add --not-the-same staging/vault')
+        said = spared(plan, environment.stores, lambda: [other], stores.live, ["staging/vault"])
+        assert said.writes == plan.writes
+    elif reason:
+        with pytest.raises(Refusal, match='the store "staging/vault" is on the same server'):
+            spared(plan, environment.stores, lambda: [other], stores.live, ["staging/vault"])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compiler.model.place import Place
 from compiler.operations.change.apply import apply_plan
 from compiler.operations.change.plan import Kind, OnConflict, Options, State
 from compiler.operations.change.run import End, Ended, Setting, carry_out
@@ -119,6 +120,28 @@ def test_a_store_that_is_elsewhere_now_is_not_written_to(undo: Callable[..., End
     assert str(refused.value) == 'the store "azure" has another address than in the run'
     assert refused.value.help == f"the run names {address}: if you know that it was there, set it back"
     assert azure.deleted == set()
+
+
+def test_what_may_be_read_stays_until_a_person_says_that_it_is_another_store_which_the_journal_keeps(
+    environment: Environment, stores: Stores, azure: MemoryStore, tmp_path: Path, run_id: str, listening: Listening
+) -> None:
+    store = replace(environment.stores["azure"], address="https://agents.example.com")
+    places = {key.key.name: Place("agents-jira", key.key.name) for key in environment.secrets["jira"].keys}
+    keys = tuple(replace(key, place=places[key.key.name]) for key in environment.secrets["jira"].keys)
+    secrets = {"jira": replace(environment.secrets["jira"], store=store, keys=keys)}
+    staging = replace(environment, name="staging", stores={"azure": store}, secrets=secrets)
+    setting = Setting(tmp_path, stores.live, applies=True, environments=lambda: (staging,))
+    kept = undo_run("migrate", run_id, environment, setting, listening)
+    assert (kept.end, {step.kind for step in kept.plan.steps}) == (End.STUCK, {Kind.REFUSE})
+    assert kept.plan.steps[0].reason == 'it may be read by "staging/jira", in what may be the same store'
+    assert azure.deleted == set()
+    with pytest.raises(Refusal, match='nobody is seen to read a store "qa/azure"'):
+        undo_run("migrate", run_id, environment, replace(setting, not_the_same=("qa/azure",)), listening)
+    done = undo_run("migrate", run_id, environment, replace(setting, not_the_same=("staging/azure",)), listening)
+    assert (done.end, azure.deleted) == (End.APPLIED, {"agents-jira"})
+    (journal,) = (tmp_path / ".platform-secrets/runs").glob("*.jsonl")
+    said = [line for line in map(json.loads, journal.read_text("utf-8").splitlines()) if line["type"] == "not-the-same"]
+    assert [line["stores"] for line in said] == [["staging/azure"]]
 
 
 def test_a_store_that_the_environment_has_no_more_is_named(

@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 class Bench:
     """The project in `root`; `opened` are its stores by their absolute address, `environ` is what the caller has.
 
-    `candidates` are those of each plan that was made.
+    `candidates` are those of each plan that was made, `outside` what completes environments.
     """
 
     root: Path
     opened: dict[str, MemoryStore]
     environ: dict[str, str]
     candidates: list[Candidates] = field(default_factory=list)
+    outside: Outside = field(default_factory=Outside)
 
     def write(self, name: str, text: str) -> None:
         (self.root / f"environments/{name}.yaml").write_text(text, "utf-8")
@@ -48,7 +49,7 @@ class Bench:
         path.write_text(text.replace(old, new), "utf-8")
 
     def environment(self, name: str = "prod") -> Environment:
-        result = compile_project(self.root, [name], Outside())
+        result = compile_project(self.root, [name], self.outside)
         assert not result.failed, [each.message for each in result.diagnostics]
         assert result.project is not None
         return result.project.environments[0]
@@ -72,7 +73,7 @@ class Bench:
     def change(self, *only: str, cluster: LiveObjects | None = None, store: str = "vault", **more: Any) -> Change:  # noqa: ANN401 - of a setting
         setting = Setting(self.root, self.live(), **more)
         wanted = Retirement(store, only, cluster)
-        return retire(wanted, self.environment(), setting, Outside(), self.candidates.append)
+        return retire(wanted, self.environment(), setting, self.outside, self.candidates.append)
 
     def found(self, *only: str, **more: Any) -> Candidates:  # noqa: ANN401 - as above
         self.change(*only, **more).plan(None)

@@ -7,6 +7,7 @@ import pytest
 from compiler.operations.change.plan import Kind
 from compiler.operations.live.stores import AddressError
 from compiler.refusal import Refusal
+from compiler.stages.outside import Outside
 from tests.unit.operations.cluster.test_readers import Cluster, external_secret
 
 if TYPE_CHECKING:
@@ -59,6 +60,26 @@ def test_who_reads_is_found_out_when_it_is_planned(bench: Bench) -> None:
     assert plan.steps[0].reason == 'still read by "prod/jira"'
 
 
+def test_a_store_that_nothing_uses_any_more_has_its_address_from_outside(bench: Bench) -> None:
+    bench.base('name: azure-store, vaultUrl: "https://agents.vault.azure.net"', "name: azure-store")
+    bench.write("prod", "store: vault\n")
+    bench.outside = Outside(vault_name="agents")
+    assert Kind.DELETE in {step.kind for step in bench.plan(store="azure").steps}
+    change = bench.change(store="azure")
+    bench.write("prod", "store: nowhere\n")
+    with pytest.raises(Refusal, match="what the environments read is not known"):
+        change.plan(None)
+
+
+def test_two_cluster_ids_that_differ_are_two_stores(bench: Bench) -> None:
+    bench.write("staging", 'store: vault\nstores: {vault: {clusterId: "b"}}\n')
+    assert bench.plan("jira").steps[0].kind is Kind.REFUSE
+    bench.write("prod", 'store: azure\nstores: {vault: {clusterId: "a"}}\n')
+    assert bench.plan("jira").steps[0].kind is Kind.DELETE
+    bench.write("staging", 'store: vault\nstores: {vault: {clusterId: "a"}}\n')
+    assert bench.plan("jira").steps[0].kind is Kind.REFUSE
+
+
 def test_a_store_that_moved_meanwhile_ends_the_command(bench: Bench) -> None:
     change = bench.change()
     bench.base("https://vault.example.com:8200", "https://vault-2.example.com:8200")
@@ -77,5 +98,5 @@ def test_a_store_that_may_be_the_same_keeps_what_it_reads_until_a_person_says_th
         bench.plan(not_the_same=("staging/volt",))
     assert unknown.value.help == 'did you mean "staging/vault"?'
     bench.write("staging", "store: vault\n")
-    with pytest.raises(Refusal, match='the store "staging/vault" is the same one'):
+    with pytest.raises(Refusal, match='the store "staging/vault" is on the same server'):
         bench.plan(not_the_same=("staging/vault",))
