@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compiler.model.place import Place
 from compiler.operations.change.in_use import spared
 from compiler.operations.change.plan import Kind, Location, Plan, Step, Write
 from compiler.operations.change.version_loss import LossKind, VersionLoss
@@ -78,6 +79,16 @@ def test_what_an_environment_reads_stays_and_the_rest_is_deleted(
     assert found.steps[0].reason == 'it is in use again, read there by "staging/jira"'
     assert found.steps[0].remedy == "let another store serve it first (`cutover`), or set the right value (`put`)"
     assert not found.is_clean
+
+
+def test_what_is_read_whole_stays(spare: Callable[..., Plan], azure: MemoryStore, environment: Environment) -> None:
+    azure.hold("github-app-key", {}, "pem")
+    plan = plan_of(deletion(azure, "github-app-key", "GITHUB_APP_KEY"))
+    store = environment.stores["azure"]
+    whole = tuple(replace(key, place=Place("github-app-key", None)) for key in environment.secrets["jira"].keys)
+    secrets = {"jira": replace(environment.secrets["jira"], store=store, keys=whole)}
+    found = spare(plan, replace(environment, name="staging", secrets=secrets))
+    assert (found.writes, found.steps[0].reason) == ((), 'it is in use again, read there by "staging/jira"')
 
 
 def test_each_reader_is_named_once_and_capitals_of_a_key_vault_do_not_count(

@@ -93,6 +93,8 @@ def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name(
     back = RemoteSecret("a", "v1", {}, Attributes(created=made))
     take(found, step("started"))
     assert (entry.kind, entry.has_recovered(back)) == (Kind.RECOVER, False)
+    # A store that does not tell when it made a version proves nothing either.
+    assert not entry.has_recovered(replace(back, attributes=Attributes()))
     take(found, step("recovered", version="v1", made=made.isoformat()))
     assert (entry.has_recovered(back), entry.state, entry.maybe_stored) == (True, "started", True)
     assert not entry.has_recovered(replace(back, version="v2"))
@@ -100,6 +102,7 @@ def test_what_was_to_be_recovered_and_is_not_written_is_known_by_store_and_name(
     # Deleted once more and recovered again, it is another version.
     take(found, step("started", deleted="v3"))
     assert (entry.deleted, entry.has_recovered(back)) == ("v3", False)
+    assert not entry.has_recovered(replace(back, version="v3"))
     take(found, step("recovered", version="v3", made=made.isoformat()))
     assert entry.has_recovered(replace(back, version="v3"))
     take(found, step("written", after="v4"))
