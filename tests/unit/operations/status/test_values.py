@@ -102,6 +102,26 @@ def test_a_store_in_use_that_is_silent_has_not_answered(world: World) -> None:
     assert found.helps == {found.closed[0]: "check the address"}
 
 
+def test_one_silent_store_in_use_is_enough_where_another_one_answers(world: World) -> None:
+    world.bench.write("prod", "secrets: {github: {store: azure}}\n")
+    assert read(world).answered
+    world.bench.silent.add("vault")
+    assert not read(world).answered
+
+
+def test_of_values_from_several_places_the_newest_counts(world: World) -> None:
+    catalogue = world.bench.text("catalogue").replace(
+        "JIRA_TOKEN: {description: Token}", "JIRA_TOKEN: {from: github/GITHUB_TOKEN}"
+    )
+    world.bench.write("catalogue", catalogue)
+    old, new = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    for name, date in (("agents/github", new), ("agents/jira", old)):
+        held = world.bench.vault.versions[name]
+        held[-1] = replace(held[-1], attributes=replace(held[-1].attributes, created=date))
+    jira = read(world).values["jira"]
+    assert (jira.written, jira.newest) == (old, new)
+
+
 def test_a_value_that_the_store_in_use_lacks_is_a_fault(world: World) -> None:
     world.bench.vault.hold("agents/jira", secrets(JIRA_URL="https://jira"))
     jira = read(world).values["jira"]
