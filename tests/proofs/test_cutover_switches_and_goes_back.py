@@ -304,8 +304,10 @@ def test_a_version_that_deletes_itself_is_not_switched_to_until_the_printed_sett
     closed = cutover(filled, "jira", "--to", "vault", "--apply")
     assert closed.code == 1
     assert 'version 2 of "agents/jira" in "vault" deletes itself on ' in closed.out
-    stay = f"bao kv metadata put -mount={filled.mount} -delete-version-after=0s agents/jira && bao kv undelete"
-    assert f"{stay} -mount={filled.mount} -versions=2 agents/jira\n" in closed.out
+    setting = f"bao kv metadata put -mount={filled.mount} -delete-version-after=0s agents/jira"
+    assert (
+        f"to have it stay: {setting} && bao kv undelete -mount={filled.mount} -versions=2 agents/jira\n" in closed.out
+    )
     assert "cutover prod jira --to vault --accept-ending jira --apply\n" in closed.out
     # What those lines do.
     filled.bao.call("POST", f"{filled.mount}/metadata/agents/jira", {"delete_version_after": "0s"})

@@ -61,8 +61,9 @@ class Commands:
         return replace(self, request=replace(self.request, ending=tuple(secrets))).again()
 
     def switch(self, environment: str, secrets: Iterable[str], to: str) -> str:
-        """The switch of those secrets, as a plan."""
-        return command_line("cutover", environment, *secrets, "--to", to)
+        """The switch of those secrets in place of this one."""
+        apply = ["--apply"] if self.applies else []
+        return command_line("cutover", environment, *secrets, "--to", to, *self.cluster, *apply)
 
     def back(self, secrets: Iterable[str], to: str) -> str:
         """The way back of a switch that left the store `to`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compiler.model.diagnostic import Severity
 from compiler.operations.cutover.check import About, Check, Verdict, stated
 from compiler.operations.cutover.comparison import Likeness
-from compiler.operations.live.lasting import lasting_command
+from compiler.operations.live.lasting import keep_command
 from compiler.operations.live.later import run_of_later, when
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.findings import with_own_count
@@ -111,8 +111,8 @@ def endings(
         versions = ", ".join(f"version {each.version} of {quoted(each.name)}" for each in found)
         when = f"{min(each.ends for each in found):%Y-%m-%d %H:%M:%S} UTC"
         message = f"{versions} in {there} deletes itself on {when}, before what {here} holds of {quoted(switch.secret)}"
-        address = live.address(switch.destination)
-        stay = [f"to have it stay: {lasting_command(address, each.name, version=each.version)}" for each in found]
+        store = live.open(switch.destination)
+        stay = [f"to have it stay: {keep_command(store, each.name, each.version)}" for each in found]
         if is_back:
             yield Check(About.COMPARED, Verdict.NOTED, message, stay[0], tuple(stay[1:]))
         elif switch.secret in accepted:

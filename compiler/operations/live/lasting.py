@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compiler.model.store_address import Provider
+from compiler.stores.errors import StoreError
 from compiler.stores.interface import Limit
 from compiler.text.command_line import shell_line
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
     from compiler.model.environment import Store
     from compiler.model.store_address import StoreAddress
-    from compiler.stores.interface import RemoteSecret
-
-BOTH = frozenset(Limit)
+    from compiler.stores.interface import RemoteSecret, SecretReader
 
 
 def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecret | None) -> datetime | None:
@@ -32,9 +31,18 @@ def end_before(new: Store, found: RemoteSecret, old: Store, serving: RemoteSecre
     return ends if own is None or ends < own else None
 
 
-def lasting_command(
-    address: StoreAddress, name: str, limits: Collection[Limit] = BOTH, version: str | None = None
-) -> str:
+def keep_command(store: SecretReader, name: str, version: str) -> str:
+    """The line by which a version in a Vault does not delete itself, after asking which settings say that it does."""
+    try:
+        dropped = store.dropped_by_write(name)
+    except StoreError:
+        limits: Collection[Limit] = tuple(Limit)
+    else:
+        limits = dropped.limits if dropped is not None else ()
+    return lasting_command(store.address, name, limits, version)
+
+
+def lasting_command(address: StoreAddress, name: str, limits: Collection[Limit], version: str | None = None) -> str:
     """The line by which versions of `name` in a Vault no longer delete themselves, nor does the present one, `version`.
 
     `limits` are the settings that say so; the mount's is that of all its secrets. A version keeps its end until it is

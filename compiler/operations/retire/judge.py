@@ -9,7 +9,7 @@ from compiler.model.place import Place
 from compiler.model.store_address import Provider
 from compiler.model.store_identity import Sameness, address_identity, compare_stores, remote_name
 from compiler.operations.change.plan import Kind, Location, Step
-from compiler.operations.live.lasting import end_before, lasting_command
+from compiler.operations.live.lasting import end_before, keep_command
 from compiler.operations.retire.candidates import Held
 from compiler.stores.errors import NotFoundError, SoftDeletedError, StoreError, VersionGoneError
 from compiler.stores.interface import VersionState, VersionStates
@@ -154,8 +154,8 @@ class Judging:
             return Kind.CONFLICT, f"{serving}, which serves it, holds another value", remedy
         if (ends := end_before(held.serving, there, self._sides.left, reading)) is not None:
             what = f"version {there.version} deletes itself on {ends:%Y-%m-%d}"
-            address = self._sides.serving[held.serving.id].address
-            remedy = f"to have it stay: {lasting_command(address, there.name, version=there.version)}"
+            store = self._sides.serving[held.serving.id]
+            remedy = f"to have it stay: {keep_command(store, there.name, there.version)}"
             return Kind.REFUSE, f"in {serving}, which serves it, {what}", remedy
         is_vault = self._sides.left.provider == Provider.VAULT
         taken = numbered(self.readable) if is_vault else "all versions"

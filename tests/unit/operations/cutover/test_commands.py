@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.operations.cutover.commands import Commands
@@ -26,6 +27,12 @@ def test_the_same_command_is_written_with_all_that_was_given() -> None:
     )
     assert commands(Request(Mode.TO, ("jira",), "azure")).again() == "platform-secrets cutover prod jira --to azure"
     assert commands(Request(Mode.NEXT)).accepting(["A"]).endswith("cutover prod --next --accept-differences A")
+
+
+def test_what_goes_on_with_a_switch_keeps_its_options() -> None:
+    going = replace(commands(Request(Mode.NEXT), cluster=("--cluster",)), applies=True)
+    assert going.switch("dev", ["a", "b"], "azure") == ("platform-secrets cutover dev a b --to azure --cluster --apply")
+    assert going.again("--with-dependants").endswith("cutover prod --next --cluster --with-dependants --apply")
 
 
 def test_every_command_finds_the_project_again() -> None:

@@ -13,7 +13,7 @@ from compiler.operations.cutover.trial import Switch
 from compiler.operations.live.later import PastRun
 from compiler.operations.live.stores import LiveStores
 from compiler.refusal import Refusal
-from compiler.stores.interface import Attributes
+from compiler.stores.interface import Attributes, Dropped, Limit
 from compiler.stores.values.secret import SecretValue
 from tests.unit.operations.cutover.conftest import said
 from tests.unit.operations.memory_store import secrets
@@ -237,14 +237,14 @@ def ending(bench: Bench, *, vault: datetime | None, again: datetime | None) -> N
 
 def test_a_version_that_deletes_itself_before_the_one_that_serves_is_not_switched_to(bench: Bench) -> None:
     ending(bench, vault=END, again=None)
+    bench.vault.drops["agents/jira"] = Dropped((), 10, 60, (Limit.NAME,))
     found = bench.plan(Mode.TO, "jira", to="vault")
     assert (found.is_refused, found.is_unanswered) == (True, False)
     _, (verdict, message, mend) = of(found, "compared")
     what = 'version v2 of "agents/jira" in "vault" deletes itself on 2030-01-01 07:31:00 UTC'
     assert (verdict, message) == ("refused", f'{what}, before what "again" holds of "jira"')
     assert mend == (
-        "to have it stay: bao write secret/config delete_version_after=0s"
-        " && bao kv metadata put -mount=secret -delete-version-after=0s agents/jira"
+        "to have it stay: bao kv metadata put -mount=secret -delete-version-after=0s agents/jira"
         " && bao kv undelete -mount=secret -versions=v2 agents/jira"
     )
     assert found.checks[-1].more == (

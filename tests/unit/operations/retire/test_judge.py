@@ -213,7 +213,7 @@ def test_what_deletes_itself_before_the_other_does_not_serve_it(
     if kind is Kind.REFUSE:
         assert step.reason.startswith('in "again", which serves it, version ')
         assert step.reason.endswith(" deletes itself on 2030-01-01")
-        assert " && bao kv undelete -mount=secret -versions=" in step.remedy
+        assert step.remedy.startswith("to have it stay: bao kv undelete -mount=secret -versions=")
 
 
 def test_the_expiry_of_a_key_vault_deletes_nothing(bench: Bench) -> None:
