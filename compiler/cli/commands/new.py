@@ -172,7 +172,7 @@ def _project(arguments: Namespace) -> int:
     # From there on the project is found without being named.
     name_project(None)
     _note_unmade(result)
-    enter = "" if arguments.name is None else f"{shell_line('cd', arguments.name)}, then "
+    enter = "" if folder.resolve() == working_folder().resolve() else f"{shell_line('cd', arguments.name)}, then "
     _say_next(f"{enter}{command_line('new', 'secret', 'NAME', '--key', 'KEY', '--into', 'base')}")
     return OK
 

@@ -64,13 +64,14 @@ def mounted(
     `elsewhere` are the names of Secrets that others make, and `chart` is what the values are for, where it is at hand.
     """
     made, by_id = Mounted(), {each.id: each for each in secrets}
+    named = {secret for row in forms.rows for secret in row.secrets}
     for row in forms.off:
         if row.holds(version):
             _switch_off(made, row)
     for row in forms.rows:
         if not row.holds(version) or (row.reads is not None and (chart is None or row.reads not in chart.reads)):
             continue
-        secret = _chosen(row, by_id)
+        secret = _chosen(row, by_id, named)
         if secret is not None:
             _mount(made, row, secret, release)
             made.by_chart |= row.reads is not None
@@ -86,13 +87,14 @@ def derived_name(derived: Derived, release: str) -> str:
     return full[:_LONGEST].removesuffix("-") + derived.suffix
 
 
-def _chosen(row: Row, by_id: Mapping[str, Available]) -> Available | None:
+def _chosen(row: Row, by_id: Mapping[str, Available], named: Container[str]) -> Available | None:
     for wanted in row.secrets:
         if wanted in by_id:
             return by_id[wanted]
     if row.mounted_by is None:
         return None
-    candidates = [each for each in by_id.values() if row.mounted_by in each.mounted_by]
+    # One that a row names has its own place, and stands for no other.
+    candidates = [each for each in by_id.values() if row.mounted_by in each.mounted_by and each.id not in named]
     return candidates[0] if len(candidates) == 1 else None
 
 

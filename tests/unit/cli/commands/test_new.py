@@ -217,6 +217,21 @@ def test_a_project_compiles_at_once(run: Callable[..., Any], tmp_path: Path, mon
     assert 'remoteKey: "web-shop/db"' in (folder / "chart/values-dev.yaml").read_text("utf-8")
 
 
+def test_a_project_here_is_not_to_be_entered(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.md").write_text("mine\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = run("new", "project", ".", "--name", "shop")
+    assert (done.code, done.out.splitlines()[-1]) == (
+        0,
+        "next: platform-secrets new secret NAME --key KEY --into base",
+    )
+    assert "README.md: kept as it is\n" in done.out
+    assert (tmp_path / "README.md").read_text("utf-8") == "mine\n"
+
+
 def test_a_project_is_what_it_is_told(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     url = "https://shop-dev.vault.azure.net"

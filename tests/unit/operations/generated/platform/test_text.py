@@ -211,6 +211,12 @@ def test_no_version_has_the_gateways_authorization_but_a_chart_that_reads_it(tmp
     assert "#   platform-secrets generate platform prod --against caipe\n" in against.text
 
 
+@pytest.mark.parametrize("secret", ["agentgateway-cas", "agent-context"])
+def test_what_the_web_interface_reads_beside_its_own_secret_does_not_stand_for_it(tmp_path: Path, secret: str) -> None:
+    text = made(tmp_path, f"secrets: {{{secret}: {{}}}}\n", "1.3.0")
+    assert "caipe-ui" not in values(text)
+
+
 @pytest.mark.parametrize(
     ("use", "chart", "note", "warning"),
     [
