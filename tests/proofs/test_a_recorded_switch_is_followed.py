@@ -20,6 +20,7 @@ from compiler.operations.status.look import from_files
 from compiler.operations.status.values import Likeness, Values
 from compiler.operations.status.wait import End, Wait, Waited
 from compiler.pipeline import compile_project
+from compiler.stages.outside import Outside
 from tests.api_double import ApiDouble
 from tests.live_platform import LivePlatform
 from tests.recorded_cluster import NAMESPACE, as_compiled, recorded, watched
@@ -44,7 +45,7 @@ class Recorded:
         self.double = double
         environ = {"KUBECONFIG": str(double.kubeconfig(folder))}
         self.cluster = KubernetesCluster(environ)
-        project = compile_project(ROOT, ["dev"]).project
+        project = compile_project(ROOT, ["dev"], Outside(vault_name="myvault")).project
         assert project is not None
         self.environment = project.environments[0]
         self.manifests = manifests_of(self.environment)
