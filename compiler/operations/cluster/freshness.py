@@ -155,11 +155,11 @@ def silence(external_secret: LiveObject, title: str, signs: Signs) -> Iterator[S
     newest = max(filter(None, (*known, signs.newest)), default=None)
     asked = asked_at(external_secret)
     if asked is not None and (sign is None or sign < asked - _SAME):
-        since = f"asked at {clock(asked, signs.now)} to synchronise {quoted(title)}, and has not"
+        request = f"asked at {clock(asked, signs.now)} to synchronise {quoted(title)}"
         if signs.now - asked > _ANSWER and (newest is None or newest < asked - _SAME):
-            yield Staleness(Stale.SILENT, f"the operator seems not to run: it was {since}")
+            yield Staleness(Stale.SILENT, f"the operator seems not to run: it was {request}, and did not")
         else:
-            yield Staleness(Stale.NOT_REFRESHED, f"the operator was {since} yet")
+            yield Staleness(Stale.NOT_REFRESHED, f"the operator was {request}, and has not yet")
         return
     yield from _overdue(external_secret, title, signs, sign, newest)
 
@@ -176,7 +176,7 @@ def _overdue(
     allowed = every + max(every, CLOCKS)
     if signs.now - since <= allowed:
         return
-    pace = f"{quoted(title)} since {clock(since, signs.now)}, and is to every {short_duration(round(interval.seconds))}"
+    pace = f"since {clock(since, signs.now)}, although its interval is {short_duration(round(interval.seconds))}"
     runs = newest is not None and signs.now - newest <= allowed
-    what = "the operator has not dealt with" if runs else "the operator seems not to run: it has not dealt with"
-    yield Staleness(Stale.NOT_REFRESHED if runs else Stale.SILENT, f"{what} {pace}")
+    who = "the operator" if runs else "the operator seems not to run: it"
+    yield Staleness(Stale.NOT_REFRESHED if runs else Stale.SILENT, f"{who} has not handled {quoted(title)} {pace}")

@@ -96,7 +96,7 @@ class Judge:
         if waits_for_a_change(live, name) or any(each.state is State.SILENT for each in stale):
             next_try = None
         helps = changes.helps
-        if next_try is not None:
+        if next_try is not None and not is_forced:
             helps = (command_line("status", self._name, "--only", secret, "--wait", "--force-sync", *self._context),)
         elif is_immutable(live) and self._rows[secret].values.is_sound:
             helps = (shell_line("kubectl", "-n", namespace, "delete", "secret", name),)

@@ -184,7 +184,7 @@ def wait_lines(waited: Waited, unread: Sequence[str] = ()) -> Iterator[Line]:
     if waited.end is End.IN_EFFECT:
         yield (Painted("all are in effect", Style.GREEN),)
     elif waited.end is End.UNPROVEN:
-        yield (Painted("nothing is wrong, but what may not be asked could be", Style.ERROR),)
+        yield (Painted("nothing wrong was found, but not everything may be looked at", Style.ERROR),)
         yield (
             "  ",
             Painted("help: ", Style.HELP),

@@ -118,7 +118,7 @@ def test_a_request_without_an_answer_is_remembered() -> None:
     (found,) = silence(made(ago(minutes=20), asked=ago(minutes=2)), TITLE, Signs(NOW))
     assert found.kind is Stale.SILENT
     assert found.message == (
-        f'the operator seems not to run: it was asked at 07:28:00 UTC to synchronise "{TITLE}", and has not'
+        f'the operator seems not to run: it was asked at 07:28:00 UTC to synchronise "{TITLE}", and did not'
     )
 
 
@@ -142,7 +142,7 @@ def test_a_refresh_that_is_overdue_by_its_own_interval_is_said() -> None:
     (found,) = silence(made(ago(hours=3)), TITLE, Signs(NOW))
     assert found.kind is Stale.SILENT
     assert found.message == (
-        f'the operator seems not to run: it has not dealt with "{TITLE}" since 04:30:00 UTC, and is to every 1h'
+        f'the operator seems not to run: it has not handled "{TITLE}" since 04:30:00 UTC, although its interval is 1h'
     )
     # A failure is dealt with, too.
     assert stale(made(ago(hours=3)), failed=ago(minutes=7)) == []

@@ -490,12 +490,12 @@ def test_an_operator_that_leaves_its_external_secrets_alone_is_an_error() -> Non
     fake = Fake(found=(old,))
     (silent,) = diagnostics(fake, expected)
     assert silent.rule == "not-synchronised"
-    assert silent.message.startswith("the operator seems not to run: it has not dealt with")
+    assert silent.message.startswith("the operator seems not to run: it has not handled")
     assert silent.help == "kubectl get pods -A -l app.kubernetes.io/name=external-secrets"
     other = live("another", refreshTime="2026-11-28T06:59:00Z")
     other["spec"]["target"] = {"name": "another"}
     (alone,) = diagnostics(Fake(found=(old, other)), expected)
-    assert alone.message.startswith("the operator has not dealt with")
+    assert alone.message.startswith("the operator has not handled")
 
 
 def test_keys_that_somebody_else_has_written_since_are_an_error() -> None:

@@ -44,6 +44,8 @@ def test_a_failure_is_told_by_the_newest_warning_without_values_and_the_line_tha
     assert seen.causes == ("just now: property … does not exist",)
     # After the third failure it waits for 4 s, and one of them is over.
     assert (seen.next_try, seen.helps) == (3, (FORCE,))
+    # Whoever has asked the operator already is not told to.
+    assert judge.seen("jira", is_forced=True).helps == ()
 
 
 @pytest.mark.parametrize(

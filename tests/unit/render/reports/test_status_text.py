@@ -168,7 +168,7 @@ def test_what_a_person_does_first_stands_before_the_command(world: World) -> Non
 def test_what_could_not_be_looked_at_is_the_last_line() -> None:
     seen = {"jira": Seen(not_asked=("keys: no",)), "github": Seen(not_asked=("keys: no", "pods: no"))}
     lines = told(wait_lines(Waited(End.UNPROVEN, 600, seen, {})))
-    assert lines[0] == "nothing is wrong, but what may not be asked could be"
+    assert lines[0] == "nothing wrong was found, but not everything may be looked at"
     assert lines[-1] == "not looked at: keys: no; pods: no"
     lines = told(wait_lines(Waited(End.IN_EFFECT, 600, {"jira": Seen()}, {}), ["jira"]))
     assert lines == ["all are in effect", 'not looked at: when the values of "jira" were written']
