@@ -131,9 +131,11 @@ def plan_change(head: Head, wanted: Sequence[Wanted | Step], seen: Seen) -> Plan
         skipped=head.skipped,
     )
     if head.run is not None:
+        # Not asked again what the caller may do: a run that is refused would be ended, and not resumed.
         plan = narrowed(plan, head.run, seen.versions())
-    destroyed = {write.target for write in plan.writes if isinstance(seen.standing(_place(write)), VersionGoneError)}
-    plan = refuse_denied(plan, seen.writers, destroyed)
+    else:
+        gone = {write.target for write in plan.writes if isinstance(seen.standing(_place(write)), VersionGoneError)}
+        plan = refuse_denied(plan, seen.writers, gone)
     notes = (*notes_of(plan, judged, seen), *plan.notes)
     return replace(plan, notes=notes, losses=losses_of(_next_writes(plan, seen)))
 

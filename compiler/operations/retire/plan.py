@@ -64,9 +64,8 @@ def plan_retirement(
         writes=tuple(writes),
         skipped=candidates.skipped,
     )
-    if run is not None:
-        plan = narrowed(plan, run, gone)
-    plan = refuse_denied(plan, {candidates.store.id: writer})
+    # What the caller may do is not asked again of a run that goes on: refused, it would be ended.
+    plan = narrowed(plan, run, gone) if run is not None else refuse_denied(plan, {candidates.store.id: writer})
     if plan.writes:
         plan = replace(plan, who={candidates.store.id: writer.whoami().subject})
     return Planned(plan, {candidates.store.id: writer})

@@ -13,8 +13,16 @@ from compiler.operations.change.plan import Kind, Location, NoteKind, OnConflict
 from compiler.operations.change.version_loss import LossKind
 from compiler.operations.live.later import PastRun, nobody
 from compiler.operations.runs.entries import Run, RunEntry
-from compiler.stores.errors import DisabledError, InvalidNameError, SoftDeletedError, UnavailableError
-from compiler.stores.interface import Attributes, Dropped, Limit, RemoteSecret
+from compiler.stores.errors import (
+    Action,
+    DisabledError,
+    InvalidNameError,
+    SoftDeletedError,
+    StoreLocation,
+    UnavailableError,
+    VersionGoneError,
+)
+from compiler.stores.interface import Attributes, Dropped, Limit, Problem, RemoteSecret, Use
 from compiler.stores.values.secret import JsonKind, SecretValue
 
 if TYPE_CHECKING:
@@ -58,6 +66,35 @@ def test_each_key_is_compared_with_what_its_store_holds(environment: Environment
     ]
     assert stores.vault.reads == ["agents/jira", "agents/new"]
     assert plan.steps[0].destination == Location("vault", "agents/jira", "SAME")
+
+
+def test_a_write_that_its_store_would_deny_is_refused_and_a_run_that_goes_on_is_not_ended(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    stores.vault.denied = (Problem("forbidden", "agents/jira", "no policy grants it", "add one"),)
+    members = (wanted(environment, "A", "1"), wanted(environment, "B", "2", "agents/new"))
+    plan = planned(stores, *members)
+    assert [(step.kind, step.reason) for step in plan.steps] == [
+        (Kind.REFUSE, "no policy grants it"),
+        (Kind.CREATE, ""),
+    ]
+    assert [write.name for write in plan.writes] == ["agents/new"]
+    assert stores.vault.expected["agents/jira"] == {Use.CREATE, Use.UPDATE}
+    stores.vault.access_asked.clear()
+    entries = {("vault", name): RunEntry(Kind.CREATE, None, recover=False) for name in ("agents/jira", "agents/new")}
+    plan = planned(stores, *members, run=Run("r", Path("r"), "put", "prod", {}, {}, entries))
+    assert (len(plan.writes), plan.is_blocked, stores.vault.access_asked) == (2, False, [])
+
+
+def test_a_name_whose_versions_are_destroyed_is_asked_for_as_an_update(
+    environment: Environment, stores: Stores
+) -> None:
+    assert stores.vault is not None
+    place = StoreLocation("vault", "agents/jira")
+    stores.vault.failures["read", "agents/jira"] = VersionGoneError(place, Action.READ, "it is destroyed", "write", "3")
+    assert len(planned(stores, wanted(environment, "A", "1")).writes) == 1
+    assert stores.vault.access_asked == [{"agents/jira": {Use.UPDATE}}]
 
 
 def test_two_stores_are_two_destinations_with_their_callers(environment: Environment, stores: Stores) -> None:

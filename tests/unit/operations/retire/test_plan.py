@@ -16,6 +16,7 @@ from compiler.stores.errors import (
     ForbiddenError,
     StoreLocation,
 )
+from compiler.stores.interface import Problem, Use
 
 if TYPE_CHECKING:
     from compiler.operations.change.run import Planned
@@ -43,6 +44,14 @@ def test_what_the_serving_store_holds_too_is_deleted_with_every_version(bench: B
     )
     assert plan.who == {"vault": "tester"}
     assert str(plan.steps[0].source) == "azure:agents-github#GITHUB_TOKEN"
+
+
+def test_a_deletion_that_the_store_would_deny_is_refused(bench: Bench) -> None:
+    bench.vault.denied = (Problem("forbidden", "agents/jira", "no policy grants it", "add one"),)
+    plan = bench.plan()
+    assert [write.name for write in plan.writes] == ["agents/github"]
+    assert {step.kind for step in plan.steps if step.secret == "jira"} == {Kind.REFUSE}
+    assert bench.vault.expected["agents/jira"] == {Use.DELETE_VERSIONS}
 
 
 def test_of_a_key_vault_all_versions_go_together(bench: Bench) -> None:

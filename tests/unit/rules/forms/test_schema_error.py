@@ -43,6 +43,15 @@ def test_each_error_tells_which_part_is_wrong_and_what_belongs_there(
     assert found(text) == [(path, rule, message)]
 
 
+def test_what_is_glued_to_a_key_is_shown_only_where_it_is_a_name() -> None:
+    root = load("{store:hunter2: 1, store:vault: 2}").root
+    (error,) = Draft7Validator(SCHEMA).iter_errors(root.plain_data())
+    secret, name = (explain() for _, explain in explained(root, error, whole("environment", None)))
+    assert (secret.message, secret.help) == ('unknown key "store:…"', "write a space after the colon: `store: …`")
+    assert "store:hunter2" in {span.source.text[span.start : span.end] for span in secret.conceals}
+    assert (name.message, name.help) == ('unknown key "store:vault"', "write a space after the colon: `store: vault`")
+
+
 def test_each_unknown_key_is_one_part() -> None:
     assert [path for path, _, _ in found("a: 1\nb: 2\nstore: vault\n")] == [("a",), ("b",)]
 

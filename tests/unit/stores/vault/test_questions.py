@@ -252,6 +252,15 @@ def test_a_refusals_help_has_all_that_the_command_takes() -> None:
     )
 
 
+def test_of_a_path_where_nothing_is_known_no_rule_is_printed() -> None:
+    # It would take the place of a wider one, and away what that may give.
+    questions, _ = asking(lookup={"data": {}}, capabilities=POLICY_DENIES)
+    questions.expect({"github": {Use.DELETE_VERSIONS}})
+    assert questions.explain_denied(READ, PLACE).remedy == (
+        f'add to a policy: path "{READ.path}" {{ capabilities = ["read"] }}'
+    )
+
+
 def test_a_plans_access_is_asked_in_batches_and_what_lacks_is_named() -> None:
     uses = {f"s{number}": {Use.UPDATE} for number in range(250)}
     told = {f"team/kv/data/{name}": ["read", "update"] for name in uses}
