@@ -83,7 +83,7 @@ def test_a_newer_value_is_a_conflict_until_it_is_said_what_to_do(world: World, k
     done = restore(world, keys, "--apply")
     assert done.code == 1
     assert "  conflict  jira: JIRA_TOKEN\n" in done.out
-    assert "--on-conflict skip or overwrite" in done.out
+    assert "--on-conflict overwrite --apply\n" in done.out
     assert restore(world, keys, "--apply", "--on-conflict", "skip").code == 1
     assert world.vault_versions("agents/jira") == 2
     assert restore(world, keys, "--apply", "--on-conflict", "overwrite", "--only", "github").code == 0
