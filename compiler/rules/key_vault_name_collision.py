@@ -29,6 +29,7 @@ from compiler.model.catalogue import AZURE_KEY_VAULT, VAULT
 from compiler.model.diagnostic import Related, Severity
 from compiler.model.place import Place, place_of, remote_of
 from compiler.model.record import dataclass
+from compiler.model.store_identity import written_identity
 from compiler.rules.interface import Finding, Rule, Scope
 from compiler.text.wording import quoted
 
@@ -179,7 +180,7 @@ def _folded(name: str) -> str:
 
 
 def _address(store: Store) -> str:
-    return (store.address or store.id).rstrip("/").lower()
+    return written_identity(store).server or store.id
 
 
 def _same_name(first: _Use, later: _Use) -> Finding:

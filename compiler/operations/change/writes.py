@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from compiler.model.store_address import Provider
+from compiler.model.store_identity import remote_name
 from compiler.operations.change.plan import WRITING, Kind, Step, Write
 from compiler.stores.errors import SoftDeletedError, StoreError
 from compiler.stores.interface import Attributes, Problem, RemoteSecret
@@ -64,9 +64,8 @@ def _groups(judged: Sequence[Judged], destinations: Destinations) -> dict[tuple[
     for index, each in enumerate(judged):
         if each.place is not None and each.value is not None:
             address = destinations.writer(each.place).address
-            # Key Vault's names do not tell capitals from small letters: two spellings of one name are one write.
-            is_folded = address.provider is Provider.AZURE_KEY_VAULT
-            name = each.place.name.lower() if is_folded else each.place.name
+            # Two spellings of one name are one write.
+            name = remote_name(address.provider, each.place.name)
             groups.setdefault((address.absolute, name), []).append(index)
     return groups
 

@@ -101,7 +101,7 @@ def test_finds_a_whole_value_that_holds_the_property_of_another_entry(judge: Jud
 TWO = """\
 stores:
   azure: {prefix: team-}
-  other: {provider: azurekv, name: other-store, vaultUrl: "https://Platform.vault.azure.net/"%s}
+  other: {provider: azurekv, name: other-store, vaultUrl: "https://Platform.vault.azure.net:443/"%s}
 secrets:
   github: {store: azure, remote: {azurekv: x}}
   aws: {store: %s, remote: {azurekv: %s}}
