@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -150,7 +151,9 @@ def _result(project: Project | None, library: Library, run: _Run) -> Result:
     for diagnostic in (*library.diagnostics, *run.diagnostics):
         seen.setdefault((diagnostic.span.path, diagnostic.rule, diagnostic.span.start, diagnostic.message), diagnostic)
     ordered = sorted(seen.values(), key=lambda each: (each.span.path, each.span.start))
-    return Result(project, tuple(ordered), tuple(dict.fromkeys(run.notes)))
+    # Each environment without a vaultUrl gets the one Key Vault that the variable names.
+    notes = (note if count == 1 else f"{note} in {count} environments" for note, count in Counter(run.notes).items())
+    return Result(project, tuple(ordered), tuple(notes))
 
 
 def plan_values(

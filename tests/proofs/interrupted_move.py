@@ -113,7 +113,8 @@ class Move:
         assert self.standing() == {name: (2 if "OTHER" in one else 1, one) for name, one in self.meant.items()}
         assert len(self.world.journals()) == 1
         again = self.run()
-        assert (again.code, again.err) == (0, ""), again
+        said = [line for line in again.err.splitlines() if not line.startswith("note: VAULT_ADDR replaces ")]
+        assert (again.code, said) == (0, []), again
         assert "0 remote secrets to write" in again.out
         assert self.has_no_half_item() == MANY
 

@@ -199,7 +199,12 @@ VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
         "check the network",
         9,
     ),
-    "untrusted": (untrusted, "signed by an authority that is not trusted", "set VAULT_CACERT", 0),
+    "untrusted": (
+        untrusted,
+        "signed by an authority that is not trusted",
+        "does not have its CA: correct that, or VAULT_ADDR",
+        0,
+    ),
     "misnamed": (misnamed, "its certificate names another host", "correct VAULT_ADDR", 0),
     "http to TLS": (
         lambda bench: bench.vault_at(bench.raft.url.replace("https:", "http:")),
@@ -318,7 +323,7 @@ KEY_VAULTS: dict[str, tuple[Callable[[Bench], object], str, str, int]] = {
     "untrusted": (
         untrusted_key_vault,
         "signed by an authority that is not trusted",
-        "set AZURE_KEYVAULT_CACERT",
+        "does not have its CA: correct that, or vaultUrl",
         0,
     ),
     "misnamed": (

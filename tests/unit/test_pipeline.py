@@ -124,6 +124,9 @@ def test_what_is_said_outside_goes_on_top_and_is_told(project: Path) -> None:
     (file,) = planned(project, "prod", outside=outside)
     assert 'storeRef: {kind: "ClusterSecretStore", name: "azure-store"}' in file.output.text
     assert compile_project(project, ["prod"], Outside()).notes == ()
+    write(project, dev="labels: {a: b}\n")
+    several = compile_project(project, ["dev", "prod"], Outside(vault_name="platform"))
+    assert several.notes == ('AZURE_KEYVAULT_NAME gives the vaultUrl of the store "azure" in 2 environments',)
 
 
 def test_files_are_judged_before_they_are_written(project: Path) -> None:

@@ -90,6 +90,7 @@ class LiveStores:
     ) -> None:
         self._environ = environ
         self._opener = opener or self._adapter
+        self._is_called_back = opener is None
         self._patience = patience
         self._tell: Callable[[str], None] | None = None
         self._told: set[str] = set()
@@ -166,32 +167,27 @@ class LiveStores:
     def open(self, store: Store) -> SecretWriter:
         """The adapter of `store`; two names of one address share it. Raises AddressError and StoreError."""
         address = self.address(store)
-        self._opened[store.environment, store.id] = store, address
         if address not in self._open:
             self._unmet[address] = [store]
             self._open[address] = self._opener(address, self._environ)
             self._say_source(address)
-            if address.provider is Provider.AZURE_KEY_VAULT:
-                # It says nothing of itself: its name in the address is all there is.
-                self._meet(address, None)
         elif address not in self._met:
             self._unmet.setdefault(address, []).append(store)
         else:
             self._say_server(store, address)
+        self._opened[store.environment, store.id] = store, address
         if store.reachable_at and (name := self._address_variable):
             self._say(f"{name} is ignored for {_named(store)}, which has a reachableAt of its own")
         return self._open[address]
 
     def served(self, environment: str) -> dict[str, Served]:
-        """Which server stands for each store of `environment` that was opened, by the store's id."""
+        """Which server stands for each store of `environment` that was opened, by the store's id. It asks none."""
         return {store_id: self._served(*each) for (name, store_id), each in self._opened.items() if name == environment}
 
     def _served(self, store: Store, address: StoreAddress) -> Served:
-        writer = self._open.get(address)
-        try:
-            cluster = writer.cluster() if writer is not None else None
-        except StoreError:
-            cluster = None
+        if not self._is_called_back:
+            self._met[address] = self._open[address].cluster()
+        cluster = self._met.get(address)
         is_accepted = cluster is not None and any(cluster.id != each for each in self._meant(store))
         return Served(cluster, self._replaced(store), self._sentence(store, address, cluster), is_accepted)
 
@@ -225,10 +221,12 @@ class LiveStores:
         # A values file has no address of a store that it does not render.
         if not name or store.reachable_at or not is_replaced:
             return ""
-        this = f"this Vault is {cluster}" if cluster is not None else "this Vault does not say which one it is"
+        this = f"; this Vault is {cluster}" if cluster is not None else "; this Vault does not say which one it is"
+        # Nothing was sent to it: what was asked for is refused before.
+        this = this if address in self._met else ""
         if replaced is None:
-            return f"{name} stands for the server that {_named(store)} does not have; {this}"
-        return f"{name} replaces {replaced} of {store.environment or store.id}; {this}"
+            return f"{name} stands for the server that {_named(store)} does not have{this}"
+        return f"{name} replaces {replaced} of {store.environment or store.id}{this}"
 
     def _replaced(self, store: Store) -> str | None:
         """The written address of a Vault that the variable replaces by another one."""

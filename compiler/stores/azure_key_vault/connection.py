@@ -19,7 +19,7 @@ from compiler.stores.errors import (
     TlsFailureError,
     UnavailableError,
 )
-from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, authority_remedy, no_answer, why_untrusted
+from compiler.stores.sending.no_answer import PROXY_REFUSES, Server, no_answer, trust_remedy, why_untrusted
 from compiler.stores.sending.timed_connection import ConnectionDeniedError, UnknownHostError
 
 # The authorities of a whole system are 200 KiB.
@@ -86,9 +86,9 @@ def connection_error(error: Exception, server: Server, place: StoreLocation, act
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = f"no trusted connection: {why_untrusted(cause)}"
-            remedy = authority_remedy(server, CA_VARIABLE, "the CA's PEM file")
-            return TlsFailureError(place, action, reason, remedy)
+            why = why_untrusted(cause)
+            remedy = trust_remedy(why, server, CA_VARIABLE, "the CA's PEM file")
+            return TlsFailureError(place, action, f"no trusted connection: {why}", remedy)
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             return TlsFailureError(place, action, "it does not speak TLS", f"correct {server.setting}")
         if isinstance(cause, UnknownHostError | ConnectionDeniedError):

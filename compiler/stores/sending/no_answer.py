@@ -20,6 +20,7 @@ _NO_TUNNEL: Final = "Tunnel connection failed"
 _NETWORK: Final = "check the network between (VPN, firewall, proxy) and that the server runs, then run again"
 _PROXY: Final = "correct HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY"
 NO_TLS: Final = "it does not speak TLS"
+UNTRUSTED: Final = "its certificate is signed by an authority that is not trusted"
 _TLS_CAUSES: Final = (
     (
         regex(r"hostname mismatch|IP address mismatch|doesn't match", re.IGNORECASE),
@@ -27,7 +28,7 @@ _TLS_CAUSES: Final = (
     ),
     (regex(r"certificate has expired"), "its certificate has expired"),
     (regex(r"not yet valid"), "its certificate is not yet valid"),
-    (regex(r"CERTIFICATE_VERIFY_FAILED"), "its certificate is signed by an authority that is not trusted"),
+    (regex(r"CERTIFICATE_VERIFY_FAILED"), UNTRUSTED),
     (
         regex(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|HTTP_REQUEST"),
         NO_TLS,
@@ -65,10 +66,10 @@ def why_untrusted(error: ssl.SSLError) -> str:
     return next((meaning for pattern, meaning in _TLS_CAUSES if pattern.search(text)), "the TLS handshake failed")
 
 
-def authority_remedy(server: Server, variable: str, what: str) -> str:
-    """What to do about an authority that is not trusted: `variable` is where one is named, `what` is what it takes."""
+def trust_remedy(why: str, server: Server, variable: str, what: str) -> str:
+    """What to do about a connection that is not trusted: `variable` is where an authority is named, `what` it takes."""
     name, file = server.authorities
-    if not name:
+    if not name or why != UNTRUSTED:
         return f"set {variable} to {what}, or correct {server.setting}"
     return f"{name}{shown_file(file)} does not have its CA: correct that, or {server.setting}"
 

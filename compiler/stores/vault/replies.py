@@ -30,7 +30,7 @@ from compiler.stores.errors import (
 )
 from compiler.stores.interface import Cluster
 from compiler.stores.sending.bounded_reply import TOO_LARGE_REPLY
-from compiler.stores.sending.no_answer import NO_TLS, Server, authority_remedy, no_answer, why_untrusted
+from compiler.stores.sending.no_answer import NO_TLS, Server, no_answer, trust_remedy, why_untrusted
 from compiler.stores.sending.retry import parse_retry_after
 from compiler.text.command_line import shell_line
 from compiler.text.regex import regex
@@ -157,7 +157,7 @@ def error_of_transport(problem: Exception, server: Server, place: StoreLocation,
     """Return the error of an exchange that brought no reply."""
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, _TLS_ENDINGS):
         why = why_untrusted(problem)
-        way_out = authority_remedy(server, "VAULT_CACERT", "its CA")
+        way_out = trust_remedy(why, server, "VAULT_CACERT", "its CA")
         if why == NO_TLS:
             way_out = f"correct {server.setting}: its port, or http:// in place of https://"
         return TlsFailureError(place, action, f"no trusted connection: {why}", way_out)

@@ -68,15 +68,20 @@ class _JsonAdapter(hvac.adapters.Adapter):  # type: ignore[misc] # hvac has no t
         reply = self.session.request(
             "GET", "/v1/sys/health", {"X-Vault-Request": "true"}, timeout=self._kwargs["timeout"]
         )
-        body = read_reply(reply.content) or {}
+        found = read_reply(reply.content)
+        body = found or {}
         is_vaults = "initialized" in body
         if reply.status in HEALTHY and is_vaults:
             return cluster_of(body)
+        if reply.status < HTTPStatus.BAD_REQUEST and (found is None or reply.status >= HTTPStatus.MULTIPLE_CHOICES):
+            # A page, or the way to another host: nothing else is sent there.
+            raise RefusedError(_refused(reply, None))
         if not is_trouble(reply.status) and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
             return None
         if is_vaults and body.get("sealed") is True:
             raise RefusedError(Reply(reply.status, ("Vault is sealed",)))
-        raise RefusedError(replace(_refused(reply, body), is_vaults=is_vaults))
+        refused = _refused(reply, body)
+        raise RefusedError(replace(refused, is_vaults=is_vaults or refused.is_vaults))
 
     def request(self, method: str, url: str, headers: Any = None, raise_exception: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - hvac's signature
         del headers, raise_exception

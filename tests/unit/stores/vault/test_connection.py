@@ -148,9 +148,8 @@ def test_another_vault_is_refused_before_a_token_or_a_credential_is_sent(vault: 
         health("x" * 200),
         refused(403, "permission denied"),
         refused(404),
-        Answer(200, b"<html>"),
-        Answer(200, ["c2"]),
-        Answer(302, {}, (("Location", "https://example.com"),)),
+        Answer(200, {"other": "fields"}),
+        Answer(403, b"<html>"),
     ],
 )
 def test_a_server_that_does_not_say_who_it_is_proves_nothing(vault: ScriptedVault, answer: Answer) -> None:
@@ -171,8 +170,12 @@ def test_a_name_that_is_none_is_not_repeated(vault: ScriptedVault) -> None:
         (health(None, 503, sealed=True), SealedError, "is sealed"),
         (health(None, 501, initialized=False), SealedError, "not initialised"),
         (Answer(503, b"<html>"), UnavailableError, "answers 503"),
+        (refused(503, "Vault is sealed"), SealedError, "is sealed"),
         (refused(429, "slow down"), ThrottledError, "throttling"),
         (CUT, UnavailableError, "closed"),
+        (Answer(200, b"<html>"), UnexpectedReplyError, "is not Vault: status 200 without JSON"),
+        (Answer(200, ["c2"]), UnexpectedReplyError, "is not Vault"),
+        (Answer(302, {}, (("Location", "https://example.com"),)), RedirectRefusedError, "redirects"),
     ],
 )
 def test_trouble_at_the_first_question_is_told_as_at_any_other(
