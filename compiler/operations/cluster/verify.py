@@ -137,7 +137,7 @@ def verify_cluster(
         found += judge.stores(expected, other)
         for each in expected:
             found += judge.external_secret(each)
-        refused = look.refused[:1]
+        refused = look.refused
     except ClusterError as error:
         refused = [error]
     found += [unreachable(expected, error, "checked any further") for error in refused]

@@ -505,3 +505,10 @@ def test_keys_that_somebody_else_has_written_since_are_an_error() -> None:
     ((rule, message),) = found(fake)
     assert rule == "not-synchronised"
     assert message.startswith('"kubectl-edit" has written "TOKEN" of the Secret')
+
+
+def test_every_namespace_whose_secrets_may_not_be_listed_is_told() -> None:
+    error = ClusterError("you are not allowed to list secrets", "get a role", "list secrets")
+    fake = Fake(errors={"secrets": error})
+    other = replace(EXPECTED, manifest=manifest("web"))
+    assert [rule for rule, _ in found(fake, EXPECTED, other)].count("cluster-forbidden") == 2
