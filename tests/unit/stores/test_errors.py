@@ -54,3 +54,16 @@ def test_errors_carry_what_a_program_needs() -> None:
     assert (conflict.expected, conflict.found) == ("1", None)
     denied = ForbiddenError(place, Action.READ, "r", "m", cause=ForbiddenCause.POLICY, permission="read on x")
     assert (denied.cause, denied.permission) == (ForbiddenCause.POLICY, "read on x")
+
+
+def test_of_several_refusals_one_has_the_rules_of_all() -> None:
+    def refused(name: str, *rules: str) -> ForbiddenError:
+        place, cause = StoreLocation("https://store", name), ForbiddenCause.POLICY
+        words = "add to a policy:"
+        return ForbiddenError(place, Action.READ, f"no {name}", words, cause=cause, permission=name, rules=rules)
+
+    first, second = refused("a", "rule a", "shared"), refused("b", "shared", "rule b")
+    assert first.remedy == "add to a policy: rule a shared"
+    merged = first.with_rules_of((first, second))
+    assert (merged.remedy, merged.rules) == ("add to a policy: rule a shared rule b", ("rule a", "shared", "rule b"))
+    assert (merged.place, merged.reason, merged.permission) == (first.place, "no a", "a")

@@ -152,7 +152,13 @@ def forbid(store: MemoryStore, *names: str) -> None:
     def before(_method: str, name: str) -> None:
         if name in names:
             raise ForbiddenError(
-                store.place(name), Action.READ, "no right", "ask", cause=ForbiddenCause.ROLE, permission="get"
+                store.place(name),
+                Action.READ,
+                "no right",
+                "add",
+                cause=ForbiddenCause.ROLE,
+                permission="get",
+                rules=[f"rule {name}"],
             )
 
     store.before = before
@@ -188,8 +194,9 @@ def test_one_forbidden_name_is_that_names_matter_and_all_of_them_the_stores() ->
     found = read_many([(store, "a"), (store, "b")], 2)
     assert isinstance(found[store, "a"], ForbiddenError)
     forbid(store, "a", "b")
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(ForbiddenError) as caught:
         read_many([(store, "a"), (store, "b")], 2)
+    assert caught.value.remedy == "add rule a rule b"
 
 
 @pytest.mark.parametrize("failing", ["a", "b"])
