@@ -90,7 +90,8 @@ def _answer(asked: Asked) -> Answer:
     part: dict[str, Any] = {}
 
     def tell(found: Candidates) -> None:
-        shown = Shown(found, asked_cluster=cluster is not None, not_the_same=asked.setting.not_the_same)
+        others = asked.setting.not_the_same
+        shown = Shown(found, cluster is not None, others, without_cluster=arguments.without_cluster)
         asked.output.lines(retirement_lines(shown))
         part.update(retirement_part(shown))
 

@@ -23,11 +23,15 @@ _NOTE = (len("note: "), HANGING)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a retirement found out, whether a cluster was asked, and the stores that a person knows to be other ones."""
+    """What a retirement found out, whether a cluster was asked, and the stores that a person knows to be other ones.
+
+    `without_cluster` says that a person knows that no cluster reads the store.
+    """
 
     found: Candidates
     asked_cluster: bool
     not_the_same: tuple[str, ...] = ()
+    without_cluster: bool = False
 
 
 def retirement_lines(shown: Shown) -> Iterator[Line]:
@@ -71,5 +75,6 @@ def _in_use(remote: Remote) -> dict[str, Any]:
 
 
 def _unseen(shown: Shown) -> list[str]:
-    clusters = "other clusters" if shown.asked_cluster else "clusters (--cluster asks one)"
+    needed = "" if shown.without_cluster else "; --apply needs that or --without-cluster"
+    clusters = "other clusters" if shown.asked_cluster else f"clusters (--cluster asks one{needed})"
     return [clusters, "programs and people that read the store directly"]

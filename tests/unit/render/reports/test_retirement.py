@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compiler.cli.terminal.contents import text_of
 from compiler.render.content import Lines
 from compiler.render.reports.retirement import Shown, retirement_lines, retirement_part
@@ -18,7 +20,8 @@ def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench
     shown = Shown(bench.found(), asked_cluster=False)
     assert told(shown) == (
         "in use vault:agents/jira read by lab-0/jira, lab-1/jira, lab-2/jira, lab-3/jira, lab-4/jira and 2 more "
-        "note: not seen here: clusters (--cluster asks one), programs and people that read the store directly"
+        "note: not seen here: clusters (--cluster asks one; --apply needs that or --without-cluster), "
+        "programs and people that read the store directly"
     )
     readers = [f"lab-{n}/jira" for n in range(7)]
     assert retirement_part(shown) == {
@@ -26,8 +29,12 @@ def test_what_is_read_is_named_with_its_first_readers_and_programs_get_all(bench
         "inUse": [{"name": "agents/jira", "secrets": ["jira"], "readers": readers, "unproven": []}],
         "notTheSame": [],
         "askedCluster": False,
-        "notSeen": ["clusters (--cluster asks one)", "programs and people that read the store directly"],
+        "notSeen": [
+            "clusters (--cluster asks one; --apply needs that or --without-cluster)",
+            "programs and people that read the store directly",
+        ],
     }
+    assert retirement_part(replace(shown, without_cluster=True))["notSeen"][0] == "clusters (--cluster asks one)"
 
 
 def test_with_a_cluster_the_others_are_left(bench: Bench) -> None:
