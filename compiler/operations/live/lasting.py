@@ -42,14 +42,16 @@ def keep_command(store: SecretReader, name: str, version: str) -> str:
     return lasting_command(store.address, name, limits, version)
 
 
-def lasting_command(address: StoreAddress, name: str, limits: Collection[Limit], version: str | None = None) -> str:
+def lasting_command(
+    store: StoreAddress | Store, name: str, limits: Collection[Limit], version: str | None = None
+) -> str:
     """The line by which versions of `name` in a Vault no longer delete themselves, nor does the present one, `version`.
 
     `limits` are the settings that say so; the mount's is that of all its secrets. A version keeps its end until it is
     undeleted, and gets a new one where a setting still says so (measured on OpenBao 2.7).
     """
-    namespace = [f"-namespace={address.vault_namespace}"] if address.vault_namespace else []
-    mount = address.mount.strip("/")
+    namespace = [f"-namespace={store.vault_namespace}"] if store.vault_namespace else []
+    mount = store.mount.strip("/")
     lines = []
     if Limit.MOUNT in limits:
         lines.append(shell_line("bao", "write", *namespace, f"{mount}/config", "delete_version_after=0s"))

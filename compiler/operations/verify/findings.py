@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from compiler.model.catalogue import VAULT
 from compiler.model.diagnostic import Related
 from compiler.model.record import dataclass
+from compiler.operations.live.lasting import lasting_command
 from compiler.operations.live.stores import AddressError
 from compiler.operations.verify.eso_resolution import Absence
-from compiler.operations.verify.remedies import LASTING, date_command, put_command, way_out_of
+from compiler.operations.verify.remedies import date_command, put_command, way_out_of
 from compiler.rules.interface import Finding
 from compiler.rules.live_rules import BY_ID
 from compiler.stores.errors import (
@@ -24,6 +25,7 @@ from compiler.stores.errors import (
     VersionGoneError,
     WrongMountError,
 )
+from compiler.stores.interface import Limit
 from compiler.stores.values.traits import Trait, traits
 from compiler.text.wording import counted, quoted
 
@@ -139,7 +141,8 @@ def date_finding(
     if (soon := attributes.past_expires(now + within)) is not None:
         if is_vault:
             message = f"version {remote.version} of {name} deletes itself on {soon:%Y-%m-%d}"
-            return KeyFinding("expires-soon", message, f"rotate it before then; or {LASTING}")
+            keeps = lasting_command(group[0].store, remote.name, tuple(Limit), remote.version)
+            return KeyFinding("expires-soon", message, f"rotate it before then; or `{keeps}` keeps it")
         message = f"{name} expires on {soon:%Y-%m-%d}"
         new_value = f"before then, {put_command(group)} sets a new value"
         new_date = f"then {date_command(remote.name, address, '--expires')} its date"

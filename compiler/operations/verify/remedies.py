@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from compiler.operations.verify.references import Reference
     from compiler.stores.errors import StoreError
 
-# Of a version in Vault that deletes itself.
-LASTING = (
-    "set delete_version_after of it and of its mount to 0s there, "
-    f"then `{shell_line('bao', 'kv', 'undelete')}` that version"
-)
-
 
 def put_command(group: Sequence[Reference]) -> str:
     """The command that sets the keys of `group` in the store that they are read from.

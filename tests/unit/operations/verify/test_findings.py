@@ -183,11 +183,12 @@ def test_a_date_in_the_way_has_the_whole_command(attributes: Attributes, command
 
 def test_what_a_vault_deletes_soon_is_said_with_how_to_keep_it() -> None:
     remote = RemoteSecret("gh", "3", {}, Attributes(expires=NOW + SECOND))
-    vault = replace(asked(), store=replace(asked().store, provider="vault"))
+    vault = replace(asked(), store=replace(asked().store, provider="vault", mount="kv"))
     found = date_finding([vault], remote, "https://v", NOW, MONTH)
     assert found is not None
     assert (found.rule, found.message) == ("expires-soon", 'version 3 of "gh" deletes itself on 2026-01-01')
-    assert "delete_version_after" in (found.help or "")
+    setting = "bao kv metadata put -mount=kv -delete-version-after=0s gh"
+    assert f"{setting} && bao kv undelete -mount=kv -versions=3 gh` keeps it" in (found.help or "")
 
 
 @pytest.mark.parametrize("count", [1, 7])
