@@ -39,6 +39,7 @@ OTHERS = {
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "KUBECONFIG",
+    *(f"BAO_{name}" for name in ("ADDR", "TOKEN", "CACERT")),
     *(f"VAULT_{name}_FILE" for name in ("TOKEN", "ROLE_ID", "SECRET_ID", "JWT", "PASSWORD", "USERNAME", "ROLE")),
 }
 PREFIXES = ("AZURE_", "VAULT_", "PLATFORM_SECRETS_", "REQUESTS_", "CURL_", "SSL_CERT", "AI_PLATFORM_", "KUBERNETES_")
@@ -68,7 +69,7 @@ AZURE = {
 }
 
 def vault(environ):
-    url = environ.get("VAULT_ADDR") or "https://127.0.0.1:1"
+    url = environ.get("VAULT_ADDR") or environ.get("BAO_ADDR") or "https://127.0.0.1:1"
     return open_store(StoreAddress(Provider.VAULT, url), environ, SOON).read("a")
 
 def key_vault(environ):
@@ -87,6 +88,7 @@ def tell(error):
     print("".join(traceback.format_exception(error)))
 
 TRIES = [(vault, {"PLATFORM_SECRETS_VAULT_AUTH": method, **given}) for method, given in LOGINS.items()]
+TRIES += [(vault, {})]
 TRIES += [(vault, {"VAULT_ADDR": "http://10.255.255.1"}), (vault, {"VAULT_TOKEN": "t", "VAULT_CLIENT_CERT": "no.pem"})]
 TRIES += [(key_vault, {"AZURE_KEYVAULT_TOKEN": "t"}), (key_vault, AZURE), (cluster, {}), (prompt, {})]
 for name in names:
@@ -152,5 +154,6 @@ def test_no_message_shows_what_a_variable_for_a_credential_holds(held: str, tmp_
         "VAULT_TOKEN_FILE names",
         "PLATFORM_SECRETS_VAULT_AUTH is not a log-in method",
         "the CA certificates of VAULT_CACERT",
+        "the CA certificates of BAO_CACERT",
     ):
         assert told in shown

@@ -13,6 +13,7 @@ from compiler.cli.run_output import RunOutput
 from compiler.cli.terminal.progress import Progress
 from compiler.operations.change.plan import Adopted, Kind, Outcome, Result, State, Step
 from compiler.operations.change.run import End, Ended
+from compiler.operations.live.stores import Served
 from tests.unit.operations.changes import plan_of, write_of
 from tests.unit.operations.memory_store import MemoryStore
 
@@ -154,3 +155,12 @@ def test_an_interrupt_takes_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(KeyboardInterrupt), output().applying(plan("a")):
         raise KeyboardInterrupt
     assert len(closed) == 1
+
+
+def test_the_question_names_the_server_that_a_variable_leads_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    said = "VAULT_ADDR replaces http://v of prod; this Vault is c1"
+    assert output().agrees(replace(plan("a"), served={"azure": Served(said=said)}))
+    assert capsys.readouterr().err == f"Write 1 key to prod ({said})? [y/N] "

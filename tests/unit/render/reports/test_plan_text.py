@@ -24,6 +24,7 @@ from compiler.operations.change.plan import (
 from compiler.operations.change.run import End, Ended
 from compiler.operations.change.version_loss import LossKind, VersionLoss
 from compiler.operations.live.refresh import RefreshTimes
+from compiler.operations.live.stores import Served
 from compiler.render.content import Lines
 from compiler.render.reports.plan_text import (
     blocked_reason,
@@ -312,3 +313,11 @@ def test_a_retirement_says_where_it_deletes_and_what_serves_the_values_now() -> 
         "  skipped   slack: why",
         "plan: no changes; 0 remote secrets to delete",
     ]
+
+
+def test_a_variable_that_stands_for_an_address_is_said_once_for_all_that_it_stands_for() -> None:
+    said = "VAULT_ADDR replaces http://v of prod; this Vault is c1"
+    served = {"vault": Served(said=said), "kv": Served(said=said), "azure": Served(), "unused": Served(said="other")}
+    plan = plan_of(sources={"vault": "https://v", "kv": "https://v"}, served=served)
+    assert [str(line) for line in plan_lines(plan)].count(said) == 1
+    assert plan.said == (said,)
