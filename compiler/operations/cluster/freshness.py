@@ -26,6 +26,8 @@ CLOCKS = timedelta(minutes=5)
 _ANSWER = timedelta(minutes=1)
 # Its times are whole seconds, and its clock is not the API server's.
 _SAME = timedelta(seconds=2)
+# With room on both sides for what is added and taken away here.
+_YEARS = range(1970, 9000)
 # These never refresh by themselves.
 _UNTIMED = frozenset({"CreatedOnce", "OnChange"})
 
@@ -72,18 +74,21 @@ class Signs:
 
 
 def moment_of(text: object) -> datetime | None:
-    """A time of the API; None for what is none."""
+    """A time of the API, in UTC; None for what is none, and for the zero time of Go."""
     try:
         found = datetime.fromisoformat(str(text))
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo is not None and found.year in _YEARS else None
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo is not None else None
 
 
 def clock(when: datetime, now: datetime) -> str:
     """A time as people read it: without its date where that is today's."""
-    same_day = when.astimezone(UTC).date() == now.astimezone(UTC).date()
-    return f"{when.astimezone(UTC):{'%H:%M:%S' if same_day else '%Y-%m-%d %H:%M:%S'}} UTC"
+    try:
+        when, now = when.astimezone(UTC), now.astimezone(UTC)
+    except OverflowError:
+        return when.isoformat()
+    return f"{when:{'%H:%M:%S' if when.date() == now.date() else '%Y-%m-%d %H:%M:%S'}} UTC"
 
 
 def operator_pods() -> str:
@@ -111,9 +116,10 @@ def asked_at(external_secret: LiveObject) -> datetime | None:
     if known := [each for each in noted if each is not None]:
         return max(known)
     try:
-        return datetime.fromtimestamp(int(mark), UTC)
+        asked = datetime.fromtimestamp(int(mark), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return asked if asked.year in _YEARS else None
 
 
 def sign_of(external_secret: LiveObject) -> datetime | None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +68,10 @@ def test_the_times_of_a_recorded_object_are_read() -> None:
     assert asked_at(found) is None
 
 
-@pytest.mark.parametrize("odd", [None, "", "soon", "2026-11-28", "2026-11-28T07:30:00", 7])
+@pytest.mark.parametrize(
+    "odd",
+    [None, "", "soon", "2026-11-28", "2026-11-28T07:30:00", 7, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"],
+)
 def test_what_is_no_time_of_the_api_is_none(odd: object) -> None:
     assert moment_of(odd) is None
 
@@ -76,6 +79,9 @@ def test_what_is_no_time_of_the_api_is_none(odd: object) -> None:
 def test_a_time_of_today_is_shown_without_its_date() -> None:
     assert clock(ago(minutes=1), NOW) == "07:29:00 UTC"
     assert clock(ago(days=1), NOW) == "2026-11-27 07:30:00 UTC"
+    # A store may say anything.
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
+    assert clock(last, NOW) == last.isoformat()
 
 
 def test_a_value_that_was_written_after_the_refresh_is_older_in_the_secret() -> None:
@@ -103,7 +109,8 @@ def test_the_api_servers_time_of_a_request_counts_and_not_the_one_in_its_mark() 
     assert asked_at(made(asked=ago(hours=3), noted=ago(minutes=2))) == ago(minutes=2)
     assert asked_at(made(asked=ago(hours=3))) == ago(hours=3)
     assert asked_at({"metadata": {"annotations": {"force-sync": "now"}}}) is None
-    assert asked_at({"metadata": {"annotations": {"force-sync": "9" * 30}}}) is None
+    for odd in ("9" * 30, "9" * 5000, "-62135596800", "253402300799"):
+        assert asked_at({"metadata": {"annotations": {"force-sync": odd}}}) is None
 
 
 def test_a_request_is_answered_by_a_success_that_began_later() -> None:
