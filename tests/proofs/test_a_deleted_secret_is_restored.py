@@ -41,10 +41,10 @@ def test_the_refusal_prints_the_command_that_restores_it_and_its_undo_deletes_it
     refused = writing("--apply")
     assert (refused.code, is_lost(writing)) == (1, True), refused
     (printed,) = {line.strip() for line in refused.out.splitlines() if line.strip().startswith("platform-secrets ")}
-    words = shlex.split(printed)[1:]
-    assert words[-1] == "--recover"
+    *words, last = shlex.split(printed)[1:]
+    assert (words[-1], last) == ("--recover", "--apply")
 
-    # Plan and consent: the command as it was printed shows what it would do.
+    # Plan and consent: the command as it was printed, without its --apply, shows what it would do.
     planned = world.run(*words)
     assert (planned.code, "plan: 2 recover; " in planned.out, is_lost(writing)) == (0, True, True), planned
     audit = world.root / "audit.jsonl"
