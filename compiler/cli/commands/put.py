@@ -36,7 +36,8 @@ DESCRIPTION = """Sets keys of one secret in its store; other keys stay as they a
 them, or reads them from a pipe or a file; a value is never an argument. Shows which keys are created or updated, and
 writes after confirmation or with --apply. Each write is read back and recorded in .platform-secrets/runs.
 
-With one KEY, the input is its value; otherwise it is a JSON object or KEY=value lines (dotenv).
+With one KEY, or for a secret of one key, bare input is its value; otherwise it is a JSON object or KEY=value lines
+(dotenv).
 Empty values, placeholders and unknown keys are refused. After an interruption, run the same command with the same
 values to continue.
 
