@@ -34,8 +34,8 @@ _COMMANDS = {
     "template": ("render",),
     "test": ("verify",),
 }
-_DRY = frozenset({"--dry-run", "--dryrun", "--plan", "--what-if", "-n"})
-_YES = frozenset({"--yes", "-y", "--force", "-f", "--auto-approve", "--confirm", "--no-confirm"})
+_DRY = frozenset({"--dry-run", "--dryrun", "--plan", "--what-if"})
+_YES = frozenset({"--yes", "-y", "--auto-approve", "--confirm", "--no-confirm"})
 _ENVIRONMENT = frozenset({"-e", "--env", "--environment"})
 # `command_line` names the project by itself.
 _ELSEWHERE = frozenset({"--root"})

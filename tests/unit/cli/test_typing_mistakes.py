@@ -60,6 +60,9 @@ def test_a_foreign_command_has_its_own_word_here(words: str, way_out: str | None
         ),
         ("render", "dev prod", "prod", "`render` takes one environment"),
         ("put", "dev a --bogus", "--bogus", None),
+        # They mean a file or a namespace to others.
+        ("put", "dev a -f values.json", "-f", None),
+        ("put", "dev a -n agents", "-n", None),
         ("rules", "a b", "b", None),
     ],
 )
