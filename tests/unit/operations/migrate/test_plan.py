@@ -240,8 +240,13 @@ def test_a_recovery_that_was_cut_off_goes_on_over_the_value_that_was_deleted(
 ) -> None:
     deleted = ends.azure.seed("agents-jira", JIRA_TOKEN="deleted before")
     run = Run("id", tmp_path, "migrate", "prod", {"azure": "https://azure"}, {}, is_planned=True)
-    run.entries["azure", "agents-jira"] = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted)
+    entry = RunEntry(Kind.RECOVER, None, recover=True, state="started", deleted=deleted, recovered=True)
+    run.entries["azure", "agents-jira"] = entry
     assert kinds(plan(environment, ends, run, recover=True))["JIRA_TOKEN"] is Kind.UPDATE
+    # Announced and not answered, somebody else may have recovered it.
+    unanswered = replace(run, entries={("azure", "agents-jira"): replace(entry, recovered=False)})
+    found = plan(environment, ends, unanswered, recover=True)
+    assert (kinds(found)["JIRA_TOKEN"], found.writes) == (Kind.CONFLICT, ())
     assert kinds(plan(environment, ends, run))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends))["JIRA_TOKEN"] is Kind.CONFLICT
     assert kinds(plan(environment, ends, on_conflict=OnConflict.OVERWRITE))["JIRA_TOKEN"] is Kind.UPDATE
