@@ -16,6 +16,7 @@ from compiler.operations.edit.text_lines import rest_of_line
 from compiler.refusal import Refusal
 from compiler.stages.load import load_text
 from compiler.text.command_line import command_line
+from compiler.text.regex import regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
     from compiler.model.document import Document
 
 
+# Of a `store:` that stood before a switch: the store, and where it shares its line with others, the secrets.
+MARK = regex(r"  # before: (\S+)(?: for ([^#\n]*))?$")
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """One member, by its keys from the top of the file: `value` is its new text, None takes the member out.
 
-    `comment` is put at the end of its line, which has none; an empty one takes the comment there out. None: as it is.
+    `mark` is a comment to put at the end of its line, in place of the mark there; an empty one takes that out. None: as
+    it is.
     """
 
     path: tuple[str, ...]
     value: str | None
-    comment: str | None = None
+    mark: str | None = None
 
 
 def edited(document: Document, edits: Iterable[Edit]) -> str:
@@ -68,20 +74,18 @@ def _spliced(path: str, text: str, edits: Iterable[Edit]) -> str | None:
         new = dropped(root, edit.path) if edit.value is None else member_set(root, edit.path, edit.value)
         if new is None:
             return None
-        text = new if edit.comment is None else _commented(path, new, edit)
+        text = new if edit.mark is None else _marked(path, new, edit)
     return text
 
 
-def _commented(path: str, text: str, edit: Edit) -> str:
+def _marked(path: str, text: str, edit: Edit) -> str:
     document, _ = load_text(path, text)
     member = document.root.get(*edit.path) if document is not None else None
     if member is None:
         return text
     start, end = rest_of_line(member)
-    if edit.comment:
-        return f"{text[:end]}  # {edit.comment}{text[end:]}"
-    rest, _, _ = text[start:end].rpartition("#")
-    return f"{text[:start]}{rest.rstrip()}{text[end:]}"
+    rest = MARK.sub("", text[start:end])
+    return f"{text[:start]}{rest}{f'  # {edit.mark}' if edit.mark else ''}{text[end:]}"
 
 
 def _loaded(path: str, text: str) -> Document:

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiler.model.moves import REST, moves_of
-from compiler.operations.edit.environment_edit import Edit
-from compiler.operations.edit.text_lines import rest_of_line
+from compiler.operations.edit.environment_edit import MARK, Edit
+from compiler.operations.edit.text_lines import is_flow, rest_of_line
 from compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from compiler.model.document import Node
     from compiler.model.environment import Environment, Secret, Store
 
 _SECRETS, _STORE = "secrets", "store"
-# Marks a line that stood before a switch, with the store that it named.
-_BEFORE = "before: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,14 @@ def _is_on(secret: Secret, store: Store) -> bool:
 def switching(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
     """The edits that give each secret its own `store:`.
 
-    A line that stood there without need says so from then on, in a comment: else the way back would take it out.
+    A line that stood there without need gets a mark: else the way back would take it out.
     """
-    return tuple(Edit((_SECRETS, secret, _STORE), store.id, _comment_before(environment, secret)) for secret in secrets)
+    going = tuple(secrets)
+    stood = [secret for secret in going if _stands_without_need(environment, secret)]
+    return tuple(
+        Edit((_SECRETS, secret, _STORE), store.id, _mark(environment, secret, stood) if secret in stood else None)
+        for secret in going
+    )
 
 
 def returning(environment: Environment, secrets: Iterable[str], store: Store) -> tuple[Edit, ...]:
@@ -81,37 +85,73 @@ def returning(environment: Environment, secrets: Iterable[str], store: Store) ->
 
     A line that stood before stays, with the store of before.
     """
+    going = tuple(secrets)
+    marked = [secret for secret in going if _marked_store(environment, secret) == store.id]
     sets: list[Edit] = []
     dropped: list[str] = []
-    for secret in secrets:
-        comment = _line_comment(environment, secret)
-        if comment == f"{_BEFORE}{store.id}":
-            sets.append(Edit((_SECRETS, secret, _STORE), store.id, ""))
-        elif comment == "" and _store_without(environment, secret) == store.id:
-            dropped.append(secret)
+    for secret in going:
+        path, comment = (_SECRETS, secret, _STORE), _line_comment(environment, secret)
+        if secret in marked:
+            sets.append(Edit(path, store.id, _mark(environment, secret, gone=marked)))
+        elif comment is None or _store_without(environment, secret) != store.id:
+            sets.append(Edit(path, store.id))
+        elif comment and _goes_with_line(environment, secret):
+            # Somebody wrote there why it reads that store.
+            sets.append(Edit(path, store.id))
         else:
-            sets.append(Edit((_SECRETS, secret, _STORE), store.id))
+            dropped.append(secret)
     return (*sets, *_dropping(environment, dropped))
 
 
-def _comment_before(environment: Environment, secret: str) -> str | None:
+def _stands_without_need(environment: Environment, secret: str) -> bool:
+    """Whether a secret has a `store:` of its own that changes nothing, and that the way back would take out."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
-    if own is None or own.value != _store_without(environment, secret) or _line_comment(environment, secret):
-        return None
-    line = own.span.line
-    members = environment.document.root.nearest(_SECRETS).children.values()
-    stores = [store for entry in members if (store := entry.get(_STORE)) is not None]
-    # Of several on one line it would not say which.
-    return f"{_BEFORE}{own.value}" if sum(store.span.line == line for store in stores) == 1 else None
+    if own is None or own.value != _store_without(environment, secret):
+        return False
+    return not (_line_comment(environment, secret) and _goes_with_line(environment, secret))
 
 
-def _line_comment(environment: Environment, secret: str) -> str | None:
-    """The comment on the line of a secret's own `store:`, None where it has no such line in the environment's file."""
+def _rest(environment: Environment, secret: str) -> str | None:
+    """What stands behind a secret's own `store:` on its line, None where the environment's file has none."""
     own = environment.document.root.get(_SECRETS, secret, _STORE)
     if own is None or own.value is None:
         return None
     start, end = rest_of_line(own)
-    return own.source.text[start:end].partition("#")[2].strip()
+    return own.source.text[start:end]
+
+
+def _marked(environment: Environment, secret: str) -> tuple[str, tuple[str, ...]] | None:
+    """The mark on the line of a secret's `store:`: the store of before, and of which secrets; of its own with none."""
+    found = MARK.search(_rest(environment, secret) or "")
+    return (found[1], tuple((found[2] or secret).split(", "))) if found is not None else None
+
+
+def _marked_store(environment: Environment, secret: str) -> str | None:
+    mark = _marked(environment, secret)
+    return mark[0] if mark is not None and secret in mark[1] else None
+
+
+def _mark(environment: Environment, secret: str, stood: Iterable[str] = (), gone: Iterable[str] = ()) -> str:
+    """The mark of a secret's line, once the secrets `stood` are in it, and those that have `gone` back are not."""
+    store, names = _marked(environment, secret) or (_store_without(environment, secret), ())
+    left = [name for name in dict.fromkeys((*names, *stood)) if name not in set(gone)]
+    if not is_flow(environment.document.root.nearest(_SECRETS)):
+        # Each has a line of its own.
+        return f"before: {store}" if secret in left else ""
+    return f"before: {store} for {', '.join(left)}" if left else ""
+
+
+def _goes_with_line(environment: Environment, secret: str) -> bool:
+    """Whether the line of a secret's `store:` goes with it."""
+    entry = environment.document.root.nearest(_SECRETS, secret)
+    is_shared = is_flow(environment.document.root.nearest(_SECRETS))
+    return not is_shared and (not is_flow(entry) or _is_needless(environment, secret))
+
+
+def _line_comment(environment: Environment, secret: str) -> str | None:
+    """The comment on the line of a secret's own `store:`, but for a mark; None where it has no such line here."""
+    rest = _rest(environment, secret)
+    return MARK.sub("", rest).partition("#")[2].strip() if rest is not None else None
 
 
 def _store_without(environment: Environment, secret: str) -> str | None:
@@ -129,7 +169,7 @@ def _dropping(environment: Environment, names: Sequence[str]) -> tuple[Edit, ...
     """The edits that take the `store:` of those secrets out, and the entries that said nothing else."""
     own = environment.document.root.get(_SECRETS)
     gone = [name for name in names if _is_needless(environment, name)]
-    if own is not None and gone and len(gone) == len(own.children):
+    if own is not None and gone and len(gone) == len(own.children) and not _is_commented(own):
         return (Edit((_SECRETS,), None),)
     return tuple(Edit((_SECRETS, name, *(() if name in gone else (_STORE,))), None) for name in names)
 
@@ -144,6 +184,12 @@ def finishing(environment: Environment, store: Store) -> tuple[Edit, ...]:
     members = own.children if own is not None else {}
     dropped = [name for name in members if _is_droppable(environment, name, store)]
     return (*_own_store(environment, store), *_dropping(environment, dropped))
+
+
+def _is_commented(own: Node) -> bool:
+    """Whether a map in braces has a comment on its line, which would go with it."""
+    start, end = rest_of_line(own)
+    return is_flow(own) and "#" in own.source.text[start:end]
 
 
 def _own_store(environment: Environment, store: Store) -> tuple[Edit, ...]:

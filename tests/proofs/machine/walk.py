@@ -167,7 +167,7 @@ class Walk:
                 raise BrokenError(f"compile does not complete the switch: {done.out}{done.err}")
 
     def _back(self, asked: Asked, moved: Moved) -> None:
-        """What was just switched goes back: to the same values file, and the same bytes where `store:` stood."""
+        """What was just switched goes back: to the same values file, and the same bytes of the environment."""
         there = asked.words[asked.words.index("--to") + 1]
         secrets = [name for name in KEYS if name in asked.words]
         left = {
@@ -184,7 +184,7 @@ class Walk:
         if back.done.code != 0 or files[values] != moved.files[values]:
             raise BrokenError(f"there is no way back: {back.done.out}{back.done.err}")
         name = f"environments/{asked.environment}.yaml"
-        if back.files[name].count(b"store:") == moved.files[name].count(b"store:") and files[name] != moved.files[name]:
+        if files[name] != moved.files[name]:
             raise BrokenError(f"the way back left other bytes in {name}")
 
     def _undone(self, ran: Ran) -> None:

@@ -97,6 +97,27 @@ def test_a_line_that_stood_before_is_marked_so_that_the_way_back_keeps_it(root: 
     assert back == there.replace(", store: azure}", "}")
 
 
+def test_of_several_on_one_line_the_mark_names_those_that_stood_there(root: Path) -> None:
+    text = "labels: {}\r\nsecrets: {github: {store: 'vault'}}\r\n"
+    found = environment(root, text)
+    there = edited(found.document, switching(found, ["github", "jira"], found.stores["azure"]))
+    entries = "{github: {store: 'azure'}, jira: {store: azure}}"
+    assert there == f"labels: {{}}\r\nsecrets: {entries}  # before: vault for github\r\n"
+    moved = environment(root, there)
+    # In any order, and each by itself.
+    back = edited(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    assert back == "labels: {}\r\nsecrets: {github: {store: 'vault'}, jira: {store: azure}}\r\n"
+    assert edited(moved.document, returning(moved, ["jira", "github"], moved.stores["vault"])) == text
+    both = environment(root, "secrets: {github: {store: vault}, jira: {store: vault}}  # ours\n")
+    there = edited(both.document, switching(both, ["github", "jira"], both.stores["azure"]))
+    assert there.endswith("}}  # ours  # before: vault for github, jira\n")
+    moved = environment(root, there)
+    half = edited(moved.document, returning(moved, ["github"], moved.stores["vault"]))
+    assert half == "secrets: {github: {store: vault}, jira: {store: azure}}  # ours  # before: vault for jira\n"
+    moved = environment(root, half)
+    assert edited(moved.document, returning(moved, ["jira"], moved.stores["vault"])) == both.document.source.text
+
+
 def test_a_line_that_is_needed_is_set_and_one_that_says_why_is_kept(root: Path) -> None:
     text = "store: azure\nsecrets:\n  github:\n    store: azure  # until May\n"
     found = environment(root, text)
@@ -112,7 +133,14 @@ def test_a_line_that_is_needed_is_set_and_one_that_says_why_is_kept(root: Path) 
         "labels: {}\nsecrets:\n  github: {use: [pat]}\n",
         "labels: {}\nsecrets:\n  jira:\n    # ours\n    use: []\n",
         "labels: {}\nsecrets: {github: {use: [pat]}, jira: {use: []}}\n",
+        "labels: {}\nsecrets: {github: {use: [pat]}, jira: {use: []}}  # ours\n",
+        "secrets:\n  jira: {use: []}  # ours\n",
+        "secrets:\n  jira: {use: [], store: vault}\n",
         # A line that stood before stays, with and without a comment of its own.
+        "secrets:\n  jira: {store: vault}  # agreed\n",
+        "secrets: {jira: {store: vault}}  # agreed\n",
+        "secrets: {jira: {use: [], store: vault}, github: {store: vault}}\n",
+        "secrets:\n  jira: {use: [], store: vault}  # agreed\n",
         "secrets:\n  jira:\n    store: vault\n    use: []\n",
         "secrets:\n  jira: {store: vault}\n",
         "secrets:\n  jira:\n    store: 'vault' # agreed\n",
