@@ -48,7 +48,7 @@ EVERY_SECRET = """\
   caipe-ui: {use: [langfuse, okta-token, okta-oauth, github-app, confluence-app, webex-app, pagerduty-app]}
   dynamic-agents: {}
   autonomous-agents: {}
-  agent-context: {}
+  agent-context: {use: [overlap]}
   agentgateway-targets: {}
   agentgateway-cas: {}
   scheduler: {}
