@@ -152,10 +152,13 @@ class LiveStores:
         """
         reached, written = address_identity(self.address(store)), written_identity(store)
         found = replace(reached, cluster_id=self._cluster_id(store) or reached.cluster_id)
+        # An accepted server is the one that was meant: whoever still names it by that id reads it, too.
+        meant = [each for each in self._meant(store) if found.cluster_id and each != found.cluster_id]
+        earlier = tuple(replace(found, cluster_id=each) for each in meant)
         if not store.address or replace(written, cluster_id=None) == reached:
-            return (found if found.cluster_id else replace(found, cluster_id=written.cluster_id),)
+            return (found if found.cluster_id else replace(found, cluster_id=written.cluster_id), *earlier)
         # What is reached in place of the written address is taken for that store.
-        return found, written if written.cluster_id else replace(written, cluster_id=found.cluster_id)
+        return found, written if written.cluster_id else replace(written, cluster_id=found.cluster_id), *earlier
 
     def _cluster_id(self, store: Store) -> str | None:
         try:

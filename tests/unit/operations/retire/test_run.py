@@ -5,10 +5,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiler.operations.change.plan import Kind
+from compiler.operations.change.run import Setting
 from compiler.operations.live.stores import AddressError
+from compiler.operations.retire.run import Retirement, retire
 from compiler.refusal import Refusal
 from compiler.stages.outside import Outside
-from tests.unit.operations.cluster.test_readers import Cluster, external_secret
+from compiler.stores.interface import Cluster
+from tests.unit.operations.cluster.test_readers import Cluster as LiveCluster
+from tests.unit.operations.cluster.test_readers import external_secret
+from tests.unit.operations.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.operations.retire.conftest import Bench
@@ -18,7 +23,7 @@ def test_the_same_run_is_told_by_where_and_what(bench: Bench) -> None:
     first = bench.change().identity
     assert first == bench.change().identity
     assert (first["command"], first["environment"]) == ("retire", "prod")
-    others = [bench.change("jira"), bench.change(store="azure"), bench.change(cluster=Cluster())]
+    others = [bench.change("jira"), bench.change(store="azure"), bench.change(cluster=LiveCluster())]
     others.append(bench.change(not_the_same=("lab/vault",)))
     assert first not in [each.identity for each in others]
     assert bench.change("jira", "github").identity == bench.change("github", "jira").identity
@@ -36,7 +41,7 @@ def test_names_that_the_environment_does_not_have_are_refused(bench: Bench) -> N
 
 def test_what_the_cluster_reads_stays(bench: Bench) -> None:
     store = {"kind": "ClusterSecretStore", "name": "vault-store"}
-    cluster = Cluster(
+    cluster = LiveCluster(
         externalsecrets=[
             external_secret(
                 "agents",
@@ -78,6 +83,21 @@ def test_two_cluster_ids_that_differ_are_two_stores(bench: Bench) -> None:
     assert bench.plan("jira").steps[0].kind is Kind.DELETE
     bench.write("staging", 'store: vault\nstores: {vault: {clusterId: "a"}}\n')
     assert bench.plan("jira").steps[0].kind is Kind.REFUSE
+
+
+def test_an_accepted_server_is_read_by_whoever_names_it_by_its_former_id(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a rebuild the files have the former id, that of each environment the same."""
+    former = 'stores: {vault: {clusterId: "former"}}\n'
+    bench.write("prod", f"store: azure\n{former}")
+    bench.write("staging", f"store: vault\n{former}")
+    monkeypatch.setattr(MemoryStore, "cluster", lambda _self: Cluster("rebuilt", ""))
+    stores = bench.live()
+    stores.accept("rebuilt")
+    setting, wanted = Setting(bench.root, stores), Retirement("vault", ("jira",))
+    plan = retire(wanted, bench.environment(), setting, bench.outside).plan(None).plan
+    assert (plan.writes, plan.steps[0].reason) == ((), 'still read by "staging/jira"')
 
 
 def test_a_store_that_moved_meanwhile_ends_the_command(bench: Bench) -> None:
