@@ -216,8 +216,11 @@ class _OneUndo:
         A Vault counts from 1 again after a secret's metadata was deleted, and behind an address, a tunnel's for one,
         may stand another server than then.
         """
-        made, created = self._entry.made, current.attributes.created
-        if made is None or created is None or current.version != self._entry.after:
+        entry = self._entry
+        # What the run recovered and found as it was to be has no other time than that of its recovery.
+        made = entry.made or (entry.recovered_made if entry.recover and entry.after == entry.deleted else None)
+        created = current.attributes.created
+        if made is None or created is None or current.version != entry.after:
             return False
         return created.isoformat() != made
 

@@ -430,3 +430,14 @@ def test_an_undo_that_was_stopped_is_refused_where_the_value_before_the_run_is_g
     del store.versions["a"][0]
     step, _ = only(run_of(a=updated(undo="started")), store)
     assert (step.kind, step.remedy) == (Kind.REFUSE, "restore it from a backup")
+
+
+def test_a_recovered_version_is_told_from_one_of_its_number_by_when_the_store_made_it() -> None:
+    store = MemoryStore()
+    store.seed("a", A="another writer's")
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    store.versions["a"] = [replace(each, attributes=Attributes(created=then)) for each in store.versions["a"]]
+    entry = replace(created(recover=True), deleted="v1", recovered=True)
+    for made, kind in ((then.isoformat(), Kind.DELETE), ("2025-01-01T00:00:00+00:00", Kind.REFUSE)):
+        (step,) = plan_for(run_of(a=replace(entry, recovered_made=made)), store).steps
+        assert step.kind is kind
