@@ -8,6 +8,7 @@ from typing import Final
 
 from compiler.model.address import DEFAULT_MOUNT
 from compiler.model.record import dataclass
+from compiler.model.store_identity import clean_path, one_spelling
 from compiler.text.regex import regex
 
 _URL: Final = regex(r"([a-z][a-z0-9+.-]*://)(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -47,8 +48,9 @@ class StoreAddress:
 
     @property
     def place_here(self) -> tuple[str, ...]:
-        """Equal for two that are one place, as this machine reaches them."""
-        return self.contact.rstrip("/"), self.vault_namespace or "", self.mount.strip("/"), self.prefix
+        """Equal for two that are one place, as this machine reaches them, however their addresses are spelt."""
+        inside = clean_path(self.vault_namespace or ""), clean_path(self.mount)
+        return one_spelling(self.contact), *inside, self.prefix
 
     @property
     def absolute(self) -> str:

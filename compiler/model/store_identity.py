@@ -95,7 +95,7 @@ def _text(found: object) -> str | None:
 def _identity(
     provider: str, url: str | None, path: str | None = None, namespace: str | None = None, version: str = _V2
 ) -> StoreIdentity:
-    server = _server(url) if url else None
+    server = one_spelling(url) if url else None
     if provider != VAULT:
         return StoreIdentity(provider, server)
     inside = clean_path(namespace or "")
@@ -104,7 +104,7 @@ def _identity(
     return StoreIdentity(VAULT, server, mount, below if first == _ROOT_NAMESPACE else inside, version)
 
 
-def _server(url: str) -> str:
+def one_spelling(url: str) -> str:
     """Host, port and path of a URL in one spelling."""
     parts = parse_address(url)
     if parts is None:

@@ -184,6 +184,12 @@ def test_two_stores_that_are_one_from_here_are_not_compared(bench: Bench) -> Non
     assert list(one_place([moved], LiveStores({}))) == []
     (check,) = one_place([moved], LiveStores({"VAULT_ADDR": "http://127.0.0.1:8200"}))
     assert check.message == '"vault" and "other" are the same place, seen from this machine'
+    # Two names of one port-forward: compared with itself, everything is equal.
+    near = replace(other, reachable_at="http://127.0.0.1:8200")
+    (check,) = one_place(
+        [Switch(environment, "jira", vault, near)], LiveStores({"VAULT_ADDR": "http://localhost:8200/"})
+    )
+    assert check.message == '"vault" and "other" are the same place, seen from this machine'
     # One port-forward for two written servers, whatever else differs in what is known of them.
     at = "http://127.0.0.1:8201"
     here, there = replace(vault, reachable_at=at), replace(other, reachable_at=at, cluster_id="c2")
