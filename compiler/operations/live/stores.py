@@ -212,6 +212,17 @@ class LiveStores:
             self._say(f"the server of {_named(store)} does not say which Vault it is, so not whether it is {meant}")
 
     def _sentence(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
+        """That variables stand for what `store` has, or has not, of an address and a namespace; empty where none do."""
+        return "; ".join(filter(None, (self._of_address(store, address, cluster), self._of_namespace(store, address))))
+
+    def _of_namespace(self, store: Store, address: StoreAddress) -> str:
+        # The operator knows no such variable: its store object says what is written.
+        if store.vault_namespace or not address.vault_namespace or not store.environment:
+            return ""
+        name = variable(self._environ, "NAMESPACE")
+        return f"{name} stands for the vaultNamespace that {_named(store)} does not have"
+
+    def _of_address(self, store: Store, address: StoreAddress, cluster: Cluster | None) -> str:
         """That a variable stands for the address of `store`, and for which server; empty where none does."""
         if address.provider is Provider.AZURE_KEY_VAULT:
             written = store.node.get("vaultUrl")

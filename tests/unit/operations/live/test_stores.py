@@ -392,7 +392,8 @@ def test_openbaos_set_of_variables_is_named_where_it_counts(scripted: ScriptedVa
         store = stores.open(vault)
         store.whoami()
         assert store.address.vault_namespace == "team"
-    assert told == [f'BAO_ADDR replaces {WRITTEN} of prod; this Vault is "vault-1" (c1)']
+    theirs = 'BAO_NAMESPACE stands for the vaultNamespace that "vault" of prod does not have'
+    assert told == [f'BAO_ADDR replaces {WRITTEN} of prod; this Vault is "vault-1" (c1); {theirs}']
     assert [asked.token for asked in scripted.asked] == [None, TOKEN, TOKEN]
     mixed = {"BAO_ADDR": scripted.url, "VAULT_TOKEN": TOKEN, "BAO_NAMESPACE": "team"}
     assert address_of(vault, mixed) == address_of(vault, {})
@@ -405,3 +406,15 @@ def test_what_is_waited_for_is_said_too(vault: Store, told: list[str]) -> None:
         stores._wait("waiting")
         stores._wait("waiting")
     assert told == ["waiting"] * 2
+
+
+def test_a_namespace_that_only_this_machine_has_is_said(scripted: ScriptedVault, vault: Store, told: list[str]) -> None:
+    """The operator reads without it: what is compared in it may not be there."""
+    environ = {"VAULT_NAMESPACE": "team", "VAULT_ADDR": ""}
+    with live(scripted, told, **environ) as stores:
+        stores.open(replace(vault, reachable_at=scripted.url)).cluster()
+        assert stores.served("prod")["vault"].said == told[0]
+    assert told == ['VAULT_NAMESPACE stands for the vaultNamespace that "vault" of prod does not have']
+    with live(scripted, told, **environ) as stores:
+        stores.open(replace(vault, reachable_at=scripted.url, vault_namespace="own")).cluster()
+    assert len(told) == 1
