@@ -80,6 +80,8 @@ def _compared(store: Store, namespace: str, look: Look, *, is_back: bool) -> Ite
     """Whether pods have the values of the present store that were compared."""
     live = look.store(store.kind, store.name, namespace)
     lack = another_store(store, live, namespace) if live is not None else None
+    if live is not None and sameness_of(store, live) is Sameness.UNPROVEN:
+        lack = next(store_doubts(store, live, namespace))
     if lack is not None:
         yield Check(About.CLUSTER_STORE, Verdict.NOTED if is_back else Verdict.REFUSED, lack.message, lack.mend)
 

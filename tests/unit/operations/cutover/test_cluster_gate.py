@@ -189,6 +189,17 @@ def test_a_new_store_whose_host_is_spelt_differently_is_refused_forward_and_note
         assert to_vault(cluster, on_azure, is_back=True)[0].verdict == "refused"
 
 
+def test_a_present_store_whose_host_is_spelt_differently_is_refused_forward_and_noted_back(
+    cluster: RecordedCluster, dev: Environment
+) -> None:
+    """What was compared may not be what pods have."""
+    cluster.stores["vault-secret-store"]["spec"]["provider"]["vault"]["server"] = "http://10.0.0.7:8200"
+    for is_back, verdict in ((False, "refused"), (True, "noted")):
+        found = [each for each in gate(cluster, dev, is_back=is_back) if "vault-secret-store" in each.message]
+        assert [each.verdict for each in found] == [verdict]
+        assert "is not proven: its `server` is spelt differently" in found[0].message
+
+
 def test_without_a_written_address_nothing_is_proven(cluster: RecordedCluster) -> None:
     project = compile_project(ROOT, ["dev"]).project
     assert project is not None
