@@ -156,13 +156,14 @@ def verify(
 
 
 def known_since(statuses: Iterable[KeyStatus], origins: Mapping[Reference, RemoteSecret]) -> datetime | None:
-    """The date of the newest value that is read for those keys, None where one of them could not be read."""
+    """The date of the newest value that is read for those keys, None where one of them was not read."""
     newest = datetime.min.replace(tzinfo=UTC)
     for status in statuses:
         remote = origins.get(status.reference)
         if remote is not None:
             newest = max(newest, remote.attributes.created or newest, remote.attributes.updated or newest)
-        elif "missing-secret" not in status.rules:
+        else:
+            # Also where it is missing: what it held before it was removed can no longer be read.
             return None
     return newest
 

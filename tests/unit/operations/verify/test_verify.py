@@ -376,12 +376,14 @@ EVER = datetime.min.replace(tzinfo=UTC)
 @pytest.mark.parametrize(
     ("held", "since"),
     [
-        ({"github": '{"TOKEN": "v"}'}, EVER),
+        ({"github": '{"TOKEN": "v"}', "jira": '{"T": "v"}'}, EVER),
         ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW)), "jira": ('{"T": "v"}', Attributes(updated=NOW))}, NOW),
-        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW, updated=NOW - DAY))}, NOW),
-        # A remote secret without the key was read, and one that does not exist has no value.
-        ({"github": ('{"OTHER": "v"}', Attributes(created=NOW))}, NOW),
-        ({}, EVER),
+        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW, updated=NOW - DAY)), "jira": '{"T": "v"}'}, NOW),
+        # A remote secret without the key was read. One that does not exist may have been removed: what it held then
+        # may be in what the operator said.
+        ({"github": ('{"OTHER": "v"}', Attributes(created=NOW)), "jira": '{"T": "v"}'}, NOW),
+        ({"github": ('{"TOKEN": "v"}', Attributes(created=NOW))}, None),
+        ({}, None),
         ({"github": refused(errors.SoftDeletedError)}, None),
         ({"github": refused(errors.DisabledError)}, None),
         ({"github": refused(errors.UnavailableError)}, None),
